@@ -1,0 +1,65 @@
+"""The grid of cases and their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pytest_seedshift import shifts
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model under one shift at one magnitude; one pytest item. The control has shift "none" and magnitude 0."""
+
+    model: str
+    shift: str = shifts.NONE
+    magnitude: float = 0.0
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the seed vector is not shifted at all."""
+        return self.shift == shifts.NONE
+
+    @property
+    def id(self) -> str:
+        """Such as `toy-latent-mean-+0.30`, in full: no two magnitudes share an id."""
+        return f"{self.model}-{self.shift}-{format_magnitude(self.magnitude)}"
+
+    @property
+    def control(self) -> Case:
+        """The unshifted case of the same model."""
+        return Case(self.model)
+
+    def describe(self) -> str:
+        """Such as `mean +0.30`, or `control`."""
+        return "control" if self.is_control else f"{self.shift} {format_magnitude(self.magnitude)}"
+
+
+def format_magnitude(magnitude: float) -> str:
+    """A magnitude with its sign and at least two decimals: +0.30, -0.125, +0.00."""
+    # Through Decimal, because the shortest repr of a small float would have an exponent.
+    digits = format(Decimal(repr(abs(magnitude))), "f")
+    whole, _, decimals = digits.partition(".")
+    return f"{'-' if magnitude < 0 else '+'}{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def grid(models: Iterable[str], shift_names: Iterable[str], magnitudes: Iterable[float]) -> list[Case]:
+    """All cases, model by model: the control first, then the shifts in the order given, magnitudes ascending.
+
+    A magnitude of 0 is the control and not a case of its own.
+
+    Raises:
+        ValueError: a magnitude at which a shift has no meaning.
+    """
+    names = list(shift_names)
+    sizes = sorted(magnitude for magnitude in magnitudes if magnitude != 0)
+    for name in names:
+        for magnitude in sizes:
+            shifts.check_magnitude(shifts.parse(name), magnitude)
+    cases = []
+    for model in models:
+        cases.append(Case(model))
+        cases.extend(Case(model, name, magnitude) for name in names for magnitude in sizes)
+    return cases

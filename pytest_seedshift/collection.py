@@ -1,0 +1,180 @@
+"""From tests to items: the `reliability` marker, parametrization over cases, and the built-in suite."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_seedshift import cases, options
+from pytest_seedshift.cases import Case
+from pytest_seedshift.models import catalogue
+from pytest_seedshift.suggest import unknown
+
+if TYPE_CHECKING:
+    from pytest_seedshift.options import Settings
+    from pytest_seedshift.verdict import Constraint
+
+MARKER = "reliability"
+MARKER_HELP = (
+    "reliability(models=…, shifts=…, magnitudes=…, images=…, top1=…, top5=…, clip=…): make one item for each model, "
+    "shift and magnitude, and fail it where the scores do not meet their thresholds. All arguments are optional."
+)
+CASE = "seedshift_case"
+"""The fixture that every reliability item is parametrized by."""
+
+SUITE = "seedshift"
+"""The node id of the built-in suite; it can be given to pytest like a file."""
+
+_CASE_FIXTURES = frozenset({"reliability", "seedshift_shift", CASE})
+_MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers"})
+_SCORE_ARGUMENTS = ("top1", "top5", "clip")
+_ARGUMENTS = ("models", "shifts", "magnitudes", "images", *_SCORE_ARGUMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a reliability test asks for: the settings, with what its marker says above them."""
+
+    settings: Settings
+    constraints: Mapping[str, Constraint] = field(default_factory=dict)
+
+    def cases(self, *, models_only: bool = False) -> list[Case]:
+        """The cases of the test; with `models_only` the control of each model.
+
+        Raises:
+            pytest.UsageError: an unknown model, or a magnitude at which a shift has no meaning.
+        """
+        try:
+            for model in self.settings.models:
+                catalogue.find(model)
+            if models_only:
+                return [Case(model) for model in self.settings.models]
+            return cases.grid(self.settings.models, self.settings.shifts, self.settings.magnitudes)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def read_marker(settings: Settings, mark: pytest.Mark | None, where: str) -> Request:
+    """Lay a test's marker over the settings; `where` names the test in an error.
+
+    Raises:
+        pytest.UsageError: an argument that the marker does not take, or a value that cannot be used.
+    """
+    if mark is None:
+        return Request(settings)
+    where = f"{where}: @pytest.mark.{MARKER}"
+    if mark.args:
+        raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(_ARGUMENTS)}")
+    for name in mark.kwargs:
+        if name not in _ARGUMENTS:
+            raise pytest.UsageError(f"{where}: {unknown('argument', name, _ARGUMENTS)}")
+    given = mark.kwargs
+    changes: dict[str, Any] = {}
+    if "models" in given:
+        changes["models"] = tuple(options.split(_listed(given["models"])))
+    if "shifts" in given:
+        changes["shifts"] = options.check_shifts(_listed(given["shifts"]), f"{where} shifts")
+    if "magnitudes" in given:
+        changes["magnitudes"] = options.check_magnitudes(_listed(given["magnitudes"]), f"{where} magnitudes")
+    if "images" in given:
+        images = given["images"]
+        if not isinstance(images, int) or isinstance(images, bool) or images < 1:
+            raise pytest.UsageError(f"{where} images={images!r}: give a whole number of at least 1")
+        changes["images"] = images
+    return Request(dataclasses.replace(settings, **changes), _constraints(given, where))
+
+
+def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
+    asked = [name for name in _SCORE_ARGUMENTS if name in given]
+    if not asked:
+        return {}
+    from pytest_seedshift import thresholds
+
+    try:
+        return {name: thresholds.constraint(name, given[name], where) for name in asked}
+    except thresholds.ThresholdsError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _listed(value: object) -> Iterable[object]:
+    return value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+
+
+def wants_cases(metafunc: pytest.Metafunc) -> bool:
+    """Whether a test is about cases or models: by its marker or by a fixture."""
+    marked = metafunc.definition.get_closest_marker(MARKER) is not None
+    return marked or not (_CASE_FIXTURES | _MODEL_FIXTURES).isdisjoint(metafunc.fixturenames)
+
+
+def parametrize(metafunc: pytest.Metafunc, request: Request) -> None:
+    """Make one item for each case; where no model is named, one that is skipped and says how to name one."""
+    marked = metafunc.definition.get_closest_marker(MARKER) is not None
+    models_only = not marked and _CASE_FIXTURES.isdisjoint(metafunc.fixturenames)
+    if CASE not in metafunc.fixturenames:
+        metafunc.fixturenames.append(CASE)  # parametrize refuses a name that the function does not use
+    found = request.cases(models_only=models_only)
+    if not found:
+        reason = "no model to test: give --seedshift-model=NAME"
+        parameters = [pytest.param(None, id="no-model", marks=pytest.mark.skip(reason=reason))]
+        metafunc.parametrize(CASE, parameters, indirect=True)
+    else:
+        ids = [case.model if models_only else case.id for case in found]
+        metafunc.parametrize(CASE, found, indirect=True, ids=ids)
+
+
+def request_fixtures(item: pytest.Item) -> None:
+    """Let a marked item use the fixtures that judge its case. Its function need not ask for them."""
+    if isinstance(item, pytest.Function) and item.get_closest_marker(MARKER):
+        item.fixturenames.extend(name for name in (CASE, "reliability") if name not in item.fixturenames)
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case of an item; None for every other item."""
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get(CASE) if callspec is not None else None
+    return case if isinstance(case, Case) else None
+
+
+def is_reliability(item: pytest.Item) -> bool:
+    """Whether an item judges a case, or would if a model were named."""
+    return "reliability" in getattr(item, "fixturenames", ())
+
+
+def suite_arguments(arguments: Iterable[str], exists: Callable[[str], bool]) -> list[str]:
+    """Those of pytest's arguments that mean the built-in suite: `seedshift` or `seedshift::…`, unless it is a file."""
+    return [argument for argument in arguments if argument.partition("::")[0] == SUITE and not exists(SUITE)]
+
+
+def suite_items(session: pytest.Session, selected: Iterable[str]) -> list[pytest.Item]:
+    """Collect the built-in suite; `selected` are node ids of which it must be (all of it where there are none)."""
+    path = Path(__file__).parent / "suite" / "test_reliability.py"
+    module = pytest.Module.from_parent(session, path=path, nodeid=SUITE)
+    items = [item for item in session.genitems(module) if isinstance(item, pytest.Item)]
+    wanted = [argument for argument in selected if argument != SUITE]
+    for argument in wanted:
+        if not any(_selects(argument, item) for item in items):
+            raise pytest.UsageError(f"not found: {argument} (no such case in the built-in suite; see --collect-only)")
+    chosen = [item for item in items if not wanted or any(_selects(argument, item) for argument in wanted)]
+    for item in chosen:
+        # Its place is the suite, not a path to wherever the package is installed.
+        item.location = (SUITE, None, item.name)
+    return chosen
+
+
+def _selects(argument: str, item: pytest.Item) -> bool:
+    return item.nodeid == argument or item.nodeid.startswith(f"{argument}[")
+
+
+def sort_by_model(items: list[pytest.Item]) -> None:
+    """Bring reliability items into model-major order, so that few models are loaded; all others stay in place."""
+    places = [place for place, item in enumerate(items) if case_of(item)]
+    ours = [items[place] for place in places]
+    order = {model: rank for rank, model in enumerate(dict.fromkeys(case.model for case in map(case_of, ours) if case))}
+    ours.sort(key=lambda item: order[case.model] if (case := case_of(item)) else 0)
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item

@@ -1,0 +1,1 @@
+"""Text-to-image models: the protocol, the catalogue and the adapters."""

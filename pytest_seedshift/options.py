@@ -1,0 +1,207 @@
+"""Every command line option and ini key, declared once and resolved once into frozen `Settings`.
+
+An option's value comes from the command line, else from its ini key, else from its default; a test's marker stands
+above all three. This module is imported by every pytest run, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from pytest_seedshift import shifts
+
+DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One option: `--seedshift-<name>` on the command line, `seedshift_<name>` in the ini file."""
+
+    name: str
+    kind: Literal["list", "text", "int", "flag"]
+    default: str
+    help: str
+    metavar: str | None = None
+
+    @property
+    def flag(self) -> str:
+        return f"--seedshift-{self.name}"
+
+    @property
+    def key(self) -> str:
+        return f"seedshift_{self.name.replace('-', '_')}"
+
+
+_OPTIONS = (
+    _Option(
+        "model",
+        "list",
+        "none: seedshift stays away",
+        "model to test: a name of the catalogue, a folder or a hub id; repeatable or comma-separated",
+        "NAME",
+    ),
+    _Option(
+        "shift",
+        "list",
+        ", ".join(shifts.names()),
+        "shift of the seed vector, NAME or NAME:VARIANT; repeatable or comma-separated",
+        "NAME",
+    ),
+    _Option(
+        "magnitude",
+        "list",
+        ", ".join(f"{magnitude:g}" for magnitude in DEFAULT_MAGNITUDES),
+        "signed strength of the shift; repeatable or comma-separated",
+        "NUMBER",
+    ),
+    _Option("images", "int", "4 for each class", "images of each case, at least one for each class", "N"),
+    _Option(
+        "thresholds",
+        "text",
+        "thresholds.toml in the root folder, else the one that is shipped",
+        "file of thresholds",
+        "PATH",
+    ),
+    _Option("device", "text", "cuda if there is one, else mps, else cpu", "torch device to run on", "DEVICE"),
+    _Option("dtype", "text", "float32 on the CPU, else float16", f"number type: {', '.join(DTYPES)}", "DTYPE"),
+    _Option("batch-size", "int", "16", "images that are generated at once", "N"),
+    _Option("dir", "text", ".seedshift in the root folder", "run folder: samples, pictures, verdicts", "PATH"),
+    _Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for, read and checked as far as can be without loading torch."""
+
+    models: tuple[str, ...]
+    shifts: tuple[str, ...]
+    magnitudes: tuple[float, ...]
+    images: int | None
+    thresholds: Path | None
+    device: str | None
+    dtype: str | None
+    batch_size: int
+    folder: Path
+    plan: bool
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare all options and ini keys."""
+    group = parser.getgroup("seedshift", "reliability of text-to-image models under shifts of the seed vector")
+    for option in _OPTIONS:
+        text = f"{option.help} (default: {option.default})"
+        if option.kind == "flag":
+            group.addoption(option.flag, action="store_true", default=None, help=text)
+            parser.addini(option.key, text, type="bool", default=None)
+        elif option.kind == "list":
+            group.addoption(option.flag, action="append", default=None, metavar=option.metavar, help=text)
+            parser.addini(option.key, text, type="args", default=None)
+        elif option.kind == "int":
+            group.addoption(option.flag, type=int, default=None, metavar=option.metavar, help=text)
+            parser.addini(option.key, text, type="int", default=None)
+        else:
+            group.addoption(option.flag, default=None, metavar=option.metavar, help=text)
+            parser.addini(option.key, text, type="string", default=None)
+
+
+def resolve(config: pytest.Config) -> Settings:
+    """Read and check all options.
+
+    Raises:
+        pytest.UsageError: a value that cannot be used; the message names the option, the value and what is valid.
+    """
+    values: dict[str, object] = {}
+    for option in _OPTIONS:
+        given = config.getoption(option.flag, default=None)
+        values[option.name] = _from_ini(config, option) if given is None else given
+
+    def texts(name: str) -> list[str]:
+        given = values[name]
+        return split(given if isinstance(given, list) else [])  # an ini key that is not set is None
+
+    def number(name: str) -> int | None:
+        given = values[name]
+        if given is None:
+            return None
+        if not isinstance(given, int) or given < 1:
+            raise pytest.UsageError(f"--seedshift-{name}={given}: give a whole number of at least 1")
+        return given
+
+    def text(name: str) -> str | None:
+        given = values[name]
+        return str(given) if given else None
+
+    def path(name: str) -> Path | None:
+        given = text(name)
+        on_command_line = config.getoption(f"--seedshift-{name}", default=None) is not None
+        return Path(config.invocation_params.dir if on_command_line else config.rootpath, given) if given else None
+
+    dtype = text("dtype")
+    if dtype is not None and dtype not in DTYPES:
+        raise pytest.UsageError(f"--seedshift-dtype={dtype}: unknown dtype. Known: {', '.join(DTYPES)}")
+    return Settings(
+        models=tuple(texts("model")),
+        shifts=check_shifts(texts("shift") or shifts.names(), "--seedshift-shift"),
+        magnitudes=check_magnitudes(texts("magnitude") or DEFAULT_MAGNITUDES, "--seedshift-magnitude"),
+        images=number("images"),
+        thresholds=path("thresholds"),
+        device=text("device"),
+        dtype=dtype,
+        batch_size=number("batch-size") or 16,
+        folder=path("dir") or config.rootpath / ".seedshift",
+        plan=bool(values["plan"]),
+    )
+
+
+def _from_ini(config: pytest.Config, option: _Option) -> object:
+    try:
+        return config.getini(option.key)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"{config.inipath}: {option.key}: {error}") from None
+
+
+def split(texts: Iterable[object]) -> list[str]:
+    """Take comma-separated values apart, without repetitions, in the order given."""
+    parts = (part.strip() for text in texts for part in str(text).split(","))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:
+    """Check names of shifts (`mean`, `mean:exact`); `where` says in an error who gave them.
+
+    Raises:
+        pytest.UsageError: an unknown shift or variant.
+    """
+    checked = []
+    for name in split(given):
+        try:
+            checked.append(str(shifts.parse(name)))
+        except ValueError as error:
+            raise pytest.UsageError(f"{where}={name}: {error}") from None
+    return tuple(checked)
+
+
+def check_magnitudes(given: Iterable[object], where: str) -> tuple[float, ...]:
+    """Check magnitudes, given as numbers or as text; sorted, without repetitions.
+
+    Raises:
+        pytest.UsageError: not a finite number.
+    """
+    checked = set()
+    for text in split(given):
+        try:
+            magnitude = float(text)
+        except ValueError:
+            magnitude = math.nan
+        if not math.isfinite(magnitude):
+            raise pytest.UsageError(f"{where}={text}: not a finite number; give one such as -0.3 or 0.1")
+        checked.add(magnitude)
+    return tuple(sorted(checked))

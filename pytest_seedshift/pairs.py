@@ -1,0 +1,111 @@
+"""Prompts, class lists, designs and keyed noise: what is fixed before a model is asked for anything.
+
+A pair is (class label, seed index): it fixes the prompt and the seed vector. All cases of a run visit the same pairs
+in the same order, so every comparison between them is paired.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.suggest import unknown
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+PROMPT = "A photo of a {label}"
+"""The paper's prompt template."""
+
+IMAGES_PER_CLASS = 4
+"""The default size of a design, in images for each class. The default thresholds.toml says what that can tell."""
+
+_CLASS_LISTS = ("imagenet100", "toy16")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class: its name, as it stands in the prompt, and its index in the classifier's output."""
+
+    name: str
+    index: int
+
+    @property
+    def prompt(self) -> str:
+        """`A photo of a [label]`."""
+        return PROMPT.format(label=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A class label and a seed index (0, 1, …): one prompt and one seed vector."""
+
+    label: Label
+    seed: int
+
+    @property
+    def prompt(self) -> str:
+        """The label's prompt."""
+        return self.label.prompt
+
+    def __str__(self) -> str:
+        return f"{self.prompt!r}, seed {self.seed}"
+
+
+def class_list(name: str) -> tuple[Label, ...]:
+    """The labels of a class list that is shipped with the package: `imagenet100` or `toy16`.
+
+    `imagenet100` is the list of Tian et al., *Contrastive Multiview Coding* (arXiv 1906.05849), with ImageNet-1k's
+    indices; the paper does not say which list of 100 classes it used.
+
+    Raises:
+        ValueError: there is no such list.
+    """
+    if name not in _CLASS_LISTS:
+        raise ValueError(unknown("class list", name, _CLASS_LISTS))
+    text = files("pytest_seedshift").joinpath("classes", f"{name}.csv").read_text(encoding="utf-8")
+    return tuple(Label(row["label"], int(row["index"])) for row in csv.DictReader(text.splitlines()))
+
+
+def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair, ...]:
+    """The fixed list of `images` pairs that a case is defined on, in the order in which they are visited.
+
+    Every class gets as many seed indices as every other, give or take one. The order is uniformly random and depends
+    on nothing but the design's seed, the labels' names and the seed indices: pairs are sorted by a hash of these.
+    A larger design of the same labels therefore contains the smaller one, in the same relative order.
+
+    Raises:
+        ValueError: fewer images than classes.
+    """
+    if images < len(labels):
+        raise ValueError(
+            f"{images} images are fewer than the {len(labels)} classes: give at least one image a class "
+            f"({len(labels)}), better {len(labels) * IMAGES_PER_CLASS}"
+        )
+    pairs = (Pair(labels[k % len(labels)], k // len(labels)) for k in range(images))
+    return tuple(sorted(pairs, key=lambda pair: _digest("order", seed, pair.label.name, pair.seed)))
+
+
+def generator(pair: Pair, purpose: str, *, seed: int = 0) -> torch.Generator:
+    """A CPU generator for one purpose of one pair, the same in every case, batch, process and machine."""
+    import torch
+
+    key = _digest(purpose, seed, pair.label.name, pair.seed)
+    return torch.Generator("cpu").manual_seed(int.from_bytes(key[:8], "big", signed=True))
+
+
+def noise(pairs: Sequence[Pair], shape: tuple[int, ...], *, seed: int = 0) -> Tensor:
+    """The pairs' seed vectors z ~ N(0, 1): float32 on the CPU, (len(pairs), *shape), each keyed by its own pair."""
+    import torch
+
+    # The shape is in the key: seed vectors of different shapes must not share their first numbers.
+    return torch.stack([torch.randn(shape, generator=generator(pair, f"z{shape}", seed=seed)) for pair in pairs])
+
+
+def _digest(*parts: object) -> bytes:
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()

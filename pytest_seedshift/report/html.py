@@ -1,0 +1,177 @@
+"""pytest-html's page: columns of scores, a strip of pictures for each case, a figure on top."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_seedshift import collection
+from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.verdict import SCORES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from pytest_seedshift.report.record import Record
+    from pytest_seedshift.session import State
+
+_SIDE = 160
+"""The longer side of a picture in the report, in pixels."""
+
+_COLUMNS = ("model", "shift", "magnitude", *SCORES, "images")
+_PLACE = 2
+"""Behind pytest-html's columns for result and test."""
+
+
+class HtmlReport:
+    """Hooks of pytest-html; registered where it writes a report. Without cases they change nothing."""
+
+    def __init__(self, state: State, records: Sequence[Record]) -> None:
+        """`records` is the list that the terminal report fills while the session runs."""
+        self._state = state
+        self._records = records
+        self._page: Any = None
+        self._has_columns = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_report_title(self, report: Any) -> None:
+        """Keep the page: it learns its columns when it is known that there are cases."""
+        self._page = report
+        if self._state.settings.models:
+            report.title = f"Reliability of {', '.join(self._state.settings.models)}"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Add the columns. pytest-xdist's controller has no items; there the named models decide."""
+        if self._page is None or self._has_columns:
+            return
+        if self._state.settings.models or any(map(collection.case_of, session.items)):
+            header = list(self._page.table_header)
+            header[_PLACE:_PLACE] = [
+                f'<th class="sortable" data-column-type="{name}">{escape(_title(name))}</th>' for name in _COLUMNS
+            ]
+            self._page.table_header = header
+            self._has_columns = True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
+        """Fill the columns; other tests leave theirs empty."""
+        if self._has_columns and cells:
+            record = getattr(report, "seedshift", None)
+            values = [_value(record, name) if record else "" for name in _COLUMNS]
+            cells[_PLACE:_PLACE] = [
+                f'<td class="col-{name}">{value}</td>' for name, value in zip(_COLUMNS, values, strict=True)
+            ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Put the strip of pictures into the case's row."""
+        record = getattr(report, "seedshift", None)
+        if record and record["pictures"] and self._page is not None:
+            from pytest_html import extras
+
+            strip = _strip(record, self._state.folder.path)
+            report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, summary: list[str]) -> None:
+        """The verdicts in a sentence a model, and the figure."""
+        if any(record["scores"] for record in self._records):
+            from pytest_seedshift.report import plots
+
+            svg = plots.scores_by_magnitude(self._records)
+            page = _templates().get_template("summary.html.jinja2")
+            figure = _data_uri(svg.encode(), "image/svg+xml")
+            summary.append(page.render(sentences=sentences(self._records), figure=figure))
+
+
+def sentences(records: Sequence[Record]) -> list[str]:
+    """One sentence a model: what of it holds, what breaks."""
+    said = []
+    for model in dict.fromkeys(record["model"] for record in records):
+        ours = [record for record in records if record["model"] == model]
+        failed = [record for record in ours if record["verdict"] == "fail"]
+        errors = [record for record in ours if record["verdict"] == "error"]
+        sentence = (
+            f"{model} fails {len(failed)} of {len(ours)} cases" if failed else f"{model} passes {len(ours)} cases"
+        )
+        if errors:
+            sentence = (
+                f"{sentence.replace(f'{len(ours)} cases', f'{len(ours) - len(errors)} cases')}"
+                if not failed
+                else sentence
+            )
+            sentence += f"; {len(errors)} could not be judged"
+        if failed:
+            by_shift: dict[str, list[str]] = {}
+            for record in failed:
+                by_shift.setdefault(record["shift"], []).append(format_magnitude(record["magnitude"]))
+            breaks = "; ".join(
+                "without any shift" if name == "none" else f"{name} at {', '.join(magnitudes)}"
+                for name, magnitudes in by_shift.items()
+            )
+            sentence += f": {breaks}"
+        said.append(f"{sentence}.")
+    return said
+
+
+def _title(column: str) -> str:
+    return SCORES[column].title if column in SCORES else column.capitalize()
+
+
+def _value(record: Record, column: str) -> str:
+    if column == "magnitude":
+        return escape(format_magnitude(record["magnitude"]))
+    if column not in SCORES:
+        return escape(str(record[column]))
+    estimate = record["scores"].get(column)
+    if estimate is None:
+        return ""
+    shown = SCORES[column].format
+    broken = any(not constraint["holds"] for constraint in record["constraints"] if constraint["score"] == column)
+    mean = f'<span class="seedshift-broken">{shown(estimate["mean"])}</span>' if broken else shown(estimate["mean"])
+    interval = f"{shown(estimate['low'])}–{shown(estimate['high'])}"
+    return f'{mean} <span class="seedshift-interval">{interval}</span>'
+
+
+def _strip(record: Record, folder: Path) -> str:
+    case = Case(record["model"], record["shift"], record["magnitude"])
+    pictures = [
+        {**picture, "before": _thumbnail(folder / picture["control"]), "after": _thumbnail(folder / picture["picture"])}
+        for picture in record["pictures"]
+    ]
+    template = _templates().get_template("strip.html.jinja2")
+    return template.render(what=case.describe(), pictures=pictures).replace("\n", "")
+
+
+@cache
+def _thumbnail(path: Path) -> str:
+    """A picture, not larger than the report shows it, as a data URI; cached, as every case shows the control's."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+        small.thumbnail((_SIDE, _SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, format="WEBP", quality=90)
+    return _data_uri(buffer.getvalue(), "image/webp")
+
+
+def _data_uri(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("pytest_seedshift.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )

@@ -1,0 +1,89 @@
+"""The figures of the report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.verdict import CERTAINTY, SCORES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pytest_seedshift.report.record import Record
+
+# Okabe and Ito's palette: told apart with every common kind of colour blindness.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_MARKERS = "osD^vPX"
+
+
+def scores_by_magnitude(records: Sequence[Record]) -> str:
+    """Each score against the signed magnitude, as SVG: a row a model, a panel a score, a line a shift."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    models = list(dict.fromkeys(record["model"] for record in records))
+    # Fixed ids and no date: the same run draws the same bytes.
+    with rc_context({"svg.fonttype": "path", "svg.hashsalt": "seedshift", "font.size": 9}):
+        figure = Figure(figsize=(11, 3.1 * len(models) + 0.5), layout="constrained")
+        panels = figure.subplots(len(models), len(SCORES), squeeze=False)
+        for row, model in zip(panels, models, strict=True):
+            ours = [record for record in records if record["model"] == model and record["scores"]]
+            for axes, score in zip(row, SCORES, strict=True):
+                _draw(axes, ours, score)
+                axes.set_title(f"{model}: {SCORES[score].title}", fontsize=10)
+        handles, labels = panels[0][0].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
+    control = [record for record in records if record["shift"] == "none"]
+    shift_names = list(dict.fromkeys(record["shift"] for record in records if record["shift"] != "none"))
+    for index, name in enumerate(shift_names):
+        points = sorted(
+            [record for record in records if record["shift"] == name] + control, key=lambda record: record["magnitude"]
+        )
+        x = [record["magnitude"] for record in points]
+        colour = _COLOURS[index % len(_COLOURS)]
+        axes.plot(
+            x,
+            [record["scores"][score]["mean"] for record in points],
+            color=colour,
+            marker=_MARKERS[index % len(_MARKERS)],
+            markersize=4,
+            linewidth=1.4,
+            label=name,
+        )
+        low = [record["scores"][score]["low"] for record in points]
+        high = [record["scores"][score]["high"] for record in points]
+        axes.fill_between(x, low, high, color=colour, alpha=0.08, linewidth=0)
+        bounds = [(record["magnitude"], bound) for record in points if (bound := _minimum(record, score)) is not None]
+        if bounds:
+            axes.plot(
+                [x for x, _ in bounds],
+                [y for _, y in bounds],
+                color="#444444",
+                linestyle=(0, (4, 3)),
+                linewidth=1,
+                label="threshold" if index == 0 else None,
+            )
+    if not shift_names and control:
+        axes.plot([0], [control[0]["scores"][score]["mean"]], color=_COLOURS[0], marker="o", label="control")
+    if SCORES[score].top <= 1:
+        axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel(f"magnitude (band: {CERTAINTY:.0%} interval)".replace("%", " %"))
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _minimum(record: Record, score: str) -> float | None:
+    for constraint in record["constraints"]:
+        if constraint["score"] == score and constraint["kind"] == "min":
+            bound: float = constraint["bound"]
+            return bound
+    return None

@@ -1,0 +1,281 @@
+"""The five shifts of a seed vector, their variants and their registry.
+
+The five kinds are those of *Synthetic Shifts to Initial Seed Vector Exposes the Brittle Nature of Latent-Based
+Diffusion Models* (arXiv 2312.11473). The text gives no formula for a single shift, so the formulas here are this
+project's reading of it; every other reading that we found plausible is a named variant.
+
+A shift is written `name`, `name:variant` or `name:variant=parameter`: `mean`, `mean:exact`, `mean:channel=2`.
+
+This module is imported while tests are collected, so it does not import torch: all it needs are methods of the tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.suggest import unknown
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+NONE = "none"
+"""The name of the unshifted case, the control. It is not one of `names()`."""
+
+_Formula = Callable[["Tensor", float, "float | None", "torch.Generator | None"], "Tensor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A shift as the user wrote it, taken apart: its name, variant (None: the default) and the variant's parameter."""
+
+    name: str
+    variant: str | None = None
+    parameter: float | None = None
+
+    def __str__(self) -> str:
+        text = self.name if self.variant is None else f"{self.name}:{self.variant}"
+        return text if self.parameter is None else f"{text}={self.parameter:g}"
+
+
+def names() -> tuple[str, ...]:
+    """The five shifts, in the paper's order."""
+    return tuple(_VARIANTS)
+
+
+def variants(shift: str) -> tuple[str, ...]:
+    """The named variants of a shift, without the default.
+
+    Raises:
+        ValueError: `shift` is not one of `names()`.
+    """
+    if shift not in _VARIANTS:
+        raise ValueError(unknown("shift", shift, names()))
+    return tuple(name for name in _VARIANTS[shift] if name)
+
+
+def parse(text: str) -> Spec:
+    """Read `name`, `name:variant` or `name:variant=parameter`.
+
+    Raises:
+        ValueError: an unknown shift or variant, or a parameter that is missing, not wanted or no number.
+    """
+    name, colon, rest = text.partition(":")
+    known = variants(name)
+    if not colon:
+        return Spec(name)
+    variant, equals, parameter = rest.partition("=")
+    if variant not in known:
+        raise ValueError(unknown(f"variant of the {name} shift", variant, known))
+    if not equals:
+        return Spec(name, variant)
+    if (name, variant) not in _PARAMETERS:
+        raise ValueError(f"shift {text!r}: the variant {variant!r} takes no parameter, write '{name}:{variant}'")
+    try:
+        value = float(parameter)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"shift {text!r}: {parameter!r} is not a number ({_PARAMETERS[name, variant]})")
+    if variant == "channel" and (value < 0 or value != int(value)):
+        raise ValueError(f"shift {text!r}: {parameter!r} is not a channel ({_PARAMETERS[name, variant]})")
+    return Spec(name, variant, value)
+
+
+def check_magnitude(spec: Spec, magnitude: float) -> None:
+    """Raise ValueError where the shift has no meaning at this magnitude."""
+    if not math.isfinite(magnitude):
+        raise ValueError(f"magnitude {magnitude} is not a finite number")
+    if spec.name in ("std", "mixed") and magnitude <= -1:
+        raise ValueError(
+            f"magnitude {magnitude:+g} for the {spec.name} shift: it scales the seed vector by 1 + magnitude, "
+            "which must stay above 0: give a magnitude above -1"
+        )
+    if spec.name == "arrangement" and abs(magnitude) > 1:
+        raise ValueError(
+            f"magnitude {magnitude:+g} for the arrangement shift: it is the side of the rearranged block as a part of "
+            "the whole: give a magnitude from -1 to 1"
+        )
+
+
+def apply(
+    z: Tensor,
+    shift: str | Spec,
+    magnitude: float,
+    *,
+    variant: str | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Shift seed vectors.
+
+    Args:
+        z: seed vectors, floating point, (batch, channels, height, width) or (channels, height, width). Not changed.
+        shift: a name such as `"mean"`, a name with its variant such as `"mean:exact"`, or a parsed `Spec`.
+        magnitude: the signed strength η, finite. At 0 every shift and variant is the identity: `z` itself is returned.
+        variant: the variant, where `shift` does not name it already.
+        generator: where the shifts that draw (random; arrangement's `permute`) take their numbers from, on z's device.
+
+    Returns:
+        The shifted seed vectors, with the shape, dtype and device of `z`.
+
+    Raises:
+        ValueError: an unknown shift or variant, a magnitude outside its range, or a z of another shape or dtype.
+    """
+    if isinstance(shift, str):
+        shift = parse(shift if variant is None else f"{shift}:{variant}")
+    check_magnitude(shift, magnitude)
+    if z.ndim not in (3, 4) or not z.is_floating_point():
+        raise ValueError(
+            f"seed vectors are floating point, (batch, channels, height, width) or (channels, height, width); "
+            f"got {z.dtype} {tuple(z.shape)}"
+        )
+    if magnitude == 0:
+        return z
+    formula = _VARIANTS[shift.name][shift.variant or ""]
+    batch = z if z.ndim == 4 else z.unsqueeze(0)
+    return formula(batch, magnitude, shift.parameter, generator).reshape(z.shape)
+
+
+# Every formula below takes z as (batch, channels, height, width), a magnitude other than 0, the variant's parameter
+# (None: its default) and a generator; it returns a new tensor.
+
+
+def _random(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+    """z + η·u, u ~ U(0, 1) element by element: one-sided, so that the sign of η is a direction."""
+    return z + magnitude * z.new_empty(z.shape).uniform_(0, 1, generator=generator)
+
+
+def _random_symmetric(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+    """z + η·u, u ~ U(-1, 1) element by element."""
+    return z + magnitude * z.new_empty(z.shape).uniform_(-1, 1, generator=generator)
+
+
+def _random_normal(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+    """z + η·u, u ~ N(0, 1) element by element."""
+    return z + magnitude * z.new_empty(z.shape).normal_(generator=generator)
+
+
+def _random_direction(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+    """z plus a vector of length η·√d in a uniformly random direction, d the number of values of a seed vector."""
+    u = z.new_empty(z.shape).normal_(generator=generator).flatten(1)
+    return z + magnitude * (u / u.square().mean(1, keepdim=True).sqrt()).reshape(z.shape)
+
+
+def _mean(z: Tensor, magnitude: float, *_: object) -> Tensor:
+    """z + η."""
+    return z + magnitude
+
+
+def _mean_channel(z: Tensor, magnitude: float, channel: float | None, _: object) -> Tensor:
+    """z + η in one channel (0 unless said), the others as they were."""
+    index = int(channel or 0)
+    if index >= z.shape[1]:
+        raise ValueError(f"mean:channel={index}: the seed vector has channels 0 to {z.shape[1] - 1}")
+    shifted = z.clone()
+    shifted[:, index] += magnitude
+    return shifted
+
+
+def _mean_exact(z: Tensor, magnitude: float, *_: object) -> Tensor:
+    """Each seed vector recentred: its own mean becomes η exactly."""
+    return z - z.mean((1, 2, 3), keepdim=True) + magnitude
+
+
+def _std(z: Tensor, magnitude: float, *_: object) -> Tensor:
+    """(1 + η)·z."""
+    return (1 + magnitude) * z
+
+
+def _std_exact(z: Tensor, magnitude: float, *_: object) -> Tensor:
+    """Each seed vector standardised to mean 0 and standard deviation 1, then scaled by 1 + η."""
+    centred = z - z.mean((1, 2, 3), keepdim=True)
+    return (1 + magnitude) * centred / centred.square().mean((1, 2, 3), keepdim=True).sqrt()
+
+
+def _mixed(z: Tensor, magnitude: float, *_: object) -> Tensor:
+    """(1 + η)·z + η: std, then mean."""
+    return (1 + magnitude) * z + magnitude
+
+
+def _mixed_independent(z: Tensor, magnitude: float, ratio: float | None, _: object) -> Tensor:
+    """(1 + r·η)·z + η with a ratio r of the two magnitudes (-1 unless said): mean and std magnitudes of their own."""
+    scale = 1 + (-1.0 if ratio is None else ratio) * magnitude
+    if scale <= 0:
+        raise ValueError(
+            f"mixed:independent at {magnitude:+g}: the seed vector would be scaled by {scale:g}, not above 0"
+        )
+    return scale * z + magnitude
+
+
+def _in_block(rearrange: Callable[[Tensor, float, torch.Generator | None], Tensor]) -> _Formula:
+    """Make a formula that rearranges the upper-left block of side ⌊|η|·H⌋ × ⌊|η|·W⌋ of every channel."""
+
+    def formula(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+        # The slack keeps 0.29 · 100 at 29 rows, where floating point makes it 28.999….
+        rows, columns = (math.floor(abs(magnitude) * side + 1e-9) for side in z.shape[-2:])
+        shifted = z.clone()
+        if rows and columns:
+            shifted[..., :rows, :columns] = rearrange(z[..., :rows, :columns], magnitude, generator)
+        return shifted
+
+    formula.__doc__ = rearrange.__doc__
+    return formula
+
+
+def _sort(block: Tensor, magnitude: float, _: object) -> Tensor:
+    """The block's values sorted row by row in each channel, ascending for η > 0, descending for η < 0."""
+    return block.flatten(-2).sort(-1, descending=magnitude < 0).values.reshape(block.shape)
+
+
+def _permute(block: Tensor, _: float, generator: torch.Generator | None) -> Tensor:
+    """A random permutation of the block in each channel.
+
+    It does not look at the values, so z stays N(0, 1) exactly: a null control.
+    """
+    values = block.flatten(-2)
+    order = values.new_empty(values.shape).uniform_(generator=generator).argsort(-1)
+    return values.gather(-1, order).reshape(block.shape)
+
+
+def _flip(block: Tensor, magnitude: float, _: object) -> Tensor:
+    """The block mirrored, left to right for η > 0, top to bottom for η < 0."""
+    return block.flip(-1 if magnitude > 0 else -2)
+
+
+def _roll(block: Tensor, magnitude: float, _: object) -> Tensor:
+    """The block rolled by half its side, along the width for η > 0, along the height for η < 0."""
+    axis = -1 if magnitude > 0 else -2
+    return block.roll(block.shape[axis] // 2, axis)
+
+
+def _offset(block: Tensor, magnitude: float, _: object) -> Tensor:
+    """z + η inside the block only."""
+    return block + magnitude
+
+
+_VARIANTS: dict[str, dict[str, _Formula]] = {
+    "random": {
+        "": _random,
+        "symmetric": _random_symmetric,
+        "normal": _random_normal,
+        "direction": _random_direction,
+    },
+    "mean": {"": _mean, "channel": _mean_channel, "exact": _mean_exact},
+    "std": {"": _std, "exact": _std_exact},
+    "mixed": {"": _mixed, "independent": _mixed_independent},
+    "arrangement": {
+        "": _in_block(_sort),
+        "permute": _in_block(_permute),
+        "flip": _in_block(_flip),
+        "roll": _in_block(_roll),
+        "offset": _in_block(_offset),
+    },
+}
+
+_PARAMETERS = {
+    ("mean", "channel"): "the index of the channel, 0 unless said",
+    ("mixed", "independent"): "the std magnitude over the mean magnitude, -1 unless said",
+}

@@ -1,0 +1,18 @@
+"""The wording of "unknown name" errors, the same everywhere a user can write a name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Say that `name` is no known `what`, with the nearest known name and the list of all.
+
+    >>> unknown("shift", "maen", ["mean", "std"])
+    "unknown shift 'maen'. Did you mean 'mean'? Known: mean, std"
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}"

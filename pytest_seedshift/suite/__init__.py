@@ -1,0 +1,1 @@
+"""The built-in suite: what runs where a project has no reliability test of its own."""

@@ -1,0 +1,236 @@
+"""thresholds.toml: its schema, the lookup of a case's constraints, and its errors.
+
+The file's tables, from the widest to the narrowest; the narrowest that names a score decides about that score:
+
+    [default]
+    [shift.mean]
+    [shift.mean."0.3"]
+    [model.sd21]
+    [model.sd21.shift.mean]
+    [model.sd21.shift.mean."0.3"]
+
+A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself. In a table, a score
+takes a bare number, its minimum, or `{ min = …, max_drop = … }`.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from pytest_seedshift import shifts
+from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.suggest import unknown
+from pytest_seedshift.verdict import SCORES, Constraint
+
+FILE_NAME = "thresholds.toml"
+
+
+class ThresholdsError(ValueError):
+    """What is wrong in a thresholds file or in a marker's thresholds, where, and what is valid."""
+
+
+class _Bounds(BaseModel):
+    """What is asked of one score: its minimum and its largest drop against the control on the same pairs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
+_Table = dict[str, Constraint]
+"""The constraints of one table, by score."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ShiftTable:
+    here: _Table = field(default_factory=dict)
+    by_magnitude: dict[float, _Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """The tables that belong to one model, or to all."""
+
+    here: _Table = field(default_factory=dict)
+    shifts: dict[str, _ShiftTable] = field(default_factory=dict)
+
+    def tables(self, case: Case) -> Iterator[_Table]:
+        """The tables that speak of a case, from the widest to the narrowest."""
+        yield self.here
+        by_name = [self.shifts[name] for name in _names(case.shift) if name in self.shifts]
+        yield from (table.here for table in by_name)
+        yield from (table.by_magnitude.get(case.magnitude, {}) for table in by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """All constraints of a run; `source` says where they come from, for the user's eyes."""
+
+    source: str
+    everywhere: _Section
+    models: dict[str, _Section]
+    shipped: bool = False
+
+    def constraints(self, case: Case, override: Mapping[str, Constraint] | None = None) -> tuple[Constraint, ...]:
+        """What is asked of a case. `override` is what the test's marker asks; it stands above the file.
+
+        Raises:
+            ThresholdsError: nothing at all is asked of the case. What is not checked has not passed.
+        """
+        found: _Table = {}
+        for section in (self.everywhere, self.models.get(case.model, _Section())):
+            for table in section.tables(case):
+                found |= table
+        found |= override or {}
+        if not found:
+            raise ThresholdsError(
+                f"{self.source}: no threshold for {case.id}. What is not checked has not passed: add a [default] table "
+                f"such as 'top1 = 0.6', or a [shift.{case.shift}] table"
+            )
+        return tuple(found[score] for score in SCORES if score in found)
+
+
+def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:
+    """Read the file at `path`, else thresholds.toml in `root`, else the one that is shipped.
+
+    Args:
+        path: a file that the user named; it has to exist.
+        root: the folder to look for thresholds.toml in.
+        check_model: raises ValueError, saying which are known, for a model that does not exist.
+
+    Raises:
+        ThresholdsError: the file cannot be read or says something invalid.
+    """
+    if path is None:
+        path = root / FILE_NAME
+        if not path.exists():
+            return parse(default_text(), f"{FILE_NAME} (shipped)", check_model, shipped=True)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ThresholdsError(f"{path}: cannot be read: {reason}") from None
+    return parse(text, str(path), check_model)
+
+
+def default_text() -> str:
+    """The shipped thresholds file."""
+    return files("pytest_seedshift").joinpath("default_thresholds.toml").read_text(encoding="utf-8")
+
+
+def parse(text: str, source: str, check_model: Callable[[str], object], *, shipped: bool = False) -> Thresholds:
+    """Read the text of a thresholds file; see `load`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ThresholdsError(f"{source}: not valid TOML: {error}") from None
+    known = ("default", "shift", "model")
+    for key in document:
+        if key not in known:
+            raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
+    default = _constraints(_table(document.get("default", {}), f"{source}: [default]"), f"{source}: [default]")
+    everywhere = _Section(default, _shift_tables(document.get("shift", {}), source, "shift"))
+    models = {}
+    for name, content in _table(document.get("model", {}), f"{source}: [model]").items():
+        where = f"{source}: [model.{name}]"
+        try:
+            check_model(name)
+        except ValueError as error:
+            raise ThresholdsError(f"{where}: {error}") from None
+        rest = dict(_table(content, where))
+        by_shift = rest.pop("shift", {})
+        models[name] = _Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
+    return Thresholds(source, everywhere, models, shipped)
+
+
+def constraint(score: str, value: object, where: str) -> Constraint:
+    """Read one score's bounds: a number (its minimum) or a mapping with `min`, `max_drop` or both.
+
+    Raises:
+        ThresholdsError: an unknown score or bound, or a bound outside its range.
+    """
+    if score not in SCORES:
+        raise ThresholdsError(f"{where} {unknown('score', score, SCORES)}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = {"min": value}
+    if not isinstance(value, dict):
+        raise ThresholdsError(f"{where} {score} = {value!r}: give a number or {{ min = …, max_drop = … }}")
+    try:
+        bounds = _Bounds.model_validate(value)
+    except pydantic.ValidationError as error:
+        raise ThresholdsError(f"{where} {score}: {_explain(error)}") from None
+    if bounds.min is None and bounds.max_drop is None:
+        raise ThresholdsError(f"{where} {score}: asks for nothing; give min, max_drop or both")
+    top = SCORES[score].top
+    for name, bound in (("min", bounds.min), ("max_drop", bounds.max_drop)):
+        if bound is not None and not 0 <= bound <= top:
+            raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}")
+    return Constraint(score, bounds.min, bounds.max_drop)
+
+
+def _names(shift: str) -> list[str]:
+    """The names under which a shift's tables can stand, from the widest: of mean:exact, mean and mean:exact."""
+    base = shift.partition(":")[0]
+    return [base] if base == shift else [base, shift]
+
+
+def _table(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ThresholdsError(f"{where} is {value!r}, not a table")
+    return value
+
+
+def _constraints(table: dict[str, Any], where: str) -> _Table:
+    return {score: constraint(score, value, where) for score, value in table.items()}
+
+
+def _shift_tables(value: object, source: str, path: str) -> dict[str, _ShiftTable]:
+    tables = {}
+    for name, content in _table(value, f"{source}: [{path}]").items():
+        where = f"{source}: [{path}.{name}]"
+        if name != shifts.NONE:
+            try:
+                shifts.parse(name)
+            except ValueError as error:
+                raise ThresholdsError(f"{where}: {error}") from None
+        here: _Table = {}
+        by_magnitude: dict[float, _Table] = {}
+        for key, inner in _table(content, where).items():
+            magnitude = _magnitude(key)
+            if magnitude is None:
+                here[key] = constraint(key, inner, where)
+                continue
+            if magnitude in by_magnitude:
+                raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
+            by_magnitude[magnitude] = _constraints(
+                _table(inner, f"{where} {key}"), f'{source}: [{path}.{name}."{key}"]'
+            )
+        tables[name] = _ShiftTable(here, by_magnitude)
+    return tables
+
+
+def _magnitude(key: str) -> float | None:
+    try:
+        magnitude = float(key)
+    except ValueError:
+        return None
+    return magnitude if math.isfinite(magnitude) else None
+
+
+def _explain(error: pydantic.ValidationError) -> str:
+    """The first of pydantic's errors, in our words."""
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    if first["type"] == "extra_forbidden":
+        return unknown("bound", name, _Bounds.model_fields)
+    return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
