@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pytest_seedshift import shifts
 
@@ -39,10 +39,12 @@ class Case:
 
 def format_magnitude(magnitude: float) -> str:
     """A magnitude with its sign and at least two decimals: +0.30, -0.125, +0.00."""
-    # Through Decimal, because the shortest repr of a small float would have an exponent.
-    digits = format(Decimal(repr(abs(magnitude))), "f")
-    whole, _, decimals = digits.partition(".")
-    return f"{'-' if magnitude < 0 else '+'}{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+    if not math.isfinite(magnitude):
+        raise ValueError(f"magnitude {magnitude} is not a finite number")
+    decimals = 2
+    while float(text := f"{magnitude:+.{decimals}f}") != magnitude:
+        decimals += 1
+    return text.replace("-0.00", "+0.00") if magnitude == 0 else text
 
 
 def grid(models: Iterable[str], shift_names: Iterable[str], magnitudes: Iterable[float]) -> list[Case]:

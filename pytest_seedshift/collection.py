@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,25 +13,13 @@ import pytest
 from pytest_seedshift import cases, options
 from pytest_seedshift.cases import Case
 from pytest_seedshift.models import catalogue
+from pytest_seedshift.names import CASE_FIXTURES, MARKER, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.options import Settings
     from pytest_seedshift.verdict import Constraint
 
-MARKER = "reliability"
-MARKER_HELP = (
-    "reliability(models=…, shifts=…, magnitudes=…, images=…, top1=…, top5=…, clip=…): make one item for each model, "
-    "shift and magnitude, and fail it where the scores do not meet their thresholds. All arguments are optional."
-)
-CASE = "seedshift_case"
-"""The fixture that every reliability item is parametrized by."""
-
-SUITE = "seedshift"
-"""The node id of the built-in suite; it can be given to pytest like a file."""
-
-_CASE_FIXTURES = frozenset({"reliability", "seedshift_shift", CASE})
-_MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers"})
 _SCORE_ARGUMENTS = ("top1", "top5", "clip")
 _ARGUMENTS = ("models", "shifts", "magnitudes", "images", *_SCORE_ARGUMENTS)
 
@@ -105,49 +93,44 @@ def _listed(value: object) -> Iterable[object]:
     return value if isinstance(value, (list, tuple, set, frozenset)) else [value]
 
 
-def wants_cases(metafunc: pytest.Metafunc) -> bool:
-    """Whether a test is about cases or models: by its marker or by a fixture."""
-    marked = metafunc.definition.get_closest_marker(MARKER) is not None
-    return marked or not (_CASE_FIXTURES | _MODEL_FIXTURES).isdisjoint(metafunc.fixturenames)
-
-
 def parametrize(metafunc: pytest.Metafunc, request: Request) -> None:
     """Make one item for each case; where no model is named, one that is skipped and says how to name one."""
     marked = metafunc.definition.get_closest_marker(MARKER) is not None
-    models_only = not marked and _CASE_FIXTURES.isdisjoint(metafunc.fixturenames)
-    if CASE not in metafunc.fixturenames:
-        metafunc.fixturenames.append(CASE)  # parametrize refuses a name that the function does not use
+    models_only = not marked and CASE_FIXTURES.isdisjoint(metafunc.fixturenames)
+    if PARAMETER not in metafunc.fixturenames:
+        metafunc.fixturenames.append(PARAMETER)  # parametrize refuses a name that the function does not use
     found = request.cases(models_only=models_only)
     if not found:
         reason = "no model to test: give --seedshift-model=NAME"
         parameters = [pytest.param(None, id="no-model", marks=pytest.mark.skip(reason=reason))]
-        metafunc.parametrize(CASE, parameters, indirect=True)
+        metafunc.parametrize(PARAMETER, parameters, indirect=True)
     else:
         ids = [case.model if models_only else case.id for case in found]
-        metafunc.parametrize(CASE, found, indirect=True, ids=ids)
+        metafunc.parametrize(PARAMETER, found, indirect=True, ids=ids)
 
 
-def request_fixtures(item: pytest.Item) -> None:
+def request_fixtures(item: pytest.Function) -> None:
     """Let a marked item use the fixtures that judge its case. Its function need not ask for them."""
-    if isinstance(item, pytest.Function) and item.get_closest_marker(MARKER):
-        item.fixturenames.extend(name for name in (CASE, "reliability") if name not in item.fixturenames)
+    item.fixturenames.extend(name for name in (PARAMETER, RESULT) if name not in item.fixturenames)
 
 
 def case_of(item: pytest.Item) -> Case | None:
     """The case of an item; None for every other item."""
     callspec = getattr(item, "callspec", None)
-    case = callspec.params.get(CASE) if callspec is not None else None
+    case = callspec.params.get(PARAMETER) if callspec is not None else None
     return case if isinstance(case, Case) else None
 
 
 def is_reliability(item: pytest.Item) -> bool:
     """Whether an item judges a case, or would if a model were named."""
-    return "reliability" in getattr(item, "fixturenames", ())
+    return RESULT in getattr(item, "fixturenames", ())
 
 
-def suite_arguments(arguments: Iterable[str], exists: Callable[[str], bool]) -> list[str]:
+def suite_arguments(config: pytest.Config) -> list[str]:
     """Those of pytest's arguments that mean the built-in suite: `seedshift` or `seedshift::…`, unless it is a file."""
-    return [argument for argument in arguments if argument.partition("::")[0] == SUITE and not exists(SUITE)]
+    if (config.invocation_params.dir / SUITE).exists():
+        return []
+    return [argument for argument in config.args if argument.partition("::")[0] == SUITE]
 
 
 def suite_items(session: pytest.Session, selected: Iterable[str]) -> list[pytest.Item]:

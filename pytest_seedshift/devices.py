@@ -19,9 +19,9 @@ def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
     try:
         parsed = torch.device(device)
         # Only using a device tells whether it is there, for every kind of device that torch has or will have.
-        torch.zeros(1, device=parsed)
+        torch.zeros(1, device=parsed).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0]  # torch goes on for a page
         raise ValueError(f"the device {device!r} is not there ({reason}). {_available()}") from None
     return device, dtype or ("float32" if parsed.type == "cpu" else "float16")
 

@@ -64,10 +64,13 @@ def shift_function(case: Case) -> ShiftFunction | None:
     def shift(z: Tensor, pairs: Sequence[Pair]) -> Tensor:
         import torch
 
-        rows = [
-            shifts.apply(row, spec, case.magnitude, generator=pairing.generator(pair, f"shift {spec}"))
-            for row, pair in zip(z, pairs, strict=True)
-        ]
+        try:
+            rows = [
+                shifts.apply(row, spec, case.magnitude, generator=pairing.generator(pair, f"shift {spec}"))
+                for row, pair in zip(z, pairs, strict=True)
+            ]
+        except ValueError as error:  # a channel that this model's seed vectors do not have
+            raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
         return torch.stack(rows)
 
     return shift

@@ -14,14 +14,13 @@ from typing import Literal
 
 import pytest
 
-from pytest_seedshift import shifts
-
+DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
-class _Option:
+class Option:
     """One option: `--seedshift-<name>` on the command line, `seedshift_<name>` in the ini file."""
 
     name: str
@@ -32,48 +31,50 @@ class _Option:
 
     @property
     def flag(self) -> str:
+        """Its name on the command line."""
         return f"--seedshift-{self.name}"
 
     @property
     def key(self) -> str:
+        """Its name in the ini file."""
         return f"seedshift_{self.name.replace('-', '_')}"
 
 
-_OPTIONS = (
-    _Option(
+OPTIONS = (
+    Option(
         "model",
         "list",
         "none: seedshift stays away",
         "model to test: a name of the catalogue, a folder or a hub id; repeatable or comma-separated",
         "NAME",
     ),
-    _Option(
+    Option(
         "shift",
         "list",
-        ", ".join(shifts.names()),
+        ", ".join(DEFAULT_SHIFTS),
         "shift of the seed vector, NAME or NAME:VARIANT; repeatable or comma-separated",
         "NAME",
     ),
-    _Option(
+    Option(
         "magnitude",
         "list",
         ", ".join(f"{magnitude:g}" for magnitude in DEFAULT_MAGNITUDES),
         "signed strength of the shift; repeatable or comma-separated",
         "NUMBER",
     ),
-    _Option("images", "int", "4 for each class", "images of each case, at least one for each class", "N"),
-    _Option(
+    Option("images", "int", "4 for each class", "images of each case, at least one for each class", "N"),
+    Option(
         "thresholds",
         "text",
         "thresholds.toml in the root folder, else the one that is shipped",
         "file of thresholds",
         "PATH",
     ),
-    _Option("device", "text", "cuda if there is one, else mps, else cpu", "torch device to run on", "DEVICE"),
-    _Option("dtype", "text", "float32 on the CPU, else float16", f"number type: {', '.join(DTYPES)}", "DTYPE"),
-    _Option("batch-size", "int", "16", "images that are generated at once", "N"),
-    _Option("dir", "text", ".seedshift in the root folder", "run folder: samples, pictures, verdicts", "PATH"),
-    _Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
+    Option("device", "text", "cuda if there is one, else mps, else cpu", "torch device to run on", "DEVICE"),
+    Option("dtype", "text", "float32 on the CPU, else float16", f"number type: {', '.join(DTYPES)}", "DTYPE"),
+    Option("batch-size", "int", "16", "images that are generated at once", "N"),
+    Option("dir", "text", ".seedshift in the root folder", "run folder: samples, pictures, verdicts", "PATH"),
+    Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
 )
 
 
@@ -96,7 +97,7 @@ class Settings:
 def add_options(parser: pytest.Parser) -> None:
     """Declare all options and ini keys."""
     group = parser.getgroup("seedshift", "reliability of text-to-image models under shifts of the seed vector")
-    for option in _OPTIONS:
+    for option in OPTIONS:
         text = f"{option.help} (default: {option.default})"
         if option.kind == "flag":
             group.addoption(option.flag, action="store_true", default=None, help=text)
@@ -112,6 +113,11 @@ def add_options(parser: pytest.Parser) -> None:
             parser.addini(option.key, text, type="string", default=None)
 
 
+def names_model(config: pytest.Config) -> bool:
+    """Whether the command line or the ini file names a model."""
+    return bool(config.getoption("--seedshift-model", default=None) or _from_ini(config, OPTIONS[0]))
+
+
 def resolve(config: pytest.Config) -> Settings:
     """Read and check all options.
 
@@ -119,7 +125,7 @@ def resolve(config: pytest.Config) -> Settings:
         pytest.UsageError: a value that cannot be used; the message names the option, the value and what is valid.
     """
     values: dict[str, object] = {}
-    for option in _OPTIONS:
+    for option in OPTIONS:
         given = config.getoption(option.flag, default=None)
         values[option.name] = _from_ini(config, option) if given is None else given
 
@@ -149,7 +155,7 @@ def resolve(config: pytest.Config) -> Settings:
         raise pytest.UsageError(f"--seedshift-dtype={dtype}: unknown dtype. Known: {', '.join(DTYPES)}")
     return Settings(
         models=tuple(texts("model")),
-        shifts=check_shifts(texts("shift") or shifts.names(), "--seedshift-shift"),
+        shifts=check_shifts(texts("shift") or DEFAULT_SHIFTS, "--seedshift-shift"),
         magnitudes=check_magnitudes(texts("magnitude") or DEFAULT_MAGNITUDES, "--seedshift-magnitude"),
         images=number("images"),
         thresholds=path("thresholds"),
@@ -161,10 +167,10 @@ def resolve(config: pytest.Config) -> Settings:
     )
 
 
-def _from_ini(config: pytest.Config, option: _Option) -> object:
+def _from_ini(config: pytest.Config, option: Option) -> object:
     try:
         return config.getini(option.key)
-    except (TypeError, ValueError) as error:
+    except (pytest.UsageError, TypeError, ValueError) as error:
         raise pytest.UsageError(f"{config.inipath}: {option.key}: {error}") from None
 
 
@@ -180,6 +186,8 @@ def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:
     Raises:
         pytest.UsageError: an unknown shift or variant.
     """
+    from pytest_seedshift import shifts
+
     checked = []
     for name in split(given):
         try:

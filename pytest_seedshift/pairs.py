@@ -104,7 +104,8 @@ def noise(pairs: Sequence[Pair], shape: tuple[int, ...], *, seed: int = 0) -> Te
     import torch
 
     # The shape is in the key: seed vectors of different shapes must not share their first numbers.
-    return torch.stack([torch.randn(shape, generator=generator(pair, f"z{shape}", seed=seed)) for pair in pairs])
+    purpose = f"z{tuple(shape)}"  # a torch.Size would be written otherwise
+    return torch.stack([torch.randn(shape, generator=generator(pair, purpose, seed=seed)) for pair in pairs])
 
 
 def _digest(*parts: object) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_seedshift import collection, options
 from pytest_seedshift.models import catalogue
+from pytest_seedshift.names import MARKER
 from pytest_seedshift.store import RunFolder
 from pytest_seedshift.weights import WeightsNotFoundError
 
@@ -26,9 +27,6 @@ class State:
 
     config: pytest.Config
     settings: options.Settings
-    suite_arguments: list[str] = field(default_factory=list)
-    usage_errors: list[pytest.UsageError] = field(default_factory=list)
-    """Met inside pytest's collection of a file, where raising them would make them a mere collection error."""
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
 
@@ -78,7 +76,7 @@ class State:
 
     def request(self, item: pytest.Item) -> collection.Request:
         """What the item's test asks for."""
-        return collection.read_marker(self.settings, item.get_closest_marker(collection.MARKER), item.nodeid)
+        return collection.read_marker(self.settings, item.get_closest_marker(MARKER), item.nodeid)
 
     def constraints(self, item: pytest.Item, case: Case) -> tuple[Constraint, ...]:
         """What is asked of an item's case.
@@ -117,11 +115,11 @@ class State:
                 catalogue.check_weights(entry)
         except WeightsNotFoundError as error:
             raise pytest.UsageError(str(error)) from None
+        _ = self.workbench  # finds out about the device
         if not self.is_worker:
             try:
-                self.folder.prepare()
+                self.folder.prepare(keep_samples=self.settings.plan)
             except OSError as error:
                 raise pytest.UsageError(
                     f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror}"
                 ) from None
-        _ = self.workbench

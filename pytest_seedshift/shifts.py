@@ -38,7 +38,7 @@ class Spec:
 
     def __str__(self) -> str:
         text = self.name if self.variant is None else f"{self.name}:{self.variant}"
-        return text if self.parameter is None else f"{text}={self.parameter:g}"
+        return text if self.parameter is None else f"{text}={repr(self.parameter).removesuffix('.0')}"
 
 
 def names() -> tuple[str, ...]:
@@ -89,7 +89,13 @@ def check_magnitude(spec: Spec, magnitude: float) -> None:
     """Raise ValueError where the shift has no meaning at this magnitude."""
     if not math.isfinite(magnitude):
         raise ValueError(f"magnitude {magnitude} is not a finite number")
-    if spec.name in ("std", "mixed") and magnitude <= -1:
+    if spec.variant == "independent":
+        scale = 1 + _ratio(spec.parameter) * magnitude
+        if scale <= 0:
+            raise ValueError(
+                f"magnitude {magnitude:+g} for {spec}: it scales the seed vector by {scale:g}, which must stay above 0"
+            )
+    elif spec.name in ("std", "mixed") and magnitude <= -1:
         raise ValueError(
             f"magnitude {magnitude:+g} for the {spec.name} shift: it scales the seed vector by 1 + magnitude, "
             "which must stay above 0: give a magnitude above -1"
@@ -115,7 +121,7 @@ def apply(
         z: seed vectors, floating point, (batch, channels, height, width) or (channels, height, width). Not changed.
         shift: a name such as `"mean"`, a name with its variant such as `"mean:exact"`, or a parsed `Spec`.
         magnitude: the signed strength η, finite. At 0 every shift and variant is the identity: `z` itself is returned.
-        variant: the variant, where `shift` does not name it already.
+        variant: the variant (`"exact"`, `"channel=2"`), where `shift` does not name it already.
         generator: where the shifts that draw (random; arrangement's `permute`) take their numbers from, on z's device.
 
     Returns:
@@ -124,8 +130,10 @@ def apply(
     Raises:
         ValueError: an unknown shift or variant, a magnitude outside its range, or a z of another shape or dtype.
     """
+    if variant is not None:
+        shift = f"{shift}:{variant}"
     if isinstance(shift, str):
-        shift = parse(shift if variant is None else f"{shift}:{variant}")
+        shift = parse(shift)
     check_magnitude(shift, magnitude)
     if z.ndim not in (3, 4) or not z.is_floating_point():
         raise ValueError(
@@ -202,12 +210,11 @@ def _mixed(z: Tensor, magnitude: float, *_: object) -> Tensor:
 
 def _mixed_independent(z: Tensor, magnitude: float, ratio: float | None, _: object) -> Tensor:
     """(1 + r·η)·z + η with a ratio r of the two magnitudes (-1 unless said): mean and std magnitudes of their own."""
-    scale = 1 + (-1.0 if ratio is None else ratio) * magnitude
-    if scale <= 0:
-        raise ValueError(
-            f"mixed:independent at {magnitude:+g}: the seed vector would be scaled by {scale:g}, not above 0"
-        )
-    return scale * z + magnitude
+    return (1 + _ratio(ratio) * magnitude) * z + magnitude
+
+
+def _ratio(parameter: float | None) -> float:
+    return -1.0 if parameter is None else parameter
 
 
 def _in_block(rearrange: Callable[[Tensor, float, torch.Generator | None], Tensor]) -> _Formula:

@@ -46,15 +46,16 @@ class RunFolder:
         """See `write_verdicts`."""
         return self.path / "verdicts.json"
 
-    def prepare(self) -> None:
-        """Make the folder, keep it out of version control, and start with no samples.
+    def prepare(self, *, keep_samples: bool = False) -> None:
+        """Make the folder, keep it out of version control, and start with no samples unless they are to be kept.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
-        self.samples_file.write_text("", encoding="utf-8")
+        with self.samples_file.open("ab" if keep_samples else "wb"):
+            pass
 
     def append(self, samples: Iterable[Sample], fingerprints: Mapping[str, str]) -> None:
         """Append samples. One write a batch, so that processes that share the folder do not cut each other's lines."""
@@ -100,8 +101,11 @@ class RunFolder:
         """Write verdicts.json, whole or not at all: `{"version": 1, "cases": [...]}`, a stable public format."""
         text = json.dumps({"version": VERDICTS_VERSION, "cases": list(cases)}, indent=1, ensure_ascii=False)
         partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(self.verdicts_file)
+        try:
+            partial.write_text(text + "\n", encoding="utf-8")
+            partial.replace(self.verdicts_file)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def read_verdicts(self) -> list[dict[str, Any]]:
         """The cases of the run before, or nothing where there are none that can be read."""
@@ -114,5 +118,6 @@ class RunFolder:
 
 def _file_name(text: str) -> str:
     """A name that every file system takes; texts that differ get names that differ."""
-    plain = re.sub(r"[^\w.+=-]+", "_", text)
+    # Of a long text, such as a path, the end tells most. 60 letters are at most 240 of the 255 bytes a name may have.
+    plain = re.sub(r"[^\w.+=-]+", "_", text)[-60:]
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -12,6 +11,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     >>> unknown("shift", "maen", ["mean", "std"])
     "unknown shift 'maen'. Did you mean 'mean'? Known: mean, std"
     """
+    import difflib
+
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""

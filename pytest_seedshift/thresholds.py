@@ -9,8 +9,8 @@ The file's tables, from the widest to the narrowest; the narrowest that names a 
     [model.sd21.shift.mean]
     [model.sd21.shift.mean."0.3"]
 
-A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself. In a table, a score
-takes a bare number, its minimum, or `{ min = …, max_drop = … }`.
+A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
+of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def load(path: Path | None, root: Path, check_model: Callable[[str], object]) ->
         if not path.exists():
             return parse(default_text(), f"{FILE_NAME} (shipped)", check_model, shipped=True)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ThresholdsError(f"{path}: cannot be read: {reason}") from None
@@ -179,9 +179,8 @@ def constraint(score: str, value: object, where: str) -> Constraint:
 
 
 def _names(shift: str) -> list[str]:
-    """The names under which a shift's tables can stand, from the widest: of mean:exact, mean and mean:exact."""
-    base = shift.partition(":")[0]
-    return [base] if base == shift else [base, shift]
+    """The names under which a shift's tables can stand, from the widest: mean, mean:channel, mean:channel=2."""
+    return list(dict.fromkeys((shift.partition(":")[0], shift.partition("=")[0], shift)))
 
 
 def _table(value: object, where: str) -> dict[str, Any]:
@@ -198,11 +197,9 @@ def _shift_tables(value: object, source: str, path: str) -> dict[str, _ShiftTabl
     tables = {}
     for name, content in _table(value, f"{source}: [{path}]").items():
         where = f"{source}: [{path}.{name}]"
-        if name != shifts.NONE:
-            try:
-                shifts.parse(name)
-            except ValueError as error:
-                raise ThresholdsError(f"{where}: {error}") from None
+        shift = _shift(name, where)
+        if shift in tables:
+            raise ThresholdsError(f"{where}: two tables for the shift {shift}")
         here: _Table = {}
         by_magnitude: dict[float, _Table] = {}
         for key, inner in _table(content, where).items():
@@ -210,13 +207,28 @@ def _shift_tables(value: object, source: str, path: str) -> dict[str, _ShiftTabl
             if magnitude is None:
                 here[key] = constraint(key, inner, where)
                 continue
+            if magnitude == 0:
+                raise ThresholdsError(
+                    f"{where}: at the magnitude {key} there is no shift. Put a magnitude in quotes, such as "
+                    f'[{path}.{name}."0.3"]; the table of the unshifted case is [{path}.{shifts.NONE}]'
+                )
             if magnitude in by_magnitude:
                 raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
             by_magnitude[magnitude] = _constraints(
                 _table(inner, f"{where} {key}"), f'{source}: [{path}.{name}."{key}"]'
             )
-        tables[name] = _ShiftTable(here, by_magnitude)
+        tables[shift] = _ShiftTable(here, by_magnitude)
     return tables
+
+
+def _shift(name: str, where: str) -> str:
+    """A shift's name as cases have it: mean:channel=2 for mean:channel=2.0."""
+    if name == shifts.NONE:
+        return name
+    try:
+        return str(shifts.parse(name))
+    except ValueError as error:
+        raise ThresholdsError(f"{where}: {error}") from None
 
 
 def _magnitude(key: str) -> float | None:

@@ -127,9 +127,10 @@ def judge(
         One finding for each bound. The case passes if all hold.
 
     Raises:
-        ValueError: no constraint, a score that is missing or not finite, or a control that does not fit.
+        ValueError: no constraint or one without a bound, a score that is missing or not finite, or a control that does
+            not fit.
     """
-    if not constraints:
+    if not constraints or any(constraint.minimum is constraint.max_drop is None for constraint in constraints):
         raise ValueError("no constraint: what is not checked has not passed")
     findings = []
     for constraint in constraints:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
+
+# What huggingface_hub takes for a repository; it raises an error of its own at all else.
+_HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 
 
 class WeightsNotFoundError(LookupError):
@@ -11,7 +15,7 @@ class WeightsNotFoundError(LookupError):
 
 
 def probe(source: str, file: str) -> None:
-    """Make sure that weights can be had, without loading or downloading more than one small file.
+    """Make sure that weights can be had, without loading or downloading them.
 
     Args:
         source: a local folder or a hub id (`owner/name`).
@@ -51,25 +55,28 @@ def _in_cache(source: str, file: str) -> bool:
 
 
 def _hub_problem(source: str, file: str) -> str | None:
-    """Why the hub does not give a file; None if it does."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    """Why the hub does not give a file; None if it does. Asks once: who is offline should not wait for retries."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     try:
-        hf_hub_download(source, file)
+        get_hf_file_metadata(hf_hub_url(source, file))
     except OfflineModeIsEnabled:
         return "offline: HF_HUB_OFFLINE is set"
-    except LocalEntryNotFoundError as error:
-        offline = isinstance(error.__cause__, OfflineModeIsEnabled)
-        return "offline: HF_HUB_OFFLINE is set" if offline else "cannot be reached"
-    except (HfHubHTTPError, OSError) as error:
+    except GatedRepoError:
+        return "it asks for consent to its terms and for a login: 'hf auth login'"
+    except RepositoryNotFoundError:
+        return "it has no such repository, or only for those who log in: 'hf auth login'"
+    except HfHubHTTPError as error:
         return str(error).splitlines()[0]
+    except Exception as error:  # no network, no name, a proxy, a certificate: as many classes as http libraries
+        return f"cannot be reached: {error}"
     return None
 
 
 def looks_local(source: str) -> bool:
-    """Whether a source can only mean a folder: it is a path and not of the form `owner/name`."""
-    return source.startswith((".", "/", "~")) or source.count("/") != 1
+    """Whether a source can only mean a folder: it is not of the form `owner/name` that a hub id has."""
+    return _HUB_ID.fullmatch(source) is None
 
 
 def fetch(source: str, patterns: list[str]) -> Path:
@@ -82,8 +89,9 @@ def fetch(source: str, patterns: list[str]) -> Path:
     Raises:
         WeightsNotFoundError: see `probe`.
     """
-    if Path(source).is_dir():
-        return Path(source)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -101,15 +109,15 @@ def fingerprint(folder: Path, *settings: object) -> str:
     """A hash of every file in a folder of weights and of the settings they are used with.
 
     In the Hugging Face cache a large file is a link to a blob that is named by its own SHA-256; that name stands for
-    the content, so that gigabytes are not read again.
+    the content, so that gigabytes are not read again. Hidden files are no weights: a download leaves its notes in them.
     """
     digest = hashlib.sha256(repr(settings).encode())
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".DS_Store"):
-        digest.update(path.relative_to(folder).as_posix().encode())
-        blob = path.resolve().name
-        if path.is_symlink() and len(blob) == 64:
-            digest.update(blob.encode())
-        else:
+    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*")):
+        if not path.is_file() or name.startswith(".") or "/." in name:
+            continue
+        content = path.resolve().name
+        if not path.is_symlink() or len(content) != 64:
             with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{name}\n{content}\n".encode())
     return digest.hexdigest()[:16]

@@ -45,7 +45,7 @@ _CATALOGUE = {
         Entry(
             "toy-latent",
             _shipped("models", "toy-latent"),
-            steps=12,
+            steps=10,
             guidance=1.0,
             classes="toy16",
             classifier=_shipped("scorers", "toy-vit"),
@@ -65,7 +65,7 @@ def find(name: str) -> Entry:
     """
     if name in _CATALOGUE:
         return _CATALOGUE[name]
-    if "/" in name or Path(name).is_dir():
+    if "/" in name or Path(name).expanduser().is_dir():
         return Entry(name, name)
     raise ValueError(f"{unknown('model', name, _CATALOGUE)} (or a folder, or a hub id 'owner/name')")
 

@@ -42,7 +42,7 @@ class DiffusersPipeline:
     @classmethod
     def load(cls, entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
         """Load from a folder, the cache or the hub; safetensors only."""
-        folder = Path(entry.source)
+        folder = Path(entry.source).expanduser()
         if not folder.is_dir():
             folder = Path(DiffusionPipeline.download(entry.source, use_safetensors=True))
         call: dict[str, Any] = {}

@@ -1,0 +1,3 @@
+"""The project as its own first user; pytester runs pytest inside its tests."""
+
+pytest_plugins = ["pytester"]

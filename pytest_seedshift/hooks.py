@@ -1,0 +1,164 @@
+"""The hooks of a session that has cases: collect them, run them, put their records on the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from pytest_seedshift import collection, options
+from pytest_seedshift.engine import CaseError
+from pytest_seedshift.names import MARKER
+from pytest_seedshift.report import plan, record, words
+from pytest_seedshift.report.terminal import TerminalReport
+from pytest_seedshift.session import State
+from pytest_seedshift.workbench import CaseResult
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.scorers.base import Scorer
+
+_T = TypeVar("_T")
+_RESULT = pytest.StashKey[CaseResult]()
+
+
+class Hooks:
+    """Registered by the plugin as soon as it is known that there may be cases."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the options.
+
+        Raises:
+            pytest.UsageError: one that cannot be used.
+        """
+        self._state = State(config, options.resolve(config))
+        self._terminal = TerminalReport(self._state)
+        self._suite_arguments: list[str] = []
+        self._usage_errors: list[pytest.UsageError] = []
+        collection.Request(self._state.settings).cases()
+
+    def register_reports(self) -> None:
+        """Register the hooks that report. A worker of pytest-xdist leaves that to its controller."""
+        config = self._state.config
+        if not self._state.is_worker:
+            config.pluginmanager.register(self._terminal, "seedshift-terminal")
+            if config.getoption("htmlpath", None):
+                from pytest_seedshift.report.html import HtmlReport
+
+                config.pluginmanager.register(HtmlReport(self._state, self._terminal.records), "seedshift-html")
+
+    # Collection --------------------------------------------------------------------------------------------------
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Make one item for each case of a test.
+
+        pytest would make a collection error of a UsageError here, so it is kept until the collection is complete.
+        """
+        mark = metafunc.definition.get_closest_marker(MARKER)
+        try:
+            request = collection.read_marker(self._state.settings, mark, metafunc.definition.nodeid)
+            collection.parametrize(metafunc, request)
+        except pytest.UsageError as error:
+            self._usage_errors.append(error)
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """The marker alone makes an item judge its case."""
+        if isinstance(item, pytest.Function) and item.get_closest_marker(MARKER):
+            collection.request_fixtures(item)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Take `seedshift` and `seedshift::…` out of the arguments, before pytest looks for a file of that name."""
+        if not session.config.pluginmanager.hasplugin("dsession"):
+            self._suite_arguments = collection.suite_arguments(session.config)
+            session.config.args = [each for each in session.config.args if each not in self._suite_arguments]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Add the built-in suite where it is asked for or there is no other reliability test; sort by model."""
+        named = self._state.settings.models and not any(map(collection.is_reliability, items))
+        if self._suite_arguments or named:
+            items.extend(collection.suite_items(session, self._suite_arguments))
+        if self._usage_errors:
+            raise self._usage_errors[0]
+        collection.sort_by_model(items)
+
+    # Running -----------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Before anything is generated: find the user's mistakes, say the plan; with --seedshift-plan stop there."""
+        ours = [(item, case) for item in session.items if (case := collection.case_of(item))]
+        if not ours or session.config.option.collectonly or session.testsfailed:
+            return None
+        self._state.check(item for item, _ in ours)
+        if not self._state.is_worker:
+            plan.show(self._state, self._terminal, ours)
+        return True if self._state.settings.plan else None
+
+    def model(self, case: Case) -> TextToImage:
+        """The case's model, loaded."""
+        return _in_words(lambda: self._state.workbench.model(case.model))
+
+    def scorers(self, case: Case) -> tuple[Scorer, ...]:
+        """The case's scorers, loaded."""
+        return _in_words(lambda: self._state.workbench.scorers(case.model))
+
+    def judge(self, item: pytest.Item, case: Case) -> CaseResult:
+        """Run the case and judge it; the result stays with the item for its report."""
+        constraints, images = self._state.constraints(item, case), self._state.request(item).settings.images
+        bench = self._state.workbench
+        result = _in_words(lambda: bench.run(case, constraints, images, self._terminal.tick))
+        item.stash[_RESULT] = result
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """After the test's own assertions, assert the thresholds of a test that is marked `reliability`."""
+        outcome = yield
+        result = pyfuncitem.stash.get(_RESULT, None)
+        if result is not None and not result.passed and pyfuncitem.get_closest_marker(MARKER):
+            folder = self._state.folder
+            pytest.fail(words.failure(result, folder.shown(folder.picture_folder(result.case))), pytrace=False)
+        return outcome
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the case's record on its report, and its figures among JUnit's properties."""
+        report = yield
+        case = collection.case_of(item)
+        if case is not None and collection.is_reliability(item):
+            made = self._record(case, item, report)
+            if made is not None:
+                item.user_properties.extend(record.properties(made))  # JUnit's file takes them from the teardown
+                report.seedshift = made  # type: ignore[attr-defined]
+        return report
+
+    def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> record.Record | None:
+        """What is to be recorded of a case after a phase of its item: its verdict, or why there is none."""
+        result = item.stash.get(_RESULT, None)
+        if report.when == "setup" and report.failed:
+            return record.of_error(case, report.longreprtext, item.nodeid)
+        if report.when != "call" or result is None:
+            return None
+        made = record.of_result(result, self._state.folder, item.nodeid)
+        if report.failed and result.passed:
+            # A test may assert more than the thresholds. A case whose test fails has not passed.
+            made |= {"verdict": "fail", "reason": f"the test's own assertion: {_last_line(report.longreprtext)}"}
+        return made
+
+
+def _last_line(text: str) -> str:
+    """The line of a failure's text that says what was wrong."""
+    lines = [line for line in text.splitlines() if line.startswith("E ")] or text.splitlines()
+    return lines[0].removeprefix("E").strip() if lines else ""
+
+
+def _in_words(make: Callable[[], _T]) -> _T:
+    """Turn what is wrong with a case into an error of its item, in words instead of a traceback."""
+    try:
+        return make()
+    except CaseError as error:
+        pytest.fail(str(error), pytrace=False)

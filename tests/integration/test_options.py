@@ -1,0 +1,146 @@
+"""Every option, on the command line and as an ini key."""
+
+from __future__ import annotations
+
+import pytest
+from runs import IMPOSSIBLE, ONE, SMALL, cases_of
+
+from pytest_seedshift import options
+
+
+def collected(result: pytest.RunResult) -> list[str]:
+    return [line.partition("[")[2].rstrip("]") for line in result.outlines if line.startswith("seedshift::")]
+
+
+def test_help_explains_every_option_with_its_default(pytester):
+    text = pytester.runpytest_inprocess("--help").stdout.str()
+    words = " ".join(text.split())
+    for option in options.OPTIONS:
+        assert option.flag in words
+        assert option.key in words
+        assert f"(default: {option.default})" in words
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--seedshift-shift=mean,std"],
+        ["--seedshift-shift=mean", "--seedshift-shift=std"],
+        ["--seedshift-shift", "mean,std"],
+    ],
+)
+def test_shifts_are_repeatable_and_comma_separated(run, arguments):
+    ids = collected(run(*SMALL, *arguments, "--seedshift-magnitude=0.1", "--co", "-q"))
+    assert ids == ["toy-latent-none-+0.00", "toy-latent-mean-+0.10", "toy-latent-std-+0.10"]
+
+
+def test_magnitudes_are_repeatable_comma_separated_signed_and_sorted(run):
+    arguments = ["--seedshift-magnitude=0.5,-0.125", "--seedshift-magnitude", "-.3", "--seedshift-shift=mean"]
+    ids = collected(run(*SMALL, *arguments, "--co", "-q"))
+    assert ids[1:] == ["toy-latent-mean--0.30", "toy-latent-mean--0.125", "toy-latent-mean-+0.50"]
+
+
+def test_a_variant_is_a_shift_of_its_own(run, verdicts):
+    result = run(*SMALL, "--seedshift-shift=mean:exact,arrangement:permute", "--seedshift-magnitude=0.2")
+    result.assert_outcomes(passed=3)
+    assert verdicts()["toy-latent-arrangement:permute-+0.20"]["shift"] == "arrangement:permute"
+
+
+def test_images_sets_the_size_of_the_design(run, verdicts):
+    run(*ONE, "--seedshift-images=17", "-k", "none")
+    assert verdicts()["toy-latent-none-+0.00"]["images"] == 17
+
+
+def test_images_default_to_four_a_class(run):
+    result = run(
+        "--seedshift-model=toy-latent", "--seedshift-shift=mean", "--seedshift-magnitude=0.3", "--seedshift-plan"
+    )
+    result.stdout.fnmatch_lines(["seedshift: 2 cases of toy-latent on cpu (float32), 64 images each, 128 in all"])
+
+
+def test_thresholds_names_another_file(pytester, run):
+    pytester.path.joinpath("strict.toml").write_text(IMPOSSIBLE)
+    run(*ONE).assert_outcomes(passed=2)
+    run(*ONE, "--seedshift-thresholds=strict.toml").assert_outcomes(failed=2)
+
+
+def test_the_shipped_thresholds_hold_where_the_folder_has_none(pytester, run):
+    pytester.path.joinpath("thresholds.toml").unlink()
+    result = run(*ONE, "--seedshift-plan")
+    result.stdout.fnmatch_lines(["seedshift: thresholds from thresholds.toml (shipped), *"])
+
+
+def test_device_and_dtype_are_taken(run, verdicts):
+    result = run(*ONE, "--seedshift-device=cpu", "--seedshift-dtype=bfloat16", "-k", "none")
+    result.stdout.fnmatch_lines(["seedshift: 1 case of toy-latent on cpu (bfloat16)*"])
+    assert verdicts()["toy-latent-none-+0.00"]["dtype"] == "bfloat16"
+
+
+def test_the_batch_size_does_not_change_the_scores(run, verdicts):
+    run(*ONE, "--seedshift-batch-size=16")
+    at_once = verdicts()
+    run(*ONE, "--seedshift-batch-size=5")
+    for name, case in verdicts().items():
+        for score, estimate in case["scores"].items():
+            assert estimate["mean"] == pytest.approx(at_once[name]["scores"][score]["mean"], abs=1e-3)
+
+
+def test_dir_names_another_run_folder(pytester, run):
+    run(*ONE, "--seedshift-dir=out/run-1")
+    assert len(cases_of(pytester.path / "out/run-1")) == 2
+    assert not (pytester.path / ".seedshift").exists()
+
+
+def test_plan_lists_cases_images_and_a_measured_time_and_stops(pytester, run):
+    result = run(*ONE, "--seedshift-plan")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        [
+            "  seedshift::test_reliability?toy-latent-none-+0.00?  16 images",
+            "  seedshift::test_reliability?toy-latent-mean-+0.30?  16 images",
+            "seedshift: about * (measured just now: toy-latent * ms an image)",
+        ]
+    )
+    result.assert_outcomes()
+    assert not (pytester.path / ".seedshift/verdicts.json").exists()
+
+
+def test_plan_leaves_the_run_before_alone(pytester, run, verdicts):
+    run(*ONE)
+    before = (pytester.path / ".seedshift/samples.jsonl").read_bytes()
+    run(*ONE, "--seedshift-plan")
+    assert (pytester.path / ".seedshift/samples.jsonl").read_bytes() == before
+
+
+def test_every_option_has_an_ini_key(pytester, run):
+    pytester.path.joinpath("mine.toml").write_text(IMPOSSIBLE)
+    pytester.path.joinpath("pyproject.toml").write_text(
+        """
+        [tool.pytest.ini_options]
+        seedshift_model = ["toy-latent"]
+        seedshift_shift = ["mean", "std"]
+        seedshift_magnitude = ["0.2", "-0.2"]
+        seedshift_images = "20"
+        seedshift_thresholds = "mine.toml"
+        seedshift_device = "cpu"
+        seedshift_dtype = "bfloat16"
+        seedshift_batch_size = "7"
+        seedshift_dir = "elsewhere"
+        """
+    )
+    result = run("-k", "mean--0.20")
+    result.assert_outcomes(failed=1, deselected=4)
+    (case,) = cases_of(pytester.path / "elsewhere").values()
+    assert (case["id"], case["images"], case["dtype"]) == ("toy-latent-mean--0.20", 20, "bfloat16")
+    pytester.path.joinpath("pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nseedshift_model = ["toy-latent"]\nseedshift_plan = true\n'
+    )
+    run("-k", "none").stdout.fnmatch_lines(["seedshift: about *measured just now*"])
+
+
+def test_the_command_line_stands_above_the_ini_file(pytester, run):
+    pytester.path.joinpath("pytest.ini").write_text(
+        "[pytest]\nseedshift_model = toy-latent\nseedshift_shift = mean std\n"
+    )
+    ids = collected(run("--seedshift-shift=mixed", "--seedshift-magnitude=0.1", "--co", "-q"))
+    assert ids == ["toy-latent-none-+0.00", "toy-latent-mixed-+0.10"]

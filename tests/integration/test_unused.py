@@ -1,0 +1,55 @@
+"""Where it is not used the plugin does nothing, says nothing, loads nothing. Each test starts its own process."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from runs import SMALL
+
+HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "open_clip", "matplotlib", "PIL")
+
+
+@pytest.fixture
+def report_modules(pytester: pytest.Pytester) -> None:
+    """Let a run print which heavy modules it loaded, at its very end."""
+    pytester.makeconftest(
+        f"""
+        import sys
+
+        def pytest_unconfigure():
+            print("loaded:", sorted(set(sys.modules) & set({HEAVY!r})))
+            print("ours:", sorted(name for name in sys.modules if name.startswith("pytest_seedshift.")))
+        """
+    )
+
+
+def test_a_project_without_reliability_tests_does_not_notice_it(pytester, report_modules):
+    pytester.makepyfile("def test_plain():\n    pass\n")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["loaded: []", "ours: ?'pytest_seedshift.names', 'pytest_seedshift.options', 'pytest_seedshift.plugin'?"]
+    )
+    assert "seedshift" not in result.stdout.str().replace("seedshift-0.1.0", "").partition("loaded:")[0]
+    assert not (pytester.path / ".seedshift").exists()
+
+
+def test_collecting_loads_nothing_heavy(pytester, report_modules):
+    result = pytester.runpytest_subprocess("--collect-only", "-q", *SMALL)
+    result.stdout.fnmatch_lines(["31 tests collected*", "loaded: []"])
+
+
+def test_the_check_for_heavy_modules_can_fail(pytester, report_modules):
+    pytester.makepyfile("import numpy\ndef test_plain():\n    pass\n")
+    pytester.runpytest_subprocess().stdout.fnmatch_lines(["loaded: ?'numpy'?"])
+
+
+def test_it_can_be_switched_off(pytester):
+    pytester.makepyfile("def test_plain():\n    pass\n")
+    pytester.runpytest_subprocess("-p", "no:seedshift").assert_outcomes(passed=1)
+
+
+def test_the_plugin_is_called_seedshift(pytester):
+    result = pytester.run(sys.executable, "-m", "pytest", "--trace-config", "--co")
+    result.stdout.fnmatch_lines(["*seedshift*: *pytest_seedshift*plugin.py"])
