@@ -14,6 +14,7 @@ import pytest
 
 from pytest_seedshift import collection
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.report import words
 from pytest_seedshift.verdict import SCORES
 
 if TYPE_CHECKING:
@@ -89,41 +90,12 @@ class HtmlReport:
             svg = plots.scores_by_magnitude(self._records)
             page = _templates().get_template("summary.html.jinja2")
             figure = _data_uri(svg.encode(), "image/svg+xml")
-            summary.append(page.render(sentences=sentences(self._records), figure=figure))
-
-
-def sentences(records: Sequence[Record]) -> list[str]:
-    """One sentence a model: what of it holds, what breaks."""
-    said = []
-    for model in dict.fromkeys(record["model"] for record in records):
-        ours = [record for record in records if record["model"] == model]
-        failed = [record for record in ours if record["verdict"] == "fail"]
-        errors = [record for record in ours if record["verdict"] == "error"]
-        sentence = (
-            f"{model} fails {len(failed)} of {len(ours)} cases" if failed else f"{model} passes {len(ours)} cases"
-        )
-        if errors:
-            sentence = (
-                f"{sentence.replace(f'{len(ours)} cases', f'{len(ours) - len(errors)} cases')}"
-                if not failed
-                else sentence
-            )
-            sentence += f"; {len(errors)} could not be judged"
-        if failed:
-            by_shift: dict[str, list[str]] = {}
-            for record in failed:
-                by_shift.setdefault(record["shift"], []).append(format_magnitude(record["magnitude"]))
-            breaks = "; ".join(
-                "without any shift" if name == "none" else f"{name} at {', '.join(magnitudes)}"
-                for name, magnitudes in by_shift.items()
-            )
-            sentence += f": {breaks}"
-        said.append(f"{sentence}.")
-    return said
+            summary.append(page.render(sentences=words.sentences(self._records), figure=figure))
 
 
 def _title(column: str) -> str:
-    return SCORES[column].title if column in SCORES else column.capitalize()
+    title = SCORES[column].title if column in SCORES else column
+    return title[0].upper() + title[1:]
 
 
 def _value(record: Record, column: str) -> str:
@@ -148,7 +120,9 @@ def _strip(record: Record, folder: Path) -> str:
         for picture in record["pictures"]
     ]
     template = _templates().get_template("strip.html.jinja2")
-    return template.render(what=case.describe(), pictures=pictures).replace("\n", "")
+    return template.render(case=case.id, what=case.describe(), shifted=not case.is_control, pictures=pictures).replace(
+        "\n", ""
+    )
 
 
 @cache

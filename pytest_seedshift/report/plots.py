@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette: told apart with every common kind of colour blindness.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = "osD^vPX"
+_THRESHOLD = "threshold"
 
 
 def scores_by_magnitude(records: Sequence[Record]) -> str:
@@ -33,7 +34,10 @@ def scores_by_magnitude(records: Sequence[Record]) -> str:
             for axes, score in zip(row, SCORES, strict=True):
                 _draw(axes, ours, score)
                 axes.set_title(f"{model}: {SCORES[score].title}", fontsize=10)
-        handles, labels = panels[0][0].get_legend_handles_labels()
+        entries = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
+        if _THRESHOLD in entries:
+            entries[_THRESHOLD] = entries.pop(_THRESHOLD)  # last
+        labels, handles = list(entries), list(entries.values())
         if handles:
             figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         buffer = io.StringIO()
@@ -70,7 +74,7 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
                 color="#444444",
                 linestyle=(0, (4, 3)),
                 linewidth=1,
-                label="threshold" if index == 0 else None,
+                label=_THRESHOLD if index == 0 else None,
             )
     if not shift_names and control:
         axes.plot([0], [control[0]["scores"][score]["mean"]], color=_COLOURS[0], marker="o", label="control")

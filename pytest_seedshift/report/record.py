@@ -77,11 +77,11 @@ def _head(case: Case, test: str) -> Record:
 
 def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
     """The kept pictures, each with the control's picture of the same pair, as paths relative to the run folder."""
-    control = {sample.pair: sample.picture for sample in result.control}
+    control = {sample.pair: sample for sample in result.control if sample.picture is not None}
     kept = []
     for sample in result.pictures:
         before, after = control.get(sample.pair), sample.picture
-        if before is None or after is None:
+        if before is None or before.picture is None or after is None:
             continue
         kept.append(
             {
@@ -89,7 +89,8 @@ def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
                 "seed": sample.pair.seed,
                 "right": bool(sample.scores["top1"]),
                 "picture": after.relative_to(folder.path).as_posix(),
-                "control": before.relative_to(folder.path).as_posix(),
+                "control": before.picture.relative_to(folder.path).as_posix(),
+                "control_right": bool(before.scores["top1"]),
             }
         )
     return kept

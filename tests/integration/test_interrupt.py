@@ -1,0 +1,41 @@
+"""What is left when a run is stopped from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from runs import EASY, SMALL
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_there_is_and_says_where(pytester, verdicts):
+    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    samples = pytester.path / ".seedshift/samples.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *SMALL, "--seedshift-batch-size=4"],
+        cwd=pytester.path,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while not samples.exists() or len(samples.read_bytes().splitlines()) < 40:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    kept = [json.loads(line) for line in samples.read_text().splitlines()]
+    finished = verdicts()
+    assert 40 <= len(kept) < 31 * 16
+    assert 2 <= len(finished) <= len(kept) / 16
+    assert "cases did not run; what was made is kept" in output
+    assert ".seedshift/verdicts.json" in output
+    assert ".seedshift/samples.jsonl" in output
