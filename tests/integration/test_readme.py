@@ -1,0 +1,65 @@
+"""The README's commands, tables and examples are true."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_seedshift import options, shifts, thresholds
+from pytest_seedshift.models import catalogue
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_ci_runs_exactly_the_test_command():
+    command = blocks("sh")[1].strip()
+    assert command in (ROOT / ".ci/run").read_text().splitlines()
+
+
+def test_the_table_of_options_is_complete_and_true():
+    rows = re.findall(r"^\| `(--seedshift-[\w-]+)[^`]*` \| `(\w+)` \| (.*?) \|$", README, re.MULTILINE)
+    assert [(flag, key) for flag, key, _ in rows] == [(option.flag, option.key) for option in options.OPTIONS]
+    for (_, _, shown), option in zip(rows, options.OPTIONS, strict=True):
+        told = shown.replace("`", "").replace("all five", ", ".join(shifts.names())).replace("the plugin", "seedshift")
+        assert told.startswith(option.default)
+
+
+def test_the_table_of_shifts_names_every_shift_and_variant():
+    for shift in shifts.names():
+        (row,) = re.findall(rf"^\| `{shift}` \| .*$", README, re.MULTILINE)
+        for variant in shifts.variants(shift):
+            assert f"`{variant}`" in row or f"`{shift}:{variant}" in row
+
+
+def test_the_example_of_thresholds_is_valid():
+    read = thresholds.parse(blocks("toml")[0], "README", catalogue.find)
+    assert read.models
+
+
+@pytest.mark.slow
+def test_the_example_tests_pass(pytester, run):
+    pytester.makepyfile(blocks("python")[0])
+    result = run("--seedshift-model=toy-latent", "-k", "none or std-+0.20 or by_hand", "--strict-markers")
+    result.assert_outcomes(passed=3, deselected=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "arguments", "line"),
+    [
+        ("startup.py", ["--runs", "1"], "cost of the plugin, median of the pairs*"),
+        ("images.py", ["--images", "16", "--batch-sizes", "8,16", "--threads", "1"], "*ms an image, scored*"),
+    ],
+)
+def test_the_benchmarks_run_in_a_short_form(pytester, script, arguments, line):
+    result = pytester.run(sys.executable, ROOT / "benchmarks" / script, *arguments)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([line])
