@@ -9,7 +9,7 @@ import pytest
 
 from pytest_seedshift import collection, options
 from pytest_seedshift.engine import CaseError
-from pytest_seedshift.names import MARKER
+from pytest_seedshift.names import MARKER, PARAMETER
 from pytest_seedshift.report import plan, record, words
 from pytest_seedshift.report.terminal import TerminalReport
 from pytest_seedshift.session import State
@@ -49,6 +49,15 @@ class Hooks:
 
                 config.pluginmanager.register(HtmlReport(self._state, self._terminal.records), "seedshift-html")
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Where pytest-xdist distributes, check what can be checked before its workers start."""
+        settings = self._state.settings
+        if session.config.pluginmanager.hasplugin("dsession"):
+            if settings.plan:
+                raise pytest.UsageError("--seedshift-plan makes its plan in one process: leave -n away")
+            self._state.check_ground((model, settings.images) for model in settings.models)
+
     # Collection --------------------------------------------------------------------------------------------------
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
@@ -61,6 +70,8 @@ class Hooks:
             request = collection.read_marker(self._state.settings, mark, metafunc.definition.nodeid)
             collection.parametrize(metafunc, request)
         except pytest.UsageError as error:
+            if self._state.is_worker:  # nobody would hear of a worker's usage error: make it the test's
+                metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])
             self._usage_errors.append(error)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
@@ -81,7 +92,7 @@ class Hooks:
         named = self._state.settings.models and not any(map(collection.is_reliability, items))
         if self._suite_arguments or named:
             items.extend(collection.suite_items(session, self._suite_arguments))
-        if self._usage_errors:
+        if self._usage_errors and not self._state.is_worker:
             raise self._usage_errors[0]
         collection.sort_by_model(items)
 
@@ -93,9 +104,10 @@ class Hooks:
         ours = [(item, case) for item in session.items if (case := collection.case_of(item))]
         if not ours or session.config.option.collectonly or session.testsfailed:
             return None
+        if self._state.is_worker:
+            return None
         self._state.check(item for item, _ in ours)
-        if not self._state.is_worker:
-            plan.show(self._state, self._terminal, ours)
+        plan.show(self._state, self._terminal, ours)
         return True if self._state.settings.plan else None
 
     def model(self, case: Case) -> TextToImage:
@@ -108,9 +120,10 @@ class Hooks:
 
     def judge(self, item: pytest.Item, case: Case) -> CaseResult:
         """Run the case and judge it; the result stays with the item for its report."""
-        constraints, images = self._state.constraints(item, case), self._state.request(item).settings.images
-        bench = self._state.workbench
-        result = _in_words(lambda: bench.run(case, constraints, images, self._terminal.tick))
+        state, images = self._state, self._state.request(item).settings.images
+        result = _in_words(
+            lambda: state.workbench.run(case, state.constraints(item, case), images, self._terminal.tick)
+        )
         item.stash[_RESULT] = result
         return result
 
@@ -160,5 +173,6 @@ def _in_words(make: Callable[[], _T]) -> _T:
     """Turn what is wrong with a case into an error of its item, in words instead of a traceback."""
     try:
         return make()
-    except CaseError as error:
-        pytest.fail(str(error), pytrace=False)
+    except (CaseError, pytest.UsageError) as error:
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)

@@ -46,6 +46,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def _seedshift_parameter(request: pytest.FixtureRequest) -> Case:
+    if isinstance(request.param, pytest.UsageError):
+        pytest.fail(str(request.param), pytrace=False)
     case: Case = request.param
     return case
 

@@ -94,32 +94,37 @@ class State:
         """Find every mistake of the user that can be found before anything is generated.
 
         Raises:
-            pytest.UsageError: thresholds, number of images, run folder, device or weights that cannot be used.
+            pytest.UsageError: a case without a threshold, or what `check_ground` finds.
+        """
+        designs = []
+        for item in items:
+            case = collection.case_of(item)
+            if case is not None:
+                judged = collection.is_reliability(item)
+                if judged:
+                    self.constraints(item, case)
+                designs.append((case.model, self.request(item).settings.images if judged else None))
+        self.check_ground(designs)
+
+    def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> None:
+        """Check what all cases stand on: models with their numbers of images, thresholds, device, run folder.
+
+        Raises:
+            pytest.UsageError: one that cannot be used.
         """
         from pytest_seedshift.workbench import design_of
 
-        models = {}
-        for item in items:
-            case = collection.case_of(item)
-            if case is None:
-                continue
-            models[case.model] = catalogue.find(case.model)
-            if collection.is_reliability(item):
-                self.constraints(item, case)
-                try:
-                    design_of(case.model, self.request(item).settings.images)
-                except ValueError as error:
-                    raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+        _ = self.thresholds
         try:
-            for entry in models.values():
-                catalogue.check_weights(entry)
-        except WeightsNotFoundError as error:
+            for model, images in dict.fromkeys(designs):
+                design_of(model, images)
+                catalogue.check_weights(catalogue.find(model))
+        except (ValueError, WeightsNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
-        _ = self.workbench  # finds out about the device
-        if not self.is_worker:
-            try:
-                self.folder.prepare(keep_samples=self.settings.plan)
-            except OSError as error:
-                raise pytest.UsageError(
-                    f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror}"
-                ) from None
+        _ = self.workbench
+        try:
+            self.folder.prepare(keep_samples=self.settings.plan)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror}"
+            ) from None

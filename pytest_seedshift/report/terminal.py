@@ -31,6 +31,7 @@ class TerminalReport:
         self._state = state
         self._planned: dict[str, int] = {}
         """Images of each case to come, by node id."""
+        self._total = 0
         self._done_images = 0
         self._seconds = 0.0
         self._case_start = 0.0
@@ -42,6 +43,7 @@ class TerminalReport:
     def plan(self, planned: Sequence[tuple[str, Case, int]]) -> list[str]:
         """Take note of the items to run (node id, case, images) and say what is about to happen."""
         self._planned = {nodeid: images for nodeid, _, images in planned}
+        self._total = len(planned)
         bench, total = self._state.workbench, sum(self._planned.values())
         models = list(dict.fromkeys(case.model for _, case, _ in planned))
         sizes = sorted(set(self._planned.values()))
@@ -149,8 +151,8 @@ class TerminalReport:
             self._file = file
             reporter.write("\n")
         case = Case(record["model"], record["shift"], record["magnitude"])
-        total = len(self.records) + len(self._planned)
-        place = f"{len(self.records):>{len(str(total))}}/{total}" if self._planned or len(self.records) == total else ""
+        # pytest-xdist's controller has no plan: its workers have the items.
+        place = f"{len(self.records):>{len(str(self._total))}}/{self._total}" if self._total else f"{len(self.records)}"
         left = self._time_left()
         reporter.write(f"  {place} {case.model} {case.describe():<18} {_figures(record)}  ")
         reporter.write(_MARKS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})

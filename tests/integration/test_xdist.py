@@ -22,3 +22,36 @@ def test_two_workers_share_the_cases_and_report_as_one(pytester, verdicts, monke
     lines = [json.loads(line) for line in (pytester.path / ".seedshift/samples.jsonl").read_text().splitlines()]
     assert len({line["case"] for line in lines}) == 5
     assert "toy-latent fails 2 of 5 cases" in (pytester.path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_mistakes_are_told_before_the_workers_start(pytester):
+    result = pytester.runpytest_subprocess(*SMALL, "-n2", "--seedshift-images=3")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: 3 images are fewer than the 16 classes*"])
+
+
+@pytest.mark.slow
+def test_a_mistake_that_only_the_workers_see_is_an_error_in_words(pytester, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    pytester.path.joinpath("thresholds.toml").write_text("[shift.mean]\ntop1 = 0.0\n")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.reliability(models="toy-latnt")
+        def test_misspelt():
+            pass
+
+        @pytest.mark.reliability(models="toy-latent", shifts="mean", magnitudes=0.1, images=16)
+        def test_without_a_threshold_for_the_control():
+            pass
+        """
+    )
+    result = pytester.runpytest_subprocess("-n2")
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines_random(
+        ["unknown model 'toy-latnt'. Did you mean 'toy-latent'?*", "*no threshold for toy-latent-none-+0.00.*"]
+    )
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    result.stdout.no_fnmatch_line("*During handling*")
