@@ -10,7 +10,7 @@ import pytest
 from pytest_seedshift import collection, options
 from pytest_seedshift.engine import CaseError
 from pytest_seedshift.names import MARKER, PARAMETER
-from pytest_seedshift.report import plan, record, words
+from pytest_seedshift.report import plan, records, words
 from pytest_seedshift.report.terminal import TerminalReport
 from pytest_seedshift.session import State
 from pytest_seedshift.workbench import CaseResult
@@ -145,18 +145,18 @@ class Hooks:
         if case is not None and collection.is_reliability(item):
             made = self._record(case, item, report)
             if made is not None:
-                item.user_properties.extend(record.properties(made))  # JUnit's file takes them from the teardown
+                item.user_properties.extend(records.properties(made))  # JUnit's file takes them from the teardown
                 report.seedshift = made  # type: ignore[attr-defined]
         return report
 
-    def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> record.Record | None:
+    def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:
         """What is to be recorded of a case after a phase of its item: its verdict, or why there is none."""
         result = item.stash.get(_RESULT, None)
         if report.when == "setup" and report.failed:
-            return record.of_error(case, report.longreprtext, item.nodeid)
+            return records.of_error(case, report.longreprtext, item.nodeid)
         if report.when != "call" or result is None:
             return None
-        made = record.of_result(result, self._state.folder, item.nodeid)
+        made = records.of_result(result, self._state.folder, item.nodeid)
         if report.failed and result.passed:
             # A test may assert more than the thresholds. A case whose test fails has not passed.
             made |= {"verdict": "fail", "reason": f"the test's own assertion: {_last_line(report.longreprtext)}"}

@@ -1,9 +1,12 @@
-"""What the engine asks of a text-to-image model."""
+"""What is known of a text-to-image model before it is loaded, and what the engine asks of it then."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from pytest_seedshift import scorers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +18,23 @@ ShiftFunction: TypeAlias = "Callable[[Tensor, Sequence[Pair]], Tensor]"
 
 OnStep: TypeAlias = "Callable[[int, Tensor], None]"
 """Called after every denoising step with its index (0, 1, …) and the state, one row a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a model before it is loaded.
+
+    `steps` and `guidance` are None where the pipeline's own defaults hold. `classes` names the class list whose labels
+    it is asked for, `classifier` and `clip` are the sources of the scorers' weights.
+    """
+
+    name: str
+    source: str
+    steps: int | None = None
+    guidance: float | None = None
+    classes: str = "imagenet100"
+    classifier: str = scorers.DEFAULT_CLASSIFIER
+    clip: str = scorers.DEFAULT_CLIP
 
 
 class TextToImage(Protocol):

@@ -5,34 +5,16 @@ Nothing here loads a model: this is read while tests are collected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import scorers
+from pytest_seedshift.models.base import Entry
 from pytest_seedshift.suggest import unknown
 from pytest_seedshift.weights import probe
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import TextToImage
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of a model before it is loaded.
-
-    `steps` and `guidance` are None where the pipeline's own defaults hold. `classes` names the class list whose labels
-    it is asked for, `classifier` and `clip` are the sources of the scorers' weights.
-    """
-
-    name: str
-    source: str
-    steps: int | None = None
-    guidance: float | None = None
-    classes: str = "imagenet100"
-    classifier: str = scorers.DEFAULT_CLASSIFIER
-    clip: str = scorers.DEFAULT_CLIP
 
 
 def _shipped(folder: str, name: str) -> str:

@@ -16,8 +16,7 @@ from pytest_seedshift import quiet, weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pytest_seedshift.models.base import OnStep, ShiftFunction
-    from pytest_seedshift.models.catalogue import Entry
+    from pytest_seedshift.models.base import Entry, OnStep, ShiftFunction
     from pytest_seedshift.pairs import Pair
 
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import collection
-from pytest_seedshift.cases import Case, format_magnitude
-from pytest_seedshift.report import words
+from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.report import records as recorded
 from pytest_seedshift.verdict import SCORES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from pytest_seedshift.report.record import Record
+    from pytest_seedshift.report.records import Record
     from pytest_seedshift.session import State
 
 _SIDE = 160
@@ -90,7 +90,7 @@ class HtmlReport:
             svg = plots.scores_by_magnitude(self._records)
             page = _templates().get_template("summary.html.jinja2")
             figure = _data_uri(svg.encode(), "image/svg+xml")
-            summary.append(page.render(sentences=words.sentences(self._records), figure=figure))
+            summary.append(page.render(sentences=recorded.sentences(self._records), figure=figure))
 
 
 def _title(column: str) -> str:
@@ -107,14 +107,15 @@ def _value(record: Record, column: str) -> str:
     if estimate is None:
         return ""
     shown = SCORES[column].format
-    broken = any(not constraint["holds"] for constraint in record["constraints"] if constraint["score"] == column)
-    mean = f'<span class="seedshift-broken">{shown(estimate["mean"])}</span>' if broken else shown(estimate["mean"])
+    mean = shown(estimate["mean"])
+    if recorded.breaks(record, column):
+        mean = f'<span class="seedshift-broken">{mean}</span>'
     interval = f"{shown(estimate['low'])}–{shown(estimate['high'])}"
     return f'{mean} <span class="seedshift-interval">{interval}</span>'
 
 
 def _strip(record: Record, folder: Path) -> str:
-    case = Case(record["model"], record["shift"], record["magnitude"])
+    case = recorded.case_of(record)
     pictures = [
         {**picture, "before": _thumbnail(folder / picture["control"]), "after": _thumbnail(folder / picture["picture"])}
         for picture in record["pictures"]

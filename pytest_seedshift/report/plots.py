@@ -6,12 +6,14 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.report import records as recorded
+from pytest_seedshift.shifts import NONE
 from pytest_seedshift.verdict import CERTAINTY, SCORES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pytest_seedshift.report.record import Record
+    from pytest_seedshift.report.records import Record
 
 # Okabe and Ito's palette: told apart with every common kind of colour blindness.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -24,7 +26,7 @@ def scores_by_magnitude(records: Sequence[Record]) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    models = list(dict.fromkeys(record["model"] for record in records))
+    models = recorded.models(records)
     # Fixed ids and no date: the same run draws the same bytes.
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": "seedshift", "font.size": 9}):
         figure = Figure(figsize=(11, 3.1 * len(models) + 0.5), layout="constrained")
@@ -46,8 +48,8 @@ def scores_by_magnitude(records: Sequence[Record]) -> str:
 
 
 def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
-    control = [record for record in records if record["shift"] == "none"]
-    shift_names = list(dict.fromkeys(record["shift"] for record in records if record["shift"] != "none"))
+    control = [record for record in records if record["shift"] == NONE]
+    shift_names = recorded.shifts(records)
     for index, name in enumerate(shift_names):
         points = sorted(
             [record for record in records if record["shift"] == name] + control, key=lambda record: record["magnitude"]

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
+from pytest_seedshift.shifts import NONE
 from pytest_seedshift.verdict import SCORES
 
 if TYPE_CHECKING:
-    from pytest_seedshift.report.record import Record
+    from pytest_seedshift.report.records import Record
     from pytest_seedshift.session import State
 
 _MARKS = {"pass": "pass", "fail": "FAIL", "error": "ERROR"}
@@ -118,7 +120,7 @@ class TerminalReport:
         if not self.records:
             return
         terminalreporter.section("seedshift", "=")
-        for model in dict.fromkeys(record["model"] for record in self.records):
+        for model in recorded.models(self.records):
             for line in table([record for record in self.records if record["model"] == model]):
                 terminalreporter.write_line(line)
         for line in self._closing_lines():
@@ -150,7 +152,7 @@ class TerminalReport:
         if file != self._file:
             self._file = file
             reporter.write("\n")
-        case = Case(record["model"], record["shift"], record["magnitude"])
+        case = recorded.case_of(record)
         # pytest-xdist's controller has no plan: its workers have the items.
         place = f"{len(self.records):>{len(str(self._total))}}/{self._total}" if self._total else f"{len(self.records)}"
         left = self._time_left()
@@ -183,9 +185,9 @@ class TerminalReport:
 
 def table(records: Sequence[Record]) -> list[str]:
     """A model's scores, shifts down and magnitudes across; ✗ marks a broken constraint, ! a case without a verdict."""
-    magnitudes = sorted({record["magnitude"] for record in records if record["shift"] != "none"})
-    shift_names = list(dict.fromkeys(record["shift"] for record in records if record["shift"] != "none"))
-    control = next((record for record in records if record["shift"] == "none"), None)
+    magnitudes = sorted({record["magnitude"] for record in records if record["shift"] != NONE})
+    shift_names = recorded.shifts(records)
+    control = recorded.control(records)
     cells = {(record["shift"], record["magnitude"]): record for record in records}
     asked = {constraint["score"] for record in records for constraint in record["constraints"]}
     width = max([len(name) for name in shift_names] + [len("control")])
@@ -211,8 +213,7 @@ def _cell(record: Record | None, score: str) -> str:
         return "· "
     if record["verdict"] == "error":
         return "! "
-    broken = any(not constraint["holds"] for constraint in record["constraints"] if constraint["score"] == score)
-    return f"{SCORES[score].format(record['scores'][score]['mean'])}{'✗' if broken else ' '}"
+    return f"{SCORES[score].format(record['scores'][score]['mean'])}{'✗' if recorded.breaks(record, score) else ' '}"
 
 
 def _figures(record: Record) -> str:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.shifts import NONE
 from pytest_seedshift.verdict import CERTAINTY, SCORES
 
 if TYPE_CHECKING:
-    from pytest_seedshift.report.record import Record
     from pytest_seedshift.verdict import Estimate, Finding
     from pytest_seedshift.workbench import CaseResult
 
@@ -80,34 +76,6 @@ def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int
     missed = [name for name in total if right[name] < total[name]]
     missed.sort(key=lambda name: (right[name] / total[name], name))
     return [(name, right[name], total[name]) for name in missed[:most]]
-
-
-def sentences(records: Sequence[Record]) -> list[str]:
-    """One sentence a model: `toy-latent fails 9 of 31 cases: mean at -0.30, +0.30; mixed at +0.20.`."""
-    return [_sentence(model, [record for record in records if record["model"] == model]) for model in _models(records)]
-
-
-def _models(records: Sequence[Record]) -> list[str]:
-    return list(dict.fromkeys(record["model"] for record in records))
-
-
-def _sentence(model: str, records: Sequence[Record]) -> str:
-    by_shift: dict[str, list[str]] = {}
-    for record in records:
-        if record["verdict"] == "fail":
-            by_shift.setdefault(record["shift"], []).append(format_magnitude(record["magnitude"]))
-    failed = sum(map(len, by_shift.values()))
-    errors = sum(record["verdict"] == "error" for record in records)
-    said = (
-        f"{model} fails {failed} of {len(records)} cases" if failed else f"{model} passes {len(records) - errors} cases"
-    )
-    if errors:
-        said += f", {errors} could not be judged"
-    breaks = [
-        "without any shift" if name == NONE else f"{name} at {', '.join(magnitudes)}"
-        for name, magnitudes in by_shift.items()
-    ]
-    return f"{said}: {'; '.join(breaks)}." if breaks else f"{said}."
 
 
 def duration(seconds: float) -> str:

@@ -1,16 +1,18 @@
-"""A case's record: what verdicts.json says of it, in built-in types only, so that it survives any transport.
+"""The record of a case: what verdicts.json says of it, in built-in types only, so that it survives any transport.
 
 The format is public and stable; docs: README, "verdicts.json".
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.report import words
+from pytest_seedshift.shifts import NONE
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
     from pytest_seedshift.store import RunFolder
     from pytest_seedshift.workbench import CaseResult
 
@@ -62,6 +64,55 @@ def of_error(case: Case, reason: str, test: str) -> Record:
         "constraints": [],
         "pictures": [],
     }
+
+
+def sentences(records: Sequence[Record]) -> list[str]:
+    """One sentence a model: `toy-latent fails 9 of 31 cases: mean at -0.30, +0.30; mixed at +0.20.`."""
+    return [_sentence(model, [record for record in records if record["model"] == model]) for model in models(records)]
+
+
+def models(records: Sequence[Record]) -> list[str]:
+    """The models that records speak of, in their order."""
+    return list(dict.fromkeys(record["model"] for record in records))
+
+
+def _sentence(model: str, records: Sequence[Record]) -> str:
+    by_shift: dict[str, list[str]] = {}
+    for record in records:
+        if record["verdict"] == "fail":
+            by_shift.setdefault(record["shift"], []).append(format_magnitude(record["magnitude"]))
+    failed = sum(map(len, by_shift.values()))
+    errors = sum(record["verdict"] == "error" for record in records)
+    said = (
+        f"{model} fails {failed} of {len(records)} cases" if failed else f"{model} passes {len(records) - errors} cases"
+    )
+    if errors:
+        said += f", {errors} could not be judged"
+    breaks = [
+        "without any shift" if name == NONE else f"{name} at {', '.join(magnitudes)}"
+        for name, magnitudes in by_shift.items()
+    ]
+    return f"{said}: {'; '.join(breaks)}." if breaks else f"{said}."
+
+
+def shifts(records: Sequence[Record]) -> list[str]:
+    """The shifts that records speak of, in their order, without the control's "none"."""
+    return list(dict.fromkeys(record["shift"] for record in records if record["shift"] != NONE))
+
+
+def control(records: Sequence[Record]) -> Record | None:
+    """The control's record among those of a model."""
+    return next((record for record in records if record["shift"] == NONE), None)
+
+
+def case_of(record: Record) -> Case:
+    """The case that a record speaks of."""
+    return Case(record["model"], record["shift"], record["magnitude"])
+
+
+def breaks(record: Record, score: str) -> bool:
+    """Whether a score breaks one of its constraints."""
+    return any(not constraint["holds"] for constraint in record["constraints"] if constraint["score"] == score)
 
 
 def properties(record: Record) -> list[tuple[str, object]]:
