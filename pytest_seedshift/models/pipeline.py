@@ -10,8 +10,8 @@ import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import is_accelerate_available
 
+from pytest_seedshift import loading, weights
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift import quiet, weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ class DiffusersPipeline:
             call["num_inference_steps"] = entry.steps
         if entry.guidance is not None:
             call["guidance_scale"] = entry.guidance
-        with quiet.loading():
+        with loading.complete(entry.source):
             pipeline = DiffusionPipeline.from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
