@@ -26,6 +26,13 @@ def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
     return device, dtype or ("float32" if parsed.type == "cpu" else "float16")
 
 
+def share_cores(processes: int) -> None:
+    """Let this process use its part of the cores. Processes that each start a thread a core starve each other."""
+    import torch
+
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+
+
 def _available() -> str:
     import torch
 

@@ -71,6 +71,8 @@ class State:
                 device, dtype = devices.resolve(self.settings.device, self.settings.dtype)
             except ValueError as error:
                 raise pytest.UsageError(f"--seedshift-device: {error}") from None
+            if device == "cpu" and self.is_worker:
+                devices.share_cores(getattr(self.config, "workerinput", {}).get("workercount", 1))
             self._workbench = Workbench(self.folder, device, dtype, self.settings.batch_size)
         return self._workbench
 

@@ -31,3 +31,14 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(device):
     assert "On this machine: cpu" in message
     assert len(message) < 400
     assert "\n" not in message
+
+
+def test_processes_that_share_a_machine_share_its_cores():
+    before = torch.get_num_threads()
+    try:
+        for threads, processes, expected in ((4, 1, 4), (4, 2, 2), (4, 3, 1), (2, 8, 1)):
+            torch.set_num_threads(threads)
+            devices.share_cores(processes)
+            assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)
