@@ -26,6 +26,8 @@ def show(state: State, terminal: TerminalReport, items: Sequence[tuple[pytest.It
         for item, case in items
         if collection.is_reliability(item)
     ]
+    if not planned:  # tests of a model that judge no case
+        return
     lines = terminal.plan(planned)
     if state.settings.plan:
         lines += [f"  {nodeid}  {images} images" for nodeid, _, images in planned]

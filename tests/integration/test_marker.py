@@ -131,6 +131,7 @@ def test_by_hand_with_model_shift_and_scorers(pytester, run):
     result = run(*ONE, "-v")
     result.assert_outcomes(passed=5)  # neither test judges a case, so the built-in suite does
     result.stdout.fnmatch_lines(["*::test_model?toy-latent? PASSED*", "*::test_shift?toy-latent-none-+0.00? PASSED*"])
+    run(*ONE, "-k", "test_model").assert_outcomes(passed=1, deselected=4)  # alone, without any case to judge
 
 
 def test_two_tests_of_the_same_case_make_its_samples_once(pytester, run):

@@ -1,0 +1,51 @@
+"""On a real terminal a case that is in work shows how far it has come."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from runs import EASY, ONE
+
+
+def on_a_terminal(folder, *arguments) -> str:
+    """Run pytest with a pseudo-terminal as its output, and give what it wrote."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "120"}
+    command = [sys.executable, "-m", "pytest", *arguments]
+    with subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # Linux's way to say that the other side has closed
+                break
+            if not chunk:
+                break
+            written += chunk
+        assert process.wait() == pytest.ExitCode.OK
+    os.close(ours)
+    return written.decode()
+
+
+@pytest.mark.slow
+def test_the_case_in_work_counts_its_images_and_its_line_replaces_them(pytester):
+    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    written = on_a_terminal(pytester.path, *ONE, "--seedshift-batch-size=8")
+    first, second = (
+        written.index("toy-latent control: 8 of 16 images"),
+        written.index("toy-latent control: 16 of 16 images"),
+    )
+    line = written.index("1/2 toy-latent control")
+    assert first < second < line
+    assert "\r\x1b[K" in written[second:line]
+
+
+@pytest.mark.slow
+def test_quiet_runs_do_not_count(pytester):
+    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    assert "of 16 images" not in on_a_terminal(pytester.path, *ONE, "-q")
