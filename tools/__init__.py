@@ -1,0 +1,1 @@
+"""Tools that made what the package ships; none of them is part of it."""

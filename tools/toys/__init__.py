@@ -1,0 +1,1 @@
+"""How the toy models were made, from icons to weights."""

@@ -1,0 +1,82 @@
+"""Puts the trained parts together as a Stable Diffusion pipeline folder.
+
+The autoencoder's and the UNet's weights are stored in half precision, which is enough for them; diffusers loads them in
+single precision unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+
+from .train_unet import Denoiser, build_scheduler
+from .training import load_weights, replace_folder
+from .vocabulary import build_tokenizer
+
+
+@torch.no_grad()
+def flip_channels(pipeline: StableDiffusionPipeline, channels: Sequence[int]) -> None:
+    """Turns the sign of latent channels around, in all that reads or writes them.
+
+    A channel's sign is an accident of training. The model stays the same one: noise with these channels negated gives
+    the pictures that the noise gave before.
+
+    Args:
+        pipeline: Changed in place.
+        channels: Numbers of latent channels, 0 to 3.
+    """
+    vae, unet = pipeline.vae, pipeline.unet
+    for channel in channels:
+        vae.quant_conv.weight[channel] *= -1
+        vae.quant_conv.bias[channel] *= -1
+        vae.post_quant_conv.weight[:, channel] *= -1
+        unet.conv_in.weight[:, channel] *= -1
+        unet.conv_out.weight[channel] *= -1
+        unet.conv_out.bias[channel] *= -1
+
+
+def build_pipeline(vae: Path, weights: Path) -> StableDiffusionPipeline:
+    """The pipeline of an autoencoder's folder and a denoiser's weights, in single precision."""
+    model = Denoiser().eval()
+    load_weights(model, weights)
+    return StableDiffusionPipeline(
+        vae=AutoencoderKL.from_pretrained(vae),
+        text_encoder=model.text,
+        tokenizer=build_tokenizer(),
+        unet=model.unet,
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def main() -> None:
+    """Writes the pipeline's folder, in one step for whoever reads it meanwhile."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--vae", type=Path, required=True, help="the autoencoder's folder")
+    parser.add_argument("--weights", type=Path, required=True, help="the denoiser's averaged weights")
+    parser.add_argument("--out", type=Path, required=True, help="the pipeline's folder")
+    parser.add_argument("--flip", type=int, nargs="*", default=[], help="latent channels whose sign to turn around")
+    arguments = parser.parse_args()
+    pipeline = build_pipeline(arguments.vae, arguments.weights)
+    flip_channels(pipeline, arguments.flip)
+    pipeline.vae.to(torch.float16)
+    pipeline.unet.to(torch.float16)
+
+    def write(folder: Path) -> None:
+        pipeline.save_pretrained(folder, safe_serialization=True)
+        # A path of this machine is nobody's business.
+        for config in folder.rglob("config.json"):
+            lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+            config.write_text("".join(line for line in lines if '"_name_or_path"' not in line), encoding="utf-8")
+
+    replace_folder(arguments.out, write)
+
+
+if __name__ == "__main__":
+    main()
