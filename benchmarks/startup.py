@@ -1,6 +1,6 @@
 """What the plugin costs a pytest run that does not use it, and what collecting the 31 cases takes.
 
-    python benchmarks/startup.py [--runs N]
+    python benchmarks/startup.py [--runs N] [--short]
 
 Whole processes, timed in turn (with, without, with, …), so that a machine that gets slower or faster meets both alike.
 """
@@ -25,7 +25,9 @@ COMMANDS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20, help="timed runs of each command, after one warm-up")
-    runs = parser.parse_args().runs
+    parser.add_argument("--short", action="store_true", help="two timed runs")
+    options = parser.parse_args()
+    runs = 2 if options.short else options.runs
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_plain.py").write_text("def test_plain():\n    pass\n")
         seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}

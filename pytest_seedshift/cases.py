@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pytest_seedshift import shifts
 
 
+class CaseError(Exception):
+    """A case cannot be judged; the message says why, down to the pair and the step."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A model under one shift at one magnitude; one pytest item. The control has shift "none" and magnitude 0."""

@@ -18,10 +18,10 @@ from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.options import Settings
-    from pytest_seedshift.verdict import Constraint
+    from pytest_seedshift.scores import Constraint
 
 _SCORE_ARGUMENTS = ("top1", "top5", "clip")
-_ARGUMENTS = ("models", "shifts", "magnitudes", "images", *_SCORE_ARGUMENTS)
+_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "exact", *_SCORE_ARGUMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,10 @@ def read_marker(settings: Settings, mark: pytest.Mark | None, where: str) -> Req
         if not isinstance(images, int) or isinstance(images, bool) or images < 1:
             raise pytest.UsageError(f"{where} images={images!r}: give a whole number of at least 1")
         changes["images"] = images
+    if "exact" in given:
+        if not isinstance(given["exact"], bool):
+            raise pytest.UsageError(f"{where} exact={given['exact']!r}: give True or False")
+        changes["exact"] = given["exact"]
     return Request(dataclasses.replace(settings, **changes), _constraints(given, where))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 
 def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
     """Fill in what the user left open and check that the device is there.
@@ -31,6 +33,44 @@ def share_cores(processes: int) -> None:
     import torch
 
     torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+
+
+def describe(device: str) -> str:
+    """What a speed was measured on: `NVIDIA H100 80GB HBM3`, or `cpu, 2 threads`."""
+    import torch
+
+    parsed = torch.device(device)
+    if parsed.type == "cuda":
+        return torch.cuda.get_device_name(parsed)
+    return f"cpu, {torch.get_num_threads()} threads" if parsed.type == "cpu" else parsed.type
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory does not suffice. Only CUDA has a class for it."""
+    import torch
+
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+# torch's words on the CPU, on MPS, and those of its convolutions (oneDNN) and of C++.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "could not create a memory",
+    "bad_alloc",
+)
+
+
+def free_memory() -> None:
+    """Give back what a failed generation held on to."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _available() -> str:

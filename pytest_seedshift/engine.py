@@ -1,13 +1,17 @@
-"""A case from pairs to samples, in batches."""
+"""A case from pairs to images and scores, in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+import torch
+
+from pytest_seedshift import devices, shifts
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift import shifts
+from pytest_seedshift.cases import CaseError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,53 +21,162 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
-class CaseError(Exception):
-    """A case cannot be judged; the message says why, down to the pair and the step."""
+Scores = tuple[dict[str, float], ...]
+"""The scores of one image: for each scorer, in the scorers' order, its values by their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What came of a few pairs: images, (len(pairs), 3, height, width) in [0, 1], and each pair's scores."""
+    """What came of a few pairs.
+
+    `images` are float32, (len(pairs), 3, height, width), in [0, 1], in steps of 1/255: what is scored is what a saved
+    picture shows, so that a kept picture can be scored anew with the same result.
+    """
 
     pairs: tuple[Pair, ...]
     images: Tensor
-    scores: tuple[dict[str, float], ...]
+    scores: tuple[Scores, ...]
 
 
-def generate(
-    case: Case, pairs: Sequence[Pair], model: TextToImage, scorers: Sequence[Scorer], batch_size: int
-) -> Iterator[Batch]:
-    """Generate and score the pairs of a case, batch by batch, in the order given.
+class Engine:
+    """A loaded model with its scorers.
 
-    Raises:
-        CaseError: NaN or Inf in the model's state, in an image or in a score.
+    `batch_size` is the most images that are generated at once; an out-of-memory error halves it.
     """
-    shift = shift_function(case)
-    for start in range(0, len(pairs), batch_size):
-        chunk = tuple(pairs[start : start + batch_size])
 
-        def check_state(step: int, state: Tensor, chunk: tuple[Pair, ...] = chunk) -> None:
-            _check_finite(state, chunk, case, f"the model's state after step {step + 1}")
+    def __init__(self, model: TextToImage, scorers: Sequence[Scorer], batch_size: int, *, overlap: bool) -> None:
+        """With `overlap`, a batch is scored (and its pictures are saved) while the next one is generated."""
+        self.model = model
+        self.scorers = tuple(scorers)
+        self.batch_size = batch_size
+        self.overlap = overlap
 
-        images = model.generate(chunk, shift, check_state)
-        _check_finite(images, chunk, case, "the image")
-        yield Batch(chunk, images, _score(images, chunk, case, scorers))
+    def run(self, case: Case, pairs: Sequence[Pair], finish: Callable[[Batch], _T]) -> Iterator[_T]:
+        """Generate, score and finish the pairs of a case, batch by batch, in the order given.
+
+        `finish` is called with every batch, with `overlap` in a thread of its own; what it returns is yielded.
+
+        Raises:
+            CaseError: NaN or Inf in the model's state, in an image or in a score; memory that does not suffice for one
+                image.
+        """
+        batches = self._images(case, pairs, shift_function(case))
+        if not self.overlap:
+            for chunk, images in batches:
+                yield finish(self.score(case, chunk, images))
+            return
+        with _Background() as background:
+            waiting: Future[_T] | None = None
+            for chunk, images in batches:
+                if waiting is not None:
+                    yield waiting.result()
+                waiting = background.submit(self._finish, finish, case, chunk, images)
+            if waiting is not None:
+                yield waiting.result()
+
+    @torch.inference_mode()
+    def score(self, case: Case, pairs: tuple[Pair, ...], images: Tensor) -> Batch:
+        """Score images of a case, (len(pairs), 3, height, width) in [0, 1] in steps of 1/255."""
+        try:
+            columns = [self._column(scorer, case, pairs, images) for scorer in self.scorers]
+        except Exception as error:
+            if len(pairs) == 1 or not devices.is_out_of_memory(error):
+                raise
+            columns = None
+        if columns is None:  # outside of the handler, which holds on to the memory of what failed
+            devices.free_memory()
+            half = len(pairs) // 2
+            parts = [self.score(case, pairs[part], images[part]) for part in (slice(0, half), slice(half, None))]
+            return Batch(pairs, images, parts[0].scores + parts[1].scores)
+        return Batch(pairs, images, tuple(zip(*columns, strict=True)))
+
+    def _finish(self, finish: Callable[[Batch], _T], case: Case, pairs: tuple[Pair, ...], images: Tensor) -> _T:
+        return finish(self.score(case, pairs, images))
+
+    def _images(
+        self, case: Case, pairs: Sequence[Pair], shift: ShiftFunction | None
+    ) -> Iterator[tuple[tuple[Pair, ...], Tensor]]:
+        start = 0
+        while start < len(pairs):
+            chunk = tuple(pairs[start : start + self.batch_size])
+            images = self._generate(case, chunk, shift)
+            if images is None:
+                devices.free_memory()
+                self.batch_size = max(1, len(chunk) // 2)
+                continue
+            yield chunk, images
+            start += len(chunk)
+
+    def _generate(self, case: Case, pairs: tuple[Pair, ...], shift: ShiftFunction | None) -> Tensor | None:
+        """A batch of images; None where memory does not suffice for so many."""
+        finite: list[Tensor] = []
+
+        def note(_: int, state: Tensor) -> None:
+            finite.append(state.isfinite().flatten(1).all(1))  # looked at later: a GPU should not wait for it
+
+        try:
+            with torch.inference_mode():
+                images = self.model.generate(pairs, shift, note)
+        except Exception as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            if len(pairs) > 1:
+                return None
+            raise CaseError(
+                f"{case.model}, {case.describe()}: memory does not suffice for one image on this device: "
+                f"{str(error).strip().splitlines()[0]}. Try --seedshift-dtype=float16 or bfloat16, or another device"
+            ) from error
+        for step, rows in enumerate(finite):
+            _check(rows, pairs, case, f"the model's state after step {step + 1}")
+        _check_finite(images, pairs, case, "the image")
+        return images.float().clamp(0, 1).mul(255).round().div(255)
+
+    @staticmethod
+    def _column(scorer: Scorer, case: Case, pairs: tuple[Pair, ...], images: Tensor) -> list[dict[str, float]]:
+        columns = {}
+        for name, values in scorer.score(images, [pair.label for pair in pairs]).items():
+            _check_finite(values, pairs, case, f"the score {name}")
+            columns[name] = values.tolist()
+        return [{name: column[row] for name, column in columns.items()} for row in range(len(pairs))]
+
+
+class _Background:
+    """Runs one thing after another beside the caller, on CUDA in a stream of its own."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "seedshift-scoring")
+        self._stream = torch.cuda.Stream() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> _Background:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def submit(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        if self._stream is not None:
+            self._stream.wait_stream(torch.cuda.current_stream())
+        return self._pool.submit(lambda: self._run(work, *args, **kwargs))
+
+    def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with torch.cuda.stream(self._stream):  # does nothing where there is no stream
+            return work(*args, **kwargs)
 
 
 def shift_function(case: Case) -> ShiftFunction | None:
     """The case's shift as a model applies it; None for the control.
 
     What a shift draws is keyed by the pair and the shift, not by the magnitude: along a curve over magnitudes each pair
-    moves in one direction.
+    moves in one direction. The function raises `CaseError` where the shift has no meaning on the model's seed vectors.
     """
     if case.is_control:
         return None
     spec = shifts.parse(case.shift)
 
     def shift(z: Tensor, pairs: Sequence[Pair]) -> Tensor:
-        import torch
-
         try:
             rows = [
                 shifts.apply(row, spec, case.magnitude, generator=pairing.generator(pair, f"shift {spec}"))
@@ -76,19 +189,11 @@ def shift_function(case: Case) -> ShiftFunction | None:
     return shift
 
 
-def _score(
-    images: Tensor, pairs: tuple[Pair, ...], case: Case, scorers: Sequence[Scorer]
-) -> tuple[dict[str, float], ...]:
-    columns: dict[str, list[float]] = {}
-    for scorer in scorers:
-        for name, values in scorer.score(images, [pair.label for pair in pairs]).items():
-            _check_finite(values, pairs, case, f"the score {name}")
-            columns[name] = values.tolist()
-    return tuple({name: column[row] for name, column in columns.items()} for row in range(len(pairs)))
-
-
 def _check_finite(values: Tensor, pairs: tuple[Pair, ...], case: Case, what: str) -> None:
-    finite = values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite()
+    _check(values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite(), pairs, case, what)
+
+
+def _check(finite: Tensor, pairs: tuple[Pair, ...], case: Case, what: str) -> None:
     if bool(finite.all()):
         return
     row = int(finite.logical_not().nonzero()[0])

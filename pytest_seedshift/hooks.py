@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from pytest_seedshift import collection, options
-from pytest_seedshift.engine import CaseError
+from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import MARKER, PARAMETER
 from pytest_seedshift.report import plan, records, words
+from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.terminal import TerminalReport
 from pytest_seedshift.session import State
-from pytest_seedshift.workbench import CaseResult
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.workbench import CaseResult, Progress
 
 _T = TypeVar("_T")
-_RESULT = pytest.StashKey[CaseResult]()
+_RESULT = pytest.StashKey["CaseResult"]()
 
 
 class Hooks:
@@ -37,12 +39,16 @@ class Hooks:
         self._terminal = TerminalReport(self._state)
         self._suite_arguments: list[str] = []
         self._usage_errors: list[pytest.UsageError] = []
+        self._watcher: Watcher | None = None
+        folder = self._state.workerinput.get("seedshift_board")
+        self._board = None if folder is None else Board(Path(folder))
+        self._planned = False
         collection.Request(self._state.settings).cases()
 
     def register_reports(self) -> None:
         """Register the hooks that report. A worker of pytest-xdist leaves that to its controller."""
         config = self._state.config
-        if not self._state.is_worker:
+        if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
@@ -56,7 +62,46 @@ class Hooks:
         if session.config.pluginmanager.hasplugin("dsession"):
             if settings.plan:
                 raise pytest.UsageError("--seedshift-plan makes its plan in one process: leave -n away")
-            self._state.check_ground((model, settings.images) for model in settings.models)
+            self._warn(self._state.check_ground((model, settings.images) for model in settings.models))
+
+    def pytest_sessionfinish(self) -> None:
+        """Let go of the store and of the model."""
+        self._state.close()
+
+    def pytest_unconfigure(self) -> None:
+        """Stop looking at workers."""
+        if self._watcher is not None:
+            self._watcher.close()
+
+    # Workers of pytest-xdist -------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell each worker where to tell how far it has come."""
+        if self._watcher is None:
+            self._watcher = Watcher(self._terminal.tick_all)
+        node.workerinput["seedshift_board"] = str(self._watcher.folder)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Say the plan as soon as a worker has told it."""
+        if self._watcher is not None and not self._planned:
+            made = self._watcher.board.plan()
+            if made is not None:
+                self._planned = True
+                self._terminal.show(made)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The first worker tells the controller, which has no items, what is planned."""
+        board = self._board
+        if board is not None and self._state.worker == "gw0" and not session.testsfailed:
+            try:
+                made = plan.make(self._state, _with_cases(session.items))
+            except pytest.UsageError:  # the items themselves will say so
+                return
+            if made is not None:
+                board.post_plan(made)
 
     # Collection --------------------------------------------------------------------------------------------------
 
@@ -70,7 +115,7 @@ class Hooks:
             request = collection.read_marker(self._state.settings, mark, metafunc.definition.nodeid)
             collection.parametrize(metafunc, request)
         except pytest.UsageError as error:
-            if self._state.is_worker:  # nobody would hear of a worker's usage error: make it the test's
+            if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's
                 metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])
             self._usage_errors.append(error)
 
@@ -92,7 +137,7 @@ class Hooks:
         named = self._state.settings.models and not any(map(collection.is_reliability, items))
         if self._suite_arguments or named:
             items.extend(collection.suite_items(session, self._suite_arguments))
-        if self._usage_errors and not self._state.is_worker:
+        if self._usage_errors and not self._state.worker:
             raise self._usage_errors[0]
         collection.sort_by_model(items)
 
@@ -101,14 +146,18 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Before anything is generated: find the user's mistakes, say the plan; with --seedshift-plan stop there."""
-        ours = [(item, case) for item in session.items if (case := collection.case_of(item))]
-        if not ours or session.config.option.collectonly or session.testsfailed:
+        ours = _with_cases(session.items)
+        if not ours or session.config.option.collectonly or session.testsfailed or self._state.worker:
             return None
-        if self._state.is_worker:
-            return None
-        self._state.check(item for item, _ in ours)
-        plan.show(self._state, self._terminal, ours)
-        return True if self._state.settings.plan else None
+        self._warn(self._state.check(item for item, _ in ours))
+        asked = self._state.settings.plan
+        made = plan.make(self._state, ours, measure="all" if asked else "first")
+        if made is not None:  # there may be tests of a model that judge no case
+            self._terminal.show(made)
+        return True if asked else None
+
+    def _warn(self, warnings: Iterable[str]) -> None:
+        self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
 
     def model(self, case: Case) -> TextToImage:
         """The case's model, loaded."""
@@ -120,12 +169,23 @@ class Hooks:
 
     def judge(self, item: pytest.Item, case: Case) -> CaseResult:
         """Run the case and judge it; the result stays with the item for its report."""
-        state, images = self._state, self._state.request(item).settings.images
-        result = _in_words(
-            lambda: state.workbench.run(case, state.constraints(item, case), images, self._terminal.tick)
-        )
+        state = self._state
+        tick = self._terminal.tick if self._board is None else self._post
+        result = _in_words(lambda: state.workbench.run(case, state.test(item, case), state.design(item, case), tick))
         item.stash[_RESULT] = result
         return result
+
+    def _post(self, progress: Progress) -> None:
+        if self._board is not None:
+            self._board.post(self._state.worker, progress)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Keep no samples of a case that has ended: pytest keeps its items until the end."""
+        if item.stash.get(_RESULT, None) is not None:
+            del item.stash[_RESULT]
+            if self._board is not None:
+                self._board.rest(self._state.worker)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -133,8 +193,8 @@ class Hooks:
         outcome = yield
         result = pyfuncitem.stash.get(_RESULT, None)
         if result is not None and not result.passed and pyfuncitem.get_closest_marker(MARKER):
-            folder = self._state.folder
-            pytest.fail(words.failure(result, folder.shown(folder.picture_folder(result.case))), pytrace=False)
+            pictures = words.relative(str(self._state.folder.picture_folder(result.case)))
+            pytest.fail(words.failure(result, pictures), pytrace=False)
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -161,6 +221,10 @@ class Hooks:
             # A test may assert more than the thresholds. A case whose test fails has not passed.
             made |= {"verdict": "fail", "reason": f"the test's own assertion: {_last_line(report.longreprtext)}"}
         return made
+
+
+def _with_cases(items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Case]]:
+    return [(item, case) for item in items if (case := collection.case_of(item))]
 
 
 def _last_line(text: str) -> str:

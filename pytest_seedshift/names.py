@@ -4,8 +4,8 @@ from __future__ import annotations
 
 MARKER = "reliability"
 MARKER_HELP = (
-    "reliability(models=…, shifts=…, magnitudes=…, images=…, top1=…, top5=…, clip=…): make one item for each model, "
-    "shift and magnitude, and fail it where the scores do not meet their thresholds. All arguments are optional."
+    "reliability(models=…, shifts=…, magnitudes=…, images=…, exact=…, top1=…, top5=…, clip=…): make one item for each "
+    "model, shift and magnitude, and fail it where the scores do not meet their thresholds. All arguments are optional."
 )
 
 PARAMETER = "_seedshift_parameter"

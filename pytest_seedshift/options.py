@@ -17,6 +17,7 @@ import pytest
 DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 DTYPES = ("float32", "float16", "bfloat16")
+KEEP_IMAGES: tuple[Literal["report", "all", "none"], ...] = ("report", "all", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,13 @@ OPTIONS = (
         "signed strength of the shift; repeatable or comma-separated",
         "NUMBER",
     ),
-    Option("images", "int", "4 for each class", "images of each case, at least one for each class", "N"),
+    Option(
+        "images",
+        "int",
+        "400, at least 4 for each class",
+        "size of the design: the most images of a case, at least one for each class",
+        "N",
+    ),
     Option(
         "thresholds",
         "text",
@@ -72,8 +79,23 @@ OPTIONS = (
     ),
     Option("device", "text", "cuda if there is one, else mps, else cpu", "torch device to run on", "DEVICE"),
     Option("dtype", "text", "float32 on the CPU, else float16", f"number type: {', '.join(DTYPES)}", "DTYPE"),
-    Option("batch-size", "int", "16", "images that are generated at once", "N"),
+    Option(
+        "batch-size",
+        "int",
+        "found for each model and device, and remembered",
+        "most images that are generated at once",
+        "N",
+    ),
+    Option("exact", "flag", "off", "generate the whole design of each case, instead of stopping when it is decided"),
     Option("dir", "text", ".seedshift in the root folder", "run folder: samples, pictures, verdicts", "PATH"),
+    Option("fresh", "flag", "off", "use no sample of earlier runs; the former store is set aside"),
+    Option(
+        "keep-images",
+        "text",
+        "report",
+        "pictures to keep: 'report' (those that the report shows), 'all' or 'none'",
+        "WHICH",
+    ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
 )
 
@@ -89,8 +111,11 @@ class Settings:
     thresholds: Path | None
     device: str | None
     dtype: str | None
-    batch_size: int
+    batch_size: int | None
+    exact: bool
     folder: Path
+    fresh: bool
+    keep_images: Literal["report", "all", "none"]
     plan: bool
 
 
@@ -161,10 +186,22 @@ def resolve(config: pytest.Config) -> Settings:
         thresholds=path("thresholds"),
         device=text("device"),
         dtype=dtype,
-        batch_size=number("batch-size") or 16,
+        batch_size=number("batch-size"),
+        exact=bool(values["exact"]),
         folder=path("dir") or config.rootpath / ".seedshift",
+        fresh=bool(values["fresh"]),
+        keep_images=_choice(text("keep-images") or "report", "keep-images"),
         plan=bool(values["plan"]),
     )
+
+
+def _choice(given: str, name: str) -> Literal["report", "all", "none"]:
+    for choice in KEEP_IMAGES:
+        if given == choice:
+            return choice
+    from pytest_seedshift.suggest import unknown
+
+    raise pytest.UsageError(f"--seedshift-{name}={given}: {unknown('choice', given, KEEP_IMAGES)}")
 
 
 def _from_ini(config: pytest.Config, option: Option) -> object:

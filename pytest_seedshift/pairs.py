@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 PROMPT = "A photo of a {label}"
 """The paper's prompt template."""
 
+IMAGES = 400
+"""The default size of a design, rounded up to as many images for each class, and to `IMAGES_PER_CLASS` at least.
+
+The default thresholds.toml says what that can tell. Seldom is the whole design generated: see `verdict`.
+"""
+
 IMAGES_PER_CLASS = 4
-"""The default size of a design, in images for each class. The default thresholds.toml says what that can tell."""
 
 _CLASS_LISTS = ("imagenet100", "toy16")
 
@@ -85,10 +91,15 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair
     if images < len(labels):
         raise ValueError(
             f"{images} images are fewer than the {len(labels)} classes: give at least one image a class "
-            f"({len(labels)}), better {len(labels) * IMAGES_PER_CLASS}"
+            f"({len(labels)}), better {default_images(len(labels))}"
         )
     pairs = (Pair(labels[k % len(labels)], k // len(labels)) for k in range(images))
     return tuple(sorted(pairs, key=lambda pair: _digest("order", seed, pair.label.name, pair.seed)))
+
+
+def default_images(classes: int) -> int:
+    """The size of a design of so many classes where the user does not give one."""
+    return classes * max(IMAGES_PER_CLASS, math.ceil(IMAGES / classes))
 
 
 def generator(pair: Pair, purpose: str, *, seed: int = 0) -> torch.Generator:

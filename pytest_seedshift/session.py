@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_seedshift import collection, options
+from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.names import MARKER
-from pytest_seedshift.store import RunFolder
 from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.scores import Constraint
     from pytest_seedshift.thresholds import Thresholds
-    from pytest_seedshift.verdict import Constraint
+    from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
 
 
@@ -36,9 +38,20 @@ class State:
         return RunFolder(self.settings.folder)
 
     @property
-    def is_worker(self) -> bool:
-        """Whether this process is a worker of pytest-xdist."""
-        return hasattr(self.config, "workerinput")
+    def worker(self) -> str:
+        """The name of this process among pytest-xdist's workers, such as `gw0`; empty where it is none of them."""
+        return str(self.workerinput.get("workerid", ""))
+
+    @property
+    def workers(self) -> int:
+        """How many processes share the cases."""
+        return len(self.config.getoption("tx", None) or ()) or 1
+
+    @property
+    def workerinput(self) -> dict[str, Any]:
+        """What pytest-xdist's controller gave this worker; empty where this process is none."""
+        given: dict[str, Any] = getattr(self.config, "workerinput", {})
+        return given
 
     @property
     def thresholds(self) -> Thresholds:
@@ -71,10 +84,21 @@ class State:
                 device, dtype = devices.resolve(self.settings.device, self.settings.dtype)
             except ValueError as error:
                 raise pytest.UsageError(f"--seedshift-device: {error}") from None
-            if device == "cpu" and self.is_worker:
-                devices.share_cores(getattr(self.config, "workerinput", {}).get("workercount", 1))
-            self._workbench = Workbench(self.folder, device, dtype, self.settings.batch_size)
+            if device == "cpu" and self.worker:
+                devices.share_cores(self.workerinput.get("workercount", 1))
+            self._workbench = Workbench(
+                self.folder,
+                device,
+                dtype,
+                batch_size=self.settings.batch_size,
+                keep=self.settings.keep_images,
+            )
         return self._workbench
+
+    def close(self) -> None:
+        """Let go of the store and of the model."""
+        if self._workbench is not None:
+            self._workbench.close()
 
     def request(self, item: pytest.Item) -> collection.Request:
         """What the item's test asks for."""
@@ -92,8 +116,27 @@ class State:
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
 
-    def check(self, items: Iterable[pytest.Item]) -> None:
-        """Find every mistake of the user that can be found before anything is generated.
+    def design(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
+        """The pairs that an item's case is defined on."""
+        return catalogue.design(case.model, self.request(item).settings.images)
+
+    def test(self, item: pytest.Item, case: Case) -> SequentialTest:
+        """What decides about an item's case.
+
+        Raises:
+            pytest.UsageError: nothing is asked of it.
+        """
+        from pytest_seedshift.verdict import SequentialTest
+
+        return SequentialTest(
+            self.constraints(item, case),
+            len(self.design(item, case)),
+            self.thresholds.certainty,
+            self.request(item).settings.exact,
+        )
+
+    def check(self, items: Iterable[pytest.Item]) -> list[str]:
+        """Find every mistake of the user that can be found before anything is generated; see `check_ground`.
 
         Raises:
             pytest.UsageError: a case without a threshold, or what `check_ground` finds.
@@ -106,27 +149,34 @@ class State:
                 if judged:
                     self.constraints(item, case)
                 designs.append((case.model, self.request(item).settings.images if judged else None))
-        self.check_ground(designs)
+        return self.check_ground(designs)
 
-    def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> None:
-        """Check what all cases stand on: models with their numbers of images, thresholds, device, run folder.
+    def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> list[str]:
+        """Check what all cases stand on: models with their numbers of images, thresholds, device, run folder, store.
+
+        Returns:
+            Warnings for the user.
 
         Raises:
             pytest.UsageError: one that cannot be used.
         """
-        from pytest_seedshift.workbench import design_of
+        from pytest_seedshift import store
 
         _ = self.thresholds
         try:
             for model, images in dict.fromkeys(designs):
-                design_of(model, images)
+                catalogue.design(model, images)
                 catalogue.check_weights(catalogue.find(model))
         except (ValueError, WeightsNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
         _ = self.workbench
         try:
-            self.folder.prepare(keep_samples=self.settings.plan)
+            self.folder.prepare()
+            warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh and not self.settings.plan)
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror}"
             ) from None
+        except store.StoreError as error:
+            raise pytest.UsageError(str(error)) from None
+        return [] if warning is None else [warning]

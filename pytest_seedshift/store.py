@@ -1,123 +1,286 @@
-"""The run folder: samples as JSON lines, pictures, verdicts.json."""
+"""Samples on disk: one SQLite file, safe under several processes of one machine, read before anything is generated.
+
+What was written before a process died is there for the next one. Equal key, equal sample: see `identity`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor
+FORMAT = 1
+"""The version of the tables below."""
 
-    from pytest_seedshift.cases import Case
-    from pytest_seedshift.pairs import Pair
+_APPLICATION = 0x73656564  # "seed": marks the file as ours, in SQLite's header
 
-VERDICTS_VERSION = 1
+_TABLES = """
+CREATE TABLE images (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL, model TEXT NOT NULL, shift TEXT NOT NULL, magnitude REAL NOT NULL,
+    label TEXT NOT NULL, seed INTEGER NOT NULL, prompt TEXT NOT NULL,
+    picture TEXT, seal TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE scores (
+    image TEXT NOT NULL, scorer TEXT NOT NULL, class INTEGER NOT NULL,
+    scores TEXT NOT NULL, seal TEXT NOT NULL,
+    PRIMARY KEY (image, scorer, class)
+) WITHOUT ROWID;
+CREATE TABLE paces (
+    fingerprint TEXT NOT NULL, device TEXT NOT NULL, batch_size INTEGER NOT NULL, seconds REAL,
+    PRIMARY KEY (fingerprint, device)
+) WITHOUT ROWID;
+CREATE TABLE visits (
+    fingerprint TEXT NOT NULL, shift TEXT NOT NULL, magnitude REAL NOT NULL, design INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    PRIMARY KEY (fingerprint, shift, magnitude, design)
+) WITHOUT ROWID;
+CREATE VIEW samples AS
+    SELECT model, shift, magnitude, label, seed, prompt, picture, scorer, scores
+    FROM images JOIN scores ON scores.image = images.key;
+"""
+
+_MOST_VARIABLES = 500  # of one statement; SQLite's own limit was 999 for long
+
+
+class StoreError(Exception):
+    """The store cannot be used as it is; the message says why, and what to do."""
+
+
+class DamagedStoreError(StoreError):
+    """The store is not as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One generated image of a case: its pair, its scores, and where its picture lies if it was kept."""
+class Image:
+    """A generated image as the store knows it: its key, what it is of, and the name of its picture if it was kept."""
 
-    case: Case
-    pair: Pair
-    scores: Mapping[str, float]
-    picture: Path | None = None
+    key: str
+    fingerprint: str
+    model: str
+    shift: str
+    magnitude: float
+    label: str
+    seed: int
+    prompt: str
+    picture: str | None = None
 
 
-class RunFolder:
-    """The folder that a run writes to; see `prepare`."""
+@dataclass(frozen=True, slots=True)
+class ScoreKey:
+    """What a scorer's values belong to: an image, a scorer's fingerprint, and the index of the class that was asked."""
+
+    image: str
+    scorer: str
+    label_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a model runs on a device: its batch size, and the seconds that a scored image took, if that was measured."""
+
+    batch_size: int
+    seconds: float | None = None
+
+
+class Store:
+    """An open store. Every method is a transaction of its own: all of it lasts, or nothing."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def samples_file(self) -> Path:
-        """One JSON object a line and sample, appended as soon as the sample exists."""
-        return self.path / "samples.jsonl"
-
-    @property
-    def verdicts_file(self) -> Path:
-        """See `write_verdicts`."""
-        return self.path / "verdicts.json"
-
-    def prepare(self, *, keep_samples: bool = False) -> None:
-        """Make the folder, keep it out of version control, and start with no samples unless they are to be kept.
+        """Open the store at `path`, and make it where there is none.
 
         Raises:
-            OSError: the folder cannot be written to.
+            StoreError: another version wrote it, it is damaged, or it cannot be opened.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
-        with self.samples_file.open("ab" if keep_samples else "wb"):
-            pass
+        self.path = path
+        with self._in_words():
+            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = NORMAL")  # a process may die; with FULL, the machine too
+                self._make()
+            except BaseException:
+                self._connection.close()
+                raise
 
-    def append(self, samples: Iterable[Sample], fingerprints: Mapping[str, str]) -> None:
-        """Append samples. One write a batch, so that processes that share the folder do not cut each other's lines."""
-        lines = (
-            json.dumps(
-                {
-                    "case": sample.case.id,
-                    "model": sample.case.model,
-                    "shift": sample.case.shift,
-                    "magnitude": sample.case.magnitude,
-                    "label": sample.pair.label.name,
-                    "seed": sample.pair.seed,
-                    "prompt": sample.pair.prompt,
-                    "scores": dict(sample.scores),
-                    "picture": None if sample.picture is None else sample.picture.relative_to(self.path).as_posix(),
-                    "fingerprints": dict(fingerprints),
-                },
-                ensure_ascii=False,
-            )
-            for sample in samples
+    def close(self) -> None:
+        """Close the store."""
+        self._connection.close()
+
+    def images(self, keys: Iterable[str]) -> dict[str, Image]:
+        """Those of some images that exist, by their key."""
+        rows = self._select(
+            "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, seal", "images", keys
         )
-        with self.samples_file.open("ab", buffering=0) as file:
-            file.write("".join(f"{line}\n" for line in lines).encode())
+        return {row[0]: Image(*row[:-1]) for row in rows if self._unbroken(row)}
 
-    def picture_folder(self, case: Case) -> Path:
-        """Where the pictures of a case lie."""
-        return self.path / "pictures" / _file_name(case.id)
+    def scores(self, keys: Iterable[ScoreKey]) -> dict[ScoreKey, dict[str, float]]:
+        """What is known of some scores, by their key: each scorer's values by their names."""
+        wanted = set(keys)
+        rows = self._select("image, scorer, class, scores, seal", "scores", dict.fromkeys(key.image for key in wanted))
+        found = {ScoreKey(*row[:3]): json.loads(row[3]) for row in rows if self._unbroken(row)}
+        return {key: found[key] for key in wanted & found.keys()}
 
-    def shown(self, path: Path) -> str:
-        """A path as people like to read it: relative to the working directory where it lies below it."""
-        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    def add(self, images: Sequence[Image], scores: Mapping[ScoreKey, Mapping[str, float]]) -> None:
+        """Write images and scores; what is there already under the same key is replaced."""
+        image_rows = [dataclasses.astuple(image) for image in images]
+        score_rows = [
+            (key.image, key.scorer, key.label_index, json.dumps(dict(values))) for key, values in scores.items()
+        ]
+        with self._transaction() as connection:
+            connection.executemany(
+                f"INSERT OR REPLACE INTO images VALUES ({', '.join('?' * 10)})",
+                [(*row, _seal(row)) for row in image_rows],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", [(*row, _seal(row)) for row in score_rows]
+            )
 
-    def save_picture(self, case: Case, pair: Pair, image: Tensor) -> Path:
-        """Save an image, float (3, height, width) in [0, 1], as PNG."""
-        from torchvision.transforms.v2.functional import to_pil_image
+    def pace(self, fingerprint: str, device: str) -> Pace | None:
+        """How a model ran on a device before."""
+        query = "SELECT batch_size, seconds FROM paces WHERE fingerprint = ? AND device = ?"
+        with self._in_words():
+            row = self._connection.execute(query, (fingerprint, device)).fetchone()
+        return Pace(*row) if row else None
 
-        path = self.picture_folder(case) / f"{_file_name(pair.label.name)}-{pair.seed}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        to_pil_image(image.clamp(0, 1).mul(255).round().byte().cpu()).save(path)
-        return path
+    def set_pace(self, fingerprint: str, device: str, pace: Pace) -> None:
+        """Remember how a model runs on a device."""
+        with self._transaction() as connection:
+            row = (fingerprint, device, pace.batch_size, pace.seconds)
+            connection.execute("INSERT OR REPLACE INTO paces VALUES (?, ?, ?, ?)", row)
 
-    def write_verdicts(self, cases: Sequence[Mapping[str, Any]]) -> None:
-        """Write verdicts.json, whole or not at all: `{"version": 1, "cases": [...]}`, a stable public format."""
-        text = json.dumps({"version": VERDICTS_VERSION, "cases": list(cases)}, indent=1, ensure_ascii=False)
-        partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
+    def visited(self, fingerprint: str, shift: str, magnitude: float, design: int) -> int | None:
+        """How many images the last verdict about a case took, on a design of the same size."""
+        query = "SELECT images FROM visits WHERE fingerprint = ? AND shift = ? AND magnitude = ? AND design = ?"
+        with self._in_words():
+            row = self._connection.execute(query, (fingerprint, shift, magnitude, design)).fetchone()
+        return None if row is None else int(row[0])
+
+    def set_visited(self, fingerprint: str, shift: str, magnitude: float, design: int, images: int) -> None:
+        """Remember how many images a verdict took."""
+        with self._transaction() as connection:
+            row = (fingerprint, shift, magnitude, design, images)
+            connection.execute("INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?)", row)
+
+    def check(self) -> None:
+        """Read all of the store.
+
+        Raises:
+            StoreError: something in it is not as it was written.
+        """
+        with self._in_words():
+            answer = self._connection.execute("PRAGMA quick_check").fetchone()[0]
+            if answer != "ok":
+                raise DamagedStoreError(f"{self.path}: damaged: {answer}")
+            for table in ("images", "scores"):
+                for row in self._connection.execute(f"SELECT * FROM {table}"):
+                    if not self._unbroken(row):
+                        raise DamagedStoreError(f"{self.path}: damaged: a row of {table} is not as it was written")
+
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _make(self) -> None:
+        with self._transaction() as connection:
+            application, version = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+            )
+            empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+            if empty and not application:
+                for statement in _TABLES.split(";")[:-1]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            elif application != _APPLICATION:
+                raise StoreError(f"{self.path} is a database, but not of seedshift: give another --seedshift-dir")
+            elif version != FORMAT:
+                raise StoreError(
+                    f"{self.path} was written by another version of seedshift (its format is {version}, this version "
+                    f"reads {FORMAT}). Start afresh with --seedshift-fresh, which keeps it aside, or give another "
+                    "--seedshift-dir"
+                )
+
+    def _select(self, columns: str, table: str, keys: Iterable[str]) -> list[tuple[Any, ...]]:
+        key = columns.partition(",")[0]
+        wanted = list(keys)
+        rows: list[tuple[Any, ...]] = []
+        with self._in_words():
+            for start in range(0, len(wanted), _MOST_VARIABLES):
+                chunk = wanted[start : start + _MOST_VARIABLES]
+                query = f"SELECT {columns} FROM {table} WHERE {key} IN ({', '.join('?' * len(chunk))})"
+                rows += self._connection.execute(query, chunk).fetchall()
+        return rows
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._in_words():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite has rolled back by itself where the disk is full
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
         try:
-            partial.write_text(text + "\n", encoding="utf-8")
-            partial.replace(self.verdicts_file)
-        finally:
-            partial.unlink(missing_ok=True)
+            yield
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise DamagedStoreError(f"{self.path}: damaged: {error}") from error
+            raise StoreError(
+                f"{self.path} cannot be used: {error}. Samples that were written before are safe"
+            ) from error
 
-    def read_verdicts(self) -> list[dict[str, Any]]:
-        """The cases of the run before, or nothing where there are none that can be read."""
-        try:
-            document = json.loads(self.verdicts_file.read_text(encoding="utf-8"))
-            return list(document["cases"]) if document["version"] == VERDICTS_VERSION else []
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
+    @staticmethod
+    def _unbroken(row: tuple[object, ...]) -> bool:
+        return row[-1] == _seal(row[:-1])
 
 
-def _file_name(text: str) -> str:
-    """A name that every file system takes; texts that differ get names that differ."""
-    # Of a long text, such as a path, the end tells most. 60 letters are at most 240 of the 255 bytes a name may have.
-    plain = re.sub(r"[^\w.+=-]+", "_", text)[-60:]
-    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+def prepare(path: Path, *, fresh: bool = False) -> str | None:
+    """Make the store at `path` ready for a session: by one process, before any other opens it.
+
+    A damaged store is set aside, whole, and a new one begun; with `fresh` the former store takes the place of
+    `….previous.sqlite`.
+
+    Returns:
+        A warning for the user, if there is something to say.
+
+    Raises:
+        StoreError: another version wrote the store, or it cannot be opened.
+    """
+    if fresh and path.exists():
+        _move(path, path.with_suffix(".previous.sqlite"))
+    try:
+        with closing(Store(path)) as store:
+            store.check()
+    except DamagedStoreError as error:
+        aside = path.with_suffix(f".damaged-{time.strftime('%Y%m%dT%H%M%S')}.sqlite")
+        _move(path, aside)
+        with closing(Store(path)):
+            pass
+        return f"{error}. It is set aside as {aside.name}, none of its samples is used, and a new store is begun"
+    return None
+
+
+def _move(path: Path, target: Path) -> None:
+    """Move a database with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            source.replace(target.with_name(target.name + suffix))
+        else:
+            target.with_name(target.name + suffix).unlink(missing_ok=True)
+
+
+def _seal(row: Sequence[object]) -> str:
+    """A checksum of a row: SQLite notices a damaged page, but not a changed value."""
+    return hashlib.sha256(repr(tuple(row)).encode()).hexdigest()[:16]

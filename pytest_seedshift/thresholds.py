@@ -11,6 +11,8 @@ The file's tables, from the widest to the narrowest; the narrowest that names a 
 
 A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
 of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`.
+
+`[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_seedshift import shifts
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
 from pytest_seedshift.suggest import unknown
-from pytest_seedshift.verdict import SCORES, Constraint
 
 FILE_NAME = "thresholds.toml"
 
@@ -80,6 +82,7 @@ class Thresholds:
     everywhere: _Section
     models: dict[str, _Section]
     shipped: bool = False
+    certainty: float = CERTAINTY
 
     def constraints(self, case: Case, override: Mapping[str, Constraint] | None = None) -> tuple[Constraint, ...]:
         """What is asked of a case. `override` is what the test's marker asks; it stands above the file.
@@ -134,7 +137,7 @@ def parse(text: str, source: str, check_model: Callable[[str], object], *, shipp
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ThresholdsError(f"{source}: not valid TOML: {error}") from None
-    known = ("default", "shift", "model")
+    known = ("default", "shift", "model", "verdict")
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
@@ -150,7 +153,25 @@ def parse(text: str, source: str, check_model: Callable[[str], object], *, shipp
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
         models[name] = _Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
-    return Thresholds(source, everywhere, models, shipped)
+    return Thresholds(source, everywhere, models, shipped, _certainty(document.get("verdict", {}), source))
+
+
+def _certainty(table: object, source: str) -> float:
+    where = f"{source}: [verdict]"
+    content = _table(table, where)
+    for key in content:
+        if key != "certainty":
+            raise ThresholdsError(f"{where}: {unknown('setting', key, ('certainty',))}")
+    value = content.get("certainty", CERTAINTY)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ThresholdsError(
+            f"{where} certainty = {value!r}: give a number above 0.5 and below 1, such as {CERTAINTY}"
+        )
+    try:
+        check_certainty(value)
+    except ValueError as error:
+        raise ThresholdsError(f"{where} {error}") from None
+    return float(value)
 
 
 def constraint(score: str, value: object, where: str) -> Constraint:

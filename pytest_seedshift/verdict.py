@@ -1,8 +1,15 @@
-"""What a case's scores say: means with intervals, and whether its constraints hold on the design.
+"""What a case's scores say: whether its constraints hold on its design, and how sure the means are.
 
-Pure numbers: this module knows no model, no tensor and no file. The verdict is about the whole design: a constraint
-holds if the design's own mean (or paired drop against the control) meets its bound. The intervals beside it say how far
-another draw of pairs could lie.
+Pure numbers: this module knows no model, no tensor and no file.
+
+The verdict is about the design: a bound holds if the mean over all N pairs of the design (or the mean paired drop
+against the control) meets it. To know that, seldom are all N needed. The pairs come in an order that was drawn at
+random, and after each one two gamblers bet, one against "the mean is below the bound", one against "it is not below".
+Each bet is fair at best if the gambler is wrong, so by Ville's inequality one who is wrong ever multiplies the stake by
+1/α with a probability of at most α; when one has, the other's side is given up. It needs no number of images in
+advance, may look after every one, and after N images it is exact. The machinery is that of Waudby-Smith and Ramdas,
+*Confidence sequences for sampling without replacement* (2020, arXiv 2006.04347) and *Estimating means of bounded
+random variables by betting* (2024, JRSS B 86(1), arXiv 2010.09686).
 """
 
 from __future__ import annotations
@@ -10,149 +17,350 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
-CERTAINTY = 0.99
-"""The confidence level of all intervals."""
+import numpy as np
 
+from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty
 
-@dataclass(frozen=True, slots=True)
-class ScoreKind:
-    """A score's title for people, its largest value (the smallest is 0), and whether a value is 0 or 1."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-    title: str
-    top: float
-    binary: bool
+Values: TypeAlias = "Sequence[float]"
+"""A score's values, one a pair, in the order in which the design is visited."""
 
-    def format(self, value: float) -> str:
-        """A value with as many decimals as are worth reading."""
-        return f"{value:.2f}" if self.top <= 1 else f"{value:.1f}"
+# Sums of floats may miss a bound by their last bits: 0.7 asked, 7 of 10 right.
+_SLACK = 1e-9
 
-
-SCORES: Mapping[str, ScoreKind] = MappingProxyType(
-    {
-        "top1": ScoreKind("top-1", 1.0, binary=True),
-        "top5": ScoreKind("top-5", 1.0, binary=True),
-        "clip": ScoreKind("CLIP", 100.0, binary=False),
-    }
-)
-"""The scores by their name in thresholds.toml and verdicts.json."""
+# The parts of their wealth that the gamblers stake, all at once with equal shares: the quadrature nodes of the arcsine
+# distribution. It is dense at both ends: near 0 for means close to the bound, near 1 for scores that are nearly all 0
+# or nearly all 1. A mixture needs no guess of which it will be.
+_NODES = 32
+_STAKES = np.sin((np.arange(_NODES) + 0.5) * np.pi / (2 * _NODES)) ** 2
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
-    """What is asked of a score: at least `minimum`, at most `max_drop` below the control on the same pairs."""
+class Judgement:
+    """What is known of a case after some images of its design.
 
-    score: str
-    minimum: float | None = None
-    max_drop: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A score's mean over the samples, and its interval at `CERTAINTY`."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One bound of one constraint, held against the measurement.
-
-    `kind` is "min" (`measured` is the mean) or "max_drop" (`measured` is the control's mean less the case's, over the
-    same pairs).
+    `decided` tells whether the verdict stands, on the first `images` of the samples; while it does not, `images` is
+    their number so far.
     """
+
+    findings: tuple[Finding, ...]
+    images: int
+    decided: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether all constraints are known to hold."""
+        return self.decided and all(finding.holds for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Where a case is going.
+
+    After how many images it is decided if what follows is like what was seen, and `at_best`, if all that follows is as
+    good as can be; `leading` is the finding that it waits for.
+    """
+
+    images: int
+    at_best: int
+    leading: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialTest:
+    """Decides about one case: its constraints, on a design of `size` pairs, wrong in one case of 1/(1 − certainty).
+
+    α = 1 − certainty is spent where it is needed. A case that truly fails passes by mistake only if its broken bound is
+    taken to hold: that is one bound, and it may have all of α. A case that truly passes fails by mistake if any of its
+    bounds is taken to be broken: these share α.
+
+    Args:
+        constraints: what is asked, not empty.
+        size: N, the number of pairs of the design.
+        certainty: between 0.5 and 1.
+        exact: judge only when the whole design was visited.
+
+    Raises:
+        ValueError: no constraint or one without a bound; a certainty outside its range.
+    """
+
+    constraints: tuple[Constraint, ...]
+    size: int
+    certainty: float = CERTAINTY
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.constraints or any(each.minimum is each.max_drop is None for each in self.constraints):
+            raise ValueError("no constraint: what is not checked has not passed")
+        check_certainty(self.certainty)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the control's scores of the same pairs are needed."""
+        return any(constraint.max_drop is not None for constraint in self.constraints)
+
+    def judge(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Judgement:
+        """Judge what was seen so far.
+
+        Args:
+            scores: by score, one finite value for each of the first pairs of the design.
+            control: the control's values for at least these pairs, in the same order; needed where `compares`.
+
+        Raises:
+            ValueError: a score that is missing or not finite, more values than pairs, or a control that does not fit.
+        """
+        bounds = self._bounds(scores, control)
+        seen = bounds[0].goodness.size
+        decisions = [self._decide(bound, len(bounds)) for bound in bounds]
+        stop = _stop(decisions)
+        images = seen if stop is None else stop
+        if images == self.size:  # all is known: a bet that went wrong on the way has no say any more
+            decisions = [_Decision(images, bound.holds(images)) for bound in bounds]
+        findings = tuple(
+            bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
+            for bound, decision in zip(bounds, decisions, strict=True)
+        )
+        return Judgement(findings, images, stop is not None)
+
+    def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
+        """Guess how many images the case will take: see `Forecast`. It decides nothing.
+
+        What was seen is repeated until the case is decided, after one made-up value half-way between the bound and the
+        best, which is all that the guess rests on before the first image.
+        """
+        bounds = self._bounds(scores, control)
+        seen = bounds[0].goodness.size
+        decisions = [self._bet(bound.repeated(self.size), len(bounds)) for bound in bounds]
+        # A bound that breaks ends the case; otherwise it lasts as long as its slowest bound.
+        broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
+        ends = [decision.at or self.size for decision in decisions]
+        row = min(broken, key=ends.__getitem__) if broken else ends.index(max(ends))
+        leading = bounds[row].finding(seen, None)
+        if self.exact:
+            return Forecast(self.size, self.size, leading)
+        least = min(seen + 1, self.size)
+        return Forecast(max(_stop(decisions) or self.size, least), max(self._stop_if(bounds, 1.0), least), leading)
+
+    def soonest(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
+        """The number of images before which no verdict can stand, whatever the images to come will be."""
+        if self.exact:
+            return self.size
+        bounds = self._bounds(scores, control)
+        return min(self._stop_if(bounds, 0.0), self._stop_if(bounds, 1.0))
+
+    def _stop_if(self, bounds: Sequence[_Bound], goodness: float) -> int:
+        """After how many images the case is decided if all that follow have one goodness."""
+        return _stop([self._bet(bound.followed_by(goodness, self.size), len(bounds)) for bound in bounds]) or self.size
+
+    def _decide(self, bound: _Bound, bounds: int) -> _Decision:
+        if not self.exact:
+            return self._bet(bound, bounds)
+        return _Decision(self.size, bound.holds(self.size)) if bound.goodness.size == self.size else _UNDECIDED
+
+    def _bet(self, bound: _Bound, bounds: int) -> _Decision:
+        alpha = 1 - self.certainty
+        return decide(bound.goodness, bound.least, self.size, holds=alpha, breaks=alpha / bounds)
+
+    def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[_Bound]:
+        bounds = []
+        for constraint in self.constraints:
+            name, top = constraint.score, SCORES[constraint.score].top
+            if name not in scores:
+                raise ValueError(f"{SCORES[name].title} was not measured")
+            values = _checked(name, scores[name])
+            if values.size > self.size:
+                raise ValueError(f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs")
+            if constraint.minimum is not None:
+                bounds.append(_Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top))
+            if constraint.max_drop is not None:
+                before = _checked(name, (control or {}).get(name, ()))[: values.size]
+                if before.size != values.size:
+                    raise ValueError(
+                        f"max_drop of {SCORES[name].title}: the control has {before.size} values for the case's "
+                        f"{values.size} pairs"
+                    )
+                # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
+                goodness = (values - before + top) / (2 * top)
+                bounds.append(
+                    _Bound(name, "max_drop", constraint.max_drop, goodness, (top - constraint.max_drop) / (2 * top))
+                )
+        if len({bound.goodness.size for bound in bounds}) > 1:
+            raise ValueError("the scores have unlike numbers of values")
+        return bounds
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A bound in the one form that is decided: the mean of `goodness`, values in [0, 1], is at least `least`."""
 
     score: str
     kind: str
     bound: float
-    measured: float
+    goodness: NDArray[np.float64]
+    least: float
 
-    @property
-    def holds(self) -> bool:
-        """Whether the bound is met. Sums of floats may miss a bound by their last bits: 0.7 asked, 7 of 10 right."""
-        slack = 1e-9
-        return self.measured >= self.bound - slack if self.kind == "min" else self.measured <= self.bound + slack
+    def measured(self, images: int) -> float:
+        """The mean, or the mean drop, of the first images, in the score's own units; NaN of none."""
+        if not images:
+            return math.nan
+        top = SCORES[self.score].top
+        mean = math.fsum(self.goodness[:images]) / images
+        return top * mean if self.kind == "min" else top - 2 * top * mean
+
+    def finding(self, images: int, holds: bool | None) -> Finding:
+        """What the first images say."""
+        return Finding(self.score, self.kind, self.bound, self.measured(images), holds)
+
+    def holds(self, size: int) -> bool:
+        """Whether the bound holds on all values of a design."""
+        return bool(_reaches(self.goodness.sum(), self.least, size))
+
+    def repeated(self, size: int) -> _Bound:
+        """As if what follows were like what was seen."""
+        pattern = np.append(self.goodness, (1 + self.least) / 2)
+        return self._with(np.resize(np.roll(pattern, 1), size - self.goodness.size))
+
+    def followed_by(self, value: float, size: int) -> _Bound:
+        """As if all that follows had one value."""
+        return self._with(np.full(size - self.goodness.size, value))
+
+    def _with(self, rest: NDArray[np.float64]) -> _Bound:
+        return _Bound(self.score, self.kind, self.bound, np.append(self.goodness, rest), self.least)
 
 
-def estimate(score: str, values: Sequence[float]) -> Estimate:
-    """The mean of a score's values with its interval.
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Whether a bound holds, and after how many images that was known; None and None while it is not."""
 
-    For accuracies Wilson's interval (Wilson 1927), for other scores a percentile bootstrap of the mean with a fixed
-    seed (Efron 1979), both by scipy.
+    at: int | None
+    holds: bool | None
+
+
+_UNDECIDED = _Decision(None, None)
+
+
+def _stop(decisions: Sequence[_Decision]) -> int | None:
+    """After how many images a case was decided: when its first bound broke, or the last was found to hold."""
+    broken = [each.at for each in decisions if each.holds is False and each.at is not None]
+    if broken:
+        return min(broken)
+    ends = [each.at for each in decisions if each.at is not None]
+    return max(ends) if len(ends) == len(decisions) else None
+
+
+def decide(goodness: NDArray[np.float64], least: float, size: int, *, holds: float, breaks: float) -> _Decision:
+    """Decide as early as possible whether the mean of `size` values is at least `least`.
+
+    Args:
+        goodness: the values seen so far, in [0, 1], drawn one after the other without replacement.
+        least: the bound, in [0, 1].
+        size: N, how many there are in all.
+        holds: the probability with which "at least" may be said wrongly.
+        breaks: the probability with which "below" may be said wrongly.
+
+    Returns:
+        The decision and the number of values after which it was made. What follows has no part in it.
+    """
+    sums, unseen = np.cumsum(goodness), size - np.arange(1, goodness.size + 1)
+    # Without a bet: what is to come cannot take away enough, or add enough. At N one of these is always so.
+    above, below = _reaches(sums, least, size), ~_reaches(sums + unseen, least, size)
+    certain = above | below
+    above = above | ~certain & (_log_wealth(goodness, least, size) >= -math.log(holds))
+    below = below | ~certain & (_log_wealth(1 - goodness, 1 - least, size) >= -math.log(breaks))
+    either = above | below
+    if not either.any():
+        return _UNDECIDED
+    at = int(either.argmax())
+    return _Decision(at + 1, bool(above[at]))
+
+
+def _reaches(total: NDArray[np.float64] | float, least: float, size: int) -> NDArray[np.bool_]:
+    return np.asarray(total >= size * (least - _SLACK))
+
+
+def _log_wealth(goodness: NDArray[np.float64], most: float, size: float) -> NDArray[np.float64]:
+    """After each value, the log of the wealth of who bets against "the mean of all `size` values is at most `most`".
+
+    If the mean is `most`, what is left has the mean m = (N·most − sum so far) / (N − number so far), and the stake
+    λ = θ/m makes 1 + λ·(value − m) of each unit: it never becomes negative, and on average no more than it was. The
+    wealth is the mean over the θ of `_STAKES`. `size` may be infinite: then m does not move.
+    """
+    before = np.concatenate(([0.0], np.cumsum(goodness)[:-1]))
+    seen = np.arange(goodness.size)
+    mean = np.full(goodness.size, most) if math.isinf(size) else (size * most - before) / (size - seen)
+    # Where m is not above 0 the sum has reached N·most, and the caller knows without a bet.
+    payoff = np.where(mean > _SLACK, goodness / np.maximum(mean, _SLACK) - 1, 0.0)
+    logs = np.cumsum(np.log1p(_STAKES[:, np.newaxis] * payoff), axis=1)
+    peak = logs.max(axis=0)
+    return np.asarray(peak + np.log(np.exp(logs - peak).mean(axis=0)), dtype=np.float64)
+
+
+def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:
+    """The mean of a score's values with the interval in which the model's own mean, over all possible pairs, lies.
+
+    Args:
+        score: a key of `SCORES`.
+        values: at least one.
+        certainty: of the interval.
+        stopped: whether the values themselves decided how many there are. Such a sample is no ordinary one (it ended
+            on a streak), so its interval is the confidence sequence of the bets above, which holds at every stop. Where
+            the number was fixed, Wilson's interval for accuracies (Wilson 1927) and for other scores a percentile
+            bootstrap of the mean with a fixed seed (Efron 1979) are narrower; both by scipy.
 
     Raises:
         ValueError: no values, or one that is not finite. What was not measured has no mean.
     """
-    import numpy as np
-
-    array = np.asarray(values, dtype=np.float64)
-    mean = _mean(score, values)
+    array = _checked(score, values)
+    if not array.size:
+        raise ValueError(f"{SCORES[score].title} has no values")
+    raw = np.asarray(values, dtype=np.float64)
+    clipped = int((raw != array).sum())
+    mean, top = math.fsum(array) / array.size, SCORES[score].top
+    if stopped:
+        low = _lowest(array / top, certainty)
+        high = 1 - _lowest(1 - array / top, certainty)
+        return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
     if SCORES[score].binary:
         from scipy.stats import binomtest
 
-        interval = binomtest(int(array.sum()), array.size).proportion_ci(CERTAINTY, method="wilson")
-        return Estimate(mean, float(interval.low), float(interval.high))
+        interval = binomtest(int(array.sum()), array.size).proportion_ci(certainty, method="wilson")
+        return Estimate(mean, float(interval.low), float(interval.high), clipped)
     if array.size == 1 or np.ptp(array) == 0:
-        return Estimate(mean, mean, mean)
+        return Estimate(mean, mean, mean, clipped)
     from scipy.stats import bootstrap
 
     interval = bootstrap(
         (array,),
         np.mean,
-        confidence_level=CERTAINTY,
+        confidence_level=certainty,
         method="percentile",
         n_resamples=2000,
         batch=200,
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return Estimate(mean, float(interval.low), float(interval.high))
+    return Estimate(mean, float(interval.low), float(interval.high), clipped)
 
 
-def judge(
-    constraints: Sequence[Constraint],
-    scores: Mapping[str, Sequence[float]],
-    control: Mapping[str, Sequence[float]] | None = None,
-) -> tuple[Finding, ...]:
-    """Hold a case's scores against its constraints, bound by bound.
-
-    Args:
-        constraints: what is asked, not empty.
-        scores: by score, one value for each pair of the design, finite.
-        control: the control's values for the same pairs in the same order; needed where a `max_drop` is asked.
-
-    Returns:
-        One finding for each bound. The case passes if all hold.
-
-    Raises:
-        ValueError: no constraint or one without a bound, a score that is missing or not finite, or a control that does
-            not fit.
-    """
-    if not constraints or any(constraint.minimum is constraint.max_drop is None for constraint in constraints):
-        raise ValueError("no constraint: what is not checked has not passed")
-    findings = []
-    for constraint in constraints:
-        mean = _mean(constraint.score, scores.get(constraint.score, ()))
-        if constraint.minimum is not None:
-            findings.append(Finding(constraint.score, "min", constraint.minimum, mean))
-        if constraint.max_drop is not None:
-            values = (control or {}).get(constraint.score, ())
-            if len(values) != len(scores[constraint.score]):
-                raise ValueError(
-                    f"max_drop of {constraint.score}: the control has {len(values)} values for the case's "
-                    f"{len(scores[constraint.score])} pairs"
-                )
-            drop = _mean(constraint.score, values) - mean
-            findings.append(Finding(constraint.score, "max_drop", constraint.max_drop, drop))
-    return tuple(findings)
+def _lowest(goodness: NDArray[np.float64], certainty: float) -> float:
+    """The largest m for which "the mean is at most m" was given up at some time, by bisection: wealth falls with m."""
+    needed = math.log(2 / (1 - certainty))
+    low, high = 0.0, float(goodness.mean())
+    while high - low > 1e-5:
+        middle = (low + high) / 2
+        if _log_wealth(goodness, middle, math.inf).max() >= needed:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
-def _mean(score: str, values: Sequence[float]) -> float:
-    """The mean, of at least one value, all finite: what was not measured has no mean."""
-    if not values:
-        raise ValueError(f"{SCORES[score].title} has no values")
-    if not all(math.isfinite(value) for value in values):
+def _checked(score: str, values: Values) -> NDArray[np.float64]:
+    """The values, all finite, each within the score's range or counted as its end."""
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
         raise ValueError(f"{SCORES[score].title} has values that are not finite")
-    return math.fsum(values) / len(values)
+    return array.clip(0, SCORES[score].top)

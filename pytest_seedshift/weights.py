@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 # What huggingface_hub takes for a repository; it raises an error of its own at all else.
 _HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
+
+
+CLASSIFIER_FILES = ("*.json", "*.safetensors")
+CLIP_FILES = ("open_clip_*", "*.json", "*.txt")
 
 
 class WeightsNotFoundError(LookupError):
@@ -79,7 +84,21 @@ def looks_local(source: str) -> bool:
     return _HUB_ID.fullmatch(source) is None
 
 
-def fetch(source: str, patterns: list[str]) -> Path:
+def locate_pipeline(source: str) -> Path:
+    """The folder of a diffusers pipeline, safetensors only; from the hub only where it is neither local nor cached.
+
+    Raises:
+        OSError: it cannot be downloaded.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    from diffusers import DiffusionPipeline
+
+    return Path(DiffusionPipeline.download(source, use_safetensors=True))
+
+
+def fetch(source: str, patterns: Iterable[str]) -> Path:
     """The folder that holds the weights; from the hub only where neither folder nor cache has them.
 
     Args:
@@ -96,11 +115,11 @@ def fetch(source: str, patterns: list[str]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(source, allow_patterns=patterns, local_files_only=True))
+        return Path(snapshot_download(source, allow_patterns=list(patterns), local_files_only=True))
     except LocalEntryNotFoundError:
         pass
     try:
-        return Path(snapshot_download(source, allow_patterns=patterns))
+        return Path(snapshot_download(source, allow_patterns=list(patterns)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise WeightsNotFoundError(f"the weights of {source!r} could not be downloaded: {error}") from error
 

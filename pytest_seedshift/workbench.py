@@ -1,32 +1,61 @@
-"""What one process works with: the model in memory, its scorers, the samples made so far; and a case's result."""
+"""What one process works with: the model in memory, its scorers, the store; and a case on its way to a verdict."""
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pytest_seedshift import pairs as pairing
-from pytest_seedshift import verdict
-from pytest_seedshift.engine import CaseError, generate
+import torch
+
+from pytest_seedshift import devices, identity, pacing, verdict
+from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.engine import Batch, Engine
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.store import RunFolder, Sample
+from pytest_seedshift.samples import Sample, Samples
+from pytest_seedshift.store import Pace, Store, StoreError
 from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
+    from pytest_seedshift.folder import RunFolder
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
-    from pytest_seedshift.verdict import Constraint, Estimate, Finding
+    from pytest_seedshift.scores import Estimate, Finding
+    from pytest_seedshift.verdict import Forecast, Judgement, SequentialTest
 
-Progress: TypeAlias = "Callable[[Case, int, int], None]"
-"""Called before and after every batch: the case, how many of its images there are, how many there will be."""
+Keep: TypeAlias = Literal["report", "all", "none"]
+"""Which pictures are saved: those that the report shows, all, or none."""
 
 STRIP = 8
-"""How many pictures of a case are kept and shown."""
+"""How many pictures of a case the report shows."""
+
+_STRETCH = 4
+"""How many batches are made in one go at most, where it is certain that all of them are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a case has come.
+
+    Its images so far, how many of them were generated now, how many it is expected to take if it goes on like this, and
+    the bound that it waits for.
+    """
+
+    case: Case
+    images: int
+    generated: int
+    expected: int
+    design: int
+    leading: Finding
+    values: Sequence[float]
+    """The leading score's values so far."""
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +64,21 @@ class CaseResult:
 
     case: Case
     samples: tuple[Sample, ...]
-    """One for each pair of the design, in the design's order."""
+    """Those that the verdict rests on: the first pairs of the design, in its order."""
     control: tuple[Sample, ...]
     """The control's samples of the same pairs, as far as they exist."""
     scores: dict[str, Estimate]
-    """By score (`top1`, `top5`, `clip`): mean and 99 % interval."""
+    """By score (`top1`, `top5`, `clip`): mean and interval."""
     findings: tuple[Finding, ...]
     """Each bound that was asked, held against the measurement."""
+    design: int
+    """N, the number of pairs of the design."""
+    certainty: float
+    """Of the verdict and of the intervals."""
+    generated: int
+    """How many images were generated for this result, the control's among them; the others were in the store."""
     seconds: float
-    """How long generating and scoring took."""
+    """How long that took."""
     device: str
     dtype: str
 
@@ -58,24 +93,68 @@ class CaseResult:
         return tuple(sample for sample in self.samples if sample.picture is not None)
 
     def control_mean(self, score: str) -> float | None:
-        """The control's mean on the same pairs; None where the control was not run on all of them."""
-        if len(self.control) < len(self.samples):
-            return None
-        return verdict.estimate(score, [sample.scores[score] for sample in self.control]).mean
+        """The control's mean over those of the same pairs that it has; None where it has none."""
+        values = [sample.scores[score] for sample in self.control]
+        return sum(values) / len(values) if values else None
 
 
 class Workbench:
     """Makes samples and results, and makes none twice. Holds one model at a time."""
 
-    def __init__(self, folder: RunFolder, device: str, dtype: str, batch_size: int) -> None:
-        """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`), `batch_size` images at once."""
+    def __init__(
+        self, folder: RunFolder, device: str, dtype: str, *, batch_size: int | None = None, keep: Keep = "report"
+    ) -> None:
+        """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`).
+
+        `batch_size` images are generated at once; None finds a good number for each model and remembers it.
+        """
         self.folder = folder
         self.device = device
         self.dtype = dtype
-        self.batch_size = batch_size
+        self._batch_size = batch_size
+        self._keep = keep
+        self._store: Store | None = None
+        self._samples: dict[str, Samples] = {}
         self._model: TextToImage | None = None
+        self._engine: Engine | None = None
         self._scorers: dict[str, Scorer] = {}
-        self._samples: dict[Case, dict[Pair, Sample]] = {}
+        self._measured: dict[Case, _Work] = {}
+
+    # What is held ------------------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The open store.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        if self._store is None:
+            self._store = Store(self.folder.samples_file)
+        return self._store
+
+    def close(self) -> None:
+        """Close the store and let the model go."""
+        if self._store is not None:
+            self._store.close()
+        self._store = self._model = self._engine = None
+        self._samples.clear()
+
+    def samples(self, model: str) -> Samples:
+        """A model's samples. The model itself is not loaded.
+
+        Raises:
+            CaseError: weights that cannot be had, or a store that cannot be opened.
+        """
+        if model not in self._samples:
+            entry = catalogue.find(model)
+            try:
+                scorers = identity.of_classifier(entry.classifier), identity.of_clip(entry.clip)
+                of_model = identity.of_model(entry, self.device, self.dtype)
+                self._samples[model] = Samples(self.store, self.folder, of_model, scorers)
+            except (OSError, WeightsNotFoundError, StoreError) as error:
+                raise CaseError(f"{model} cannot be judged: {error}") from error
+        return self._samples[model]
 
     def model(self, name: str) -> TextToImage:
         """The loaded model; the one before it is freed if it is another.
@@ -84,8 +163,8 @@ class Workbench:
             CaseError: it cannot be loaded.
         """
         if self._model is None or self._model.name != name:
-            self._model = None
-            gc.collect()  # a pipeline is full of cycles: without this the next model meets the last one's memory
+            self._model = self._engine = None
+            devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
             try:
                 self._model = catalogue.load(catalogue.find(name), self.device, self.dtype)
             except (OSError, ValueError, WeightsNotFoundError) as error:
@@ -110,80 +189,212 @@ class Workbench:
                     raise CaseError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
         return self._scorers[entry.classifier], self._scorers[entry.clip]
 
+    def engine(self, name: str) -> Engine:
+        """The model with its scorers, at a batch size that suits it.
+
+        Raises:
+            CaseError: something cannot be loaded.
+        """
+        model, scorers = self.model(name), self.scorers(name)
+        if self._engine is None:
+            size = self._batch_size or self._found_batch_size(model)
+            # On the CPU there is nothing beside which anything could run.
+            self._engine = Engine(model, scorers, size, overlap=self.device.startswith("cuda"))
+        return self._engine
+
+    def pace(self, model: str) -> Pace | None:
+        """How the model ran on this device before; None where it did not."""
+        return self.store.pace(self.samples(model).model, devices.describe(self.device))
+
+    def measure(self, case: Case, design: Sequence[Pair]) -> Pace:
+        """Find the pace of a case's model by making the next batch of the case, which is kept.
+
+        Raises:
+            CaseError: the model cannot generate.
+        """
+        engine, work, known = self.engine(case.model), _Work(), self.known(case, design)
+        with _in_words(case):
+            self._collect(case, design[known : known + engine.batch_size], self._shown(design), work)
+            self._measured[case] = work
+            pace = Pace(engine.batch_size, work.seconds / work.generated if work.generated else None)
+            self._remember(case.model, pace)
+        return pace
+
+    def known(self, case: Case, design: Sequence[Pair]) -> int:
+        """How many samples of the first pairs of a design exist.
+
+        Raises:
+            CaseError: the store or the weights cannot be read.
+        """
+        with _in_words(case):
+            return len(_leading(self.samples(case.model).find(case, design, self._shown(design)), design))
+
+    def visited(self, case: Case, design: int) -> int | None:
+        """How many images the last verdict about the case took, on a design of that size."""
+        with _in_words(case):
+            return self.store.visited(self.samples(case.model).model, case.shift, case.magnitude, design)
+
+    def _found_batch_size(self, model: TextToImage) -> int:
+        with self.folder.lock(f"batch size {model.name}"):  # processes that measure at once measure each other
+            pace = self.pace(model.name)
+            if pace is None:
+                design = catalogue.design(model.name, None)
+                pace = Pace(pacing.find_batch_size(model, design))
+                self._remember(model.name, pace)
+        return pace.batch_size
+
+    def _remember(self, model: str, pace: Pace) -> None:
+        self.store.set_pace(self.samples(model).model, devices.describe(self.device), pace)
+
+    # A case ------------------------------------------------------------------------------------------------------
+
     def run(
-        self, case: Case, constraints: Sequence[Constraint], images: int | None = None, progress: Progress | None = None
+        self, case: Case, test: SequentialTest, design: Sequence[Pair], progress: OnProgress | None = None
     ) -> CaseResult:
-        """Generate, score and judge a case.
+        """Visit the pairs of a case's design until the verdict stands.
 
         Args:
             case: which model under which shift.
-            constraints: what is asked of it, not empty.
-            images: the size of the design; None for four a class.
-            progress: see `Progress`.
+            test: what is asked of it.
+            design: as many pairs as the test's size.
+            progress: called before every batch.
 
         Raises:
             CaseError: the case cannot be judged.
         """
-        design = design_of(case.model, images)
-        self.model(case.model), self.scorers(case.model)  # loading is no part of a case's time
-        start = time.perf_counter()
-        samples = self.samples(case, design, progress)
-        seconds = time.perf_counter() - start
-        compared = any(constraint.max_drop is not None for constraint in constraints)
-        control = self.samples(case.control, design if compared else strip(design), progress)
-        scores = {name: [sample.scores[name] for sample in samples] for name in samples[0].scores}
-        known = self._samples[case.control]
-        reference = {name: [sample.scores[name] for sample in control] for name in control[0].scores}
-        try:
-            return CaseResult(
-                case=case,
-                samples=samples,
-                control=tuple(known[pair] for pair in design if pair in known),
-                scores={name: verdict.estimate(name, values) for name, values in scores.items()},
-                findings=verdict.judge(constraints, scores, reference if compared else None),
-                seconds=seconds,
-                device=self.device,
-                dtype=self.dtype,
-            )
-        except ValueError as error:
-            raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
+        with _in_words(case):
+            return self._run(case, test, design, progress)
 
-    def samples(self, case: Case, pairs: Sequence[Pair], progress: Progress | None = None) -> tuple[Sample, ...]:
-        """The samples of some pairs of a case. Those that exist are not made again.
+    def _run(self, case: Case, test: SequentialTest, design: Sequence[Pair], progress: OnProgress | None) -> CaseResult:
+        work = self._measured.pop(case, None) or _Work()
+        shown = self._shown(design)
+        seen = _leading(self.samples(case.model).find(case, design, shown), design)
+        while True:
+            control = self._collect(case.control, design[: len(seen)], shown, work) if test.compares else []
+            values, reference = _columns(seen, test), _columns(control, test)
+            judgement = test.judge(values, reference)
+            if judgement.decided:
+                break
+            forecast = test.forecast(values, reference)
+            if progress is not None:
+                leading = forecast.leading
+                progress(
+                    Progress(
+                        case, len(seen), work.generated, forecast.images, test.size, leading, values[leading.score]
+                    )
+                )
+            step = self._step(case.model, test, len(seen), forecast, test.soonest(values, reference))
+            seen += self._collect(case, design[len(seen) : len(seen) + step], shown, work)
+        return self._result(case, test, judgement, seen, shown, work)
 
-        Raises:
-            CaseError: a sample cannot be made.
-        """
-        known = self._samples.setdefault(case, {})
-        missing = [pair for pair in pairs if pair not in known]
-        if missing:
-            model, scorers = self.model(case.model), self.scorers(case.model)
-            fingerprints = {"model": model.fingerprint, "scorers": "+".join(scorer.fingerprint for scorer in scorers)}
-            shown = set(strip(pairs))
-            done = len(pairs) - len(missing)
-            if progress:
-                progress(case, done, len(pairs))
-            for batch in generate(case, missing, model, scorers, self.batch_size):
-                made = [
-                    Sample(case, pair, scores, self.folder.save_picture(case, pair, image) if pair in shown else None)
-                    for pair, image, scores in zip(batch.pairs, batch.images, batch.scores, strict=True)
-                ]
-                self.folder.append(made, fingerprints)
-                known.update((sample.pair, sample) for sample in made)
-                done += len(made)
-                if progress:
-                    progress(case, done, len(pairs))
-        return tuple(known[pair] for pair in pairs)
+    def _step(self, model: str, test: SequentialTest, seen: int, forecast: Forecast, soonest: int) -> int:
+        """How many pairs to visit next: no more than the verdict is likely to need."""
+        engine = self.engine(model)
+        batch = engine.batch_size
+        if engine.overlap and soonest - seen > batch:  # all of them are needed whatever they show
+            return min(soonest - seen, _STRETCH * batch)
+        likely = min(forecast.images, forecast.at_best) - seen
+        return min(max(likely, batch // 8, 1), batch, test.size - seen)
+
+    def _shown(self, design: Sequence[Pair]) -> frozenset[Pair]:
+        """The pairs whose pictures are to be kept."""
+        pairs = {"report": strip(design), "all": design, "none": ()}[self._keep]
+        return frozenset(pairs)
+
+    def _result(
+        self,
+        case: Case,
+        test: SequentialTest,
+        judgement: Judgement,
+        seen: Sequence[Sample],
+        shown: Collection[Pair],
+        work: _Work,
+    ) -> CaseResult:
+        samples = tuple(seen[: judgement.images])
+        pairs = [sample.pair for sample in samples]
+        if not case.is_control:  # its pictures stand beside the case's
+            self._collect(case.control, [pair for pair in strip(pairs) if pair in shown], shown, work)
+        of_model = self.samples(case.model)
+        self.store.set_visited(of_model.model, case.shift, case.magnitude, test.size, judgement.images)
+        if work.generated:
+            self._remember(case.model, Pace(self.engine(case.model).batch_size, work.seconds / work.generated))
+        return CaseResult(
+            case=case,
+            samples=samples,
+            control=samples if case.is_control else tuple(of_model.find(case.control, pairs).values()),
+            scores={
+                name: verdict.estimate(
+                    name,
+                    [sample.scores[name] for sample in samples],
+                    certainty=test.certainty,
+                    stopped=not test.exact,
+                )
+                for name in samples[0].scores
+            },
+            findings=judgement.findings,
+            design=test.size,
+            certainty=test.certainty,
+            generated=work.generated,
+            seconds=work.seconds,
+            device=self.device,
+            dtype=self.dtype,
+        )
+
+    def _collect(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair], work: _Work) -> list[Sample]:
+        """The samples of some pairs, in their order; those that do not exist are made, by one process at a time."""
+        samples = self.samples(case.model)
+        found = samples.find(case, pairs, shown)
+        if len(found) < len(pairs):
+            engine = self.engine(case.model)  # loaded before the lock, so that others wait for images only
+            with self.folder.lock(case.id):
+                found |= samples.find(case, _without(pairs, found), shown)
+                found |= self._score_anew(case, _without(pairs, found), engine)
+                missing = _without(pairs, found)
+                start = time.perf_counter()
+                for made in engine.run(case, missing, lambda batch: self._keep_batch(case, batch, shown)):
+                    found |= made
+                work.generated += len(missing)
+                work.seconds += time.perf_counter() - start
+        return [found[pair] for pair in pairs]
+
+    def _score_anew(self, case: Case, pairs: Sequence[Pair], engine: Engine) -> dict[Pair, Sample]:
+        """Score pictures that other scorers have left. An image is made again only where its picture cannot be read."""
+        pictures = self.samples(case.model).pictures(case, pairs)
+        loaded = {pair: self.folder.load_picture(path) for pair, path in pictures.items()}
+        images = {pair: image for pair, image in loaded.items() if image is not None}
+        found: dict[Pair, Sample] = {}
+        for start in range(0, len(images), engine.batch_size):
+            chunk = tuple(images)[start : start + engine.batch_size]
+            stacked = torch.stack([images[pair] for pair in chunk]).to(self.device)
+            batch = engine.score(case, chunk, stacked)
+            found |= self.samples(case.model).write(case, chunk, batch.scores, pictures)
+        return found
+
+    def _keep_batch(self, case: Case, batch: Batch, shown: Collection[Pair]) -> dict[Pair, Sample]:
+        samples = self.samples(case.model)
+        pictures: Mapping[Pair, Path] = {
+            pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
+            for pair, image in zip(batch.pairs, batch.images, strict=True)
+            if pair in shown
+        }
+        return samples.write(case, batch.pairs, batch.scores, pictures)
 
 
-def design_of(model: str, images: int | None) -> tuple[Pair, ...]:
-    """The design of a model's cases: its class list and so many images, four a class where `images` is None.
+@dataclass(slots=True)
+class _Work:
+    """What was generated for a case, and how long that took."""
 
-    Raises:
-        ValueError: an unknown model, or fewer images than classes.
-    """
-    labels = pairing.class_list(catalogue.find(model).classes)
-    return pairing.design(labels, images or pairing.IMAGES_PER_CLASS * len(labels))
+    generated: int = 0
+    seconds: float = 0.0
+
+
+@contextmanager
+def _in_words(case: Case) -> Iterator[None]:
+    """Say of which case something went wrong."""
+    try:
+        yield
+    except (StoreError, OSError, ValueError) as error:
+        raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
 
 
 def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
@@ -192,3 +403,23 @@ def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     for pair in pairs:
         by_label.setdefault(pair.label.name, pair)
     return tuple(by_label.values())[:STRIP]
+
+
+def _leading(found: Mapping[Pair, Sample], design: Sequence[Pair]) -> list[Sample]:
+    """The samples of the first pairs of a design, up to the first that does not exist."""
+    samples = []
+    for pair in design:
+        if pair not in found:
+            break
+        samples.append(found[pair])
+    return samples
+
+
+def _without(pairs: Sequence[Pair], found: Collection[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if pair not in found]
+
+
+def _columns(samples: Sequence[Sample], test: SequentialTest) -> dict[str, list[float]]:
+    """By score that is asked for, the samples' values."""
+    names = [constraint.score for constraint in test.constraints]
+    return {name: [sample.scores[name] for sample in samples] for name in names}

@@ -14,10 +14,10 @@ from playwright.sync_api import sync_playwright
 from torch import Tensor
 from torchvision.utils import save_image
 
-from pytest_seedshift import engine
 from pytest_seedshift.cases import Case
-from pytest_seedshift.store import RunFolder
-from pytest_seedshift.workbench import Workbench, design_of
+from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.models import catalogue
+from pytest_seedshift.workbench import Workbench
 
 CASES = (Case("toy-latent"), Case("toy-latent", "arrangement", 0.3), Case("toy-latent", "mean", 0.3))
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        bench = Workbench(RunFolder(Path(folder)), "cpu", "float32", 64)
+        bench = Workbench(RunFolder(Path(folder)), "cpu", "float32", batch_size=64)
         save_image(by_class(bench, CASES[0]), options.out / "contact-sheet.png", nrow=16, padding=2, pad_value=1)
         firsts = [by_class(bench, case)[:16] for case in CASES]
         save_image(torch.cat(firsts), options.out / "shifts.png", nrow=16, padding=2, pad_value=1)
@@ -39,9 +39,9 @@ def main() -> None:
 
 def by_class(bench: Workbench, case: Case) -> Tensor:
     """A case's images, sorted so that a column is a class and a row a seed index: (64, 3, 64, 64) in [0, 1]."""
-    pairs = sorted(design_of(case.model, None), key=lambda pair: (pair.seed, pair.label.index))
-    (batch,) = engine.generate(case, pairs, bench.model(case.model), [], len(pairs))
-    return batch.images
+    pairs = sorted(catalogue.design(case.model, 64), key=lambda pair: (pair.seed, pair.label.index))
+    (images,) = bench.engine(case.model).run(case, pairs, lambda batch: batch.images)
+    return images
 
 
 def screenshot(report: Path, path: Path, chromium: str) -> None:

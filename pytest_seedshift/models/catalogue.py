@@ -9,12 +9,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import pairs as pairing
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.suggest import unknown
 from pytest_seedshift.weights import probe
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.pairs import Pair
 
 
 def _shipped(folder: str, name: str) -> str:
@@ -50,6 +52,16 @@ def find(name: str) -> Entry:
     if "/" in name or Path(name).expanduser().is_dir():
         return Entry(name, name)
     raise ValueError(f"{unknown('model', name, _CATALOGUE)} (or a folder, or a hub id 'owner/name')")
+
+
+def design(name: str, images: int | None) -> tuple[Pair, ...]:
+    """The design of a model's cases: its class list and so many images; None for `pairs.default_images`.
+
+    Raises:
+        ValueError: an unknown model, or fewer images than classes.
+    """
+    labels = pairing.class_list(find(name).classes)
+    return pairing.design(labels, images or pairing.default_images(len(labels)))
 
 
 def check_weights(entry: Entry) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import is_accelerate_available
 
-from pytest_seedshift import loading, weights
+from pytest_seedshift import identity, loading, weights
 from pytest_seedshift import pairs as pairing
+from pytest_seedshift.models import prompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,13 +37,12 @@ class DiffusersPipeline:
         self._pipeline = pipeline
         self._call = call
         pipeline.set_progress_bar_config(disable=True)
+        prompts.remember(pipeline)
 
     @classmethod
     def load(cls, entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
         """Load from a folder, the cache or the hub; safetensors only."""
-        folder = Path(entry.source).expanduser()
-        if not folder.is_dir():
-            folder = Path(DiffusionPipeline.download(entry.source, use_safetensors=True))
+        folder = weights.locate_pipeline(entry.source)
         call: dict[str, Any] = {}
         if entry.steps is not None:
             call["num_inference_steps"] = entry.steps
@@ -58,7 +57,9 @@ class DiffusersPipeline:
                 low_cpu_mem_usage=is_accelerate_available(),
             )
         pipeline.to(device)
-        return cls(entry.name, pipeline, weights.fingerprint(folder, dtype, sorted(call.items())), call)
+        for part in (pipeline.unet, pipeline.vae):
+            part.to(memory_format=torch.channels_last)  # the same numbers in an order that convolutions like
+        return cls(entry.name, pipeline, identity.of_model(entry, device, dtype), call)
 
     @property
     def seed_shape(self) -> tuple[int, int, int]:

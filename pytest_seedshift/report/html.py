@@ -15,7 +15,7 @@ import pytest
 from pytest_seedshift import collection
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.verdict import SCORES
+from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -1,80 +1,173 @@
-"""What is about to run and how long it will take."""
+"""What is about to run: cases, images, what exists already, and how long the rest will take."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_seedshift import collection, engine
+from pytest_seedshift import collection
+from pytest_seedshift.cases import CaseError
 from pytest_seedshift.report import words
-from pytest_seedshift.workbench import design_of
+from pytest_seedshift.store import StoreError
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
-    from pytest_seedshift.report.terminal import TerminalReport
     from pytest_seedshift.session import State
-    from pytest_seedshift.workbench import Workbench
+    from pytest_seedshift.verdict import SequentialTest
 
 
-def show(state: State, terminal: TerminalReport, items: Sequence[tuple[pytest.Item, Case]]) -> None:
-    """Say the plan before a run; with --seedshift-plan, every case and a measured estimate of the time."""
-    planned = [
-        (item.nodeid, case, len(design_of(case.model, state.request(item).settings.images)))
-        for item, case in items
-        if collection.is_reliability(item)
-    ]
-    if not planned:  # tests of a model that judge no case
-        return
-    lines = terminal.plan(planned)
-    if state.settings.plan:
-        lines += [f"  {nodeid}  {images} images" for nodeid, _, images in planned]
-        lines.append(_estimate(state.workbench, planned))
-    elif (seconds := _from_history(state, planned)) is not None:
-        lines.append(f"seedshift: about {words.duration(seconds)}, by the run before")
-    terminal.write(lines)
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A case to run, in built-in types, so that a worker of pytest-xdist can tell its controller."""
+
+    nodeid: str
+    model: str
+    case: str
+    """The case's id."""
+    most: int
+    """The size of its design."""
+    expected: int
+    """How many images its verdict will take: as many as last time, or as many as a model takes that does well."""
+    known: int
+    """How many of the first of them exist already."""
+
+    @property
+    def to_make(self) -> int:
+        """How many images are expected to be generated."""
+        return max(self.expected - self.known, 0)
 
 
-def _from_history(state: State, planned: Sequence[tuple[str, Case, int]]) -> float | None:
-    """The time that the run before took for as many images of the same models on the same device; None without one."""
-    bench = state.workbench
-    pace: dict[str, tuple[int, float]] = {}
-    for record in state.folder.read_verdicts():
-        if record.get("device") == bench.device and record.get("dtype") == bench.dtype and record.get("images"):
-            images, seconds = pace.get(record["model"], (0, 0.0))
-            pace[record["model"]] = (images + record["images"], seconds + record["seconds"])
-    if any(case.model not in pace for _, case, _ in planned):
-        return None
-    return sum(images * pace[case.model][1] / pace[case.model][0] for _, case, images in planned)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cases to run, and the seconds an image takes, by model, as far as that is known."""
+
+    cases: tuple[Planned, ...]
+    paces: Mapping[str, float]
+    device: str
+    dtype: str
+    certainty: float
+    thresholds: str
+    folder: str
+
+    def to_json(self) -> dict[str, Any]:
+        """In built-in types; `Plan.from_json` reads it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+        """The plan that `to_json` wrote."""
+        return cls(**{**document, "cases": tuple(Planned(**case) for case in document["cases"])})
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the images to make will take; None where a pace is not known."""
+        if any(case.to_make and case.model not in self.paces for case in self.cases):
+            return None
+        return sum(case.to_make * self.paces.get(case.model, 0.0) for case in self.cases)
+
+    def lines(self) -> list[str]:
+        """The plan in words."""
+        models = ", ".join(dict.fromkeys(case.model for case in self.cases))
+        most, expected = (sum(getattr(case, name) for case in self.cases) for name in ("most", "expected"))
+        known = sum(min(case.known, case.expected) for case in self.cases)
+        looked_at = f"{most} images" if expected == most else f"about {expected} of {most} images"
+        lines = [
+            f"seedshift: {words.count(len(self.cases), 'case')} of {models} on {self.device} ({self.dtype}), "
+            f"{looked_at}, certainty {self.certainty:g}",
+        ]
+        if known:
+            lines.append(f"seedshift: {words.count(known, 'sample')} of earlier runs will be used again")
+        to_make = sum(case.to_make for case in self.cases)
+        if self.seconds is None:
+            unknown = ", ".join(
+                dict.fromkeys(case.model for case in self.cases if case.to_make and case.model not in self.paces)
+            )
+            lines.append(f"seedshift: the time is not known yet: no image of {unknown} was timed")
+        elif to_make:
+            paces = ", ".join(f"{model} {1000 * pace:.0f} ms an image" for model, pace in self.paces.items())
+            lines.append(f"seedshift: about {words.duration(self.seconds)} to generate {to_make} images ({paces})")
+        lines.append(f"seedshift: thresholds from {self.thresholds}, samples and pictures to {self.folder}")
+        return lines
+
+    def case_lines(self) -> list[str]:
+        """Every case in a line."""
+        return [
+            f"  {case.nodeid}  {case.most} images at most, about {case.expected}"
+            + (f", {min(case.known, case.most)} exist" if case.known else "")
+            for case in self.cases
+        ]
 
 
-def _estimate(bench: Workbench, planned: Sequence[tuple[str, Case, int]]) -> str:
-    """Measure a batch of each model and say what that makes for the plan."""
-    total = 0.0
-    paces = []
-    for model in dict.fromkeys(case.model for _, case, _ in planned):
-        pace = measure(bench, model)
-        paces.append(f"{model} {1000 * pace:.0f} ms an image")
-        total += pace * sum(images for _, case, images in planned if case.model == model)
-    return f"seedshift: about {words.duration(total)} (measured just now: {', '.join(paces)})"
+def make(
+    state: State, items: Sequence[tuple[pytest.Item, Case]], *, measure: Literal["all", "first", "none"] = "none"
+) -> Plan | None:
+    """The plan of some items; None where none of them judges a case.
 
-
-def measure(bench: Workbench, model: str) -> float:
-    """Seconds for an image of a model, scored, at the bench's batch size; nothing is kept.
+    Args:
+        state: the session's.
+        items: with their cases.
+        measure: whose pace is measured where it is not known: of "all" models, of the "first", or of "none".
 
     Raises:
-        pytest.UsageError: the model cannot generate.
+        pytest.UsageError: a model that cannot generate.
     """
-    from pytest_seedshift.cases import Case
-
-    pairs = design_of(model, None)[: bench.batch_size]
+    judged = [(item, case) for item, case in items if collection.is_reliability(item)]
+    if not judged:
+        return None
     try:
-        for batch in (pairs[:1], pairs):  # the first one warms up
-            start = time.perf_counter()
-            list(engine.generate(Case(model), batch, bench.model(model), bench.scorers(model), bench.batch_size))
-            seconds = time.perf_counter() - start
-    except engine.CaseError as error:
+        cases = tuple(_planned(state, item, case) for item, case in judged)
+        paces: dict[str, float] = {}
+        for model, (item, case) in _to_make(judged, cases).items():
+            pace = state.workbench.pace(model)
+            if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
+                try:
+                    pace = state.workbench.measure(case, state.design(item, case))
+                except CaseError:
+                    if measure == "all":  # all that was asked for; in a run the case itself will say what is wrong
+                        raise
+            if pace is not None and pace.seconds is not None:
+                paces[model] = pace.seconds
+    except (CaseError, StoreError) as error:
         raise pytest.UsageError(str(error)) from None
-    return seconds / len(pairs)
+    bench = state.workbench
+    return Plan(
+        cases=cases,
+        paces=paces,
+        device=bench.device,
+        dtype=bench.dtype,
+        certainty=state.thresholds.certainty,
+        thresholds=words.relative(state.thresholds.source),
+        folder=words.relative(str(state.folder.path)),
+    )
+
+
+def _to_make(
+    judged: Sequence[tuple[pytest.Item, Case]], cases: Sequence[Planned]
+) -> dict[str, tuple[pytest.Item, Case]]:
+    """By model, the first item for which images are to be generated."""
+    found: dict[str, tuple[pytest.Item, Case]] = {}
+    for (item, case), planned in zip(judged, cases, strict=True):
+        if planned.to_make:
+            found.setdefault(case.model, (item, case))
+    return found
+
+
+def _planned(state: State, item: pytest.Item, case: Case) -> Planned:
+    test, design, bench = state.test(item, case), state.design(item, case), state.workbench
+    expected = _expected(state, case, test)
+    known = 0 if state.settings.plan and state.settings.fresh else bench.known(case, design)
+    return Planned(item.nodeid, case.model, case.id, test.size, expected, known)
+
+
+def _expected(state: State, case: Case, test: SequentialTest) -> int:
+    if test.exact:
+        return test.size
+    visited = state.workbench.visited(case, test.size)
+    if visited is not None:
+        return visited
+    nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
+    return test.forecast(nothing, nothing).images

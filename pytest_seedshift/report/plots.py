@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.report import records as recorded
+from pytest_seedshift.report import words
+from pytest_seedshift.scores import SCORES
 from pytest_seedshift.shifts import NONE
-from pytest_seedshift.verdict import CERTAINTY, SCORES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,9 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
         axes.plot([0], [control[0]["scores"][score]["mean"]], color=_COLOURS[0], marker="o", label="control")
     if SCORES[score].top <= 1:
         axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel(f"magnitude (band: {CERTAINTY:.0%} interval)".replace("%", " %"))
+    certainties = {record["certainty"] for record in records}
+    band = f" (band: {words.percent(certainties.pop())} interval)" if len(certainties) == 1 else ""
+    axes.set_xlabel(f"magnitude{band}")
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -13,25 +13,27 @@ from pytest_seedshift.report import words
 from pytest_seedshift.shifts import NONE
 
 if TYPE_CHECKING:
-    from pytest_seedshift.store import RunFolder
-    from pytest_seedshift.workbench import CaseResult
+    from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.workbench import CaseResult, Progress
 
 Record: TypeAlias = dict[str, Any]
 
 
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     """The record of a case that was judged. The paths of its pictures are relative to the run folder."""
-    pictures = folder.shown(folder.picture_folder(result.case))
+    pictures = words.relative(str(folder.picture_folder(result.case)))
     return {
         **_head(result.case, test),
         "verdict": "pass" if result.passed else "fail",
         "reason": words.success(result) if result.passed else words.failure(result, pictures),
         "scores": {
-            name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+            name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
             for name, estimate in result.scores.items()
         },
         "images": len(result.samples),
-        "design": len(result.samples),
+        "design": result.design,
+        "certainty": result.certainty,
+        "generated": result.generated,
         "seconds": round(result.seconds, 3),
         "device": result.device,
         "dtype": result.dtype,
@@ -58,11 +60,24 @@ def of_error(case: Case, reason: str, test: str) -> Record:
         "scores": {},
         "images": 0,
         "design": 0,
+        "certainty": None,
+        "generated": 0,
         "seconds": 0.0,
         "device": None,
         "dtype": None,
         "constraints": [],
         "pictures": [],
+    }
+
+
+def of_progress(progress: Progress) -> dict[str, Any]:
+    """How far a case has come, in built-in types."""
+    return {
+        "id": progress.case.id,
+        "case": f"{progress.case.model} {progress.case.describe()}",
+        "images": progress.images,
+        "expected": progress.expected,
+        "generated": progress.generated,
     }
 
 
@@ -112,7 +127,7 @@ def case_of(record: Record) -> Case:
 
 def breaks(record: Record, score: str) -> bool:
     """Whether a score breaks one of its constraints."""
-    return any(not constraint["holds"] for constraint in record["constraints"] if constraint["score"] == score)
+    return any(constraint["holds"] is False for constraint in record["constraints"] if constraint["score"] == score)
 
 
 def properties(record: Record) -> list[tuple[str, object]]:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.verdict import CERTAINTY, SCORES
+from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
-    from pytest_seedshift.verdict import Estimate, Finding
-    from pytest_seedshift.workbench import CaseResult
+    from pytest_seedshift.report.records import Record
+    from pytest_seedshift.scores import Estimate, Finding
+    from pytest_seedshift.workbench import CaseResult, Progress
 
 
 def failure(result: CaseResult, pictures: str) -> str:
     """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes."""
-    broken = [finding for finding in result.findings if not finding.holds]
-    first = broken[0]
+    first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
-    control = result.control_mean(first.score)
     aside = [
-        interval(result.scores[first.score], first.score),
-        f"{len(result.samples)} images",
-        *(
-            [f"control {SCORES[first.score].format(control)}"]
-            if control is not None and not result.case.is_control
-            else []
-        ),
+        interval(result.scores[first.score], first.score, result.certainty),
+        images(len(result.samples), result.design),
     ]
-    rest = [f"{comparison(finding)}{' ok' if finding.holds else ''}" for finding in others]
+    if not result.case.is_control and result.control:
+        aside.append(f"control {_control(result, first.score)}")
+    rest = [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
+    clipped = {score: found.clipped for score, found in result.scores.items() if found.clipped}
+    rest += [
+        f"{number} {SCORES[score].title} outside 0 to {SCORES[score].top:g}, counted as that"
+        for score, number in clipped.items()
+    ]
     worst = worst_classes(result)
     if worst:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
@@ -49,21 +53,95 @@ def subject(result: CaseResult) -> str:
     return f"{name} shift {magnitude} breaks {case.model}"
 
 
+def _control(result: CaseResult, score: str) -> str:
+    """The control's mean on the same pairs: `0.98`, or `1.00 on 26 of them`, where it was decided earlier."""
+    mean = SCORES[score].format(result.control_mean(score) or 0.0)
+    return mean if len(result.control) == len(result.samples) else f"{mean} on {len(result.control)} of them"
+
+
+def images(seen: int, design: int) -> str:
+    """`74 of 400 images`, or `400 images` where all were looked at."""
+    return f"{design} images" if seen == design else f"{seen} of {design} images"
+
+
 def comparison(finding: Finding) -> str:
     """A bound against its measurement: `top-1 0.41 < 0.60`, `top-1 drop 0.56 > 0.10`."""
     kind = SCORES[finding.score]
     measured, bound = kind.format(finding.measured), kind.format(finding.bound)
-    if measured == bound and not finding.holds:  # a difference that two decimals do not show
+    if measured == bound and finding.holds is False:  # a difference that two decimals do not show
         measured, bound = f"{finding.measured:.4g}", f"{finding.bound:.4g}"
     if finding.kind == "min":
-        return f"{kind.title} {measured} {'≥' if finding.holds else '<'} {bound}"
-    return f"{kind.title} drop {measured} {'≤' if finding.holds else '>'} {bound}"
+        below = finding.measured < finding.bound if finding.holds is None else not finding.holds
+        return f"{kind.title} {measured} {'<' if below else '≥'} {bound}"
+    above = finding.measured > finding.bound if finding.holds is None else not finding.holds
+    return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}"
 
 
-def interval(estimate: Estimate, score: str) -> str:
+def interval(estimate: Estimate, score: str, certainty: float) -> str:
     """`99 % interval 0.30–0.53`."""
     kind = SCORES[score]
-    return f"{CERTAINTY:.0%}".replace("%", " %") + f" interval {kind.format(estimate.low)}–{kind.format(estimate.high)}"
+    return f"{percent(certainty)} interval {kind.format(estimate.low)}–{kind.format(estimate.high)}"
+
+
+def percent(certainty: float) -> str:
+    """`99 %`, `99.5 %`."""
+    return f"{100 * certainty:.6g} %"
+
+
+def progress(at: Progress, pace: float | None, left: float | None) -> str:
+    """How far a case has come, what it waits for, and how fast.
+
+    `toy-latent mean +0.30: 74 of about 214 images · top-1 0.41 (0.30–0.53) < 0.60 · 41 images/s · about 5 s left`
+    """
+    waits = f"{at.case.model} {at.case.describe()}: {at.images} of about {at.expected} images"
+    parts = [
+        waits if at.expected < at.design else f"{at.case.model} {at.case.describe()}: {images(at.images, at.design)}"
+    ]
+    if at.images:
+        from pytest_seedshift.verdict import estimate
+
+        kind, found = SCORES[at.leading.score], estimate(at.leading.score, at.values, stopped=True)
+        text = comparison(at.leading)
+        if at.leading.kind == "min":
+            shown = kind.format(at.leading.measured)
+            text = text.replace(shown, f"{shown} ({kind.format(found.low)}–{kind.format(found.high)})", 1)
+        parts.append(text)
+    return " · ".join(["  " + parts[0], *parts[1:], *_pace(pace, left)])
+
+
+def progress_of_all(
+    in_work: Sequence[Mapping[str, Any]], ended: int, cases: int, pace: float | None, left: float | None
+) -> str:
+    """`5 of 31 cases · in work: toy-latent mean +0.30 (74/214), … · 70 images/s · about 20 s left`."""
+    now = ", ".join(f"{each['case']} ({each['images']}/{each['expected']})" for each in in_work)
+    done = f"  {ended} of {cases} cases" if cases else f"  {count(ended, 'case')}"
+    return " · ".join([done, *_pace(pace, left), *([f"in work: {now}"] if now else [])])
+
+
+def _pace(pace: float | None, left: float | None) -> list[str]:
+    parts = []
+    if pace is not None:
+        parts.append(f"{pace:.0f} images/s" if pace >= 10 else f"{pace:.2g} images/s")
+    if left is not None:
+        parts.append(f"about {duration(left)} left")
+    return parts
+
+
+def figures(record: Record) -> str:
+    """The scores of a record: `top-1 0.98  top-5 1.00  CLIP 46.2`."""
+    return "  ".join(
+        f"{SCORES[score].title} {SCORES[score].format(found['mean'])}" for score, found in record["scores"].items()
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def relative(path: str) -> str:
+    """A path below the working directory without the part that the reader knows."""
+    return os.path.relpath(path) if Path(path).is_absolute() and Path(path).is_relative_to(Path.cwd()) else path
 
 
 def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int]]:

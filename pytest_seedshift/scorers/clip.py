@@ -9,7 +9,7 @@ import open_clip
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from pytest_seedshift import weights
+from pytest_seedshift import identity, weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,10 +32,10 @@ class ClipScore:
     @classmethod
     def load(cls, source: str, device: str) -> ClipScore:
         """Load from a folder in open_clip's format, the cache or the hub; safetensors only, in float32."""
-        folder = weights.fetch(source, ["open_clip_*", "*.json", "*.txt"])
+        folder = weights.fetch(source, weights.CLIP_FILES)
         model = open_clip.create_model(f"local-dir:{folder}", precision="fp32", device=device)
         tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-        return cls(model.eval(), tokenizer, weights.fingerprint(folder))
+        return cls(model.eval(), tokenizer, identity.of_clip(source))
 
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:

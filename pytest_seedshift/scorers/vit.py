@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from pytest_seedshift import loading, weights
+from pytest_seedshift import identity, loading, weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,11 +27,11 @@ class Classifier:
     @classmethod
     def load(cls, source: str, device: str) -> Classifier:
         """Load from a folder, the cache or the hub; safetensors only, in float32 whatever the model's number type."""
-        folder = weights.fetch(source, ["*.json", "*.safetensors"])
+        folder = weights.fetch(source, weights.CLASSIFIER_FILES)
         with loading.complete(source):
             model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
         processor = AutoImageProcessor.from_pretrained(folder, backend="torchvision")
-        return cls(model.to(device).eval(), processor, weights.fingerprint(folder))
+        return cls(model.to(device).eval(), processor, identity.of_classifier(source))
 
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:

@@ -22,9 +22,10 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def report(tmp_path_factory):
     """A report of three cases of which one fails."""
     folder = tmp_path_factory.mktemp("report")
-    (folder / "thresholds.toml").write_text("[default]\ntop1 = 0.0\n[shift.mean]\nclip = 100.0\n")
+    (folder / "thresholds.toml").write_text("[default]\ntop1 = 0.0\n[shift.mean]\nclip = 50.0\n")
     arguments = (
-        "--seedshift-model=toy-latent --seedshift-images=16 --seedshift-shift=mean,std --seedshift-magnitude=0.3"
+        "--seedshift-model=toy-latent --seedshift-images=16 --seedshift-exact --seedshift-shift=mean,std "
+        "--seedshift-magnitude=0.3"
     )
     command = [sys.executable, "-m", "pytest", *arguments.split(), "--html=report.html", "--self-contained-html"]
     subprocess.run(command, cwd=folder, check=False, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
 
@@ -13,12 +12,10 @@ from runs import EASY, cases_of
 
 import pytest_seedshift
 from pytest_seedshift.cases import Case
-from pytest_seedshift.engine import generate
-from pytest_seedshift.workbench import design_of
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _loaded() -> None:
+def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load a model and the figures' library once.
 
     pytester forgets the modules that an inner run imported, and torch cannot be imported twice into one process.
@@ -26,22 +23,17 @@ def _loaded() -> None:
     import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
 
-    from pytest_seedshift.store import RunFolder
-    from pytest_seedshift.workbench import Workbench
-
-    bench = Workbench(RunFolder(Path()), "cpu", "float32", 16)
     for module in walk_packages(pytest_seedshift.__path__, "pytest_seedshift."):
         if ".suite." not in module.name:
             import_module(module.name)
-    list(
-        generate(
-            Case("toy-latent"),
-            design_of("toy-latent", 16)[:1],
-            bench.model("toy-latent"),
-            bench.scorers("toy-latent"),
-            1,
-        )
-    )
+    from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.models import catalogue
+    from pytest_seedshift.workbench import Workbench
+
+    folder = RunFolder(tmp_path_factory.mktemp("loaded"))
+    bench = Workbench(folder, "cpu", "float32", batch_size=1, keep="none")
+    bench.measure(Case("toy-latent"), catalogue.design("toy-latent", 16))
+    bench.close()
 
 
 Run = Callable[..., pytest.RunResult]

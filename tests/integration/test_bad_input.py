@@ -37,7 +37,7 @@ def test_an_option_that_cannot_be_used(pytester, run, arguments, message):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {message}"])
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
-    assert not (pytester.path / ".seedshift/samples.jsonl").exists()
+    assert not (pytester.path / ".seedshift/samples.sqlite").exists()
 
 
 @pytest.mark.parametrize(

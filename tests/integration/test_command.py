@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from runs import IMPOSSIBLE, ONE, SMALL
+from runs import IMPOSSIBLE, ONE, SMALL, samples_of
 
 
 def test_an_empty_folder_gets_the_built_in_suite(pytester, run, verdicts):
@@ -15,13 +14,15 @@ def test_an_empty_folder_gets_the_built_in_suite(pytester, run, verdicts):
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
         [
-            "seedshift: 2 cases of toy-latent on cpu (float32), 16 images each, 32 in all",
-            "*1/2 toy-latent control*top-1*pass*left",
-            "*2/2 toy-latent mean +0.30*top-1*pass",
+            "seedshift: 2 cases of toy-latent on cpu (float32), 32 images, certainty 0.99",
+            "seedshift: about * to generate * images (toy-latent * ms an image)",
+            "seedshift: thresholds from thresholds.toml, samples and pictures to .seedshift",
+            "*1/2 toy-latent control*top-1*pass  16 images  about * left",
+            "*2/2 toy-latent mean +0.30*top-1*pass  16 images",
             "toy-latent *",
             "  control  *",
             "  mean  *",
-            "2 cases: 2 pass, 0 fail*32 images*",
+            "2 cases: 2 pass, 0 fail · 32 of 32 images looked at, * generated in *",
         ]
     )
     assert set(verdicts()) == {"toy-latent-none-+0.00", "toy-latent-mean-+0.30"}
@@ -32,7 +33,7 @@ def test_a_case_that_fails_ends_with_status_1_and_says_why_without_a_traceback(p
     result = run(*ONE)
     result.assert_outcomes(passed=1, failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["mean shift +0.30 breaks toy-latent: CLIP * < 100.0 (99 % interval *, 16 images*)"])
+    result.stdout.fnmatch_lines(["mean shift +0.30 breaks toy-latent: CLIP * < 50.0 (99 % interval *, 16 images*)"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*workbench.py*")
     found = verdicts()
@@ -54,28 +55,17 @@ def test_verdicts_json_keeps_its_public_format(run, verdicts):
     assert (control["shift"], control["magnitude"]) == ("none", 0.0)
 
 
-def test_every_sample_is_a_json_line_and_the_means_are_the_samples_means(pytester, run, verdicts):
+def test_every_sample_is_in_the_store_and_the_means_are_the_samples_means(pytester, run, verdicts):
     run(*ONE)
-    lines = [json.loads(line) for line in (pytester.path / ".seedshift/samples.jsonl").read_text().splitlines()]
-    shifted = [line for line in lines if line["case"] == "toy-latent-mean-+0.30"]
-    assert len(lines) == 32
-    assert len({(line["label"], line["seed"]) for line in shifted}) == 16
-    mean = sum(line["scores"]["clip"] for line in shifted) / 16
+    samples = samples_of(pytester.path / ".seedshift")
+    shifted = [sample for sample in samples if sample["shift"] == "mean"]
+    assert len(samples) == 32
+    assert len({(sample["label"], sample["seed"]) for sample in shifted}) == 16
+    mean = sum(sample["scores"]["clip"] for sample in shifted) / 16
     assert verdicts()["toy-latent-mean-+0.30"]["scores"]["clip"]["mean"] == pytest.approx(mean)
-    kept = [line["picture"] for line in shifted if line["picture"]]
+    kept = [sample["picture"] for sample in shifted if sample["picture"]]
     assert len(kept) == 8
     assert all((pytester.path / ".seedshift" / picture).read_bytes().startswith(b"\x89PNG") for picture in kept)
-
-
-def test_a_second_run_starts_anew_and_measures_the_same(pytester, run, verdicts):
-    run(*ONE)
-    first = verdicts()
-    result = run(*ONE)
-    result.stdout.fnmatch_lines(["seedshift: about *, by the run before"])
-    assert {name: case["scores"] for name, case in verdicts().items()} == {
-        name: case["scores"] for name, case in first.items()
-    }
-    assert len((pytester.path / ".seedshift/samples.jsonl").read_text().splitlines()) == 32
 
 
 def test_junit_gets_the_figures_as_properties(pytester, run):
@@ -99,7 +89,7 @@ def test_the_default_grid_has_31_cases_in_one_order(run):
 
 
 def test_a_drop_against_the_control_is_measured_on_the_same_pairs(pytester, run, verdicts):
-    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = { max_drop = 100 }\n")
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = { max_drop = 50 }\n")
     run(*ONE)
     found = verdicts()
     (drop,) = found["toy-latent-mean-+0.30"]["constraints"]
@@ -110,7 +100,7 @@ def test_a_drop_against_the_control_is_measured_on_the_same_pairs(pytester, run,
 
 
 def test_a_drop_needs_no_control_among_the_selected_cases(pytester, run, verdicts):
-    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = { max_drop = 100 }\n")
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = { max_drop = 50 }\n")
     result = run(*ONE, "-k", "mean")
     result.assert_outcomes(passed=1, deselected=1)
     assert list(verdicts()) == ["toy-latent-mean-+0.30"]

@@ -18,7 +18,7 @@ def rows(text: str) -> dict[str, dict]:
 
 @pytest.fixture
 def page(pytester, run) -> str:
-    pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}[shift.mean]\nclip = 100.0\n")
+    pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}[shift.mean]\nclip = 50.0\n")
     pytester.makepyfile(
         "import pytest\n@pytest.mark.reliability\ndef test_mine():\n    pass\ndef test_plain():\n    pass\n"
     )

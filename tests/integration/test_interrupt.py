@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,13 +9,13 @@ import sys
 import time
 
 import pytest
-from runs import EASY, SMALL
+from runs import EASY, SMALL, samples_of
 
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is_and_says_where(pytester, verdicts):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
-    samples = pytester.path / ".seedshift/samples.jsonl"
+    folder = pytester.path / ".seedshift"
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *SMALL, "--seedshift-batch-size=4"],
         cwd=pytester.path,
@@ -25,17 +24,17 @@ def test_ctrl_c_keeps_what_there_is_and_says_where(pytester, verdicts):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     deadline = time.monotonic() + 120
-    while not samples.exists() or len(samples.read_bytes().splitlines()) < 40:
+    while not (folder / "samples.sqlite").exists() or len(samples_of(folder)) < 40:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
-    kept = [json.loads(line) for line in samples.read_text().splitlines()]
+    kept = samples_of(folder)
     finished = verdicts()
     assert 40 <= len(kept) < 31 * 16
     assert 2 <= len(finished) <= len(kept) / 16
     assert "cases did not run; what was made is kept" in output
     assert ".seedshift/verdicts.json" in output
-    assert ".seedshift/samples.jsonl" in output
+    assert ".seedshift/samples.sqlite" in output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import ONE
+from runs import ONE, samples_of
 
 
 def test_the_marker_alone_makes_a_test(pytester, run, verdicts):
@@ -26,14 +26,14 @@ def test_the_marker_s_thresholds_stand_above_the_file_s(pytester, run):
         """
         import pytest
 
-        @pytest.mark.reliability(models="toy-latent", shifts="mean", magnitudes=0.3, images=16, clip={"min": 100})
+        @pytest.mark.reliability(models="toy-latent", shifts="mean", magnitudes=0.3, images=16, clip={"min": 50})
         def test_mine():
             pass
         """
     )
     result = run("-k", "mean")
     result.assert_outcomes(failed=1, deselected=1)
-    result.stdout.fnmatch_lines(["*breaks toy-latent: CLIP * < 100.0*"])
+    result.stdout.fnmatch_lines(["*breaks toy-latent: CLIP * < 50.0*"])
 
 
 def test_the_marker_takes_what_it_does_not_say_from_the_options(pytester, run, verdicts):
@@ -100,7 +100,7 @@ def test_the_result_tells_samples_scores_pictures_and_verdict(pytester, run):
 
 
 def test_by_hand_with_the_result_and_no_marker_the_test_decides(pytester, run):
-    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = 100.0\n")
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = 50.0\n")
     pytester.makepyfile("def test_mine(reliability):\n    assert not reliability.passed\n")
     run(*ONE).assert_outcomes(passed=2)
 
@@ -143,13 +143,30 @@ def test_two_tests_of_the_same_case_make_its_samples_once(pytester, run):
         def test_one():
             pass
 
-        @pytest.mark.reliability(clip={"max_drop": 100})
+        @pytest.mark.reliability(clip={"max_drop": 50})
         def test_two():
             pass
         """
     )
     run(*ONE).assert_outcomes(passed=4)
-    assert len((pytester.path / ".seedshift/samples.jsonl").read_text().splitlines()) == 32
+    assert len(samples_of(pytester.path / ".seedshift")) == 32
+
+
+def test_a_test_can_ask_for_the_whole_design(pytester, run, verdicts):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.reliability(exact=True)
+        def test_whole(reliability):
+            assert len(reliability.samples) == 17
+
+        @pytest.mark.reliability(exact=False)
+        def test_early(reliability):
+            assert len(reliability.samples) < 17
+        """
+    )
+    run("--seedshift-model=toy-latent", "--seedshift-images=17", "--seedshift-magnitude=0").assert_outcomes(passed=2)
 
 
 def test_a_class_can_carry_the_marker(pytester, run):
@@ -182,6 +199,7 @@ def test_other_tests_run_beside_it_untouched(pytester, run):
         ("magnitudes=float('inf')", "*magnitudes=inf: not a finite number*"),
         ("images=0", "*images=0: give a whole number of at least 1"),
         ("images=3, models='toy-latent'", "*3 images are fewer than the 16 classes*"),
+        ("exact='yes'", "*exact='yes': give True or False"),
         ("top1=1.5", "*top1: min = 1.5 is outside its range, 0 to 1"),
         ("top1={'max_dorp': 0.1}", "*unknown bound 'max_dorp'. Did you mean 'max_drop'?*"),
     ],

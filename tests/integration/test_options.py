@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import IMPOSSIBLE, ONE, SMALL, cases_of
+from runs import IMPOSSIBLE, ONE, SMALL, cases_of, samples_of
 
 from pytest_seedshift import options
 
@@ -51,11 +51,11 @@ def test_images_sets_the_size_of_the_design(run, verdicts):
     assert verdicts()["toy-latent-none-+0.00"]["images"] == 17
 
 
-def test_images_default_to_four_a_class(run):
+def test_a_design_has_400_images_unless_the_user_says_otherwise(run):
     result = run(
         "--seedshift-model=toy-latent", "--seedshift-shift=mean", "--seedshift-magnitude=0.3", "--seedshift-plan"
     )
-    result.stdout.fnmatch_lines(["seedshift: 2 cases of toy-latent on cpu (float32), 64 images each, 128 in all"])
+    result.stdout.fnmatch_lines(["seedshift: 2 cases of toy-latent on cpu (float32), about * of 800 images, *"])
 
 
 def test_thresholds_names_another_file(pytester, run):
@@ -96,20 +96,24 @@ def test_plan_lists_cases_images_and_a_measured_time_and_stops(pytester, run):
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
         [
-            "  seedshift::test_reliability?toy-latent-none-+0.00?  16 images",
-            "  seedshift::test_reliability?toy-latent-mean-+0.30?  16 images",
-            "seedshift: about * (measured just now: toy-latent * ms an image)",
+            "seedshift: about * to generate 32 images (toy-latent * ms an image)",
+            "  seedshift::test_reliability?toy-latent-none-+0.00?  16 images at most, about 16",
+            "  seedshift::test_reliability?toy-latent-mean-+0.30?  16 images at most, about 16",
         ]
     )
     result.assert_outcomes()
     assert not (pytester.path / ".seedshift/verdicts.json").exists()
 
 
-def test_plan_leaves_the_run_before_alone(pytester, run, verdicts):
+def test_plan_leaves_the_run_before_alone_and_reckons_with_it(pytester, run):
     run(*ONE)
-    before = (pytester.path / ".seedshift/samples.jsonl").read_bytes()
-    run(*ONE, "--seedshift-plan")
-    assert (pytester.path / ".seedshift/samples.jsonl").read_bytes() == before
+    before = samples_of(pytester.path / ".seedshift")
+    result = run(*ONE, "--seedshift-plan")
+    result.stdout.fnmatch_lines(["seedshift: 32 samples of earlier runs will be used again"])
+    result.stdout.no_fnmatch_line("*to generate*")
+    result = run(*ONE, "--seedshift-plan", "--seedshift-fresh")
+    result.stdout.fnmatch_lines(["seedshift: about * to generate 32 images *"])
+    assert samples_of(pytester.path / ".seedshift") == before
 
 
 def test_every_option_has_an_ini_key(pytester, run):
@@ -125,17 +129,21 @@ def test_every_option_has_an_ini_key(pytester, run):
         seedshift_device = "cpu"
         seedshift_dtype = "bfloat16"
         seedshift_batch_size = "7"
+        seedshift_exact = true
         seedshift_dir = "elsewhere"
+        seedshift_fresh = true
+        seedshift_keep_images = "none"
         """
     )
     result = run("-k", "mean--0.20")
     result.assert_outcomes(failed=1, deselected=4)
     (case,) = cases_of(pytester.path / "elsewhere").values()
     assert (case["id"], case["images"], case["dtype"]) == ("toy-latent-mean--0.20", 20, "bfloat16")
+    assert case["pictures"] == []
     pytester.path.joinpath("pyproject.toml").write_text(
         '[tool.pytest.ini_options]\nseedshift_model = ["toy-latent"]\nseedshift_plan = true\n'
     )
-    run("-k", "none").stdout.fnmatch_lines(["seedshift: about *measured just now*"])
+    run("-k", "none").stdout.fnmatch_lines(["seedshift: about * to generate * ms an image)"])
 
 
 def test_the_command_line_stands_above_the_ini_file(pytester, run):

@@ -48,7 +48,7 @@ def test_x_stops_at_the_first_case_that_fails(pytester, run):
 
 def test_lf_runs_what_failed_last(pytester):
     path = pytester.path / "thresholds.toml"
-    path.write_text(f"{EASY}[shift.std]\nclip = 100.0\n")
+    path.write_text(f"{EASY}[shift.std]\nclip = 50.0\n")
     pytester.runpytest_inprocess(*MEAN).assert_outcomes(passed=2, failed=1)
     again = pytester.runpytest_inprocess(*MEAN, "--lf")
     again.assert_outcomes(failed=1, deselected=2)

@@ -37,11 +37,11 @@ def test_the_case_in_work_counts_its_images_and_its_line_replaces_them(pytester)
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
     written = on_a_terminal(pytester.path, *ONE, "--seedshift-batch-size=8")
     first, second = (
-        written.index("toy-latent control: 8 of 16 images"),
-        written.index("toy-latent control: 16 of 16 images"),
+        written.index("toy-latent mean +0.30: 0 of 16 images"),
+        written.index("toy-latent mean +0.30: 8 of 16 images · top-1 "),
     )
-    line = written.index("1/2 toy-latent control")
-    assert first < second < line
+    line = written.index("2/2 toy-latent mean +0.30")
+    assert written.index("1/2 toy-latent control") < first < second < line
     assert "\r\x1b[K" in written[second:line]
 
 

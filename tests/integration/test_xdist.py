@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from runs import EASY, SMALL
+from runs import EASY, SMALL, samples_of
 
 
 @pytest.mark.slow
 def test_two_workers_share_the_cases_and_report_as_one(pytester, verdicts, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}[shift.std]\nclip = 100.0\n")
+    pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}[shift.std]\nclip = 50.0\n")
     arguments = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3,-0.3")
     result = pytester.runpytest_subprocess(*arguments, "-n2", "--html=report.html", "--self-contained-html")
     result.assert_outcomes(passed=3, failed=2)
@@ -19,8 +17,10 @@ def test_two_workers_share_the_cases_and_report_as_one(pytester, verdicts, monke
     assert len(found) == 5
     assert [found[f"toy-latent-std-{magnitude}"]["verdict"] for magnitude in ("-0.30", "+0.30")] == ["fail", "fail"]
     result.stdout.fnmatch_lines(["toy-latent *", "  std  *", "5 cases: 3 pass, 2 fail*"])
-    lines = [json.loads(line) for line in (pytester.path / ".seedshift/samples.jsonl").read_text().splitlines()]
-    assert len({line["case"] for line in lines}) == 5
+    result.stdout.fnmatch_lines(["seedshift: 5 cases of toy-latent on cpu (float32), 80 images, certainty 0.99"])
+    samples = samples_of(pytester.path / ".seedshift")
+    assert len({(sample["shift"], sample["magnitude"]) for sample in samples}) == 5
+    assert len(samples) == 80 == sum(case["generated"] for case in found.values())
     assert "toy-latent fails 2 of 5 cases" in (pytester.path / "report.html").read_text()
 
 

@@ -19,6 +19,7 @@ def test_without_a_shift_it_draws_what_it_is_asked_for():
     models="toy-latent",
     shifts="arrangement:permute",
     magnitudes=[-1.0, 1.0],
+    images=64,
     top1={"max_drop": 0.08},
     clip={"max_drop": 2.0},
 )
@@ -33,7 +34,13 @@ def drop(reliability, score: str) -> float:
 
 @pytest.mark.slow
 @pytest.mark.reliability(
-    models="toy-latent", shifts=["mean", "mixed"], magnitudes=0.3, top1={"max_drop": 1}, clip={"max_drop": 100}
+    models="toy-latent",
+    shifts=["mean", "mixed"],
+    magnitudes=0.3,
+    images=64,
+    exact=True,
+    top1={"max_drop": 1},
+    clip={"max_drop": 50},
 )
 def test_a_mean_shift_breaks_it(reliability):
     if not reliability.case.is_control:
@@ -43,7 +50,12 @@ def test_a_mean_shift_breaks_it(reliability):
 
 @pytest.mark.slow
 @pytest.mark.reliability(
-    models="toy-latent", shifts="arrangement", magnitudes=[-0.3, 0.3], top1={"max_drop": 0.08}, clip={"max_drop": 2.0}
+    models="toy-latent",
+    shifts="arrangement",
+    magnitudes=[-0.3, 0.3],
+    images=64,
+    top1={"max_drop": 0.08},
+    clip={"max_drop": 2.0},
 )
 def test_an_arrangement_of_a_corner_leaves_it_whole():
     pass

@@ -1,5 +1,6 @@
 """A case from pairs to samples. The model and the scorer are real, if tiny: test doubles with nothing trained."""
 
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -7,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.cases import Case
-from pytest_seedshift.engine import Batch, CaseError, generate, shift_function
+from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.engine import Batch, Engine, Scores, shift_function
 from pytest_seedshift.pairs import Label, Pair
 
 LABELS = tuple(Label(name, index) for index, name in enumerate(("owl", "fig", "Löwe")))
@@ -64,11 +65,15 @@ class Brightest:
         return {self.name: images.flatten(1).amax(1) + known, f"{self.name} of the label": known}
 
 
+def engine(batch_size: int, model: Double | None = None, *scorers: Brightest, overlap: bool = False) -> Engine:
+    return Engine(model or Double(), scorers or [Brightest()], batch_size, overlap=overlap)
+
+
 def run(case: Case, batch_size: int, model: Double | None = None, pairs: Sequence[Pair] = DESIGN) -> list[Batch]:
-    return list(generate(case, pairs, model or Double(), [Brightest()], batch_size))
+    return list(engine(batch_size, model).run(case, pairs, lambda batch: batch))
 
 
-def outcomes(batches: list[Batch]) -> dict[Pair, tuple[list[float], dict[str, float]]]:
+def outcomes(batches: list[Batch]) -> dict[Pair, tuple[list[float], Scores]]:
     return {
         pair: (image, scores)
         for batch in batches
@@ -87,7 +92,7 @@ def test_batches_cover_all_pairs_in_order(batch_size):
 
 def test_batches_are_made_one_at_a_time():
     model = Double()
-    next(generate(CONTROL, DESIGN, model, [Brightest()], 2))
+    next(engine(2, model).run(CONTROL, DESIGN, lambda batch: batch))
     assert len(model.batches) == 1
 
 
@@ -105,12 +110,16 @@ def test_a_pairs_sample_depends_neither_on_batch_size_nor_on_order(shift):
 
 
 def test_each_pair_has_the_scores_of_its_own_image_from_every_scorer():
-    (batch,) = generate(CONTROL, DESIGN, Double(), [Brightest(), Brightest("top1")], 10)
+    (batch,) = engine(10, None, Brightest(), Brightest("top1")).run(CONTROL, DESIGN, lambda batch: batch)
     for pair, image, scores in zip(batch.pairs, batch.images, batch.scores, strict=True):
-        assert list(scores) == ["clip", "clip of the label", "top1", "top1 of the label"]
-        assert scores["top1 of the label"] == pair.label.index
-        assert scores["clip"] == pytest.approx(image.max().item() + pair.label.index)
-        assert all(type(value) is float for value in scores.values())
+        assert [list(of_scorer) for of_scorer in scores] == [
+            ["clip", "clip of the label"],
+            ["top1", "top1 of the label"],
+        ]
+        first, second = scores
+        assert second["top1 of the label"] == pair.label.index
+        assert first["clip"] == pytest.approx(image.max().item() + pair.label.index)
+        assert all(type(value) is float for of_scorer in scores for value in of_scorer.values())
 
 
 def test_the_shift_reaches_the_seed_vector_and_the_control_has_none():
@@ -119,9 +128,12 @@ def test_the_shift_reaches_the_seed_vector_and_the_control_has_none():
 
     z = pairing.noise(DESIGN, Double.seed_shape)
     assert shift_function(CONTROL) is None
-    torch.testing.assert_close(image(CONTROL), z / 16 + 0.5)
-    torch.testing.assert_close(image(Case("double", "mean", -0.5)), (z - 0.5) / 16 + 0.5)
-    torch.testing.assert_close(image(Case("double", "mean:channel=1", 0.5))[:, ::2], (z / 16 + 0.5)[:, ::2])
+    half_a_step = {"atol": 0.5 / 255 + 1e-6, "rtol": 0}
+    torch.testing.assert_close(image(CONTROL), z / 16 + 0.5, **half_a_step)
+    torch.testing.assert_close(image(Case("double", "mean", -0.5)), (z - 0.5) / 16 + 0.5, **half_a_step)
+    torch.testing.assert_close(
+        image(Case("double", "mean:channel=1", 0.5))[:, ::2], (z / 16 + 0.5)[:, ::2], **half_a_step
+    )
 
 
 @pytest.mark.parametrize("shift", ["random", "random:normal", "random:direction"])
@@ -165,12 +177,12 @@ def test_what_is_not_finite_is_told_with_its_prompt_seed_and_step(value, batch_s
 def test_a_score_that_is_not_finite_is_told_with_its_pair():
     first = next(pair for pair in DESIGN if pair.label == LABELS[2])
     with pytest.raises(CaseError) as caught:
-        list(generate(CONTROL, DESIGN, Double(), [Brightest(broken=LABELS[2])], 7))
+        list(engine(7, None, Brightest(broken=LABELS[2])).run(CONTROL, DESIGN, lambda batch: batch))
     assert str(caught.value).startswith(f"double, control: NaN or Inf in the score clip of {first}. ")
 
 
 def test_batches_before_the_broken_one_are_kept():
-    batches = generate(CONTROL, DESIGN, Double(DESIGN[4]), [Brightest()], 2)
+    batches = engine(2, Double(DESIGN[4])).run(CONTROL, DESIGN, lambda batch: batch)
     assert [next(batches).pairs, next(batches).pairs] == [DESIGN[:2], DESIGN[2:4]]
     with pytest.raises(CaseError):
         next(batches)
@@ -179,3 +191,93 @@ def test_batches_before_the_broken_one_are_kept():
 def test_a_shift_that_does_not_fit_the_model_is_a_case_error():
     with pytest.raises(CaseError, match=r"double, mean:channel=5 \+0.50: .*channels 0 to 2"):
         run(Case("double", "mean:channel=5", 0.5), 3)
+
+
+def test_what_is_scored_is_what_a_picture_can_hold():
+    images = torch.cat([batch.images for batch in run(CONTROL, 3)])
+    torch.testing.assert_close(images * 255, (images * 255).round(), atol=1e-4, rtol=0)
+    assert images.dtype == torch.float32
+
+
+class Small(Double):
+    """A test double of a model on a device that holds so many images and no more."""
+
+    def __init__(self, room: int, error: Exception) -> None:
+        super().__init__()
+        self.room = room
+        self.error = error
+
+    def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
+        if len(pairs) > self.room:
+            raise self.error
+        return super().generate(pairs, shift, on_step)
+
+
+OUT_OF_MEMORY = (
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 1"
+    ),
+    RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+    MemoryError(),
+)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu", "mps", "python"])
+@pytest.mark.parametrize("room", [1, 2, 3, 6])
+def test_out_of_memory_halves_the_batch_and_goes_on(error, room):
+    model = Small(room, error)
+    found = engine(7, model)
+    batches = list(found.run(CONTROL, DESIGN, lambda batch: batch))
+    assert outcomes(batches) == outcomes(run(CONTROL, 1))
+    assert found.batch_size == max(size for size in (7, 3, 1) if size <= room)
+
+
+def test_no_memory_for_one_image_is_told():
+    with pytest.raises(
+        CaseError, match=r"double, mean \+0.50: memory does not suffice for one image.*--seedshift-dtype"
+    ):
+        run(Case("double", "mean", 0.5), 7, Small(0, OUT_OF_MEMORY[0]))
+
+
+def test_other_errors_are_not_taken_for_want_of_memory():
+    with pytest.raises(RuntimeError, match="shapes"):
+        run(CONTROL, 7, Small(1, RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+
+
+class Narrow(Brightest):
+    """A test double of a scorer that takes so many images at once and no more."""
+
+    def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
+        if len(images) > 2:
+            raise OUT_OF_MEMORY[0]
+        return super().score(images, labels)
+
+
+def test_a_scorer_that_runs_out_of_memory_gets_fewer_images():
+    (batch,) = engine(7, None, Narrow()).run(CONTROL, DESIGN, lambda batch: batch)
+    assert outcomes([batch]) == outcomes(run(CONTROL, 1))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7])
+def test_overlapped_batches_are_the_same_in_the_same_order(batch_size):
+    overlapped = list(engine(batch_size, overlap=True).run(CONTROL, DESIGN, lambda batch: batch))
+    assert [batch.pairs for batch in overlapped] == [batch.pairs for batch in run(CONTROL, batch_size)]
+    assert outcomes(overlapped) == outcomes(run(CONTROL, 1))
+
+
+def test_a_batch_is_finished_while_the_next_one_is_generated():
+    model, seen = Double(), []
+    batches = engine(2, model, overlap=True).run(
+        CONTROL, DESIGN, lambda batch: seen.append(threading.current_thread().name)
+    )
+    next(batches)
+    assert len(model.batches) == 2
+    list(batches)
+    assert len(seen) == 4
+    assert all(name.startswith("seedshift-scoring") for name in seen)
+
+
+def test_an_error_in_an_overlapped_batch_is_not_lost():
+    with pytest.raises(CaseError, match="NaN or Inf in the score clip"):
+        list(engine(2, None, Brightest(broken=LABELS[2]), overlap=True).run(CONTROL, DESIGN, lambda batch: batch))

@@ -62,7 +62,7 @@ def test_design_has_its_size_and_gives_classes_equal_shares(count, images):
 
 
 def test_too_few_images_are_refused_with_the_way_out():
-    with pytest.raises(ValueError, match=r"at least one image a class \(16\), better 64"):
+    with pytest.raises(ValueError, match=r"at least one image a class \(16\), better 400"):
         pairs.design(pairs.class_list("toy16"), 15)
 
 

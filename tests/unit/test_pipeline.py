@@ -60,7 +60,7 @@ def test_unshifted_generation_equals_the_plain_pipeline_call_on_the_same_noise(i
 
 def test_a_shifted_case_equals_the_plain_pipeline_call_on_the_shifted_noise(model):
     chunk = DESIGN[:8]
-    (batch,) = engine.generate(Case("toy-latent", "mixed", 0.2), chunk, model, [], 8)
+    images = model.generate(chunk, engine.shift_function(Case("toy-latent", "mixed", 0.2)))
     expected = plain_pipeline()(
         prompt=[pair.prompt for pair in chunk],
         latents=1.2 * pairs.noise(chunk, (4, 16, 16)) + 0.2,
@@ -68,8 +68,8 @@ def test_a_shifted_case_equals_the_plain_pipeline_call_on_the_shifted_noise(mode
         guidance_scale=ENTRY.guidance,
         output_type="pt",
     ).images
-    assert (batch.images - expected).abs().max() < 1e-5
-    assert (batch.images - model.generate(chunk)).abs().max() > 0.01  # the shift does something
+    assert (images - expected).abs().max() < 1e-5
+    assert (images - model.generate(chunk)).abs().max() > 0.01  # the shift does something
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])

@@ -1,177 +1,464 @@
-"""The run folder."""
+"""The store of samples: what is written is there for every process, whatever dies; nothing damaged is trusted."""
 
-import json
+from __future__ import annotations
+
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-import torch
-from hypothesis import example, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from pytest_seedshift.cases import Case
-from pytest_seedshift.pairs import Label, Pair
-from pytest_seedshift.store import RunFolder, Sample
+from pytest_seedshift.store import Image, Pace, ScoreKey, Store, StoreError, prepare
 
-CASE = Case("toy-latent", "mean:exact", 0.3)
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
+BATCH = 5
+SCORES = {"top1": 1.0, "clip": 21.5}
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+# Writes batches, as the plugin does, and says after each one that it is written.
+WRITER = f"""
+import sys
+from itertools import islice, count
+from pathlib import Path
+from pytest_seedshift.store import Image, ScoreKey, Store, StoreError
+
+path, who, first, batches = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+store = Store(path)
+for batch in range(first, first + batches):
+    seeds = range({BATCH} * batch, {BATCH} * (batch + 1))
+    images = [Image(f"{{who}}{{seed}}", "f", "m", "mean", 0.5, "owl", seed, "an owl") for seed in seeds]
+    scores = {{ScoreKey(image.key, scorer, 3): {SCORES} for image in images for scorer in "ab"}}
+    try:
+        store.add(images, scores)
+    except StoreError as error:
+        sys.exit(str(error))
+    print(batch, flush=True)
+"""
+
+
+def image(key: str = "k", seed: int = 0, **fields) -> Image:
+    known = {"model": "toy-latent", "shift": "mean", "magnitude": 0.3, "label": "Löwe", "prompt": "A photo of a Löwe"}
+    return Image(key=key, fingerprint="f", seed=seed, **{**known, **fields})
+
+
+def score_key(key: str = "k", scorer: str = "s", label_index: int = 3) -> ScoreKey:
+    return ScoreKey(key, scorer, label_index)
 
 
 @pytest.fixture
-def folder(tmp_path) -> RunFolder:
-    folder = RunFolder(tmp_path / "deep" / ".seedshift")
-    folder.prepare()
-    return folder
+def path(tmp_path) -> Path:
+    return tmp_path / "samples.sqlite"
 
 
-def sample(label: str = "Löwe", seed: int = 0, **fields) -> Sample:
-    return Sample(CASE, Pair(Label(label, 3), seed), {"top1": 1.0, "clip": 21.5}, **fields)
+@pytest.fixture
+def store(path):
+    with closing(Store(path)) as store:
+        yield store
 
 
-def lines(folder: RunFolder) -> list[dict]:
-    with folder.samples_file.open(encoding="utf-8", newline="\n") as file:
-        return [json.loads(line) for line in file]
+def write(path: Path, who: str = "", first: int = 0, batches: int = 10_000) -> subprocess.Popen:
+    """A process that writes batches."""
+    arguments = [sys.executable, "-c", WRITER, str(path), who, str(first), str(batches)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_sample_is_a_line_with_all_that_is_known_of_it(folder):
-    picture = folder.save_picture(CASE, sample().pair, torch.zeros(3, 4, 4))
-    folder.append([sample(picture=picture)], {"model": "ab", "scorers": "cd+ef"})
-    (line,) = lines(folder)
-    assert folder.path / line.pop("picture") == picture
-    assert line == {
-        "case": "toy-latent-mean:exact-+0.30",
-        "model": "toy-latent",
-        "shift": "mean:exact",
-        "magnitude": 0.3,
-        "label": "Löwe",
-        "seed": 0,
-        "prompt": "A photo of a Löwe",
-        "scores": {"top1": 1.0, "clip": 21.5},
-        "fingerprints": {"model": "ab", "scorers": "cd+ef"},
-    }
+def samples(count: int = 60) -> dict[str, Image]:
+    return {f"{seed:032x}": image(f"{seed:032x}", seed) for seed in range(count)}
 
 
-@given(label=names)
-def test_any_label_survives_writing_and_reading(tmp_path_factory, label):
-    folder = RunFolder(tmp_path_factory.mktemp("run"))
-    folder.append([sample(label), sample(label, seed=1)], {})
-    assert [(line["label"], line["seed"]) for line in lines(folder)] == [(label, 0), (label, 1)]
+def fill(path: Path, count: int = 60) -> dict[str, Image]:
+    made = samples(count)
+    with closing(Store(path)) as store:
+        store.add(list(made.values()), {score_key(key, scorer): SCORES for key in made for scorer in "ab"})
+    return made
 
 
-def test_labels_are_readable_in_the_file(folder):
-    folder.append([sample("Löwe 狮子")], {})
-    assert "Löwe 狮子" in folder.samples_file.read_text(encoding="utf-8")
+def rows(path: Path, query: str) -> list[tuple]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
 
 
-def test_appending_keeps_what_is_there(folder):
-    for seed in range(3):
-        folder.append([sample(seed=seed)], {})
-    folder.append([], {})
-    assert [line["seed"] for line in lines(folder)] == [0, 1, 2]
-    assert lines(folder)[0]["picture"] is None
+def change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
 
 
-def test_prepare_starts_with_no_samples_and_keeps_the_verdicts(folder):
-    folder.append([sample()], {})
-    folder.write_verdicts([{"id": "a"}])
-    folder.prepare()
-    assert lines(folder) == []
-    assert folder.read_verdicts() == [{"id": "a"}]
+def whole_batches(path: Path) -> set[int]:
+    """The batches of `WRITER` that the store has; fails where one is there in part."""
+    with closing(Store(path)) as store:
+        store.check()
+    images = dict(rows(path, f"SELECT seed / {BATCH}, count(*) FROM images GROUP BY 1"))
+    scores = dict(rows(path, f"SELECT seed / {BATCH}, count(*) FROM samples GROUP BY 1"))
+    assert set(images.values()) <= {BATCH}
+    assert scores == {batch: 2 * count for batch, count in images.items()}
+    return set(images)
 
 
-def test_prepare_keeps_the_folder_out_of_version_control(folder):
-    assert (folder.path / ".gitignore").read_text() == "*\n"
+# What is written --------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_cannot_be_is_an_os_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match="file"):
-            RunFolder(path).prepare()
+@given(label=texts, prompt=texts, magnitude=finite, seed=st.integers(0, 2**62), picture=st.none() | texts, value=finite)
+def test_what_is_written_is_read_exactly(tmp_path_factory, label, prompt, magnitude, seed, picture, value):
+    written = image("k", seed, label=label, prompt=prompt, magnitude=magnitude, picture=picture)
+    with closing(Store(tmp_path_factory.mktemp("store") / "samples.sqlite")) as store:
+        store.add([written], {score_key(): {"top1": 1.0, label: value}})
+        assert store.images(["k"]) == {"k": written}
+        assert store.scores([score_key()]) == {score_key(): {"top1": 1.0, label: value}}
+        store.check()
 
 
-def test_verdicts_survive_writing_and_reading(folder):
-    cases = [{"id": "x", "passed": True, "scores": {"top1": {"mean": 0.5}}, "worst": ["Löwe"]}]
-    folder.write_verdicts(cases)
-    assert json.loads(folder.verdicts_file.read_text(encoding="utf-8")) == {"version": 1, "cases": cases}
-    assert folder.read_verdicts() == cases
+@pytest.mark.parametrize("magnitude", [0.0, -0.0, 1, 0, 1e300, 0.1 + 0.2])
+def test_any_number_of_a_magnitude_is_read_again(store, magnitude):
+    store.add([image(magnitude=magnitude)], {})
+    assert store.images(["k"])["k"].magnitude == magnitude
 
 
-def test_who_reads_verdicts_while_they_are_written_reads_the_old_ones_whole(folder):
-    folder.write_verdicts([{"id": "old"}])
-    with folder.verdicts_file.open(encoding="utf-8") as reader:
-        folder.write_verdicts([{"id": "new"}])
-        assert json.load(reader)["cases"] == [{"id": "old"}]
-    assert folder.read_verdicts() == [{"id": "new"}]
+def test_what_was_not_written_is_not_there(store):
+    store.add([image()], {score_key(): SCORES})
+    assert store.images(["other"]) == store.images([]) == {}
+    others = [score_key(key="other"), score_key(scorer="other"), score_key(label_index=4)]
+    assert store.scores(others) == store.scores([]) == {}
+    assert store.scores([*others, score_key()]) == {score_key(): SCORES}
 
 
-@pytest.mark.parametrize("cases", [[{"id": object()}], [{"id": "\ud800"}]])
-def test_verdicts_that_cannot_be_written_leave_the_old_ones(folder, cases):
-    folder.write_verdicts([{"id": "old"}])
-    before = set(folder.path.iterdir())
-    with pytest.raises((TypeError, UnicodeEncodeError)):
-        folder.write_verdicts(cases)
-    assert folder.read_verdicts() == [{"id": "old"}]
-    assert set(folder.path.iterdir()) == before
+def test_more_keys_than_one_statement_takes(store):
+    images = [image(str(seed), seed) for seed in range(1201)]
+    store.add(images, {score_key(each.key): {"top1": float(each.seed % 2)} for each in images})
+    assert store.images(each.key for each in images) == {each.key: each for each in images}
+    found = store.scores(score_key(each.key) for each in images)
+    assert {key.image: values["top1"] for key, values in found.items()} == {each.key: each.seed % 2 for each in images}
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"version": 2, "cases": [1]}', '{"version": 1}', '{"version": 1, "cases": null}']
+def test_a_sample_that_is_written_again_is_replaced(store):
+    store.add([image()], {score_key(): SCORES})
+    store.add([image(picture="a.png")], {score_key(): {"top1": 0.0}})
+    assert store.images(["k"]) == {"k": image(picture="a.png")}
+    assert store.scores([score_key()]) == {score_key(): {"top1": 0.0}}
+
+
+def test_nothing_to_write_is_no_mistake(store):
+    store.add([], {})
+    store.check()
+
+
+def test_a_batch_that_cannot_be_written_whole_is_not_written_at_all(store):
+    store.add([image("before")], {})
+    with pytest.raises(OverflowError):
+        store.add([image("first"), image("second", seed=2**70)], {score_key("first"): SCORES})
+    with pytest.raises(TypeError):
+        store.add([image("first")], {score_key("first"): {"top1": object()}})
+    assert list(store.images(["before", "first", "second"])) == ["before"]
+    store.add([image("after")], {})
+    store.check()
+
+
+def test_the_pace_of_a_model_is_its_own_on_each_device(store):
+    assert store.pace("f", "cpu") is None
+    store.set_pace("f", "cpu", Pace(4))
+    store.set_pace("f", "gpu", Pace(64, 0.25))
+    assert (store.pace("f", "cpu"), store.pace("f", "gpu"), store.pace("g", "cpu")) == (Pace(4), Pace(64, 0.25), None)
+    store.set_pace("f", "cpu", Pace(8, 1.5))
+    assert store.pace("f", "cpu") == Pace(8, 1.5)
+
+
+def test_how_many_images_a_verdict_took_is_remembered_by_case_and_design(store):
+    store.set_visited("f", "mean", 0.3, 400, 25)
+    assert store.visited("f", "mean", 0.3, 400) == 25
+    others = [("g", "mean", 0.3, 400), ("f", "std", 0.3, 400), ("f", "mean", -0.3, 400), ("f", "mean", 0.3, 200)]
+    assert [store.visited(*other) for other in others] == [None] * 4
+
+
+def test_samples_can_be_read_with_any_sqlite(store, path):
+    store.add([image(picture="a.png")], {score_key(): SCORES})
+    assert rows(path, "SELECT * FROM samples") == [
+        ("toy-latent", "mean", 0.3, "Löwe", 0, "A photo of a Löwe", "a.png", "s", '{"top1": 1.0, "clip": 21.5}')
+    ]
+    assert rows(path, "PRAGMA journal_mode") == [("wal",)]
+
+
+# Several processes ------------------------------------------------------------------------------------------------
+
+
+def test_an_open_store_sees_what_others_write(store, path):
+    with closing(Store(path)) as other:
+        other.add([image()], {score_key(): SCORES})
+        assert store.images(["k"]) == {"k": image()}
+        store.set_pace("f", "cpu", Pace(4))
+        assert other.pace("f", "cpu") == Pace(4)
+
+
+def test_processes_that_write_at_once_lose_nothing(path):
+    """Four start on a store that does not exist; two of them write the same samples."""
+    writers = [write(path, who, batches=40) for who in ("a", "b", "c", "c")]
+    errors = [writer.communicate(timeout=60)[1] for writer in writers]
+    assert errors == [""] * 4
+    with closing(Store(path)) as store:
+        store.check()
+        keys = [f"{who}{seed}" for who in "abc" for seed in range(40 * BATCH)]
+        assert store.images(keys).keys() == set(keys)
+        wanted = [score_key(key, scorer) for key in keys for scorer in "ab"]
+        assert store.scores(wanted) == dict.fromkeys(wanted, SCORES)
+
+
+def test_a_process_that_is_killed_while_it_writes_loses_at_most_the_batch_in_flight(path):
+    rng, known = random.Random(2), set()
+    for _ in range(8):
+        first = max(known, default=-1) + 1
+        with write(path, first=first) as writer:
+            assert writer.stdout.readline() == f"{first}\n"
+            time.sleep(rng.uniform(0, 0.1))
+            writer.send_signal(signal.SIGKILL)
+            said = {first, *map(int, writer.stdout)}
+        found = whole_batches(path)
+        assert known | said <= found <= known | said | {max(said) + 1}
+        known = found
+    assert prepare(path) is None
+
+
+@pytest.fixture
+def killed(path) -> int:
+    """Batches that a process wrote before it was killed; what it wrote last is in the write-ahead log alone."""
+    with write(path) as writer:
+        while int(writer.stdout.readline()) < 9:
+            pass
+        writer.send_signal(signal.SIGKILL)
+    assert path.with_name(path.name + "-wal").stat().st_size
+    return 10
+
+
+def test_a_damaged_write_ahead_log_costs_its_last_batches_and_no_more(path, killed):
+    log = path.with_name(path.name + "-wal")
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2 :] = random.Random(3).randbytes(len(data) - len(data) // 2)
+    log.write_bytes(data)
+    assert prepare(path) is None
+    found = whole_batches(path)
+    assert found == set(range(len(found)))
+
+
+def test_a_store_that_was_deleted_without_its_log_begins_anew(path, killed):
+    path.unlink()
+    assert prepare(path) is None
+    assert whole_batches(path) == set()
+
+
+def test_a_fresh_store_sets_aside_what_a_killed_process_wrote(path, killed):
+    assert prepare(path, fresh=True) is None
+    assert whole_batches(path) == set()
+    assert set(range(killed)) <= whole_batches(path.with_name("samples.previous.sqlite"))
+
+
+def test_one_of_many_that_prepare_at_once_makes_the_store(path):
+    script = "import sys; from pathlib import Path; from pytest_seedshift import store; "
+    script += "sys.stdin.read(); print(store.prepare(Path(sys.argv[1])))"
+    arguments = [sys.executable, "-c", script, str(path)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(arguments, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(6)]
+    for process in processes:
+        process.stdin.close()
+        process.stdin = None
+    assert [process.communicate(timeout=60) for process in processes] == [("None\n", "")] * 6
+
+
+def test_a_full_disk_is_told_and_what_was_written_is_safe(path):
+    with limited(200_000):
+        writer = write(path)
+    said, error = writer.communicate(timeout=60)
+    assert error.startswith(f"{path} cannot be used: ")
+    assert error.endswith("Samples that were written before are safe\n")
+    written = set(map(int, said.split()))
+    assert len(written) > 1
+    assert prepare(path) is None
+    assert whole_batches(path) == written
+    with write(path, first=len(written), batches=3) as writer:
+        assert writer.wait(60) == 0
+    assert whole_batches(path) == set(range(len(written) + 3))
+
+
+@contextmanager
+def limited(size: int):
+    """Processes that are started meanwhile can write no file larger than `size`: as a full disk, only elsewhere."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# Damage -----------------------------------------------------------------------------------------------------------
+
+
+def aside(path: Path) -> list[Path]:
+    return sorted(path.parent.glob("samples.damaged-*.sqlite"))
+
+
+def check_damage(path: Path, made: dict[str, Image]) -> bool:
+    """Whether damage is noticed. If so, the store is set aside whole, with a warning; if not, it does no harm."""
+    damaged = path.read_bytes()
+    warning = prepare(path)
+    if warning is not None:
+        assert [each.read_bytes() for each in aside(path)] == [damaged]
+        assert warning.startswith(f"{path}: damaged: ")
+        assert f"It is set aside as {aside(path)[0].name}, none of its samples is used" in warning
+    with closing(Store(path)) as store:
+        images = store.images(made)
+        assert images.items() <= made.items()
+        assert not images or warning is None
+        wanted = [score_key(key, scorer) for key in made for scorer in "ab"]
+        assert set(map(str, store.scores(wanted).values())) <= {str(SCORES)}
+        store.add(list(made.values()), {})
+        store.check()
+        assert store.images(made) == made
+    return warning is not None
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> Path:
+    """A store that is not damaged."""
+    path = tmp_path_factory.mktemp("sound") / "samples.sqlite"
+    fill(path)
+    return path
+
+
+@settings(max_examples=100)
+@given(place=st.floats(0, 1, exclude_max=True), length=st.sampled_from([1, 16, 256, 4096]), seed=st.integers(0, 2**32))
+def test_random_bytes_in_a_store_are_noticed_or_harmless(sound, tmp_path_factory, place, length, seed):
+    content = sound.read_bytes()
+    start = 100 + int(place * (len(content) - 100))  # behind the header of the file
+    noise = random.Random(seed).randbytes(length)
+    path = tmp_path_factory.mktemp("store") / "samples.sqlite"
+    path.write_bytes((content[:start] + noise + content[start + length :])[: len(content)])
+    check_damage(path, samples())
+
+
+@given(part=st.floats(0, 1, exclude_max=True))
+def test_a_truncated_store_is_set_aside(sound, tmp_path_factory, part):
+    content = sound.read_bytes()
+    path = tmp_path_factory.mktemp("store") / "samples.sqlite"
+    path.write_bytes(content[: 2 + int(part * (len(content) - 2))])  # to SQLite, one byte is an empty file
+    assert check_damage(path, samples())
+
+
+NO_DATABASES = (b"not a database\n", b"not a database\n" * 500, b"\0" * 8192, b"SQLite format 3\0" + b"\xff" * 8000)
+
+
+@pytest.mark.parametrize("content", NO_DATABASES, ids=["short", "text", "zeros", "header"])
+def test_what_is_no_database_is_set_aside(path, content):
+    path.write_bytes(content)
+    assert check_damage(path, {})
+
+
+CHANGES = (
+    *(f"UPDATE images SET {column} = 'x' WHERE seed = 7" for column in ("key", "fingerprint", "model", "shift")),
+    *(f"UPDATE images SET {column} = 'x' WHERE seed = 7" for column in ("label", "prompt", "picture", "seal")),
+    "UPDATE images SET magnitude = 0.30000000000000004 WHERE seed = 7",
+    "UPDATE images SET seed = 1000 WHERE seed = 7",
+    "UPDATE scores SET scores = replace(scores, '21.5', '22.5') WHERE image LIKE '%7' AND scorer = 'a'",
+    "UPDATE scores SET class = 4 WHERE image LIKE '%7' AND scorer = 'a'",
+    "UPDATE scores SET scorer = 'c' WHERE image LIKE '%7' AND scorer = 'a'",
+    "UPDATE scores SET image = image || 'x' WHERE scorer = 'a'",
 )
-def test_verdicts_that_cannot_be_read_are_none(folder, text):
-    folder.verdicts_file.write_text(text)
-    assert folder.read_verdicts() == []
 
 
-def test_no_verdicts_are_none(folder):
-    assert folder.read_verdicts() == []
-    folder.verdicts_file.write_bytes(b"\xff\xfe")
-    assert folder.read_verdicts() == []
+@pytest.mark.parametrize("statement", CHANGES)
+def test_a_changed_value_is_noticed_although_the_database_is_sound(path, statement):
+    made = fill(path)
+    change(path, statement)
+    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+    assert check_damage(path, made)
 
 
-@given(model=names, label=names, seed=st.integers(0, 999))
-@example(model="/a/folder" * 40, label="𠮷" * 200, seed=999)
-def test_pictures_of_any_model_and_label_lie_in_the_run_folder(tmp_path_factory, model, label, seed):
-    folder = RunFolder(tmp_path_factory.mktemp("run"))
-    path = folder.save_picture(Case(model, "mean:exact", -0.3), Pair(Label(label, 0), seed), torch.zeros(3, 2, 2))
-    assert path.is_file()
-    assert path.resolve().parent.parent == folder.path.resolve() / "pictures"
-    assert not set('<>:"/\\|?*\n\0') & set(path.parent.name + path.name)
+@pytest.mark.parametrize("value", ["batch_size = 0", "batch_size = 'x'", "seconds = 'x'"])
+def test_a_changed_pace_is_not_used(path, value):
+    with closing(Store(path)) as store:
+        store.set_pace("f", "cpu", Pace(4, 0.1))
+    change(path, f"UPDATE paces SET {value}")
+    prepare(path)
+    with closing(Store(path)) as store:
+        assert store.pace("f", "cpu") is None
 
 
-def test_texts_that_differ_get_pictures_that_differ(folder):
-    models = ["a/b", "a:b", "a b", "a_b", "a//b", "../a_b", "ä/b", "x" * 300, "y" * 10 + "x" * 290, "C:\\a\\b"]
-    assert len({folder.picture_folder(Case(model)) for model in models}) == len(models)
-    labels = ["baluster / handrail", "baluster _ handrail", "baluster : handrail", "Löwe", "Lowe"]
-    image = torch.zeros(3, 2, 2)
-    assert len({folder.save_picture(CASE, Pair(Label(label, 0), 0), image) for label in labels}) == len(labels)
+@pytest.mark.parametrize("value", ["'x'", "-4"])
+def test_a_changed_number_of_images_that_a_verdict_took_is_not_used(path, value):
+    with closing(Store(path)) as store:
+        store.set_visited("f", "mean", 0.3, 400, 25)
+    change(path, f"UPDATE visits SET images = {value}")
+    prepare(path)
+    with closing(Store(path)) as store:
+        assert store.visited("f", "mean", 0.3, 400) is None
 
 
-def test_a_plain_name_is_its_own_file_name(folder):
-    assert folder.picture_folder(Case("toy-latent", "mean", 0.3)).name == "toy-latent-mean-+0.30"
-    path = folder.save_picture(CASE, Pair(Label("Löwe", 3), 12), torch.zeros(3, 2, 2))
-    assert path.name == "Löwe-12.png"
+def test_a_value_that_changes_while_the_store_is_open_is_not_used(path, store):
+    fill(path)
+    for statement in ("UPDATE images SET picture = 'x' WHERE seed = 7", CHANGES[10]):
+        change(path, statement)
+    changed, other = f"{7:032x}", f"{8:032x}"
+    assert list(store.images([changed, other])) == [other]
+    wanted = [score_key(key, "a") for key in (changed, other)]
+    assert list(store.scores(wanted)) == wanted[1:]
+    with pytest.raises(StoreError, match=r"samples.sqlite: damaged: a row of images is not as it was written"):
+        store.check()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_a_picture_is_the_image_rounded_to_a_byte(folder, dtype):
-    image = torch.zeros(3, 2, 3, dtype=dtype)
-    image[0] = 1
-    image[1, 1, 2] = 0.75
-    image[2, 1, 1] = 0.999
-    image[2, 0, 0] = 1.5
-    image[2, 0, 1] = -0.5
-    with Image.open(folder.save_picture(CASE, sample().pair, image)) as picture:
-        assert picture.size == (3, 2)
-        assert picture.mode == "RGB"
-        assert picture.getpixel((0, 0)) == (255, 0, 255)
-        assert picture.getpixel((1, 0)) == (255, 0, 0)
-        assert picture.getpixel((2, 1)) == (255, 191, 0)
-        assert picture.getpixel((1, 1)) == (255, 0, 255)
+def test_no_damaged_store_takes_the_place_of_another(path):
+    contents = [bytes([65 + count]) * 5000 for count in range(4)]
+    for content in contents:
+        path.write_bytes(content)
+        assert prepare(path) is not None
+    assert sorted(each.read_bytes() for each in aside(path)) == contents
 
 
-def test_paths_are_shown_relative_to_the_working_directory(folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert folder.shown(folder.verdicts_file) == str(Path("deep", ".seedshift", "verdicts.json"))
-    monkeypatch.chdir(tmp_path / "deep" / ".seedshift")
-    assert folder.shown(tmp_path / "other") == str(tmp_path / "other")
+# Stores that are not for this version -----------------------------------------------------------------------------
+
+
+def test_a_store_of_another_version_is_an_error_with_a_way_out(path):
+    fill(path)
+    change(path, "PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"another version of seedshift \(its format is 99.*--seedshift-fresh"):
+        prepare(path)
+    assert path.read_bytes() == before
+    assert prepare(path, fresh=True) is None
+    assert path.with_name("samples.previous.sqlite").read_bytes() == before
+
+
+def test_a_database_of_something_else_is_an_error_and_is_left_as_it_is(path):
+    change(path, "CREATE TABLE bookmarks (place)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="is a database, but not of seedshift: give another --seedshift-dir"):
+        prepare(path)
+    assert path.read_bytes() == before
+    assert sorted(path.parent.iterdir()) == [path]
+
+
+def test_a_store_that_cannot_be_opened_is_told(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere" / "samples.sqlite"):
+        with pytest.raises(StoreError, match="cannot be used: unable to open database file"):
+            prepare(path)
+
+
+def test_a_store_is_set_aside_only_when_it_is_asked_or_damaged(path):
+    made = fill(path)
+    assert prepare(path) is None
+    assert sorted(path.parent.iterdir()) == [path]
+    with closing(Store(path)) as store:
+        assert store.images(made) == made
+
+
+def test_fresh_keeps_the_store_before_and_only_that(path):
+    assert prepare(path, fresh=True) is None
+    previous = path.with_name("samples.previous.sqlite")
+    for count in (3, 5):
+        fill(path, count)
+        assert prepare(path, fresh=True) is None
+        assert rows(path, "SELECT count(*) FROM images") == [(0,)]
+        assert rows(previous, "SELECT count(*) FROM images") == [(count,)]

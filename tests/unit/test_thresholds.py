@@ -11,7 +11,7 @@ from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.suggest import unknown
 from pytest_seedshift.thresholds import Thresholds, ThresholdsError, constraint, load, parse
-from pytest_seedshift.verdict import Constraint
+from pytest_seedshift.verdict import CERTAINTY, Constraint
 
 CASE = Case("toy-latent", "mean", 0.3)
 
@@ -190,7 +190,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     [
         ("[default]\ntop1 = = 1", "not valid TOML: Invalid value (at line 2, column 8)"),
         ("[default]\ntop1 = 1\n[default]", "not valid TOML: Cannot declare ('default',) twice (at line 3"),
-        ("[defualt]", "unknown table 'defualt'. Did you mean 'default'? Known: default, model, shift"),
+        ("[defualt]", "unknown table 'defualt'. Did you mean 'default'? Known: default, model, shift, verdict"),
         ("top1 = 0.6", "unknown table 'top1'"),
         ("default = 0.6", "[default] is 0.6, not a table"),
         ("shift = 0.6", "[shift] is 0.6, not a table"),
@@ -211,11 +211,27 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
         ("[default]\ntop1.max_drop = '0.1'", "[default] top1: max_drop = '0.1': "),
         ("[default]\ntop1 = 60", "[default] top1: min = 60 is outside its range, 0 to 1"),
         ("[default]\ntop1 = -0.1", "[default] top1: min = -0.1 is outside its range, 0 to 1"),
-        ("[default]\nclip = 101", "[default] clip: min = 101 is outside its range, 0 to 100"),
+        ("[default]\nclip = 51", "[default] clip: min = 51 is outside its range, 0 to 50"),
         ("[default]\ntop5.max_drop = 1.5", "[default] top5: max_drop = 1.5 is outside its range, 0 to 1"),
         ("[default]\ntop1.max_drop = -0.1", "[default] top1: max_drop = -0.1: "),
         ("[default]\ntop1 = nan", "[default] top1: min = nan: "),
         ("[default]\ntop1.max_drop = inf", "[default] top1: max_drop = inf: "),
+        ("verdict = 0.9", "[verdict] is 0.9, not a table"),
+        ("[verdict]\ncertanty = 0.9", "[verdict]: unknown setting 'certanty'. Did you mean 'certainty'?"),
+        ("[verdict]\ncertainty = 0.5", "[verdict] certainty = 0.5: give a number above 0.5 and below 1, such as 0.99"),
+        ("[verdict]\ncertainty = 1", "[verdict] certainty = 1: give a number above 0.5 and below 1"),
+        ("[verdict]\ncertainty = 99", "[verdict] certainty = 99: give a number above 0.5 and below 1"),
+        ("[verdict]\ncertainty = -0.9", "[verdict] certainty = -0.9: give a number above 0.5 and below 1"),
+        ("[verdict]\ncertainty = nan", "[verdict] certainty = nan: give a number above 0.5 and below 1"),
+        ("[verdict]\ncertainty = inf", "[verdict] certainty = inf: give a number above 0.5 and below 1"),
+        ("[verdict]\ncertainty = true", "[verdict] certainty = True: give a number above 0.5 and below 1"),
+        ("[verdict]\ncertainty = '0.9'", "[verdict] certainty = '0.9': give a number above 0.5 and below 1"),
+        ("[verdict]\ncertainty = [0.9]", "[verdict] certainty = [0.9]: give a number above 0.5 and below 1"),
+        pytest.param(
+            f"[verdict]\ncertainty = {10**400}",
+            "[verdict] certainty = 1",
+            id="certainty beyond every float",
+        ),
         ("[shift.maen]", "[shift.maen]: unknown shift 'maen'. Did you mean 'mean'?"),
         ('[shift."mean:exct"]', "unknown variant of the mean shift 'exct'. Did you mean 'exact'?"),
         ("[model.sd12]", "[model.sd12]: unknown model 'sd12'. Did you mean 'sd21'?"),
@@ -239,13 +255,29 @@ def test_a_mistake_is_told_with_its_place_and_what_is_valid(text, message):
 
 
 def test_the_ends_of_a_scores_range_are_inside_it():
-    text = "[default]\ntop1 = { min = 0, max_drop = 1 }\nclip = { min = 100, max_drop = 0 }"
-    assert read(text).constraints(CASE) == (Constraint("top1", 0.0, 1.0), Constraint("clip", 100.0, 0.0))
+    text = "[default]\ntop1 = { min = 0, max_drop = 1 }\nclip = { min = 50, max_drop = 0 }"
+    assert read(text).constraints(CASE) == (Constraint("top1", 0.0, 1.0), Constraint("clip", 50.0, 0.0))
+
+
+@pytest.mark.parametrize("text", ["", "[default]\ntop1 = 0.6", "[verdict]"])
+def test_verdicts_are_as_certain_as_ever_unless_the_file_says_otherwise(text):
+    assert read(text).certainty == CERTAINTY == 0.99
+
+
+@pytest.mark.parametrize("certainty", [0.51, 0.9, 0.999])
+def test_the_file_says_how_certain_verdicts_are(certainty):
+    found = read(f"[default]\ntop1 = 0.6\n[verdict]\ncertainty = {certainty}")
+    assert found.certainty == certainty
+    assert found.constraints(CASE) == (Constraint("top1", 0.6),)
+
+
+def test_the_shipped_file_leaves_the_certainty_as_it_is(tmp_path):
+    assert load(None, tmp_path, catalogue.find).certainty == CERTAINTY
 
 
 @given(st.floats() | st.integers())
 def test_any_number_is_a_bound_or_an_error(bound):
-    if 0 <= bound <= 100:
+    if 0 <= bound <= 50:
         assert constraint("clip", bound, "here") == Constraint("clip", bound)
     else:
         with pytest.raises(ThresholdsError, match="here clip: min = "):

@@ -1,0 +1,62 @@
+"""What the benchmarks share: whole processes, timed, and what they leave in their run folder. No benchmark itself."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+MODEL = "toy-latent"
+
+# What the grid of a short run is: enough to go through all that is timed.
+SHORT = ("--seedshift-shift=mean", "--seedshift-magnitude=0.3", "--seedshift-images=16")
+
+SampleKey = tuple[str, float, str, int]
+"""Shift, magnitude, label and seed index."""
+
+
+def seconds_of(command: list[str], folder: str | Path, *, statuses: tuple[int, ...] = (0,)) -> float:
+    """The wall time of a Python process, its start included."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+    taken = time.perf_counter() - start
+    if done.returncode not in statuses:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return taken
+
+
+def run_seedshift(folder: str | Path, *arguments: str) -> float:
+    """The wall time of a pytest run of the toy model in a folder. A case that fails its thresholds is no mistake."""
+    return seconds_of(["-m", "pytest", f"--seedshift-model={MODEL}", *arguments], folder, statuses=(0, 1))
+
+
+def bare_start(folder: str | Path) -> float:
+    """The wall time of what any run needs before it can begin: pytest with the plugin and no test, and torch."""
+    empty = seconds_of(["-m", "pytest", "-q"], folder, statuses=(5,))
+    torch = seconds_of(["-c", "import torch"], folder)
+    python = seconds_of(["-c", "pass"], folder)  # is in both
+    return empty + torch - python
+
+
+def samples(folder: str | Path) -> dict[SampleKey, dict[str, float]]:
+    """All samples in the store of a run in a folder: top1, top5 and clip."""
+    found: dict[SampleKey, dict[str, float]] = {}
+    with closing(sqlite3.connect(Path(folder, ".seedshift", "samples.sqlite"))) as store:
+        for *key, scores in store.execute("SELECT shift, magnitude, label, seed, scores FROM samples"):
+            found.setdefault(tuple(key), {}).update(json.loads(scores))
+    return found
+
+
+def cases(folder: str | Path) -> int:
+    """How many cases the run in a folder has judged."""
+    return len(json.loads(Path(folder, ".seedshift", "verdicts.json").read_text(encoding="utf-8"))["cases"])
+
+
+def spread(values: list[float], form: str = ".2f") -> str:
+    """A median with the smallest and the largest value."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}}–{max(values):{form}})"

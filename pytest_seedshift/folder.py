@@ -1,0 +1,115 @@
+"""The run folder: where samples, pictures and verdicts lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from torch import Tensor
+
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.pairs import Pair
+
+VERDICTS_VERSION = 1
+
+
+class RunFolder:
+    """The folder that a run writes to; see `prepare`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def samples_file(self) -> Path:
+        """The store of samples; see `store.Store`."""
+        return self.path / "samples.sqlite"
+
+    @property
+    def verdicts_file(self) -> Path:
+        """See `write_verdicts`."""
+        return self.path / "verdicts.json"
+
+    def prepare(self) -> None:
+        """Make the folder and keep it out of version control.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
+
+    def lock(self, name: str) -> BaseFileLock:
+        """A lock between processes. One that dies, however it dies, lets it go.
+
+        Locks of a process are not nested, so that no two processes can wait for each other.
+        """
+        from filelock import FileLock
+
+        path = self.path / "locks" / f"{_file_name(name)}.lock"
+        path.parent.mkdir(exist_ok=True)
+        return FileLock(path)
+
+    def picture_folder(self, case: Case) -> Path:
+        """Where the pictures of a case lie."""
+        return self.path / "pictures" / _file_name(case.id)
+
+    def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Path:
+        """Save an image, float (3, height, width) in [0, 1], as PNG, whole or not at all.
+
+        `key` is the image's: pictures of one case by another version of its model are other pictures.
+        """
+        from torchvision.transforms.v2.functional import to_pil_image
+
+        path = self.picture_folder(case) / f"{_file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            to_pil_image(image.mul(255).round().byte().cpu()).save(partial, format="PNG")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
+
+    def load_picture(self, path: Path) -> Tensor | None:
+        """A saved picture, float32 (3, height, width) in [0, 1]; None where it cannot be read."""
+        from PIL import Image
+        from torchvision.transforms.v2.functional import pil_to_tensor
+
+        try:
+            with Image.open(path) as picture:
+                image: Tensor = pil_to_tensor(picture.convert("RGB")).float().div(255)
+        except (OSError, SyntaxError):  # PIL's words for a broken PNG
+            return None
+        return image
+
+    def write_verdicts(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        """Write verdicts.json, whole or not at all: `{"version": 1, "cases": [...]}`, a stable public format."""
+        text = json.dumps({"version": VERDICTS_VERSION, "cases": list(cases)}, indent=1, ensure_ascii=False)
+        partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
+        try:
+            partial.write_text(text + "\n", encoding="utf-8")
+            partial.replace(self.verdicts_file)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def read_verdicts(self) -> list[dict[str, Any]]:
+        """The cases of the run before, or nothing where there are none that can be read."""
+        try:
+            document = json.loads(self.verdicts_file.read_text(encoding="utf-8"))
+            return list(document["cases"]) if document["version"] == VERDICTS_VERSION else []
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+
+def _file_name(text: str) -> str:
+    """A name that every file system takes; texts that differ get names that differ."""
+    # Of a long text, such as a path, the end tells most. 60 letters are at most 240 of the 255 bytes a name may have.
+    plain = re.sub(r"[^\w.+=-]+", "_", text)[-60:]
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

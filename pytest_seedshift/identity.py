@@ -1,0 +1,74 @@
+"""What a sample is the result of, as a hash: equal key, equal sample. Resume and reuse rest on this alone.
+
+Nothing here loads a model: a run whose samples all exist never does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from pytest_seedshift import weights
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.pairs import Pair
+
+MAKING = 1
+"""Raise this when a change to this package changes images or scores: noise, shifts, the order of draws, rounding."""
+
+
+def of_model(entry: Entry, device: str, dtype: str) -> str:
+    """The fingerprint of all that can change a model's images.
+
+    Weights and configuration, number of steps, guidance, number type, kind of device, and the versions of the
+    libraries that run it: what an upgrade changes must be measured anew.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    return weights.fingerprint(
+        weights.locate_pipeline(entry.source),
+        MAKING,
+        device.partition(":")[0],
+        dtype,
+        entry.steps,
+        entry.guidance,
+        *_versions("torch", "diffusers", "transformers"),
+    )
+
+
+def of_classifier(source: str) -> str:
+    """The fingerprint of all that can change a classifier's scores.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folder = weights.fetch(source, weights.CLASSIFIER_FILES)
+    return weights.fingerprint(folder, MAKING, "top1 top5", *_versions("torch", "torchvision", "transformers"))
+
+
+def of_clip(source: str) -> str:
+    """The fingerprint of all that can change a CLIP score.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folder = weights.fetch(source, weights.CLIP_FILES)
+    return weights.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
+
+
+def image_key(fingerprint: str, case: Case, pair: Pair) -> str:
+    """The key of an image: its model's fingerprint, prompt and seed vector, and the shift of that vector."""
+    parts = [fingerprint, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def _versions(*packages: str) -> Iterable[str]:
+    return tuple(f"{package} {version(package)}" for package in packages)

@@ -1,0 +1,140 @@
+"""The line that says how far a run has come, also a run that pytest-xdist has spread over workers.
+
+pytest-xdist carries reports of finished tests only; so each worker keeps one small file up to date, in a folder that
+the controller makes, looks at and removes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.report import records
+from pytest_seedshift.report.plan import Plan
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_seedshift.workbench import Progress
+
+_PLAN = "plan.json"
+_LOG_EVERY = 30.0  # seconds between the lines of a log, where there is no terminal
+_LOOK_EVERY = 0.5  # seconds between the controller's looks at its workers
+
+
+class LiveLine:
+    """One line at the terminal's end that is written over and over; in a log, a line now and then."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._lock = threading.RLock()
+        self._written = False
+        self._last = time.monotonic()
+
+    def show(self, text: Callable[[], str]) -> None:
+        """Show a text; it is asked for only if it will be shown."""
+        reporter: pytest.TerminalReporter | None = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is None or reporter.verbosity != 0:
+            return
+        with self._lock, self._uncaptured():
+            if reporter.isatty:
+                width = reporter._tw.fullwidth - 1
+                reporter.write(f"\r\x1b[K{text()[:width]}", flush=True)
+                self._written = True
+            elif time.monotonic() - self._last >= _LOG_EVERY:
+                reporter.ensure_newline()
+                reporter.write_line(text())
+                self._last = time.monotonic()
+
+    @contextmanager
+    def cleared(self) -> Iterator[None]:
+        """Take the line away, and keep it away meanwhile."""
+        with self._lock:
+            if self._written:
+                self._config.pluginmanager.getplugin("terminalreporter").write("\r\x1b[K")
+                self._written = False
+            self._last = time.monotonic()
+            yield
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[None]:
+        """Let through to the terminal what is written while a test runs."""
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        if capture is None:
+            yield
+        else:
+            with capture.global_and_fixture_disabled():
+                yield
+
+
+class Watcher:
+    """In the controller: makes the folder, and calls `look` with what the workers told, until it is closed."""
+
+    def __init__(self, look: Callable[[list[dict[str, Any]]], None]) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="seedshift-"))
+        self.board = Board(self.folder)
+        self._look = look
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="seedshift-watcher", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking and remove the folder."""
+        self._closed.set()
+        self._thread.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _watch(self) -> None:
+        while not self._closed.wait(_LOOK_EVERY):
+            in_work = self.board.progress()
+            if in_work:
+                self._look(in_work)
+
+
+class Board:
+    """The folder of the workers' files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def post_plan(self, plan: Plan) -> None:
+        """Tell the plan."""
+        self._post(_PLAN, plan.to_json())
+
+    def plan(self) -> Plan | None:
+        """The plan, once a worker has told it."""
+        document = self._read(self._folder / _PLAN)
+        return None if document is None else Plan.from_json(document)
+
+    def post(self, worker: str, progress: Progress) -> None:
+        """Tell how far the case in work has come."""
+        self._post(f"at-{worker}.json", records.of_progress(progress))
+
+    def rest(self, worker: str) -> None:
+        """Tell that no case is in work."""
+        (self._folder / f"at-{worker}.json").unlink(missing_ok=True)
+
+    def progress(self) -> list[dict[str, Any]]:
+        """What each worker has told last."""
+        documents = (self._read(path) for path in sorted(self._folder.glob("at-*.json")))
+        return [document for document in documents if document is not None]
+
+    def _post(self, name: str, document: dict[str, Any]) -> None:
+        partial = self._folder / f"{name}.partial"
+        partial.write_text(json.dumps(document), encoding="utf-8")
+        partial.replace(self._folder / name)
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, Any] | None:
+        try:
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return document

@@ -1,0 +1,47 @@
+"""The summary: each score in a table of shifts × magnitudes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.report import records as recorded
+from pytest_seedshift.scores import SCORES
+from pytest_seedshift.shifts import NONE
+
+if TYPE_CHECKING:
+    from pytest_seedshift.report.records import Record
+
+
+def table(records: Sequence[Record]) -> list[str]:
+    """A model's scores, shifts down and magnitudes across; ✗ marks a broken constraint, ! a case without a verdict."""
+    magnitudes = sorted({record["magnitude"] for record in records if record["shift"] != NONE})
+    shift_names = recorded.shifts(records)
+    control = recorded.control(records)
+    cells = {(record["shift"], record["magnitude"]): record for record in records}
+    asked = {constraint["score"] for record in records for constraint in record["constraints"]}
+    width = max([len(name) for name in shift_names] + [len("control")])
+    lines = [f"{records[0]['model']}   (✗ breaks a threshold{', ! no verdict' if _any_error(records) else ''})"]
+    for score in (score for score in SCORES if score in asked or not asked):
+        head = "".join(f"{format_magnitude(magnitude):>8}" for magnitude in magnitudes)
+        lines.append(f"  {SCORES[score].title:<{width}}  {head}")
+        if control is not None:
+            lines.append(f"  {'control':<{width}}  {_cell(control, score):>8}")
+        lines += [
+            f"  {name:<{width}}  " + "".join(f"{_cell(cells.get((name, at)), score):>8}" for at in magnitudes)
+            for name in shift_names
+        ]
+    return lines
+
+
+def _any_error(records: Sequence[Record]) -> bool:
+    return any(record["verdict"] == "error" for record in records)
+
+
+def _cell(record: Record | None, score: str) -> str:
+    if record is None:
+        return "· "
+    if record["verdict"] == "error":
+        return "! "
+    return f"{SCORES[score].format(record['scores'][score]['mean'])}{'✗' if recorded.breaks(record, score) else ' '}"

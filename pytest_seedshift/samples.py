@@ -1,0 +1,105 @@
+"""The samples of one model: looked up before they are made, written as soon as they exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_seedshift import identity
+from pytest_seedshift.store import Image, ScoreKey
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.engine import Scores
+    from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One generated image of a case: its pair, its scores, and where its picture lies if it was kept."""
+
+    case: Case
+    pair: Pair
+    scores: Mapping[str, float]
+    picture: Path | None = None
+
+
+class Samples:
+    """The samples of one model under one set of scorers, in the store and in the run folder."""
+
+    def __init__(self, store: Store, folder: RunFolder, model: str, scorers: Sequence[str]) -> None:
+        """`model` and `scorers` are their fingerprints."""
+        self.model = model
+        self._store = store
+        self._folder = folder
+        self._scorers = tuple(scorers)
+
+    def find(self, case: Case, pairs: Iterable[Pair], shown: Collection[Pair] = ()) -> dict[Pair, Sample]:
+        """The samples that exist, by their pair, in the order given. Those of `shown` need a picture to exist."""
+        keys = {pair: self._key(case, pair) for pair in pairs}
+        images = self._store.images(keys.values())
+        scores = self._store.scores(key for pair, image in keys.items() for key in self._score_keys(image, pair))
+        found = {}
+        for pair, key in keys.items():
+            rows = [scores.get(score) for score in self._score_keys(key, pair)]
+            picture = self._picture(images.get(key))
+            if key in images and all(rows) and (picture is not None or pair not in shown):
+                merged = {name: value for row in rows if row for name, value in row.items()}
+                found[pair] = Sample(case, pair, merged, picture)
+        return found
+
+    def pictures(self, case: Case, pairs: Iterable[Pair]) -> dict[Pair, Path]:
+        """The pictures that exist, of samples that may lack scores: other scorers can score them anew."""
+        keys = {pair: self._key(case, pair) for pair in pairs}
+        images = self._store.images(keys.values())
+        found = ((pair, self._picture(images.get(key))) for pair, key in keys.items())
+        return {pair: picture for pair, picture in found if picture is not None}
+
+    def write(
+        self, case: Case, pairs: Sequence[Pair], scores: Sequence[Scores], pictures: Mapping[Pair, Path]
+    ) -> dict[Pair, Sample]:
+        """Write samples, all or none; `scores` are those of each pair, scorer by scorer."""
+        images = []
+        rows: dict[ScoreKey, dict[str, float]] = {}
+        made = {}
+        for pair, values in zip(pairs, scores, strict=True):
+            key, picture = self._key(case, pair), pictures.get(pair)
+            name = picture.relative_to(self._folder.path).as_posix() if picture else None
+            images.append(
+                Image(
+                    key,
+                    self.model,
+                    case.model,
+                    case.shift,
+                    case.magnitude,
+                    pair.label.name,
+                    pair.seed,
+                    pair.prompt,
+                    name,
+                )
+            )
+            rows |= zip(self._score_keys(key, pair), values, strict=True)
+            merged = {name: value for each in values for name, value in each.items()}
+            made[pair] = Sample(case, pair, merged, picture)
+        self._store.add(images, rows)
+        return made
+
+    def picture_name(self, case: Case, pair: Pair) -> str:
+        """What tells the picture of this image from those of the same pair by other versions of the model."""
+        return self._key(case, pair)
+
+    def _key(self, case: Case, pair: Pair) -> str:
+        return identity.image_key(self.model, case, pair)
+
+    def _score_keys(self, image: str, pair: Pair) -> list[ScoreKey]:
+        return [ScoreKey(image, scorer, pair.label.index) for scorer in self._scorers]
+
+    def _picture(self, image: Image | None) -> Path | None:
+        if image is None or image.picture is None:
+            return None
+        path = self._folder.path / image.picture
+        return path if path.is_file() else None

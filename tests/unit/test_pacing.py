@@ -1,0 +1,82 @@
+"""The batch size that suits a model: test doubles whose time for a step is known."""
+
+import time
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from pytest_seedshift import pacing
+from pytest_seedshift import pairs as pairing
+from pytest_seedshift.pairs import Label, Pair
+
+DESIGN = pairing.design([Label("owl", 0), Label("fig", 1)], 100)
+
+
+class Timed:
+    """A test double of a model: a step takes so long for a batch, and beyond `room` images memory does not suffice."""
+
+    name = fingerprint = "timed"
+    seed_shape = (1, 2, 2)
+
+    def __init__(self, fixed: float, each: float, *, room: int = 1000, steps: int = 50) -> None:
+        self.fixed, self.each, self.room, self.steps = fixed, each, room, steps
+        self.batches: list[int] = []
+        self.taken = 0
+
+    def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
+        if len(pairs) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        self.batches.append(len(pairs))
+        for step in range(self.steps):
+            self.taken += 1
+            time.sleep(self.fixed + self.each * len(pairs))
+            if on_step is not None:
+                on_step(step, torch.zeros(len(pairs), 1))
+        return torch.zeros(len(pairs), 3, 2, 2)
+
+
+def test_where_images_cost_the_same_in_any_batch_one_at_a_time_is_enough():
+    assert pacing.find_batch_size(Timed(0.0, 0.02), DESIGN) == 1
+
+
+def test_where_a_batch_costs_as_much_as_one_image_the_largest_is_taken():
+    assert pacing.find_batch_size(Timed(0.02, 0.0), DESIGN) == pacing.MOST
+
+
+def test_between_these_it_stops_where_more_gains_little():
+    # 30 + 10·n ms: 40, 25, 17.5, 13.8, 11.9, 10.9: the doubling to 32 gains less than a tenth.
+    assert pacing.find_batch_size(Timed(0.03, 0.01), DESIGN) in (8, 16)
+
+
+@pytest.mark.parametrize("room", [1, 5])
+def test_what_memory_does_not_hold_is_not_taken(room):
+    assert pacing.find_batch_size(Timed(0.02, 0.0, room=room), DESIGN) == {1: 1, 5: 4}[room]
+
+
+def test_memory_for_no_image_at_all_is_for_the_case_to_tell():
+    assert pacing.find_batch_size(Timed(0.0, 0.0, room=0), DESIGN) == 1
+
+
+def test_a_batch_is_not_larger_than_the_design():
+    assert pacing.find_batch_size(Timed(0.02, 0.0), DESIGN[:6]) == 4
+
+
+def test_only_the_first_steps_are_run():
+    model = Timed(0.005, 0.0)
+    pacing.find_batch_size(model, DESIGN)
+    assert model.taken == 2 * len(model.batches)
+
+
+def test_a_model_of_one_step_is_timed_as_a_whole():
+    assert pacing.find_batch_size(Timed(0.02, 0.0, steps=1), DESIGN) == pacing.MOST
+
+
+def test_other_errors_are_not_hidden():
+    class Broken(Timed):
+        def generate(self, pairs, shift=None, on_step=None):
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        pacing.find_batch_size(Broken(0.0, 0.0), DESIGN)
