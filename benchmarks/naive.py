@@ -184,24 +184,27 @@ def main() -> None:
                 ours.append(processes.run_seedshift(folder, *arguments, *more))
                 say(f"pytest {' '.join(more)}: {ours[-1]:.1f} s")
         found, early_images = processes.samples(exact), len(processes.samples(early))
-    report(hand, len(everything), ours, (early_images, len(found)))
+        batches = processes.batch_size(early), processes.batch_size(exact)
+    report(hand, len(everything), ours, (early_images, len(found)), batches)
     compare(hand, found)
 
 
-def report(hand: list[Chunk], images: int, ours: list[float], our_images: tuple[int, int]) -> None:
+def report(
+    hand: list[Chunk], images: int, ours: list[float], our_images: tuple[int, int], batches: tuple[int, int]
+) -> None:
     start = statistics.mean(chunk.start for chunk in hand)
     made = sum(len(chunk.tasks) for chunk in hand)
     an_image = sum(chunk.an_image * len(chunk.tasks) for chunk in hand) / made
     naive = start + an_image * (images - 1)
     early, exact = ours
-    print(f"{'':32}{'seconds':>10}{'images':>10}{'ms an image':>14}")
+    print(f"{'':32}{'seconds':>10}{'images':>10}{'ms an image':>14}{'batch':>8}")
     rows = (
-        ("by hand, one image at a time", naive, images),
-        ("pytest --seedshift-exact", exact, our_images[1]),
-        ("pytest", early, our_images[0]),
+        ("by hand, one image at a time", naive, images, 1),
+        ("pytest --seedshift-exact", exact, our_images[1], batches[1]),
+        ("pytest", early, our_images[0], batches[0]),
     )
-    for name, seconds, count in rows:
-        print(f"{name:32}{seconds:10.1f}{count:10}{1000 * seconds / count:14.1f}")
+    for name, seconds, count, batch in rows:
+        print(f"{name:32}{seconds:10.1f}{count:10}{1000 * seconds / count:14.1f}{batch:8}")
     extent = "all of them made" if made >= images else f"{made} of them made, the rest by their time"
     print(f"by hand: {start:.1f} s to start, then {1000 * an_image:.1f} ms an image; {extent}")
     print(f"naive / exact {naive / exact:8.2f}")

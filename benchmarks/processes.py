@@ -52,6 +52,12 @@ def samples(folder: str | Path) -> dict[SampleKey, dict[str, float]]:
     return found
 
 
+def batch_size(folder: str | Path) -> int:
+    """The batch size that the run in a folder has found. On a busy machine it may find a bad one."""
+    with closing(sqlite3.connect(Path(folder, ".seedshift", "samples.sqlite"))) as store:
+        return int(store.execute("SELECT batch_size FROM paces").fetchone()[0])
+
+
 def cases(folder: str | Path) -> int:
     """How many cases the run in a folder has judged."""
     return len(json.loads(Path(folder, ".seedshift", "verdicts.json").read_text(encoding="utf-8"))["cases"])

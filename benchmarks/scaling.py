@@ -79,6 +79,7 @@ def doubling(images: int, rounds: int, *, short: bool) -> None:
     doubled = [*magnitudes, *(magnitude + 0.001 for magnitude in magnitudes)]
     sizes = {"G": magnitudes, "2G": doubled}
     seconds: dict[str, list[float]] = {name: [] for name in sizes}
+    batches: dict[str, list[int]] = {name: [] for name in sizes}
     starts, counts = [], {}
     for _ in range(1 if short else rounds):
         starts.append(alone())
@@ -88,13 +89,14 @@ def doubling(images: int, rounds: int, *, short: bool) -> None:
                 arguments = [f"--seedshift-shift={','.join(shifts)}", f"--seedshift-magnitude={listed}"]
                 taken = processes.run_seedshift(folder, *arguments, f"--seedshift-images={images}")
                 seconds[name].append(taken)
+                batches[name].append(processes.batch_size(folder))
                 counts[name] = processes.cases(folder), len(processes.samples(folder))
     start = statistics.median(starts)
     print(f"grid: {'one run' if len(starts) == 1 else f'medians of {len(starts)} runs'} of each")
-    print(f"{'':6}{'cases':>8}{'images':>10}{'seconds':>12}{'without start':>16}")
+    print(f"{'':6}{'cases':>8}{'images':>10}{'seconds':>12}{'without start':>16}   batches found")
     middle = {name: statistics.median(values) for name, values in seconds.items()}
     for name, (cases, made) in counts.items():
-        print(f"{name:6}{cases:8}{made:10}{middle[name]:12.2f}{middle[name] - start:16.2f}")
+        print(f"{name:6}{cases:8}{made:10}{middle[name]:12.2f}{middle[name] - start:16.2f}   {batches[name]}")
     print(f"start, a run of the control alone on 16 images: {processes.spread(starts)} s")
     more = [big / small for small, big in zip(*counts.values(), strict=True)]
     ratios = middle["2G"] / middle["G"], (middle["2G"] - start) / (middle["G"] - start)

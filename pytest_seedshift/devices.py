@@ -60,6 +60,7 @@ _OUT_OF_MEMORY = (
     "not enough memory",
     "out of memory",
     "could not create a memory",
+    "could not create a primitive",
     "bad_alloc",
 )
 

@@ -1,0 +1,58 @@
+"""A machine that has too little memory: a real limit on a real process, and the shipped model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space as Linux can"),
+]
+
+SCRIPT = """
+import resource, sys
+from pathlib import Path
+
+from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.engine import Engine
+from pytest_seedshift.models import catalogue
+
+model = catalogue.load(catalogue.find("toy-latent"), "cpu", "float32")
+design, control = catalogue.design("toy-latent", 64), Case("toy-latent")
+list(Engine(model, [], 2, overlap=False).run(control, design[:2], lambda batch: batch))
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20, resource.RLIM_INFINITY))
+engine = Engine(model, [], 64, overlap=False)
+try:
+    made = [len(batch.pairs) for batch in engine.run(control, design, lambda batch: batch)]
+except CaseError as error:
+    sys.exit(f"told: {error}")
+print(sum(made), len(made), max(made), engine.batch_size)
+"""
+
+
+def with_room_for(megabytes: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SCRIPT, str(megabytes)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does():
+    result = with_room_for(150)
+    assert result.returncode == 0, result.stderr
+    images, batches, largest, size = map(int, result.stdout.split())
+    assert images == 64
+    assert batches > 1
+    assert largest == size < 64
+
+
+def test_where_not_even_one_image_fits_the_case_says_so():
+    result = with_room_for(0)
+    assert result.returncode == 1
+    assert "told: toy-latent, control: memory does not suffice for one image on this device" in result.stderr
+    assert "Traceback" not in result.stderr
