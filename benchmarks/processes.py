@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import statistics
 import subprocess
@@ -61,6 +62,11 @@ def batch_size(folder: str | Path) -> int:
 def cases(folder: str | Path) -> int:
     """How many cases the run in a folder has judged."""
     return len(json.loads(Path(folder, ".seedshift", "verdicts.json").read_text(encoding="utf-8"))["cases"])
+
+
+def ratio(above: float, below: float) -> float:
+    """NaN where noise has left nothing to divide: a short run on a busy machine may start slower than it runs."""
+    return above / below if min(above, below) > 0 else math.nan
 
 
 def spread(values: list[float], form: str = ".2f") -> str:

@@ -49,7 +49,7 @@ def main() -> None:
         print(f"{name:28}{seconds:10.2f}" + (f"{seconds - start:16.2f}" if name[0] != "s" else ""))
     print(f"{'start, all measurements':28}{processes.spread(starts):>26}")
     middle = statistics.median(warm)
-    print(f"{'warm / cold':28}{middle / cold:10.3f}{(middle - start) / (cold - start):16.3f}")
+    print(f"{'warm / cold':28}{middle / cold:10.3f}{processes.ratio(middle - start, cold - start):16.3f}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def doubling(images: int, rounds: int, *, short: bool) -> None:
         print(f"{name:6}{cases:8}{made:10}{middle[name]:12.2f}{middle[name] - start:16.2f}   {batches[name]}")
     print(f"start, a run of the control alone on 16 images: {processes.spread(starts)} s")
     more = [big / small for small, big in zip(*counts.values(), strict=True)]
-    ratios = middle["2G"] / middle["G"], (middle["2G"] - start) / (middle["G"] - start)
+    ratios = middle["2G"] / middle["G"], processes.ratio(middle["2G"] - start, middle["G"] - start)
     print(f"2G / G{more[0]:8.3f}{more[1]:10.3f}{ratios[0]:12.3f}{ratios[1]:16.3f}")
     print(f"per case{'':16}{ratios[0] / more[0]:12.3f}{ratios[1] / more[0]:16.3f}")
 

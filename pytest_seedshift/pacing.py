@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 MOST = 64
 """The largest batch that is tried."""
 
-_GAIN = 0.9  # twice the batch must take at most so much of the time for an image
+_ENOUGH = 1.1  # so much of the shortest time for an image is as good as the shortest
+_GAIN = 0.95  # a larger batch that takes more of the shortest time for an image so far gains nothing
+_LONG = 0.2  # seconds of a step that need not be timed twice: noise is small beside them, and patience is dear
 
 
 class _EnoughError(Exception):
@@ -27,48 +31,55 @@ class _EnoughError(Exception):
 
 
 def find_batch_size(model: TextToImage, pairs: Sequence[Pair]) -> int:
-    """The batch size beyond which an image takes hardly less time, from 1 to `MOST` in powers of two.
+    """The smallest batch size at which an image takes hardly longer than at the best: 1, 2, 4, … up to `MOST`.
 
-    Larger is not better: a verdict may need fewer images than a batch has. Only the first denoising steps are run, and
+    Larger is not better: a verdict may need fewer images than a batch has. Only a few denoising steps are run, and
     nothing is kept.
 
     Args:
         model: on its device.
         pairs: as many as the largest batch should be, or fewer.
     """
-    _seconds(model, pairs[:1])  # the very first one is slow
-    best, size, fastest = 1, 1, _seconds(model, pairs[:1])
-    while fastest is not None and 2 * size <= min(MOST, len(pairs)):
-        size *= 2
-        seconds = _seconds(model, pairs[:size])
-        if seconds is None or seconds > _GAIN * fastest:
+    _step_seconds(model, pairs[:1])  # the very first one is slow
+    by_size: dict[int, float] = {}
+    size, in_vain = 1, 0
+    while size <= min(MOST, len(pairs)) and in_vain < 2:
+        step = _step_seconds(model, pairs[:size])
+        if step is None:
             break
-        best, fastest = size, seconds
-    return best
+        gains = step / size <= _GAIN * min(by_size.values(), default=math.inf)
+        in_vain = 0 if gains else in_vain + (1 if step < _LONG else 2)
+        by_size[size] = step / size
+        size *= 2
+    enough = _ENOUGH * min(by_size.values(), default=0.0)
+    return next((size for size, seconds in by_size.items() if seconds <= enough), 1)
 
 
-def _seconds(model: TextToImage, pairs: Sequence[Pair]) -> float | None:
-    """Seconds for an image of a batch, in one denoising step; None where memory does not suffice.
+def _step_seconds(model: TextToImage, pairs: Sequence[Pair]) -> float | None:
+    """Seconds of a denoising step of a batch; None where memory does not suffice.
 
-    The first step warms up, the second one is timed: steps are all alike. A model that does not report its steps is
-    timed as a whole.
+    The first step warms up; of the next ones the shortest counts, as other processes can only make it longer. A model
+    that does not report its steps is timed as a whole.
     """
     times = [time.perf_counter()]
 
     def after(step: int, state: Tensor) -> None:
         state.sum().item()  # a GPU works behind: wait for it
         times.append(time.perf_counter())
-        if step == 1:
+        if step == 3 or (step and times[-1] - times[-2] > _LONG):
             raise _EnoughError
 
     try:
         with torch.inference_mode():
             model.generate(pairs, on_step=after)
-        return (time.perf_counter() - times[0]) / len(pairs)
     except _EnoughError:
-        return (times[2] - times[1]) / len(pairs)
+        pass
     except Exception as error:
         if not devices.is_out_of_memory(error):
             raise
-    devices.free_memory()
-    return None
+        times.clear()
+    if not times:  # outside of the handler, which holds on to the memory of what failed
+        devices.free_memory()
+        return None
+    times = times[1:] if len(times) > 2 else [times[0], time.perf_counter()]
+    return min(after - before for before, after in pairwise(times))

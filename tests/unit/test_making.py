@@ -1,6 +1,6 @@
 """What makes images is pinned: a change to it must raise `identity.MAKING`, or stores would mix old and new samples.
 
-The figures are this package's own, taken when `MAKING` was what `AT` says. If a test here fails and the change is meant,
+The figures are this package's own, taken when `MAKING` was `AT`. If a test here fails and the change is meant,
 raise `MAKING`, take new figures and set `AT`.
 """
 
