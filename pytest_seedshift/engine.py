@@ -66,7 +66,7 @@ class Engine:
         batches = self._images(case, pairs, shift_function(case))
         if not self.overlap:
             for chunk, images in batches:
-                yield finish(self.score(case, chunk, images))
+                yield self._finish(finish, case, chunk, images)
             return
         with _Background() as background:
             waiting: Future[_T] | None = None
@@ -77,24 +77,8 @@ class Engine:
             if waiting is not None:
                 yield waiting.result()
 
-    @torch.inference_mode()
-    def score(self, case: Case, pairs: tuple[Pair, ...], images: Tensor) -> Batch:
-        """Score images of a case, (len(pairs), 3, height, width) in [0, 1] in steps of 1/255."""
-        try:
-            columns = [self._column(scorer, case, pairs, images) for scorer in self.scorers]
-        except Exception as error:
-            if len(pairs) == 1 or not devices.is_out_of_memory(error):
-                raise
-            columns = None
-        if columns is None:  # outside of the handler, which holds on to the memory of what failed
-            devices.free_memory()
-            half = len(pairs) // 2
-            parts = [self.score(case, pairs[part], images[part]) for part in (slice(0, half), slice(half, None))]
-            return Batch(pairs, images, parts[0].scores + parts[1].scores)
-        return Batch(pairs, images, tuple(zip(*columns, strict=True)))
-
     def _finish(self, finish: Callable[[Batch], _T], case: Case, pairs: tuple[Pair, ...], images: Tensor) -> _T:
-        return finish(self.score(case, pairs, images))
+        return finish(score(case, pairs, images, self.scorers))
 
     def _images(
         self, case: Case, pairs: Sequence[Pair], shift: ShiftFunction | None
@@ -134,13 +118,34 @@ class Engine:
         _check_finite(images, pairs, case, "the image")
         return images.float().clamp(0, 1).mul(255).round().div(255)
 
-    @staticmethod
-    def _column(scorer: Scorer, case: Case, pairs: tuple[Pair, ...], images: Tensor) -> list[dict[str, float]]:
-        columns = {}
-        for name, values in scorer.score(images, [pair.label for pair in pairs]).items():
-            _check_finite(values, pairs, case, f"the score {name}")
-            columns[name] = values.tolist()
-        return [{name: column[row] for name, column in columns.items()} for row in range(len(pairs))]
+
+@torch.inference_mode()
+def score(case: Case, pairs: tuple[Pair, ...], images: Tensor, scorers: Sequence[Scorer]) -> Batch:
+    """Score images of a case, (len(pairs), 3, height, width) in [0, 1] in steps of 1/255.
+
+    Raises:
+        CaseError: NaN or Inf in a score.
+    """
+    try:
+        columns = [_column(scorer, case, pairs, images) for scorer in scorers]
+    except Exception as error:
+        if len(pairs) == 1 or not devices.is_out_of_memory(error):
+            raise
+        columns = None
+    if columns is None:  # outside of the handler, which holds on to the memory of what failed
+        devices.free_memory()
+        half = len(pairs) // 2
+        parts = [score(case, pairs[part], images[part], scorers) for part in (slice(0, half), slice(half, None))]
+        return Batch(pairs, images, parts[0].scores + parts[1].scores)
+    return Batch(pairs, images, tuple(zip(*columns, strict=True)))
+
+
+def _column(scorer: Scorer, case: Case, pairs: tuple[Pair, ...], images: Tensor) -> list[dict[str, float]]:
+    columns = {}
+    for name, values in scorer.score(images, [pair.label for pair in pairs]).items():
+        _check_finite(values, pairs, case, f"the score {name}")
+        columns[name] = values.tolist()
+    return [{name: column[row] for name, column in columns.items()} for row in range(len(pairs))]
 
 
 class _Background:

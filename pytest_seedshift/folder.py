@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
 
 VERDICTS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A saved picture, and the SHA-256 of its file."""
+
+    path: Path
+    digest: str
 
 
 class RunFolder:
@@ -60,7 +70,7 @@ class RunFolder:
         """Where the pictures of a case lie."""
         return self.path / "pictures" / _file_name(case.id)
 
-    def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Path:
+    def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Picture:
         """Save an image, float (3, height, width) in [0, 1], as PNG, whole or not at all.
 
         `key` is the image's: pictures of one case by another version of its model are other pictures.
@@ -69,24 +79,29 @@ class RunFolder:
 
         path = self.picture_folder(case) / f"{_file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        to_pil_image(image.mul(255).round().byte().cpu()).save(buffer, format="PNG")
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
-            to_pil_image(image.mul(255).round().byte().cpu()).save(partial, format="PNG")
+            partial.write_bytes(buffer.getvalue())
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-        return path
+        return Picture(path, _digest(buffer.getvalue()))
 
-    def load_picture(self, path: Path) -> Tensor | None:
-        """A saved picture, float32 (3, height, width) in [0, 1]; None where it cannot be read."""
+    def load_picture(self, picture: Picture) -> Tensor | None:
+        """A saved picture, float32 (3, height, width) in [0, 1]; None where it is not as it was saved."""
         from PIL import Image
         from torchvision.transforms.v2.functional import pil_to_tensor
 
         try:
-            with Image.open(path) as picture:
-                image: Tensor = pil_to_tensor(picture.convert("RGB")).float().div(255)
-        except (OSError, SyntaxError):  # PIL's words for a broken PNG
+            content = picture.path.read_bytes()
+        except OSError:
             return None
+        if _digest(content) != picture.digest:
+            return None
+        with Image.open(io.BytesIO(content)) as opened:
+            image: Tensor = pil_to_tensor(opened).float().div(255)
         return image
 
     def write_verdicts(self, cases: Sequence[Mapping[str, Any]]) -> None:
@@ -108,8 +123,12 @@ class RunFolder:
             return []
 
 
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _file_name(text: str) -> str:
     """A name that every file system takes; texts that differ get names that differ."""
-    # Of a long text, such as a path, the end tells most. 60 letters are at most 240 of the 255 bytes a name may have.
-    plain = re.sub(r"[^\w.+=-]+", "_", text)[-60:]
+    # Of a long text, such as a path, the end tells most. 45 letters are at most 180 of the 255 bytes a name may have.
+    plain = re.sub(r"[^\w.+=-]+", "_", text)[-45:]
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

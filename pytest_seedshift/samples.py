@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import identity
+from pytest_seedshift.folder import Picture
 from pytest_seedshift.store import Image, ScoreKey
 
 if TYPE_CHECKING:
@@ -52,39 +53,40 @@ class Samples:
                 found[pair] = Sample(case, pair, merged, picture)
         return found
 
-    def pictures(self, case: Case, pairs: Iterable[Pair]) -> dict[Pair, Path]:
+    def pictures(self, case: Case, pairs: Iterable[Pair]) -> dict[Pair, Picture]:
         """The pictures that exist, of samples that may lack scores: other scorers can score them anew."""
         keys = {pair: self._key(case, pair) for pair in pairs}
         images = self._store.images(keys.values())
-        found = ((pair, self._picture(images.get(key))) for pair, key in keys.items())
-        return {pair: picture for pair, picture in found if picture is not None}
+        found = {}
+        for pair, key in keys.items():
+            image = images.get(key)
+            picture = self._picture(image)
+            if image is not None and picture is not None:
+                found[pair] = Picture(picture, image.digest or "")
+        return found
 
     def write(
-        self, case: Case, pairs: Sequence[Pair], scores: Sequence[Scores], pictures: Mapping[Pair, Path]
+        self, case: Case, pairs: Sequence[Pair], scores: Sequence[Scores], pictures: Mapping[Pair, Picture]
     ) -> dict[Pair, Sample]:
-        """Write samples, all or none; `scores` are those of each pair, scorer by scorer."""
+        """Write samples, all or none; `scores` are those of each pair, scorer by scorer.
+
+        Scores that exist stay as they are: an image that was made again, for its picture, may differ in its last bits.
+        """
+        known = self.find(case, pairs)
         images = []
         rows: dict[ScoreKey, dict[str, float]] = {}
         made = {}
         for pair, values in zip(pairs, scores, strict=True):
             key, picture = self._key(case, pair), pictures.get(pair)
-            name = picture.relative_to(self._folder.path).as_posix() if picture else None
-            images.append(
-                Image(
-                    key,
-                    self.model,
-                    case.model,
-                    case.shift,
-                    case.magnitude,
-                    pair.label.name,
-                    pair.seed,
-                    pair.prompt,
-                    name,
-                )
-            )
-            rows |= zip(self._score_keys(key, pair), values, strict=True)
-            merged = {name: value for each in values for name, value in each.items()}
-            made[pair] = Sample(case, pair, merged, picture)
+            what = (case.model, case.shift, case.magnitude, pair.label.name, pair.seed, pair.prompt)
+            kept = (None, None) if picture is None else (self._name(picture.path), picture.digest)
+            images.append(Image(key, self.model, *what, *kept))
+            if pair in known:
+                merged = known[pair].scores
+            else:
+                rows |= zip(self._score_keys(key, pair), values, strict=True)
+                merged = {name: value for each in values for name, value in each.items()}
+            made[pair] = Sample(case, pair, merged, None if picture is None else picture.path)
         self._store.add(images, rows)
         return made
 
@@ -94,6 +96,9 @@ class Samples:
 
     def _key(self, case: Case, pair: Pair) -> str:
         return identity.image_key(self.model, case, pair)
+
+    def _name(self, picture: Path) -> str:
+        return picture.relative_to(self._folder.path).as_posix()
 
     def _score_keys(self, image: str, pair: Pair) -> list[ScoreKey]:
         return [ScoreKey(image, scorer, pair.label.index) for scorer in self._scorers]

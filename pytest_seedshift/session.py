@@ -92,8 +92,14 @@ class State:
                 dtype,
                 batch_size=self.settings.batch_size,
                 keep=self.settings.keep_images,
+                forget=self._only_asks,
             )
         return self._workbench
+
+    @property
+    def _only_asks(self) -> bool:
+        """Whether the user asks for the plan of a fresh start: then the store that is there has no part in it."""
+        return self.settings.plan and self.settings.fresh
 
     def close(self) -> None:
         """Let go of the store and of the model."""
@@ -172,7 +178,10 @@ class State:
         _ = self.workbench
         try:
             self.folder.prepare()
-            warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh and not self.settings.plan)
+            if self._only_asks:
+                return []
+            with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
+                warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror}"

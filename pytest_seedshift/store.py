@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ CREATE TABLE images (
     key TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL, model TEXT NOT NULL, shift TEXT NOT NULL, magnitude REAL NOT NULL,
     label TEXT NOT NULL, seed INTEGER NOT NULL, prompt TEXT NOT NULL,
-    picture TEXT, seal TEXT NOT NULL
+    picture TEXT, digest TEXT, seal TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE scores (
     image TEXT NOT NULL, scorer TEXT NOT NULL, class INTEGER NOT NULL,
@@ -60,7 +62,10 @@ class DamagedStoreError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A generated image as the store knows it: its key, what it is of, and the name of its picture if it was kept."""
+    """A generated image as the store knows it: its key, what it is of, and its picture if it was kept.
+
+    `picture` is a path in the run folder, `digest` the SHA-256 of the file.
+    """
 
     key: str
     fingerprint: str
@@ -71,6 +76,7 @@ class Image:
     seed: int
     prompt: str
     picture: str | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +109,10 @@ class Store:
         with self._in_words():
             self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             try:
+                self._connection.text_factory = _text
+                self._make()
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = NORMAL")  # a process may die; with FULL, the machine too
-                self._make()
             except BaseException:
                 self._connection.close()
                 raise
@@ -117,7 +124,7 @@ class Store:
     def images(self, keys: Iterable[str]) -> dict[str, Image]:
         """Those of some images that exist, by their key."""
         rows = self._select(
-            "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, seal", "images", keys
+            "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal", "images", keys
         )
         return {row[0]: Image(*row[:-1]) for row in rows if self._unbroken(row)}
 
@@ -130,13 +137,17 @@ class Store:
 
     def add(self, images: Sequence[Image], scores: Mapping[ScoreKey, Mapping[str, float]]) -> None:
         """Write images and scores; what is there already under the same key is replaced."""
-        image_rows = [dataclasses.astuple(image) for image in images]
+        image_rows = [
+            # A seal is of what will be read: SQLite makes a float of any number here, and 0.0 of -0.0.
+            dataclasses.astuple(dataclasses.replace(image, magnitude=float(image.magnitude) + 0.0))
+            for image in images
+        ]
         score_rows = [
             (key.image, key.scorer, key.label_index, json.dumps(dict(values))) for key, values in scores.items()
         ]
         with self._transaction() as connection:
             connection.executemany(
-                f"INSERT OR REPLACE INTO images VALUES ({', '.join('?' * 10)})",
+                f"INSERT OR REPLACE INTO images VALUES ({', '.join('?' * 11)})",
                 [(*row, _seal(row)) for row in image_rows],
             )
             connection.executemany(
@@ -148,7 +159,9 @@ class Store:
         query = "SELECT batch_size, seconds FROM paces WHERE fingerprint = ? AND device = ?"
         with self._in_words():
             row = self._connection.execute(query, (fingerprint, device)).fetchone()
-        return Pace(*row) if row else None
+        if row is None or not _is_count(row[0]):
+            return None
+        return Pace(*row) if row[1] is None or (isinstance(row[1], float) and 0 < row[1] < math.inf) else None
 
     def set_pace(self, fingerprint: str, device: str, pace: Pace) -> None:
         """Remember how a model runs on a device."""
@@ -161,7 +174,7 @@ class Store:
         query = "SELECT images FROM visits WHERE fingerprint = ? AND shift = ? AND magnitude = ? AND design = ?"
         with self._in_words():
             row = self._connection.execute(query, (fingerprint, shift, magnitude, design)).fetchone()
-        return None if row is None else int(row[0])
+        return row[0] if row is not None and _is_count(row[0]) else None
 
     def set_visited(self, fingerprint: str, shift: str, magnitude: float, design: int, images: int) -> None:
         """Remember how many images a verdict took."""
@@ -178,7 +191,7 @@ class Store:
         with self._in_words():
             answer = self._connection.execute("PRAGMA quick_check").fetchone()[0]
             if answer != "ok":
-                raise DamagedStoreError(f"{self.path}: damaged: {answer}")
+                raise DamagedStoreError(f"{self.path}: damaged: {answer.splitlines()[-1]}")
             for table in ("images", "scores"):
                 for row in self._connection.execute(f"SELECT * FROM {table}"):
                     if not self._unbroken(row):
@@ -234,7 +247,7 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise DamagedStoreError(f"{self.path}: damaged: {error}") from error
             raise StoreError(
                 f"{self.path} cannot be used: {error}. Samples that were written before are safe"
@@ -246,7 +259,7 @@ class Store:
 
 
 def prepare(path: Path, *, fresh: bool = False) -> str | None:
-    """Make the store at `path` ready for a session: by one process, before any other opens it.
+    """Make the store at `path` ready for a session: by one process at a time.
 
     A damaged store is set aside, whole, and a new one begun; with `fresh` the former store takes the place of
     `….previous.sqlite`.
@@ -263,12 +276,19 @@ def prepare(path: Path, *, fresh: bool = False) -> str | None:
         with closing(Store(path)) as store:
             store.check()
     except DamagedStoreError as error:
-        aside = path.with_suffix(f".damaged-{time.strftime('%Y%m%dT%H%M%S')}.sqlite")
+        aside = _free_name(path)
         _move(path, aside)
         with closing(Store(path)):
             pass
         return f"{error}. It is set aside as {aside.name}, none of its samples is used, and a new store is begun"
     return None
+
+
+def _free_name(path: Path) -> Path:
+    """Where a damaged store is set aside: never in the place of another."""
+    moment = time.strftime("%Y%m%dT%H%M%S")
+    names = (path.with_suffix(f".damaged-{moment}-{number}.sqlite") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _move(path: Path, target: Path) -> None:
@@ -281,6 +301,15 @@ def _move(path: Path, target: Path) -> None:
             target.with_name(target.name + suffix).unlink(missing_ok=True)
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
+def _text(raw: bytes) -> str:
+    """Text that is damaged is still text, which its seal will notice."""
+    return raw.decode("utf-8", errors="surrogateescape")
+
+
 def _seal(row: Sequence[object]) -> str:
     """A checksum of a row: SQLite notices a damaged page, but not a changed value."""
-    return hashlib.sha256(repr(tuple(row)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(tuple(row)).encode("utf-8", errors="surrogateescape")).hexdigest()[:16]

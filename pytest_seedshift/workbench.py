@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_seedshift import devices, identity, pacing, verdict
+from pytest_seedshift import devices, engine, identity, pacing, verdict
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Batch, Engine
 from pytest_seedshift.models import catalogue
@@ -102,17 +102,26 @@ class Workbench:
     """Makes samples and results, and makes none twice. Holds one model at a time."""
 
     def __init__(
-        self, folder: RunFolder, device: str, dtype: str, *, batch_size: int | None = None, keep: Keep = "report"
+        self,
+        folder: RunFolder,
+        device: str,
+        dtype: str,
+        *,
+        batch_size: int | None = None,
+        keep: Keep = "report",
+        forget: bool = False,
     ) -> None:
         """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`).
 
-        `batch_size` images are generated at once; None finds a good number for each model and remembers it.
+        `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
+        `forget` the store is neither read nor written.
         """
         self.folder = folder
         self.device = device
         self.dtype = dtype
         self._batch_size = batch_size
-        self._keep = keep
+        self._keep: Keep = "none" if forget else keep
+        self._store_path = Path(":memory:") if forget else folder.samples_file
         self._store: Store | None = None
         self._samples: dict[str, Samples] = {}
         self._model: TextToImage | None = None
@@ -130,7 +139,7 @@ class Workbench:
             StoreError: it cannot be opened.
         """
         if self._store is None:
-            self._store = Store(self.folder.samples_file)
+            self._store = Store(self._store_path)
         return self._store
 
     def close(self) -> None:
@@ -152,7 +161,7 @@ class Workbench:
                 scorers = identity.of_classifier(entry.classifier), identity.of_clip(entry.clip)
                 of_model = identity.of_model(entry, self.device, self.dtype)
                 self._samples[model] = Samples(self.store, self.folder, of_model, scorers)
-            except (OSError, WeightsNotFoundError, StoreError) as error:
+            except (OSError, ValueError, WeightsNotFoundError, StoreError) as error:
                 raise CaseError(f"{model} cannot be judged: {error}") from error
         return self._samples[model]
 
@@ -212,22 +221,23 @@ class Workbench:
         Raises:
             CaseError: the model cannot generate.
         """
-        engine, work, known = self.engine(case.model), _Work(), self.known(case, design)
+        work, shown = _Work(), self._shown(design)
         with _in_words(case):
-            self._collect(case, design[known : known + engine.batch_size], self._shown(design), work)
+            size = self.engine(case.model).batch_size
+            self._collect(case, self.missing(case, design)[:size], shown, work)
             self._measured[case] = work
-            pace = Pace(engine.batch_size, work.seconds / work.generated if work.generated else None)
+            pace = Pace(size, work.seconds / work.generated if work.generated else None)
             self._remember(case.model, pace)
         return pace
 
-    def known(self, case: Case, design: Sequence[Pair]) -> int:
-        """How many samples of the first pairs of a design exist.
+    def missing(self, case: Case, design: Sequence[Pair]) -> list[Pair]:
+        """The pairs of a design whose samples do not exist, or lack a picture that is to be shown.
 
         Raises:
             CaseError: the store or the weights cannot be read.
         """
         with _in_words(case):
-            return len(_leading(self.samples(case.model).find(case, design, self._shown(design)), design))
+            return _without(design, self.samples(case.model).find(case, design, self._shown(design)))
 
     def visited(self, case: Case, design: int) -> int | None:
         """How many images the last verdict about the case took, on a design of that size."""
@@ -289,9 +299,9 @@ class Workbench:
 
     def _step(self, model: str, test: SequentialTest, seen: int, forecast: Forecast, soonest: int) -> int:
         """How many pairs to visit next: no more than the verdict is likely to need."""
-        engine = self.engine(model)
-        batch = engine.batch_size
-        if engine.overlap and soonest - seen > batch:  # all of them are needed whatever they show
+        maker = self.engine(model)
+        batch = maker.batch_size
+        if maker.overlap and soonest - seen > batch:  # all of them are needed whatever they show
             return min(soonest - seen, _STRETCH * batch)
         likely = min(forecast.images, forecast.at_best) - seen
         return min(max(likely, batch // 8, 1), batch, test.size - seen)
@@ -345,34 +355,39 @@ class Workbench:
         samples = self.samples(case.model)
         found = samples.find(case, pairs, shown)
         if len(found) < len(pairs):
-            engine = self.engine(case.model)  # loaded before the lock, so that others wait for images only
+            found |= self._score_anew(case, _without(pairs, found), shown)
+        if len(found) < len(pairs):
+            maker = self.engine(case.model)  # loaded before the lock, so that others wait for images only
             with self.folder.lock(case.id):
                 found |= samples.find(case, _without(pairs, found), shown)
-                found |= self._score_anew(case, _without(pairs, found), engine)
                 missing = _without(pairs, found)
                 start = time.perf_counter()
-                for made in engine.run(case, missing, lambda batch: self._keep_batch(case, batch, shown)):
+                for made in maker.run(case, missing, lambda batch: self._keep_batch(case, batch, shown)):
                     found |= made
                 work.generated += len(missing)
                 work.seconds += time.perf_counter() - start
         return [found[pair] for pair in pairs]
 
-    def _score_anew(self, case: Case, pairs: Sequence[Pair], engine: Engine) -> dict[Pair, Sample]:
-        """Score pictures that other scorers have left. An image is made again only where its picture cannot be read."""
-        pictures = self.samples(case.model).pictures(case, pairs)
-        loaded = {pair: self.folder.load_picture(path) for pair, path in pictures.items()}
-        images = {pair: image for pair, image in loaded.items() if image is not None}
+    def _score_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
+        """Score pictures that other scorers have left; the model is not needed. One that is not as it was is left."""
+        samples = self.samples(case.model)
+        pictures = samples.pictures(case, pairs)
+        size = self._batch_size or pacing.MOST
         found: dict[Pair, Sample] = {}
-        for start in range(0, len(images), engine.batch_size):
-            chunk = tuple(images)[start : start + engine.batch_size]
-            stacked = torch.stack([images[pair] for pair in chunk]).to(self.device)
-            batch = engine.score(case, chunk, stacked)
-            found |= self.samples(case.model).write(case, chunk, batch.scores, pictures)
+        for start in range(0, len(pictures), size):
+            chunk = list(pictures)[start : start + size]
+            loaded = {pair: self.folder.load_picture(pictures[pair]) for pair in chunk}
+            images = {pair: image for pair, image in loaded.items() if image is not None}
+            if images:
+                stacked = torch.stack(list(images.values())).to(self.device)
+                batch = engine.score(case, tuple(images), stacked, self.scorers(case.model))
+                samples.write(case, batch.pairs, batch.scores, pictures)
+                found |= samples.find(case, batch.pairs, shown)
         return found
 
     def _keep_batch(self, case: Case, batch: Batch, shown: Collection[Pair]) -> dict[Pair, Sample]:
         samples = self.samples(case.model)
-        pictures: Mapping[Pair, Path] = {
+        pictures = {
             pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
             for pair, image in zip(batch.pairs, batch.images, strict=True)
             if pair in shown

@@ -57,7 +57,7 @@ class Outlook:
         left = 0.0
         for case in self._to_come.values():
             at = by_id.get(case.case)
-            images = case.to_make if at is None else max(at["expected"] - max(at["images"], case.known), 0)
+            images = case.to_make if at is None else max(at["expected"] - max(at["images"], case.existing), 0)
             if images and case.model not in self._paces:
                 return pace, None
             left += images * self._paces.get(case.model, 0.0)

@@ -32,13 +32,13 @@ class Planned:
     """The size of its design."""
     expected: int
     """How many images its verdict will take: as many as last time, or as many as a model takes that does well."""
-    known: int
-    """How many of the first of them exist already."""
+    existing: int
+    """How many of these exist already."""
 
     @property
     def to_make(self) -> int:
         """How many images are expected to be generated."""
-        return max(self.expected - self.known, 0)
+        return self.expected - self.existing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Plan:
         """The plan in words."""
         models = ", ".join(dict.fromkeys(case.model for case in self.cases))
         most, expected = (sum(getattr(case, name) for case in self.cases) for name in ("most", "expected"))
-        known = sum(min(case.known, case.expected) for case in self.cases)
+        known = sum(case.existing for case in self.cases)
         looked_at = f"{most} images" if expected == most else f"about {expected} of {most} images"
         lines = [
             f"seedshift: {words.count(len(self.cases), 'case')} of {models} on {self.device} ({self.dtype}), "
@@ -97,7 +97,7 @@ class Plan:
         """Every case in a line."""
         return [
             f"  {case.nodeid}  {case.most} images at most, about {case.expected}"
-            + (f", {min(case.known, case.most)} exist" if case.known else "")
+            + (f", {case.existing} exist" if case.existing else "")
             for case in self.cases
         ]
 
@@ -157,10 +157,10 @@ def _to_make(
 
 
 def _planned(state: State, item: pytest.Item, case: Case) -> Planned:
-    test, design, bench = state.test(item, case), state.design(item, case), state.workbench
+    test, design = state.test(item, case), state.design(item, case)
     expected = _expected(state, case, test)
-    known = 0 if state.settings.plan and state.settings.fresh else bench.known(case, design)
-    return Planned(item.nodeid, case.model, case.id, test.size, expected, known)
+    missing = state.workbench.missing(case, design[:expected])
+    return Planned(item.nodeid, case.model, case.id, test.size, expected, expected - len(missing))
 
 
 def _expected(state: State, case: Case, test: SequentialTest) -> int:

@@ -91,10 +91,15 @@ class TerminalReport:
                     self._write_case(reporter, report, record)
             yield
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write verdicts.json, whatever ended the session: what was measured is never lost."""
         if self.records:
-            self._state.folder.write_verdicts(self.records)
+            try:
+                self._state.folder.write_verdicts(self.records)
+            except OSError as error:
+                file = words.relative(str(self._state.folder.verdicts_file))
+                self.write([f"seedshift: {file} cannot be written: {error.strerror}; samples are safe"], always=True)
+                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table of shifts × magnitudes."""

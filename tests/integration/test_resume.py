@@ -274,6 +274,7 @@ def test_a_larger_design_makes_only_what_it_has_more(pytester, after_undisturbed
 # Pictures ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pictures_are_kept_as_asked_and_later_only_the_missing_ones_are_made(pytester, undisturbed, run):
     _, made = run(*MEAN, "--seedshift-keep-images=none")
     assert made.total() == 2 * IMAGES
@@ -319,6 +320,7 @@ def test_an_unknown_choice_of_pictures_is_a_usage_error(run):
 # The control ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_drop_needs_no_run_of_the_control_and_every_case_shares_its_samples(pytester, undisturbed, run):
     result, made = run(*MEAN, "-k", "mean")
     result.assert_outcomes(failed=1, deselected=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,7 +17,7 @@ from torch import Tensor
 from pytest_seedshift import identity
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.folder import Picture, RunFolder
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.pairs import Label, Pair
 from pytest_seedshift.samples import Samples
@@ -106,7 +107,7 @@ def test_a_sample_that_is_to_be_shown_needs_its_picture(samples, folder):
     first, second = DESIGN[:2]
     pictures = {first: save(folder, samples, first)}
     write(samples, DESIGN[:2], pictures)
-    assert samples.find(CASE, DESIGN)[first].picture == pictures[first]
+    assert samples.find(CASE, DESIGN)[first].picture == pictures[first].path
     assert list(samples.find(CASE, DESIGN, shown=[first])) == [first, second]
     assert list(samples.find(CASE, DESIGN, shown=[first, second])) == [first]
     assert samples.pictures(CASE, DESIGN) == pictures
@@ -299,7 +300,8 @@ def test_a_picture_that_was_deleted_is_made_again(folder):
 def test_a_picture_is_the_image_that_was_scored(folder):
     result, _ = judge(folder)
     for sample in result.pictures:
-        image = folder.load_picture(sample.picture)[None]
+        digest = hashlib.sha256(sample.picture.read_bytes()).hexdigest()
+        image = folder.load_picture(Picture(sample.picture, digest))[None]
         assert Bright().score(image, [sample.pair.label])["clip"].item() == pytest.approx(sample.scores["clip"])
 
 
@@ -393,7 +395,7 @@ def test_what_a_model_made_before_it_broke_is_kept(folder):
         bench.double = Broken()
         with pytest.raises(CaseError, match="NaN or Inf in the image"):
             bench.run(CONTROL, test, DESIGN)
-        assert bench.known(CONTROL, DESIGN) == 8
+        assert len(bench.missing(CONTROL, DESIGN)) == len(DESIGN) - 8
     assert judge(folder, CONTROL)[1].total() == 8
 
 
@@ -405,7 +407,7 @@ def test_measuring_a_model_makes_the_first_batch_and_keeps_it(folder):
         assert bench.pace("toy-latent") is None
         pace = bench.measure(CONTROL, DESIGN)
         assert (pace.batch_size, bench.pace("toy-latent")) == (4, pace)
-        assert bench.known(CONTROL, DESIGN) == 4
+        assert len(bench.missing(CONTROL, DESIGN)) == len(DESIGN) - 4
     result, made = judge(folder, CONTROL)
     assert made.total() == 12
     with closing(Bench(folder)) as bench:
