@@ -184,7 +184,8 @@ class State:
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
         except OSError as error:
             raise pytest.UsageError(
-                f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror}"
+                f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "
+                f"({error.filename})"
             ) from None
         except store.StoreError as error:
             raise pytest.UsageError(str(error)) from None

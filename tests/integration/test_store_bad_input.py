@@ -175,7 +175,8 @@ def test_a_run_folder_that_cannot_be_written_to_is_an_error_in_words(run, store,
     arguments = [argument for argument in ONE if "batch-size" not in argument and "keep-images" not in argument]
     result = run(*arguments, *more)
     assert result.ret in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.TESTS_FAILED)
-    assert "toy-latent, mean +0.30: " in in_words(result)
+    if name == "pictures":  # what is needed from the start is found at the start
+        assert "toy-latent, mean +0.30: " in in_words(result)
     assert str(store.parent / name) in in_words(result)
 
 

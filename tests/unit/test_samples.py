@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image as Picture
+from PIL import Image as Pixels
 from torch import Tensor
 
 from pytest_seedshift import identity
@@ -111,7 +111,7 @@ def test_a_sample_that_is_to_be_shown_needs_its_picture(samples, folder):
     assert list(samples.find(CASE, DESIGN, shown=[first])) == [first, second]
     assert list(samples.find(CASE, DESIGN, shown=[first, second])) == [first]
     assert samples.pictures(CASE, DESIGN) == pictures
-    pictures[first].unlink()
+    pictures[first].path.unlink()
     assert list(samples.find(CASE, DESIGN, shown=[first])) == [second]
     assert samples.find(CASE, DESIGN)[first].picture is None
     assert samples.pictures(CASE, DESIGN) == {}
@@ -343,7 +343,7 @@ def test_a_picture_that_cannot_be_read_is_made_again(folder, monkeypatch, part):
 def test_a_picture_of_another_size_is_not_scored(folder, monkeypatch):
     before, _ = judge(folder, keep="all")
     broken = before.samples[5]
-    Picture.new("RGB", (3, 5)).save(broken.picture)
+    Pixels.new("RGB", (3, 5)).save(broken.picture)
     monkeypatch.setattr(identity, "of_clip", lambda source: "another")
     after, made = judge(folder, keep="all")
     assert made == {(False, broken.pair): 1}
