@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.pairs import Pair
 
-MOST = 64
+MOST = 32
 """The largest batch that is tried."""
 
 _ENOUGH = 1.1  # so much of the shortest time for an image is as good as the shortest
@@ -66,7 +66,7 @@ def _step_seconds(model: TextToImage, pairs: Sequence[Pair]) -> float | None:
     def after(step: int, state: Tensor) -> None:
         state.sum().item()  # a GPU works behind: wait for it
         times.append(time.perf_counter())
-        if step == 3 or (step and times[-1] - times[-2] > _LONG):
+        if step == 2 or (step and times[-1] - times[-2] > _LONG):
             raise _EnoughError
 
     try:

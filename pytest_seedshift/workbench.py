@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
     from pytest_seedshift.scores import Estimate, Finding
-    from pytest_seedshift.verdict import Forecast, Judgement, SequentialTest
+    from pytest_seedshift.verdict import Judgement, SequentialTest
 
 Keep: TypeAlias = Literal["report", "all", "none"]
 """Which pictures are saved: those that the report shows, all, or none."""
@@ -129,6 +129,11 @@ class Workbench:
         self._scorers: dict[str, Scorer] = {}
         self._measured: dict[Case, _Work] = {}
 
+    @property
+    def _overlaps(self) -> bool:
+        """Whether a batch is scored while the next one is generated. A CPU has no hands free for that."""
+        return self.device.startswith("cuda")
+
     # What is held ------------------------------------------------------------------------------------------------
 
     @property
@@ -207,8 +212,7 @@ class Workbench:
         model, scorers = self.model(name), self.scorers(name)
         if self._engine is None:
             size = self._batch_size or self._found_batch_size(model)
-            # On the CPU there is nothing beside which anything could run.
-            self._engine = Engine(model, scorers, size, overlap=self.device.startswith("cuda"))
+            self._engine = Engine(model, scorers, size, overlap=self._overlaps)
         return self._engine
 
     def pace(self, model: str) -> Pace | None:
@@ -278,7 +282,7 @@ class Workbench:
     def _run(self, case: Case, test: SequentialTest, design: Sequence[Pair], progress: OnProgress | None) -> CaseResult:
         work = self._measured.pop(case, None) or _Work()
         shown = self._shown(design)
-        seen = _leading(self.samples(case.model).find(case, design, shown), design)
+        seen: list[Sample] = []
         while True:
             control = self._collect(case.control, design[: len(seen)], shown, work) if test.compares else []
             values, reference = _columns(seen, test), _columns(control, test)
@@ -287,24 +291,27 @@ class Workbench:
                 break
             forecast = test.forecast(values, reference)
             if progress is not None:
-                leading = forecast.leading
-                progress(
-                    Progress(
-                        case, len(seen), work.generated, forecast.images, test.size, leading, values[leading.score]
-                    )
-                )
-            step = self._step(case.model, test, len(seen), forecast, test.soonest(values, reference))
+                at = len(seen), work.generated, forecast.images, test.size
+                progress(Progress(case, *at, forecast.leading, values[forecast.leading.score]))
+            likely = min(forecast.images, forecast.at_best) - len(seen)
+            certain = test.soonest(values, reference) - len(seen) if self._overlaps else 0
+            step = self._step(case.model, likely, certain)
             seen += self._collect(case, design[len(seen) : len(seen) + step], shown, work)
         return self._result(case, test, judgement, seen, shown, work)
 
-    def _step(self, model: str, test: SequentialTest, seen: int, forecast: Forecast, soonest: int) -> int:
-        """How many pairs to visit next: no more than the verdict is likely to need."""
-        maker = self.engine(model)
-        batch = maker.batch_size
-        if maker.overlap and soonest - seen > batch:  # all of them are needed whatever they show
-            return min(soonest - seen, _STRETCH * batch)
-        likely = min(forecast.images, forecast.at_best) - seen
-        return min(max(likely, batch // 8, 1), batch, test.size - seen)
+    def _step(self, model: str, likely: int, certain: int) -> int:
+        """How many pairs to visit next, of those that the verdict is likely and of those that it is certain to need."""
+        batch = self._size(model)
+        if certain > batch:  # in one go, as one batch can be scored while the next one is generated
+            return min(certain, _STRETCH * batch)
+        return min(max(likely, batch // 8, 1), batch)
+
+    def _size(self, model: str) -> int:
+        """The batch size; without loading a model that may not be needed."""
+        if self._model is not None and self._model.name == model:
+            return self.engine(model).batch_size
+        pace = self.pace(model)
+        return self._batch_size or (pacing.MOST if pace is None else pace.batch_size)
 
     def _shown(self, design: Sequence[Pair]) -> frozenset[Pair]:
         """The pairs whose pictures are to be kept."""
@@ -418,16 +425,6 @@ def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     for pair in pairs:
         by_label.setdefault(pair.label.name, pair)
     return tuple(by_label.values())[:STRIP]
-
-
-def _leading(found: Mapping[Pair, Sample], design: Sequence[Pair]) -> list[Sample]:
-    """The samples of the first pairs of a design, up to the first that does not exist."""
-    samples = []
-    for pair in design:
-        if pair not in found:
-            break
-        samples.append(found[pair])
-    return samples
 
 
 def _without(pairs: Sequence[Pair], found: Collection[Pair]) -> list[Pair]:

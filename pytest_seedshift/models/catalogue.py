@@ -5,6 +5,7 @@ Nothing here loads a model: this is read while tests are collected.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,7 @@ def find(name: str) -> Entry:
     raise ValueError(f"{unknown('model', name, _CATALOGUE)} (or a folder, or a hub id 'owner/name')")
 
 
+@cache
 def design(name: str, images: int | None) -> tuple[Pair, ...]:
     """The design of a model's cases: its class list and so many images; None for `pairs.default_images`.
 

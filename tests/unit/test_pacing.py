@@ -79,7 +79,7 @@ def test_a_batch_is_not_larger_than_the_design():
     assert pacing.find_batch_size(Timed(0.02, 0.0), DESIGN[:6]) == 4
 
 
-@pytest.mark.parametrize(("fixed", "steps"), [(0.001, 4), (0.3, 2)])
+@pytest.mark.parametrize(("fixed", "steps"), [(0.001, 3), (0.3, 2)])
 def test_only_a_few_steps_are_run_and_fewer_where_they_take_long(fixed, steps):
     model = Timed(fixed, 0.0)
     pacing.find_batch_size(model, DESIGN[:2])
