@@ -121,11 +121,11 @@ def make(
     try:
         cases = tuple(_planned(state, item, case) for item, case in judged)
         paces: dict[str, float] = {}
-        for model, (item, case) in _to_make(judged, cases).items():
+        for model, (item, case, planned) in _to_make(judged, cases).items():
             pace = state.workbench.pace(model)
             if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
                 try:
-                    pace = state.workbench.measure(case, state.design(item, case))
+                    pace = state.workbench.measure(case, state.design(item, case)[: planned.expected])
                 except CaseError:
                     if measure == "all":  # all that was asked for; in a run the case itself will say what is wrong
                         raise
@@ -147,12 +147,12 @@ def make(
 
 def _to_make(
     judged: Sequence[tuple[pytest.Item, Case]], cases: Sequence[Planned]
-) -> dict[str, tuple[pytest.Item, Case]]:
+) -> dict[str, tuple[pytest.Item, Case, Planned]]:
     """By model, the first item for which images are to be generated."""
-    found: dict[str, tuple[pytest.Item, Case]] = {}
+    found: dict[str, tuple[pytest.Item, Case, Planned]] = {}
     for (item, case), planned in zip(judged, cases, strict=True):
         if planned.to_make:
-            found.setdefault(case.model, (item, case))
+            found.setdefault(case.model, (item, case, planned))
     return found
 
 

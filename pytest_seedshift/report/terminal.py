@@ -130,7 +130,7 @@ class TerminalReport:
         left = self._outlook.now([])[1]
         reporter.write(f"  {place} {case.model} {case.describe():<18} {words.figures(record)}  ")
         reporter.write(_MARKS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
-        reporter.write(f"  {record['images']} images" if record["images"] else "")
+        reporter.write(f"  {words.count(record['images'], 'image')}" if record["images"] else "")
         reporter.write(f"  about {words.duration(left)} left\n" if left else "\n")
 
     def _closing_lines(self) -> list[str]:

@@ -91,22 +91,22 @@ def percent(certainty: float) -> str:
 def progress(at: Progress, pace: float | None, left: float | None) -> str:
     """How far a case has come, what it waits for, and how fast.
 
-    `toy-latent mean +0.30: 74 of about 214 images · top-1 0.41 (0.30–0.53) < 0.60 · 41 images/s · about 5 s left`
+    `toy-latent mean +0.30: 74 of 400 images, about 214 expected · top-1 0.41 (0.30–0.53) < 0.60 · 41 images/s · about
+    5 s left`
     """
-    waits = f"{at.case.model} {at.case.describe()}: {at.images} of about {at.expected} images"
-    parts = [
-        waits if at.expected < at.design else f"{at.case.model} {at.case.describe()}: {images(at.images, at.design)}"
-    ]
-    if at.images:
-        from pytest_seedshift.verdict import estimate
+    from pytest_seedshift.verdict import estimate
 
-        kind, found = SCORES[at.leading.score], estimate(at.leading.score, at.values, stopped=True)
+    parts = [f"  {at.case.model} {at.case.describe()}: {at.images} of {at.design} images"]
+    if at.expected < at.design:
+        parts[0] += f", about {at.expected} expected"
+    if at.images:
         text = comparison(at.leading)
         if at.leading.kind == "min":
+            kind, found = SCORES[at.leading.score], estimate(at.leading.score, at.values, stopped=True)
             shown = kind.format(at.leading.measured)
             text = text.replace(shown, f"{shown} ({kind.format(found.low)}–{kind.format(found.high)})", 1)
         parts.append(text)
-    return " · ".join(["  " + parts[0], *parts[1:], *_pace(pace, left)])
+    return " · ".join([*parts, *_pace(pace, left)])
 
 
 def progress_of_all(

@@ -56,7 +56,11 @@ def test_the_example_tests_pass(pytester, run):
     ("script", "arguments", "line"),
     [
         ("startup.py", ["--runs", "1"], "cost of the plugin, median of the pairs*"),
-        ("images.py", ["--images", "16", "--batch-sizes", "8,16", "--threads", "1"], "*ms an image, scored*"),
+        ("images.py", ["--short"], "*ms an image, scored*"),
+        ("floor.py", ["--short"], "run / floor * of the medians"),
+        ("naive.py", ["--short"], "naive / early *"),
+        ("resume.py", ["--short"], "warm / cold *"),
+        ("verdicts.py", ["--short"], "exact / early *"),
     ],
 )
 def test_the_benchmarks_run_in_a_short_form(pytester, script, arguments, line):

@@ -10,6 +10,8 @@ import sys
 import pytest
 from runs import EASY, ONE
 
+from pytest_seedshift.report import live
+
 
 def on_a_terminal(folder, *arguments) -> str:
     """Run pytest with a pseudo-terminal as its output, and give what it wrote."""
@@ -49,3 +51,19 @@ def test_the_case_in_work_counts_its_images_and_its_line_replaces_them(pytester)
 def test_quiet_runs_do_not_count(pytester):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
     assert "of 16 images" not in on_a_terminal(pytester.path, *ONE, "-q")
+
+
+def test_a_log_gets_a_line_now_and_then(pytester, run, monkeypatch):
+    monkeypatch.setattr(live, "_LOG_EVERY", 0.0)
+    result = run(*ONE, "--seedshift-batch-size=8", "-k", "mean")
+    result.stdout.fnmatch_lines(["  toy-latent mean +0.30: 8 of 16 images · top-1 * · *images/s*"])
+    result.stdout.no_fnmatch_line("*\x1b*")
+
+
+@pytest.mark.slow
+def test_under_xdist_one_line_tells_of_all_workers(pytester):
+    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    written = on_a_terminal(pytester.path, *ONE, "-n2", "--seedshift-batch-size=2")
+    assert "seedshift: 2 cases of toy-latent on cpu (float32), 32 images, certainty 0.99" in written
+    assert " of 2 cases · " in written
+    assert "in work: toy-latent " in written
