@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pytest_seedshift import scorers
 
@@ -21,20 +21,62 @@ OnStep: TypeAlias = "Callable[[int, Tensor], None]"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of a model before it is loaded.
+class Scheduler:
+    """The sampler that a pipeline gets in place of its own: a class of diffusers and what its configuration changes."""
 
-    `steps` and `guidance` are None where the pipeline's own defaults hold. `classes` names the class list whose labels
-    it is asked for, `classifier` and `clip` are the sources of the scorers' weights.
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a model before it is loaded; None leaves it to the pipeline.
+
+    Attributes:
+        name: as the user writes it.
+        pipeline: where it is: folders, single files (`.safetensors`), hub ids, tried in this order.
+        revision: of a hub id.
+        scheduler: see `Scheduler`.
+        steps: denoising steps.
+        guidance: `guidance_scale`.
+        height: of an image, in pixels.
+        width: of an image, in pixels.
+        dtype: by kind of device (`cuda`, `cpu`, …), the name of the number type.
+        call: what every call of the pipeline is given besides.
+        classes: the class list whose labels it is asked for: a name, or the path of a CSV file.
+        classifier: the source of the classifier's weights.
+        clip: the source of CLIP's weights.
+        memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
+        licence: a note for the user.
     """
 
     name: str
-    source: str
+    pipeline: tuple[str, ...]
+    revision: str | None = None
+    scheduler: Scheduler | None = None
     steps: int | None = None
     guidance: float | None = None
+    height: int | None = None
+    width: int | None = None
+    dtype: tuple[tuple[str, str], ...] = ()
+    call: tuple[tuple[str, Any], ...] = ()
     classes: str = "imagenet100"
     classifier: str = scorers.DEFAULT_CLASSIFIER
     clip: str = scorers.DEFAULT_CLIP
+    memory: float | None = None
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Which axes of one seed vector, without the batch, are its channels, height and width.
+
+    Axes that are none of these (frames, of which an image has one) belong to the channels.
+    """
+
+    channels: int = 0
+    height: int = 1
+    width: int = 2
 
 
 class TextToImage(Protocol):
@@ -49,8 +91,12 @@ class TextToImage(Protocol):
         """A hash of all that can change an image: weights, scheduler, steps, guidance, number type."""
 
     @property
-    def seed_shape(self) -> tuple[int, int, int]:
-        """The shape of one seed vector: channels, height, width."""
+    def seed_shape(self) -> tuple[int, ...]:
+        """The shape of one seed vector, as the model itself draws it."""
+
+    @property
+    def seed_axes(self) -> Axes:
+        """Which of its axes are channels, height and width."""
 
     def generate(
         self, pairs: Sequence[Pair], shift: ShiftFunction | None = None, on_step: OnStep | None = None
