@@ -56,8 +56,8 @@ def main() -> None:
         engine = bench.engine(processes.MODEL)
         batch = min(engine.batch_size, options.images)
         images = options.images // batch * batch
-        design = catalogue.design(processes.MODEL, images)
-        asked = thresholds.load(None, Path(name), catalogue.find)
+        design = catalogue.shipped().design(processes.MODEL, images)
+        asked = thresholds.load(None, Path(name), catalogue.shipped().find)
 
         def run(case: Case) -> None:
             bench.run(case, SequentialTest(asked.constraints(case), images, exact=True), design)

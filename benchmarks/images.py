@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Workbench(RunFolder(Path(folder)), device, dtype)
         model, scorers = bench.model(options.model), bench.scorers(options.model)
-    pairs = catalogue.design(options.model, None)[: options.images]
+    pairs = catalogue.shipped().design(options.model, None)[: options.images]
     control = Case(options.model)
 
     def seconds(size: int, used: tuple) -> float:

@@ -48,8 +48,8 @@ def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
 
     from pytest_seedshift import pairs
 
-    entry = catalogue.find(processes.MODEL)
-    diffusion = DiffusionPipeline.from_pretrained(entry.source)
+    entry = catalogue.shipped().find(processes.MODEL)
+    diffusion = DiffusionPipeline.from_pretrained(entry.pipeline[0])
     diffusion.set_progress_bar_config(disable=True)
     shape = (diffusion.unet.config.in_channels, diffusion.unet.config.sample_size, diffusion.unet.config.sample_size)
     classify = pipeline("image-classification", model=entry.classifier)
@@ -167,7 +167,7 @@ def main() -> None:
     else:
         arguments, chunks = [f"--seedshift-images={options.images}"], CHUNKS
         sizes = DEFAULT_SHIFTS, DEFAULT_MAGNITUDES, options.images
-    cases, design = grid([processes.MODEL], *sizes[:2]), catalogue.design(processes.MODEL, sizes[2])
+    cases, design = grid([processes.MODEL], *sizes[:2]), catalogue.shipped().design(processes.MODEL, sizes[2])
     everything = [(c.shift, c.magnitude, p.label.name, p.label.index, p.seed) for c in cases for p in design]
     made = len(everything) if options.whole else max(2 * chunks, min(options.naive_images, len(everything)))
     chosen = [everything[row * len(everything) // made] for row in range(made)]  # evenly over all cases

@@ -48,7 +48,7 @@ def main() -> None:
         shifts, magnitudes, options.images, options.orders = ["mean"], [0.1, 0.3], 32, 20
     cases = grid([processes.MODEL], shifts, magnitudes)
     with tempfile.TemporaryDirectory() as folder:
-        asked = thresholds.load(options.thresholds, Path(folder), catalogue.find)
+        asked = thresholds.load(options.thresholds, Path(folder), catalogue.shipped().find)
         tests = {
             case: SequentialTest(asked.constraints(case), options.images, asked.certainty, exact=True) for case in cases
         }
@@ -96,7 +96,7 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
     run_folder = RunFolder(folder)
     run_folder.prepare()
     bench = Workbench(run_folder, *devices.resolve(None, None), keep="none")
-    design = catalogue.design(processes.MODEL, images)
+    design = catalogue.shipped().design(processes.MODEL, images)
     columns = {}
     for number, (case, test) in enumerate(tests.items(), 1):
         known = bench.known(case, design)

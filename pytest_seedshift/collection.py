@@ -12,11 +12,11 @@ import pytest
 
 from pytest_seedshift import cases, options
 from pytest_seedshift.cases import Case
-from pytest_seedshift.models import catalogue
 from pytest_seedshift.names import CASE_FIXTURES, MARKER, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
+    from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.options import Settings
     from pytest_seedshift.scores import Constraint
 
@@ -29,6 +29,7 @@ class Request:
     """What a reliability test asks for: the settings, with what its marker says above them."""
 
     settings: Settings
+    catalogue: Catalogue
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
 
     def cases(self, *, models_only: bool = False) -> list[Case]:
@@ -39,7 +40,7 @@ class Request:
         """
         try:
             for model in self.settings.models:
-                catalogue.find(model)
+                self.catalogue.find(model)
             if models_only:
                 return [Case(model) for model in self.settings.models]
             return cases.grid(self.settings.models, self.settings.shifts, self.settings.magnitudes)
@@ -47,14 +48,14 @@ class Request:
             raise pytest.UsageError(str(error)) from None
 
 
-def read_marker(settings: Settings, mark: pytest.Mark | None, where: str) -> Request:
+def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | None, where: str) -> Request:
     """Lay a test's marker over the settings; `where` names the test in an error.
 
     Raises:
         pytest.UsageError: an argument that the marker does not take, or a value that cannot be used.
     """
     if mark is None:
-        return Request(settings)
+        return Request(settings, catalogue)
     where = f"{where}: @pytest.mark.{MARKER}"
     if mark.args:
         raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(_ARGUMENTS)}")
@@ -78,7 +79,7 @@ def read_marker(settings: Settings, mark: pytest.Mark | None, where: str) -> Req
         if not isinstance(given["exact"], bool):
             raise pytest.UsageError(f"{where} exact={given['exact']!r}: give True or False")
         changes["exact"] = given["exact"]
-    return Request(dataclasses.replace(settings, **changes), _constraints(given, where))
+    return Request(dataclasses.replace(settings, **changes), catalogue, _constraints(given, where))
 
 
 def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:

@@ -43,7 +43,7 @@ class Hooks:
         folder = self._state.workerinput.get("seedshift_board")
         self._board = None if folder is None else Board(Path(folder))
         self._planned = False
-        collection.Request(self._state.settings).cases()
+        collection.Request(self._state.settings, self._state.catalogue).cases()
 
     def register_reports(self) -> None:
         """Register the hooks that report. A worker of pytest-xdist leaves that to its controller."""
@@ -112,7 +112,9 @@ class Hooks:
         """
         mark = metafunc.definition.get_closest_marker(MARKER)
         try:
-            request = collection.read_marker(self._state.settings, mark, metafunc.definition.nodeid)
+            request = collection.read_marker(
+                self._state.settings, self._state.catalogue, mark, metafunc.definition.nodeid
+            )
             collection.parametrize(metafunc, request)
         except pytest.UsageError as error:
             if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's

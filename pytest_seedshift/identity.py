@@ -19,26 +19,31 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.pairs import Pair
 
-MAKING = 1
+MAKING = 2
 """Raise this when a change to this package changes images or scores: noise, shifts, the order of draws, rounding."""
 
 
 def of_model(entry: Entry, device: str, dtype: str) -> str:
     """The fingerprint of all that can change a model's images.
 
-    Weights and configuration, number of steps, guidance, number type, kind of device, and the versions of the
-    libraries that run it: what an upgrade changes must be measured anew.
+    Weights and configuration, scheduler, number of steps, guidance, size, what else its call is given, number type,
+    kind of device, and the versions of the libraries that run it: what an upgrade changes must be measured anew. Which
+    of several sources and which revision was used is told by its content.
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
+        ValueError: what lies there must not be loaded or is no pipeline.
     """
-    return weights.fingerprint(
-        weights.locate_pipeline(entry.source),
+    return weights.locate_pipeline(entry.pipeline, entry.revision).fingerprint(
         MAKING,
         device.partition(":")[0],
         dtype,
+        None if entry.scheduler is None else (entry.scheduler.name, entry.scheduler.options),
         entry.steps,
         entry.guidance,
+        entry.height,
+        entry.width,
+        entry.call,
         *_versions("torch", "diffusers", "transformers"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,10 @@ _INCOMPLETE = "newly initialized"
 
 @contextmanager
 def complete(what: str) -> Iterator[None]:
-    """Show no progress bars, no advice, and accept no checkpoint of which weights are missing.
+    """Show no progress bars, no advice, no warnings, and accept no checkpoint of which weights are missing.
+
+    What the libraries warn of, such as a configuration of an older version, the user of a model can do nothing about;
+    where warnings are errors, it would keep the model from being loaded.
 
     Args:
         what: what is being loaded, for the error.
@@ -33,7 +37,9 @@ def complete(what: str) -> Iterator[None]:
         library.disable_default_handler()
         logger.addHandler(notes)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         for library, logger, verbosity in zip(libraries, loggers, before, strict=True):
             logger.removeHandler(notes)

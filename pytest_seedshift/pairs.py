@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.suggest import unknown
@@ -31,7 +32,8 @@ The default thresholds.toml says what that can tell. Seldom is the whole design 
 
 IMAGES_PER_CLASS = 4
 
-_CLASS_LISTS = ("imagenet100", "toy16")
+CLASS_LISTS = ("imagenet100", "toy16")
+"""The class lists that are shipped with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +66,54 @@ class Pair:
 
 
 def class_list(name: str) -> tuple[Label, ...]:
-    """The labels of a class list that is shipped with the package: `imagenet100` or `toy16`.
+    """The labels of a class list: one that is shipped with the package, or a CSV file of the user's.
 
     `imagenet100` is the list of Tian et al., *Contrastive Multiview Coding* (arXiv 1906.05849), with ImageNet-1k's
     indices; the paper does not say which list of 100 classes it used.
 
+    Args:
+        name: `imagenet100`, `toy16`, or the path of a file with the columns `label` and `index`, in UTF-8; further
+            columns are left alone.
+
     Raises:
-        ValueError: there is no such list.
+        ValueError: there is no such list, or something in the file is no label or no index.
     """
-    if name not in _CLASS_LISTS:
-        raise ValueError(unknown("class list", name, _CLASS_LISTS))
-    text = files("pytest_seedshift").joinpath("classes", f"{name}.csv").read_text(encoding="utf-8")
-    return tuple(Label(row["label"], int(row["index"])) for row in csv.DictReader(text.splitlines()))
+    if name in CLASS_LISTS:
+        text = files("pytest_seedshift").joinpath("classes", f"{name}.csv").read_text(encoding="utf-8")
+    elif name.endswith(".csv"):
+        try:
+            text = Path(name).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
+            raise ValueError(f"the class list {name} cannot be read: {reason}") from None
+    else:
+        raise ValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
+    return _labels(text, name)
+
+
+def _labels(text: str, name: str) -> tuple[Label, ...]:
+    rows = csv.DictReader(text.splitlines())
+    lacking = {"label", "index"} - set(rows.fieldnames or ())
+    if lacking:
+        raise ValueError(f"the class list {name} lacks the column {min(lacking)!r}: its first line names the columns")
+    labels: dict[str, Label] = {}
+    indices: dict[int, str] = {}
+    for row in rows:
+        where = f"the class list {name}, line {rows.line_num}"
+        label, index = (row["label"] or "").strip(), (row["index"] or "").strip()
+        if not label:
+            raise ValueError(f"{where}: no label")
+        if not (index.isascii() and index.isdigit()):
+            raise ValueError(f"{where}: index {index!r} of {label!r}: give a whole number of at least 0")
+        if label in labels:
+            raise ValueError(f"{where}: the label {label!r} stands there twice")
+        if int(index) in indices:
+            raise ValueError(f"{where}: the index {index} of {label!r} is that of {indices[int(index)]!r}")
+        labels[label] = Label(label, int(index))
+        indices[int(index)] = label
+    if not labels:
+        raise ValueError(f"the class list {name} has no classes")
+    return tuple(labels.values())
 
 
 def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from pytest_seedshift import collection, options
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
 from pytest_seedshift.weights import WeightsNotFoundError
 
@@ -29,6 +30,7 @@ class State:
 
     config: pytest.Config
     settings: options.Settings
+    _catalogue: catalogues.Catalogue | None = None
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
 
@@ -54,6 +56,20 @@ class State:
         return given
 
     @property
+    def catalogue(self) -> catalogues.Catalogue:
+        """The models that have a name, the user's among them.
+
+        Raises:
+            pytest.UsageError: a file cannot be read, or says something invalid of a model.
+        """
+        if self._catalogue is None:
+            try:
+                self._catalogue = catalogues.load(self.config.rootpath, self.settings.thresholds)
+            except ValueError as error:
+                raise pytest.UsageError(str(error)) from None
+        return self._catalogue
+
+    @property
     def thresholds(self) -> Thresholds:
         """All thresholds.
 
@@ -64,7 +80,7 @@ class State:
             from pytest_seedshift import thresholds
 
             try:
-                self._thresholds = thresholds.load(self.settings.thresholds, self.config.rootpath, catalogue.find)
+                self._thresholds = thresholds.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
             except thresholds.ThresholdsError as error:
                 raise pytest.UsageError(str(error)) from None
         return self._thresholds
@@ -81,7 +97,7 @@ class State:
             from pytest_seedshift.workbench import Workbench
 
             try:
-                device, dtype = devices.resolve(self.settings.device, self.settings.dtype)
+                device, _ = devices.resolve(self.settings.device, self.settings.dtype)
             except ValueError as error:
                 raise pytest.UsageError(f"--seedshift-device: {error}") from None
             if device == "cpu" and self.worker:
@@ -89,7 +105,8 @@ class State:
             self._workbench = Workbench(
                 self.folder,
                 device,
-                dtype,
+                self.settings.dtype,
+                catalogue=self.catalogue,
                 batch_size=self.settings.batch_size,
                 keep=self.settings.keep_images,
                 forget=self._only_asks,
@@ -108,7 +125,7 @@ class State:
 
     def request(self, item: pytest.Item) -> collection.Request:
         """What the item's test asks for."""
-        return collection.read_marker(self.settings, item.get_closest_marker(MARKER), item.nodeid)
+        return collection.read_marker(self.settings, self.catalogue, item.get_closest_marker(MARKER), item.nodeid)
 
     def constraints(self, item: pytest.Item, case: Case) -> tuple[Constraint, ...]:
         """What is asked of an item's case.
@@ -124,7 +141,7 @@ class State:
 
     def design(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
         """The pairs that an item's case is defined on."""
-        return catalogue.design(case.model, self.request(item).settings.images)
+        return self.catalogue.design(case.model, self.request(item).settings.images)
 
     def test(self, item: pytest.Item, case: Case) -> SequentialTest:
         """What decides about an item's case.
@@ -166,16 +183,33 @@ class State:
         Raises:
             pytest.UsageError: one that cannot be used.
         """
-        from pytest_seedshift import store
-
         _ = self.thresholds
+        designs = list(dict.fromkeys(designs))
         try:
-            for model, images in dict.fromkeys(designs):
-                catalogue.design(model, images)
-                catalogue.check_weights(catalogue.find(model))
+            for model, images in designs:
+                self.catalogue.design(model, images)
+                self.catalogue.check_weights(self.catalogue.find(model))
         except (ValueError, WeightsNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
         _ = self.workbench
+        warnings = self._prepare_folder()
+        self._fetch(dict.fromkeys(model for model, _ in designs))
+        return warnings
+
+    def _fetch(self, models: Iterable[str]) -> None:
+        """Download what is missing, once, before any worker of pytest-xdist needs it, and let the user see it come."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            try:
+                for model in models:
+                    self.catalogue.fetch_weights(self.catalogue.find(model))
+            except (OSError, ValueError, WeightsNotFoundError) as error:
+                raise pytest.UsageError(str(error)) from None
+
+    def _prepare_folder(self) -> list[str]:
+        """Make the run folder and the store; see `check_ground`."""
+        from pytest_seedshift import store
+
         try:
             self.folder.prepare()
             if self._only_asks:

@@ -12,13 +12,14 @@ The file's tables, from the widest to the narrowest; the narrowest that names a 
 A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
 of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`.
 
+`[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
+
 `[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited.
 """
 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -28,7 +29,7 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_seedshift import shifts
+from pytest_seedshift import documents, shifts
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
 from pytest_seedshift.suggest import unknown
@@ -119,11 +120,10 @@ def load(path: Path | None, root: Path, check_model: Callable[[str], object]) ->
         if not path.exists():
             return parse(default_text(), f"{FILE_NAME} (shipped)", check_model, shipped=True)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ThresholdsError(f"{path}: cannot be read: {reason}") from None
-    return parse(text, str(path), check_model)
+        document = documents.read(path)
+    except documents.DocumentError as error:
+        raise ThresholdsError(str(error)) from None
+    return _parse(document, str(path), check_model)
 
 
 def default_text() -> str:
@@ -134,13 +134,20 @@ def default_text() -> str:
 def parse(text: str, source: str, check_model: Callable[[str], object], *, shipped: bool = False) -> Thresholds:
     """Read the text of a thresholds file; see `load`."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ThresholdsError(f"{source}: not valid TOML: {error}") from None
-    known = ("default", "shift", "model", "verdict")
+        document = documents.parse(text, source)
+    except documents.DocumentError as error:
+        raise ThresholdsError(str(error)) from None
+    return _parse(document, source, check_model, shipped=shipped)
+
+
+def _parse(
+    document: Mapping[str, Any], source: str, check_model: Callable[[str], object], *, shipped: bool = False
+) -> Thresholds:
+    known = ("default", "shift", "model", "models", "verdict")
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
+    _table(document.get("models", {}), f"{source}: [models]")
     default = _constraints(_table(document.get("default", {}), f"{source}: [default]"), f"{source}: [default]")
     everywhere = _Section(default, _shift_tables(document.get("shift", {}), source, "shift"))
     models = {}

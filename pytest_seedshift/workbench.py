@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_seedshift import devices, engine, identity, pacing, verdict
+from pytest_seedshift import devices, engine, identity, pacing, verdict, weights
+from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Batch, Engine
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.samples import Sample, Samples
 from pytest_seedshift.store import Pace, Store, StoreError
 from pytest_seedshift.weights import WeightsNotFoundError
@@ -22,6 +23,7 @@ from pytest_seedshift.weights import WeightsNotFoundError
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
     from pytest_seedshift.scores import Estimate, Finding
@@ -105,20 +107,23 @@ class Workbench:
         self,
         folder: RunFolder,
         device: str,
-        dtype: str,
+        dtype: str | None,
         *,
+        catalogue: Catalogue | None = None,
         batch_size: int | None = None,
         keep: Keep = "report",
         forget: bool = False,
     ) -> None:
-        """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`).
+        """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
+        `catalogue` says what the names of models stand for; None for the shipped one.
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
         `forget` the store is neither read nor written.
         """
         self.folder = folder
         self.device = device
-        self.dtype = dtype
+        self.catalogue = catalogue or catalogues.shipped()
+        self._dtype = dtype
         self._batch_size = batch_size
         self._keep: Keep = "none" if forget else keep
         self._store_path = Path(":memory:") if forget else folder.samples_file
@@ -127,6 +132,7 @@ class Workbench:
         self._model: TextToImage | None = None
         self._engine: Engine | None = None
         self._scorers: dict[str, Scorer] = {}
+        self._checked: set[str] = set()
         self._measured: dict[Case, _Work] = {}
 
     @property
@@ -154,6 +160,29 @@ class Workbench:
         self._store = self._model = self._engine = None
         self._samples.clear()
 
+    def dtype(self, model: str) -> str:
+        """The number type of a model: what was asked for, else what its entry names for the device, else the device's.
+
+        Raises:
+            ValueError: an unknown model.
+        """
+        return self._dtype or self.catalogue.find(model).dtype_on(self.device) or devices.resolve(self.device, None)[1]
+
+    def notes(self, model: str) -> list[str]:
+        """What the user should know of how a model is run.
+
+        Raises:
+            CaseError: weights that cannot be had.
+        """
+        entry = self.catalogue.find(model)
+        try:
+            parts = weights.locate_pipeline(entry.pipeline, entry.revision).parts
+        except (OSError, ValueError, WeightsNotFoundError) as error:
+            raise CaseError(f"{model} cannot be judged: {error}") from error
+        if weights.SAFETY_CHECKER not in parts:
+            return []
+        return [f"the safety checker of {model} is off: images that it blackens would be scored as the model's own"]
+
     def samples(self, model: str) -> Samples:
         """A model's samples. The model itself is not loaded.
 
@@ -161,10 +190,10 @@ class Workbench:
             CaseError: weights that cannot be had, or a store that cannot be opened.
         """
         if model not in self._samples:
-            entry = catalogue.find(model)
+            entry = self.catalogue.find(model)
             try:
                 scorers = identity.of_classifier(entry.classifier), identity.of_clip(entry.clip)
-                of_model = identity.of_model(entry, self.device, self.dtype)
+                of_model = identity.of_model(entry, self.device, self.dtype(model))
                 self._samples[model] = Samples(self.store, self.folder, of_model, scorers)
             except (OSError, ValueError, WeightsNotFoundError, StoreError) as error:
                 raise CaseError(f"{model} cannot be judged: {error}") from error
@@ -176,11 +205,13 @@ class Workbench:
         Raises:
             CaseError: it cannot be loaded.
         """
+        from pytest_seedshift.models import load  # all of diffusers, which a run whose samples exist does not need
+
         if self._model is None or self._model.name != name:
             self._model = self._engine = None
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
             try:
-                self._model = catalogue.load(catalogue.find(name), self.device, self.dtype)
+                self._model = load.load(self.catalogue.find(name), self.device, self.dtype(name))
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise CaseError(f"{name} cannot be loaded: {error}") from error
         return self._model
@@ -194,14 +225,22 @@ class Workbench:
         from pytest_seedshift.scorers.clip import ClipScore
         from pytest_seedshift.scorers.vit import Classifier
 
-        entry = catalogue.find(name)
+        entry = self.catalogue.find(name)
         for source, load in ((entry.classifier, Classifier.load), (entry.clip, ClipScore.load)):
             if source not in self._scorers:
                 try:
                     self._scorers[source] = load(source, self.device)
                 except (OSError, ValueError, WeightsNotFoundError) as error:
                     raise CaseError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
-        return self._scorers[entry.classifier], self._scorers[entry.clip]
+        found = self._scorers[entry.classifier], self._scorers[entry.clip]
+        if name not in self._checked:
+            try:
+                for scorer in found:
+                    scorer.check(pairing.class_list(entry.classes))
+            except ValueError as error:
+                raise CaseError(f"{name} cannot be judged: {error}") from error
+            self._checked.add(name)
+        return found
 
     def engine(self, name: str) -> Engine:
         """The model with its scorers, at a batch size that suits it.
@@ -217,7 +256,8 @@ class Workbench:
 
     def pace(self, model: str) -> Pace | None:
         """How the model ran on this device before; None where it did not."""
-        return self.store.pace(self.samples(model).model, devices.describe(self.device))
+        of_model = self.samples(model).model  # first, as it says of which model a store could not be opened
+        return self.store.pace(of_model, devices.describe(self.device))
 
     def measure(self, case: Case, design: Sequence[Pair]) -> Pace:
         """Find the pace of a case's model by making the next batch of the case, which is kept.
@@ -252,7 +292,7 @@ class Workbench:
         with self.folder.lock(f"batch size {model.name}"):  # processes that measure at once measure each other
             pace = self.pace(model.name)
             if pace is None:
-                design = catalogue.design(model.name, None)
+                design = self.catalogue.design(model.name, None)
                 pace = Pace(pacing.find_batch_size(model, design))
                 self._remember(model.name, pace)
         return pace.batch_size
@@ -354,7 +394,7 @@ class Workbench:
             generated=work.generated,
             seconds=work.seconds,
             device=self.device,
-            dtype=self.dtype,
+            dtype=self.dtype(case.model),
         )
 
     def _collect(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair], work: _Work) -> list[Sample]:

@@ -39,7 +39,7 @@ def main() -> None:
 
 def by_class(bench: Workbench, case: Case) -> Tensor:
     """A case's images, sorted so that a column is a class and a row a seed index: (64, 3, 64, 64) in [0, 1]."""
-    pairs = sorted(catalogue.design(case.model, 64), key=lambda pair: (pair.seed, pair.label.index))
+    pairs = sorted(catalogue.shipped().design(case.model, 64), key=lambda pair: (pair.seed, pair.label.index))
     (images,) = bench.engine(case.model).run(case, pairs, lambda batch: batch.images)
     return images
 

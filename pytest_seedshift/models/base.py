@@ -20,6 +20,10 @@ OnStep: TypeAlias = "Callable[[int, Tensor], None]"
 """Called after every denoising step with its index (0, 1, …) and the state, one row a pair."""
 
 
+ANY_DEVICE = "*"
+"""In place of a kind of device, in `Entry.dtype`: all that are not named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scheduler:
     """The sampler that a pipeline gets in place of its own: a class of diffusers and what its configuration changes."""
@@ -41,7 +45,7 @@ class Entry:
         guidance: `guidance_scale`.
         height: of an image, in pixels.
         width: of an image, in pixels.
-        dtype: by kind of device (`cuda`, `cpu`, …), the name of the number type.
+        dtype: by kind of device (`cuda`, `cpu`, …, or `ANY_DEVICE`), the name of the number type.
         call: what every call of the pipeline is given besides.
         classes: the class list whose labels it is asked for: a name, or the path of a CSV file.
         classifier: the source of the classifier's weights.
@@ -65,6 +69,11 @@ class Entry:
     clip: str = scorers.DEFAULT_CLIP
     memory: float | None = None
     licence: str = ""
+
+    def dtype_on(self, device: str) -> str | None:
+        """The number type for a device, such as `cuda:0`; None where the entry names none for its kind."""
+        by_kind = dict(self.dtype)
+        return by_kind.get(device.partition(":")[0], by_kind.get(ANY_DEVICE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,88 +1,191 @@
-"""The models that have a name, and what a name, a folder or a hub id stands for.
+"""The models that have a name, and what a name, a path or a hub id stands for.
 
 Nothing here loads a model: this is read while tests are collected.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import documents, scorers, weights
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models.base import Entry
+from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
+from pytest_seedshift.scorers import tags
 from pytest_seedshift.suggest import unknown
-from pytest_seedshift.weights import probe
 
 if TYPE_CHECKING:
-    from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.pairs import Pair
 
-
-def _shipped(folder: str, name: str) -> str:
-    return str(files("pytest_seedshift").joinpath(folder, "toys", name))
-
-
-_CATALOGUE = {
-    entry.name: entry
-    for entry in (
-        Entry(
-            "toy-latent",
-            _shipped("models", "toy-latent"),
-            steps=10,
-            guidance=1.0,
-            classes="toy16",
-            classifier=_shipped("scorers", "toy-vit"),
-            clip=_shipped("scorers", "toy-clip"),
-        ),
-        Entry("sd21", "stabilityai/stable-diffusion-2-1"),
-        Entry("sd21-base", "stabilityai/stable-diffusion-2-1-base"),
-    )
+_SCORERS = {
+    "imagenet": (scorers.DEFAULT_CLASSIFIER, scorers.DEFAULT_CLIP),
+    "toy": tuple(str(files("pytest_seedshift").joinpath("scorers", "toys", name)) for name in ("toy-vit", "toy-clip")),
 }
 
 
-def find(name: str) -> Entry:
-    """What a model's name stands for: a name of the catalogue, else a folder or a hub id (`owner/name`).
+@dataclass(frozen=True)
+class Catalogue:
+    """All entries by name: those that are shipped, with the user's laid over them."""
 
-    Raises:
-        ValueError: a plain word that is neither in the catalogue nor a folder.
-    """
-    if name in _CATALOGUE:
-        return _CATALOGUE[name]
-    if "/" in name or Path(name).expanduser().is_dir():
-        return Entry(name, name)
-    raise ValueError(f"{unknown('model', name, _CATALOGUE)} (or a folder, or a hub id 'owner/name')")
+    entries: Mapping[str, Entry]
+    _designs: dict[tuple[str, int | None], tuple[Pair, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def find(self, name: str) -> Entry:
+        """What a model's name stands for: an entry, else a folder, a `.safetensors` file or a hub id (`owner/name`).
+
+        Raises:
+            ValueError: a plain word that is neither an entry nor a folder nor a file; or a pickle.
+        """
+        if name in self.entries:
+            return self.entries[name]
+        path = Path(name).expanduser()
+        weights.refuse_pickle(path)
+        if "/" in name or path.is_dir() or path.suffix == weights.SINGLE_FILE:
+            return Entry(name, (name,))
+        raise ValueError(
+            f"{unknown('model', name, self.entries)} (or a folder, a {weights.SINGLE_FILE} file, or a hub id "
+            "'owner/name')"
+        )
+
+    def design(self, name: str, images: int | None) -> tuple[Pair, ...]:
+        """The design of a model's cases: its class list and so many images; None for `pairs.default_images`.
+
+        Raises:
+            ValueError: an unknown model, a class list that cannot be read, or fewer images than classes.
+        """
+        key = (name, images)
+        if key not in self._designs:
+            labels = pairing.class_list(self.find(name).classes)
+            self._designs[key] = pairing.design(labels, images or pairing.default_images(len(labels)))
+        return self._designs[key]
+
+    def check_weights(self, entry: Entry) -> None:
+        """Make sure that the weights of a model and of its scorers can be had.
+
+        Raises:
+            WeightsNotFoundError: they are nowhere; the message says what was tried.
+            ValueError: what is there must not or cannot be loaded.
+        """
+        weights.probe_pipeline(entry.pipeline, entry.revision)
+        weights.probe(entry.classifier, "config.json")
+        weights.probe(tags.repository(entry.clip), "open_clip_config.json")
+
+    def fetch_weights(self, entry: Entry) -> None:
+        """Bring the weights of a model and of its scorers onto this machine, where they are not there yet.
+
+        Raises:
+            WeightsNotFoundError: they cannot be had.
+            ValueError: what is there must not or cannot be loaded.
+        """
+        weights.locate_pipeline(entry.pipeline, entry.revision)
+        weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
+        weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
 
 
 @cache
-def design(name: str, images: int | None) -> tuple[Pair, ...]:
-    """The design of a model's cases: its class list and so many images; None for `pairs.default_images`.
+def shipped() -> Catalogue:
+    """The entries of the package alone."""
+    folder = Path(str(files("pytest_seedshift").joinpath("models")))
+    tables = tomllib.loads((folder / "catalogue.toml").read_text(encoding="utf-8"))
+    return Catalogue({name: _entry(name, table, folder, None) for name, table in tables.items()})
+
+
+def load(root: Path, thresholds: Path | None = None) -> Catalogue:
+    """The shipped entries with those of the user laid over them, key by key.
+
+    The user's stand in `[tool.seedshift.models.NAME]` of pyproject.toml and, above these, in `[models.NAME]` of the
+    thresholds file.
+
+    Args:
+        root: the folder of pyproject.toml and of thresholds.toml.
+        thresholds: another thresholds file.
 
     Raises:
-        ValueError: an unknown model, or fewer images than classes.
+        ValueError: a file cannot be read, or an entry is not valid.
     """
-    labels = pairing.class_list(find(name).classes)
-    return pairing.design(labels, images or pairing.default_images(len(labels)))
+    found = dict(shipped().entries)
+    for tables, path, prefix in _tables(root, thresholds):
+        from pytest_seedshift.models import entries  # pydantic, which collecting shall not load without need
+
+        for name, table in tables.items():
+            where = f"{path}: [{prefix}.{name}]"
+            checked = entries.check(name, table, where, new=name not in found)
+            try:
+                found[name] = _entry(name, checked, path.parent, found.get(name))
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
+    return Catalogue(found)
 
 
-def check_weights(entry: Entry) -> None:
-    """Make sure that the weights of a model and of its scorers can be had.
+def _tables(root: Path, thresholds: Path | None) -> Iterator[tuple[Mapping[str, Any], Path, str]]:
+    """The user's tables of models: the tables, the file and what stands before a name; the last ones win."""
+    places = [(root / "pyproject.toml", "tool.seedshift.models"), (thresholds or root / "thresholds.toml", "models")]
+    for path, prefix in places:
+        if not path.is_file():  # a thresholds file that was named and is not there: who reads the thresholds says so
+            continue
+        table: Any = documents.read(path)
+        for depth, key in enumerate(parts := prefix.split("."), 1):
+            table = table.get(key, {})
+            if not isinstance(table, dict):
+                if key == "tool":  # not ours to judge
+                    table = {}
+                    continue
+                raise ValueError(f"{path}: [{'.'.join(parts[:depth])}] is {table!r}, not a table")
+            if key == "seedshift" and (others := set(table) - {"models"}):
+                raise ValueError(f"{path}: [tool.seedshift]: {unknown('table', min(others), ['models'])}")
+        if table:
+            yield table, path, prefix
 
-    Raises:
-        WeightsNotFoundError: they are nowhere; the message says what was tried.
+
+def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None) -> Entry:
+    """An entry from its table, which is valid; paths in it are relative to the folder of its file.
+
+    A file says more than a class list's name does, so `base`, the entry that it stands above, keeps every key that is
+    not given.
     """
-    probe(entry.source, "model_index.json")
-    probe(entry.classifier, "config.json")
-    probe(entry.clip, "open_clip_config.json")
+    changes: dict[str, Any] = {
+        key: table[key]
+        for key in ("revision", "steps", "guidance", "height", "width", "memory", "licence")
+        if key in table
+    }
+    if "pipeline" in table:
+        given = table["pipeline"]
+        changes["pipeline"] = tuple(_source(each, folder) for each in ([given] if isinstance(given, str) else given))
+        if "revision" not in table:
+            changes["revision"] = None  # the revision of another pipeline is none of this one
+    if "scheduler" in table:
+        options = dict(table["scheduler"])
+        changes["scheduler"] = Scheduler(options.pop("name"), tuple(sorted(options.items())))
+    if "dtype" in table:
+        given = table["dtype"]
+        changes["dtype"] = ((ANY_DEVICE, given),) if isinstance(given, str) else tuple(sorted(given.items()))
+    if "call" in table:
+        changes["call"] = tuple(sorted(table["call"].items()))
+    if "classes" in table:
+        given = table["classes"]
+        changes["classes"] = given if given in pairing.CLASS_LISTS else str(folder / Path(given).expanduser())
+    if "scorers" in table:
+        given = table["scorers"]
+        if isinstance(given, str):
+            changes["classifier"], changes["clip"] = _SCORERS[given]
+        else:
+            keys = {"vit": "classifier", "clip": "clip"}
+            changes |= {keys[key]: _source(source, folder) for key, source in given.items()}
+    if base is None:
+        return Entry(name, **changes)
+    return dataclasses.replace(base, **changes)
 
 
-def load(entry: Entry, device: str, dtype: str) -> TextToImage:
-    """Load a model onto a device, ready to generate.
-
-    Raises:
-        WeightsNotFoundError: the weights are nowhere.
-    """
-    from pytest_seedshift.models.pipeline import DiffusersPipeline
-
-    return DiffusersPipeline.load(entry, device, dtype)
+def _source(text: str, folder: Path) -> str:
+    """A source as an entry holds it: a path in full, or whatever else it is, as it stands."""
+    path = folder / Path(text).expanduser()
+    weights.refuse_pickle(path)
+    return str(path) if path.exists() or weights.looks_like_path(text) else text

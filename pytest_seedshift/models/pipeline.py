@@ -1,93 +1,218 @@
-"""Latent text-to-image pipelines of diffusers that take `latents`: Stable Diffusion and its relatives."""
+"""Text-to-image pipelines of diffusers, of whatever family."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import DiffusionPipeline
-from diffusers.utils import is_accelerate_available
 
-from pytest_seedshift import identity, loading, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.models import prompts
+from pytest_seedshift.models.seedvector import SeedVector, SeedVectorError, from_images, to_images
+from pytest_seedshift.pairs import Label, Pair
 
 if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
     from torch import Tensor
 
-    from pytest_seedshift.models.base import Entry, OnStep, ShiftFunction
-    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.models.base import Axes, OnStep, ShiftFunction
+
+# Asked for tensors, these give what their decoder gives: in [-1, 1], and beyond.
+_SIGNED = {
+    "IFPipeline",
+    "Kandinsky3Pipeline",
+    "KandinskyCombinedPipeline",
+    "KandinskyV22CombinedPipeline",
+    "PRXPixelPipeline",
+}
+
+# With guidance, the time embedding of these is of two rows, whatever the batch.
+_ALONE = {"PRXPipeline", "PRXPixelPipeline"}
+
+# These pad prompts to the longest of the batch and let the padding have its say in the image.
+_PADDED = {"CogView4Pipeline", "Kandinsky3Pipeline", "Kandinsky5T2IPipeline"}
+
+# What every call is given here, and what would make another number of images.
+_OURS = {
+    "callback",
+    "callback_on_step_end",
+    "callback_on_step_end_tensor_inputs",
+    "callback_steps",
+    "generator",
+    "latents",
+    "num_images_per_prompt",
+    "output_type",
+    "prompt",
+    "return_dict",
+}
+
+_ANY_PAIR = Pair(Label("picture", 0), 0)
+
+
+class _SeenError(Exception):
+    """Ends a generation that is made for its draw alone."""
 
 
 class DiffusersPipeline:
     """A `TextToImage` made of a diffusers pipeline."""
 
-    def __init__(self, name: str, pipeline: DiffusionPipeline, fingerprint: str, call: dict[str, Any]) -> None:
-        """Wrap a pipeline.
+    def __init__(self, name: str, pipeline: DiffusionPipeline, fingerprint: str, call: Mapping[str, Any]) -> None:
+        """Wrap a pipeline. Its safety checker is switched off: it blackens pictures, whatever they show.
 
         Args:
             name: the model as the user wrote it.
             pipeline: on its device, in its number type.
             fingerprint: of all that can change an image.
-            call: what every call of the pipeline is given besides prompts and noise, such as `guidance_scale`.
+            call: what every call of the pipeline is given besides prompts and generators, such as `guidance_scale`.
+
+        Raises:
+            ValueError: the pipeline's call does not take what `call` has.
+            SeedVectorError: the pipeline draws its seed vectors in a way that is not known.
         """
         self.name = name
         self.fingerprint = fingerprint
         self._pipeline = pipeline
-        self._call = call
+        self._call = dict(call)
+        self._takes = inspect.signature(type(pipeline).__call__).parameters
+        self._check_call()
+        self._seed = SeedVector(pipeline, call)
+        self._kinds = {each.__name__ for each in type(pipeline).__mro__}
+        if getattr(pipeline, "safety_checker", None) is not None:
+            pipeline.safety_checker = None
         pipeline.set_progress_bar_config(disable=True)
         prompts.remember(pipeline)
 
-    @classmethod
-    def load(cls, entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
-        """Load from a folder, the cache or the hub; safetensors only."""
-        folder = weights.locate_pipeline(entry.source)
-        call: dict[str, Any] = {}
-        if entry.steps is not None:
-            call["num_inference_steps"] = entry.steps
-        if entry.guidance is not None:
-            call["guidance_scale"] = entry.guidance
-        with loading.complete(entry.source):
-            pipeline = DiffusionPipeline.from_pretrained(
-                folder,
-                dtype=getattr(torch, dtype),
-                use_safetensors=True,
-                local_files_only=True,
-                low_cpu_mem_usage=is_accelerate_available(),
-            )
-        pipeline.to(device)
-        for part in (pipeline.unet, pipeline.vae):
-            part.to(memory_format=torch.channels_last)  # the same numbers in an order that convolutions like
-        return cls(entry.name, pipeline, identity.of_model(entry, device, dtype), call)
+    def _check_call(self) -> None:
+        settable = [
+            name
+            for name, parameter in self._takes.items()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD and name not in {"self", *_OURS}
+        ]
+        for argument in self._call:
+            if argument not in settable:
+                what = "is set by this package" if argument in _OURS else f"is no argument of {self._family}'s call"
+                raise ValueError(f"{self.name}: {argument} {what}. It can be given: {', '.join(settable)}")
 
     @property
-    def seed_shape(self) -> tuple[int, int, int]:
-        """The shape of one seed vector: channels, height, width of the latents."""
-        config = self._pipeline.unet.config
-        return config.in_channels, config.sample_size, config.sample_size
+    def _family(self) -> str:
+        return type(self._pipeline).__name__
+
+    @cached_property
+    def seed_shape(self) -> tuple[int, ...]:
+        """See `TextToImage.seed_shape`. It is learned from a generation that ends where the pipeline draws."""
+        shapes: list[torch.Size] = []
+
+        def on_draw(z: Tensor) -> Tensor:
+            shapes.append(z.shape[1:])
+            raise _SeenError
+
+        try:
+            with self._seed.drawn(on_draw):
+                self._run([_ANY_PAIR], {})
+        except _SeenError:
+            pass
+        return tuple(shapes[0])
+
+    @property
+    def seed_axes(self) -> Axes:
+        """See `TextToImage.seed_axes`."""
+        return self._seed.axes
 
     def generate(
         self, pairs: Sequence[Pair], shift: ShiftFunction | None = None, on_step: OnStep | None = None
     ) -> Tensor:
-        """See `TextToImage.generate`."""
-        z = pairing.noise(pairs, self.seed_shape)
-        if shift is not None:
-            z = shift(z, pairs)
+        """See `TextToImage.generate`.
 
-        def after_step(_: object, step: int, __: object, state: dict[str, Tensor]) -> dict[str, Tensor]:
-            if on_step is not None:
-                on_step(step, state["latents"])
+        Without a shift it is the pipeline's own call with one generator on the CPU for each pair, bit for bit where the
+        model runs in float32. In other number types the pipeline would draw in them; here it is always float32.
+
+        Raises:
+            SeedVectorError: the pipeline draws its seed vectors in a way that is not known.
+        """
+        steps: dict[int, list[Tensor]] = defaultdict(list)
+
+        def note(step: int, state: Tensor) -> None:
+            steps[step].append(state)
+
+        groups = self._groups(pairs)
+        at_once = len(groups) == 1
+        images = [
+            self._generate([pairs[index] for index in group], shift, on_step if at_once or on_step is None else note)
+            for group in groups
+        ]
+        if at_once:
+            return images[0]
+        order = torch.tensor([index for group in groups for index in group]).argsort()
+        if on_step is not None:
+            for step, states in steps.items():
+                on_step(step, torch.cat(states)[order.to(states[0].device)])
+        return torch.cat(images)[order.to(images[0].device)]
+
+    def _groups(self, pairs: Sequence[Pair]) -> list[list[int]]:
+        """Which pairs are generated in one call: all, but for families where some would change the others' images."""
+        if self._kinds & _ALONE:
+            return [[index] for index in range(len(pairs))]
+        if not self._kinds & _PADDED:
+            return [list(range(len(pairs)))]
+        groups: dict[int, list[int]] = defaultdict(list)
+        for index, pair in enumerate(pairs):
+            groups[len(self._pipeline.tokenizer(text=[pair.prompt])["input_ids"][0])].append(index)
+        return list(groups.values())
+
+    def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
+        def on_draw(z: Tensor) -> Tensor:
+            if len(z) != len(pairs):
+                raise SeedVectorError(f"{self._family} draws {len(z)} seed vectors for {len(pairs)} images")
+            if shift is None:
+                return z
+            axes = self._seed.axes
+            return from_images(shift(to_images(z, axes), pairs), axes, z.shape)
+
+        with self._seed.drawn(on_draw):
+            output = self._run(pairs, self._watched(on_step))
+        return self._images(output, len(pairs))
+
+    def _run(self, pairs: Sequence[Pair], more: Mapping[str, Any]) -> Any:
+        """The first thing that a call of the pipeline gives: in every family these are the images."""
+        with warnings.catch_warnings():
+            # Of the libraries' own code, which nobody here can change; in a strict session they would be errors.
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return self._pipeline(
+                prompt=[pair.prompt for pair in pairs],  # a list of its own: Z-Image writes into it
+                generator=[pairing.generator(pair, "sampler") for pair in pairs],
+                output_type="pt",
+                **self._call,
+                **more,
+            )[0]
+
+    def _watched(self, on_step: OnStep | None) -> dict[str, Any]:
+        """The arguments by which a pipeline reports its steps; none where it reports none."""
+        if on_step is None:
+            return {}
+
+        def at_step_end(_: object, step: int, __: object, state: dict[str, Tensor]) -> dict[str, Tensor]:
+            on_step(step, state["latents"])
             return state
 
-        output = self._pipeline(
-            prompt=[pair.prompt for pair in pairs],
-            latents=z.to(self._pipeline.device, self._pipeline.unet.dtype),
-            # What an ancestral sampler draws later belongs to the pair too.
-            generator=[pairing.generator(pair, "sampler") for pair in pairs],
-            callback_on_step_end=after_step,
-            output_type="pt",
-            **self._call,
-        )
-        images: Tensor = output.images
-        return images
+        def old(step: int, _: object, latents: Tensor) -> None:
+            on_step(step, latents)
+
+        if "callback_on_step_end" in self._takes:
+            return {"callback_on_step_end": at_step_end}
+        return {"callback": old, "callback_steps": 1} if "callback" in self._takes else {}
+
+    def _images(self, output: Any, count: int) -> Tensor:
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        if not isinstance(output, torch.Tensor) or output.ndim != 4 or shape[:2] != (count, 3):
+            raise ValueError(
+                f"{self.name}: {self._family} gave {shape} where ({count}, 3, height, width) was expected: "
+                "it is no text-to-image pipeline of colour pictures"
+            )
+        images = output.float()
+        return (images / 2 + 0.5 if self._kinds & _SIGNED else images).clamp(0, 1)

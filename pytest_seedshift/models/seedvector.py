@@ -8,9 +8,11 @@ draws with is another one, which draws the same numbers and shifts them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from torch import Tensor
 
-    from pytest_seedshift.models.base import ShiftFunction
-    from pytest_seedshift.pairs import Pair
+_T = TypeVar("_T")
 
 _DRAW = "randn_tensor"  # diffusers' name for its function, in every module that draws
 _METHODS = ("prepare_latents", "prepare_intermediate_images")
+_CALL = "__call__"
 
 # Combined pipelines are made of others: the part whose draw decides what the picture shows.
 _PARTS = {
@@ -36,8 +38,16 @@ _PARTS = {
 
 # Where a seed vector, without the batch, does not have channels, height and width in this order.
 _AXES = {
+    "Ideogram4Pipeline": Axes(channels=2, height=0, width=1),
     "Kandinsky5T2IPipeline": Axes(channels=3, height=1, width=2),
+    "NucleusMoEImagePipeline": Axes(channels=1, height=2, width=3),
     "QwenImagePipeline": Axes(channels=1, height=2, width=3),
+    "QwenImage21Pipeline": Axes(channels=1, height=2, width=3),
+}
+
+# Where a seed vector is a sequence of tokens, row by row: the pixels along one side of a token.
+_TOKENS: dict[str, Callable[[Any], int]] = {
+    "Ideogram4Pipeline": lambda pipeline: int(pipeline.vae_scale_factor * pipeline.patch_size),
 }
 
 
@@ -45,44 +55,163 @@ class SeedVectorError(RuntimeError):
     """A pipeline does not draw its seed vector in the way that is known; nothing it makes can be trusted."""
 
 
-class SeedVector:
-    """The place where a pipeline draws its seed vectors."""
+def to_images(z: Tensor, axes: Axes) -> Tensor:
+    """Bring seed vectors into the order that shifts know.
 
-    def __init__(self, pipeline: DiffusionPipeline) -> None:
+    Args:
+        z: (batch, …), three axes or more besides the batch.
+        axes: which of them are channels, height and width; the others are merged into the channels.
+
+    Returns:
+        (batch, channels, height, width).
+    """
+    moved = z.permute(_order(z.ndim, axes))
+    return moved.reshape(len(z), -1, *moved.shape[-2:])
+
+
+def from_images(images: Tensor, axes: Axes, shape: torch.Size) -> Tensor:
+    """Undo `to_images`.
+
+    Args:
+        images: (batch, channels, height, width).
+        axes: as given to `to_images`.
+        shape: of the seed vectors as they were, with the batch.
+    """
+    order = _order(len(shape), axes)
+    moved = images.reshape([shape[axis] for axis in order])
+    return moved.permute([order.index(axis) for axis in range(len(shape))]).contiguous()
+
+
+def _order(dimensions: int, axes: Axes) -> list[int]:
+    """The batch, axes of no name, channels, height, width, as indices of axes with the batch."""
+    named = [axes.channels + 1, axes.height + 1, axes.width + 1]
+    return [*(axis for axis in range(dimensions) if axis not in named), *named]
+
+
+class SeedVector:
+    """The place where a pipeline draws its seed vectors.
+
+    Attributes:
+        axes: of one seed vector, as it is given to `on_draw`.
+    """
+
+    def __init__(self, pipeline: DiffusionPipeline, call: Mapping[str, Any]) -> None:
         """Find the place.
+
+        Args:
+            pipeline: of any family.
+            call: what every call of the pipeline is given.
 
         Raises:
             SeedVectorError: there is none that is known.
         """
-        name = type(pipeline).__name__
-        self.axes = _AXES.get(name, Axes())
-        self._host = getattr(pipeline, _PARTS[name]) if name in _PARTS else pipeline
-        self._name = name
+        self._name = type(pipeline).__name__
+        part = _known(_PARTS, pipeline)
+        self._host = pipeline if part is None else getattr(pipeline, part)
+        self._known_axes = _known(_AXES, pipeline)
+        self.axes = self._known_axes or Axes()
+        self._grid = _grid(pipeline, call)
         # A pipeline without such a method draws in its call itself.
-        self._method = next((method for method in _METHODS if hasattr(self._host, method)), "__call__")
-        function = getattr(type(self._host), self._method)
-        self._globals: dict[str, Any] = getattr(function, "__wrapped__", function).__globals__
+        self._method = next((method for method in _METHODS if hasattr(self._host, method)), _CALL)
+        function = inspect.unwrap(getattr(type(self._host), self._method))
+        self._globals: dict[str, Any] = function.__globals__
         if _DRAW not in self._globals:
-            raise SeedVectorError(
-                f"{name}: {function.__module__} does not draw with {_DRAW}: this version of diffusers is not supported"
-            )
+            raise self._error(f"{function.__module__} does not draw with {_DRAW}")
 
     @contextmanager
     def drawn(self, on_draw: Callable[[Tensor], Tensor]) -> Iterator[None]:
         """Give the seed vectors of the one call that is made meanwhile to `on_draw`, and use what it returns.
 
+        Args:
+            on_draw: gets the seed vectors, float32 on the CPU, (batch, …) with `axes` besides the batch, drawn from
+                the generators that the pipeline was called with, and returns them or others of that shape.
+
         Raises:
-            SeedVectorError: not exactly one seed vector was drawn.
+            SeedVectorError: not exactly one draw of seed vectors was made, or it was not of the generators' numbers.
         """
-        draws: list[torch.Size] = []
+        draws = 0
         native = self._globals[_DRAW]
 
-        def draw(shape: Sequence[int], *, generator: Any = None, device: Any = None, dtype: Any = None, **more: Any) -> Tensor:
-            if len(shape) < 3:  # an embedding
-                return native(shape, generator=generator, device=device, dtype=dtype, **more)
+        def draw(shape: Any, generator: Any = None, device: Any = None, dtype: Any = None, **more: Any) -> Tensor:
+            nonlocal draws
+            if len(shape) < 3 or (draws and self._method == _CALL):  # an embedding; a later draw of the sampler
+                drawn: Tensor = native(shape, generator=generator, device=device, dtype=dtype, **more)
+                return drawn
+            draws += 1
+            if draws > 1:
+                raise self._error(f"{self._method} draws more than one seed vector an image")
+            if generator is None:
+                raise self._error(f"{self._method} does not draw from the generators that the pipeline is given")
+            # In float32 on the CPU whatever the model runs in: the seed vector belongs to the pair alone.
             z = native(shape, generator=generator, device=torch.device("cpu"), dtype=torch.float32)
-            draws.append(z.shape)
-            return on_draw(z).to(device=device, dtype=dtype)
+            return self._replaced(z, on_draw).to(device=device, dtype=dtype)
 
-        raise NotImplementedError
+        with self._drawing_with(draw):
+            yield
+        if not draws:
+            raise self._error(f"{self._method} drew no seed vector")
+
+    def _replaced(self, z: Tensor, on_draw: Callable[[Tensor], Tensor]) -> Tensor:
+        native = z.shape
+        if self._grid is not None:
+            if z.ndim != 3 or prod(self._grid) != z.shape[1]:
+                raise self._error(f"a seed vector of shape {tuple(native[1:])} is no sequence of {self._grid} tokens")
+            z = z.reshape(len(z), *self._grid, z.shape[-1])
+        if z.ndim != 4 and self._known_axes is None:
+            raise self._error(f"of a seed vector of shape {tuple(native[1:])} it is not known which axes are what")
+        return on_draw(z).reshape(native)
+
+    @contextmanager
+    def _drawing_with(self, draw: Callable[..., Tensor]) -> Iterator[None]:
+        """Let the host's method, and nothing else, draw with `draw`."""
+        if self._method == _CALL:  # is looked up in the class, so no instance can have its own
+            with _replaced_in(self._globals, _DRAW, draw):
+                yield
+            return
+        method = getattr(self._host, self._method)
+
+        def prepare(*args: Any, **kwargs: Any) -> Any:
+            with _replaced_in(self._globals, _DRAW, draw):
+                return method(*args, **kwargs)
+
+        with _replaced_in(vars(self._host), self._method, prepare):
+            yield
+
+    def _error(self, what: str) -> SeedVectorError:
+        from diffusers import __version__
+
+        return SeedVectorError(
+            f"{self._name}: {what}. The way in which diffusers {__version__} draws in this pipeline is not known here, "
+            "so no shift of its seed vector could be trusted: use another model, or the version of diffusers that this "
+            "package was tested with"
+        )
+
+
+def _known(table: Mapping[str, _T], pipeline: DiffusionPipeline) -> _T | None:
+    """What a table says of a pipeline's class or of the classes that it is made from."""
+    return next((table[each.__name__] for each in type(pipeline).__mro__ if each.__name__ in table), None)
+
+
+def _grid(pipeline: DiffusionPipeline, call: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and columns of tokens; None where seed vectors are no sequences of tokens."""
+    side = _known(_TOKENS, pipeline)
+    if side is None:
+        return None
+    parameters = inspect.signature(type(pipeline).__call__).parameters
+    height, width = (call.get(name, parameters[name].default) // side(pipeline) for name in ("height", "width"))
+    return height, width
+
+
+@contextmanager
+def _replaced_in(names: dict[str, Any], name: str, value: Any) -> Iterator[None]:
+    """Let a name mean something else for a while."""
+    missing = object()
+    before = names.get(name, missing)
+    names[name] = value
+    try:
         yield
+    finally:
+        if before is missing:
+            del names[name]
+        else:
+            names[name] = before

@@ -52,6 +52,7 @@ class Plan:
     certainty: float
     thresholds: str
     folder: str
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """In built-in types; `Plan.from_json` reads it."""
@@ -60,7 +61,8 @@ class Plan:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Plan:
         """The plan that `to_json` wrote."""
-        return cls(**{**document, "cases": tuple(Planned(**case) for case in document["cases"])})
+        cases = tuple(Planned(**case) for case in document["cases"])
+        return cls(**{**document, "cases": cases, "notes": tuple(document["notes"])})
 
     @property
     def seconds(self) -> float | None:
@@ -90,6 +92,7 @@ class Plan:
         elif to_make:
             paces = ", ".join(f"{model} {1000 * pace:.0f} ms an image" for model, pace in self.paces.items())
             lines.append(f"seedshift: about {words.duration(self.seconds)} to generate {to_make} images ({paces})")
+        lines += [f"seedshift: {note}" for note in self.notes]
         lines.append(f"seedshift: thresholds from {self.thresholds}, samples and pictures to {self.folder}")
         return lines
 
@@ -118,7 +121,9 @@ def make(
     judged = [(item, case) for item, case in items if collection.is_reliability(item)]
     if not judged:
         return None
+    models = tuple(dict.fromkeys(case.model for _, case in judged))
     try:
+        notes = tuple(note for model in models for note in state.workbench.notes(model))
         cases = tuple(_planned(state, item, case) for item, case in judged)
         paces: dict[str, float] = {}
         for model, (item, case, planned) in _to_make(judged, cases).items():
@@ -138,10 +143,11 @@ def make(
         cases=cases,
         paces=paces,
         device=bench.device,
-        dtype=bench.dtype,
+        dtype=", ".join(dict.fromkeys(map(bench.dtype, models))),
         certainty=state.thresholds.certainty,
         thresholds=words.relative(state.thresholds.source),
         folder=words.relative(str(state.folder.path)),
+        notes=notes,
     )
 
 

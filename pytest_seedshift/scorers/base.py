@@ -1,9 +1,10 @@
-"""What the engine asks of a scorer."""
+"""What the engine asks of a scorer, and what loading one has to make sure of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,13 +19,53 @@ class Scorer(Protocol):
     def fingerprint(self) -> str:
         """A hash of all that can change a score."""
 
+    def check(self, labels: Sequence[Label]) -> str | None:
+        """Make sure of a whole class list, before anything is generated for it.
+
+        Returns:
+            What the user should know of how the labels were understood; None if there is nothing.
+
+        Raises:
+            ValueError: labels that the scorer cannot score; the message names them.
+        """
+
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """One value for each image and score.
 
         Args:
-            images: float, (batch, 3, height, width), in [0, 1].
+            images: float, (batch, 3, height, width), in [0, 1], in steps of 1/255.
             labels: what each image should show.
 
         Returns:
-            By score (`top1`, `top5`, `clip`), float32 tensors of shape (batch,).
+            By score (`top1`, `top5`, `clip`), float32 tensors of shape (batch,); NaN where the scorer has no answer.
+
+        Raises:
+            ValueError: a label that the scorer cannot score; see `check`.
         """
+
+
+@contextmanager
+def readable(source: str, what: str) -> Iterator[None]:
+    """Turn whatever a library raises over a folder that it cannot load into an error that says whose it is.
+
+    Raises:
+        OSError: in place of every error that is not an `OSError` or a `ValueError` of its own.
+    """
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # a damaged file, weights of other shapes, a configuration of something else: any class
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(f"{source} cannot be loaded as {what}: {reason}") from error
+
+
+def check_finite(model: Any, source: str) -> None:
+    """Make sure that a network has no weight that is NaN or infinite: every score of it would be worthless.
+
+    Raises:
+        ValueError: it has one; the message says which.
+    """
+    for name, weight in model.named_parameters():
+        if weight.is_floating_point() and not bool(weight.isfinite().all()):
+            raise ValueError(f"{source}: the weights {name} have NaN or Inf in them. Get the file anew")

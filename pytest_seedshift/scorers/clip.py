@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import open_clip
@@ -10,11 +11,20 @@ import torch
 from torchvision.transforms.v2 import functional as transforms
 
 from pytest_seedshift import identity, weights
+from pytest_seedshift.scorers import pixels, tags
+from pytest_seedshift.scorers.base import check_finite, readable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_seedshift.pairs import Label
+
+_FILTERS: dict[str, pixels.Filter] = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
+"""By open_clip's `interpolation`, of which `random` is one for training only."""
+
+
+_WIDEST = 64
+"""How many times the model's window a prompt's length is measured in."""
 
 
 class ClipScore:
@@ -23,43 +33,125 @@ class ClipScore:
     The factor is 100, as torchmetrics has it, not the article's 2.5.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, fingerprint: str) -> None:
+    def __init__(self, name: str, model: Any, tokenizer: Any, fingerprint: str) -> None:
+        """Wrap a model of open_clip, on its device, and the tokenizer that belongs to it.
+
+        Raises:
+            ValueError: it wants its pictures prepared in a way that is not known here.
+        """
+        self.name = name
         self.fingerprint = fingerprint
         self._model = model
         self._tokenizer = tokenizer
         self._prompts: dict[str, Tensor] = {}
+        settings = open_clip.get_model_preprocess_cfg(model)
+        size, interpolation = settings["size"], settings.get("interpolation") or "bicubic"
+        self._height: int
+        self._width: int
+        self._height, self._width = (size, size) if isinstance(size, int) else size
+        self._squash = settings.get("resize_mode") == "squash"
+        self._mean, self._std = settings["mean"], settings["std"]
+        known = self._squash or (self._height == self._width and settings.get("resize_mode") in ("shortest", None))
+        if not known or interpolation not in _FILTERS:
+            raise ValueError(
+                f"{name}: its open_clip_config.json asks for pictures of {self._width}×{self._height}, resize_mode "
+                f"{settings.get('resize_mode')!r} and interpolation {interpolation!r}, which cannot be made here. "
+                "Known are shortest (for squares) and squash, bicubic and bilinear"
+            )
+        self._filter = _FILTERS[interpolation]
 
     @classmethod
     def load(cls, source: str, device: str) -> ClipScore:
-        """Load from a folder in open_clip's format, the cache or the hub; safetensors only, in float32."""
-        folder = weights.fetch(source, weights.CLIP_FILES)
-        model = open_clip.create_model(f"local-dir:{folder}", precision="fp32", device=device)
-        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-        return cls(model.eval(), tokenizer, identity.of_clip(source))
+        """Load from a folder in open_clip's format, the cache or the hub; safetensors only, in float32.
+
+        Args:
+            source: a folder, a hub id or a tag; see `tags.repository`.
+            device: where it is to work.
+
+        Raises:
+            WeightsNotFoundError: the weights are nowhere.
+            OSError: they cannot be loaded as a model of open_clip.
+            ValueError: they are not finite, or the tag is unknown.
+        """
+        place = tags.repository(source)
+        folder = weights.fetch(place, weights.CLIP_FILES)
+        _check_safe(folder, source)
+        with readable(source, "a model of open_clip"):
+            # Without `require_pretrained` open_clip goes on with random weights where it finds none.
+            model = open_clip.create_model(
+                f"local-dir:{folder}", precision="fp32", device=device, require_pretrained=True, weights_only=True
+            )
+            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+        check_finite(model, source)
+        return cls(source, model.eval(), tokenizer, identity.of_clip(place))
+
+    @torch.inference_mode()
+    def check(self, labels: Sequence[Label]) -> None:
+        """See `Scorer.check`: every prompt has to fit into the model's context."""
+        device = self._model.logit_scale.device
+        for label in labels:
+            self._encode(label.prompt, device)
 
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`."""
-        seen = self._model.encode_image(self._prepare(images), normalize=True)
+        seen = self._model.encode_image(self._see(images), normalize=True)
         asked = torch.stack([self._encode(label.prompt, images.device) for label in labels])
         return {"clip": 100 * (seen * asked).sum(-1).clamp(min=0).float()}
 
-    def _prepare(self, images: Tensor) -> Tensor:
-        """As open_clip prepares pictures: shorter side to the model's size, bicubic; the centre; normalised."""
-        size = self._model.visual.image_size
-        side = size if isinstance(size, int) else size[0]
-        bicubic = transforms.InterpolationMode.BICUBIC
-        images = transforms.resize(images.float(), [side], interpolation=bicubic, antialias=True).clamp(0, 1)
-        images = transforms.center_crop(images, [side, side])
-        normalised: Tensor = transforms.normalize(images, self._model.visual.image_mean, self._model.visual.image_std)
+    def _see(self, images: Tensor) -> Tensor:
+        """What the network sees of images: as open_clip makes it of saved pictures."""
+        images = pixels.as_bytes(images)
+        if self._squash:
+            images = pixels.resize(images, self._height, self._width, self._filter)
+        else:
+            images = pixels.resize(images, *pixels.shortest_side(images, self._height), self._filter)
+            images = transforms.center_crop(images, [self._height, self._width])
+        normalised: Tensor = transforms.normalize(images.float() / 255, self._mean, self._std)
         return normalised
 
     def _encode(self, prompt: str, device: torch.device) -> Tensor:
         if prompt not in self._prompts:
             tokens = self._tokenizer([prompt])
-            room = tokens.shape[-1]
-            # Tokenizers cut what is too long in silence. What fits leaves nothing but padding in a longer window.
-            if self._tokenizer([prompt], context_length=2 * room)[0, room:].unique().numel() > 1:
-                raise ValueError(f"the prompt {prompt!r} is longer than the {room} tokens that CLIP reads")
+            room, used = tokens.shape[-1], self._length(prompt)
+            if used > room:
+                raise ValueError(
+                    f"the prompt {prompt!r} has {used} tokens, more than the {room} that CLIP ({self.name}) reads: it "
+                    "would be judged by its beginning alone. Give the label a shorter name"
+                )
             self._prompts[prompt] = self._model.encode_text(tokens.to(device), normalize=True)[0]
         return self._prompts[prompt]
+
+    def _length(self, prompt: str) -> int:
+        """How many tokens a prompt has, the marks of its beginning and its end among them.
+
+        Tokenizers cut what is too long in silence and fill what is short, some with the mark of the end itself. So the
+        window is widened until it ends in filling.
+        """
+        room = self._tokenizer([prompt]).shape[-1]
+        end = self._tokenizer([" ".join([prompt] * room)])[0, -1]  # whatever is cut has it last
+        window, filling = int(room), 0
+        while filling < 2 and window < _WIDEST * room:
+            window *= 2
+            tokens = self._tokenizer([prompt], context_length=window)[0]
+            filling = int((tokens == tokens[-1]).flip(0).cumprod(0).sum())
+        return window - filling + (1 if tokens[-1] == end else 0)
+
+
+def _check_safe(folder: Path, source: str) -> None:
+    """Make sure that open_clip finds safetensors in a folder, and would not rather take a pickle.
+
+    Raises:
+        OSError: it would, or there is neither.
+    """
+    ours = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
+    if any((folder / name).is_file() for name in ours):
+        return
+    pickles = sorted(file.name for pattern in ("*.bin", "*.pth", "*.pt") for file in folder.glob(pattern))
+    if not pickles and any(folder.glob("*.safetensors")):
+        return
+    found = f"only {', '.join(pickles)}, which can run code when it is loaded" if pickles else "no weights at all"
+    raise OSError(
+        f"{source}: there is no open_clip_model.safetensors in {folder}, {found}. Convert the weights with "
+        "safetensors.torch.save_file, or take a repository that has them"
+    )

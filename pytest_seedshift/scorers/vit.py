@@ -9,34 +9,99 @@ import torch
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift import identity, loading, weights
+from pytest_seedshift import labels as labelling
+from pytest_seedshift.scorers import pixels
+from pytest_seedshift.scorers.base import check_finite, readable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_seedshift.pairs import Label
 
+_FILTERS: dict[int, pixels.Filter] = {2: "bilinear", 3: "bicubic"}
+"""By Pillow's number, which is what a processor's configuration has as `resample`."""
+
 
 class Classifier:
     """A `Scorer` of `top1` and `top5`, each 0 or 1 an image."""
 
-    def __init__(self, model: Any, processor: Any, fingerprint: str) -> None:
+    def __init__(self, name: str, model: Any, processor: Any, fingerprint: str) -> None:
+        """Wrap a classifier of transformers, on its device, and the image processor that belongs to it."""
+        self.name = name
         self.fingerprint = fingerprint
         self._model = model
-        self._processor = processor
+        self._processor = _as_pillow_resizes(processor)
+        self._outputs: dict[Label, int] = {}
 
     @classmethod
     def load(cls, source: str, device: str) -> Classifier:
-        """Load from a folder, the cache or the hub; safetensors only, in float32 whatever the model's number type."""
+        """Load from a folder, the cache or the hub; safetensors only, in float32 whatever the model's number type.
+
+        Raises:
+            WeightsNotFoundError: the weights are nowhere.
+            OSError: they cannot be loaded as a classifier.
+            ValueError: they are not finite.
+        """
         folder = weights.fetch(source, weights.CLASSIFIER_FILES)
-        with loading.complete(source):
+        with readable(source, "an image classifier of transformers"), loading.complete(source):
             model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-        processor = AutoImageProcessor.from_pretrained(folder, backend="torchvision")
-        return cls(model.to(device).eval(), processor, identity.of_classifier(source))
+            processor = AutoImageProcessor.from_pretrained(folder, backend="torchvision")
+        check_finite(model, source)
+        return cls(source, model.to(device).eval(), processor, identity.of_classifier(source))
+
+    def check(self, labels: Sequence[Label]) -> str | None:
+        """See `Scorer.check`: every label has to be one of the classifier's classes."""
+        self._outputs |= labelling.match(labels, self._classes, self.name)
+        if not labelling.are_unnamed(self._classes):
+            return None
+        return (
+            f"the outputs of {self.name} have no names: the indices of the class list are trusted to be those of its "
+            f"{len(self._classes)} outputs"
+        )
+
+    @property
+    def _classes(self) -> dict[int, str]:
+        classes: dict[int, str] = self._model.config.id2label
+        return classes
 
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`."""
-        pixels = self._processor(images=images.float().clamp(0, 1), do_rescale=False, return_tensors="pt")
-        ranking = self._model(pixels["pixel_values"]).logits.topk(5, dim=-1).indices
-        hits = ranking == torch.tensor([label.index for label in labels], device=ranking.device).unsqueeze(-1)
-        return {"top1": hits[:, 0].float(), "top5": hits.any(-1).float()}
+        unchecked = tuple(dict.fromkeys(label for label in labels if label not in self._outputs))
+        if unchecked:
+            self.check(unchecked)
+        logits = self._model(self._see(images)).logits
+        ranking = logits.topk(min(5, logits.shape[-1]), dim=-1).indices
+        asked = torch.tensor([self._outputs[label] for label in labels], device=ranking.device)
+        hits = ranking == asked.unsqueeze(-1)
+        unknown = logits.isfinite().all(-1).logical_not()  # NaN has a rank like any number
+        scores = {"top1": hits[:, 0].float(), "top5": hits.any(-1).float()}
+        return {name: values.masked_fill(unknown, torch.nan) for name, values in scores.items()}
+
+    def _see(self, images: Tensor) -> Tensor:
+        """What the network sees of images: as its processor makes it of saved pictures."""
+        pixel_values: Tensor = self._processor(images=pixels.as_bytes(images), return_tensors="pt")["pixel_values"]
+        return pixel_values
+
+
+def _as_pillow_resizes(processor: Any) -> Any:
+    """Let a processor resize as Pillow does: its own way, by torchvision, gives other values, and others on a GPU.
+
+    A processor whose class has a way of its own keeps it, and so does what is not asked for as a size or a shortest
+    edge with a filter that is known here.
+    """
+    if "resize" in vars(type(processor)):
+        return processor
+    theirs = processor.resize
+
+    def resize(image: Tensor, size: Any, resample: Any = None, **others: Any) -> Tensor:
+        kind = _FILTERS.get(int(resample)) if isinstance(resample, int) else None
+        if kind is None or image.dtype != torch.uint8 or size.longest_edge or size.max_height or size.max_width:
+            resized: Tensor = theirs(image=image, size=size, resample=resample, **others)
+            return resized
+        if size.shortest_edge:
+            return pixels.resize(image, *pixels.shortest_side(image, size.shortest_edge), kind)
+        return pixels.resize(image, size.height, size.width, kind)
+
+    processor.resize = resize
+    return processor

@@ -32,7 +32,7 @@ def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 
     folder = RunFolder(tmp_path_factory.mktemp("loaded"))
     bench = Workbench(folder, "cpu", "float32", batch_size=1, keep="none")
-    bench.measure(Case("toy-latent"), catalogue.design("toy-latent", 16))
+    bench.measure(Case("toy-latent"), catalogue.shipped().design("toy-latent", 16))
     bench.close()
 
 

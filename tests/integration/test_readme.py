@@ -40,7 +40,7 @@ def test_the_table_of_shifts_names_every_shift_and_variant():
 
 
 def test_the_example_of_thresholds_is_valid():
-    read = thresholds.parse(blocks("toml")[0], "README", catalogue.find)
+    read = thresholds.parse(blocks("toml")[0], "README", catalogue.shipped().find)
     assert read.models
 
 

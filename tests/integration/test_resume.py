@@ -217,9 +217,9 @@ def test_a_run_that_was_finished_generates_nothing_the_next_time(pytester, undis
 
 
 def test_what_exists_is_judged_without_loading_a_model(after_undisturbed, monkeypatch):
-    from pytest_seedshift.models import catalogue
+    from pytest_seedshift.models import load
 
-    monkeypatch.setattr(catalogue, "load", lambda *_: pytest.fail("a model is loaded"))
+    monkeypatch.setattr(load, "load", lambda *_: pytest.fail("a model is loaded"))
     result, _ = after_undisturbed(*MEAN)
     result.assert_outcomes(passed=1, failed=1)
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pytest_seedshift import identity
 from pytest_seedshift.cases import Case
 from pytest_seedshift.models import catalogue
+from pytest_seedshift.models.base import Scheduler
 from pytest_seedshift.pairs import Label, Pair
 
-TOY = catalogue.find("toy-latent")
+TOY = catalogue.shipped().find("toy-latent")
 CASE = Case("toy-latent", "mean", 0.3)
 PAIR = Pair(Label("Löwe", 3), 7)
 
@@ -77,7 +78,7 @@ def test_images_share_a_key_only_if_they_are_made_from_the_same(first, second):
 
 def test_every_image_of_a_run_has_a_key_of_its_own():
     grid = [Case("toy-latent"), *(Case("toy-latent", name, size) for name in ("mean", "std") for size in (-0.1, 0.1))]
-    design = catalogue.design("toy-latent", 100)
+    design = catalogue.shipped().design("toy-latent", 100)
     keys = {identity.image_key("f", case, pair) for case in grid for pair in design}
     assert len(keys) == len(grid) * len(design)
 
@@ -105,6 +106,12 @@ def test_a_models_fingerprint_is_the_same_every_time():
         {"steps": None},
         {"guidance": 1.5},
         {"guidance": None},
+        {"scheduler": Scheduler("DDIMScheduler")},
+        {"scheduler": Scheduler("EulerAncestralDiscreteScheduler")},
+        {"scheduler": Scheduler("DDIMScheduler", (("timestep_spacing", "trailing"),))},
+        {"height": 32},
+        {"width": 32},
+        {"call": (("eta", 1.0),)},
     ],
     ids=str,
 )
@@ -148,7 +155,7 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
 
 
 def of_model_at(folder: Path) -> str:
-    return of_toy(source=str(folder))
+    return of_toy(pipeline=(str(folder),))
 
 
 def of_classifier_at(folder: Path) -> str:
@@ -160,7 +167,12 @@ def of_clip_at(folder: Path) -> str:
 
 
 PARTS = {
-    "model": (TOY.source, of_model_at, "unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json"),
+    "model": (
+        TOY.pipeline[0],
+        of_model_at,
+        "unet/diffusion_pytorch_model.safetensors",
+        "scheduler/scheduler_config.json",
+    ),
     "classifier": (TOY.classifier, of_classifier_at, "model.safetensors", "preprocessor_config.json"),
     "clip": (TOY.clip, of_clip_at, "open_clip_model.safetensors", "open_clip_config.json"),
 }

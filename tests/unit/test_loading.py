@@ -11,10 +11,11 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from pytest_seedshift.models import catalogue
+from pytest_seedshift.models.load import load
 from pytest_seedshift.scorers.clip import ClipScore
 from pytest_seedshift.scorers.vit import Classifier
 
-ENTRY = catalogue.find("toy-latent")
+ENTRY = catalogue.shipped().find("toy-latent")
 
 
 def drop(file: Path, part: str) -> None:
@@ -34,12 +35,12 @@ def drop(file: Path, part: str) -> None:
     ],
 )
 def test_a_pipeline_that_lacks_a_weight_is_refused(tmp_path, file, part):
-    shutil.copytree(ENTRY.source, tmp_path / "model")
-    entry = dataclasses.replace(ENTRY, source=str(tmp_path / "model"))
-    assert catalogue.load(entry, "cpu", "float32").name == "toy-latent"
+    shutil.copytree(ENTRY.pipeline[0], tmp_path / "model")
+    entry = dataclasses.replace(ENTRY, pipeline=(str(tmp_path / "model"),))
+    assert load(entry, "cpu", "float32").name == "toy-latent"
     drop(tmp_path / "model" / file, part)
     with pytest.raises(OSError, match=part):
-        catalogue.load(entry, "cpu", "float32")
+        load(entry, "cpu", "float32")
 
 
 def test_a_classifier_that_lacks_a_weight_is_refused(tmp_path):
@@ -62,6 +63,6 @@ def logging_state() -> list[tuple[int, set[logging.Handler]]]:
 
 def test_the_libraries_logging_is_as_it_was(capsys):
     before = logging_state()
-    catalogue.load(ENTRY, "cpu", "float32")
+    load(ENTRY, "cpu", "float32")
     assert logging_state() == before
     assert capsys.readouterr().err == ""

@@ -20,9 +20,10 @@ from pathlib import Path
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Engine
 from pytest_seedshift.models import catalogue
+from pytest_seedshift.models.load import load
 
-model = catalogue.load(catalogue.find("toy-latent"), "cpu", "float32")
-design, control = catalogue.design("toy-latent", 64), Case("toy-latent")
+model = load(catalogue.shipped().find("toy-latent"), "cpu", "float32")
+design, control = catalogue.shipped().design("toy-latent", 64), Case("toy-latent")
 list(Engine(model, [], 2, overlap=False).run(control, design[:2], lambda batch: batch))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20, resource.RLIM_INFINITY))

@@ -1,6 +1,8 @@
 """Prompts, class lists, designs and keyed noise."""
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +39,47 @@ def test_imagenet_labels_stand_at_their_index():
 def test_an_unknown_class_list_is_refused():
     with pytest.raises(ValueError, match=r"unknown class list 'toy61'\. Did you mean 'toy16'"):
         pairs.class_list("toy61")
+
+
+def class_file(folder: Path, text: str) -> str:
+    (folder / "mine.csv").write_text(text, encoding="utf-8")
+    return str(folder / "mine.csv")
+
+
+def test_a_class_list_may_be_a_csv_file_of_the_user_s(tmp_path):
+    path = class_file(tmp_path, 'note,label,index\nx,"owl, great grey",24\ny,fig,952\n')
+    assert pairs.class_list(path) == (Label("owl, great grey", 24), Label("fig", 952))
+    with_mark = class_file(tmp_path, "\ufefflabel,index\nfig,952\n")
+    assert pairs.class_list(with_mark) == (Label("fig", 952),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label\nowl\n", "lacks the column 'index'"),
+        ("owl,24\n", "lacks the column 'index'"),
+        ("", "lacks the column 'index'"),
+        ("label,index\n", "has no classes"),
+        ("label,index\nowl,24\n,25\n", "line 3: no label"),
+        ("label,index\nowl,-1\n", "line 2: index '-1' of 'owl': give a whole number of at least 0"),
+        ("label,index\nowl\n", "line 2: index '' of 'owl'"),
+        ("label,index\nowl,1\nowl,2\n", "line 3: the label 'owl' stands there twice"),
+        ("label,index\nowl,1\nfig,1\n", "line 3: the index 1 of 'fig' is that of 'owl'"),
+    ],
+)
+def test_a_class_list_that_cannot_be_used_says_where(tmp_path, text, message):
+    path = class_file(tmp_path, text)
+    with pytest.raises(ValueError, match=re.escape(f"the class list {path}")) as caught:
+        pairs.class_list(path)
+    assert message in str(caught.value)
+
+
+def test_a_class_list_that_cannot_be_read_says_so(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere\.csv cannot be read: No such file"):
+        pairs.class_list(str(tmp_path / "nowhere.csv"))
+    (tmp_path / "latin.csv").write_bytes("label,index\nLöwe,1\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin\.csv cannot be read: not a text in UTF-8"):
+        pairs.class_list(str(tmp_path / "latin.csv"))
 
 
 def test_prompt_is_the_papers():

@@ -27,7 +27,7 @@ from pytest_seedshift.workbench import STRIP, CaseResult, Keep, Workbench
 
 CASE = Case("toy-latent", "mean", 0.3)
 CONTROL = CASE.control
-DESIGN = catalogue.design("toy-latent", 16)
+DESIGN = catalogue.shipped().design("toy-latent", 16)
 VALUES = ({"top1": 1.0, "top5": 1.0}, {"clip": 21.5})
 MERGED = {"top1": 1.0, "top5": 1.0, "clip": 21.5}
 
@@ -198,7 +198,7 @@ def judge(
     """The result of a case on all of its design, as one session has it, and what was generated for it."""
     test = SequentialTest((Constraint("clip", **(bounds or {"minimum": 1.0})),), images, exact=True)
     with closing(Bench(folder, keep)) as bench:
-        result = bench.run(case, test, catalogue.design("toy-latent", images))
+        result = bench.run(case, test, catalogue.shipped().design("toy-latent", images))
         assert result.generated == bench.double.made.total()
         return result, bench.double.made
 
@@ -241,7 +241,7 @@ def test_the_controls_own_case_leaves_nothing_to_make_for_others(folder):
 def test_a_larger_design_takes_over_the_samples_of_the_smaller_one(folder):
     _, small = judge(folder, CONTROL)
     _, large = judge(folder, CONTROL, keep="none", images=24)
-    assert set(small) | set(large) == {(True, pair) for pair in catalogue.design("toy-latent", 24)}
+    assert set(small) | set(large) == {(True, pair) for pair in catalogue.shipped().design("toy-latent", 24)}
     assert (small.total(), large.total()) == (16, 8)
 
 

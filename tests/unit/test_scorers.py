@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import open_clip
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift import pairs
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue, load
+from pytest_seedshift.scorers import pixels, tags
 from pytest_seedshift.scorers.clip import ClipScore
 from pytest_seedshift.scorers.vit import Classifier
 
-ENTRY = catalogue.find("toy-latent")
+ENTRY = catalogue.shipped().find("toy-latent")
 LABELS = pairs.class_list(ENTRY.classes)
 
 
 @pytest.fixture(scope="module")
 def images():
     """Images of the model whose values an eight-bit picture holds exactly."""
-    made = catalogue.load(ENTRY, "cpu", "float32").generate(pairs.design(LABELS, 16))
+    made = load.load(ENTRY, "cpu", "float32").generate(pairs.design(LABELS, 16))
     return made.mul(255).round() / 255
 
 
@@ -46,19 +54,17 @@ def test_top_1_and_top_5_are_what_transformers_says_of_the_same_pictures(images,
         assert scores["top5"][row] == float(place < 5)
 
 
-@pytest.mark.parametrize("side", [64, 97])
+@pytest.mark.parametrize("side", [64, 97, 512])
 def test_the_clip_score_is_what_open_clip_says_of_the_same_pictures(pictures, labels, side):
     pictures = [picture.resize((side, side)) for picture in pictures]
-    tensors = torch.stack([torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255 for picture in pictures])
-    scores = ClipScore.load(ENTRY.clip, "cpu").score(tensors, labels)["clip"]
+    scores = ClipScore.load(ENTRY.clip, "cpu").score(as_tensors(pictures), labels)["clip"]
     model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{ENTRY.clip}")
     tokenizer = open_clip.get_tokenizer(f"local-dir:{ENTRY.clip}")
     with torch.no_grad():
         seen = model.eval().encode_image(torch.stack([preprocess(picture) for picture in pictures]), normalize=True)
         asked = model.encode_text(tokenizer([label.prompt for label in labels]), normalize=True)
     expected = 100 * (seen * asked).sum(-1).clamp(min=0)
-    # Pillow rounds a resized picture to eight bits, tensors stay tensors: that is all that may differ.
-    assert (scores - expected).abs().max() < (1e-3 if side == 64 else 1.0)
+    assert (scores - expected).abs().max() < 1e-3
 
 
 def test_a_wrong_label_scores_lower(images, labels):
@@ -82,10 +88,329 @@ def test_scores_do_not_depend_on_the_batch(images, labels):
             assert torch.allclose(values, together[name][3:4], atol=1e-3)
 
 
+# What the networks see -------------------------------------------------------------------------------------------
+
+
+def as_tensors(pictures) -> torch.Tensor:
+    """Pictures as the engine gives them: floats in steps of 1/255."""
+    return torch.stack([torch.from_numpy(np.array(picture)).permute(2, 0, 1) for picture in pictures]).float() / 255
+
+
+def noisy(height: int, width: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def smooth(height: int, width: int) -> Image.Image:
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x / 37 + k) * np.cos(y / 53 - k) for k in range(3)]
+    return Image.fromarray(np.stack([127.5 + 127.5 * wave for wave in waves], -1).round().astype(np.uint8))
+
+
+def edges(height: int, width: int) -> Image.Image:
+    """Black and white squares: where a cubic filter overshoots."""
+    y, x = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.repeat((((x // 7 + y // 5) % 2) * 255).astype(np.uint8)[..., None], 3, -1))
+
+
+SIZES = [(512, 512), (768, 768), (64, 64), (97, 97), (300, 451)]
+
+
+PICTURES = st.sampled_from([noisy, smooth, edges])
+KINDS = st.sampled_from(["bilinear", "bicubic"])
+
+
+def resized(picture: Image.Image, height: int, width: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """A picture resized by us and by Pillow."""
+    ours = pixels.resize(torch.from_numpy(np.array(picture)).permute(2, 0, 1), height, width, kind)
+    return ours.permute(1, 2, 0).numpy(), np.array(picture.resize((width, height), Image.Resampling[kind.upper()]))
+
+
+@given(side=st.integers(1, 120), to=st.integers(1, 120), kind=KINDS, picture=PICTURES)
+@settings(max_examples=200)
+def test_resizing_squares_gives_pillow_s_numbers(side, to, kind, picture):
+    ours, theirs = resized(picture(side, side), to, to, kind)
+    assert (ours == theirs).all()
+
+
+@given(
+    sides=st.lists(st.integers(1, 80), min_size=3, max_size=3), grown=st.integers(0, 40), kind=KINDS, picture=PICTURES
+)
+@settings(max_examples=200)
+def test_resizing_gives_pillow_s_numbers_where_it_does_not_begin_with_the_columns(sides, grown, kind, picture):
+    height, width, to = sides
+    ours, theirs = resized(picture(height, width), height + grown, to, kind)
+    assert (ours == theirs).all()
+
+
+def test_the_engine_s_floats_are_their_bytes():
+    levels = torch.arange(256, dtype=torch.uint8)
+    for dtype in (torch.float32, torch.float64):
+        assert torch.equal(pixels.as_bytes(levels.to(dtype) / 255), levels)
+    assert pixels.as_bytes(torch.tensor([-0.1, 1.1])).tolist() == [0, 255]
+
+
+PROCESSORS = {
+    # google/vit-base-patch16-224
+    "ViT-B/16": {"size": {"height": 224, "width": 224}, "resample": 2},
+    "ViT-B/16 bicubic": {"size": {"height": 224, "width": 224}, "resample": 3},
+    "toy": {"size": {"height": 64, "width": 64}, "resample": 2},
+    # facebook/deit-base-distilled-patch16-224 and the like
+    "cropped": {
+        "size": {"shortest_edge": 256},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": 224, "width": 224},
+        "image_mean": [0.485, 0.456, 0.406],
+        "image_std": [0.229, 0.224, 0.225],
+    },
+}
+
+
+@pytest.mark.parametrize("picture", [noisy, smooth, edges])
+@pytest.mark.parametrize("form", PROCESSORS)
+def test_the_classifier_sees_what_pillow_s_processor_makes_of_the_picture(tmp_path, form, picture):
+    classifier = copied(ENTRY.classifier, tmp_path / "vit")
+    config = json.loads((classifier / "preprocessor_config.json").read_text())
+    (classifier / "preprocessor_config.json").write_text(json.dumps(config | PROCESSORS[form]))
+    theirs = AutoImageProcessor.from_pretrained(classifier, backend="pil")
+    ours = Classifier.load(str(classifier), "cpu")
+    for size in SIZES:
+        made = picture(*size)
+        expected = theirs(images=[made], return_tensors="pt")["pixel_values"]
+        assert (ours._see(as_tensors([made])) - expected).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("picture", [noisy, smooth, edges])
+@pytest.mark.parametrize(
+    "settings_", [{}, {"interpolation": "bilinear", "resize_mode": "squash"}, {"interpolation": "random"}], ids=str
+)
+def test_clip_sees_what_open_clip_makes_of_the_picture(tmp_path, settings_, picture):
+    folder = with_settings(copied(ENTRY.clip, tmp_path / "clip"), preprocess_cfg=settings_)
+    _, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+    ours = ClipScore.load(str(folder), "cpu")
+    for size in SIZES:
+        made = picture(*size)
+        assert (ours._see(as_tensors([made]))[0] - preprocess(made)).abs().max() < 1e-5
+
+
+def test_pictures_that_cannot_be_prepared_are_refused(tmp_path):
+    folder = with_settings(copied(ENTRY.clip, tmp_path / "clip"), preprocess_cfg={"resize_mode": "longest"})
+    with pytest.raises(ValueError, match="resize_mode 'longest' and interpolation 'bicubic', which cannot be made"):
+        ClipScore.load(str(folder), "cpu")
+
+
+# What is checked before anything is generated ----------------------------------------------------------------------
+
+
 def test_a_prompt_that_clip_would_cut_is_refused():
     label = pairs.Label("banana on a table beside a very long list of other things that nobody asked for at all", 0)
-    with pytest.raises(ValueError, match="is longer than the 16 tokens that CLIP reads"):
+    with pytest.raises(ValueError, match=r"has \d+ tokens, more than the 16 that CLIP .* reads"):
         ClipScore.load(ENTRY.clip, "cpu").score(torch.zeros(1, 3, 64, 64), [label])
+    with pytest.raises(ValueError, match=r"has \d+ tokens, more than the 16 that CLIP .* reads"):
+        ClipScore.load(ENTRY.clip, "cpu").check([*LABELS, label])
+
+
+@given(words=st.integers(1, 60))
+@settings(deadline=None)
+def test_the_length_of_a_prompt_is_told_to_the_token(words, clip):
+    # One letter is one token, and so are "a", "photo" and "of" or not: the tokenizer itself says, uncut.
+    prompt = pairs.Label(" ".join(["x"] * words), 0).prompt
+    tokens = len(clip._tokenizer.tokenizer(prompt)["input_ids"])
+    if tokens <= 16:
+        clip._encode(prompt, torch.device("cpu"))
+    else:
+        with pytest.raises(ValueError, match=f"has {tokens} tokens, more than the 16"):
+            clip._encode(prompt, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return ClipScore.load(ENTRY.clip, "cpu")
+
+
+def test_the_toys_know_their_labels(clip):
+    assert Classifier.load(ENTRY.classifier, "cpu").check(LABELS) is None
+    clip.check(LABELS)
+
+
+def test_labels_of_another_list_are_refused():
+    with pytest.raises(ValueError, match="match none of its 16 classes: 'poke bonnet'"):
+        Classifier.load(ENTRY.classifier, "cpu").check(pairs.class_list("imagenet100"))
+    stranger = pairs.Label("bananna", 0)
+    with pytest.raises(ValueError, match=r"'bananna' .did you mean 'banana'"):
+        Classifier.load(ENTRY.classifier, "cpu").score(torch.zeros(1, 3, 64, 64), [stranger])
+
+
+def test_outputs_count_by_their_names_and_not_by_their_places(tmp_path, images, labels):
+    folder = copied(ENTRY.classifier, tmp_path / "vit")
+    turned = {str(k): LABELS[(k + 5) % 16].name for k in range(16)}
+    with_settings(folder, id2label=turned, label2id={name: int(k) for k, name in turned.items()})
+    weights = load_file(folder / "model.safetensors")
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = weights[name].roll(-5, 0)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    here, there = (Classifier.load(place, "cpu").score(images, labels) for place in (ENTRY.classifier, str(folder)))
+    assert all(torch.equal(here[name], there[name]) for name in here)
+    assert here["top1"].sum() > 8
+
+
+def test_indices_are_trusted_where_outputs_have_no_names_and_it_is_said(tmp_path, images, labels):
+    folder = copied(ENTRY.classifier, tmp_path / "vit")
+    with_settings(folder, id2label={str(k): f"LABEL_{k}" for k in range(16)}, label2id={})
+    classifier = Classifier.load(str(folder), "cpu")
+    assert "have no names: the indices of the class list are trusted" in classifier.check(LABELS)
+    expected = Classifier.load(ENTRY.classifier, "cpu").score(images, labels)
+    assert torch.equal(classifier.score(images, labels)["top1"], expected["top1"])
+
+
+def test_a_classifier_of_fewer_than_five_classes_has_all_in_its_top_5(tmp_path):
+    folder = copied(ENTRY.classifier, tmp_path / "vit")
+    with_settings(folder, id2label={"0": "banana", "1": "pizza"}, label2id={"banana": 0, "pizza": 1})
+    weights = load_file(folder / "model.safetensors")
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = weights[name][:2].clone()
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    scores = Classifier.load(str(folder), "cpu").score(torch.rand(2, 3, 64, 64), [LABELS[0], LABELS[2]])
+    assert scores["top5"].tolist() == [1, 1]
+
+
+# Weights that must not be used -------------------------------------------------------------------------------------
+
+
+def copied(source: str, folder: Path) -> Path:
+    shutil.copytree(source, folder)
+    return folder
+
+
+def with_settings(folder: Path, **changes: dict) -> Path:
+    """Change the configuration in a folder; of `preprocess_cfg` only the keys that are given."""
+    file = next(file for name in ("open_clip_config.json", "config.json") if (file := folder / name).exists())
+    config = json.loads(file.read_text())
+    if "preprocess_cfg" in changes:
+        changes["preprocess_cfg"] = config["preprocess_cfg"] | changes["preprocess_cfg"]
+    file.write_text(json.dumps(config | changes))
+    return folder
+
+
+def weights_file(folder: Path) -> Path:
+    return next(folder.glob("*.safetensors"))
+
+
+SCORERS = pytest.mark.parametrize(
+    ("loader", "source"), [(Classifier.load, ENTRY.classifier), (ClipScore.load, ENTRY.clip)], ids=["vit", "clip"]
+)
+
+
+@SCORERS
+def test_weights_with_nan_are_refused_by_their_name(tmp_path, loader, source):
+    folder = copied(source, tmp_path / "bad")
+    weights = load_file(weights_file(folder))
+    name = sorted(name for name in weights if "bias" in name)[0]
+    weights[name][0] = torch.nan
+    save_file(weights, weights_file(folder), {"format": "pt"})
+    with pytest.raises(ValueError, match=f"bad: the weights {name.replace('.', '[.]')} have NaN or Inf in them"):
+        loader(str(folder), "cpu")
+
+
+@SCORERS
+def test_a_damaged_file_is_refused(tmp_path, loader, source):
+    folder = copied(source, tmp_path / "bad")
+    weights_file(folder).write_bytes(weights_file(folder).read_bytes()[:1000])
+    with pytest.raises(OSError, match="bad cannot be loaded as"):
+        loader(str(folder), "cpu")
+
+
+@SCORERS
+def test_weights_that_lack_a_part_are_refused(tmp_path, loader, source):
+    folder = copied(source, tmp_path / "bad")
+    weights = load_file(weights_file(folder))
+    del weights[sorted(weights)[0]]
+    save_file(weights, weights_file(folder), {"format": "pt"})
+    with pytest.raises(OSError, match=r"bad (lacks weights|cannot be loaded as)"):
+        loader(str(folder), "cpu")
+
+
+@SCORERS
+def test_a_folder_without_weights_is_refused_and_nothing_random_is_used(tmp_path, loader, source):
+    folder = copied(source, tmp_path / "bad")
+    weights_file(folder).unlink()
+    with pytest.raises(OSError, match="bad"):
+        loader(str(folder), "cpu")
+
+
+@SCORERS
+def test_a_pickle_is_never_loaded(tmp_path, loader, source):
+    folder = copied(source, tmp_path / "bad")
+    name = "pytorch_model.bin" if loader == Classifier.load else "open_clip_pytorch_model.bin"
+    torch.save(load_file(weights_file(folder)), folder / name)
+    weights_file(folder).unlink()
+    with pytest.raises(OSError, match=r"bad|safetensors"):
+        loader(str(folder), "cpu")
+
+
+def test_a_pickle_beside_weights_of_another_name_is_not_taken_for_them(tmp_path):
+    # open_clip would take open_clip_pytorch_model.bin before model.safetensors.
+    folder = copied(ENTRY.clip, tmp_path / "bad")
+    torch.save(load_file(weights_file(folder)), folder / "open_clip_pytorch_model.bin")
+    weights_file(folder).rename(folder / "model.safetensors")
+    with pytest.raises(OSError, match=r"only open_clip_pytorch_model\.bin, which can run code"):
+        ClipScore.load(str(folder), "cpu")
+
+
+def test_an_image_that_the_classifier_has_no_answer_for_has_no_score(labels):
+    classifier = Classifier.load(ENTRY.classifier, "cpu")
+    with torch.no_grad():
+        classifier._model.classifier.bias[3] = torch.inf
+    scores = classifier.score(torch.rand(2, 3, 64, 64), labels[:2])
+    assert scores["top1"].isnan().all()
+    assert scores["top5"].isnan().all()
+
+
+# Tags --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("ViT-B-32/laion2b_s34b_b79k", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+        ("ViT-B-32-quickgelu/openai", "timm/vit_base_patch32_clip_224.openai"),
+        ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+        ("hf-hub:laion/CLIP-ViT-H-14", "laion/CLIP-ViT-H-14"),
+        ("local-dir:/models/clip", "/models/clip"),
+        ("/models/ViT-B-32/laion2b_s34b_b79k", "/models/ViT-B-32/laion2b_s34b_b79k"),
+        ("clip", "clip"),
+        ("ViT-B-32", "ViT-B-32"),
+    ],
+)
+def test_a_tag_is_the_repository_that_open_clip_takes_it_from_and_all_else_itself(source, place):
+    assert tags.repository(source) == place
+    assert tags.repository(place) == place
+
+
+def test_every_architecture_that_has_tags_is_known_as_one():
+    assert {architecture for architecture, _ in open_clip.list_pretrained()} <= tags._architectures()
+
+
+def test_a_folder_that_is_called_like_a_tag_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ViT-B-32" / "openai").mkdir(parents=True)
+    assert tags.repository("ViT-B-32/openai") == "ViT-B-32/openai"
+
+
+def test_an_unknown_tag_is_told_with_what_was_meant():
+    with pytest.raises(ValueError, match=r"ViT-B-32 'laion2b'\. Did you mean 'laion2b_"):
+        tags.repository("ViT-B-32/laion2b")
+
+
+def test_weights_that_are_not_on_the_hub_are_told_so():
+    elsewhere = [
+        f"{architecture}/{tag}"
+        for architecture, tag in open_clip.list_pretrained()
+        if not open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"]
+    ]
+    for source in elsewhere:
+        with pytest.raises(ValueError, match="from elsewhere than the hub"):
+            tags.repository(source)
 
 
 def test_the_fingerprint_is_the_weights():

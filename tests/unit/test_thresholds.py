@@ -147,7 +147,7 @@ def test_the_way_out_leads_out():
 
 
 def test_the_shipped_file_asks_something_of_every_case(tmp_path):
-    found = load(None, tmp_path, catalogue.find)
+    found = load(None, tmp_path, catalogue.shipped().find)
     assert found.shipped
     assert "shipped" in found.source
     every = [name for shift in shifts.names() for name in (shift, *(f"{shift}:{v}" for v in shifts.variants(shift)))]
@@ -190,7 +190,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     [
         ("[default]\ntop1 = = 1", "not valid TOML: Invalid value (at line 2, column 8)"),
         ("[default]\ntop1 = 1\n[default]", "not valid TOML: Cannot declare ('default',) twice (at line 3"),
-        ("[defualt]", "unknown table 'defualt'. Did you mean 'default'? Known: default, model, shift, verdict"),
+        ("[defualt]", "unknown table 'defualt'. Did you mean 'default'? Known: default, model, models, shift, verdict"),
         ("top1 = 0.6", "unknown table 'top1'"),
         ("default = 0.6", "[default] is 0.6, not a table"),
         ("shift = 0.6", "[shift] is 0.6, not a table"),
@@ -272,7 +272,7 @@ def test_the_file_says_how_certain_verdicts_are(certainty):
 
 
 def test_the_shipped_file_leaves_the_certainty_as_it_is(tmp_path):
-    assert load(None, tmp_path, catalogue.find).certainty == CERTAINTY
+    assert load(None, tmp_path, catalogue.shipped().find).certainty == CERTAINTY
 
 
 @given(st.floats() | st.integers())

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from pytest_seedshift.weights import WeightsNotFoundError, fetch, fingerprint, looks_local, probe
+from pytest_seedshift.weights import (
+    WeightsNotFoundError,
+    fetch,
+    fingerprint,
+    locate_pipeline,
+    looks_local,
+    probe,
+    probe_pipeline,
+)
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -100,16 +108,20 @@ def test_fetching_what_is_nowhere_says_whose_weights(cache):
 
 
 class Hub(BaseHTTPRequestHandler):
-    """A hub of one repository, `owner/name`, that has a model_index.json of two bytes."""
+    """A hub of `owner/name`, that has a model_index.json of two bytes, and of `owner/gated`, which asks for consent."""
 
     def do_HEAD(self) -> None:
         found = self.path.startswith("/owner/name/resolve/main/model_index.json")
-        self.send_response(200 if found else 404)
+        gated = self.path.startswith("/owner/gated/")
+        known = self.path.startswith("/owner/name/")
+        self.send_response(200 if found else 403 if gated else 404)
         self.send_header("Content-Length", "2" if found else "0")
         self.send_header("ETag", '"44136fa355b3678a1146ad16f7e8649e94fb4f21"')
         self.send_header("X-Repo-Commit", COMMIT)
         if not found:
-            self.send_header("X-Error-Code", "RepoNotFound")
+            revision = known and "/resolve/main/" not in self.path
+            code = "GatedRepo" if gated else "RevisionNotFound" if revision else "RepoNotFound"
+            self.send_header("X-Error-Code", "EntryNotFound" if known and not revision else code)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -142,9 +154,88 @@ def test_a_repository_that_the_hub_does_not_have_is_told_so(cache, hub):
     assert "the hub (it has no such repository" in refused("owner/other")
 
 
+def test_a_gated_repository_says_where_to_consent_and_how_to_log_in(cache, hub):
+    message = refused("owner/gated")
+    assert "the hub (it asks for consent to its terms, at https://huggingface.co/owner/gated" in message
+    assert "for a login: 'hf auth login')" in message
+
+
+def test_a_repository_that_lacks_the_file_or_the_revision_is_told_so(cache, hub):
+    assert "the hub (its repository has no config.json)" in refused("owner/name", "config.json")
+    with pytest.raises(WeightsNotFoundError, match=r"the hub \(its repository has no revision 'v9'\)"):
+        probe_pipeline(["owner/name"], "v9")
+
+
+def test_of_several_sources_the_first_that_can_be_had_is_enough(cache, hub):
+    probe_pipeline(["owner/gated", "owner/other", "./mine", "owner/name"])
+    assert not cache.exists()
+
+
+def test_of_several_sources_all_that_was_tried_is_told(cache, hub):
+    with pytest.raises(WeightsNotFoundError) as caught:
+        probe_pipeline(["owner/gated", "./mine", "owner/other"])
+    message = str(caught.value)
+    assert message.startswith("the weights of 'owner/gated' or './mine' or 'owner/other' are nowhere. Tried: ")
+    for tried in (
+        "the folder ./mine (there is none)",
+        f"the Hugging Face cache at {cache} (not there)",
+        "the hub for owner/gated (it asks for consent",
+        "the hub for owner/other (it has no such repository",
+        "run 'hf download owner/gated' or 'hf download owner/other' where there is a network",
+    ):
+        assert tried in message
+
+
 def test_a_hub_that_cannot_be_reached_is_told_so(cache, hub, monkeypatch):
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:1/{repo_id}/{revision}/{filename}")
     assert "the hub (cannot be reached" in refused("owner/name")
+
+
+PIPELINE = {"model_index.json": b'{"_class_name": "DDPMPipeline"}'}
+
+
+def test_what_is_on_this_machine_stands_before_what_is_on_the_hub(cache, hub):
+    # The same source is found whether or not the hub can be reached, so that its samples are found again.
+    snapshot = cached(cache, "owner/second", PIPELINE)
+    found = locate_pipeline(["owner/name", "owner/second"])
+    assert found.source == "owner/second"
+    assert found.path.samefile(snapshot)
+
+
+def test_the_first_source_on_this_machine_is_taken(cache):
+    cached(cache, "owner/one", PIPELINE)
+    cached(cache, "owner/two", PIPELINE)
+    assert locate_pipeline(["owner/none", "owner/two", "owner/one"]).source == "owner/two"
+
+
+def test_a_copy_in_the_cache_that_is_not_whole_is_none(cache):
+    index = b'{"_class_name": "DDPMPipeline", "unet": ["diffusers", "UNet2DModel"]}'
+    snapshot = cached(cache, "owner/name", {"model_index.json": index})
+    (snapshot / "unet").mkdir()
+    (snapshot / "unet" / "config.json").write_text("{}")
+    with pytest.raises(WeightsNotFoundError, match=r"\(not whole: has no weights \(no \.safetensors file\)\)"):
+        probe_pipeline(["owner/name"])
+    shards = snapshot / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    shards.write_text('{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}')
+    (snapshot / "unet" / "1.safetensors").write_bytes(b"")
+    with pytest.raises(WeightsNotFoundError, match=r"\(not whole: lacks 2\.safetensors\)"):
+        probe_pipeline(["owner/name"])
+    (snapshot / "unet" / "2.safetensors").write_bytes(b"")
+    probe_pipeline(["owner/name"])
+
+
+def test_a_pipeline_s_prior_belongs_to_it(cache):
+    index = b'{"_class_name": "KandinskyV22Pipeline"}'
+    card = b"---\nprior:\n- owner/prior\n---\nA decoder.\n"
+    cached(cache, "owner/decoder", {"model_index.json": index, "README.md": card})
+    with pytest.raises(WeightsNotFoundError, match="not whole: the prior is not there"):
+        probe_pipeline(["owner/decoder"])
+    prior = cached(cache, "owner/prior", PIPELINE)
+    found = locate_pipeline(["owner/decoder"])
+    assert [path.resolve() for path in found.priors] == [prior.resolve()]
+    before = found.fingerprint()
+    (prior / "weights").write_bytes(b"other")
+    assert found.fingerprint() != before
 
 
 @pytest.mark.parametrize("source", ["owner/name", "stabilityai/stable-diffusion-2-1", "a/b", "A_b/c.d-e"])

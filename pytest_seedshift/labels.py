@@ -1,0 +1,191 @@
+"""Which output of a classifier stands for which label of a class list.
+
+The order of a classifier's outputs is a matter of its training. So a label is looked for by its names; the index that
+a class list gives decides only where the names leave it open.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_seedshift.pairs import Label
+
+IMAGENET_CLASSES = 1000
+"""How many outputs a classifier of ImageNet-1k has."""
+
+_SHOWN = 5
+"""How many labels an error names."""
+
+_UNNAMED = re.compile(r"LABEL_\d+|\d+")  # what transformers calls the outputs of a model that has no names for them
+_WNID = re.compile(r"n\d{8}")
+
+
+def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) -> dict[Label, int]:
+    """Find each label's output.
+
+    A label matches an output through its WordNet id or any of its names, whatever their case, hyphens and other signs;
+    an output may have several names with commas between them (`tench, Tinca tinca`).
+
+    Args:
+        labels: a whole class list.
+        outputs: by index, what the classifier calls them (`config.id2label`).
+        classifier: its name, for errors.
+
+    Returns:
+        By label, the index of its output.
+
+    Raises:
+        ValueError: labels that match none or several, or two that match the same; or outputs without names, of which
+            it cannot be told whether the class list's indices are theirs.
+    """
+    if are_unnamed(outputs):
+        return _by_index(labels, outputs, classifier)
+    by_name: dict[str, list[int]] = {}
+    for index, called in outputs.items():
+        for name in {normalised(each) for each in (called, *called.split(","))}:
+            by_name.setdefault(name, []).append(index)
+    found: dict[Label, int] = {}
+    unmatched: list[Label] = []
+    for label in labels:
+        place = _find(label, by_name)
+        if place is None:
+            unmatched.append(label)
+        else:
+            found[label] = place
+    if unmatched:
+        raise ValueError(_explain(unmatched, len(labels), outputs, by_name, classifier))
+    _check_distinct(found, outputs, classifier)
+    return found
+
+
+def outputs_of(folder: Path) -> dict[int, str]:
+    """What a classifier calls its outputs, as its config.json says, without loading it.
+
+    Raises:
+        ValueError: there is no such file, or it is no configuration.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        named = config.get("id2label")
+        if named is None:
+            return {index: f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # transformers' own words
+        return {int(index): str(name) for index, name in named.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"{folder / 'config.json'} is no configuration of a classifier: {error}") from None
+
+
+def are_unnamed(outputs: Mapping[int, str]) -> bool:
+    """Whether a classifier has no names for its outputs, only numbers: `LABEL_0`, `LABEL_1`, …"""
+    return all(_UNNAMED.fullmatch(name) for name in outputs.values())
+
+
+def names(label: Label) -> tuple[str, ...]:
+    """A label's own name, then its WordNet id and its other names, as far as a shipped class list knows them."""
+    return (label.name, *_others().get(normalised(label.name), ()))
+
+
+def normalised(name: str) -> str:
+    """A name without what differs between spellings of the same: case, hyphens, underscores, slashes, other signs.
+
+    >>> normalised("Shih-Tzu"), normalised("baluster / handrail")
+    ('shih tzu', 'baluster handrail')
+    """
+    return " ".join(re.findall(r"\w+", name.casefold().replace("_", " ")))
+
+
+@cache
+def _others() -> dict[str, tuple[str, ...]]:
+    """By normalised name, the WordNet id and the aliases that the shipped class lists have."""
+    others = {}
+    for file in files("pytest_seedshift").joinpath("classes").iterdir():
+        if file.name.endswith(".csv"):
+            for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
+                aliases = (alias.strip() for alias in (row.get("aliases") or "").split(";"))
+                also = (row.get("wnid") or "", *aliases)
+                others[normalised(row["label"])] = tuple(name for name in also if name)
+    return others
+
+
+def _find(label: Label, by_name: Mapping[str, Sequence[int]]) -> int | None:
+    """The output of the first of a label's names that says which it is.
+
+    Some names belong to two classes of ImageNet (`crane`, the bird and the machine): there the class list's index may
+    choose between the two.
+    """
+    for name in names(label):
+        indices = by_name.get(normalised(name), ())
+        if len(indices) == 1:
+            return indices[0]
+        if label.index in indices:
+            return label.index
+    return None
+
+
+def _by_index(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) -> dict[Label, int]:
+    imagenet = all(any(_WNID.fullmatch(name) for name in names(label)) for label in labels)
+    if not (len(outputs) == len(labels) or (imagenet and len(outputs) == IMAGENET_CLASSES)):
+        wanted = f"{len(labels)} outputs" + (f", or {IMAGENET_CLASSES}" if imagenet else "")
+        raise ValueError(
+            f"{classifier}: its {len(outputs)} outputs have no names (id2label in its config.json has {outputs[0]!r}), "
+            f"so the class list's indices cannot be held against them. They would be trusted if it had {wanted}. "
+            "Give id2label the names of the classes"
+        )
+    outside = [label for label in labels if label.index not in outputs]
+    if outside:
+        raise ValueError(
+            f"{classifier}: {outside[0].name!r} has the index {outside[0].index} in the class list, but the "
+            f"{len(outputs)} outputs go from 0 to {len(outputs) - 1}"
+        )
+    found = {label: label.index for label in labels}
+    _check_distinct(found, outputs, classifier)
+    return found
+
+
+def _check_distinct(found: Mapping[Label, int], outputs: Mapping[int, str], classifier: str) -> None:
+    owners: dict[int, Label] = {}
+    for label, index in found.items():
+        first = owners.setdefault(index, label)
+        if first.name != label.name:
+            raise ValueError(
+                f"{classifier}: {first.name!r} and {label.name!r} are both its class {outputs[index]!r} ({index}). "
+                "A class list has each class once"
+            )
+
+
+def _explain(
+    unmatched: Sequence[Label],
+    total: int,
+    outputs: Mapping[int, str],
+    by_name: Mapping[str, Sequence[int]],
+    classifier: str,
+) -> str:
+    words = [_explain_one(label, outputs, by_name) for label in unmatched[:_SHOWN]]
+    if len(unmatched) > _SHOWN:
+        words.append(f"and {len(unmatched) - _SHOWN} more")
+    return (
+        f"{classifier}: {len(unmatched)} of the {total} labels of the class list match none of its {len(outputs)} "
+        f"classes: {', '.join(words)}. Its classes are those of id2label in its config.json. Use a class list with its "
+        "names, or a classifier that knows the labels"
+    )
+
+
+def _explain_one(label: Label, outputs: Mapping[int, str], by_name: Mapping[str, Sequence[int]]) -> str:
+    several = next((hits for name in names(label) if (hits := by_name.get(normalised(name)))), None)
+    if several:
+        return f"{label.name!r} (may be any of {', '.join(map(str, several))})"
+    close = next(_close(label, by_name), None)
+    return repr(label.name) if close is None else f"{label.name!r} (did you mean {outputs[by_name[close][0]]!r}?)"
+
+
+def _close(label: Label, by_name: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    for name in names(label):
+        yield from difflib.get_close_matches(normalised(name), by_name, n=1, cutoff=0.6)

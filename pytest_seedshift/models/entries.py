@@ -1,0 +1,141 @@
+"""The user's own entries: their schema, and what a mistake in one says.
+
+Imported only where there is such an entry: collecting tests needs no pydantic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from pytest_seedshift import pairs
+from pytest_seedshift.suggest import unknown
+
+_Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
+_Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
+
+_NAME = re.compile(r"\w[\w.+-]*")
+
+# What every call of a pipeline is given by this package, or what would change what is tested.
+_OURS = (
+    "prompt",
+    "generator",
+    "latents",
+    "num_images_per_prompt",
+    "output_type",
+    "return_dict",
+    "callback_on_step_end",
+    "callback_on_step_end_tensor_inputs",
+    "callback",
+    "callback_steps",
+)
+
+# Keys of `call` that an entry has a key of its own for.
+_OWN_KEY = {"num_inference_steps": "steps", "guidance_scale": "guidance", "height": "height", "width": "width"}
+
+
+class EntryError(ValueError):
+    """What is wrong in an entry, where, and what is valid."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Scheduler(BaseModel):
+    """The class; every other key is an option of it, which only diffusers knows."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    name: _Text
+
+
+class _Scorers(_Strict):
+    vit: _Text | None = None
+    clip: _Text | None = None
+
+
+class _Entry(_Strict):
+    pipeline: _Text | Annotated[list[_Text], Field(min_length=1)] | None = None
+    revision: _Text | None = None
+    scheduler: _Scheduler | None = None
+    steps: Annotated[int, Field(ge=1)] | None = None
+    guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    height: Annotated[int, Field(ge=8)] | None = None
+    width: Annotated[int, Field(ge=8)] | None = None
+    dtype: _Dtype | dict[_Text, _Dtype] | None = None
+    classes: _Text | None = None
+    scorers: Literal["imagenet", "toy"] | _Scorers | None = None
+    call: dict[str, Any] | None = None
+    memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    licence: str | None = None
+
+
+_VALID = {
+    "pipeline": "a folder, a .safetensors file, a hub id 'owner/name', or a list of these, tried in order",
+    "revision": "a branch, a tag or a commit of the hub repository, as text",
+    "scheduler": 'a scheduler class of diffusers and options of it, such as { name = "DDIMScheduler", eta = 1.0 }',
+    "steps": "a whole number of at least 1",
+    "guidance": "a number of at least 0",
+    "height": "a whole number of pixels, at least 8",
+    "width": "a whole number of pixels, at least 8",
+    "dtype": 'float32, float16 or bfloat16, or a table by device such as { cuda = "bfloat16", cpu = "float32" }',
+    "classes": "imagenet100, toy16, or the path of a CSV file with the columns label and index",
+    "scorers": '"imagenet", "toy", or a table of sources: { vit = "…", clip = "…" }',
+    "call": "a table of further arguments of the pipeline's call",
+    "memory": "GiB that the weights take, above 0",
+    "licence": "a note, as text",
+}
+
+
+def check(name: str, table: object, where: str, *, new: bool) -> dict[str, Any]:
+    """Check one entry as it stands in a TOML file.
+
+    Args:
+        name: of the model.
+        table: what stands there.
+        where: the file and the table, for the error.
+        new: whether no entry of that name exists, so that this one must say where its pipeline is.
+
+    Returns:
+        The table.
+
+    Raises:
+        EntryError: something in it is not valid.
+    """
+    if not _NAME.fullmatch(name):
+        raise EntryError(f"{where}: {name!r} is no name of a model: use letters, digits and any of . _ + -")
+    if not isinstance(table, dict):
+        raise EntryError(f"{where} is {table!r}, not a table")
+    try:
+        _Entry.model_validate(table)
+    except pydantic.ValidationError as error:
+        raise EntryError(f"{where}: {_explain(error, table)}") from None
+    if new and "pipeline" not in table:
+        raise EntryError(f"{where}: no pipeline is given: add pipeline = …, {_VALID['pipeline']}")
+    classes = table.get("classes")
+    if classes is not None and classes not in pairs.CLASS_LISTS and not classes.endswith(".csv"):
+        raise EntryError(f"{where}: classes: {unknown('class list', classes, pairs.CLASS_LISTS)} (or a CSV file)")
+    for key in table.get("call", {}):
+        if key in _OURS:
+            raise EntryError(f"{where}: call: {key!r} is given by seedshift itself and cannot be changed")
+        if key in _OWN_KEY:
+            raise EntryError(f"{where}: call: {key!r} has a key of its own: {_OWN_KEY[key]} = {table['call'][key]!r}")
+    return table
+
+
+def _explain(error: pydantic.ValidationError, table: Mapping[str, Any]) -> str:
+    """The first of pydantic's errors, in our words."""
+    found = error.errors()
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
+    key = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        if len(first["loc"]) > 1:
+            return f"{key}: {unknown('key', str(first['loc'][-1]), _Scorers.model_fields)}"
+        hint = " (thresholds of a model stand in [model.NAME], without s)" if key in ("top1", "top5", "clip") else ""
+        return unknown("key", key, _Entry.model_fields) + hint
+    return f"{key} = {table[key]!r}: give {_VALID[key]}"

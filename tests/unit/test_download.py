@@ -1,0 +1,157 @@
+"""A pipeline comes from the hub once, whole and without what is never loaded; the hub is one on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from huggingface_hub import constants
+
+from pytest_seedshift import identity, pairs, weights
+from pytest_seedshift.models import catalogue, load
+from pytest_seedshift.models.base import Entry
+
+TOY = catalogue.shipped().find("toy-latent")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PAIR = pairs.design(pairs.class_list("toy16"), 16)[:1]
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Serves the folders of `repositories` as the hub does, and counts what is downloaded."""
+
+    repositories: ClassVar[dict[str, Path]] = {}
+    downloads: ClassVar[Counter[str]] = Counter()
+
+    def do_HEAD(self) -> None:
+        self.serve(body=False)
+
+    def do_GET(self) -> None:
+        self.serve(body=True)
+
+    def serve(self, *, body: bool) -> None:
+        path = self.path.partition("?")[0]
+        for name, folder in self.repositories.items():
+            files = sorted(file for file in folder.rglob("*") if file.is_file())
+            if path.startswith(f"/api/models/{name}/tree/"):
+                listed = [
+                    {"type": "file", "path": self.called(file, folder), "size": len(data), "oid": sha1(data)}
+                    for file in files
+                    if (data := file.read_bytes()) is not None
+                ]
+                return self.answer(json.dumps(listed).encode(), body=body)
+            if path.startswith(f"/api/models/{name}"):
+                siblings = [{"rfilename": self.called(file, folder)} for file in files]
+                about = {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False}
+                return self.answer(json.dumps(about).encode(), body=body)
+            for file in files:
+                if path in {f"/{name}/resolve/{at}/{self.called(file, folder)}" for at in ("main", COMMIT)}:
+                    if body:
+                        self.downloads[self.called(file, folder)] += 1
+                    return self.answer(file.read_bytes(), body=body)
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return None
+
+    def called(self, file: Path, folder: Path) -> str:
+        return file.relative_to(folder).as_posix()
+
+    def answer(self, content: bytes, *, body: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{sha1(content)}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def sha1(data: bytes) -> str:
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch) -> Iterator[type[Hub]]:
+    """A hub that has toy-latent as `owner/toy`, beside pickles and a safety checker; an empty cache, online."""
+    folder = tmp_path / "repository"
+    shutil.copytree(TOY.pipeline[0], folder)
+    index = folder / "model_index.json"
+    checker = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
+    index.write_text(json.dumps(json.loads(index.read_text()) | checker))
+    for part in ("unet", "vae", "safety_checker"):
+        (folder / part).mkdir(exist_ok=True)
+        (folder / part / "pytorch_model.bin").write_bytes(b"a pickle")
+    (folder / "safety_checker" / "model.safetensors").write_bytes(b"never loaded")
+    (folder / "sd.ckpt").write_bytes(b"a pickle")
+    Hub.repositories, Hub.downloads = {"owner/toy": folder}, Counter()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", url)
+        monkeypatch.chdir(tmp_path)
+        yield Hub
+        server.shutdown()
+        thread.join()
+
+
+def entry(*sources: str) -> Entry:
+    return Entry("mine", sources, steps=2, guidance=1.0)
+
+
+def test_a_pipeline_is_downloaded_and_runs(hub):
+    model = load.load(entry("owner/none", "owner/toy"), "cpu", "float32")
+    expected = load.load(entry(TOY.pipeline[0]), "cpu", "float32").generate(PAIR)
+    assert (model.generate(PAIR) - expected).abs().max() < 1e-5
+    assert model.fingerprint == identity.of_model(entry("owner/toy"), "cpu", "float32")
+
+
+def test_each_file_is_downloaded_once_and_the_hub_is_not_needed_again(hub, monkeypatch):
+    found = weights.locate_pipeline(["owner/toy"])
+    assert set(hub.downloads.values()) == {1}
+    hub.repositories.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert weights.locate_pipeline(["owner/none", "owner/toy"]) == found
+    assert load.load(entry("owner/toy"), "cpu", "float32").generate(PAIR).isfinite().all()
+
+
+def test_several_that_download_at_once_download_each_file_once(hub):
+    with ThreadPoolExecutor(3) as pool:
+        found = set(pool.map(lambda _: weights.locate_pipeline(["owner/toy"]).path, range(3)))
+    assert len(found) == 1
+    large = {name: count for name, count in hub.downloads.items() if name.endswith(".safetensors")}
+    assert set(large.values()) == {1}
+    assert len(large) == 3
+
+
+def test_neither_pickles_nor_the_safety_checker_are_downloaded(hub):
+    found = weights.locate_pipeline(["owner/toy"])
+    assert weights.SAFETY_CHECKER in found.parts
+    assert not [name for name in hub.downloads if name.endswith((".bin", ".ckpt")) or "safety_checker" in name]
+
+
+def test_a_repository_of_pickles_is_refused(hub):
+    folder = hub.repositories["owner/toy"]
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises((weights.WeightsNotFoundError, ValueError)) as caught:
+        weights.locate_pipeline(["owner/toy"])
+    assert "safetensors" in str(caught.value)
+    assert not [name for name in hub.downloads if name.endswith(".bin")]

@@ -1,0 +1,43 @@
+"""Pipelines of every family, saved as diffusers saves them and loaded again."""
+
+from __future__ import annotations
+
+import pytest
+from diffusers.utils import is_accelerate_available
+from families import FAMILIES
+
+from pytest_seedshift import pairs
+from pytest_seedshift.models import load
+from pytest_seedshift.models.base import Entry
+from pytest_seedshift.models.pipeline import DiffusersPipeline
+
+PAIR = pairs.design(pairs.class_list("toy16"), 16)[:1]
+TOLERANCE = 1e-3
+"""Loaded networks have their numbers in another order in memory, and random weights make much of a rounding."""
+
+NEEDS_ACCELERATE = {"kandinsky-5"}
+
+pytestmark = [
+    # Diffusers' own: building some pipelines and calling them as they are.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`FluxPosEmbed` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:`LoraLoaderMixin` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:`callback_steps` is deprecated:FutureWarning"),
+]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_pipeline_is_the_same_when_it_was_saved_and_loaded(tmp_path, name):
+    family = FAMILIES[name]
+    pipeline = family.build()
+    pipeline.save_pretrained(tmp_path)
+    entry = Entry(name, (str(tmp_path),), call=tuple(family.arguments.items()))
+    if name in NEEDS_ACCELERATE and not is_accelerate_available():
+        with pytest.raises(load.LoadError, match="needs the library accelerate to be loaded: 'pip install accelerate'"):
+            load.load(entry, "cpu", "float32")
+        return
+    model = load.load(entry, "cpu", "float32")
+    assert type(model._pipeline) is type(pipeline)
+    assert model.seed_shape == family.seed_shape
+    expected = DiffusersPipeline(name, pipeline, "", family.arguments).generate(PAIR)
+    assert (model.generate(PAIR) - expected).abs().max() < TOLERANCE
