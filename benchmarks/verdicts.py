@@ -99,9 +99,9 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
     design = catalogue.shipped().design(processes.MODEL, images)
     columns = {}
     for number, (case, test) in enumerate(tests.items(), 1):
-        known = bench.known(case, design)
-        if known < images:
-            print(f"{number}/{len(tests)} {case.describe()}: {images - known} images to make", file=sys.stderr)
+        missing = bench.missing(case, design)
+        if missing:
+            print(f"{number}/{len(tests)} {case.describe()}: {len(missing)} images to make", file=sys.stderr)
         samples = bench.run(case, test, design).samples
         columns[case] = {name: np.array([sample.scores[name] for sample in samples]) for name in SCORES}
     pace = bench.pace(processes.MODEL)

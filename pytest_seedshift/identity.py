@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import weights
+from pytest_seedshift.scorers import tags
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -64,7 +65,7 @@ def of_clip(source: str) -> str:
     Raises:
         WeightsNotFoundError: the weights are nowhere.
     """
-    folder = weights.fetch(source, weights.CLIP_FILES)
+    folder = weights.fetch(tags.repository(source), weights.CLIP_FILES)
     return weights.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
 
 

@@ -23,7 +23,7 @@ SINGLE_FILE = ".safetensors"
 """The suffix of a whole pipeline in one file."""
 
 CLASSIFIER_FILES = ("*.json", "*.safetensors")
-CLIP_FILES = ("open_clip_*", "*.json", "*.txt")
+CLIP_FILES = ("open_clip_*.json", "open_clip_*.safetensors", "*.json", "*.txt")
 
 _PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 

@@ -16,6 +16,7 @@ from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Batch, Engine
 from pytest_seedshift.models import catalogue as catalogues
+from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
 from pytest_seedshift.store import Pace, Store, StoreError
 from pytest_seedshift.weights import WeightsNotFoundError
@@ -177,7 +178,7 @@ class Workbench:
         entry = self.catalogue.find(model)
         try:
             parts = weights.locate_pipeline(entry.pipeline, entry.revision).parts
-        except (OSError, ValueError, WeightsNotFoundError) as error:
+        except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
             raise CaseError(f"{model} cannot be judged: {error}") from error
         if weights.SAFETY_CHECKER not in parts:
             return []
@@ -212,7 +213,7 @@ class Workbench:
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
             try:
                 self._model = load.load(self.catalogue.find(name), self.device, self.dtype(name))
-            except (OSError, ValueError, WeightsNotFoundError) as error:
+            except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
                 raise CaseError(f"{name} cannot be loaded: {error}") from error
         return self._model
 
@@ -230,7 +231,7 @@ class Workbench:
             if source not in self._scorers:
                 try:
                     self._scorers[source] = load(source, self.device)
-                except (OSError, ValueError, WeightsNotFoundError) as error:
+                except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
                     raise CaseError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
         found = self._scorers[entry.classifier], self._scorers[entry.clip]
         if name not in self._checked:
@@ -455,7 +456,7 @@ def _in_words(case: Case) -> Iterator[None]:
     """Say of which case something went wrong."""
     try:
         yield
-    except (StoreError, OSError, ValueError) as error:
+    except (StoreError, OSError, ValueError, SeedVectorError) as error:
         raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
 
 

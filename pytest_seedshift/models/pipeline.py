@@ -113,7 +113,7 @@ class DiffusersPipeline:
 
         try:
             with self._seed.drawn(on_draw):
-                self._run([_ANY_PAIR], {})
+                self._run([_ANY_PAIR], "shape", {})
         except _SeenError:
             pass
         return tuple(shapes[0])
@@ -173,11 +173,13 @@ class DiffusersPipeline:
             axes = self._seed.axes
             return from_images(shift(to_images(z, axes), pairs), axes, z.shape)
 
+        # The shape is in the key: seed vectors of different shapes must not share their first numbers.
+        purpose = f"z{self.seed_shape}"
         with self._seed.drawn(on_draw):
-            output = self._run(pairs, self._watched(on_step))
+            output = self._run(pairs, purpose, self._watched(on_step))
         return self._images(output, len(pairs))
 
-    def _run(self, pairs: Sequence[Pair], more: Mapping[str, Any]) -> Any:
+    def _run(self, pairs: Sequence[Pair], purpose: str, more: Mapping[str, Any]) -> Any:
         """The first thing that a call of the pipeline gives: in every family these are the images."""
         with warnings.catch_warnings():
             # Of the libraries' own code, which nobody here can change; in a strict session they would be errors.
@@ -185,7 +187,7 @@ class DiffusersPipeline:
             warnings.simplefilter("ignore", DeprecationWarning)
             return self._pipeline(
                 prompt=[pair.prompt for pair in pairs],  # a list of its own: Z-Image writes into it
-                generator=[pairing.generator(pair, "sampler") for pair in pairs],
+                generator=[pairing.generator(pair, purpose) for pair in pairs],
                 output_type="pt",
                 **self._call,
                 **more,

@@ -43,11 +43,11 @@ class Made:
     pipeline: Any
 
 
-def direct(pipeline: Any, chosen: Sequence[Pair], arguments: dict[str, Any]) -> Tensor:
+def direct(pipeline: Any, chosen: Sequence[Pair], arguments: dict[str, Any], seed_shape: tuple[int, ...]) -> Tensor:
     pipeline.set_progress_bar_config(disable=True)
     images = pipeline(
         prompt=[pair.prompt for pair in chosen],
-        generator=[pairs.generator(pair, "sampler") for pair in chosen],
+        generator=[pairs.generator(pair, f"z{seed_shape}") for pair in chosen],
         output_type="np",
         **arguments,
     )[0]
@@ -61,7 +61,7 @@ def build(name: str) -> Made:
     expected = torch.empty(0)
     for key in dict.fromkeys(map(family.together, PAIRS)):
         rows = [index for index, pair in enumerate(PAIRS) if family.together(pair) == key]
-        images = direct(pipeline, [PAIRS[index] for index in rows], family.arguments)
+        images = direct(pipeline, [PAIRS[index] for index in rows], family.arguments, family.seed_shape)
         expected = expected if len(expected) else images.new_empty(len(PAIRS), *images.shape[1:])
         expected[rows] = images
     return Made(family, expected, DiffusersPipeline(name, pipeline, "", family.arguments), pipeline)
@@ -165,7 +165,7 @@ def test_every_step_is_reported_with_a_row_for_every_pair(made):
 def test_warnings_of_what_diffusers_will_change_stay_inside():
     made = build("kandinsky-2.2")
     with pytest.warns(FutureWarning, match="`callback_steps` is deprecated"):
-        direct(made.pipeline, PAIRS[:1], made.family.arguments)
+        direct(made.pipeline, PAIRS[:1], made.family.arguments, made.family.seed_shape)
     made.model.generate(PAIRS[:1])
 
 
@@ -189,8 +189,8 @@ def sampled_by(name: str) -> Any:
 @pytest.fixture(params=SAMPLERS)
 def sampled(request):
     pipeline = sampled_by(request.param)
-    expected = direct(pipeline, PAIRS, CALL)
-    return DiffusersPipeline(request.param, pipeline, "", CALL), expected
+    model = DiffusersPipeline(request.param, pipeline, "", CALL)
+    return model, direct(pipeline, PAIRS, CALL, model.seed_shape)
 
 
 def test_every_sampler_s_later_draws_are_those_of_the_pipeline_s_own_call(sampled):

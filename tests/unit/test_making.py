@@ -19,23 +19,23 @@ AT = 2
 DESIGN = pairs.design(pairs.class_list("toy16"), 32)
 SHAPE = (4, 16, 16)
 SHIFTED = {
-    "none": 5.073,
-    "random": 4.782,
-    "random:symmetric": 12.576,
-    "random:normal": -2.695,
-    "random:direction": 0.079,
-    "mean": 5.038,
-    "mean:channel": 4.974,
-    "mean:exact": 5.043,
-    "std": 6.341,
-    "std:exact": 6.633,
-    "mixed": 6.306,
-    "mixed:independent": 3.770,
-    "arrangement": 8.415,
-    "arrangement:permute": 5.080,
-    "arrangement:flip": 10.783,
-    "arrangement:roll": 2.401,
-    "arrangement:offset": 5.086,
+    "none": -12.059,
+    "random": -12.350,
+    "random:symmetric": -4.556,
+    "random:normal": -19.827,
+    "random:direction": -17.053,
+    "mean": -12.094,
+    "mean:channel": -12.158,
+    "mean:exact": -12.097,
+    "std": -15.074,
+    "std:exact": -15.440,
+    "mixed": -15.109,
+    "mixed:independent": -9.079,
+    "arrangement": 0.000,
+    "arrangement:permute": -0.786,
+    "arrangement:flip": 1.104,
+    "arrangement:roll": 5.359,
+    "arrangement:offset": -12.046,
 }
 """The first pair's seed vector under each shift by 0.25, summed with weights that no rearrangement leaves alike."""
 
@@ -55,7 +55,7 @@ def test_a_design_s_order_is_pinned():
 
 @pytest.mark.parametrize("shift", SHIFTED)
 def test_a_seed_vector_under_each_shift_is_pinned(shift):
-    z = torch.randn(SHAPE, generator=pairs.generator(DESIGN[0], "sampler")).unsqueeze(0)
+    z = pairs.noise(DESIGN[:1], SHAPE)
     apply = shift_function(Case("any", shift, 0.25) if shift != "none" else Case("any"))
     weights = torch.cos(torch.arange(float(z.numel()))).reshape(1, *SHAPE)
     found = (z if apply is None else apply(z, DESIGN[:1])) * weights
@@ -64,4 +64,4 @@ def test_a_seed_vector_under_each_shift_is_pinned(shift):
 
 def test_an_image_of_the_shipped_model_is_pinned():
     image = load(catalogue.shipped().find("toy-latent"), "cpu", "float32").generate(DESIGN[:1])[0]
-    assert image[:, :32].mean((1, 2)).tolist() == pytest.approx([0.9244, 0.9066, 0.8917], abs=2e-3)
+    assert image[:, :32].mean((1, 2)).tolist() == pytest.approx([0.9256, 0.899, 0.8903], abs=2e-3)

@@ -40,7 +40,7 @@ def images(model):
 
 
 def noise(chosen):
-    return torch.stack([torch.randn(4, 16, 16, generator=pairs.generator(pair, "sampler")) for pair in chosen])
+    return torch.stack([torch.randn(4, 16, 16, generator=pairs.generator(pair, "z(4, 16, 16)")) for pair in chosen])
 
 
 def test_images_are_what_the_protocol_says(model, images):
@@ -58,7 +58,7 @@ def test_unshifted_generation_equals_the_plain_pipeline_call(model):
     chunk = DESIGN[:8]
     expected = plain_pipeline()(
         prompt=[pair.prompt for pair in chunk],
-        generator=[pairs.generator(pair, "sampler") for pair in chunk],
+        generator=[pairs.generator(pair, "z(4, 16, 16)") for pair in chunk],
         output_type="pt",
         **CALL,
     ).images
