@@ -99,7 +99,7 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
     design = catalogue.design(processes.MODEL, images)
     columns = {}
     for number, (case, test) in enumerate(tests.items(), 1):
-        known = bench.known(case, design)
+        known = images - len(bench.missing(case, design))
         if known < images:
             print(f"{number}/{len(tests)} {case.describe()}: {images - known} images to make", file=sys.stderr)
         samples = bench.run(case, test, design).samples
@@ -111,14 +111,15 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
 
 def generated(test: SequentialTest, values: Columns, control: Columns, batch: int) -> int:
     """How many images `Workbench.run` generates on the CPU until the verdict stands, all of them made now."""
-    bench = SimpleNamespace(engine=lambda _: SimpleNamespace(batch_size=batch, overlap=False))
+    bench = SimpleNamespace(_size=lambda _: batch)
     seen = 0
     while True:
         so_far = {name: column[:seen] for name, column in values.items()}
         if test.judge(so_far, control).decided:
             return seen
-        forecast, soonest = test.forecast(so_far, control), test.soonest(so_far, control)
-        seen += Workbench._step(bench, processes.MODEL, test, seen, forecast, soonest)
+        forecast = test.forecast(so_far, control)
+        likely = min(forecast.images, forecast.at_best) - seen
+        seen = min(seen + Workbench._step(bench, processes.MODEL, likely, 0), test.size)
 
 
 def random_orders(
