@@ -4,7 +4,7 @@
 
 The floor: the denoiser at every step, the decoder, the classifier and CLIP's image tower, called again and again with
 the very tensors that one batch of a case has given them. The run: the same number of images of a case by
-`Workbench.run`, exact, with all that comes with it: noise, shift, scheduler, preparation of the images, checks, store,
+`trial.run`, exact, with all that comes with it: noise, shift, scheduler, preparation of the images, checks, store,
 pictures, verdict. They take turns, so that a machine that gets slower or faster meets both alike.
 """
 
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import processes
 import torch
 
-from pytest_seedshift import devices, thresholds
+from pytest_seedshift import devices, thresholds, trial
 from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue
@@ -60,7 +60,7 @@ def main() -> None:
         asked = thresholds.load(None, Path(name), catalogue.shipped().find)
 
         def run(case: Case) -> None:
-            bench.run(case, SequentialTest(asked.constraints(case), images, exact=True), design)
+            trial.run(bench, case, SequentialTest(asked.constraints(case), images, exact=True), design)
 
         parts = forwards(engine, cases[0], design[:batch])
         run(cases[0].control)  # warms up, and makes the pictures that stand beside those of every case

@@ -17,12 +17,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import processes
 
-from pytest_seedshift import devices, thresholds
+from pytest_seedshift import devices, thresholds, trial
 from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue
@@ -102,7 +101,7 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
         missing = bench.missing(case, design)
         if missing:
             print(f"{number}/{len(tests)} {case.describe()}: {len(missing)} images to make", file=sys.stderr)
-        samples = bench.run(case, test, design).samples
+        samples = trial.run(bench, case, test, design).samples
         columns[case] = {name: np.array([sample.scores[name] for sample in samples]) for name in SCORES}
     pace = bench.pace(processes.MODEL)
     bench.close()
@@ -110,8 +109,7 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
 
 
 def generated(test: SequentialTest, values: Columns, control: Columns, batch: int) -> int:
-    """How many images `Workbench.run` generates on the CPU until the verdict stands, all of them made now."""
-    bench = SimpleNamespace(_size=lambda _: batch)
+    """How many images `trial.run` generates on the CPU until the verdict stands, all of them made now."""
     seen = 0
     while True:
         so_far = {name: column[:seen] for name, column in values.items()}
@@ -119,7 +117,7 @@ def generated(test: SequentialTest, values: Columns, control: Columns, batch: in
             return seen
         forecast = test.forecast(so_far, control)
         likely = min(forecast.images, forecast.at_best) - seen
-        seen = min(seen + Workbench._step(bench, processes.MODEL, likely, 0), test.size)
+        seen = min(seen + trial.next_step(batch, likely, 0), test.size)
 
 
 def random_orders(

@@ -19,8 +19,8 @@ from pytest_seedshift.session import State
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scorers.base import Scorer
-    from pytest_seedshift.workbench import CaseResult, Progress
 
 _T = TypeVar("_T")
 _RESULT = pytest.StashKey["CaseResult"]()
@@ -171,9 +171,13 @@ class Hooks:
 
     def judge(self, item: pytest.Item, case: Case) -> CaseResult:
         """Run the case and judge it; the result stays with the item for its report."""
+        from pytest_seedshift import trial
+
         state = self._state
         tick = self._terminal.tick if self._board is None else self._post
-        result = _in_words(lambda: state.workbench.run(case, state.test(item, case), state.design(item, case), tick))
+        result = _in_words(
+            lambda: trial.run(state.workbench, case, state.test(item, case), state.design(item, case), tick)
+        )
         item.stash[_RESULT] = result
         return result
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.hooks import Hooks
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.results import CaseResult
     from pytest_seedshift.scorers.base import Scorer
-    from pytest_seedshift.workbench import CaseResult
 
 _HOOKS = pytest.StashKey["Hooks"]()
 

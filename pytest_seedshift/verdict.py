@@ -35,7 +35,7 @@ _SLACK = 1e-9
 # The parts of their wealth that the gamblers stake, all at once with equal shares; a mixture needs no guess of which is
 # right. Most are the quadrature nodes of the arcsine distribution, dense at both ends: near 0 for means close to the
 # bound, near 1 for scores that are nearly all 0 or nearly all 1. A quarter goes nearly all in, as good models are like
-# that: it saves them a tenth of their images and costs the others next to nothing.
+# that: a bound of 0.8 is met after 24 right answers in a row instead of 26.
 _NODES, _ALL_IN = 24, 8
 _STAKES = np.concatenate([np.sin((np.arange(_NODES) + 0.5) * np.pi / (2 * _NODES)) ** 2, np.full(_ALL_IN, 0.999)])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_seedshift import devices, engine, identity, pacing, verdict, weights
+from pytest_seedshift import devices, engine, identity, pacing, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Batch, Engine
@@ -27,78 +27,12 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
-    from pytest_seedshift.scores import Estimate, Finding
-    from pytest_seedshift.verdict import Judgement, SequentialTest
 
 Keep: TypeAlias = Literal["report", "all", "none"]
 """Which pictures are saved: those that the report shows, all, or none."""
 
 STRIP = 8
 """How many pictures of a case the report shows."""
-
-_STRETCH = 4
-"""How many batches are made in one go at most, where it is certain that all of them are needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a case has come.
-
-    Its images so far, how many of them were generated now, how many it is expected to take if it goes on like this, and
-    the bound that it waits for.
-    """
-
-    case: Case
-    images: int
-    generated: int
-    expected: int
-    design: int
-    leading: Finding
-    values: Sequence[float]
-    """The leading score's values so far."""
-
-
-OnProgress: TypeAlias = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """A case, judged: what the `reliability` fixture gives to a test."""
-
-    case: Case
-    samples: tuple[Sample, ...]
-    """Those that the verdict rests on: the first pairs of the design, in its order."""
-    control: tuple[Sample, ...]
-    """The control's samples of the same pairs, as far as they exist."""
-    scores: dict[str, Estimate]
-    """By score (`top1`, `top5`, `clip`): mean and interval."""
-    findings: tuple[Finding, ...]
-    """Each bound that was asked, held against the measurement."""
-    design: int
-    """N, the number of pairs of the design."""
-    certainty: float
-    """Of the verdict and of the intervals."""
-    generated: int
-    """How many images were generated for this result, the control's among them; the others were in the store."""
-    seconds: float
-    """How long that took."""
-    device: str
-    dtype: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether all constraints hold."""
-        return all(finding.holds for finding in self.findings)
-
-    @property
-    def pictures(self) -> tuple[Sample, ...]:
-        """The samples whose pictures were kept."""
-        return tuple(sample for sample in self.samples if sample.picture is not None)
-
-    def control_mean(self, score: str) -> float | None:
-        """The control's mean over those of the same pairs that it has; None where it has none."""
-        values = [sample.scores[score] for sample in self.control]
-        return sum(values) / len(values) if values else None
 
 
 class Workbench:
@@ -134,10 +68,10 @@ class Workbench:
         self._engine: Engine | None = None
         self._scorers: dict[str, Scorer] = {}
         self._checked: set[str] = set()
-        self._measured: dict[Case, _Work] = {}
+        self._measured: dict[Case, Work] = {}
 
     @property
-    def _overlaps(self) -> bool:
+    def overlaps(self) -> bool:
         """Whether a batch is scored while the next one is generated. A CPU has no hands free for that."""
         return self.device.startswith("cuda")
 
@@ -252,13 +186,13 @@ class Workbench:
         model, scorers = self.model(name), self.scorers(name)
         if self._engine is None:
             size = self._batch_size or self._found_batch_size(model)
-            self._engine = Engine(model, scorers, size, overlap=self._overlaps)
+            self._engine = Engine(model, scorers, size, overlap=self.overlaps)
         return self._engine
 
     def pace(self, model: str) -> Pace | None:
         """How the model ran on this device before; None where it did not."""
-        of_model = self.samples(model).model  # first, as it says of which model a store could not be opened
-        return self.store.pace(of_model, devices.describe(self.device))
+        of_model = self.samples(model)  # says of which model it is where the store cannot be opened
+        return self.store.pace(of_model.model, devices.describe(self.device))
 
     def measure(self, case: Case, design: Sequence[Pair]) -> Pace:
         """Find the pace of a case's model by making the next batch of the case, which is kept.
@@ -266,14 +200,12 @@ class Workbench:
         Raises:
             CaseError: the model cannot generate.
         """
-        work, shown = _Work(), self._shown(design)
-        with _in_words(case):
+        work, shown = Work(), self.shown(design)
+        with in_words(case):
             size = self.engine(case.model).batch_size
-            self._collect(case, self.missing(case, design)[:size], shown, work)
+            self.collect(case, self.missing(case, design)[:size], shown, work)
             self._measured[case] = work
-            pace = Pace(size, work.seconds / work.generated if work.generated else None)
-            self._remember(case.model, pace)
-        return pace
+            return self.remember(case.model, work)
 
     def missing(self, case: Case, design: Sequence[Pair]) -> list[Pair]:
         """The pairs of a design whose samples do not exist, or lack a picture that is to be shown.
@@ -281,13 +213,29 @@ class Workbench:
         Raises:
             CaseError: the store or the weights cannot be read.
         """
-        with _in_words(case):
-            return _without(design, self.samples(case.model).find(case, design, self._shown(design)))
+        with in_words(case):
+            return _without(design, self.samples(case.model).find(case, design, self.shown(design)))
 
     def visited(self, case: Case, design: int) -> int | None:
         """How many images the last verdict about the case took, on a design of that size."""
-        with _in_words(case):
+        with in_words(case):
             return self.store.visited(self.samples(case.model).model, case.shift, case.magnitude, design)
+
+    def set_visited(self, case: Case, design: int, images: int) -> None:
+        """Remember how many images a verdict about the case took."""
+        self.store.set_visited(self.samples(case.model).model, case.shift, case.magnitude, design, images)
+
+    def batch_size(self, model: str) -> int:
+        """How many images are generated at once; without loading a model that may not be needed."""
+        if self._engine is not None and self._engine.model.name == model:
+            return self._engine.batch_size
+        pace = self.pace(model)
+        return self._batch_size or (pacing.MOST if pace is None else pace.batch_size)
+
+    def shown(self, design: Sequence[Pair]) -> frozenset[Pair]:
+        """The pairs of a design whose pictures are to be kept."""
+        pairs = {"report": strip(design), "all": design, "none": ()}[self._keep]
+        return frozenset(pairs)
 
     def _found_batch_size(self, model: TextToImage) -> int:
         with self.folder.lock(f"batch size {model.name}"):  # processes that measure at once measure each other
@@ -295,111 +243,33 @@ class Workbench:
             if pace is None:
                 design = self.catalogue.design(model.name, None)
                 pace = Pace(pacing.find_batch_size(model, design))
-                self._remember(model.name, pace)
+                self._set_pace(model.name, pace)
         return pace.batch_size
 
-    def _remember(self, model: str, pace: Pace) -> None:
+    def remember(self, model: str, work: Work) -> Pace:
+        """Remember how fast a model is, unless the user has set a batch size: another run should not take it over."""
+        pace = Pace(self.engine(model).batch_size, work.seconds / work.generated if work.generated else None)
+        if self._batch_size is None and work.generated:
+            self._set_pace(model, pace)
+        return pace
+
+    def measured(self, case: Case) -> Work:
+        """What was generated for a case before it was run, to be counted once."""
+        return self._measured.pop(case, None) or Work()
+
+    def _set_pace(self, model: str, pace: Pace) -> None:
         self.store.set_pace(self.samples(model).model, devices.describe(self.device), pace)
 
-    # A case ------------------------------------------------------------------------------------------------------
+    # Samples -----------------------------------------------------------------------------------------------------
 
-    def run(
-        self, case: Case, test: SequentialTest, design: Sequence[Pair], progress: OnProgress | None = None
-    ) -> CaseResult:
-        """Visit the pairs of a case's design until the verdict stands.
+    def collect(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair], work: Work) -> list[Sample]:
+        """The samples of some pairs, in their order; those that do not exist are made, by one process at a time.
 
-        Args:
-            case: which model under which shift.
-            test: what is asked of it.
-            design: as many pairs as the test's size.
-            progress: called before every batch.
+        Those of `shown` need a picture. What is generated is added to `work`.
 
         Raises:
-            CaseError: the case cannot be judged.
+            CaseError: a sample cannot be made. (And StoreError, OSError, ValueError: see `in_words`.)
         """
-        with _in_words(case):
-            return self._run(case, test, design, progress)
-
-    def _run(self, case: Case, test: SequentialTest, design: Sequence[Pair], progress: OnProgress | None) -> CaseResult:
-        work = self._measured.pop(case, None) or _Work()
-        shown = self._shown(design)
-        seen: list[Sample] = []
-        while True:
-            control = self._collect(case.control, design[: len(seen)], shown, work) if test.compares else []
-            values, reference = _columns(seen, test), _columns(control, test)
-            judgement = test.judge(values, reference)
-            if judgement.decided:
-                break
-            forecast = test.forecast(values, reference)
-            if progress is not None:
-                at = len(seen), work.generated, forecast.images, test.size
-                progress(Progress(case, *at, forecast.leading, values[forecast.leading.score]))
-            likely = min(forecast.images, forecast.at_best) - len(seen)
-            certain = test.soonest(values, reference) - len(seen) if self._overlaps else 0
-            step = self._step(case.model, likely, certain)
-            seen += self._collect(case, design[len(seen) : len(seen) + step], shown, work)
-        return self._result(case, test, judgement, seen, shown, work)
-
-    def _step(self, model: str, likely: int, certain: int) -> int:
-        """How many pairs to visit next, of those that the verdict is likely and of those that it is certain to need."""
-        batch = self._size(model)
-        if certain > batch:  # in one go, as one batch can be scored while the next one is generated
-            return min(certain, _STRETCH * batch)
-        return min(max(likely, batch // 8, 1), batch)
-
-    def _size(self, model: str) -> int:
-        """The batch size; without loading a model that may not be needed."""
-        if self._model is not None and self._model.name == model:
-            return self.engine(model).batch_size
-        pace = self.pace(model)
-        return self._batch_size or (pacing.MOST if pace is None else pace.batch_size)
-
-    def _shown(self, design: Sequence[Pair]) -> frozenset[Pair]:
-        """The pairs whose pictures are to be kept."""
-        pairs = {"report": strip(design), "all": design, "none": ()}[self._keep]
-        return frozenset(pairs)
-
-    def _result(
-        self,
-        case: Case,
-        test: SequentialTest,
-        judgement: Judgement,
-        seen: Sequence[Sample],
-        shown: Collection[Pair],
-        work: _Work,
-    ) -> CaseResult:
-        samples = tuple(seen[: judgement.images])
-        pairs = [sample.pair for sample in samples]
-        if not case.is_control:  # its pictures stand beside the case's
-            self._collect(case.control, [pair for pair in strip(pairs) if pair in shown], shown, work)
-        of_model = self.samples(case.model)
-        self.store.set_visited(of_model.model, case.shift, case.magnitude, test.size, judgement.images)
-        if work.generated:
-            self._remember(case.model, Pace(self.engine(case.model).batch_size, work.seconds / work.generated))
-        return CaseResult(
-            case=case,
-            samples=samples,
-            control=samples if case.is_control else tuple(of_model.find(case.control, pairs).values()),
-            scores={
-                name: verdict.estimate(
-                    name,
-                    [sample.scores[name] for sample in samples],
-                    certainty=test.certainty,
-                    stopped=not test.exact,
-                )
-                for name in samples[0].scores
-            },
-            findings=judgement.findings,
-            design=test.size,
-            certainty=test.certainty,
-            generated=work.generated,
-            seconds=work.seconds,
-            device=self.device,
-            dtype=self.dtype(case.model),
-        )
-
-    def _collect(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair], work: _Work) -> list[Sample]:
-        """The samples of some pairs, in their order; those that do not exist are made, by one process at a time."""
         samples = self.samples(case.model)
         found = samples.find(case, pairs, shown)
         if len(found) < len(pairs):
@@ -444,7 +314,7 @@ class Workbench:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
     """What was generated for a case, and how long that took."""
 
     generated: int = 0
@@ -452,7 +322,7 @@ class _Work:
 
 
 @contextmanager
-def _in_words(case: Case) -> Iterator[None]:
+def in_words(case: Case) -> Iterator[None]:
     """Say of which case something went wrong."""
     try:
         yield
@@ -470,9 +340,3 @@ def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
 
 def _without(pairs: Sequence[Pair], found: Collection[Pair]) -> list[Pair]:
     return [pair for pair in pairs if pair not in found]
-
-
-def _columns(samples: Sequence[Sample], test: SequentialTest) -> dict[str, list[float]]:
-    """By score that is asked for, the samples' values."""
-    names = [constraint.score for constraint in test.constraints]
-    return {name: [sample.scores[name] for sample in samples] for name in names}

@@ -22,7 +22,7 @@ from pytest_seedshift.report.plan import Plan
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_seedshift.workbench import Progress
+    from pytest_seedshift.results import Progress
 
 _PLAN = "plan.json"
 _LOG_EVERY = 30.0  # seconds between the lines of a log, where there is no terminal
@@ -45,7 +45,7 @@ class LiveLine:
             return
         with self._lock, self._uncaptured():
             if reporter.isatty:
-                width = reporter._tw.fullwidth - 1
+                width = shutil.get_terminal_size().columns - 1
                 reporter.write(f"\r\x1b[K{text()[:width]}", flush=True)
                 self._written = True
             elif time.monotonic() - self._last >= _LOG_EVERY:

@@ -14,7 +14,7 @@ from pytest_seedshift.shifts import NONE
 
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
-    from pytest_seedshift.workbench import CaseResult, Progress
+    from pytest_seedshift.results import CaseResult, Progress
 
 Record: TypeAlias = dict[str, Any]
 

@@ -16,8 +16,8 @@ from pytest_seedshift.report.table import table
 if TYPE_CHECKING:
     from pytest_seedshift.report.plan import Plan
     from pytest_seedshift.report.records import Record
+    from pytest_seedshift.results import Progress
     from pytest_seedshift.session import State
-    from pytest_seedshift.workbench import Progress
 
 _MARKS = {"pass": "pass", "fail": "FAIL", "error": "ERROR"}
 _COLOURS = {"pass": "green", "fail": "red", "error": "red"}

@@ -12,8 +12,8 @@ from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
+    from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scores import Estimate, Finding
-    from pytest_seedshift.workbench import CaseResult, Progress
 
 
 def failure(result: CaseResult, pictures: str) -> str:
@@ -102,7 +102,10 @@ def progress(at: Progress, pace: float | None, left: float | None) -> str:
     if at.images:
         text = comparison(at.leading)
         if at.leading.kind == "min":
-            kind, found = SCORES[at.leading.score], estimate(at.leading.score, at.values, stopped=True)
+            kind, found = (
+                SCORES[at.leading.score],
+                estimate(at.leading.score, at.values, certainty=at.certainty, stopped=True),
+            )
             shown = kind.format(at.leading.measured)
             text = text.replace(shown, f"{shown} ({kind.format(found.low)}–{kind.format(found.high)})", 1)
         parts.append(text)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-import resource
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from limits import files_no_larger_than
 from runs import cases_of
 
 from pytest_seedshift.store import Store
@@ -188,20 +188,9 @@ def test_verdicts_that_cannot_be_written_are_told_in_words(run, sound, store):
     assert "verdicts.json" in in_words(result)
 
 
-@contextmanager
-def full_disk(size: int):
-    """This process can write no file larger than `size`: what a full disk is like, for the large files alone."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_is_an_error_of_the_case_and_the_samples_before_are_safe(run, sound, store):
     shutil.rmtree(store.parent)
-    with full_disk(36_000):
+    with files_no_larger_than(36_000):
         result = run(*ONE)
     result.assert_outcomes(errors=1, deselected=1)
     result.stdout.fnmatch_lines(
@@ -218,7 +207,7 @@ def test_a_full_disk_is_an_error_of_the_case_and_the_samples_before_are_safe(run
 
 
 def test_a_disk_without_room_for_a_store_is_an_error(run, store):
-    with full_disk(5_000):
+    with files_no_larger_than(5_000):
         result = run(*ONE)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {store} cannot be used: *"])

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from PIL import Image as Pixels
 from torch import Tensor
 
-from pytest_seedshift import identity
+from pytest_seedshift import identity, trial
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.folder import Picture, RunFolder
@@ -23,7 +24,10 @@ from pytest_seedshift.pairs import Label, Pair
 from pytest_seedshift.samples import Samples
 from pytest_seedshift.store import Image, ScoreKey, Store
 from pytest_seedshift.verdict import Constraint, SequentialTest
-from pytest_seedshift.workbench import STRIP, CaseResult, Keep, Workbench
+from pytest_seedshift.workbench import STRIP, Keep, Workbench
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results import CaseResult
 
 CASE = Case("toy-latent", "mean", 0.3)
 CONTROL = CASE.control
@@ -181,7 +185,7 @@ class Bright:
 class Bench(Workbench):
     """A workbench whose model and scorers are test doubles, under the fingerprints of toy-latent's."""
 
-    def __init__(self, folder: RunFolder, keep: Keep = "report", batch_size: int = 4) -> None:
+    def __init__(self, folder: RunFolder, keep: Keep = "report", batch_size: int | None = 4) -> None:
         super().__init__(folder, "cpu", "float32", batch_size=batch_size, keep=keep)
         self.double = Double()
 
@@ -198,7 +202,7 @@ def judge(
     """The result of a case on all of its design, as one session has it, and what was generated for it."""
     test = SequentialTest((Constraint("clip", **(bounds or {"minimum": 1.0})),), images, exact=True)
     with closing(Bench(folder, keep)) as bench:
-        result = bench.run(case, test, catalogue.shipped().design("toy-latent", images))
+        result = trial.run(bench, case, test, catalogue.shipped().design("toy-latent", images))
         assert result.generated == bench.double.made.total()
         return result, bench.double.made
 
@@ -248,7 +252,7 @@ def test_a_larger_design_takes_over_the_samples_of_the_smaller_one(folder):
 def test_a_case_that_stopped_early_goes_on_from_there(folder):
     test = SequentialTest((Constraint("clip", minimum=1.0),), 16)
     with closing(Bench(folder)) as bench:
-        early = bench.run(CONTROL, test, DESIGN)
+        early = trial.run(bench, CONTROL, test, DESIGN)
     assert 0 < len(early.samples) < 16
     whole, made = judge(folder, CONTROL)
     assert made.total() == 16 - early.generated
@@ -260,7 +264,7 @@ def test_samples_do_not_depend_on_the_batches_they_were_made_in(folder, tmp_path
     other.prepare()
     test = SequentialTest((Constraint("clip", minimum=1.0),), 16, exact=True)
     with closing(Bench(other, batch_size=7)) as bench:
-        assert scores(bench.run(CASE, test, DESIGN)) == scores(judge(folder)[0])
+        assert scores(trial.run(bench, CASE, test, DESIGN)) == scores(judge(folder)[0])
 
 
 # Pictures ---------------------------------------------------------------------------------------------------------
@@ -394,7 +398,7 @@ def test_what_a_model_made_before_it_broke_is_kept(folder):
     with closing(Bench(folder)) as bench:
         bench.double = Broken()
         with pytest.raises(CaseError, match="NaN or Inf in the image"):
-            bench.run(CONTROL, test, DESIGN)
+            trial.run(bench, CONTROL, test, DESIGN)
         assert len(bench.missing(CONTROL, DESIGN)) == len(DESIGN) - 8
     assert judge(folder, CONTROL)[1].total() == 8
 
@@ -402,24 +406,39 @@ def test_what_a_model_made_before_it_broke_is_kept(folder):
 # The pace of a model ----------------------------------------------------------------------------------------------
 
 
-def test_measuring_a_model_makes_the_first_batch_and_keeps_it(folder):
-    with closing(Bench(folder)) as bench:
+def test_measuring_a_model_makes_the_next_batch_and_keeps_it(folder):
+    with closing(Bench(folder, batch_size=None)) as bench:
         assert bench.pace("toy-latent") is None
         pace = bench.measure(CONTROL, DESIGN)
-        assert (pace.batch_size, bench.pace("toy-latent")) == (4, pace)
-        assert len(bench.missing(CONTROL, DESIGN)) == len(DESIGN) - 4
-    result, made = judge(folder, CONTROL)
-    assert made.total() == 12
+        assert bench.pace("toy-latent") == pace
+        assert pace.seconds > 0
+        assert len(bench.missing(CONTROL, DESIGN)) == len(DESIGN) - min(pace.batch_size, len(DESIGN))
+
+
+def test_a_batch_size_of_the_user_s_is_not_remembered_for_other_runs(folder):
+    judge(folder, CONTROL)
+    with closing(Bench(folder, batch_size=1)) as bench:
+        bench.measure(CASE, DESIGN)
+        assert bench.pace("toy-latent") is None
+
+
+def test_what_was_made_to_measure_is_counted_with_the_case(folder):
+    test = SequentialTest((Constraint("clip", 1.0),), len(DESIGN), exact=True)
     with closing(Bench(folder)) as bench:
-        assert bench.pace("toy-latent").batch_size == 4
+        bench.measure(CONTROL, DESIGN)
+        assert trial.run(bench, CONTROL, test, DESIGN).generated == len(DESIGN)
+
+
+def test_how_many_images_a_verdict_took_is_remembered_by_the_size_of_the_design(folder):
+    result, _ = judge(folder, CONTROL)
+    with closing(Bench(folder)) as bench:
         assert bench.visited(CONTROL, 16) == len(result.samples)
         assert bench.visited(CONTROL, 400) is None
 
 
 def test_a_batch_size_is_found_once(folder):
     def found() -> Counter:
-        with closing(Bench(folder)) as bench:
-            bench._batch_size = None
+        with closing(Bench(folder, batch_size=None)) as bench:
             bench.engine("toy-latent")
             return bench.double.made
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limits import files_no_larger_than
 
 from pytest_seedshift.store import Image, Pace, ScoreKey, Store, StoreError, prepare
 
@@ -269,7 +269,7 @@ def test_one_of_many_that_prepare_at_once_makes_the_store(path):
 
 
 def test_a_full_disk_is_told_and_what_was_written_is_safe(path):
-    with limited(200_000):
+    with files_no_larger_than(200_000):
         writer = write(path)
     said, error = writer.communicate(timeout=60)
     assert error.startswith(f"{path} cannot be used: ")
@@ -281,17 +281,6 @@ def test_a_full_disk_is_told_and_what_was_written_is_safe(path):
     with write(path, first=len(written), batches=3) as writer:
         assert writer.wait(60) == 0
     assert whole_batches(path) == set(range(len(written) + 3))
-
-
-@contextmanager
-def limited(size: int):
-    """Processes that are started meanwhile can write no file larger than `size`: as a full disk, only elsewhere."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # Damage -----------------------------------------------------------------------------------------------------------

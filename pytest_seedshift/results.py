@@ -1,0 +1,75 @@
+"""How far a case has come, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.samples import Sample
+    from pytest_seedshift.scores import Estimate, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a case has come.
+
+    Its images so far, how many of them were generated now, how many it is expected to take if it goes on like this, and
+    the bound that it waits for.
+    """
+
+    case: Case
+    images: int
+    generated: int
+    expected: int
+    design: int
+    leading: Finding
+    values: Sequence[float]
+    """The leading score's values so far."""
+    certainty: float
+    """Of the verdict to come."""
+
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """A case, judged: what the `reliability` fixture gives to a test."""
+
+    case: Case
+    samples: tuple[Sample, ...]
+    """Those that the verdict rests on: the first pairs of the design, in its order."""
+    control: tuple[Sample, ...]
+    """The control's samples of the same pairs, as far as they exist."""
+    scores: dict[str, Estimate]
+    """By score (`top1`, `top5`, `clip`): mean and interval."""
+    findings: tuple[Finding, ...]
+    """Each bound that was asked, held against the measurement."""
+    design: int
+    """N, the number of pairs of the design."""
+    certainty: float
+    """Of the verdict and of the intervals."""
+    generated: int
+    """How many images were generated for this result, the control's among them; the others were in the store."""
+    seconds: float
+    """How long that took."""
+    device: str
+    dtype: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether all constraints hold."""
+        return all(finding.holds for finding in self.findings)
+
+    @property
+    def pictures(self) -> tuple[Sample, ...]:
+        """The samples whose pictures were kept."""
+        return tuple(sample for sample in self.samples if sample.picture is not None)
+
+    def control_mean(self, score: str) -> float | None:
+        """The control's mean over those of the same pairs that it has; None where it has none."""
+        values = [sample.scores[score] for sample in self.control]
+        return sum(values) / len(values) if values else None

@@ -1,0 +1,104 @@
+"""A case on its way to a verdict: pairs are visited until the test has decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_seedshift import verdict
+from pytest_seedshift.results import CaseResult, OnProgress, Progress
+from pytest_seedshift.workbench import in_words, strip
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.samples import Sample
+    from pytest_seedshift.verdict import Judgement, SequentialTest
+    from pytest_seedshift.workbench import Work, Workbench
+
+_STRETCH = 4
+"""How many batches are made in one go at most, where it is certain that all of them are needed."""
+
+
+def run(
+    bench: Workbench, case: Case, test: SequentialTest, design: Sequence[Pair], progress: OnProgress | None = None
+) -> CaseResult:
+    """Visit the pairs of a case's design until the verdict stands.
+
+    Args:
+        bench: where samples are found and made.
+        case: which model under which shift.
+        test: what is asked of it.
+        design: as many pairs as the test's size.
+        progress: called before every batch.
+
+    Raises:
+        CaseError: the case cannot be judged.
+    """
+    with in_words(case):
+        work, shown = bench.measured(case), bench.shown(design)
+        seen: list[Sample] = []
+        while True:
+            control = bench.collect(case.control, design[: len(seen)], shown, work) if test.compares else []
+            values, reference = _columns(seen, test), _columns(control, test)
+            judgement = test.judge(values, reference)
+            if judgement.decided:
+                return _result(bench, case, test, design, judgement, seen, work)
+            forecast = test.forecast(values, reference)
+            if progress is not None:
+                leading = forecast.leading
+                at = len(seen), work.generated, forecast.images, test.size
+                progress(Progress(case, *at, leading, values[leading.score], test.certainty))
+            likely = min(forecast.images, forecast.at_best) - len(seen)
+            certain = test.soonest(values, reference) - len(seen) if bench.overlaps else 0
+            step = next_step(bench.batch_size(case.model), likely, certain)
+            seen += bench.collect(case, design[len(seen) : len(seen) + step], shown, work)
+
+
+def next_step(batch: int, likely: int, certain: int) -> int:
+    """How many pairs to visit next, of those that the verdict is likely and of those that it is certain to need."""
+    if certain > batch:  # in one go, as one batch can be scored while the next one is generated
+        return min(certain, _STRETCH * batch)
+    return min(max(likely, batch // 8, 1), batch)
+
+
+def _result(
+    bench: Workbench,
+    case: Case,
+    test: SequentialTest,
+    design: Sequence[Pair],
+    judgement: Judgement,
+    seen: Sequence[Sample],
+    work: Work,
+) -> CaseResult:
+    samples = tuple(seen[: judgement.images])
+    pairs, shown = [sample.pair for sample in samples], bench.shown(design)
+    if not case.is_control:  # its pictures stand beside the case's
+        bench.collect(case.control, [pair for pair in strip(pairs) if pair in shown], shown, work)
+    bench.set_visited(case, test.size, judgement.images)
+    if work.generated:
+        bench.remember(case.model, work)
+    control = samples if case.is_control else tuple(bench.samples(case.model).find(case.control, pairs).values())
+    scores = {name: [sample.scores[name] for sample in samples] for name in samples[0].scores}
+    return CaseResult(
+        case=case,
+        samples=samples,
+        control=control,
+        scores={
+            name: verdict.estimate(name, values, certainty=test.certainty, stopped=not test.exact)
+            for name, values in scores.items()
+        },
+        findings=judgement.findings,
+        design=test.size,
+        certainty=test.certainty,
+        generated=work.generated,
+        seconds=work.seconds,
+        device=bench.device,
+        dtype=bench.dtype(case.model),
+    )
+
+
+def _columns(samples: Sequence[Sample], test: SequentialTest) -> dict[str, list[float]]:
+    """By score that is asked for, the samples' values."""
+    names = [constraint.score for constraint in test.constraints]
+    return {name: [sample.scores[name] for sample in samples] for name in names}
