@@ -36,7 +36,7 @@ print(sum(made), len(made), max(made), engine.batch_size)
 def with_room_for(megabytes: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", SCRIPT, str(megabytes)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
 
 
