@@ -17,22 +17,19 @@ SCRIPT = """
 import resource, sys
 from pathlib import Path
 
-from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.cases import Case
 from pytest_seedshift.engine import Engine
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.load import load
 
 model = load(catalogue.shipped().find("toy-latent"), "cpu", "float32")
 design, control = catalogue.shipped().design("toy-latent", 64), Case("toy-latent")
-if int(sys.argv[1]):  # what the first images need once is no part of what a batch needs
-    list(Engine(model, [], 2, overlap=False).run(control, design[:2], lambda batch: batch))
+# What the first images need once, such as threads, is no part of what a batch needs.
+list(Engine(model, [], 2, overlap=False).run(control, design[:2], lambda batch: batch))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20, resource.RLIM_INFINITY))
 engine = Engine(model, [], 64, overlap=False)
-try:
-    made = [len(batch.pairs) for batch in engine.run(control, design, lambda batch: batch)]
-except CaseError as error:
-    sys.exit(f"told: {error}")
+made = [len(batch.pairs) for batch in engine.run(control, design, lambda batch: batch)]
 print(sum(made), len(made), max(made), engine.batch_size)
 """
 
@@ -40,7 +37,7 @@ print(sum(made), len(made), max(made), engine.batch_size)
 def with_room_for(megabytes: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", SCRIPT, str(megabytes)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
 
 
@@ -51,10 +48,3 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does():
     assert images == 64
     assert batches > 1
     assert size <= largest < 64  # memory in pieces may halve it more than once
-
-
-def test_where_not_even_one_image_fits_the_case_says_so():
-    result = with_room_for(0)
-    assert result.returncode == 1
-    assert "told: toy-latent, control: memory does not suffice for one image on this device" in result.stderr
-    assert "Traceback" not in result.stderr
