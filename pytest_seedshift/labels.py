@@ -6,18 +6,14 @@ a class list gives decides only where the names leave it open.
 
 from __future__ import annotations
 
-import csv
 import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pytest_seedshift.pairs import Label
+from pytest_seedshift.pairs import CLASS_LISTS, Label, class_list
 
 IMAGENET_CLASSES = 1000
 """How many outputs a classifier of ImageNet-1k has."""
@@ -83,14 +79,24 @@ def outputs_of(folder: Path) -> dict[int, str]:
         raise ValueError(f"{folder / 'config.json'} is no configuration of a classifier: {error}") from None
 
 
+def note(outputs: Mapping[int, str], classifier: str) -> str | None:
+    """What the user should know of how labels are matched; None if there is nothing."""
+    if not are_unnamed(outputs):
+        return None
+    return (
+        f"the outputs of {classifier} have no names: the indices of the class list are trusted to be those of its "
+        f"{len(outputs)} outputs"
+    )
+
+
 def are_unnamed(outputs: Mapping[int, str]) -> bool:
     """Whether a classifier has no names for its outputs, only numbers: `LABEL_0`, `LABEL_1`, …"""
     return all(_UNNAMED.fullmatch(name) for name in outputs.values())
 
 
 def names(label: Label) -> tuple[str, ...]:
-    """A label's own name, then its WordNet id and its other names, as far as a shipped class list knows them."""
-    return (label.name, *_others().get(normalised(label.name), ()))
+    """A label's own name, its WordNet id and its other names, as far as its class list or a shipped one has them."""
+    return (label.name, *(label.aliases or _shipped().get(normalised(label.name), ())))
 
 
 def normalised(name: str) -> str:
@@ -103,16 +109,9 @@ def normalised(name: str) -> str:
 
 
 @cache
-def _others() -> dict[str, tuple[str, ...]]:
-    """By normalised name, the WordNet id and the aliases that the shipped class lists have."""
-    others = {}
-    for file in files("pytest_seedshift").joinpath("classes").iterdir():
-        if file.name.endswith(".csv"):
-            for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
-                aliases = (alias.strip() for alias in (row.get("aliases") or "").split(";"))
-                also = (row.get("wnid") or "", *aliases)
-                others[normalised(row["label"])] = tuple(name for name in also if name)
-    return others
+def _shipped() -> dict[str, tuple[str, ...]]:
+    """By normalised name, what the shipped class lists call their labels besides."""
+    return {normalised(label.name): label.aliases for name in CLASS_LISTS for label in class_list(name)}
 
 
 def _find(label: Label, by_name: Mapping[str, Sequence[int]]) -> int | None:

@@ -46,7 +46,8 @@ OPTIONS = (
         "model",
         "list",
         "none: seedshift stays away",
-        "model to test: a name of the catalogue, a folder or a hub id; repeatable or comma-separated",
+        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id; "
+        "repeatable or comma-separated",
         "NAME",
     ),
     Option(
@@ -78,7 +79,13 @@ OPTIONS = (
         "PATH",
     ),
     Option("device", "text", "cuda if there is one, else mps, else cpu", "torch device to run on", "DEVICE"),
-    Option("dtype", "text", "float32 on the CPU, else float16", f"number type: {', '.join(DTYPES)}", "DTYPE"),
+    Option(
+        "dtype",
+        "text",
+        "as the model's entry says, else float32 on the CPU and float16 elsewhere",
+        f"number type: {', '.join(DTYPES)}",
+        "DTYPE",
+    ),
     Option(
         "batch-size",
         "int",

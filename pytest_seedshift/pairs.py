@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +38,17 @@ CLASS_LISTS = ("imagenet100", "toy16")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class: its name, as it stands in the prompt, and its index in the classifier's output."""
+    """A class: its name, as it stands in the prompt, and its index in the classifier's output.
+
+    Attributes:
+        name: in the prompt.
+        index: of the output.
+        aliases: its WordNet id and other names, by which a classifier may know it.
+    """
 
     name: str
     index: int
+    aliases: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def prompt(self) -> str:
@@ -72,8 +79,9 @@ def class_list(name: str) -> tuple[Label, ...]:
     indices; the paper does not say which list of 100 classes it used.
 
     Args:
-        name: `imagenet100`, `toy16`, or the path of a file with the columns `label` and `index`, in UTF-8; further
-            columns are left alone.
+        name: `imagenet100`, `toy16`, or the path of a file with the columns `label` and `index`, in UTF-8, and, where
+            they help to find a label among a classifier's outputs, `wnid` and `aliases` (with semicolons between
+            them); further columns are left alone.
 
     Raises:
         ValueError: there is no such list, or something in the file is no label or no index.
@@ -109,11 +117,16 @@ def _labels(text: str, name: str) -> tuple[Label, ...]:
             raise ValueError(f"{where}: the label {label!r} stands there twice")
         if int(index) in indices:
             raise ValueError(f"{where}: the index {index} of {label!r} is that of {indices[int(index)]!r}")
-        labels[label] = Label(label, int(index))
+        labels[label] = Label(label, int(index), _aliases(row))
         indices[int(index)] = label
     if not labels:
         raise ValueError(f"the class list {name} has no classes")
     return tuple(labels.values())
+
+
+def _aliases(row: Mapping[str, str | None]) -> tuple[str, ...]:
+    names = [row.get("wnid") or "", *(row.get("aliases") or "").split(";")]
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair, ...]:

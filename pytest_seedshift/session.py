@@ -197,12 +197,17 @@ class State:
         return warnings
 
     def _fetch(self, models: Iterable[str]) -> None:
-        """Download what is missing, once, before any worker of pytest-xdist needs it, and let the user see it come."""
+        """Download what is missing, once, before any worker of pytest-xdist needs it, and let the user see it come.
+
+        What can only be checked when it is there is checked then.
+        """
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             try:
                 for model in models:
-                    self.catalogue.fetch_weights(self.catalogue.find(model))
+                    entry = self.catalogue.find(model)
+                    self.catalogue.fetch_weights(entry)
+                    self.catalogue.check_labels(entry)
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise pytest.UsageError(str(error)) from None
 

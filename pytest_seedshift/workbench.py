@@ -112,11 +112,15 @@ class Workbench:
         entry = self.catalogue.find(model)
         try:
             parts = weights.locate_pipeline(entry.pipeline, entry.revision).parts
+            of_labels = self.catalogue.check_labels(entry)
         except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
             raise CaseError(f"{model} cannot be judged: {error}") from error
-        if weights.SAFETY_CHECKER not in parts:
-            return []
-        return [f"the safety checker of {model} is off: images that it blackens would be scored as the model's own"]
+        found = [] if of_labels is None else [of_labels]
+        if weights.SAFETY_CHECKER in parts:
+            found.append(
+                f"the safety checker of {model} is off: images that it blackens would be scored as the model's own"
+            )
+        return found
 
     def samples(self, model: str) -> Samples:
         """A model's samples. The model itself is not loaded.

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, scorers, weights
+from pytest_seedshift import documents, labels, scorers, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
 from pytest_seedshift.scorers import tags
@@ -48,7 +48,7 @@ class Catalogue:
             return self.entries[name]
         path = Path(name).expanduser()
         weights.refuse_pickle(path)
-        if "/" in name or path.is_dir() or path.suffix == weights.SINGLE_FILE:
+        if _is_place(name) or path.is_dir():
             return Entry(name, (name,))
         raise ValueError(
             f"{unknown('model', name, self.entries)} (or a folder, a {weights.SINGLE_FILE} file, or a hub id "
@@ -63,8 +63,8 @@ class Catalogue:
         """
         key = (name, images)
         if key not in self._designs:
-            labels = pairing.class_list(self.find(name).classes)
-            self._designs[key] = pairing.design(labels, images or pairing.default_images(len(labels)))
+            classes = pairing.class_list(self.find(name).classes)
+            self._designs[key] = pairing.design(classes, images or pairing.default_images(len(classes)))
         return self._designs[key]
 
     def check_weights(self, entry: Entry) -> None:
@@ -88,6 +88,20 @@ class Catalogue:
         weights.locate_pipeline(entry.pipeline, entry.revision)
         weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
         weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
+
+    def check_labels(self, entry: Entry) -> str | None:
+        """Make sure that a model's classifier knows the labels of its class list, without loading the classifier.
+
+        Returns:
+            What the user should know of how they are matched; None if there is nothing.
+
+        Raises:
+            WeightsNotFoundError: the classifier is nowhere.
+            ValueError: labels that it does not know; the message names them.
+        """
+        outputs = labels.outputs_of(weights.fetch(entry.classifier, weights.CLASSIFIER_FILES))
+        labels.match(pairing.class_list(entry.classes), outputs, entry.classifier)
+        return labels.note(outputs, entry.classifier)
 
 
 @cache
@@ -117,7 +131,10 @@ def load(root: Path, thresholds: Path | None = None) -> Catalogue:
 
         for name, table in tables.items():
             where = f"{path}: [{prefix}.{name}]"
-            checked = entries.check(name, table, where, new=name not in found)
+            place = _is_place(name)
+            checked = entries.check(name, table, where, new=name not in found, place=place)
+            if place:
+                checked = {**checked, "pipeline": name}
             try:
                 found[name] = _entry(name, checked, path.parent, found.get(name))
             except ValueError as error:
@@ -182,6 +199,11 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
     if base is None:
         return Entry(name, **changes)
     return dataclasses.replace(base, **changes)
+
+
+def _is_place(name: str) -> bool:
+    """Whether a model's name is a path or a hub id, rather than a word."""
+    return "/" in name or name.endswith(weights.SINGLE_FILE)
 
 
 def _source(text: str, folder: Path) -> str:

@@ -92,14 +92,15 @@ _VALID = {
 }
 
 
-def check(name: str, table: object, where: str, *, new: bool) -> dict[str, Any]:
+def check(name: str, table: object, where: str, *, new: bool, place: bool = False) -> dict[str, Any]:
     """Check one entry as it stands in a TOML file.
 
     Args:
-        name: of the model.
+        name: of the model, or a place: a path or a hub id.
         table: what stands there.
         where: the file and the table, for the error.
         new: whether no entry of that name exists, so that this one must say where its pipeline is.
+        place: whether the name is that of a place, which says it.
 
     Returns:
         The table.
@@ -107,15 +108,19 @@ def check(name: str, table: object, where: str, *, new: bool) -> dict[str, Any]:
     Raises:
         EntryError: something in it is not valid.
     """
-    if not _NAME.fullmatch(name):
-        raise EntryError(f"{where}: {name!r} is no name of a model: use letters, digits and any of . _ + -")
+    if not (place or _NAME.fullmatch(name)):
+        raise EntryError(
+            f"{where}: {name!r} is no name of a model: use letters, digits and any of . _ + - (or a path or a hub id)"
+        )
     if not isinstance(table, dict):
         raise EntryError(f"{where} is {table!r}, not a table")
     try:
         _Entry.model_validate(table)
     except pydantic.ValidationError as error:
         raise EntryError(f"{where}: {_explain(error, table)}") from None
-    if new and "pipeline" not in table:
+    if place and "pipeline" in table:
+        raise EntryError(f"{where}: pipeline: the table's name says where it is. Remove it, or give the table a name")
+    if new and not place and "pipeline" not in table:
         raise EntryError(f"{where}: no pipeline is given: add pipeline = …, {_VALID['pipeline']}")
     classes = table.get("classes")
     if classes is not None and classes not in pairs.CLASS_LISTS and not classes.endswith(".csv"):

@@ -15,7 +15,6 @@ import diffusers
 import torch
 from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
-from diffusers.utils import is_accelerate_available
 from torch import nn
 
 from pytest_seedshift import identity, loading, weights
@@ -80,9 +79,7 @@ def _in_words(source: str) -> Iterator[None]:
     """Turn what the libraries raise over files that they cannot use into one class of error."""
     try:
         yield
-    except (OSError, ValueError, weights.WeightsNotFoundError) as error:
-        if "low_cpu_mem_usage" in str(error) and not is_accelerate_available():
-            raise LoadError(f"{source} needs the library accelerate to be loaded: 'pip install accelerate'") from error
+    except (OSError, ValueError, weights.WeightsNotFoundError):
         raise
     except Exception as error:  # a missing library, weights of other shapes, damaged files: any class there is
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -103,7 +100,6 @@ def _from_folder(location: weights.Location, dtype: str) -> DiffusionPipeline:
         dtype=getattr(torch, dtype),
         use_safetensors=True,
         local_files_only=True,
-        low_cpu_mem_usage=is_accelerate_available(),
         **_without_safety_checker(kind),
     )
 
@@ -129,26 +125,25 @@ def _from_file(location: weights.Location, dtype: str) -> DiffusionPipeline:
 def _wholly(source: str) -> Iterator[None]:
     """Accept no parts of which weights are missing.
 
-    From a single file diffusers loads what there is, leaves the rest at random and does not say so.
+    From a single file diffusers loads what there is and does not say what there is not: those parameters stay without
+    values, on torch's meta device, and it fails over them when it brings the part to its number type.
 
     Raises:
         LoadError: weights are missing.
     """
-    native = nn.Module.load_state_dict
-    missing: list[str] = []
+    native = nn.Module.to
 
-    def load_state_dict(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        result = native(self, *args, **kwargs)
-        missing.extend(f"{type(self).__name__}'s {name}" for name in result.missing_keys)
-        return result
+    def to(self: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        missing = [f"{type(self).__name__}'s {name}" for name, weight in self.named_parameters() if weight.is_meta]
+        if missing:
+            raise LoadError(f"{source} lacks weights: {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}")
+        return native(self, *args, **kwargs)
 
-    nn.Module.load_state_dict = load_state_dict  # type: ignore[method-assign]
+    nn.Module.to = to  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
-        nn.Module.load_state_dict = native  # type: ignore[method-assign]
-    if missing:
-        raise LoadError(f"{source} lacks weights: {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}")
+        nn.Module.to = native  # type: ignore[method-assign]
 
 
 def _configuration(location: weights.Location) -> Path:
@@ -311,8 +306,7 @@ def _offload(pipeline: DiffusionPipeline, name: str, device: str, sizes: Mapping
     others = "another --seedshift-device, a smaller --seedshift-dtype, or stop what else runs there"
     if sizes[largest] > room:
         raise LoadError(f"{need}: {largest} alone takes {sizes[largest] / GIB:.1f}. What would help: {others}")
-    if not is_accelerate_available() or pipeline.model_cpu_offload_seq is None:
-        more = "" if is_accelerate_available() else " 'pip install accelerate', with which its parts take turns there;"
-        raise LoadError(f"{need}. What would help:{more} {others}")
+    if pipeline.model_cpu_offload_seq is None:
+        raise LoadError(f"{need}. What would help: {others}")
     pipeline.enable_model_cpu_offload(device=device)
     _log.warning("%s: its parts take turns there, which takes longer", need)

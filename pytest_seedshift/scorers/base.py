@@ -19,11 +19,8 @@ class Scorer(Protocol):
     def fingerprint(self) -> str:
         """A hash of all that can change a score."""
 
-    def check(self, labels: Sequence[Label]) -> str | None:
+    def check(self, labels: Sequence[Label]) -> None:
         """Make sure of a whole class list, before anything is generated for it.
-
-        Returns:
-            What the user should know of how the labels were understood; None if there is nothing.
 
         Raises:
             ValueError: labels that the scorer cannot score; the message names them.

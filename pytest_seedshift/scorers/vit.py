@@ -49,15 +49,9 @@ class Classifier:
         check_finite(model, source)
         return cls(source, model.to(device).eval(), processor, identity.of_classifier(source))
 
-    def check(self, labels: Sequence[Label]) -> str | None:
+    def check(self, labels: Sequence[Label]) -> None:
         """See `Scorer.check`: every label has to be one of the classifier's classes."""
         self._outputs |= labelling.match(labels, self._classes, self.name)
-        if not labelling.are_unnamed(self._classes):
-            return None
-        return (
-            f"the outputs of {self.name} have no names: the indices of the class list are trusted to be those of its "
-            f"{len(self._classes)} outputs"
-        )
 
     @property
     def _classes(self) -> dict[int, str]:

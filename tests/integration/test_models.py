@@ -77,6 +77,34 @@ def test_classes_of_a_csv_file(pytester, run, folder):
     assert {sample["label"] for sample in samples_of(pytester.path / ".seedshift")} == {"banana", "strawberry"}
 
 
+def test_labels_by_the_names_that_a_csv_file_gives_them(pytester, run, folder, verdicts):
+    write(pytester, "mine.csv", "label,index,aliases\nplantain,0,curved fruit; banana\npizza,2,\n")
+    write(pytester, "thresholds.toml", f"{EASY}[models.mine]\n{ENTRY.replace('toy16', 'mine.csv')}")
+    run(*MINE, "--seedshift-images=4", "-k", "none").assert_outcomes(passed=1, deselected=1)
+    assert {sample["label"] for sample in samples_of(pytester.path / ".seedshift")} == {"plantain", "pizza"}
+
+
+def test_a_folder_may_have_an_entry_under_its_own_path(pytester, run, folder, verdicts):
+    entry = ENTRY.replace('pipeline = "weights/mine"\n', "")
+    write(pytester, "thresholds.toml", f"{EASY}[models.'./weights/mine']\n{entry}")
+    run("--seedshift-model=./weights/mine", *RUN, "-k", "none").assert_outcomes(passed=1, deselected=6)
+    assert set(verdicts()) == {"./weights/mine-none-+0.00"}
+
+
+def test_outputs_without_names_are_said_once(pytester, run, folder):
+    vit = pytester.path / "vit"
+    shutil.copytree(str(files("pytest_seedshift") / "scorers/toys/toy-vit"), vit)
+    config = json.loads((vit / "config.json").read_text())
+    config["id2label"] = {str(k): f"LABEL_{k}" for k in range(16)}
+    (vit / "config.json").write_text(json.dumps(config))
+    entry = ENTRY.replace(
+        '"toy"', f'{{ vit = "{vit}", clip = "{files("pytest_seedshift") / "scorers/toys/toy-clip"}" }}'
+    )
+    write(pytester, "thresholds.toml", f"{EASY}[models.mine]\n{entry}")
+    (line,) = [line for line in run(*MINE).outlines if "have no names" in line]
+    assert line.startswith(f"seedshift: the outputs of {vit} have no names: the indices of the class list are trusted")
+
+
 def test_the_safety_checker_is_off_and_that_is_said_once(pytester, run, folder):
     index = folder / "model_index.json"
     document = json.loads(index.read_text())
@@ -148,12 +176,14 @@ def test_a_pipeline_that_makes_no_images_is_an_error_of_the_case_in_words(pytest
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_labels_that_the_classifier_does_not_know_are_an_error_in_words(pytester, run, folder):
+def test_labels_that_the_classifier_does_not_know_are_a_mistake_before_anything_is_loaded(pytester, run, folder):
     write(pytester, "mine.csv", "label,index\nbanana,0\nwalrus,1\n")
     write(pytester, "thresholds.toml", f"{EASY}[models.mine]\n{ENTRY.replace('toy16', 'mine.csv')}")
     result = run(*MINE, "--seedshift-images=4", "-k", "none")
-    result.assert_outcomes(errors=1, deselected=1)
-    result.stdout.fnmatch_lines(["mine cannot be judged: *walrus*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *toy-vit: 1 of the 2 labels of the class list match none of its 16 classes: 'walrus'*"]
+    )
     assert not samples_of(pytester.path / ".seedshift")
 
 

@@ -98,6 +98,12 @@ def test_a_new_entry_says_where_its_pipeline_is():
     assert checked("pipeline = 'owner/name'", new=True)
 
 
+def test_a_place_needs_no_pipeline_and_takes_none():
+    assert check("./mine", {"steps": 4}, "here", new=True, place=True) == {"steps": 4}
+    with pytest.raises(EntryError, match=r"here: pipeline: the table's name says where it is"):
+        check("./mine", {"pipeline": "a/b"}, "here", new=True, place=True)
+
+
 def test_an_entry_is_a_table():
     with pytest.raises(EntryError, match=r"here is 3, not a table"):
         check("mine", 3, "here", new=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from diffusers.utils import is_accelerate_available
 from families import FAMILIES
 
 from pytest_seedshift import pairs
@@ -14,8 +13,6 @@ from pytest_seedshift.models.pipeline import DiffusersPipeline
 PAIR = pairs.design(pairs.class_list("toy16"), 16)[:1]
 TOLERANCE = 1e-3
 """Loaded networks have their numbers in another order in memory, and random weights make much of a rounding."""
-
-NEEDS_ACCELERATE = {"kandinsky-5"}
 
 pytestmark = [
     # Diffusers' own: building some pipelines and calling them as they are.
@@ -32,10 +29,6 @@ def test_a_pipeline_is_the_same_when_it_was_saved_and_loaded(tmp_path, name):
     pipeline = family.build()
     pipeline.save_pretrained(tmp_path)
     entry = Entry(name, (str(tmp_path),), call=tuple(family.arguments.items()))
-    if name in NEEDS_ACCELERATE and not is_accelerate_available():
-        with pytest.raises(load.LoadError, match="needs the library accelerate to be loaded: 'pip install accelerate'"):
-            load.load(entry, "cpu", "float32")
-        return
     model = load.load(entry, "cpu", "float32")
     assert type(model._pipeline) is type(pipeline)
     assert model.seed_shape == family.seed_shape
