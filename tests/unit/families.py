@@ -532,7 +532,7 @@ def kandinsky_5() -> Any:
         ),
         vae=vae(4, levels=4),
         text_encoder=qwen25_vl(),
-        tokenizer=Processor(tokenizer(1024)),
+        tokenizer=processor(),
         text_encoder_2=clip(),
         tokenizer_2=tokenizer(),
         scheduler=flow(shift=5.0),
@@ -541,17 +541,14 @@ def kandinsky_5() -> Any:
     return pipeline
 
 
-class Processor:
-    """Stands where a pipeline has a processor of text and pictures, and is given text alone."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __call__(self, text: Any, images: None = None, videos: None = None, **options: Any) -> Any:
-        return self._inner(text, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+def processor() -> Any:
+    """A tokenizer with what prepares pictures and videos, of which a text-to-image pipeline has none."""
+    return transformers.Qwen2_5_VLProcessor(
+        image_processor=transformers.Qwen2VLImageProcessor(),
+        tokenizer=tokenizer(1024),
+        video_processor=transformers.Qwen2VLVideoProcessor(),
+        chat_template=CHAT,
+    )
 
 
 def deepfloyd() -> Any:
