@@ -28,14 +28,14 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
     """The fingerprint of all that can change a model's images.
 
     Weights and configuration, scheduler, number of steps, guidance, size, what else its call is given, number type,
-    kind of device, and the versions of the libraries that run it: what an upgrade changes must be measured anew. Which
-    of several sources and which revision was used is told by its content.
+    kind of device, whether a second stage is shifted too, and the versions of the libraries that run it: what an
+    upgrade changes must be measured anew. Which of several sources and which revision was used is told by its content.
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
         ValueError: what lies there must not be loaded or is no pipeline.
     """
-    return weights.locate_pipeline(entry.pipeline, entry.revision).fingerprint(
+    return weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice).fingerprint(
         MAKING,
         device.partition(":")[0],
         dtype,
@@ -46,6 +46,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         entry.width,
         entry.call,
         *_versions("torch", "diffusers", "transformers"),
+        *(("upsampler",) if entry.upsampler else ()),  # not False, so that samples of other models keep their keys
     )
 
 

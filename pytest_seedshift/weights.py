@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_seedshift.models.glide import released
+
 # What huggingface_hub takes for a repository; it raises an error of its own at all else.
 _HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 
@@ -50,21 +52,28 @@ class Location:
         path: its folder, or the single file.
         config: of a single file, the folder with the configuration of its parts, as far as it lies beside the file.
         priors: the folders of the pipelines that it needs besides.
+        released: GLIDE's files as OpenAI has released them, in the folder in place of a pipeline.
     """
 
     source: str
     path: Path
     config: Path | None = None
     priors: tuple[Path, ...] = ()
+    released: released.Files | None = None
 
     @property
     def parts(self) -> Mapping[str, tuple[str, str]]:
-        """By name, the library and the class of each part; empty for a single file."""
+        """By name, the library and the class of each part; empty for a single file and for released files."""
+        if self.released is not None:
+            return {}
         folder = self.path if self.path.is_dir() else self.config
         return {} if folder is None else _parts(_index(folder))
 
     def fingerprint(self, *settings: object) -> str:
         """A hash of all files and of the settings they are used with; see `fingerprint`."""
+        if self.released is not None:  # others may lie beside them
+            files = (self.released.base, self.released.upsampler, self.released.vocabulary)
+            return fingerprint(files[0], *settings, *(fingerprint(path) for path in files[1:]))
         besides = [path for path in (self.config, *self.priors) if path is not None]
         return fingerprint(self.path, *settings, *(fingerprint(path) for path in besides))
 
@@ -125,8 +134,13 @@ def fetch(source: str, patterns: Iterable[str]) -> Path:
 # Pipelines --------------------------------------------------------------------------------------------------------
 
 
-def probe_pipeline(sources: Sequence[str], revision: str | None = None) -> None:
+def probe_pipeline(sources: Sequence[str], revision: str | None = None, advice: str = "") -> None:
     """Make sure that a pipeline can be had from one of its sources, without loading or downloading it.
+
+    Args:
+        sources: folders, single files, hub ids, tried in this order.
+        revision: of hub ids.
+        advice: how it is to be had, for the error.
 
     Raises:
         WeightsNotFoundError: it is nowhere.
@@ -134,10 +148,10 @@ def probe_pipeline(sources: Sequence[str], revision: str | None = None) -> None:
     """
     tried: list[str] = []
     if _on_disk(sources, revision, tried) is None and next(_on_hub(sources, revision, tried), None) is None:
-        raise _nowhere(sources, tried)
+        raise _nowhere(sources, tried, advice)
 
 
-def locate_pipeline(sources: Sequence[str], revision: str | None = None) -> Location:
+def locate_pipeline(sources: Sequence[str], revision: str | None = None, advice: str = "") -> Location:
     """Find a pipeline; it is downloaded only where no source is a folder, a file or in the cache.
 
     So the same is found in every run, whether or not the hub can be reached, once it is there. Where several processes
@@ -146,6 +160,7 @@ def locate_pipeline(sources: Sequence[str], revision: str | None = None) -> Loca
     Args:
         sources: folders, single files, hub ids, tried in this order.
         revision: of hub ids.
+        advice: how it is to be had, for the error.
 
     Raises:
         WeightsNotFoundError: it is nowhere, or the download failed.
@@ -160,7 +175,7 @@ def locate_pipeline(sources: Sequence[str], revision: str | None = None) -> Loca
             return _download(source, revision)
         except OSError as error:
             tried.append(f"the hub{_of(source, sources)} (the download failed: {_first_line(error)})")
-    raise _nowhere(sources, tried)
+    raise _nowhere(sources, tried, advice)
 
 
 def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str]) -> Location | None:
@@ -175,6 +190,8 @@ def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str]) -> 
             _check_folder(path, source)
             priors = [_prior(prior, tried) for prior in _priors(path)]
             return Location(source, path, priors=tuple(prior for prior in priors if prior is not None))
+        if (files := released.find(path)) is not None:
+            return Location(source, path, released=files)
         tried.append(_no_folder(source, INDEX))
         if looks_local(source):
             continue
@@ -326,21 +343,24 @@ def looks_like_path(source: str) -> bool:
 
 def _no_folder(source: str, file: str) -> str:
     folder = Path(source).expanduser()
-    return f"the folder {source} ({f'no {file} in it' if folder.is_dir() else 'there is none'})"
+    problem = released.lacking(folder) or f"no {file} in it"
+    return f"the folder {source} ({problem if folder.is_dir() else 'there is none'})"
 
 
 def _of(source: str, sources: Sequence[str]) -> str:
     return f" for {source}" if len(sources) > 1 else ""
 
 
-def _nowhere(sources: Sequence[str], tried: Sequence[str]) -> WeightsNotFoundError:
+def _nowhere(sources: Sequence[str], tried: Sequence[str], given: str = "") -> WeightsNotFoundError:
     hub = [source for source in sources if not looks_local(source)]
     advice = "give the path of a folder that has them"
     if hub:
         commands = " or ".join(f"'hf download {source}'" for source in hub)
         advice = f"run {commands} where there is a network, or give the path of a local folder"
     names = " or ".join(map(repr, sources))
-    return WeightsNotFoundError(f"the weights of {names} are nowhere. Tried: {'; '.join(tried)}. To get them, {advice}")
+    return WeightsNotFoundError(
+        f"the weights of {names} are nowhere. Tried: {'; '.join(tried)}. To get them, {given or advice}"
+    )
 
 
 def _cache() -> str:

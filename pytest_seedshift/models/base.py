@@ -47,11 +47,13 @@ class Entry:
         width: of an image, in pixels.
         dtype: by kind of device (`cuda`, `cpu`, …, or `ANY_DEVICE`), the name of the number type.
         call: what every call of the pipeline is given besides.
+        upsampler: whether the noise of a second stage, which enlarges what the first one draws, is shifted too.
         classes: the class list whose labels it is asked for: a name, or the path of a CSV file.
         classifier: the source of the classifier's weights.
         clip: the source of CLIP's weights.
         memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
         licence: a note for the user.
+        advice: how its weights are to be had, for the error where they are nowhere.
     """
 
     name: str
@@ -64,11 +66,13 @@ class Entry:
     width: int | None = None
     dtype: tuple[tuple[str, str], ...] = ()
     call: tuple[tuple[str, Any], ...] = ()
+    upsampler: bool = False
     classes: str = "imagenet100"
     classifier: str = scorers.DEFAULT_CLASSIFIER
     clip: str = scorers.DEFAULT_CLIP
     memory: float | None = None
     licence: str = ""
+    advice: str = ""
 
     def dtype_on(self, device: str) -> str | None:
         """The number type for a device, such as `cuda:0`; None where the entry names none for its kind."""

@@ -74,7 +74,7 @@ class Catalogue:
             WeightsNotFoundError: they are nowhere; the message says what was tried.
             ValueError: what is there must not or cannot be loaded.
         """
-        weights.probe_pipeline(entry.pipeline, entry.revision)
+        weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice)
         weights.probe(entry.classifier, "config.json")
         weights.probe(tags.repository(entry.clip), "open_clip_config.json")
 
@@ -85,7 +85,7 @@ class Catalogue:
             WeightsNotFoundError: they cannot be had.
             ValueError: what is there must not or cannot be loaded.
         """
-        weights.locate_pipeline(entry.pipeline, entry.revision)
+        weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
         weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
         weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
 
@@ -170,7 +170,17 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
     """
     changes: dict[str, Any] = {
         key: table[key]
-        for key in ("revision", "steps", "guidance", "height", "width", "memory", "licence")
+        for key in (
+            "revision",
+            "steps",
+            "guidance",
+            "height",
+            "width",
+            "memory",
+            "licence",
+            "upsampler",
+            "advice",
+        )
         if key in table
     }
     if "pipeline" in table:

@@ -73,6 +73,8 @@ class _Entry(_Strict):
     call: dict[str, Any] | None = None
     memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     licence: str | None = None
+    upsampler: bool | None = None
+    advice: _Text | None = None
 
 
 _VALID = {
@@ -89,6 +91,8 @@ _VALID = {
     "call": "a table of further arguments of the pipeline's call",
     "memory": "GiB that the weights take, above 0",
     "licence": "a note, as text",
+    "upsampler": "true or false: whether the noise of the model's second stage is shifted too",
+    "advice": "how the weights are to be had, as text",
 }
 
 

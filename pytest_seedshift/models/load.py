@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,15 @@ _log = logging.getLogger(__name__)
 
 GIB = 2**30
 
+# Pipelines of this package, where diffusers has none: the package of the class and of its parts.
+_OWN = {"GlidePipeline": "pytest_seedshift.models.glide"}
+
+# Samplers of this package, likewise, that an entry may name.
+_OWN_SCHEDULERS = {
+    "GlideDDIMScheduler": "pytest_seedshift.models.glide.schedulers",
+    "GlideDDPMScheduler": "pytest_seedshift.models.glide.schedulers",
+}
+
 # Halves of a model that is whole only with a prior, which diffusers loads along with them.
 _DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
 
@@ -35,7 +45,7 @@ _DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderP
 _WANTS = {"image": "an image", "control_image": "an image", "mask_image": "an image", "video": "a video"}
 _MAKES = {"num_frames": "videos", "video_length": "videos", "audio_length_in_s": "sound", "audio_end_in_s": "sound"}
 
-_CONVOLUTIONAL = ("unet", "prior_unet", "vae", "movq", "vqvae")
+_CONVOLUTIONAL = ("unet", "prior_unet", "upsampler", "vae", "movq", "vqvae")
 
 # Weights may fill so much of a GPU's free memory; the rest is for what a batch takes.
 _SHARE = 0.9
@@ -64,14 +74,15 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
         OSError: weights are missing or damaged.
         ValueError: it is not a text-to-image pipeline, or a key of the entry does not fit it.
     """
-    location = weights.locate_pipeline(entry.pipeline, entry.revision)
+    location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
     with _in_words(location.source), loading.complete(location.source):
-        pipeline = (_from_file if location.path.is_file() else _from_folder)(location, dtype)
+        pipeline = _loader(location)(location, dtype)
         _set_scheduler(pipeline, entry)
         call = _call(pipeline, entry)
     _place(pipeline, entry.name, device)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
-        return DiffusersPipeline(entry.name, pipeline, identity.of_model(entry, device, dtype), call)
+        fingerprint = identity.of_model(entry, device, dtype)
+        return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler)
 
 
 @contextmanager
@@ -89,12 +100,26 @@ def _in_words(source: str) -> Iterator[None]:
 # From files to a pipeline -----------------------------------------------------------------------------------------
 
 
+def _loader(location: weights.Location) -> Callable[[weights.Location, str], DiffusionPipeline]:
+    if location.released is not None:
+        return _from_released
+    return _from_file if location.path.is_file() else _from_folder
+
+
+def _from_released(location: weights.Location, dtype: str) -> DiffusionPipeline:
+    from pytest_seedshift.models.glide import convert
+
+    files = location.released
+    assert files is not None
+    return convert.assemble(files.base, files.upsampler, files.vocabulary).to(getattr(torch, dtype))
+
+
 def _from_folder(location: weights.Location, dtype: str) -> DiffusionPipeline:
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
     kind = _text_to_image_class(name, location.source)
     _check_libraries(location)
     auto = name in _DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
-    loader = AutoPipelineForText2Image if auto else DiffusionPipeline
+    loader = AutoPipelineForText2Image if auto else kind if name in _OWN else DiffusionPipeline
     return loader.from_pretrained(
         location.path,
         dtype=getattr(torch, dtype),
@@ -172,6 +197,9 @@ def _text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
     Raises:
         LoadError: it is not one that makes images from a text, or diffusers has no such class.
     """
+    if name in _OWN:
+        own: type[DiffusionPipeline] = getattr(importlib.import_module(f"{_OWN[name]}.pipeline"), name)
+        return own
     kind = getattr(diffusers, name, None)
     if kind is None:
         raise LoadError(
@@ -213,6 +241,8 @@ def _check_libraries(location: weights.Location) -> None:
             setattr(diffusers, kind, getattr(wuerstchen, kind))
         if library in ("diffusers", "transformers") or hasattr(pipelines, library):
             continue
+        if library in sys.modules and library.startswith(tuple(f"{package}." for package in _OWN.values())):
+            continue  # imported with the class of the pipeline, and found there
         moved = f"diffusers.pipelines.deprecated.{library}"
         if not library.isidentifier() or find_spec(moved) is None:
             raise LoadError(f"{location.source}: {part} is of {library!r}, which is no library that pipelines are of")
@@ -236,9 +266,11 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry) -> None:
         return
     name, options = entry.scheduler.name, dict(entry.scheduler.options)
     where = f"the scheduler of {entry.name}"
-    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    library = importlib.import_module(_OWN_SCHEDULERS[name]) if name in _OWN_SCHEDULERS else diffusers
+    kind = getattr(library, name, None) if name.endswith("Scheduler") else None
     if kind is None or not hasattr(kind, "from_config"):
         known = [each for each in dir(diffusers) if each.endswith("Scheduler") and each[0] != "_"]
+        known += _OWN_SCHEDULERS
         raise LoadError(f"{where}: {unknown('scheduler', name, known)}")
     takes = [each for each in inspect.signature(kind.__init__).parameters if each not in ("self", "kwargs")]
     for option in options:

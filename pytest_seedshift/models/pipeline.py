@@ -13,7 +13,13 @@ import torch
 
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.models import prompts
-from pytest_seedshift.models.seedvector import SeedVector, SeedVectorError, from_images, to_images
+from pytest_seedshift.models.seedvector import (
+    NoUpsamplerError,
+    SeedVector,
+    SeedVectorError,
+    from_images,
+    to_images,
+)
 from pytest_seedshift.pairs import Label, Pair
 
 if TYPE_CHECKING:
@@ -61,7 +67,15 @@ class _SeenError(Exception):
 class DiffusersPipeline:
     """A `TextToImage` made of a diffusers pipeline."""
 
-    def __init__(self, name: str, pipeline: DiffusionPipeline, fingerprint: str, call: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        pipeline: DiffusionPipeline,
+        fingerprint: str,
+        call: Mapping[str, Any],
+        *,
+        upsampler: bool = False,
+    ) -> None:
         """Wrap a pipeline. Its safety checker is switched off: it blackens pictures, whatever they show.
 
         Args:
@@ -69,9 +83,10 @@ class DiffusersPipeline:
             pipeline: on its device, in its number type.
             fingerprint: of all that can change an image.
             call: what every call of the pipeline is given besides prompts and generators, such as `guidance_scale`.
+            upsampler: whether the noise of the pipeline's second stage is shifted too.
 
         Raises:
-            ValueError: the pipeline's call does not take what `call` has.
+            ValueError: the pipeline's call does not take what `call` has, or it has no second stage.
             SeedVectorError: the pipeline draws its seed vectors in a way that is not known.
         """
         self.name = name
@@ -80,7 +95,10 @@ class DiffusersPipeline:
         self._call = dict(call)
         self._takes = inspect.signature(type(pipeline).__call__).parameters
         self._check_call()
-        self._seed = SeedVector(pipeline, call)
+        try:
+            self._seed = SeedVector(pipeline, call, upsampler=upsampler)
+        except NoUpsamplerError as error:
+            raise ValueError(f"{name}: upsampler = true: {error}") from None
         self._kinds = {each.__name__ for each in type(pipeline).__mro__}
         if getattr(pipeline, "safety_checker", None) is not None:
             pipeline.safety_checker = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +27,9 @@ _T = TypeVar("_T")
 _DRAW = "randn_tensor"  # diffusers' name for its function, in every module that draws
 _METHODS = ("prepare_latents", "prepare_intermediate_images")
 _CALL = "__call__"
+
+# The method that draws the noise of a second stage, where there is one.
+_UPSAMPLERS = {"GlidePipeline": "prepare_upsampler_latents"}
 
 # Combined pipelines are made of others: the part whose draw decides what the picture shows.
 _PARTS = {
@@ -53,6 +56,10 @@ _TOKENS: dict[str, Callable[[Any], int]] = {
 
 class SeedVectorError(RuntimeError):
     """A pipeline does not draw its seed vector in the way that is known; nothing it makes can be trusted."""
+
+
+class NoUpsamplerError(ValueError):
+    """A pipeline has no second stage whose noise could be shifted."""
 
 
 def to_images(z: Tensor, axes: Axes) -> Tensor:
@@ -95,15 +102,17 @@ class SeedVector:
         axes: of one seed vector, as it is given to `on_draw`.
     """
 
-    def __init__(self, pipeline: DiffusionPipeline, call: Mapping[str, Any]) -> None:
+    def __init__(self, pipeline: DiffusionPipeline, call: Mapping[str, Any], *, upsampler: bool = False) -> None:
         """Find the place.
 
         Args:
             pipeline: of any family.
             call: what every call of the pipeline is given.
+            upsampler: whether the noise of a second stage counts as a seed vector too, the second one.
 
         Raises:
             SeedVectorError: there is none that is known.
+            NoUpsamplerError: there is no second stage.
         """
         self._name = type(pipeline).__name__
         part = _known(_PARTS, pipeline)
@@ -117,6 +126,9 @@ class SeedVector:
         self._globals: dict[str, Any] = function.__globals__
         if _DRAW not in self._globals:
             raise self._error(f"{function.__module__} does not draw with {_DRAW}")
+        self._second = _known(_UPSAMPLERS, pipeline) if upsampler else None
+        if upsampler and self._second is None:
+            raise NoUpsamplerError(f"{self._name} has no upsampler whose noise could be shifted")
 
     @contextmanager
     def drawn(self, on_draw: Callable[[Tensor], Tensor]) -> Iterator[None]:
@@ -124,32 +136,38 @@ class SeedVector:
 
         Args:
             on_draw: gets the seed vectors, float32 on the CPU, (batch, …) with `axes` besides the batch, drawn from
-                the generators that the pipeline was called with, and returns them or others of that shape.
+                the generators that the pipeline was called with, and returns them or others of that shape; and then
+                likewise the noise of a second stage, if that counts as one.
 
         Raises:
             SeedVectorError: not exactly one draw of seed vectors was made, or it was not of the generators' numbers.
         """
-        draws = 0
         native = self._globals[_DRAW]
+        draws = {method: 0 for method in (self._method, self._second) if method is not None}
 
-        def draw(shape: Any, generator: Any = None, device: Any = None, dtype: Any = None, **more: Any) -> Tensor:
-            nonlocal draws
-            if len(shape) < 3 or (draws and self._method == _CALL):  # an embedding; a later draw of the sampler
-                drawn: Tensor = native(shape, generator=generator, device=device, dtype=dtype, **more)
-                return drawn
-            draws += 1
-            if draws > 1:
-                raise self._error(f"{self._method} draws more than one seed vector an image")
-            if generator is None:
-                raise self._error(f"{self._method} does not draw from the generators that the pipeline is given")
-            # In float32 on the CPU whatever the model runs in: the seed vector belongs to the pair alone.
-            z = native(shape, generator=generator, device=torch.device("cpu"), dtype=torch.float32)
-            return self._replaced(z, on_draw).to(device=device, dtype=dtype)
+        def drawing(method: str) -> Callable[..., Tensor]:
+            def draw(shape: Any, generator: Any = None, device: Any = None, dtype: Any = None, **more: Any) -> Tensor:
+                if len(shape) < 3 or (draws[method] and method == _CALL):  # an embedding; a later draw of the sampler
+                    drawn: Tensor = native(shape, generator=generator, device=device, dtype=dtype, **more)
+                    return drawn
+                draws[method] += 1
+                if draws[method] > 1:
+                    raise self._error(f"{method} draws more than one seed vector an image")
+                if generator is None:
+                    raise self._error(f"{method} does not draw from the generators that the pipeline is given")
+                # In float32 on the CPU whatever the model runs in: the seed vector belongs to the pair alone.
+                z = native(shape, generator=generator, device=torch.device("cpu"), dtype=torch.float32)
+                return self._replaced(z, on_draw).to(device=device, dtype=dtype)
 
-        with self._drawing_with(draw):
+            return draw
+
+        with ExitStack() as stack:
+            for method in draws:
+                stack.enter_context(self._drawing_with(method, drawing(method)))
             yield
-        if not draws:
-            raise self._error(f"{self._method} drew no seed vector")
+        for method, count in draws.items():
+            if not count:
+                raise self._error(f"{method} drew no seed vector")
 
     def _replaced(self, z: Tensor, on_draw: Callable[[Tensor], Tensor]) -> Tensor:
         native = z.shape
@@ -162,19 +180,19 @@ class SeedVector:
         return on_draw(z).reshape(native)
 
     @contextmanager
-    def _drawing_with(self, draw: Callable[..., Tensor]) -> Iterator[None]:
-        """Let the host's method, and nothing else, draw with `draw`."""
-        if self._method == _CALL:  # is looked up in the class, so no instance can have its own
+    def _drawing_with(self, name: str, draw: Callable[..., Tensor]) -> Iterator[None]:
+        """Let a method of the host, and nothing else, draw with `draw`."""
+        if name == _CALL:  # is looked up in the class, so no instance can have its own
             with _replaced_in(self._globals, _DRAW, draw):
                 yield
             return
-        method = getattr(self._host, self._method)
+        method = getattr(self._host, name)
 
         def prepare(*args: Any, **kwargs: Any) -> Any:
             with _replaced_in(self._globals, _DRAW, draw):
                 return method(*args, **kwargs)
 
-        with _replaced_in(vars(self._host), self._method, prepare):
+        with _replaced_in(vars(self._host), name, prepare):
             yield
 
     def _error(self, what: str) -> SeedVectorError:

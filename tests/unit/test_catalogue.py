@@ -42,8 +42,8 @@ def test_every_shipped_entry_keeps_the_rules_of_the_user_s(name):
     assert entry.name == name
     assert entry.licence
     assert entry.dtype_on("cuda:0") in (None, "float16", "bfloat16", "float32")
-    for source in entry.pipeline:
-        assert Path(source).is_dir() or not weights.looks_local(source)
+    for source in entry.pipeline:  # what is on no hub says how it is to be had
+        assert Path(source).is_dir() or not weights.looks_local(source) or entry.advice
 
 
 def test_the_families_are_there():
@@ -60,6 +60,33 @@ def test_stable_diffusion_21_is_the_papers():
         scorers.DEFAULT_CLASSIFIER,
         scorers.DEFAULT_CLIP,
     )
+
+
+def test_the_entries_of_glide_differ_in_the_base_s_sampler_alone():
+    names = {
+        "glide": None,
+        "glide-ddim": Scheduler("GlideDDIMScheduler"),
+        "glide-noclip": Scheduler("GlideDDPMScheduler", (("clip_sample", False),)),
+    }
+    entries = {name: SHIPPED.find(name) for name in names}
+    assert {name: entry.scheduler for name, entry in entries.items()} == names
+    assert (entries["glide"].steps, entries["glide"].guidance) == (100, 3.0)
+    assert len({dataclasses.replace(entry, name="", scheduler=None) for entry in entries.values()}) == 1
+
+
+def test_weights_that_are_nowhere_say_how_they_are_to_be_had(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(weights.WeightsNotFoundError) as caught:
+        SHIPPED.check_weights(SHIPPED.find("glide"))
+    for words in (
+        "the folder glide_pipeline (there is none)",
+        "the folder glide_model_cache (there is none)",
+        "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/base.pt",
+        "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/upsample.pt",
+        "glide_text2im/tokenizer/vocab.bpe.gz",
+        "python -m pytest_seedshift.models.glide.convert base.pt upsample.pt vocab.bpe glide_pipeline",
+    ):
+        assert words in str(caught.value)
 
 
 def test_the_shipped_model_has_all_its_weights():

@@ -22,6 +22,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift import pairs
+from pytest_seedshift.models.glide.architecture import BASE
 from pytest_seedshift.scorers.clip import ClipScore
 from pytest_seedshift.scorers.vit import Classifier
 
@@ -29,7 +30,8 @@ pytestmark = pytest.mark.slow
 
 LABELS = pairs.class_list("imagenet100")
 BATCH = LABELS[:4]
-MOST_MEMORY = 12 * 2**30
+GIB = 2**30
+MOST_MEMORY = 12 * GIB
 
 
 @pytest.fixture(scope="module")
@@ -113,21 +115,21 @@ def test_a_tag_of_open_clip_is_taken_from_the_cache(clip, tmp_path, monkeypatch,
 @pytest.fixture(scope="module")
 def sd21(tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("real") / "stable-diffusion-2-1"
-    memory = peak_memory([sys.executable, real.__file__, str(folder)], Path.cwd())
+    memory, _ = peak_memory([sys.executable, real.__file__, "sd21", str(folder)], Path.cwd())
     assert memory < MOST_MEMORY
     yield folder
     shutil.rmtree(folder)
 
 
-def peak_memory(command: list[str], folder: Path) -> int:
-    """Run a command in a folder; how many bytes it had at most."""
+def peak_memory(command: list[str], folder: Path) -> tuple[int, str]:
+    """Run a command in a folder; how many bytes it had at most, and what it printed."""
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     assert process.returncode == 0, output
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), output
 
 
 def test_a_case_of_stable_diffusion_2_1_runs_from_its_folder(sd21, vit, clip, tmp_path):
@@ -142,11 +144,31 @@ def test_a_case_of_stable_diffusion_2_1_runs_from_its_folder(sd21, vit, clip, tm
     )
     options = [f"--seedshift-model={sd21}", "--seedshift-shift=mean", "--seedshift-magnitude=0.3", "-k", "mean"]
     options += ["--seedshift-device=cpu", "--seedshift-batch-size=1", "--seedshift-keep-images=none"]
-    memory = peak_memory([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options], tmp_path)
-    print(f"one image of Stable Diffusion 2.1 took {memory / 2**30:.1f} GiB")  # shown by pytest -rP
+    memory, _ = peak_memory([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options], tmp_path)
+    print(f"one image of Stable Diffusion 2.1 took {memory / GIB:.1f} GiB")  # shown by pytest -rP
     assert memory < MOST_MEMORY
     (case,) = json.loads((tmp_path / ".seedshift" / "verdicts.json").read_text())["cases"]
     assert (case["verdict"], case["images"], case["design"]) == ("pass", 1, 400)
     with closing(sqlite3.connect(tmp_path / ".seedshift" / "samples.sqlite")) as store:
         scores = [json.loads(row[0]) for row in store.execute("SELECT scores FROM samples")]
     assert {name for each in scores for name in each} == {"top1", "top5", "clip"}
+
+
+def test_glide_is_converted_from_its_released_files_saved_and_loaded(tmp_path):
+    folder = tmp_path / "glide"
+    memory, output = peak_memory([sys.executable, real.__file__, "glide", str(folder)], Path.cwd())
+    try:
+        print(f"converting and loading GLIDE took {memory / GIB:.1f} GiB")  # shown by pytest -rP
+        assert memory < 6 * GIB
+        made = json.loads(output.splitlines()[-1])
+        assert made["parameters"] == [385_030_726, 398_361_286]
+        assert made["seed_shape"] == [3, 64, 64]
+        index = list(real.glide_shapes(BASE)).index("input_blocks.0.0.weight")
+        block = 0.02 * torch.randn(1 << 22, generator=torch.Generator().manual_seed(0))
+        assert made["first"] == pytest.approx([index, *block[1:3].tolist()])
+        sizes = {
+            part: json.loads((folder / "made" / part / "config.json").read_text()) for part in ("unet", "upsampler")
+        }
+        assert [sizes[part]["sample_size"] for part in sizes] == [64, 256]
+    finally:
+        shutil.rmtree(folder)
