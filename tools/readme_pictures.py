@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from playwright.sync_api import sync_playwright
 from torch import Tensor
+from torch.nn.functional import interpolate
 from torchvision.utils import save_image
 
 from pytest_seedshift.cases import Case
@@ -20,10 +21,12 @@ from pytest_seedshift.models import catalogue
 from pytest_seedshift.workbench import Workbench
 
 CASES = (Case("toy-latent"), Case("toy-latent", "arrangement", 0.3), Case("toy-latent", "mean", 0.3))
+SAMPLERS = tuple(Case(model, "mean", magnitude) for model in ("toy-glide", "toy-glide-ddim") for magnitude in (0, 0.3))
+SIZE = 64
 
 
 def main() -> None:
-    """Write contact-sheet.png, shifts.png and report.png."""
+    """Write contact-sheet.png, shifts.png, samplers.png and report.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("report", type=Path, help="a report of pytest-html with toy-latent's cases")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
@@ -32,16 +35,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Workbench(RunFolder(Path(folder)), "cpu", "float32", batch_size=64)
         save_image(by_class(bench, CASES[0]), options.out / "contact-sheet.png", nrow=16, padding=2, pad_value=1)
-        firsts = [by_class(bench, case)[:16] for case in CASES]
-        save_image(torch.cat(firsts), options.out / "shifts.png", nrow=16, padding=2, pad_value=1)
+        for name, cases in (("shifts", CASES), ("samplers", SAMPLERS)):
+            firsts = [by_class(bench, case)[:16] for case in cases]
+            save_image(torch.cat(firsts), options.out / f"{name}.png", nrow=16, padding=2, pad_value=1)
     screenshot(options.report, options.out / "report.png", options.chromium)
 
 
 def by_class(bench: Workbench, case: Case) -> Tensor:
-    """A case's images, sorted so that a column is a class and a row a seed index: (64, 3, 64, 64) in [0, 1]."""
+    """A case's images, sorted so that a column is a class and a row a seed index: (64, 3, SIZE, SIZE) in [0, 1]."""
     pairs = sorted(catalogue.shipped().design(case.model, 64), key=lambda pair: (pair.seed, pair.label.index))
     (images,) = bench.engine(case.model).run(case, pairs, lambda batch: batch.images)
-    return images
+    return interpolate(images, (SIZE, SIZE))
 
 
 def screenshot(report: Path, path: Path, chromium: str) -> None:

@@ -26,9 +26,14 @@ TEMPLATES = (
 )
 
 
-def learn_merges(words: list[str]) -> list[tuple[str, str]]:
-    """Byte-pair merges that make each word one token: again and again the most frequent pair, the first in order."""
-    split = {word: [*word[:-1], word[-1] + "</w>"] for word in dict.fromkeys(words)}
+def learn_merges(words: list[str], end: str = "</w>") -> list[tuple[str, str]]:
+    """Byte-pair merges that make each word one token: again and again the most frequent pair, the first in order.
+
+    Args:
+        words: In the letters of a byte-level vocabulary.
+        end: What marks a word's last letter.
+    """
+    split = {word: [*word[:-1], word[-1] + end] for word in dict.fromkeys(words)}
     merges: list[tuple[str, str]] = []
     while True:
         pairs = Counter(pair for symbols in split.values() for pair in pairwise(symbols))

@@ -1,0 +1,24 @@
+"""toy-glide must be good unshifted, and hold where an ancestral sampler lets it."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.reliability(models="toy-glide", magnitudes=0, images=192, top1=0.90, top5=0.97, clip=40.0)
+def test_without_a_shift_it_draws_what_it_is_asked_for():
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.reliability(
+    models="toy-glide",
+    shifts=["mean", "mixed"],
+    magnitudes=0.3,
+    images=64,
+    top1={"max_drop": 0.15},
+    clip={"max_drop": 4.0},
+)
+def test_a_shift_that_breaks_toy_latent_leaves_it_whole():
+    pass
