@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 VERDICTS_VERSION = 1
 
 
+class VerdictsError(ValueError):
+    """A folder's verdicts.json cannot be used; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A saved picture, and the SHA-256 of its file."""
@@ -104,9 +108,13 @@ class RunFolder:
             image: Tensor = pil_to_tensor(opened).float().div(255)
         return image
 
-    def write_verdicts(self, cases: Sequence[Mapping[str, Any]]) -> None:
-        """Write verdicts.json, whole or not at all: `{"version": 1, "cases": [...]}`, a stable public format."""
-        text = json.dumps({"version": VERDICTS_VERSION, "cases": list(cases)}, indent=1, ensure_ascii=False)
+    def write_verdicts(self, cases: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None) -> None:
+        """Write verdicts.json, whole or not at all: `{"version": 1, …, "cases": [...]}`, a stable public format.
+
+        `about` says what the cases are a part of; see `report.manifest`.
+        """
+        document = {"version": VERDICTS_VERSION, **(about or {}), "cases": list(cases)}
+        text = json.dumps(document, indent=1, ensure_ascii=False)
         partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
         try:
             partial.write_text(text + "\n", encoding="utf-8")
@@ -121,6 +129,33 @@ class RunFolder:
             return list(document["cases"]) if document["version"] == VERDICTS_VERSION else []
         except (OSError, ValueError, KeyError, TypeError):
             return []
+
+    def read_document(self) -> dict[str, Any]:
+        """All of verdicts.json.
+
+        Raises:
+            VerdictsError: it is not there, or is none that this version reads.
+        """
+        if not self.path.is_dir():
+            raise VerdictsError("no such folder" if not self.path.exists() else "not a folder, so no run folder")
+        name = self.verdicts_file.name
+        try:
+            document = json.loads(self.verdicts_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise VerdictsError(f"it has no {name}: no run has ended there") from None
+        except OSError as error:
+            raise VerdictsError(f"its {name} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise VerdictsError(f"its {name} is damaged: {error}") from None
+        version = document.get("version") if isinstance(document, dict) else None
+        if not isinstance(version, int) or not isinstance(document.get("cases"), list):
+            raise VerdictsError(f"its {name} is none of seedshift's")
+        if version != VERDICTS_VERSION:
+            raise VerdictsError(
+                f"its {name} has the format {version}, this version reads {VERDICTS_VERSION}: "
+                f"{'upgrade pytest-seedshift' if version > VERDICTS_VERSION else 'run it anew'}"
+            )
+        return dict(document)
 
 
 def _digest(content: bytes) -> str:

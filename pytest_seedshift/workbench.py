@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -198,16 +199,19 @@ class Workbench:
         of_model = self.samples(model)  # says of which model it is where the store cannot be opened
         return self.store.pace(of_model.model, devices.describe(self.device))
 
-    def measure(self, case: Case, design: Sequence[Pair]) -> Pace:
-        """Find the pace of a case's model by making the next batch of the case, which is kept.
+    def measure(self, case: Case, design: Sequence[Pair], images: int | None = None) -> Pace:
+        """Find the pace of a case's model by making the next batch of the case's first `images` pairs, which is kept.
 
         Raises:
             CaseError: the model cannot generate.
         """
         work, shown = Work(), self.shown(design)
         with in_words(case):
-            size = self.engine(case.model).batch_size
-            self.collect(case, self.missing(case, design)[:size], shown, work)
+            missing = self.missing(case, design[:images])[: self.engine(case.model).batch_size]
+            if case.is_control and missing:
+                self.control(case, design, design.index(missing[0]) + 1, shown, work)
+            else:
+                self.collect(case, missing, shown, work)
             self._measured[case] = work
             return self.remember(case.model, work)
 
@@ -289,6 +293,29 @@ class Workbench:
                 work.generated += len(missing)
                 work.seconds += time.perf_counter() - start
         return [found[pair] for pair in pairs]
+
+    def control(
+        self, case: Case, design: Sequence[Pair], images: int, shown: Collection[Pair], work: Work
+    ) -> list[Sample]:
+        """The control's samples of at least the first `images` pairs of a design.
+
+        Whoever needs them, in whatever order and process, makes them in the same batches: those that the design falls
+        into from its start, whole. A sample's last digits depend on what it shares a batch with, and no verdict may
+        depend on which cases have run before.
+
+        Raises:
+            CaseError: see `collect`.
+        """
+        case, wanted = case.control, design[:images]
+        found = self.samples(case.model).find(case, wanted, shown)
+        if len(found) == len(wanted):
+            return list(found.values())
+        size = self.engine(case.model).batch_size
+        end = math.ceil(images / size) * size
+        batches = [design[start : start + size] for start in range(0, end, size)]
+        lacking = frozenset(_without(wanted, found))
+        self.collect(case, [pair for batch in batches if lacking.intersection(batch) for pair in batch], shown, work)
+        return self.collect(case, design[:end], shown, work)
 
     def _score_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
         """Score pictures that other scorers have left; the model is not needed. One that is not as it was is left."""
