@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
 
 VERDICTS_VERSION = 1
+
+_SESSION = "session"
 
 
 class VerdictsError(ValueError):
@@ -69,6 +72,29 @@ class RunFolder:
         path = self.path / "locks" / f"{_file_name(name)}.lock"
         path.parent.mkdir(exist_ok=True)
         return FileLock(path)
+
+    def occupy(self) -> BaseFileLock:
+        """Tell others that a session writes to the folder, until the lock that is returned is released."""
+        lock = self.lock(f"{_SESSION}-{uuid.uuid4().hex}")
+        lock.acquire()
+        return lock
+
+    def is_occupied(self) -> bool:
+        """Whether a session still writes to the folder. One that died does not.
+
+        Raises:
+            OSError: that cannot be seen.
+        """
+        from filelock import FileLock, Timeout
+
+        for path in self.path.glob(f"locks/{_SESSION}-*.lock"):
+            try:
+                with FileLock(path, timeout=0):
+                    pass
+            except Timeout:
+                return True
+            path.unlink(missing_ok=True)
+        return False
 
     def picture_folder(self, case: Case) -> Path:
         """Where the pictures of a case lie."""

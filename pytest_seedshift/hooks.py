@@ -72,7 +72,8 @@ class Hooks:
         self._state.close()
 
     def pytest_unconfigure(self) -> None:
-        """Stop looking at workers."""
+        """Stop looking at workers, and leave the run folder to others: all reports are written."""
+        self._state.leave()
         if self._watcher is not None:
             self._watcher.close()
 
