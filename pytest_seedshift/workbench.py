@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from pytest_seedshift import devices, engine, identity, pacing, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
-from pytest_seedshift.engine import Batch, Engine
+from pytest_seedshift.engine import Batch, Engine, Maker
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
@@ -49,12 +49,14 @@ class Workbench:
         batch_size: int | None = None,
         keep: Keep = "report",
         forget: bool = False,
+        maker: Callable[[str], Maker] | None = None,
     ) -> None:
         """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one.
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
-        `forget` the store is neither read nor written.
+        `forget` the store is neither read nor written. `maker` says where the samples of a model are made, by its name;
+        None for this process.
         """
         self.folder = folder
         self.device = device
@@ -67,6 +69,7 @@ class Workbench:
         self._samples: dict[str, Samples] = {}
         self._model: TextToImage | None = None
         self._engine: Engine | None = None
+        self._elsewhere = maker
         self._scorers: dict[str, Scorer] = {}
         self._checked: set[str] = set()
         self._measured: dict[Case, Work] = {}
@@ -183,7 +186,7 @@ class Workbench:
         return found
 
     def engine(self, name: str) -> Engine:
-        """The model with its scorers, at a batch size that suits it.
+        """The model with its scorers in this process, at a batch size that suits it.
 
         Raises:
             CaseError: something cannot be loaded.
@@ -193,6 +196,14 @@ class Workbench:
             size = self._batch_size or self._found_batch_size(model)
             self._engine = Engine(model, scorers, size, overlap=self.overlaps)
         return self._engine
+
+    def maker(self, name: str) -> Maker:
+        """What makes a model's samples: the engine in this process, unless another place was named.
+
+        Raises:
+            CaseError: something cannot be loaded.
+        """
+        return self.engine(name) if self._elsewhere is None else self._elsewhere(name)
 
     def pace(self, model: str) -> Pace | None:
         """How the model ran on this device before; None where it did not."""
@@ -207,7 +218,7 @@ class Workbench:
         """
         work, shown = Work(), self.shown(design)
         with in_words(case):
-            missing = self.missing(case, design[:images])[: self.engine(case.model).batch_size]
+            missing = self.missing(case, design[:images])[: self.maker(case.model).batch_size]
             if case.is_control and missing:
                 self.control(case, design, design.index(missing[0]) + 1, shown, work)
             else:
@@ -256,7 +267,7 @@ class Workbench:
 
     def remember(self, model: str, work: Work) -> Pace:
         """Remember how fast a model is, unless the user has set a batch size: another run should not take it over."""
-        pace = Pace(self.engine(model).batch_size, work.seconds / work.generated if work.generated else None)
+        pace = Pace(self.maker(model).batch_size, work.seconds / work.generated if work.generated else None)
         if self._batch_size is None and work.generated:
             self._set_pace(model, pace)
         return pace
@@ -283,7 +294,7 @@ class Workbench:
         if len(found) < len(pairs):
             found |= self._score_anew(case, _without(pairs, found), shown)
         if len(found) < len(pairs):
-            maker = self.engine(case.model)  # loaded before the lock, so that others wait for images only
+            maker = self.maker(case.model)  # loaded before the lock, so that others wait for images only
             with self.folder.lock(case.id):
                 found |= samples.find(case, _without(pairs, found), shown)
                 missing = _without(pairs, found)
@@ -310,7 +321,7 @@ class Workbench:
         found = self.samples(case.model).find(case, wanted, shown)
         if len(found) == len(wanted):
             return list(found.values())
-        size = self.engine(case.model).batch_size
+        size = self.maker(case.model).batch_size
         end = math.ceil(images / size) * size
         batches = [design[start : start + size] for start in range(0, end, size)]
         lacking = frozenset(_without(wanted, found))
