@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import torch
 
@@ -41,8 +41,30 @@ class Batch:
     scores: tuple[Scores, ...]
 
 
+class Maker(Protocol):
+    """Where batches of one model go and samples come back: the seam for other places than this process.
+
+    An implementation may spread the pairs over as many devices or machines as it likes. What it has to keep is their
+    order, and the batches: a sample's last digits depend on what it shares a batch with.
+    """
+
+    @property
+    def batch_size(self) -> int:
+        """How many pairs are made at once."""
+
+    def run(self, case: Case, pairs: Sequence[Pair], finish: Callable[[Batch], _T]) -> Iterator[_T]:
+        """Make the pairs of a case, in batches of `batch_size` from the first on.
+
+        `finish` is called in this process with every batch, whole and in order, as soon as it is there: that writes it
+        to the store, so that whatever breaks later loses nothing that was yielded. What it returns is yielded.
+
+        Raises:
+            CaseError: a sample cannot be made.
+        """
+
+
 class Engine:
-    """A loaded model with its scorers.
+    """A loaded model with its scorers: the `Maker` in this process.
 
     `batch_size` is the most images that are generated at once; an out-of-memory error halves it.
     """

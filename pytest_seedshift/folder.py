@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
 
 VERDICTS_VERSION = 1
+
+_SESSION = "session"
+
+
+class VerdictsError(ValueError):
+    """A folder's verdicts.json cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,29 @@ class RunFolder:
         path.parent.mkdir(exist_ok=True)
         return FileLock(path)
 
+    def occupy(self) -> BaseFileLock:
+        """Tell others that a session writes to the folder, until the lock that is returned is released."""
+        lock = self.lock(f"{_SESSION}-{uuid.uuid4().hex}")
+        lock.acquire()
+        return lock
+
+    def is_occupied(self) -> bool:
+        """Whether a session still writes to the folder. One that died does not.
+
+        Raises:
+            OSError: that cannot be seen.
+        """
+        from filelock import FileLock, Timeout
+
+        for path in self.path.glob(f"locks/{_SESSION}-*.lock"):
+            try:
+                with FileLock(path, timeout=0):
+                    pass
+            except Timeout:
+                return True
+            path.unlink(missing_ok=True)
+        return False
+
     def picture_folder(self, case: Case) -> Path:
         """Where the pictures of a case lie."""
         return self.path / "pictures" / _file_name(case.id)
@@ -104,9 +134,13 @@ class RunFolder:
             image: Tensor = pil_to_tensor(opened).float().div(255)
         return image
 
-    def write_verdicts(self, cases: Sequence[Mapping[str, Any]]) -> None:
-        """Write verdicts.json, whole or not at all: `{"version": 1, "cases": [...]}`, a stable public format."""
-        text = json.dumps({"version": VERDICTS_VERSION, "cases": list(cases)}, indent=1, ensure_ascii=False)
+    def write_verdicts(self, cases: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None) -> None:
+        """Write verdicts.json, whole or not at all: `{"version": 1, …, "cases": [...]}`, a stable public format.
+
+        `about` says what the cases are a part of; see `report.manifest`.
+        """
+        document = {"version": VERDICTS_VERSION, **(about or {}), "cases": list(cases)}
+        text = json.dumps(document, indent=1, ensure_ascii=False)
         partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
         try:
             partial.write_text(text + "\n", encoding="utf-8")
@@ -121,6 +155,33 @@ class RunFolder:
             return list(document["cases"]) if document["version"] == VERDICTS_VERSION else []
         except (OSError, ValueError, KeyError, TypeError):
             return []
+
+    def read_document(self) -> dict[str, Any]:
+        """All of verdicts.json.
+
+        Raises:
+            VerdictsError: it is not there, or is none that this version reads.
+        """
+        if not self.path.is_dir():
+            raise VerdictsError("no such folder" if not self.path.exists() else "not a folder, so no run folder")
+        name = self.verdicts_file.name
+        try:
+            document = json.loads(self.verdicts_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise VerdictsError(f"it has no {name}: no run has ended there") from None
+        except OSError as error:
+            raise VerdictsError(f"its {name} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise VerdictsError(f"its {name} is damaged: {error}") from None
+        version = document.get("version") if isinstance(document, dict) else None
+        if not isinstance(version, int) or not isinstance(document.get("cases"), list):
+            raise VerdictsError(f"its {name} is none of seedshift's")
+        if version != VERDICTS_VERSION:
+            raise VerdictsError(
+                f"its {name} has the format {version}, this version reads {VERDICTS_VERSION}: "
+                f"{'upgrade pytest-seedshift' if version > VERDICTS_VERSION else 'run it anew'}"
+            )
+        return dict(document)
 
 
 def _digest(content: bytes) -> str:

@@ -10,8 +10,9 @@ import pytest
 
 from pytest_seedshift import collection, options
 from pytest_seedshift.cases import CaseError
+from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, PARAMETER
-from pytest_seedshift.report import plan, records, words
+from pytest_seedshift.report import manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.terminal import TerminalReport
 from pytest_seedshift.session import State
@@ -43,11 +44,13 @@ class Hooks:
         folder = self._state.workerinput.get("seedshift_board")
         self._board = None if folder is None else Board(Path(folder))
         self._planned = False
+        self._grid = Grid(self._state)
         collection.Request(self._state.settings, self._state.catalogue).cases()
 
-    def register_reports(self) -> None:
-        """Register the hooks that report. A worker of pytest-xdist leaves that to its controller."""
+    def register_others(self) -> None:
+        """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
         config = self._state.config
+        config.pluginmanager.register(self._grid, "seedshift-grid")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             if config.getoption("htmlpath", None):
@@ -69,7 +72,8 @@ class Hooks:
         self._state.close()
 
     def pytest_unconfigure(self) -> None:
-        """Stop looking at workers."""
+        """Stop looking at workers, and leave the run folder to others: all reports are written."""
+        self._state.leave()
         if self._watcher is not None:
             self._watcher.close()
 
@@ -89,6 +93,7 @@ class Hooks:
             made = self._watcher.board.plan()
             if made is not None:
                 self._planned = True
+                self._terminal.manifest = self._watcher.board.manifest() or {}
                 self._terminal.show(made)
 
     @pytest.hookimpl(tryfirst=True)
@@ -97,10 +102,12 @@ class Hooks:
         board = self._board
         if board is not None and self._state.worker == "gw0" and not session.testsfailed:
             try:
-                made = plan.make(self._state, _with_cases(session.items))
+                made = plan.make(self._state, _with_cases(session.items), note=self._grid.note())
+                whole = manifest.make(self._state, self._grid)
             except pytest.UsageError:  # the items themselves will say so
                 return
             if made is not None:
+                board.post_manifest(whole)
                 board.post_plan(made)
 
     # Collection --------------------------------------------------------------------------------------------------
@@ -153,7 +160,8 @@ class Hooks:
             return None
         self._warn(self._state.check(item for item, _ in ours))
         asked = self._state.settings.plan
-        made = plan.make(self._state, ours, measure="all" if asked else "first")
+        self._terminal.manifest = manifest.make(self._state, self._grid)
+        made = plan.make(self._state, ours, measure="all" if asked else "first", note=self._grid.note())
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)
         return True if asked else None

@@ -10,9 +10,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+
+from pytest_seedshift import shards
+
+if TYPE_CHECKING:
+    from pytest_seedshift.shards import Shard
 
 DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
@@ -103,6 +108,14 @@ OPTIONS = (
         "pictures to keep: 'report' (those that the report shows), 'all' or 'none'",
         "WHICH",
     ),
+    Option("shard", "text", "none: all cases", "run only a part of the cases, such as 2/4: the second of four", "K/N"),
+    Option(
+        "shard-by",
+        "text",
+        "none: every case counts as one",
+        "run folder of an earlier run, by whose images and times the shards are balanced; the same for every shard",
+        "PATH",
+    ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
 )
 
@@ -123,6 +136,8 @@ class Settings:
     folder: Path
     fresh: bool
     keep_images: Literal["report", "all", "none"]
+    shard: Shard | None
+    shard_by: Path | None
     plan: bool
 
 
@@ -198,6 +213,8 @@ def resolve(config: pytest.Config) -> Settings:
         folder=path("dir") or config.rootpath / ".seedshift",
         fresh=bool(values["fresh"]),
         keep_images=_choice(text("keep-images") or "report", "keep-images"),
+        shard=_shard(text("shard")),
+        shard_by=path("shard-by"),
         plan=bool(values["plan"]),
     )
 
@@ -209,6 +226,13 @@ def _choice(given: str, name: str) -> Literal["report", "all", "none"]:
     from pytest_seedshift.suggest import unknown
 
     raise pytest.UsageError(f"--seedshift-{name}={given}: {unknown('choice', given, KEEP_IMAGES)}")
+
+
+def _shard(given: str | None) -> Shard | None:
+    try:
+        return None if given is None else shards.parse(given)
+    except ValueError as error:
+        raise pytest.UsageError(f"--seedshift-shard={given}: {error}") from None
 
 
 def _from_ini(config: pytest.Config, option: Option) -> object:

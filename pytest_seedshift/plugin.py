@@ -97,5 +97,5 @@ def _activate(config: pytest.Config) -> Hooks:
 
         hooks = config.stash[_HOOKS] = Hooks(config)
         config.pluginmanager.register(hooks, "seedshift-hooks")
-        hooks.register_reports()
+        hooks.register_others()
     return config.stash[_HOOKS]

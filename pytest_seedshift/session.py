@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ from pytest_seedshift.names import MARKER
 from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from pytest_seedshift.cases import Case
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
@@ -33,6 +36,7 @@ class State:
     _catalogue: catalogues.Catalogue | None = None
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
+    _occupied: BaseFileLock | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -122,6 +126,13 @@ class State:
         """Let go of the store and of the model."""
         if self._workbench is not None:
             self._workbench.close()
+
+    def leave(self) -> None:
+        """Let others know that nothing more is written to the run folder."""
+        if self._occupied is not None:
+            self._occupied.release()
+            Path(self._occupied.lock_file).unlink(missing_ok=True)
+            self._occupied = None
 
     def request(self, item: pytest.Item) -> collection.Request:
         """What the item's test asks for."""
@@ -217,6 +228,8 @@ class State:
 
         try:
             self.folder.prepare()
+            if self._occupied is None:
+                self._occupied = self.folder.occupy()
             if self._only_asks:
                 return []
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside

@@ -182,6 +182,34 @@ class Store:
             row = (fingerprint, shift, magnitude, design, images)
             connection.execute("INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?)", row)
 
+    def take_over(self, other: Store) -> None:
+        """Take over everything of another store that this one has not; samples of both stay as they are here.
+
+        A picture that only the other has of such a sample is taken over too.
+
+        Raises:
+            StoreError: one of them cannot be used.
+        """
+        for chunk in other._chunks("SELECT * FROM images"):
+            images = {row[0]: Image(*row[:-1]) for row in chunk if self._unbroken(row)}
+            known = self.images(images)
+            self.add(
+                [
+                    image
+                    for key, image in images.items()
+                    if key not in known or (known[key].picture is None and image.picture is not None)
+                ],
+                {},
+            )
+        for chunk in other._chunks("SELECT * FROM scores"):
+            scores = {ScoreKey(*row[:3]): json.loads(row[3]) for row in chunk if self._unbroken(row)}
+            held = self.scores(scores)
+            self.add([], {key: values for key, values in scores.items() if key not in held})
+        for table, columns in (("paces", 4), ("visits", 5)):
+            for chunk in other._chunks(f"SELECT * FROM {table}"):
+                with self._transaction() as connection:
+                    connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * columns)})", chunk)
+
     def check(self) -> None:
         """Read all of the store.
 
@@ -218,6 +246,12 @@ class Store:
                     f"reads {FORMAT}). Start afresh with --seedshift-fresh, which keeps it aside, or give another "
                     "--seedshift-dir"
                 )
+
+    def _chunks(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        with self._in_words():
+            rows = self._connection.execute(query)
+            while chunk := rows.fetchmany(_MOST_VARIABLES):
+                yield chunk
 
     def _select(self, columns: str, table: str, keys: Iterable[str]) -> list[tuple[Any, ...]]:
         key = columns.partition(",")[0]

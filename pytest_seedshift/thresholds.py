@@ -19,9 +19,10 @@ of the unshifted case. In a table, a score takes a bare number, its minimum, or 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,6 +86,12 @@ class Thresholds:
     shipped: bool = False
     certainty: float = CERTAINTY
 
+    @property
+    def fingerprint(self) -> str:
+        """Of all that is asked, of whichever case; the order of tables and the file's place have no part in it."""
+        asked = {"": self.everywhere, **self.models}
+        return hashlib.sha256(repr((_sorted(asked), self.certainty)).encode()).hexdigest()[:16]
+
     def constraints(self, case: Case, override: Mapping[str, Constraint] | None = None) -> tuple[Constraint, ...]:
         """What is asked of a case. `override` is what the test's marker asks; it stands above the file.
 
@@ -102,6 +109,15 @@ class Thresholds:
                 f"such as 'top1 = 0.6', or a [shift.{case.shift}] table"
             )
         return tuple(found[score] for score in SCORES if score in found)
+
+
+def _sorted(value: object) -> object:
+    """Tables as tuples, their keys in order."""
+    if isinstance(value, (_Section, _ShiftTable)):
+        return [_sorted(getattr(value, each.name)) for each in fields(value)]
+    if isinstance(value, dict):
+        return [(key, _sorted(value[key])) for key in sorted(value)]
+    return value
 
 
 def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.samples import Sample
-    from pytest_seedshift.verdict import Judgement, SequentialTest
+    from pytest_seedshift.verdict import Forecast, Judgement, SequentialTest
     from pytest_seedshift.workbench import Work, Workbench
 
 _STRETCH = 4
@@ -39,7 +39,7 @@ def run(
         work, shown = bench.measured(case), bench.shown(design)
         seen: list[Sample] = []
         while True:
-            control = bench.collect(case.control, design[: len(seen)], shown, work) if test.compares else []
+            control = bench.control(case, design, len(seen), shown, work) if test.compares else []
             values, reference = _columns(seen, test), _columns(control, test)
             judgement = test.judge(values, reference)
             if judgement.decided:
@@ -49,10 +49,24 @@ def run(
                 leading = forecast.leading
                 at = len(seen), work.generated, forecast.images, test.size
                 progress(Progress(case, *at, leading, values[leading.score], test.certainty))
-            likely = min(forecast.images, forecast.at_best) - len(seen)
-            certain = test.soonest(values, reference) - len(seen) if bench.overlaps else 0
-            step = next_step(bench.batch_size(case.model), likely, certain)
-            seen += bench.collect(case, design[len(seen) : len(seen) + step], shown, work)
+            soonest = test.soonest(values, reference) if bench.overlaps else 0
+            step = _step(bench, case, forecast, len(seen), soonest)
+            if case.is_control:
+                seen = bench.control(case, design, len(seen) + step, shown, work)
+            else:
+                seen += bench.collect(case, design[len(seen) : len(seen) + step], shown, work)
+
+
+def opening(bench: Workbench, case: Case, test: SequentialTest) -> int:
+    """How many pairs a case visits first, before anything is known of it."""
+    nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
+    soonest = test.soonest(nothing, nothing) if bench.overlaps else 0
+    return _step(bench, case, test.forecast(nothing, nothing), 0, soonest)
+
+
+def _step(bench: Workbench, case: Case, forecast: Forecast, seen: int, soonest: int) -> int:
+    likely = min(forecast.images, forecast.at_best) - seen
+    return next_step(bench.batch_size(case.model), likely, soonest - seen)
 
 
 def next_step(batch: int, likely: int, certain: int) -> int:
@@ -73,8 +87,9 @@ def _result(
 ) -> CaseResult:
     samples = tuple(seen[: judgement.images])
     pairs, shown = [sample.pair for sample in samples], bench.shown(design)
-    if not case.is_control:  # its pictures stand beside the case's
-        bench.collect(case.control, [pair for pair in strip(pairs) if pair in shown], shown, work)
+    beside = [pair for pair in strip(pairs) if pair in shown]
+    if not case.is_control and beside:  # its pictures stand beside the case's
+        bench.control(case, design, pairs.index(beside[-1]) + 1, shown, work)
     bench.set_visited(case, test.size, judgement.images)
     if work.generated:
         bench.remember(case.model, work)

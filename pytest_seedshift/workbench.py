@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from pytest_seedshift import devices, engine, identity, pacing, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
-from pytest_seedshift.engine import Batch, Engine
+from pytest_seedshift.engine import Batch, Engine, Maker
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
@@ -48,12 +49,14 @@ class Workbench:
         batch_size: int | None = None,
         keep: Keep = "report",
         forget: bool = False,
+        maker: Callable[[str], Maker] | None = None,
     ) -> None:
         """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one.
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
-        `forget` the store is neither read nor written.
+        `forget` the store is neither read nor written. `maker` says where the samples of a model are made, by its name;
+        None for this process.
         """
         self.folder = folder
         self.device = device
@@ -66,6 +69,7 @@ class Workbench:
         self._samples: dict[str, Samples] = {}
         self._model: TextToImage | None = None
         self._engine: Engine | None = None
+        self._elsewhere = maker
         self._scorers: dict[str, Scorer] = {}
         self._checked: set[str] = set()
         self._measured: dict[Case, Work] = {}
@@ -182,7 +186,7 @@ class Workbench:
         return found
 
     def engine(self, name: str) -> Engine:
-        """The model with its scorers, at a batch size that suits it.
+        """The model with its scorers in this process, at a batch size that suits it.
 
         Raises:
             CaseError: something cannot be loaded.
@@ -193,21 +197,32 @@ class Workbench:
             self._engine = Engine(model, scorers, size, overlap=self.overlaps)
         return self._engine
 
+    def maker(self, name: str) -> Maker:
+        """What makes a model's samples: the engine in this process, unless another place was named.
+
+        Raises:
+            CaseError: something cannot be loaded.
+        """
+        return self.engine(name) if self._elsewhere is None else self._elsewhere(name)
+
     def pace(self, model: str) -> Pace | None:
         """How the model ran on this device before; None where it did not."""
         of_model = self.samples(model)  # says of which model it is where the store cannot be opened
         return self.store.pace(of_model.model, devices.describe(self.device))
 
-    def measure(self, case: Case, design: Sequence[Pair]) -> Pace:
-        """Find the pace of a case's model by making the next batch of the case, which is kept.
+    def measure(self, case: Case, design: Sequence[Pair], images: int | None = None) -> Pace:
+        """Find the pace of a case's model by making the next batch of the case's first `images` pairs, which is kept.
 
         Raises:
             CaseError: the model cannot generate.
         """
         work, shown = Work(), self.shown(design)
         with in_words(case):
-            size = self.engine(case.model).batch_size
-            self.collect(case, self.missing(case, design)[:size], shown, work)
+            missing = self.missing(case, design[:images])[: self.maker(case.model).batch_size]
+            if case.is_control and missing:
+                self.control(case, design, design.index(missing[0]) + 1, shown, work)
+            else:
+                self.collect(case, missing, shown, work)
             self._measured[case] = work
             return self.remember(case.model, work)
 
@@ -252,7 +267,7 @@ class Workbench:
 
     def remember(self, model: str, work: Work) -> Pace:
         """Remember how fast a model is, unless the user has set a batch size: another run should not take it over."""
-        pace = Pace(self.engine(model).batch_size, work.seconds / work.generated if work.generated else None)
+        pace = Pace(self.maker(model).batch_size, work.seconds / work.generated if work.generated else None)
         if self._batch_size is None and work.generated:
             self._set_pace(model, pace)
         return pace
@@ -279,7 +294,7 @@ class Workbench:
         if len(found) < len(pairs):
             found |= self._score_anew(case, _without(pairs, found), shown)
         if len(found) < len(pairs):
-            maker = self.engine(case.model)  # loaded before the lock, so that others wait for images only
+            maker = self.maker(case.model)  # loaded before the lock, so that others wait for images only
             with self.folder.lock(case.id):
                 found |= samples.find(case, _without(pairs, found), shown)
                 missing = _without(pairs, found)
@@ -289,6 +304,29 @@ class Workbench:
                 work.generated += len(missing)
                 work.seconds += time.perf_counter() - start
         return [found[pair] for pair in pairs]
+
+    def control(
+        self, case: Case, design: Sequence[Pair], images: int, shown: Collection[Pair], work: Work
+    ) -> list[Sample]:
+        """The control's samples of at least the first `images` pairs of a design.
+
+        Whoever needs them, in whatever order and process, makes them in the same batches: those that the design falls
+        into from its start, whole. A sample's last digits depend on what it shares a batch with, and no verdict may
+        depend on which cases have run before.
+
+        Raises:
+            CaseError: see `collect`.
+        """
+        case, wanted = case.control, design[:images]
+        found = self.samples(case.model).find(case, wanted, shown)
+        if len(found) == len(wanted):
+            return list(found.values())
+        size = self.maker(case.model).batch_size
+        end = math.ceil(images / size) * size
+        batches = [design[start : start + size] for start in range(0, end, size)]
+        lacking = frozenset(_without(wanted, found))
+        self.collect(case, [pair for batch in batches if lacking.intersection(batch) for pair in batch], shown, work)
+        return self.collect(case, design[:end], shown, work)
 
     def _score_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
         """Score pictures that other scorers have left; the model is not needed. One that is not as it was is left."""

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
-from functools import cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_seedshift import collection
 from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.report import elements
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from pytest_seedshift.report.records import Record
     from pytest_seedshift.session import State
-
-_SIDE = 160
-"""The longer side of a picture in the report, in pixels."""
 
 _COLUMNS = ("model", "shift", "magnitude", *SCORES, "images")
 _PLACE = 2
@@ -78,7 +70,7 @@ class HtmlReport:
         if record and record["pictures"] and self._page is not None:
             from pytest_html import extras
 
-            strip = _strip(record, self._state.folder.path)
+            strip = elements.strip(record, self._state.folder.path)
             report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
@@ -88,8 +80,8 @@ class HtmlReport:
             from pytest_seedshift.report import plots
 
             svg = plots.scores_by_magnitude(self._records)
-            page = _templates().get_template("summary.html.jinja2")
-            figure = _data_uri(svg.encode(), "image/svg+xml")
+            page = elements.templates().get_template("summary.html.jinja2")
+            figure = elements.data_uri(svg.encode(), "image/svg+xml")
             summary.append(page.render(sentences=recorded.sentences(self._records), figure=figure))
 
 
@@ -112,41 +104,3 @@ def _value(record: Record, column: str) -> str:
         mean = f'<span class="seedshift-broken">{mean}</span>'
     interval = f"{shown(estimate['low'])}–{shown(estimate['high'])}"
     return f'{mean} <span class="seedshift-interval">{interval}</span>'
-
-
-def _strip(record: Record, folder: Path) -> str:
-    case = recorded.case_of(record)
-    pictures = [
-        {**picture, "before": _thumbnail(folder / picture["control"]), "after": _thumbnail(folder / picture["picture"])}
-        for picture in record["pictures"]
-    ]
-    template = _templates().get_template("strip.html.jinja2")
-    return template.render(case=case.id, what=case.describe(), shifted=not case.is_control, pictures=pictures).replace(
-        "\n", ""
-    )
-
-
-@cache
-def _thumbnail(path: Path) -> str:
-    """A picture, not larger than the report shows it, as a data URI; cached, as every case shows the control's."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        small = image.convert("RGB")
-        small.thumbnail((_SIDE, _SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, format="WEBP", quality=90)
-    return _data_uri(buffer.getvalue(), "image/webp")
-
-
-def _data_uri(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-
-
-@cache
-def _templates() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("pytest_seedshift.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results import Progress
 
 _PLAN = "plan.json"
+_MANIFEST = "manifest.json"
 _LOG_EVERY = 30.0  # seconds between the lines of a log, where there is no terminal
 _LOOK_EVERY = 0.5  # seconds between the controller's looks at its workers
 
@@ -112,6 +113,14 @@ class Board:
         """The plan, once a worker has told it."""
         document = self._read(self._folder / _PLAN)
         return None if document is None else Plan.from_json(document)
+
+    def post_manifest(self, manifest: dict[str, Any]) -> None:
+        """Tell what the verdicts will be a part of."""
+        self._post(_MANIFEST, manifest)
+
+    def manifest(self) -> dict[str, Any] | None:
+        """What the verdicts will be a part of, once a worker has told it."""
+        return self._read(self._folder / _MANIFEST)
 
     def post(self, worker: str, progress: Progress) -> None:
         """Tell how far the case in work has come."""

@@ -17,6 +17,7 @@ from pytest_seedshift.store import StoreError
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.session import State
+    from pytest_seedshift.store import Pace
     from pytest_seedshift.verdict import SequentialTest
 
 
@@ -106,7 +107,11 @@ class Plan:
 
 
 def make(
-    state: State, items: Sequence[tuple[pytest.Item, Case]], *, measure: Literal["all", "first", "none"] = "none"
+    state: State,
+    items: Sequence[tuple[pytest.Item, Case]],
+    *,
+    measure: Literal["all", "first", "none"] = "none",
+    note: str | None = None,
 ) -> Plan | None:
     """The plan of some items; None where none of them judges a case.
 
@@ -114,6 +119,7 @@ def make(
         state: the session's.
         items: with their cases.
         measure: whose pace is measured where it is not known: of "all" models, of the "first", or of "none".
+        note: what else there is to say.
 
     Raises:
         pytest.UsageError: a model that cannot generate.
@@ -123,14 +129,14 @@ def make(
         return None
     models = tuple(dict.fromkeys(case.model for _, case in judged))
     try:
-        notes = tuple(note for model in models for note in state.workbench.notes(model))
+        notes = tuple(each for model in models for each in state.workbench.notes(model))
         cases = tuple(_planned(state, item, case) for item, case in judged)
         paces: dict[str, float] = {}
         for model, (item, case, planned) in _to_make(judged, cases).items():
             pace = state.workbench.pace(model)
             if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
                 try:
-                    pace = state.workbench.measure(case, state.design(item, case)[: planned.expected])
+                    pace = _measure(state, item, case, planned)
                 except CaseError:
                     if measure == "all":  # all that was asked for; in a run the case itself will say what is wrong
                         raise
@@ -147,8 +153,17 @@ def make(
         certainty=state.thresholds.certainty,
         thresholds=words.relative(state.thresholds.source),
         folder=words.relative(str(state.folder.path)),
-        notes=notes,
+        notes=(*notes, *(() if note is None else (note,))),
     )
+
+
+def _measure(state: State, item: pytest.Item, case: Case, planned: Planned) -> Pace:
+    """Make what the case will make first anyway."""
+    from pytest_seedshift import trial
+
+    bench, design = state.workbench, state.design(item, case)
+    first = trial.opening(bench, case, state.test(item, case))
+    return bench.measure(case, design, first if bench.missing(case, design[:first]) else planned.expected)
 
 
 def _to_make(

@@ -20,12 +20,17 @@ Record: TypeAlias = dict[str, Any]
 
 
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
-    """The record of a case that was judged. The paths of its pictures are relative to the run folder."""
-    pictures = words.relative(str(folder.picture_folder(result.case)))
+    """The record of a case that was judged. The paths of its pictures are relative to the run folder.
+
+    But for `generated` and `seconds`, which tell of the way there, it depends on nothing but the case: not on where the
+    folder lies, nor on which cases have run before. So of the control it tells only what the verdict itself needs.
+    """
+    pictures = folder.picture_folder(result.case).relative_to(folder.path).as_posix()
+    compares = any(finding.kind == "max_drop" for finding in result.findings)
     return {
         **_head(result.case, test),
         "verdict": "pass" if result.passed else "fail",
-        "reason": words.success(result) if result.passed else words.failure(result, pictures),
+        "reason": words.success(result) if result.passed else words.failure(result, pictures, control=compares),
         "scores": {
             name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
             for name, estimate in result.scores.items()

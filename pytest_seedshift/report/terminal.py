@@ -28,6 +28,8 @@ class TerminalReport:
 
     def __init__(self, state: State) -> None:
         self.records: list[Record] = []
+        self.manifest: dict[str, Any] = {}
+        """What they are a part of, as soon as that is known."""
         self._state = state
         self._outlook = Outlook()
         self._line = LiveLine(state.config)
@@ -95,7 +97,9 @@ class TerminalReport:
         """Write verdicts.json, whatever ended the session: what was measured is never lost."""
         if self.records:
             try:
-                self._state.folder.write_verdicts(self.records)
+                places = {entry["test"]: place for place, entry in enumerate(self.manifest.get("grid", ()))}
+                ordered = sorted(self.records, key=lambda record: places.get(record["test"], len(places)))
+                self._state.folder.write_verdicts(ordered, self.manifest)
             except OSError as error:
                 file = words.relative(str(self._state.folder.verdicts_file))
                 self.write([f"seedshift: {file} cannot be written: {error.strerror}; samples are safe"], always=True)

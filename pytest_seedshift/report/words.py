@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from pytest_seedshift.scores import Estimate, Finding
 
 
-def failure(result: CaseResult, pictures: str) -> str:
-    """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes."""
+def failure(result: CaseResult, pictures: str, *, control: bool = True) -> str:
+    """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes.
+
+    With `control`, what the control scores on as many of the pairs as it has samples of.
+    """
     first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
     aside = [
         interval(result.scores[first.score], first.score, result.certainty),
         images(len(result.samples), result.design),
     ]
-    if not result.case.is_control and result.control:
+    if control and not result.case.is_control and result.control:
         aside.append(f"control {_control(result, first.score)}")
     rest = [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
     clipped = {score: found.clipped for score, found in result.scores.items() if found.clipped}

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from torch import Tensor
 from pytest_seedshift import identity, trial
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.engine import Engine
 from pytest_seedshift.folder import Picture, RunFolder
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.pairs import Label, Pair
@@ -265,6 +267,62 @@ def test_samples_do_not_depend_on_the_batches_they_were_made_in(folder, tmp_path
     test = SequentialTest((Constraint("clip", minimum=1.0),), 16, exact=True)
     with closing(Bench(other, batch_size=7)) as bench:
         assert scores(trial.run(bench, CASE, test, DESIGN)) == scores(judge(folder)[0])
+
+
+# Elsewhere --------------------------------------------------------------------------------------------------------
+
+
+class Elsewhere:
+    """A place that is not the workbench's own: a thread with models of its own, which hands copies back."""
+
+    batch_size = 4
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Case, tuple[Pair, ...]]] = []
+
+    def run(self, case: Case, pairs: Sequence[Pair], finish):
+        engine = Engine(Double(), (Dark(), Bright()), self.batch_size, overlap=False)
+        for start in range(0, len(pairs), self.batch_size):
+            chunk = tuple(pairs[start : start + self.batch_size])
+            self.asked.append((case, chunk))
+            with ThreadPoolExecutor(1) as thread:
+                (batch,) = thread.submit(lambda part: list(engine.run(case, part, lambda made: made)), chunk).result()
+            yield finish(dataclasses.replace(batch, images=batch.images.clone()))
+
+
+class Empty(Workbench):
+    """A workbench that must load nothing."""
+
+    def model(self, name: str):
+        raise AssertionError("loaded")
+
+    scorers = model
+
+
+def judge_elsewhere(folder: RunFolder, cases: Sequence[Case], place: Elsewhere, **bounds) -> list[CaseResult]:
+    folder.prepare()
+    test = SequentialTest((Constraint("clip", **bounds),), 16)
+    with closing(Empty(folder, "cpu", "float32", maker=lambda _: place)) as bench:
+        return [trial.run(bench, case, test, DESIGN) for case in cases]
+
+
+def test_samples_that_are_made_elsewhere_come_back_as_if_they_were_made_here(folder, tmp_path):
+    (there,) = judge_elsewhere(RunFolder(tmp_path / "there"), [CASE], Elsewhere(), minimum=29.0)
+    here = judge(folder, minimum=29.0)[0]
+    assert there.scores.keys() == here.scores.keys()
+    assert scores(there) == scores(here)[: len(there.samples)]
+    assert len(there.pictures) == min(STRIP, len(there.samples))
+    assert all(picture.picture.is_file() for picture in there.pictures)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_control_is_made_in_the_same_batches_whichever_case_comes_first(tmp_path, order):
+    place, cases = Elsewhere(), [CONTROL, Case("toy-latent", "std", 0.3), CASE]
+    judge_elsewhere(RunFolder(tmp_path / "run"), cases[::order], place, minimum=15.0, max_drop=15.0)
+    batches = [pairs for case, pairs in place.asked if case.is_control]
+    whole = [DESIGN[start : start + 4] for start in range(0, 16, 4)]
+    assert batches == whole[: len(batches)]
+    assert len(batches) > 1
 
 
 # Pictures ---------------------------------------------------------------------------------------------------------

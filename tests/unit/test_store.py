@@ -176,6 +176,29 @@ def test_how_many_images_a_verdict_took_is_remembered_by_case_and_design(store):
     assert [store.visited(*other) for other in others] == [None] * 4
 
 
+def test_a_store_takes_over_what_it_lacks_of_another_and_keeps_its_own(store, tmp_path):
+    with closing(Store(tmp_path / "other.sqlite")) as other:
+        other.add(
+            [image(str(key), key, picture=f"{key}.png", digest="d") for key in range(1200)],
+            {score_key(str(key)): {"top1": 0.0} for key in range(1200)},
+        )
+        other.set_pace("f", "cpu", Pace(8, 0.5))
+        other.set_visited("f", "mean", 0.5, 400, 24)
+        store.add([image("0"), image("1", 1, picture="own.png", digest="o")], {score_key("0"): {"top1": 1.0}})
+        store.set_visited("f", "mean", 0.5, 400, 32)
+        store.take_over(other)
+        store.take_over(other)  # nothing more
+    store.check()
+    assert len(store.images(map(str, range(1200)))) == 1200
+    assert store.images(["0"])["0"].picture == "0.png"  # it had none
+    assert store.images(["1"])["1"].picture == "own.png"
+    values = store.scores(score_key(str(key)) for key in range(1200))
+    assert [values[score_key(str(key))]["top1"] for key in (0, 1)] == [1.0, 0.0]
+    assert len(values) == 1200
+    assert store.pace("f", "cpu") == Pace(8, 0.5)
+    assert store.visited("f", "mean", 0.5, 400) == 32
+
+
 def test_samples_can_be_read_with_any_sqlite(store, path):
     store.add([image(picture="a.png")], {score_key(): SCORES})
     assert rows(path, "SELECT * FROM samples") == [

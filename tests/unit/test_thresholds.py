@@ -292,3 +292,12 @@ def test_a_markers_bounds_are_read_like_the_files():
         constraint("top2", 0.5, "here")
     with pytest.raises(ThresholdsError, match="here top1: min = nan"):
         constraint("top1", math.nan, "here")
+
+
+def test_the_fingerprint_is_of_what_is_asked_and_not_of_how_it_is_written():
+    text = '[default]\ntop1 = 0.5\nclip = 20.0\n[shift.mean."0.3"]\ntop1 = 0.3\n[model.sd21]\ntop1 = 0.7\n'
+    again = '[model.sd21]\ntop1 = { min = 0.70 }\n[shift.mean."+0.30"]\ntop1 = 0.3\n[default]\nclip = 20\ntop1 = 0.5\n'
+    assert read(text).fingerprint == read(again).fingerprint
+    others = [text.replace(old, new) for old, new in (("0.7", "0.8"), ('"0.3"', '"0.2"'), ("sd21", "toy-latent"))]
+    others += [f"{text}[verdict]\ncertainty = 0.95\n", f"{text}[shift.std]\ntop1 = 0.1\n"]
+    assert len({read(each).fingerprint for each in (text, *others)}) == 6

@@ -1,0 +1,15 @@
+"""What `python -m pytest_seedshift` can do: each command a module with `add_arguments` and `run`.
+
+A module of a command imports what is heavy only where it runs.
+"""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
+}
+"""Each command, by the name of its module, and what it does."""
+
+
+class CommandError(Exception):
+    """The user's mistake; the message says what is wrong, what is valid, and what to do."""

@@ -1,0 +1,184 @@
+"""`merge RUN… --into RUN`: join the run folders of shards, or of several machines, into one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.commands import CommandError
+from pytest_seedshift.folder import RunFolder, VerdictsError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.merging import Merged
+    from pytest_seedshift.store import Store
+
+_MARK = "merged.json"
+"""Tells that a folder was made here, so that it may be made again."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="run folder (--seedshift-dir) of a shard")
+    parser.add_argument(
+        "--into", metavar="RUN", required=True, type=Path, help="run folder to make, or to make again: no other's"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Join; 0 if all cases pass, 1 if one fails, cannot be judged or has no verdict.
+
+    Raises:
+        CommandError: a folder that cannot be used, or runs that are not parts of one.
+    """
+    runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
+    into = RunFolder(options.into)
+    _check_target(into, runs)
+    merged = _join(runs)
+    if not merged.document["cases"]:
+        raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
+    try:
+        into.prepare()
+        with into.occupy():
+            (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
+            notes = _take_samples(into, runs)
+            _take_pictures(into, runs)
+            _write(into, merged)
+    except OSError as error:
+        raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
+    _tell(into, merged, len(runs), notes)
+    passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
+    return 0 if passed and not merged.missing else 1
+
+
+def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
+    path = into.path
+    if path.exists() and not path.is_dir():
+        raise CommandError(f"--into {path}: not a folder")
+    if any(path.resolve() == run.resolve() for run in runs):
+        raise CommandError(f"--into {path}: is one of the runs to join; give a folder of its own")
+    if path.exists() and any(path.iterdir()) and not (path / _MARK).exists():
+        raise CommandError(f"--into {path}: is not empty, and no earlier merge has made it; give a folder of its own")
+    _check_idle(into, f"--into {path}")
+
+
+def _check_idle(folder: RunFolder, name: str) -> None:
+    try:
+        if folder.is_occupied():
+            raise CommandError(f"{name}: a run still writes to it; wait until that has ended")
+    except OSError as error:
+        raise CommandError(f"{name}: cannot see whether a run still writes to it: {error.strerror}") from None
+
+
+def _join(runs: Sequence[Path]) -> Merged:
+    from pytest_seedshift import merging
+
+    documents = []
+    for path in runs:
+        folder = RunFolder(path)
+        _check_idle(folder, str(path))
+        try:
+            document = folder.read_document()
+            merging.check(document)
+        except (VerdictsError, merging.MergeError) as error:
+            raise CommandError(f"{path}: {error}") from None
+        documents.append(merging.Run(str(path), document))
+    try:
+        return merging.join(documents)
+    except merging.MergeError as error:
+        raise CommandError(str(error)) from None
+
+
+def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
+    """Take all samples over; what there is to say about it."""
+    from pytest_seedshift.store import Store, StoreError, prepare
+
+    notes = []
+    try:
+        warning = prepare(into.samples_file)
+        notes += [] if warning is None else [f"warning: {warning}"]
+        with closing(Store(into.samples_file)) as store:
+            for path in runs:
+                if not RunFolder(path).samples_file.exists():
+                    notes.append(f"warning: {path} has no samples.sqlite: its verdicts count, its samples are not here")
+                    continue
+                _take_store(store, RunFolder(path), into.path)
+    except StoreError as error:
+        raise CommandError(str(error)) from None
+    return notes
+
+
+def _take_store(store: Store, folder: RunFolder, beside: Path) -> None:
+    """Take over a copy of a run's store: SQLite writes to what it reads, and a run is left as it is."""
+    from pytest_seedshift.store import Store, StoreError
+
+    with tempfile.TemporaryDirectory(prefix=".merge-", dir=beside) as temporary:
+        copy = Path(temporary, folder.path.name + ".sqlite")
+        for suffix in ("", "-wal"):
+            source = folder.samples_file.with_name(folder.samples_file.name + suffix)
+            if source.exists():
+                shutil.copyfile(source, copy.with_name(copy.name + suffix))
+        try:
+            with closing(Store(copy)) as other:
+                other.check()
+                store.take_over(other)
+        except StoreError as error:
+            said = str(error).replace(str(copy), str(folder.samples_file))
+            raise CommandError(f"{said}. Run that shard again, or leave it out") from None
+
+
+def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
+    for path in runs:
+        for source in sorted(path.glob("pictures/*/*.png")):
+            target = into.path / source.relative_to(path)
+            if source.is_symlink() or target.exists():
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_suffix(".partial")
+            shutil.copyfile(source, partial)
+            partial.replace(target)
+
+
+def _write(into: RunFolder, merged: Merged) -> None:
+    """Write the reports, verdicts.json last: who finds it finds the others."""
+    from pytest_seedshift.report import junit, page
+
+    records = merged.document["cases"]
+    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records))
+    (into.path / "report.html").write_text(page.render(records, merged.missing, into.path), encoding="utf-8")
+    about = {key: value for key, value in merged.document.items() if key not in ("version", "cases")}
+    into.write_verdicts(records, about)
+
+
+def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
+    from pytest_seedshift.report import records as recorded
+    from pytest_seedshift.report import words
+    from pytest_seedshift.report.table import table
+
+    records = merged.document["cases"]
+    for model in recorded.models(records):
+        print("\n".join(table([record for record in records if record["model"] == model])))
+    for record in records:
+        if record["verdict"] != "pass":
+            print(f"\n{record['id']}: {record['reason']}")
+    if merged.missing:
+        print(f"\nno verdict about {words.count(len(merged.missing), 'case')}:")
+        print("\n".join(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
+    print()
+    for note in (*merged.notes, *notes):
+        print(note)
+    by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}
+    errors = len(records) - sum(by_verdict.values())
+    cases = words.count(len(merged.document["grid"]), "case")
+    print(
+        f"{cases} of {words.count(runs, 'run')}: {by_verdict['pass']} pass, {by_verdict['fail']} fail"
+        + (f", {errors} cannot be judged" if errors else "")
+        + (f", {len(merged.missing)} missing" if merged.missing else "")
+    )
+    for name in ("verdicts.json", "junit.xml", "report.html"):
+        print(f"{name}: {words.relative(str(into.path / name))}")

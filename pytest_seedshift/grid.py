@@ -1,0 +1,80 @@
+"""The whole grid of a session, and the shard of it that this session runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_seedshift import collection, shards
+from pytest_seedshift.folder import RunFolder, VerdictsError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.session import State
+
+
+class Grid:
+    """Hooks that note every item that judges a case, and deselect those of other shards.
+
+    All other items stay: no verdict tells whether one of another shard has run.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.items: list[tuple[pytest.Item, Case]] = []
+        """Those of all shards, in the order in which one session would run them."""
+        self.models: tuple[str, ...] = ()
+        """The models whose cases this session runs."""
+        self.split: shards.Split | None = None
+        self._state = state
+        self._error: str | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Split what -k, -m and others have left: that is the same on every machine with the same command line."""
+        self.items = [
+            (item, case) for item in items if collection.is_reliability(item) and (case := collection.case_of(item))
+        ]
+        shard, others = self._state.settings.shard, frozenset[str]()
+        if shard is not None and self.items:
+            try:
+                self.split = self._split(shard)
+                others = others.union(*self.split.parts) - self.split.parts[shard.number - 1]
+            except pytest.UsageError as error:
+                if not self._state.worker:
+                    raise
+                self._error = str(error)  # nobody would hear of a worker's usage error: make it the cases'
+        self.models = tuple(dict.fromkeys(case.model for item, case in self.items if item.nodeid not in others))
+        if not others:
+            return
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in others])
+        items[:] = [item for item in items if item.nodeid not in others]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Run no case where it is not known which shard's it is."""
+        if self._error is not None and collection.is_reliability(item):
+            pytest.fail(self._error, pytrace=False)
+
+    def note(self) -> str | None:
+        """`shard 2/4, by count: 8 of 31 cases`."""
+        shard = self._state.settings.shard
+        if shard is None or self.split is None:
+            return None
+        own = len(self.split.parts[shard.number - 1])
+        return f"shard {shard}, by {self.split.by}: {own} of {len(self.items)} cases"
+
+    def _split(self, shard: shards.Shard) -> shards.Split:
+        items, earlier = {item.nodeid: case for item, case in self.items}, self._state.settings.shard_by
+        try:
+            if earlier is None:
+                return shards.split(items, shard.of)
+            costs = shards.costs(items, RunFolder(earlier).read_document()["cases"])
+            return shards.split(items, shard.of, costs, "the images and times of an earlier run")
+        except VerdictsError as error:
+            raise pytest.UsageError(f"--seedshift-shard-by={earlier}: {error}") from None
+        except ValueError as error:
+            option = "shard-by" if str(error).startswith("it has") else "shard"
+            raise pytest.UsageError(
+                f"--seedshift-{option}={earlier if option == 'shard-by' else shard}: {error}"
+            ) from None

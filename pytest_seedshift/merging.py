@@ -1,0 +1,295 @@
+"""Runs of shards, held against each other and joined: pure documents, no files.
+
+A run's document is its verdicts.json: see `report.manifest` for its head and `report.records` for its cases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from pytest_seedshift.folder import VERDICTS_VERSION
+from pytest_seedshift.scores import SCORES
+
+Document: TypeAlias = dict[str, Any]
+
+_MOST = 5
+"""How many differences are told; more help nobody."""
+
+_SAME = 1e-3
+"""Relative: scores of one sample can differ in their last digits between batch sizes and machines."""
+
+
+class MergeError(ValueError):
+    """Runs that cannot be joined; the message names the difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's name, as the user wrote it, and its document."""
+
+    name: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What runs say together."""
+
+    document: Document
+    missing: tuple[Mapping[str, Any], ...]
+    """The entries of the grid that no run has a record of."""
+    notes: tuple[str, ...]
+    """Why they may be missing."""
+
+
+def join(runs: Sequence[Run]) -> Merged:
+    """Join the documents of runs, each of which was checked.
+
+    The joined document is the one that one run of all cases would have written, but for the times. A verdict stands
+    above an error of the same case, which judged nothing.
+
+    Raises:
+        MergeError: they do not speak of the same thing, or do not agree about a case that both have judged.
+    """
+    differences = [*_heads(runs), *_models(runs), *_grids(runs)]
+    if not differences and len({run.document["thresholds"] for run in runs}) > 1:
+        differences = [f"thresholds: {_by_value(runs, 'thresholds')} (of other cases than those that both have)"]
+    grid = {entry["test"]: entry for run in runs for entry in run.document["grid"]}
+    records: dict[str, Document] = {}
+    origins: dict[str, str] = {}
+    for run in runs:
+        for record in run.document["cases"]:
+            test = record["test"]
+            if test not in grid:
+                differences.append(f"{run.name}: the case {record['id']} is not in its grid")
+            elif test not in records or records[test]["verdict"] == "error":
+                records[test], origins[test] = record, run.name
+            elif record["verdict"] != "error" and (said := _disagree(records[test], record)):
+                differences.append(f"{record['id']}: {said[0]} in {origins[test]}, {said[1]} in {run.name}")
+    if differences:
+        more = len(differences) - _MOST
+        lines = differences[:_MOST] + ([f"and {more} more"] if more > 0 else [])
+        raise MergeError("these are not parts of one run:\n" + "\n".join(f"  {line}" for line in lines))
+    first = runs[0].document
+    models = {name: model for run in runs for name, model in run.document["models"].items()}
+    missing = tuple(entry for test, entry in grid.items() if test not in records)
+    document = {
+        "version": VERDICTS_VERSION,
+        **{name: first[name] for name in ("certainty", "thresholds", "libraries")},
+        "models": {
+            name: models[name] for name in dict.fromkeys(entry["model"] for entry in grid.values()) if name in models
+        },
+        "grid": list(grid.values()),
+        "cases": [records[test] for test in grid if test in records],
+    }
+    return Merged(document, missing, tuple(_notes(runs)) if missing else ())
+
+
+def _heads(runs: Sequence[Run]) -> Iterator[str]:
+    if len({run.document["certainty"] for run in runs}) > 1:
+        yield f"certainty: {_by_value(runs, 'certainty')}"
+    for library in runs[0].document["libraries"]:
+        versions = {run.name: run.document["libraries"].get(library) for run in runs}
+        if len(set(versions.values())) > 1:
+            yield f"version of {library}: {_told(versions)}"
+
+
+def _models(runs: Sequence[Run]) -> Iterator[str]:
+    what = {
+        "device": "device",
+        "dtype": "dtype",
+        "fingerprint": "weights or settings (by fingerprint)",
+        "classifier": "classifier (by fingerprint)",
+        "clip": "CLIP model (by fingerprint)",
+    }
+    for model in dict.fromkeys(model for run in runs for model in run.document["models"]):
+        for key, title in what.items():
+            values = {run.name: run.document["models"][model][key] for run in runs if model in run.document["models"]}
+            if len(set(values.values())) > 1:
+                yield f"{model}: {title}: {_told(values)}"
+                break  # a fingerprint is of device and dtype too
+
+
+def _grids(runs: Sequence[Run]) -> Iterator[str]:
+    """Differences in what is asked of a case, and in the design of a test's cases about one model."""
+    asked: dict[str, tuple[str, Document]] = {}
+    designs: dict[tuple[str, str], tuple[str, Document]] = {}
+    told = set()
+    for run in runs:
+        for entry in run.document["grid"]:
+            name, before = asked.setdefault(entry["test"], (run.name, entry))
+            if before["asks"] != entry["asks"]:
+                yield f"{entry['id']}: asks {_asks(before)} in {name}, {_asks(entry)} in {run.name}"
+            key = entry["test"].partition("[")[0], entry["model"]
+            name, before = designs.setdefault(key, (run.name, entry))
+            if (key, run.name) not in told and _design(before) != _design(entry):
+                told.add((key, run.name))
+                yield f"design of {' about '.join(key)}: {_design(before)} in {name}, {_design(entry)} in {run.name}"
+
+
+def _asks(entry: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {bound:g}" for name, bound in entry["asks"].items())
+
+
+def _design(entry: Mapping[str, Any]) -> str:
+    whole = ", visited whole," if entry["exact"] else ""
+    return f"{entry['images']} pairs{whole} (fingerprint {entry['design']})"
+
+
+def _disagree(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What two records say of one case, where they do not say the same."""
+
+    def figures(record: Mapping[str, Any]) -> list[float]:
+        return [score["mean"] for _, score in sorted(record["scores"].items())]
+
+    first, second = figures(one), figures(other)
+    same = (one["verdict"], one["images"], len(first)) == (other["verdict"], other["images"], len(second))
+    if same and all(math.isclose(a, b, rel_tol=_SAME, abs_tol=_SAME) for a, b in zip(first, second, strict=True)):
+        return None
+    said = (f"{each['verdict']} after {each['images']} images" for each in (one, other))
+    before, after = said
+    return (before, after) if before != after else (f"{before} with {first}", f"{after} with {second}")
+
+
+def _notes(runs: Sequence[Run]) -> Iterator[str]:
+    shards = [(run.name, run.document["shard"]) for run in runs if run.document.get("shard")]
+    for of in sorted({shard["of"] for _, shard in shards}):
+        here = [(name, shard) for name, shard in shards if shard["of"] == of]
+        absent = sorted(set(range(1, of + 1)) - {shard["number"] for _, shard in here})
+        if absent:
+            yield f"not among the runs: shard {', '.join(f'{number}/{of}' for number in absent)}"
+        splits = {shard["split"]: f"{name} by {shard['by']}" for name, shard in here}
+        if len(splits) > 1:
+            yield f"the shards were not split alike: {'; '.join(splits.values())}"
+
+
+def _by_value(runs: Sequence[Run], key: str) -> str:
+    return _told({run.name: run.document[key] for run in runs})
+
+
+def _told(values: Mapping[str, object]) -> str:
+    """`0.99 in a, 0.95 in b`: each value once."""
+    first: dict[object, str] = {}
+    for name, value in values.items():
+        first.setdefault(value, name)
+    return ", ".join(f"{value} in {name}" for value, name in first.items())
+
+
+# The form of a document ------------------------------------------------------------------------------------------
+
+
+def _inside(path: str) -> str:
+    if ".." in path.split("/") or "\\" in path:
+        raise ValueError("leads out of the run folder")
+    return path
+
+
+_Picture = Annotated[str, StringConstraints(pattern="^pictures/"), BeforeValidator(_inside)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class _Shard(_Form):
+    number: int
+    of: int
+    by: str
+    split: str
+
+
+class _Model(_Form):
+    device: str
+    dtype: str
+    fingerprint: str | None
+    classifier: str | None
+    clip: str | None
+
+
+class _Case(_Form):
+    id: str
+    test: str
+    model: str
+    shift: str
+    magnitude: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Entry(_Case):
+    asks: dict[str, float]
+    exact: bool
+    images: int
+    design: str
+
+
+class _Score(_Form):
+    mean: float
+    low: float
+    high: float
+
+
+class _Constraint(_Form):
+    score: str
+    kind: str
+    bound: float
+    holds: bool | None
+
+
+class _Kept(_Form):
+    label: str
+    seed: int
+    right: bool
+    picture: _Picture
+    control: _Picture
+    control_right: bool
+
+
+class _Record(_Case):
+    verdict: Literal["pass", "fail", "error"]
+    reason: str
+    scores: dict[str, _Score]
+    images: int
+    design: int
+    generated: int
+    seconds: float
+    constraints: list[_Constraint]
+    pictures: list[_Kept]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> _Record:
+        if self.verdict != "error" and self.scores.keys() != SCORES.keys():
+            raise ValueError(f"a verdict without the scores {', '.join(SCORES)}")
+        return self
+
+
+class _Document(_Form):
+    certainty: float
+    thresholds: str
+    libraries: dict[str, str]
+    models: dict[str, _Model]
+    grid: list[_Entry]
+    cases: list[_Record]
+    shard: _Shard | None = None
+
+
+def check(document: Mapping[str, Any]) -> None:
+    """Check the form of a document of this version.
+
+    Raises:
+        MergeError: it is not as a run writes it.
+    """
+    if "grid" not in document:
+        raise MergeError(
+            "its verdicts.json does not say what it is a part of: that run ended before its cases were known, or an "
+            "earlier version wrote it. Run it anew"
+        )
+    try:
+        _Document.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise MergeError(f"its verdicts.json is damaged: {where}: {first['msg']}") from None

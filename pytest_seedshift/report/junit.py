@@ -1,0 +1,66 @@
+"""A JUnit file of records, in the form in which pytest writes one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from pytest_seedshift.report import records as recorded
+
+if TYPE_CHECKING:
+    from pytest_seedshift.report.records import Record
+
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+
+
+def to_xml(grid: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> bytes:
+    """One test case for each entry of the grid; one without a record is an error."""
+    by_test = {record["test"]: record for record in records}
+    found = [by_test.get(entry["test"]) for entry in grid]
+    verdicts = ["error" if record is None else record["verdict"] for record in found]
+    suites = ElementTree.Element("testsuites", name="pytest tests")
+    suite = ElementTree.SubElement(
+        suites,
+        "testsuite",
+        name="pytest",
+        errors=str(verdicts.count("error")),
+        failures=str(verdicts.count("fail")),
+        skipped="0",
+        tests=str(len(grid)),
+        time=f"{sum(record['seconds'] for record in found if record is not None):.3f}",
+    )
+    for entry, record in zip(grid, found, strict=True):
+        _append(suite, entry["test"], record)
+    content: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return content
+
+
+def _append(suite: ElementTree.Element, test: str, record: Record | None) -> None:
+    classname, name = _place(test)
+    seconds = 0.0 if record is None else record["seconds"]
+    case = ElementTree.SubElement(suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}")
+    if record is None:
+        ElementTree.SubElement(case, "error", message="no verdict: no run has judged this case").text = test
+        return
+    properties = ElementTree.SubElement(case, "properties")
+    for key, value in recorded.properties(record):
+        ElementTree.SubElement(properties, "property", name=key, value=_legal(str(value)))
+    if record["verdict"] != "pass":
+        kind = {"fail": "failure", "error": "error"}[record["verdict"]]
+        reason = _legal(record["reason"])
+        ElementTree.SubElement(case, kind, message=reason.partition("\n")[0]).text = reason
+
+
+def _place(test: str) -> tuple[str, str]:
+    """`tests/test_a.py::TestB::test_c[id]` is the class `tests.test_a.TestB` and the name `test_c[id]`."""
+    before, bracket, parameters = test.partition("[")
+    path, *names = before.split("::")
+    file = re.sub(r"\.py$", "", path.replace("/", "."))
+    return _legal(".".join([file, *names[:-1]])), _legal((names[-1] if names else "") + bracket + parameters)
+
+
+def _legal(text: str) -> str:
+    """Write a character that XML cannot hold as `#x1B`."""
+    return _ILLEGAL.sub(lambda match: f"#x{ord(match[0]):02X}", text)
