@@ -14,6 +14,8 @@ from typing import Literal
 
 import pytest
 
+from pytest_seedshift.names import SUITE
+
 DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 DTYPES = ("float32", "float16", "bfloat16")
@@ -148,6 +150,11 @@ def add_options(parser: pytest.Parser) -> None:
 def names_model(config: pytest.Config) -> bool:
     """Whether the command line or the ini file names a model."""
     return bool(config.getoption("--seedshift-model", default=None) or _from_ini(config, OPTIONS[0]))
+
+
+def is_named(config: pytest.Config) -> bool:
+    """Whether it is known before the collection that there will be cases: a model or the built-in suite is named."""
+    return names_model(config) or any(argument.partition("::")[0] == SUITE for argument in config.args)
 
 
 def resolve(config: pytest.Config) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,17 +48,19 @@ class Workbench:
         batch_size: int | None = None,
         keep: Keep = "report",
         forget: bool = False,
+        on_load: Callable[[], None] | None = None,
     ) -> None:
         """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one.
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
-        `forget` the store is neither read nor written.
+        `forget` the store is neither read nor written. `on_load` is called each time that a model was loaded.
         """
         self.folder = folder
         self.device = device
         self.catalogue = catalogue or catalogues.shipped()
         self._dtype = dtype
+        self._on_load = on_load
         self._batch_size = batch_size
         self._keep: Keep = "none" if forget else keep
         self._store_path = Path(":memory:") if forget else folder.samples_file
@@ -153,6 +155,8 @@ class Workbench:
                 self._model = load.load(self.catalogue.find(name), self.device, self.dtype(name))
             except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
                 raise CaseError(f"{name} cannot be loaded: {error}") from error
+            if self._on_load is not None:
+                self._on_load()
         return self._model
 
     def scorers(self, name: str) -> tuple[Scorer, ...]:
