@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+
+from pytest_seedshift import machine
 
 
 def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
@@ -28,11 +31,26 @@ def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
     return device, dtype or ("float32" if parsed.type == "cpu" else "float16")
 
 
+def check(device: str | None) -> None:
+    """Check that a device is there, without beginning to use a GPU: it belongs to the workers of who asks.
+
+    Raises:
+        ValueError: as `resolve`.
+    """
+    import torch
+
+    if device is None:
+        return
+    kind, _, index = device.partition(":")
+    if kind != "cuda" or (index and not index.isdecimal()) or int(index or 0) >= torch.cuda.device_count():
+        resolve(device, None)
+
+
 def share_cores(processes: int) -> None:
     """Let this process use its part of the cores. Processes that each start a thread a core starve each other."""
     import torch
 
-    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+    torch.set_num_threads(min(torch.get_num_threads(), machine.threads(processes, os.environ)))
 
 
 def describe(device: str) -> str:
@@ -62,6 +80,55 @@ _OUT_OF_MEMORY = (
     "could not create a memory",
     "could not create a primitive",
     "bad_alloc",
+)
+
+
+def is_poisoned(error: BaseException) -> bool:
+    """Whether an error of CUDA has made this process useless for the GPU: whatever it does there would fail as well.
+
+    Where a GPU is in use it is asked: after an error that does not last (an invalid argument) it still computes.
+    """
+    import torch
+
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        if _is_of_cuda(current):
+            in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+            return not (in_use and _computes())
+        seen.append(current)
+        current = current.__cause__ or current.__context__
+    return False
+
+
+def _is_of_cuda(error: BaseException) -> bool:
+    import torch
+
+    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in _OF_CUDA)
+
+
+def _computes() -> bool:
+    import torch
+
+    try:
+        return torch.ones(1, device="cuda").add(1).item() == 2
+    except RuntimeError:
+        return False
+
+
+# https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html: "the process must be terminated"
+_OF_CUDA = (
+    "CUDA error",
+    "device-side assert",
+    "illegal memory access",
+    "illegal instruction",
+    "misaligned address",
+    "unspecified launch failure",
+    "uncorrectable ECC error",
+    "CUDNN_STATUS_EXECUTION_FAILED",
+    "CUBLAS_STATUS_EXECUTION_FAILED",
 )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import collection, options
+from pytest_seedshift import collection, options, workers
 from pytest_seedshift.cases import CaseError
+from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, PARAMETER
 from pytest_seedshift.report import manifest, plan, records, words
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.scorers.base import Scorer
 
 _T = TypeVar("_T")
-_RESULT = pytest.StashKey["CaseResult"]()
+_RESULT = pytest.StashKey["CaseResult | None"]()
 
 
 class Hooks:
@@ -42,7 +45,9 @@ class Hooks:
         self._usage_errors: list[pytest.UsageError] = []
         self._watcher: Watcher | None = None
         folder = self._state.workerinput.get("seedshift_board")
-        self._board = None if folder is None else Board(Path(folder))
+        self._board = board = None if folder is None else Board(Path(folder))
+        if board is not None:
+            self._state.on_load = lambda: board.post_load(self._state.worker)
         self._planned = False
         self._grid = Grid(self._state)
         collection.Request(self._state.settings, self._state.catalogue).cases()
@@ -62,13 +67,15 @@ class Hooks:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Where pytest-xdist distributes, check what can be checked before its workers start."""
         settings = self._state.settings
-        if session.config.pluginmanager.hasplugin("dsession"):
+        if self._state.distributes:
             if settings.plan:
                 raise pytest.UsageError("--seedshift-plan makes its plan in one process: leave -n away")
             self._warn(self._state.check_ground((model, settings.images) for model in settings.models))
 
     def pytest_sessionfinish(self) -> None:
         """Let go of the store and of the model."""
+        if self._watcher is not None:
+            self._state.loads = self._watcher.board.loads()
         self._state.close()
 
     def pytest_unconfigure(self) -> None:
@@ -80,10 +87,28 @@ class Hooks:
     # Workers of pytest-xdist -------------------------------------------------------------------------------------
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, config: pytest.Config, specs: Sequence[Any]) -> None:
+        """Give each worker its GPU and its part of the cores before it starts."""
+        if options.is_named(config):
+            warning = workers.prepare(specs, self._state.settings.device)
+            self._warn([warning] if warning else [])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Distribute with patience; see `scheduling`."""
+        if config.getoption("dist") != "worksteal" or not options.is_named(config):
+            return None
+        from pytest_seedshift.scheduling import PatientWorkStealing
+
+        return PatientWorkStealing(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell each worker where to tell how far it has come."""
         if self._watcher is None:
             self._watcher = Watcher(self._terminal.tick_all)
+            deaths = Deaths(self._state, self._watcher.board)
+            self._state.config.pluginmanager.register(deaths, "seedshift-deaths")
         node.workerinput["seedshift_board"] = str(self._watcher.folder)
 
     @pytest.hookimpl(optionalhook=True)
@@ -98,17 +123,27 @@ class Hooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The first worker tells the controller, which has no items, what is planned."""
+        """A worker tells the controller, which has no items, what is planned: the first one, or who replaces one."""
         board = self._board
-        if board is not None and self._state.worker == "gw0" and not session.testsfailed:
+        if board is None:
+            return
+        ours = _with_cases(session.items)
+        board.post_items({item.nodeid: (case, collection.is_reliability(item)) for item, case in ours})
+        if self._plans and board.plan() is None and not session.testsfailed:
             try:
-                made = plan.make(self._state, _with_cases(session.items), note=self._grid.note())
+                made = plan.make(self._state, ours, note=self._grid.note())
                 whole = manifest.make(self._state, self._grid)
             except pytest.UsageError:  # the items themselves will say so
                 return
             if made is not None:
                 board.post_manifest(whole)
                 board.post_plan(made)
+
+    @property
+    def _plans(self) -> bool:
+        """Whether this worker makes the plan: gw0, or one beyond the first, such as the third of two."""
+        number = int(self._state.worker.removeprefix("gw") or 0)
+        return number == 0 or number >= self._state.workerinput["workercount"]
 
     # Collection --------------------------------------------------------------------------------------------------
 
@@ -136,7 +171,7 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
         """Take `seedshift` and `seedshift::…` out of the arguments, before pytest looks for a file of that name."""
-        if not session.config.pluginmanager.hasplugin("dsession"):
+        if not self._state.distributes:
             self._suite_arguments = collection.suite_arguments(session.config)
             session.config.args = [each for each in session.config.args if each not in self._suite_arguments]
 
@@ -212,10 +247,14 @@ class Hooks:
         return outcome
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put the case's record on its report, and its figures among JUnit's properties."""
         report = yield
         case = collection.case_of(item)
+        if case is not None and call.excinfo is not None and _is_poison(call.excinfo.value):
+            self._end(item, case, report, call.excinfo.value)
         if case is not None and collection.is_reliability(item):
             made = self._record(case, item, report)
             if made is not None:
@@ -223,10 +262,23 @@ class Hooks:
                 report.seedshift = made  # type: ignore[attr-defined]
         return report
 
+    def _end(self, item: pytest.Item, case: Case, report: pytest.TestReport, error: BaseException) -> None:
+        """End this process: after such an error all that it does on the GPU would fail, every later case with it.
+
+        A worker of pytest-xdist is replaced by a fresh one. Without workers the session ends.
+        """
+        reason = words.poisoned(case, error, words.relative(str(self._state.folder.samples_file)))
+        if self._board is not None:
+            self._board.post_last_words(self._state.worker, reason)
+            os._exit(1)  # not in order: that too would need the GPU
+        item.stash[_RESULT] = None
+        report.longrepr = reason
+        item.session.shouldfail = f"a CUDA error has made this process useless: {words.first_line(error)}"
+
     def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:
         """What is to be recorded of a case after a phase of its item: its verdict, or why there is none."""
         result = item.stash.get(_RESULT, None)
-        if report.when == "setup" and report.failed:
+        if report.failed and (report.when == "setup" or (report.when == "call" and result is None)):
             return records.of_error(case, report.longreprtext, item.nodeid)
         if report.when != "call" or result is None:
             return None
@@ -245,6 +297,14 @@ def _last_line(text: str) -> str:
     """The line of a failure's text that says what was wrong."""
     lines = [line for line in text.splitlines() if line.startswith("E ")] or text.splitlines()
     return lines[0].removeprefix("E").strip() if lines else ""
+
+
+def _is_poison(error: BaseException) -> bool:
+    if "torch" not in sys.modules:
+        return False
+    from pytest_seedshift import devices
+
+    return devices.is_poisoned(error)
 
 
 def _in_words(make: Callable[[], _T]) -> _T:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_seedshift import shards
+from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
     from pytest_seedshift.shards import Shard
@@ -163,6 +164,11 @@ def add_options(parser: pytest.Parser) -> None:
 def names_model(config: pytest.Config) -> bool:
     """Whether the command line or the ini file names a model."""
     return bool(config.getoption("--seedshift-model", default=None) or _from_ini(config, OPTIONS[0]))
+
+
+def is_named(config: pytest.Config) -> bool:
+    """Whether it is known before the collection that there will be cases: a model or the built-in suite is named."""
+    return names_model(config) or any(argument.partition("::")[0] == SUITE for argument in config.args)
 
 
 def resolve(config: pytest.Config) -> Settings:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import options
-from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES, SUITE
+from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from torch import Tensor
 
@@ -28,10 +28,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
+@pytest.hookimpl(wrapper=True)  # before pytest-xdist has read its options
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Let -n distribute the cases in a way that suits them."""
+    if config.getoption("numprocesses", None) and options.is_named(config):
+        from pytest_seedshift import workers
+
+        workers.prefer_worksteal(config)
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """What `-n auto` means where cases are to run: a worker a GPU, or a worker a core."""
+    if not options.is_named(config):
+        return None
+    from pytest_seedshift import workers
+
+    return workers.automatic(options.resolve(config).device)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Be ready from the start where a model or the built-in suite is named, or where cases may come from workers."""
     config.addinivalue_line("markers", MARKER_HELP)
-    named = options.names_model(config) or any(argument.partition("::")[0] == SUITE for argument in config.args)
+    named = options.is_named(config)
     distributes = config.getoption("dist", "no") != "no" or config.getoption("tx", None)
     if named or distributes or config.getoption("htmlpath", None):
         _activate(config)

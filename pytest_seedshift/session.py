@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,10 @@ class State:
 
     config: pytest.Config
     settings: options.Settings
+    loads: list[str] = field(default_factory=list)
+    """For each time that a model was loaded, the worker that did; in the controller it is known at the end."""
+    on_load: Callable[[], None] | None = None
+    """Called each time that this process has loaded a model."""
     _catalogue: catalogues.Catalogue | None = None
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
@@ -47,6 +51,11 @@ class State:
     def worker(self) -> str:
         """The name of this process among pytest-xdist's workers, such as `gw0`; empty where it is none of them."""
         return str(self.workerinput.get("workerid", ""))
+
+    @property
+    def distributes(self) -> bool:
+        """Whether this process leaves the cases to workers of pytest-xdist."""
+        return self.config.pluginmanager.hasplugin("dsession")
 
     @property
     def workers(self) -> int:
@@ -114,8 +123,14 @@ class State:
                 batch_size=self.settings.batch_size,
                 keep=self.settings.keep_images,
                 forget=self._only_asks,
+                on_load=self._count_load,
             )
         return self._workbench
+
+    def _count_load(self) -> None:
+        self.loads.append(self.worker)
+        if self.on_load is not None:
+            self.on_load()
 
     @property
     def _only_asks(self) -> bool:
@@ -202,10 +217,21 @@ class State:
                 self.catalogue.check_weights(self.catalogue.find(model))
         except (ValueError, WeightsNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
-        _ = self.workbench
+        if self.distributes:
+            self._check_device()
+        else:
+            _ = self.workbench
         warnings = self._prepare_folder()
         self._fetch(dict.fromkeys(model for model, _ in designs))
         return warnings
+
+    def _check_device(self) -> None:
+        from pytest_seedshift import devices
+
+        try:
+            devices.check(self.settings.device)
+        except ValueError as error:
+            raise pytest.UsageError(f"--seedshift-device: {error}") from None
 
     def _fetch(self, models: Iterable[str]) -> None:
         """Download what is missing, once, before any worker of pytest-xdist needs it, and let the user see it come.

@@ -50,18 +50,20 @@ class Workbench:
         keep: Keep = "report",
         forget: bool = False,
         maker: Callable[[str], Maker] | None = None,
+        on_load: Callable[[], None] | None = None,
     ) -> None:
         """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one.
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
         `forget` the store is neither read nor written. `maker` says where the samples of a model are made, by its name;
-        None for this process.
+        None for this process. `on_load` is called each time that a model was loaded.
         """
         self.folder = folder
         self.device = device
         self.catalogue = catalogue or catalogues.shipped()
         self._dtype = dtype
+        self._on_load = on_load
         self._batch_size = batch_size
         self._keep: Keep = "none" if forget else keep
         self._store_path = Path(":memory:") if forget else folder.samples_file
@@ -157,6 +159,8 @@ class Workbench:
                 self._model = load.load(self.catalogue.find(name), self.device, self.dtype(name))
             except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
                 raise CaseError(f"{name} cannot be loaded: {error}") from error
+            if self._on_load is not None:
+                self._on_load()
         return self._model
 
     def scorers(self, name: str) -> tuple[Scorer, ...]:

@@ -7,15 +7,17 @@ the controller makes, looks at and removes.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.cases import Case
 from pytest_seedshift.report import records
 from pytest_seedshift.report.plan import Plan
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _PLAN = "plan.json"
 _MANIFEST = "manifest.json"
+_ITEMS = "items.json"
 _LOG_EVERY = 30.0  # seconds between the lines of a log, where there is no terminal
 _LOOK_EVERY = 0.5  # seconds between the controller's looks at its workers
 
@@ -122,6 +125,38 @@ class Board:
         """What the verdicts will be a part of, once a worker has told it."""
         return self._read(self._folder / _MANIFEST)
 
+    def post_items(self, items: Mapping[str, tuple[Case, bool]]) -> None:
+        """Tell of each item, by node id, its case and whether it judges it. All workers have the same: one tells."""
+        if not (self._folder / _ITEMS).exists():
+            told = {
+                nodeid: [case.model, case.shift, case.magnitude, judges] for nodeid, (case, judges) in items.items()
+            }
+            self._post(_ITEMS, told)
+
+    def items(self) -> dict[str, tuple[Case, bool]]:
+        """Of each item, by node id, its case and whether it judges it; empty before a worker has told."""
+        told = self._read(self._folder / _ITEMS) or {}
+        return {nodeid: (Case(*case), judges) for nodeid, (*case, judges) in told.items()}
+
+    def post_load(self, worker: str) -> None:
+        """Tell that a model was loaded."""
+        with (self._folder / f"loads-{worker}").open("a", encoding="ascii") as file:
+            file.write(".")
+
+    def loads(self) -> list[str]:
+        """For each time that a model was loaded, the worker that did."""
+        found = {path.name.removeprefix("loads-"): path.stat().st_size for path in self._folder.glob("loads-*")}
+        return [worker for worker, times in sorted(found.items()) for _ in range(times)]
+
+    def post_last_words(self, worker: str, reason: str) -> None:
+        """Tell why this worker is about to end."""
+        self._post(f"end-{worker}.json", {"reason": reason})
+
+    def last_words(self, worker: str) -> str | None:
+        """Why a worker has ended, if it could tell."""
+        document = self._read(self._folder / f"end-{worker}.json")
+        return None if document is None else document["reason"]
+
     def post(self, worker: str, progress: Progress) -> None:
         """Tell how far the case in work has come."""
         self._post(f"at-{worker}.json", records.of_progress(progress))
@@ -136,7 +171,7 @@ class Board:
         return [document for document in documents if document is not None]
 
     def _post(self, name: str, document: dict[str, Any]) -> None:
-        partial = self._folder / f"{name}.partial"
+        partial = self._folder / f"{name}.{os.getpid()}.partial"
         partial.write_text(json.dumps(document), encoding="utf-8")
         partial.replace(self._folder / name)
 

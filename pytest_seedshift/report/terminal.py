@@ -151,6 +151,10 @@ class TerminalReport:
         ]
         if self._outlook.to_come:
             lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run; what was made is kept")
+        loads = self._state.loads
+        if loads:
+            by_workers = f" by {words.count(len(set(loads)), 'worker')}" if self._state.distributes else ""
+            lines.append(f"{words.count(len(loads), 'model load')}{by_workers}")
         lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
         lines.append(f"samples:  {words.relative(str(self._state.folder.samples_file))}")
         return lines

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
     from pytest_seedshift.report.records import Record
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scores import Estimate, Finding
@@ -148,6 +149,29 @@ def count(number: int, noun: str) -> str:
 def relative(path: str) -> str:
     """A path below the working directory without the part that the reader knows."""
     return os.path.relpath(path) if Path(path).is_absolute() and Path(path).is_relative_to(Path.cwd()) else path
+
+
+def death(case: Case, worker: str, cause: str, samples: str) -> str:
+    """Why there is no verdict about a case whose worker has died."""
+    how = f" ({cause})" if cause else ""
+    return (
+        f"worker {worker} died{how} while it had {case.model}, {case.describe()} in work: no verdict. Samples that "
+        f"were finished are kept in {samples}; the next run goes on from them"
+    )
+
+
+def poisoned(case: Case, error: BaseException, samples: str) -> str:
+    """Why a process ends after a CUDA error."""
+    return (
+        f"{case.model}, {case.describe()}: no verdict, because of a CUDA error: {first_line(error)}. After it nothing "
+        f"that this process does on the GPU works, so it ends. Samples that were finished are kept in {samples}; the "
+        "next run goes on from them. CUDA_LAUNCH_BLOCKING=1 shows where such an error comes from"
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first; torch goes on for a page."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
 
 
 def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int]]:
