@@ -51,6 +51,7 @@ class Deaths:
         if phase == "teardown":  # all was reported before: nothing is lost
             report.outcome = "passed"
             return
+        report.location = (report.location[0], None, crashitem.rpartition("::")[2])
         report.longrepr = self._reason(case, report.node)
         if phase == "call":  # its verdict stands
             report.when = "teardown"
@@ -111,5 +112,5 @@ def _cause(worker: Any) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    hint = ", which is what Linux does where memory runs out" if -code == signal.SIGKILL else ""
+    hint = ", which is also what Linux does where memory runs out" if -code == signal.SIGKILL else ""
     return f"killed by {name}{hint}"

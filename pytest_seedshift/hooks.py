@@ -23,6 +23,7 @@ from pytest_seedshift.session import State
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.report.html import HtmlReport
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scorers.base import Scorer
 
@@ -44,6 +45,7 @@ class Hooks:
         self._suite_arguments: list[str] = []
         self._usage_errors: list[pytest.UsageError] = []
         self._watcher: Watcher | None = None
+        self._html: HtmlReport | None = None
         folder = self._state.workerinput.get("seedshift_board")
         self._board = board = None if folder is None else Board(Path(folder))
         if board is not None:
@@ -61,7 +63,8 @@ class Hooks:
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
-                config.pluginmanager.register(HtmlReport(self._state, self._terminal.records), "seedshift-html")
+                self._html = HtmlReport(self._state, self._terminal.records)
+                config.pluginmanager.register(self._html, "seedshift-html")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -113,13 +116,16 @@ class Hooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
-        """Say the plan as soon as a worker has told it."""
-        if self._watcher is not None and not self._planned:
-            made = self._watcher.board.plan()
-            if made is not None:
-                self._planned = True
-                self._terminal.manifest = self._watcher.board.manifest() or {}
-                self._terminal.show(made)
+        """Say the plan as soon as a worker has told it; let the report have its columns."""
+        if self._watcher is None:
+            return
+        if self._html is not None and self._watcher.board.items():
+            self._html.add_columns()
+        made = None if self._planned else self._watcher.board.plan()
+        if made is not None:
+            self._planned = True
+            self._terminal.manifest = self._watcher.board.manifest() or {}
+            self._terminal.show(made)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -42,10 +42,13 @@ class HtmlReport:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Add the columns. pytest-xdist's controller has no items; there the named models decide."""
-        if self._page is None or self._has_columns:
-            return
+        """Add the columns. pytest-xdist's controller does not collect: there `add_columns` is called."""
         if self._state.settings.models or any(map(collection.case_of, session.items)):
+            self.add_columns()
+
+    def add_columns(self) -> None:
+        """Add the columns of a session that has cases, once."""
+        if self._page is not None and not self._has_columns:
             header = list(self._page.table_header)
             header[_PLACE:_PLACE] = [
                 f'<th class="sortable" data-column-type="{name}">{escape(_title(name))}</th>' for name in _COLUMNS
