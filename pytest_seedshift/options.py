@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from pytest_seedshift import shards
 from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
@@ -235,8 +234,12 @@ def _choice(given: str, name: str) -> Literal["report", "all", "none"]:
 
 
 def _shard(given: str | None) -> Shard | None:
+    if given is None:
+        return None
+    from pytest_seedshift import shards
+
     try:
-        return None if given is None else shards.parse(given)
+        return shards.parse(given)
     except ValueError as error:
         raise pytest.UsageError(f"--seedshift-shard={given}: {error}") from None
 
