@@ -5,7 +5,10 @@ from __future__ import annotations
 import html
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from runs import EASY, ONE, SMALL, cases_of, samples_of
@@ -185,3 +188,31 @@ def test_it_works_where_pytest_xdist_is_not_installed(pytester, monkeypatch):
     result = pytester.runpytest_subprocess("-ppytest_seedshift.plugin", *ONE)
     result.assert_outcomes(passed=2)
     assert len(cases_of(pytester.path / ".seedshift")) == 2
+
+
+# Killed at random -------------------------------------------------------------------------------------------------
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_no_sample_and_turn_no_case_green():
+    command = [sys.executable, BENCHMARKS / "kills.py", "--short"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = dict(re.findall(r"^(.*?) {2,}(\d.*)$", done.stdout, re.MULTILINE))
+    assert figures["samples lost beyond the batches in flight"] == "0"
+    killed, shown = map(int, re.findall(r"(\d+), shown as errors (\d+)", done.stdout)[0])
+    assert killed == shown >= 4
+
+
+def test_the_count_of_lost_samples_can_fail(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import kills
+
+    first, second = [1, "batch", "case", [["cat", 0], ["dog", 0]]], [1, "batch", "case", [["cat", 1], ["dog", 1]]]
+    again = [2, *second[1:]]
+    assert kills.made_again([first, second, again], killed=[1]) == (2, 0)
+    assert kills.made_again([first, second, again], killed=[]) == (0, 2)
+    assert kills.made_again([first, second, [2, *first[1:]]], killed=[1]) == (0, 2)
+    assert kills.in_work([[1, "start", "a"], [2, "start", "b"], [1, "end", "a"]]) == {2: "b"}
