@@ -1,0 +1,56 @@
+"""The page's pictures: each is in it once, however often it is shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+from markupsafe import Markup
+
+_SIDES = ((600, 160), (1500, 128), (3000, 96), (10**9, 64))
+"""Up to how many pictures have which longer side, in pixels: of many pictures, each is smaller, so that a page of two
+models with 50 cases each stays below 15 MB."""
+
+_QUALITY = 80
+
+
+class Album:
+    """Collects pictures by their paths."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, str] = {}
+
+    def add(self, path: Path) -> str:
+        """A picture's name on the page, by which `<use href="#name">` shows it."""
+        return self._names.setdefault(path, f"p{len(self._names)}")
+
+    def definitions(self) -> Markup:
+        """All pictures, as elements of SVG with their names; to be put on the page once.
+
+        A file that is no picture has a grey field in its place.
+        """
+        side = next(side for most, side in _SIDES if len(self._names) <= most)
+        return Markup("\n").join(_definition(name, path, side) for path, name in self._names.items())
+
+
+def _definition(name: str, path: Path, side: int) -> Markup:
+    data = _encode(path, side)
+    if data is None:
+        return Markup('<rect id="{}" width="1" height="1" class="no-picture"/>').format(name)
+    return Markup('<image id="{}" width="1" height="1" href="data:image/webp;base64,{}"/>').format(name, data)
+
+
+def _encode(path: Path, side: int) -> str | None:
+    """A picture, its longer side at most `side` pixels, as WebP in base64; None for a file that is no picture."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            small = opened.convert("RGB")
+            small.thumbnail((side, side))
+        buffer = io.BytesIO()
+        small.save(buffer, format="WEBP", quality=_QUALITY, method=2)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return None
+    return base64.b64encode(buffer.getvalue()).decode()
