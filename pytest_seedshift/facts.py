@@ -130,12 +130,13 @@ def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:
 
 def _facts(entry: Mapping[str, Any]) -> Facts:
     known = {name: entry[name] for name in Facts.__dataclass_fields__ if name in entry}
-    models = tuple(_model(each) for each in known.pop("models", ()))
+    models = tuple(model(each) for each in known.pop("models", ()))
     versions = {str(name): str(value) for name, value in dict(known.pop("versions", {})).items()}
     return Facts(**{name: _as(Facts, name, value) for name, value in known.items()}, versions=versions, models=models)
 
 
-def _model(entry: Mapping[str, Any]) -> Model:
+def model(entry: Mapping[str, Any]) -> Model:
+    """A model's facts of their form in built-in types, as run.json has them."""
     known = {name: entry[name] for name in Model.__dataclass_fields__ if name in entry}
     return Model(**{name: _as(Model, name, value) for name, value in known.items()})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,8 +12,9 @@ import pytest
 from pytest_seedshift import collection, options
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import MARKER, PARAMETER
-from pytest_seedshift.report import plan, records, words
+from pytest_seedshift.report import anchors, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
+from pytest_seedshift.report.robustness import RobustnessReport
 from pytest_seedshift.report.terminal import TerminalReport
 from pytest_seedshift.session import State
 
@@ -50,10 +52,12 @@ class Hooks:
         config = self._state.config
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
+            report = RobustnessReport(self._state, self._terminal)
+            config.pluginmanager.register(report, "seedshift-report")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
-                config.pluginmanager.register(HtmlReport(self._state, self._terminal.records), "seedshift-html")
+                config.pluginmanager.register(HtmlReport(self._state, self._terminal), "seedshift-html")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -199,8 +203,8 @@ class Hooks:
         outcome = yield
         result = pyfuncitem.stash.get(_RESULT, None)
         if result is not None and not result.passed and pyfuncitem.get_closest_marker(MARKER):
-            pictures = words.relative(str(self._state.folder.picture_folder(result.case)))
-            pytest.fail(words.failure(result, pictures), pytrace=False)
+            page = anchors.link(self._state.report, result.case.id)
+            pytest.fail(words.failure(result, f"report: {page}"), pytrace=False)
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -213,6 +217,8 @@ class Hooks:
             if made is not None:
                 item.user_properties.extend(records.properties(made))  # JUnit's file takes them from the teardown
                 report.seedshift = made  # type: ignore[attr-defined]
+                if item.stash.get(_RESULT, None) is not None:  # workers know what their controller does not
+                    report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
         return report
 
     def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:

@@ -103,6 +103,7 @@ OPTIONS = (
         "pictures to keep: 'report' (those that the report shows), 'all' or 'none'",
         "WHICH",
     ),
+    Option("report", "text", "report.html in the run folder", "file of the robustness report", "PATH"),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
 )
 
@@ -123,6 +124,7 @@ class Settings:
     folder: Path
     fresh: bool
     keep_images: Literal["report", "all", "none"]
+    report: Path | None
     plan: bool
 
 
@@ -198,6 +200,7 @@ def resolve(config: pytest.Config) -> Settings:
         folder=path("dir") or config.rootpath / ".seedshift",
         fresh=bool(values["fresh"]),
         keep_images=_choice(text("keep-images") or "report", "keep-images"),
+        report=path("report"),
         plan=bool(values["plan"]),
     )
 

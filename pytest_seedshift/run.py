@@ -19,7 +19,7 @@ from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.scores import SCORES, Estimate, Finding
 from pytest_seedshift.store import Contents, StoreError
 
-VERSIONS = (1, 2)
+VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
 
 UNFINISHED = "unfinished"
@@ -156,8 +156,9 @@ def load(path: Path) -> Run:
     if not path.is_dir():
         raise RunError(f"{path} is not a folder: give a run folder, such as .seedshift")
     notes: list[str] = []
-    records = _records(folder, notes)
-    known = facts.read(folder, notes)
+    document = _document(folder, notes)
+    records = _records(document, folder, notes)
+    known = _with_head(facts.read(folder, notes), document)
     contents = None
     try:
         contents = store.read(folder.samples_file, {each.case.model for each in records} if records else None)
@@ -185,23 +186,29 @@ def load(path: Path) -> Run:
 # verdicts.json ---------------------------------------------------------------------------------------------------
 
 
-def _records(folder: RunFolder, notes: list[str]) -> list[CaseRun]:
+def _document(folder: RunFolder, notes: list[str]) -> dict[str, Any]:
+    """verdicts.json; empty where there is none that can be read."""
     file = folder.verdicts_file
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-        version, entries = document["version"], document["cases"]
+        version = document["version"]
     except FileNotFoundError:
-        notes.append(f"{file.name} is not there")
-        return []
+        notes.append(f"{file.name} is not there: the run was interrupted, or it judged nothing")
+        return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         notes.append(f"{file.name} cannot be read ({type(error).__name__}: {error})")
-        return []
+        return {}
     if version not in VERSIONS:
         newer = isinstance(version, int) and version > max(VERSIONS)
         raise RunError(
             f"{file}: its version is {version!r}, this version of seedshift reads {' and '.join(map(str, VERSIONS))}"
             + (": upgrade pytest-seedshift" if newer else "")
         )
+    return dict(document)
+
+
+def _records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> list[CaseRun]:
+    file, entries = folder.verdicts_file, document.get("cases", [])
     if not isinstance(entries, list):
         notes.append(f"{file.name} has no list of cases")
         return []
@@ -213,7 +220,32 @@ def _records(folder: RunFolder, notes: list[str]) -> list[CaseRun]:
             notes.append(f"case {place + 1} of {file.name} cannot be read ({type(error).__name__}: {error})")
         else:
             found[record.id] = record  # two tests may judge one case: the last word counts
+    grid = document.get("grid")
+    planned = [str(each.get("id")) for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
+    without = [each for each in dict.fromkeys(planned) if each not in found]
+    if found and without:
+        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {_some(without)}")
     return list(found.values())
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _with_head(known: tuple[facts.Facts, ...], document: Mapping[str, Any]) -> tuple[facts.Facts, ...]:
+    """The facts, with the fingerprints of those models that only the head of verdicts.json names."""
+    head = document.get("models")
+    named = {model.name for each in known for model in each.models}
+    more = [
+        facts.Model(
+            name=str(name),
+            fingerprint=str(each.get("fingerprint") or ""),
+            scorers=tuple(str(each[scorer]) for scorer in ("classifier", "clip") if each.get(scorer)),
+        )
+        for name, each in (head.items() if isinstance(head, dict) else ())
+        if name not in named and isinstance(each, dict)
+    ]
+    return (*known, facts.Facts(models=tuple(more))) if more else known
 
 
 def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
@@ -304,10 +336,9 @@ def _with_samples(
             samples, control = found
             made.append(_replace(record, samples, control))
     if without:
-        named = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
         notes.append(
-            f"{folder.samples_file.name} does not hold the samples that these verdicts rest on: {named}. Their rows by "
-            "class, drops and changed pairs are left out"
+            f"{folder.samples_file.name} does not hold the samples that these verdicts rest on: {_some(without)}. What "
+            "the page tells by class, of drops and of changed pairs is without them"
         )
     return made
 

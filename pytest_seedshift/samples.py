@@ -37,7 +37,7 @@ class Samples:
         self.model = model
         self._store = store
         self._folder = folder
-        self._scorers = tuple(scorers)
+        self.scorers = tuple(scorers)
 
     def find(self, case: Case, pairs: Iterable[Pair], shown: Collection[Pair] = ()) -> dict[Pair, Sample]:
         """The samples that exist, by their pair, in the order given. Those of `shown` need a picture to exist."""
@@ -101,7 +101,7 @@ class Samples:
         return picture.relative_to(self._folder.path).as_posix()
 
     def _score_keys(self, image: str, pair: Pair) -> list[ScoreKey]:
-        return [ScoreKey(image, scorer, pair.label.index) for scorer in self._scorers]
+        return [ScoreKey(image, scorer, pair.label.index) for scorer in self.scorers]
 
     def _picture(self, image: Image | None) -> Path | None:
         if image is None or image.picture is None:

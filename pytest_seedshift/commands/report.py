@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def command(folder: Path, out: Path | None = None) -> str:
+def command(folder: str, out: str | None = None) -> str:
     """The command line that makes a folder's report."""
-    words = ["python", "-m", "pytest_seedshift", "report", str(folder)]
-    return shlex.join([*words, "--out", str(out)] if out is not None else words)
+    words = ["python", "-m", "pytest_seedshift", "report", folder]
+    return shlex.join([*words, "--out", out] if out is not None else words)

@@ -32,6 +32,8 @@ class TerminalReport:
         self._outlook = Outlook()
         self._line = LiveLine(state.config)
         self._file = ""
+        self.page = ""
+        """Where the robustness report lies, once it does."""
 
     # What the plugin calls ---------------------------------------------------------------------------------------
 
@@ -91,6 +93,7 @@ class TerminalReport:
                     self._write_case(reporter, report, record)
             yield
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write verdicts.json, whatever ended the session: what was measured is never lost."""
         if self.records:
@@ -147,6 +150,8 @@ class TerminalReport:
         ]
         if self._outlook.to_come:
             lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run; what was made is kept")
+        if self.page:
+            lines.append(f"report:   {self.page}")
         lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
         lines.append(f"samples:  {words.relative(str(self._state.folder.samples_file))}")
         return lines

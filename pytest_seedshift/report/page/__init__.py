@@ -18,9 +18,9 @@ from typing import TypeAlias
 from markupsafe import Markup
 
 from pytest_seedshift import run as runs
+from pytest_seedshift.report.anchors import slug
 from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, verdicts
 from pytest_seedshift.report.page.album import Album
-from pytest_seedshift.report.page.anchors import slug
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.report.page.section import Section, section
@@ -39,6 +40,7 @@ def _case(case: CaseRun, album: Album, scores: list[str]) -> dict[str, Any]:
     told = case.complete and not case.case.is_control and bool(paired)
     return {
         "case": case,
+        "reason": re.sub(r" · (pictures|report): .*", "", case.reason),  # the way here
         "rows": [_row(case, score, paired if told else []) for score in scores if score in case.scores],
         "pairs": len(paired),
         "strip": _strip(case, album),

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
-from pytest_seedshift.report.page.anchors import anchor, slug
+from pytest_seedshift.report.anchors import anchor, slug
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
