@@ -269,7 +269,7 @@ class Contents:
 
 
 def read(path: Path, models: Iterable[str] | None = None) -> Contents:
-    """Read what a store holds, without writing a byte to it.
+    """Read what a store holds, without changing it or leaving anything beside it.
 
     Args:
         path: of the file.
@@ -280,8 +280,11 @@ def read(path: Path, models: Iterable[str] | None = None) -> Contents:
     """
     if not path.is_file():
         raise StoreError(f"{path} is not there")
+    log = path.with_name(f"{path.name}-wal")
+    # SQLite would make its own files beside a database that it only reads. Where nobody writes, there is no log.
+    mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=60)) as connection:
             connection.text_factory = _text
             application, version = (
                 connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,6 +14,7 @@ _SIDES = ((600, 160), (1500, 128), (3000, 96), (10**9, 64))
 models with 50 cases each stays below 15 MB."""
 
 _QUALITY = 80
+_THREADS = 4
 
 
 class Album:
@@ -31,11 +33,12 @@ class Album:
         A file that is no picture has a grey field in its place.
         """
         side = next(side for most, side in _SIDES if len(self._names) <= most)
-        return Markup("\n").join(_definition(name, path, side) for path, name in self._names.items())
+        with ThreadPoolExecutor(_THREADS) as pool:  # Pillow decodes and encodes outside of Python's lock
+            encoded = pool.map(lambda path: _encode(path, side), self._names)
+            return Markup("\n").join(map(_definition, self._names.values(), encoded))
 
 
-def _definition(name: str, path: Path, side: int) -> Markup:
-    data = _encode(path, side)
+def _definition(name: str, data: str | None) -> Markup:
     if data is None:
         return Markup('<rect id="{}" width="1" height="1" class="no-picture"/>').format(name)
     return Markup('<image id="{}" width="1" height="1" href="data:image/webp;base64,{}"/>').format(name, data)

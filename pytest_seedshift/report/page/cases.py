@@ -25,11 +25,12 @@ _NAMED = 40
 
 
 def build(run: Run, album: Album) -> Section:
-    """Each case in a part of its own that opens; failing ones first within each model."""
+    """Each case in a part of its own that opens; those that do not fail are folded away together."""
     models = []
     for model in run.models:
-        cases = sorted(run.of(model), key=lambda case: not case.failed)
-        models.append((model, [_case(case, album, run.scores) for case in cases]))
+        cases = [_case(case, album, run.scores) for case in run.of(model)]
+        failing = [each for each in cases if each["case"].failed]
+        models.append((model, failing, [each for each in cases if not each["case"].failed]))
     return section("cases", "Case by case", models=models)
 
 

@@ -9,6 +9,7 @@ from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run import UNFINISHED
+from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.page.album import Album
@@ -23,7 +24,6 @@ def build(run: Run, _: Album) -> Section:
 def _card(run: Run, model: str) -> dict[str, Any]:
     cases = run.of(model)
     generated, seconds = sum(each.generated for each in cases), sum(each.seconds for each in cases)
-    asked = {(each.score, each.kind, each.bound) for case in cases for each in case.findings}
     return {
         "model": model,
         "verdict": overall(cases),
@@ -36,8 +36,20 @@ def _card(run: Run, model: str) -> dict[str, Any]:
         "generated": generated,
         "seconds": seconds,
         "certainties": sorted({each.certainty for each in cases if each.certainty is not None}),
-        "bounds": sorted(asked),
+        "bounds": _bounds(cases),
     }
+
+
+def _bounds(cases: Sequence[CaseRun]) -> list[tuple[str, str, float, float]]:
+    """What is asked: score, kind, and the smallest and the largest bound, as cases may differ."""
+    asked: dict[tuple[str, str], list[float]] = {}
+    for each in (finding for case in cases for finding in case.findings):
+        asked.setdefault((each.score, each.kind), []).append(each.bound)
+    order = list(SCORES)
+    return [
+        (score, kind, min(bounds), max(bounds))
+        for (score, kind), bounds in sorted(asked.items(), key=lambda entry: order.index(entry[0][0]))
+    ]
 
 
 def overall(cases: Sequence[CaseRun]) -> str:

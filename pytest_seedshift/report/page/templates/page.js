@@ -31,12 +31,15 @@
     if (models) all("input[name=model]", form).forEach((box, index) => {
       for (const line of all(`.panels .series-${index}`)) line.classList.toggle("off", !box.checked);
     });
-    const cases = all("details.case"), shown = cases.filter((each) => !each.classList.contains("off") && wants(each.parentElement));
+    const cases = all("details.case"), shown = cases.filter((each) => !each.classList.contains("off"));
     const status = document.getElementById("shown");
     status.textContent = `${shown.length} of ${cases.length} cases shown`;
   }
   form.hidden = false;
-  form.addEventListener("change", filter);
+  form.addEventListener("change", () => {
+    filter();
+    if (form.elements.verdict.value === "passing") for (const rest of all(".rest")) rest.open = true;
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.reset();
 
@@ -47,7 +50,7 @@
     const target = id && document.getElementById(id);
     if (!target || !target.matches("details.case")) return;
     if (target.classList.contains("off") || target.closest(".model").classList.contains("off")) { form.reset(); filter(); }
-    target.open = true;
+    for (let part = target; part; part = part.parentElement.closest("details")) part.open = true;
     target.scrollIntoView({ block: "start" });
     target.querySelector("summary").focus({ preventScroll: true });
   }
