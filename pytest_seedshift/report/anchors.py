@@ -21,7 +21,12 @@ def link(page: Path, case_id: str) -> str:
     >>> link(Path("report.html"), "toy-latent-mean-+0.30")
     'report.html#toy-latent-mean-+0.30'
     """
-    return f"{words.relative(str(page))}#{quote(anchor(case_id), safe='+:=,/')}"
+    return f"{words.relative(str(page))}{fragment(case_id)}"
+
+
+def fragment(case_id: str) -> str:
+    """What leads to a case within its page: `#toy-latent-mean-+0.30`."""
+    return f"#{quote(anchor(case_id), safe='+:=,/', errors='replace')}"
 
 
 def slug(text: str) -> str:

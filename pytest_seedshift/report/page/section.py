@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
-from pytest_seedshift.report.anchors import anchor, slug
+from pytest_seedshift.report.anchors import anchor, fragment, slug
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "anchor": anchor,
+        "fragment": fragment,
         "slug": slug,
         "magnitude": format_magnitude,
         "score": lambda value, score: SCORES[score].format(value),

@@ -1,4 +1,4 @@
-"""Run folders for the browser, written through the store's and the run folder's own writers."""
+"""Run folders without a run: written through the store's and the run folder's own writers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
             for place, pair in enumerate(design):
                 key = hashlib.sha256(f"{case.id} {pair}".encode()).hexdigest()[:32]
                 top1 = float(draw.random() < (0.3 if broken else 0.97))
-                row = {"top1": top1, "top5": max(top1, float(draw.random() < 0.9)), "clip": draw.gauss(18 if broken else 40, 2)}
+                top5 = max(top1, float(draw.random() < 0.95))
+                row = {"top1": top1, "top5": top5, "clip": draw.gauss(18 if broken else 40, 2)}
                 for name, value in row.items():
                     values[name].append(value)
                 picture = _picture(folder, case, pair, key, plan.side, draw) if place < plan.pictures else (None, None)
@@ -67,7 +68,7 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
             records.append(_record(case, values, plan.images))
     folder.write_verdicts(records)
     models = [
-        facts.Model(name, f"print of {name}", ("vit", "clip"), ("a/vit", "a/clip"), "cpu, 2 threads", plan.labels, "toy16")
+        facts.Model(name, f"print of {name}", ("vit", "clip"), ("a/vit", "a/clip"), "cpu", plan.labels, "toy16")
         for name in plan.models
     ]
     facts.write(folder, facts.gather(plan.command, 0.0, models))
