@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
 
-_SIDES = ((600, 160), (1500, 128), (3000, 96), (10**9, 64))
-"""Up to how many pictures have which longer side, in pixels: of many pictures, each is smaller, so that a page of two
-models with 50 cases each stays below 15 MB."""
+_SIDES = (160, 128, 96, 64, 48)
+_ENOUGH = 600
+"""The longer side of a picture, in pixels: the first where there are at most so many, else one of the next."""
+
+_MOST = 11_000_000
+"""How many characters all of them may take; where they are more, all become smaller. A page stays below 15 MB so."""
 
 _QUALITY = 80
 _THREADS = 4
@@ -32,10 +36,12 @@ class Album:
 
         A file that is no picture has a grey field in its place.
         """
-        side = next(side for most, side in _SIDES if len(self._names) <= most)
-        with ThreadPoolExecutor(_THREADS) as pool:  # Pillow decodes and encodes outside of Python's lock
-            encoded = pool.map(lambda path: _encode(path, side), self._names)
-            return Markup("\n").join(map(_definition, self._names.values(), encoded))
+        for side in _SIDES[len(self._names) > _ENOUGH :]:
+            with ThreadPoolExecutor(_THREADS) as pool:  # Pillow decodes and encodes outside of Python's lock
+                encoded = list(pool.map(partial(_encode, side=side), self._names))
+            if sum(len(data or "") for data in encoded) <= _MOST:
+                break
+        return Markup("\n").join(map(_definition, self._names.values(), encoded))
 
 
 def _definition(name: str, data: str | None) -> Markup:
