@@ -94,17 +94,19 @@ def gather(
     )
 
 
-def write(folder: RunFolder, facts: Facts) -> None:
-    """Write run.json, whole or not at all.
+def write(folder: RunFolder, *facts: Facts) -> None:
+    """Write run.json, whole or not at all: the facts of a session, or of all that were merged into the folder.
 
     Raises:
         OSError: it cannot be written.
     """
     path = folder.path / FILE_NAME
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    document = {"version": VERSION, "runs": [asdict(facts)]}
+    document = {"version": VERSION, "runs": [asdict(each) for each in facts]}
     try:
-        partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        # An argument that is no UTF-8 has surrogates, which become JSON's own escapes.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -31,4 +31,4 @@ def fragment(case_id: str) -> str:
 
 def slug(text: str) -> str:
     """A short name of a model for attributes and classes: texts that differ get names that differ."""
-    return hashlib.sha256(text.encode("utf-8", errors="surrogateescape")).hexdigest()[:8]
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:8]

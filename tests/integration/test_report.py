@@ -89,10 +89,14 @@ def test_the_command_makes_the_same_page_again(pytester, session):
 def test_the_command_says_in_words_what_it_cannot_do(pytester):
     pytester.mkdir("empty")
     for arguments, status, says in (
-        (["report", "nowhere"], 1, "*report: nowhere is not a folder*"),
-        (["report", "empty"], 1, "*report: empty holds no run that can be read*Give the folder that a run wrote to*"),
-        (["report"], 2, "*RUN*"),
-        (["reprot", "empty"], 2, "*invalid choice: 'reprot'*report*"),
+        (["report", "nowhere"], 4, "*report: error: nowhere is not a folder*"),
+        (
+            ["report", "empty"],
+            4,
+            "*report: error: empty holds no run that can be read*Give the folder that a run wrote to*",
+        ),
+        (["report"], 4, "*RUN*"),
+        (["reprot", "empty"], 4, "*invalid choice: 'reprot'*report*"),
     ):
         result = command(pytester, *arguments)
         assert result.ret == status
@@ -101,7 +105,7 @@ def test_the_command_says_in_words_what_it_cannot_do(pytester):
 
 
 def test_the_command_loads_no_model_s_library(pytester, session):
-    loaded = "import sys; from pytest_seedshift.commands import main; main(); print(sorted(sys.modules))"
+    loaded = "import sys; from pytest_seedshift.__main__ import main; main(); print(sorted(sys.modules))"
     result = pytester.run(sys.executable, "-c", loaded, "report", session[0] / ".seedshift")
     assert result.ret == 0
     for library in ("'torch'", "'diffusers'", "'transformers'", "'scipy'"):
