@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,8 +16,9 @@ from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, PARAMETER
-from pytest_seedshift.report import manifest, plan, records, words
+from pytest_seedshift.report import anchors, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
+from pytest_seedshift.report.robustness import RobustnessReport
 from pytest_seedshift.report.terminal import TerminalReport
 from pytest_seedshift.session import State
 
@@ -60,10 +62,12 @@ class Hooks:
         config.pluginmanager.register(self._grid, "seedshift-grid")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
+            report = RobustnessReport(self._state, self._terminal)
+            config.pluginmanager.register(report, "seedshift-report")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
-                self._html = HtmlReport(self._state, self._terminal.records)
+                self._html = HtmlReport(self._state, self._terminal)
                 config.pluginmanager.register(self._html, "seedshift-html")
 
     @pytest.hookimpl(tryfirst=True)
@@ -248,8 +252,8 @@ class Hooks:
         outcome = yield
         result = pyfuncitem.stash.get(_RESULT, None)
         if result is not None and not result.passed and pyfuncitem.get_closest_marker(MARKER):
-            pictures = words.relative(str(self._state.folder.picture_folder(result.case)))
-            pytest.fail(words.failure(result, pictures), pytrace=False)
+            page = anchors.link(self._state.report, result.case.id)
+            pytest.fail(words.failure(result, f"report: {page}"), pytrace=False)
         return outcome
 
     @pytest.hookimpl(wrapper=True)
@@ -266,6 +270,8 @@ class Hooks:
             if made is not None:
                 item.user_properties.extend(records.properties(made))  # JUnit's file takes them from the teardown
                 report.seedshift = made  # type: ignore[attr-defined]
+                if item.stash.get(_RESULT, None) is not None:  # workers know what their controller does not
+                    report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
         return report
 
     def _end(self, item: pytest.Item, case: Case, report: pytest.TestReport, error: BaseException) -> None:

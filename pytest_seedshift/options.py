@@ -116,6 +116,7 @@ OPTIONS = (
         "run folder of an earlier run, by whose images and times the shards are balanced; the same for every shard",
         "PATH",
     ),
+    Option("report", "text", "report.html in the run folder", "file of the robustness report", "PATH"),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
 )
 
@@ -138,6 +139,7 @@ class Settings:
     keep_images: Literal["report", "all", "none"]
     shard: Shard | None
     shard_by: Path | None
+    report: Path | None
     plan: bool
 
 
@@ -220,6 +222,7 @@ def resolve(config: pytest.Config) -> Settings:
         keep_images=_choice(text("keep-images") or "report", "keep-images"),
         shard=_shard(text("shard")),
         shard_by=path("shard-by"),
+        report=path("report"),
         plan=bool(values["plan"]),
     )
 

@@ -145,7 +145,18 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair
             f"({len(labels)}), better {default_images(len(labels))}"
         )
     pairs = (Pair(labels[k % len(labels)], k // len(labels)) for k in range(images))
-    return tuple(sorted(pairs, key=lambda pair: _digest("order", seed, pair.label.name, pair.seed)))
+    return tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed, seed=seed)))
+
+
+def place(label: str, index: int, *, seed: int = 0) -> bytes:
+    """Where a pair stands in the order in which every design visits its pairs: what these are sorted by.
+
+    Args:
+        label: the class's name.
+        index: the pair's seed index.
+        seed: the design's.
+    """
+    return _digest("order", seed, label, index)
 
 
 def default_images(classes: int) -> int:

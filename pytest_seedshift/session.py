@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection, options
+from pytest_seedshift import collection, facts, options
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
@@ -46,6 +46,11 @@ class State:
     def folder(self) -> RunFolder:
         """The run folder."""
         return RunFolder(self.settings.folder)
+
+    @property
+    def report(self) -> Path:
+        """The file of the robustness report."""
+        return self.settings.report or self.settings.folder / "report.html"
 
     @property
     def worker(self) -> str:
@@ -182,6 +187,25 @@ class State:
             len(self.design(item, case)),
             self.thresholds.certainty,
             self.request(item).settings.exact,
+        )
+
+    def facts(self, model: str) -> facts.Model:
+        """How a model is run, for run.json.
+
+        Raises:
+            CaseError: the store or the weights cannot be read.
+        """
+        from pytest_seedshift import devices, pairs
+
+        entry, samples = self.catalogue.find(model), self.workbench.samples(model)
+        return facts.Model(
+            name=model,
+            fingerprint=samples.model,
+            scorers=samples.scorers,
+            scorer_names=(entry.classifier, entry.clip),
+            hardware=devices.describe(self.workbench.device),
+            classes=tuple(label.name for label in pairs.class_list(entry.classes)),
+            class_list=entry.classes,
         )
 
     def check(self, items: Iterable[pytest.Item]) -> list[str]:

@@ -292,6 +292,63 @@ class Store:
         return row[-1] == _seal(row[:-1])
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that a store knows of some models; `broken` rows are not as they were written, and left out."""
+
+    images: tuple[Image, ...]
+    scores: Mapping[str, Mapping[str, Mapping[str, float]]]
+    """By image key and scorer: each scorer's values by their names."""
+    broken: int
+
+
+def read(path: Path, models: Iterable[str] | None = None) -> Contents:
+    """Read what a store holds, without changing it or leaving anything beside it.
+
+    Args:
+        path: of the file.
+        models: the names of those to read of; None for all.
+
+    Raises:
+        StoreError: another version wrote it, it is damaged, or it cannot be opened.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path} is not there")
+    log = path.with_name(f"{path.name}-wal")
+    # SQLite would make its own files beside a database that it only reads. Where nobody writes, there is no log.
+    mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=60)) as connection:
+            connection.text_factory = _text
+            application, version = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+            )
+            if application != _APPLICATION or version != FORMAT:
+                what = "no store of seedshift" if application != _APPLICATION else f"of format {version}"
+                raise StoreError(f"{path} is {what}; this version reads format {FORMAT}")
+            wanted = None if models is None else tuple(models)
+            where = "" if wanted is None else f" WHERE model IN ({', '.join('?' * len(wanted))})"
+            images, broken = [], 0
+            columns = "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal"
+            for row in connection.execute(f"SELECT {columns} FROM images{where}", wanted or ()):
+                if Store._unbroken(row):
+                    images.append(Image(*row[:-1]))
+                else:
+                    broken += 1
+            known = {image.key for image in images}
+            scores: dict[str, dict[str, dict[str, float]]] = {}
+            for row in connection.execute("SELECT image, scorer, class, scores, seal FROM scores"):
+                if row[0] not in known:
+                    continue
+                if Store._unbroken(row):
+                    scores.setdefault(row[0], {})[row[1]] = json.loads(row[3])
+                else:
+                    broken += 1
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    return Contents(tuple(images), scores, broken)
+
+
 def prepare(path: Path, *, fresh: bool = False) -> str | None:
     """Make the store at `path` ready for a session: by one process at a time.
 

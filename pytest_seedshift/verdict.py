@@ -346,6 +346,33 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
     return Estimate(mean, float(interval.low), float(interval.high), clipped)
 
 
+def estimate_drop(score: str, values: Values, control: Values, *, certainty: float = CERTAINTY) -> Estimate:
+    """The mean drop of a score against the control on the same pairs, with the interval of the model's own mean drop.
+
+    The interval is a confidence sequence by the bets above, on the differences: it holds wherever a case has stopped.
+
+    Args:
+        score: a key of `SCORES`.
+        values: the case's, at least one.
+        control: the control's, of the same pairs in the same order.
+        certainty: of the interval.
+
+    Returns:
+        Positive where the case scores lower than the control; from −top to top of the score.
+
+    Raises:
+        ValueError: no values, one that is not finite, or unlike numbers of them.
+    """
+    after, before = _checked(score, values), _checked(score, control)
+    if not after.size or after.size != before.size:
+        raise ValueError(f"{SCORES[score].title} has {after.size} values, the control {before.size}")
+    top = SCORES[score].top
+    loss = (before - after + top) / (2 * top)
+    mean = float(top * (2 * loss.mean() - 1))
+    low, high = (top * (2 * end - 1) for end in (_lowest(loss, certainty), 1 - _lowest(1 - loss, certainty)))
+    return Estimate(mean, min(low, mean), max(high, mean))
+
+
 def _lowest(goodness: NDArray[np.float64], certainty: float) -> float:
     """The largest m for which "the mean is at most m" was given up at some time, by bisection: wealth falls with m."""
     needed = math.log(2 / (1 - certainty))

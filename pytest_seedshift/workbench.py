@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from pytest_seedshift.store import Pace, Store, StoreError
 from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
+    from pytest_seedshift.engine import Scores
     from pytest_seedshift.folder import RunFolder
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.models.catalogue import Catalogue
@@ -34,6 +36,10 @@ Keep: TypeAlias = Literal["report", "all", "none"]
 
 STRIP = 8
 """How many pictures of a case the report shows."""
+
+_TELLING = 16
+"""How many more of a case are kept that tell something: what a shift broke, and twice as many of the control's, so that
+the report can show what was right before and is wrong now."""
 
 
 class Workbench:
@@ -75,6 +81,7 @@ class Workbench:
         self._scorers: dict[str, Scorer] = {}
         self._checked: set[str] = set()
         self._measured: dict[Case, Work] = {}
+        self._told: Counter[Case] = Counter()
 
     @property
     def overlaps(self) -> bool:
@@ -353,10 +360,20 @@ class Workbench:
         samples = self.samples(case.model)
         pictures = {
             pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
-            for pair, image in zip(batch.pairs, batch.images, strict=True)
-            if pair in shown
+            for pair, image, scores in zip(batch.pairs, batch.images, batch.scores, strict=True)
+            if pair in shown or self._tells(case, scores)
         }
         return samples.write(case, batch.pairs, batch.scores, pictures)
+
+    def _tells(self, case: Case, scores: Scores) -> bool:
+        """Whether a picture is worth keeping for the report, which no verdict needs: see `_TELLING`."""
+        wrong = any(values.get("top1") == 0 for values in scores)
+        if self._keep != "report" or not (case.is_control or wrong):
+            return False
+        if self._told[case] >= _TELLING * (2 if case.is_control else 1):
+            return False
+        self._told[case] += 1
+        return True
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
             (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
             notes = _take_samples(into, runs)
             _take_pictures(into, runs)
+            _take_facts(into, runs)
             _write(into, merged)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
@@ -144,15 +145,22 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
             partial.replace(target)
 
 
+def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
+    from pytest_seedshift import facts
+
+    unread: list[str] = []  # the report says what is missing
+    facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
+
+
 def _write(into: RunFolder, merged: Merged) -> None:
-    """Write the reports, verdicts.json last: who finds it finds the others."""
+    """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
     from pytest_seedshift.report import junit, page
 
     records = merged.document["cases"]
     (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records))
-    (into.path / "report.html").write_text(page.render(records, merged.missing, into.path), encoding="utf-8")
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases")}
     into.write_verdicts(records, about)
+    page.write(into.path)
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -16,6 +18,7 @@ from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
+    from pytest_seedshift.report.terminal import TerminalReport
     from pytest_seedshift.session import State
 
 _COLUMNS = ("model", "shift", "magnitude", *SCORES, "images")
@@ -26,10 +29,11 @@ _PLACE = 2
 class HtmlReport:
     """Hooks of pytest-html; registered where it writes a report. Without cases they change nothing."""
 
-    def __init__(self, state: State, records: Sequence[Record]) -> None:
-        """`records` is the list that the terminal report fills while the session runs."""
+    def __init__(self, state: State, terminal: TerminalReport) -> None:
+        """`terminal` gathers the records while the session runs, and knows where the robustness report lies."""
         self._state = state
-        self._records = records
+        self._terminal = terminal
+        self._records = terminal.records
         self._page: Any = None
         self._has_columns = False
 
@@ -85,7 +89,16 @@ class HtmlReport:
             svg = plots.scores_by_magnitude(self._records)
             page = elements.templates().get_template("summary.html.jinja2")
             figure = elements.data_uri(svg.encode(), "image/svg+xml")
-            summary.append(page.render(sentences=recorded.sentences(self._records), figure=figure))
+            summary.append(
+                page.render(sentences=recorded.sentences(self._records), figure=figure, report=self._link_to_report())
+            )
+
+    def _link_to_report(self) -> str | None:
+        """Where the robustness report lies, as seen from this page; None where there is none."""
+        if not self._terminal.page:
+            return None
+        here = Path(self._state.config.getoption("htmlpath")).absolute().parent
+        return quote(Path(os.path.relpath(self._state.report, here)).as_posix())
 
 
 def _title(column: str) -> str:

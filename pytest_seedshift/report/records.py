@@ -30,7 +30,9 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     return {
         **_head(result.case, test),
         "verdict": "pass" if result.passed else "fail",
-        "reason": words.success(result) if result.passed else words.failure(result, pictures, control=compares),
+        "reason": words.success(result)
+        if result.passed
+        else words.failure(result, f"pictures: {pictures}", control=compares),
         "scores": {
             name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
             for name, estimate in result.scores.items()
@@ -147,10 +149,18 @@ def _head(case: Case, test: str) -> Record:
 
 
 def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
-    """The kept pictures, each with the control's picture of the same pair, as paths relative to the run folder."""
+    """The strip's pictures, each with the control's of the same pair, as paths relative to the run folder.
+
+    More may have been kept; which ones depends on how the run went, and a record does not.
+    """
+    from pytest_seedshift.workbench import strip  # torch, which is there where there is a result
+
     control = {sample.pair: sample for sample in result.control if sample.picture is not None}
+    shown = strip([sample.pair for sample in result.samples])
     kept = []
     for sample in result.pictures:
+        if sample.pair not in shown:
+            continue
         before, after = control.get(sample.pair), sample.picture
         if before is None or before.picture is None or after is None:
             continue

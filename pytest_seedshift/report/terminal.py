@@ -34,6 +34,8 @@ class TerminalReport:
         self._outlook = Outlook()
         self._line = LiveLine(state.config)
         self._file = ""
+        self.page = ""
+        """Where the robustness report lies, once it does."""
 
     # What the plugin calls ---------------------------------------------------------------------------------------
 
@@ -93,6 +95,7 @@ class TerminalReport:
                     self._write_case(reporter, report, record)
             yield
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write verdicts.json, whatever ended the session: what was measured is never lost."""
         if self.records:
@@ -155,6 +158,8 @@ class TerminalReport:
         if loads:
             by_workers = f" by {words.count(len(set(loads)), 'worker')}" if self._state.distributes else ""
             lines.append(f"{words.count(len(loads), 'model load')}{by_workers}")
+        if self.page:
+            lines.append(f"report:   {self.page}")
         lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
         lines.append(f"samples:  {words.relative(str(self._state.folder.samples_file))}")
         return lines

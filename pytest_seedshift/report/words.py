@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from pytest_seedshift.scores import Estimate, Finding
 
 
-def failure(result: CaseResult, pictures: str, *, control: bool = True) -> str:
+def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes.
 
-    With `control`, what the control scores on as many of the pairs as it has samples of.
+    `where` says where there is more to see, such as `report: .seedshift/report.html#toy-latent-mean-+0.30`. With
+    `control`, what the control scores on as many of the pairs as it has samples of.
     """
     first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
@@ -39,7 +40,7 @@ def failure(result: CaseResult, pictures: str, *, control: bool = True) -> str:
     worst = worst_classes(result)
     if worst:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
-    rest.append(f"pictures: {pictures}")
+    rest.append(where)
     return f"{subject(result)}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
 
 

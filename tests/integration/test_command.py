@@ -64,7 +64,7 @@ def test_every_sample_is_in_the_store_and_the_means_are_the_samples_means(pytest
     mean = sum(sample["scores"]["clip"] for sample in shifted) / 16
     assert verdicts()["toy-latent-mean-+0.30"]["scores"]["clip"]["mean"] == pytest.approx(mean)
     kept = [sample["picture"] for sample in shifted if sample["picture"]]
-    assert len(kept) == 8
+    assert len(kept) >= 8
     assert all((pytester.path / ".seedshift" / picture).read_bytes().startswith(b"\x89PNG") for picture in kept)
 
 

@@ -60,7 +60,7 @@ def test_the_summary_says_the_verdict_and_has_the_figure(page):
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
-    assert not re.findall(r'(?:src|href)="(?!data:|https://pypi)[^"#{]', page)
+    assert not re.findall(r'(?:src|href)="(?!data:|https://pypi|\.seedshift/report\.html")[^"#{]', page)
 
 
 def test_without_cases_the_page_is_pytest_html_s_own(pytester):

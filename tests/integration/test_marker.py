@@ -92,7 +92,7 @@ def test_the_result_tells_samples_scores_pictures_and_verdict(pytester, run):
             assert {sample.pair for sample in reliability.samples} >= {sample.pair for sample in reliability.control}
             assert reliability.scores["top1"].low <= reliability.scores["top1"].mean <= reliability.scores["top1"].high
             assert all(sample.picture.exists() for sample in reliability.pictures)
-            assert len(reliability.pictures) == 8
+            assert 8 <= len(reliability.pictures) <= 16
             assert reliability.passed
         """
     )

@@ -61,6 +61,7 @@ def test_the_example_tests_pass(pytester, run):
         ("naive.py", ["--short"], "naive / early *"),
         ("resume.py", ["--short"], "warm / cold *"),
         ("verdicts.py", ["--short"], "exact / early *"),
+        ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )
 def test_the_benchmarks_run_in_a_short_form(pytester, script, arguments, line):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from runs import EASY, SMALL, samples_of
 
@@ -22,6 +24,12 @@ def test_two_workers_share_the_cases_and_report_as_one(pytester, verdicts, monke
     assert len({(sample["shift"], sample["magnitude"]) for sample in samples}) == 5
     assert len(samples) == 80 == sum(case["generated"] for case in found.values())
     assert "toy-latent fails 2 of 5 cases" in (pytester.path / "report.html").read_text()
+    page = (pytester.path / ".seedshift/report.html").read_text()
+    assert "toy-latent fails 2 of 4: breaks under std at every magnitude" in page
+    (facts,) = json.loads((pytester.path / ".seedshift/run.json").read_text())["runs"]
+    assert facts["workers"] == 2
+    assert facts["models"][0]["hardware"].startswith("cpu")
+    assert len(facts["models"][0]["classes"]) == 16
 
 
 @pytest.mark.slow

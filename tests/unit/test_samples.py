@@ -26,7 +26,7 @@ from pytest_seedshift.pairs import Label, Pair
 from pytest_seedshift.samples import Samples
 from pytest_seedshift.store import Image, ScoreKey, Store
 from pytest_seedshift.verdict import Constraint, SequentialTest
-from pytest_seedshift.workbench import STRIP, Keep, Workbench
+from pytest_seedshift.workbench import STRIP, Keep, Workbench, strip
 
 if TYPE_CHECKING:
     from pytest_seedshift.results import CaseResult
@@ -220,7 +220,7 @@ def pictures(folder: RunFolder) -> list[Path]:
 def test_a_case_is_generated_once(folder):
     first, made = judge(folder)
     again, made_again = judge(folder)
-    assert made == {(False, pair): 1 for pair in DESIGN} | {(True, sample.pair): 1 for sample in first.pictures}
+    assert made == {(False, pair): 1 for pair in DESIGN} | {(True, pair): 1 for pair in strip(DESIGN)}
     assert made_again == {}
     assert (again.scores, again.findings, again.samples) == (first.scores, first.findings, first.samples)
 
@@ -331,9 +331,27 @@ def test_the_control_is_made_in_the_same_batches_whichever_case_comes_first(tmp_
 @pytest.mark.parametrize(("keep", "shifted", "control"), [("report", STRIP, STRIP), ("all", 16, STRIP), ("none", 0, 0)])
 def test_as_many_pictures_are_kept_as_were_asked_for(folder, keep, shifted, control):
     result, made = judge(folder, keep=keep)
-    assert len(result.pictures) == shifted
-    assert [len(list(folder.picture_folder(case).glob("*"))) for case in (CASE, CONTROL)] == [shifted, control]
+    kept = {sample.pair for sample in result.pictures}
+    if keep == "report":  # and what is wrong
+        assert kept == {*strip(DESIGN), *(sample.pair for sample in result.samples if not sample.scores["top1"])}
+        kept &= set(strip(DESIGN))
+    assert len(kept) == shifted
+    counts = [len(list(folder.picture_folder(case).glob("*"))) for case in (CASE, CONTROL)]
+    assert counts == [len(result.pictures), control]
     assert made.total() == 16 + control
+
+
+def test_what_a_shift_breaks_is_kept_beside_the_control_up_to_a_number(folder, monkeypatch):
+    monkeypatch.setattr(
+        Dark, "score", lambda self, images, labels: dict.fromkeys(("top1", "top5"), images.sum((1, 2, 3)) * 0)
+    )
+    test = SequentialTest((Constraint("clip", minimum=1.0),), 48, exact=True)
+    with closing(Bench(folder)) as bench:
+        design = catalogue.shipped().design("toy-latent", 48)
+        control, shifted = (trial.run(bench, case, test, design) for case in (CONTROL, CASE))
+    assert len(shifted.pictures) == STRIP + 16
+    assert {sample.pair for sample in shifted.pictures} < {sample.pair for sample in control.pictures}
+    assert len(control.pictures) == STRIP + 32
 
 
 def test_pictures_that_are_asked_for_later_are_the_only_ones_made(folder):
@@ -417,8 +435,8 @@ def test_another_model_finds_nothing_and_keeps_pictures_of_its_own(folder, monke
     before = pictures(folder)
     monkeypatch.setattr(identity, "of_model", lambda entry, device, dtype: "another")
     assert judge(folder, CONTROL)[1].total() == 16
-    assert len(before) == STRIP
-    assert len(pictures(folder)) == 2 * STRIP
+    assert len(before) == 16
+    assert len(pictures(folder)) == 2 * 16
     monkeypatch.undo()
     assert judge(folder, CONTROL)[1] == {}
 

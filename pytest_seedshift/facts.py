@@ -1,0 +1,170 @@
+"""run.json: how a run was made, which the verdicts do not need but a reader asks for: command, versions, machine.
+
+`{"version": 1, "runs": [{…}]}`: one entry a session; folders that are merged have several.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_seedshift.folder import RunFolder
+
+FILE_NAME = "run.json"
+VERSION = 1
+
+_PACKAGES = (
+    "pytest-seedshift",
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "open_clip_torch",
+    "numpy",
+    "scipy",
+    "pillow",
+    "pytest",
+    "pytest-xdist",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """How a model was run: what its samples in the store are kept under, and what it ran on."""
+
+    name: str
+    fingerprint: str = ""
+    scorers: tuple[str, ...] = ()
+    """The scorers' fingerprints: the classifier's, then CLIP's."""
+    scorer_names: tuple[str, ...] = ()
+    hardware: str = ""
+    """Such as `NVIDIA H100 80GB HBM3` or `cpu, 2 threads`."""
+    classes: tuple[str, ...] = ()
+    """The labels, in the order of the class list, which a design depends on."""
+    class_list: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How one session was run."""
+
+    command: str = ""
+    folder: str = ""
+    """Where it was started."""
+    started: str = ""
+    """In UTC, such as `2026-01-31 12:00:00`."""
+    seconds: float = 0.0
+    python: str = ""
+    system: str = ""
+    processor: str = ""
+    cores: int = 0
+    workers: int = 1
+    thresholds: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[Model, ...] = ()
+
+
+def gather(
+    arguments: Sequence[str], started: float, models: Iterable[Model], *, workers: int = 1, thresholds: str = ""
+) -> Facts:
+    """The facts of the session of this process, which began at `started` (seconds since the epoch)."""
+    return Facts(
+        command=shlex.join(["pytest", *arguments]),
+        folder=str(Path.cwd()),
+        started=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(started)),
+        seconds=round(time.time() - started, 1),
+        python=platform.python_version(),
+        system=platform.platform(),
+        processor=_processor(),
+        cores=os.cpu_count() or 0,
+        workers=workers,
+        thresholds=thresholds,
+        versions=dict(_versions()),
+        models=tuple(models),
+    )
+
+
+def write(folder: RunFolder, *facts: Facts) -> None:
+    """Write run.json, whole or not at all: the facts of a session, or of all that were merged into the folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = folder.path / FILE_NAME
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    document = {"version": VERSION, "runs": [asdict(each) for each in facts]}
+    try:
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        # An argument that is no UTF-8 has surrogates, which become JSON's own escapes.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:
+    """Read run.json; what cannot be read is told in `notes`."""
+    path = folder.path / FILE_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["version"] != VERSION:
+            notes.append(
+                f"{FILE_NAME} has the version {document['version']!r}, this version of seedshift reads {VERSION}"
+            )
+            return ()
+        return tuple(_facts(entry) for entry in document["runs"])
+    except FileNotFoundError:
+        notes.append(f"{FILE_NAME} is not there: command, versions and hardware are not known")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        notes.append(f"{FILE_NAME} cannot be read ({type(error).__name__}: {error})")
+    return ()
+
+
+def _facts(entry: Mapping[str, Any]) -> Facts:
+    known = {name: entry[name] for name in Facts.__dataclass_fields__ if name in entry}
+    models = tuple(model(each) for each in known.pop("models", ()))
+    versions = {str(name): str(value) for name, value in dict(known.pop("versions", {})).items()}
+    return Facts(**{name: _as(Facts, name, value) for name, value in known.items()}, versions=versions, models=models)
+
+
+def model(entry: Mapping[str, Any]) -> Model:
+    """A model's facts of their form in built-in types, as run.json has them."""
+    known = {name: entry[name] for name in Model.__dataclass_fields__ if name in entry}
+    return Model(**{name: _as(Model, name, value) for name, value in known.items()})
+
+
+def _as(kind: type, name: str, value: Any) -> Any:
+    """A value in the type that the field is declared with, so that a strange file makes no strange page."""
+    declared = kind.__dataclass_fields__[name].type  # type: ignore[attr-defined]
+    if str(declared).startswith("tuple"):
+        return tuple(map(str, value))
+    return {"str": str, "int": int, "float": float}[str(declared)](value)
+
+
+def _processor() -> str:
+    """The name of the CPU."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or sys.platform
+
+
+def _versions() -> Iterable[tuple[str, str]]:
+    for package in _PACKAGES:
+        try:
+            yield package, version(package)
+        except PackageNotFoundError:
+            continue

@@ -1,0 +1,97 @@
+"""The robustness report: one HTML file that needs nothing else, made from a run folder alone.
+
+`SECTIONS` are its parts from the top. Each is a function of the run and of the album of pictures, which returns a
+`Section`, or None where the run has nothing to say about it. A new part is a new function in the list.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeAlias
+
+from markupsafe import Markup
+
+from pytest_seedshift import run as runs
+from pytest_seedshift.report.anchors import slug
+from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, verdicts
+from pytest_seedshift.report.page.album import Album
+from pytest_seedshift.report.page.section import Section, fill
+from pytest_seedshift.run import Run, RunError
+
+__all__ = ["FILE_NAME", "SECTIONS", "Builder", "RunError", "make", "write"]
+
+FILE_NAME = "report.html"
+
+Builder: TypeAlias = Callable[[Run, Album], Section | None]
+
+SECTIONS: tuple[Builder, ...] = (
+    verdicts.build,
+    heat.build,
+    curves.build,
+    cases.build,
+    growth.build,
+    classes.build,
+    facts.build,
+)
+
+
+def write(folder: Path, out: Path | None = None) -> Path:
+    """Make the report of a run folder.
+
+    Args:
+        folder: of the run.
+        out: the file to write; `report.html` in the run folder where it is None.
+
+    Returns:
+        The file that was written, whole or not at all.
+
+    Raises:
+        RunError: nothing can be told of the folder.
+        OSError: the file cannot be written.
+    """
+    path = folder / FILE_NAME if out is None else out
+    page = make(runs.load(folder))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8", errors="replace")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def make(run: Run) -> str:
+    """The page of a run, as HTML."""
+    album = Album()
+    sections = [section for build in SECTIONS if (section := build(run, album)) is not None]
+    script = _asset("page.js")
+    return fill(
+        "page.html.jinja2",
+        title=_title(run),
+        notes=run.notes,
+        sections=sections,
+        models=[(slug(model), model) for model in run.models],
+        shifts=run.shifts,
+        cases=len(run.cases),
+        definitions=album.definitions(),
+        style=Markup(_asset("page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _title(run: Run) -> str:
+    *others, last = run.models
+    return f"Robustness of {', '.join(others)} and {last}" if others else f"Robustness of {last}"
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

@@ -1,0 +1,62 @@
+"""What every part of the page is made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.report import words
+from pytest_seedshift.report.anchors import anchor, fragment, slug
+from pytest_seedshift.scores import SCORES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page. `id` is its anchor; an empty `title` has no heading and no place in the contents."""
+
+    id: str
+    title: str
+    html: Markup
+
+
+def section(name: str, title: str, **values: Any) -> Section:
+    """The section whose template is `<name>.html.jinja2`."""
+    return Section(name, title, fill(f"{name}.html.jinja2", **values))
+
+
+def fill(template: str, **values: Any) -> Markup:
+    """A template with its values: each is escaped unless it is `Markup`."""
+    return Markup(_environment().get_template(template).render(**values))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("pytest_seedshift.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "anchor": anchor,
+        "fragment": fragment,
+        "slug": slug,
+        "magnitude": format_magnitude,
+        "score": lambda value, score: SCORES[score].format(value),
+        "signed": lambda value, score: f"{value:+.2f}" if SCORES[score].top <= 1 else f"{value:+.1f}",
+        "title_of": lambda score: SCORES[score].title,
+        "count": words.count,
+        "duration": words.duration,
+        "percent": words.percent,
+    }
+    return environment

@@ -1,0 +1,49 @@
+"""run.json: what is written is read, and a strange file is told of."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_seedshift import facts
+from pytest_seedshift.folder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    return RunFolder(tmp_path)
+
+
+def test_facts_are_read_as_they_were_written(folder):
+    model = facts.Model("toy", "f", ("a", "b"), ("vit", "clip"), "cpu, 2 threads", ("owl", "🦉"), "toy16")
+    written = facts.gather(["--seedshift-model=toy", "a b", "\udcff"], 0.0, [model], workers=2, thresholds="t.toml")
+    assert written.command == "pytest --seedshift-model=toy 'a b' '\udcff'"
+    assert written.started == "1970-01-01 00:00:00"
+    assert written.versions["pytest"] == pytest.__version__
+    facts.write(folder, written)
+    notes: list[str] = []
+    assert facts.read(folder, notes) == (written,)
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"version": 1}', '{"version": 1, "runs": [3]}', '{"version": 1, "runs": [{"cores": "many"}]}'],
+)
+def test_a_file_that_is_none_is_told_of(folder, text):
+    folder.path.joinpath("run.json").write_text(text)
+    notes: list[str] = []
+    assert facts.read(folder, notes) == ()
+    assert len(notes) == 1
+    assert notes[0].startswith("run.json cannot be read")
+
+
+def test_what_a_later_version_adds_is_left_alone(folder):
+    text = '{"version": 1, "runs": [{"command": "pytest", "mood": "good", "models": [{"name": "toy", "new": 1}]}]}'
+    folder.path.joinpath("run.json").write_text(text)
+    assert facts.read(folder, []) == (facts.Facts(command="pytest", models=(facts.Model("toy"),)),)
+
+
+def test_facts_of_several_sessions_stand_side_by_side(folder):
+    several = (facts.Facts(command="pytest -k mean"), facts.Facts(command="pytest -k std"))
+    facts.write(folder, *several)
+    assert facts.read(folder, []) == several
