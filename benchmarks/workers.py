@@ -5,8 +5,8 @@
 In each round the same grid runs with `-n 1` and with `-n 2`, in turn, each in an empty folder. Images per second are
 counted from the first batch that any worker begins to the end of the last one, so that the imports of the start are no
 part of it, but the loading of the model by the slower worker is. Other work on the machine takes from both, from two
-workers more: so each round has its ratio, and the cores that the workers had are printed beside it. In the end verdicts, scores and pictures are compared
-with those of a run without workers; the exit status is 1 where they differ.
+workers more: so each round has its ratio, and the cores that the workers had are printed beside it. In the end
+verdicts, scores and pictures are compared with those of a run without workers; the exit status is 1 where they differ.
 """
 
 from __future__ import annotations
