@@ -5,8 +5,8 @@
 In each round the same grid runs with `-n 1` and with `-n 2`, in turn, each in an empty folder. Images per second are
 counted from the first batch that any worker begins to the end of the last one, so that the imports of the start are no
 part of it, but the loading of the model by the slower worker is. Other work on the machine takes from both, from two
-workers more; so each round has its ratio, and all are printed. In the end verdicts, scores and pictures are compared
-with those of a run without workers; the exit status is 1 where they differ.
+workers more: so each round has its ratio, and the cores that the workers had are printed beside it. In the end
+verdicts, scores and pictures are compared with those of a run without workers; the exit status is 1 where they differ.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ generate = engine.Engine._generate
 
 def note(images):
     with open(PATH, "a") as file:
-        file.write(json.dumps([time.time(), images]) + "\\n")
+        file.write(json.dumps([os.getpid(), time.time(), time.process_time(), images]) + "\\n")
 
 def generated(self, case, pairs, shift):
     note(0)
@@ -51,8 +52,19 @@ engine.Engine._generate, engine.Engine._finish = generated, finished
 """
 
 
-def run(folder: Path, *arguments: str) -> float:
-    """Run the grid; images per second."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Of a session, from its first batch to its last."""
+
+    images_per_second: float
+    cores: float
+    """How many cores it had on average. On a machine that does nothing else, as many as workers."""
+    cpu_per_image: float
+    """Seconds of processor time."""
+
+
+def run(folder: Path, *arguments: str) -> Pace:
+    """Run the grid."""
     folder.mkdir()
     (folder / "watch.py").write_text(WATCH)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -64,8 +76,13 @@ def run(folder: Path, *arguments: str) -> float:
     if done.returncode not in (0, 1):
         raise SystemExit(f"ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    times = [moment for moment, _ in log]
-    return sum(images for _, images in log) / (max(times) - min(times))
+    images = sum(line[3] for line in log)
+    elapsed = max(line[1] for line in log) - min(line[1] for line in log)
+    clocks: dict[int, list[float]] = {}
+    for process, _, clock, _ in log:
+        clocks.setdefault(process, []).append(clock)
+    cpu = sum(max(each) - min(each) for each in clocks.values())
+    return Pace(images / elapsed, cpu / elapsed, cpu / images)
 
 
 def outcome(folder: Path) -> tuple[dict[str, Any], dict[Any, dict[str, float]], list[str]]:
@@ -90,12 +107,18 @@ def main() -> None:
     ratios = []
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        print(f"{'round':>5}{'one worker':>14}{options.workers:>10} workers{'ratio':>10}   (images/s)")
+        print(f"{'round':>5}{'workers':>9}{'images/s':>10}{'cores had':>11}{'CPU ms an image':>17}{'ratio':>7}")
         for number in range(options.rounds):
             order = [1, options.workers] if number % 2 == 0 else [options.workers, 1]
-            rates = {count: run(root / f"{number}-{count}", *grid, f"-n{count}") for count in order}
-            ratios.append(rates[options.workers] / rates[1])
-            print(f"{number + 1:5}{rates[1]:14.1f}{rates[options.workers]:18.1f}{ratios[-1]:10.2f}", flush=True)
+            paces = {count: run(root / f"{number}-{count}", *grid, f"-n{count}") for count in order}
+            ratios.append(paces[options.workers].images_per_second / paces[1].images_per_second)
+            for count in (1, options.workers):
+                pace, ratio = paces[count], f"{ratios[-1]:7.2f}" if count > 1 else ""
+                print(
+                    f"{number + 1:5}{count:9}{pace.images_per_second:10.1f}{pace.cores:11.2f}"
+                    f"{1000 * pace.cpu_per_image:17.1f}{ratio}",
+                    flush=True,
+                )
         run(root / "alone", *grid)
         alone = outcome(root / "alone")
         every = [
