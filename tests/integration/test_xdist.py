@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 
 import pytest
-from runs import EASY, SMALL, samples_of
+import torch
+from runs import EASY, SMALL, cases_of, samples_of
+
+from pytest_seedshift import workers
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """In this process and in all that it starts: sums over threads differ in their last bits."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.slow
-def test_two_workers_share_the_cases_and_report_as_one(pytester, verdicts, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}[shift.std]\nclip = 50.0\n")
+@pytest.mark.usefixtures("one_thread")
+def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, run, verdicts):
+    pytester.path.joinpath("thresholds.toml").write_text(
+        f"{EASY}top5 = {{ max_drop = 0.9 }}\n[shift.std]\nclip = 50.0\n"
+    )
     arguments = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3,-0.3")
     result = pytester.runpytest_subprocess(*arguments, "-n2", "--html=report.html", "--self-contained-html")
     result.assert_outcomes(passed=3, failed=2)
@@ -23,13 +40,120 @@ def test_two_workers_share_the_cases_and_report_as_one(pytester, verdicts, monke
     samples = samples_of(pytester.path / ".seedshift")
     assert len({(sample["shift"], sample["magnitude"]) for sample in samples}) == 5
     assert len(samples) == 80 == sum(case["generated"] for case in found.values())
-    assert "toy-latent fails 2 of 5 cases" in (pytester.path / "report.html").read_text()
-    page = (pytester.path / ".seedshift/report.html").read_text()
-    assert "toy-latent fails 2 of 4: breaks under std at every magnitude" in page
+    robustness = (pytester.path / ".seedshift/report.html").read_text()
+    assert "toy-latent fails 2 of 4: breaks under std at every magnitude" in robustness
     (facts,) = json.loads((pytester.path / ".seedshift/run.json").read_text())["runs"]
     assert facts["workers"] == 2
     assert facts["models"][0]["hardware"].startswith("cpu")
     assert len(facts["models"][0]["classes"]) == 16
+    page = (pytester.path / "report.html").read_text()
+    assert "toy-latent fails 2 of 5 cases" in page
+    assert 'data-column-type="clip"' in page
+    result.stdout.fnmatch_lines(["2 model loads by 2 workers"])
+
+    run(*arguments, "--seedshift-dir=alone").assert_outcomes(passed=3, failed=2)
+    alone = pytester.path / "alone"
+    assert _scores(samples_of(alone)) == _scores(samples)
+    way = {"generated": None, "seconds": None}
+    assert [_plain(case) | way for case in sorted(cases_of(alone).values(), key=lambda case: case["id"])] == [
+        _plain(case) | way for case in sorted(found.values(), key=lambda case: case["id"])
+    ]
+
+
+def _scores(samples):
+    names = ("model", "shift", "magnitude", "label", "seed", "image")
+    return {tuple(sample.get(name) for name in names): sample["scores"] for sample in samples}
+
+
+def _plain(case):
+    """What verdicts.json says of a case, without the run folder's name."""
+    return {**case, "reason": case["reason"].partition("pictures:")[0]}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_a_worker_that_dies_while_it_collects_leaves_the_others_their_work(pytester):
+    """pytest-xdist 3.8 itself would shut the others down, and leave all to the one that is started anew."""
+    pytester.makeconftest(
+        """
+        import os, signal, time
+
+        def pytest_collection_modifyitems(session):
+            if getattr(session.config, "workerinput", {}).get("workerid") == "gw0":
+                time.sleep(1)
+                os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    pytester.makepyfile(
+        """
+        import time
+        import pytest
+
+        @pytest.mark.parametrize("number", range(8))
+        def test_plain(number):
+            time.sleep(0.2)
+        """
+    )
+    result = pytester.runpytest_subprocess("--seedshift-model=toy-latent", "-kplain", "-n2", "-v")
+    result.assert_outcomes(passed=8)
+    took_part = Counter(re.findall(r"^\[(gw\d)\].*PASSED", result.stdout.str(), re.MULTILINE))
+    assert took_part.keys() == {"gw1", "gw2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dist"),
+    [
+        (["-n2"], "worksteal"),
+        (["-nauto"], "worksteal"),
+        (["-n2", "--dist=load"], "load"),
+        (["-n2", "--dist=loadfile"], "loadfile"),
+        (["-n2", "-d"], "no"),
+        (["-n0"], "no"),
+        ([], "no"),
+    ],
+)
+def test_workers_steal_work_unless_the_user_says_otherwise(pytester, arguments, dist):
+    config = pytester.parseconfig("--seedshift-model=toy-latent", *arguments)
+    workers.prefer_worksteal(config)
+    assert config.option.dist == dist
+
+
+def test_other_projects_keep_the_workers_that_they_had(pytester, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
+    pytester.makepyfile(
+        "import os\ndef test_plain():\n    assert os.environ['CUDA_VISIBLE_DEVICES'] == '3,5,7'\n"
+        "    assert 'OMP_NUM_THREADS' not in os.environ\n"
+    )
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    result = pytester.runpytest_subprocess("-n1", "-v")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["scheduling tests via LoadScheduling"])
+
+
+@pytest.mark.slow
+def test_auto_is_a_worker_a_gpu_and_more_share_them_with_a_warning(pytester, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    pytester.makepyfile(
+        """
+        import os, time
+        import pytest
+
+        @pytest.mark.parametrize("number", range(12))
+        def test_plain(number, worker_id):
+            time.sleep(0.1)
+            print(worker_id, os.environ["CUDA_VISIBLE_DEVICES"])
+        """
+    )
+    arguments = ("--seedshift-model=toy-latent", "-kplain", "-rP")
+    result = pytester.runpytest_subprocess(*arguments, "-nauto")
+    result.assert_outcomes(passed=12)
+    assert set(re.findall(r"^(gw\d) (\S+)$", result.stdout.str(), re.MULTILINE)) == {("gw0", "GPU-a"), ("gw1", "GPU-b")}
+    result.stdout.no_fnmatch_line("seedshift: warning*")
+    result = pytester.runpytest_subprocess(*arguments, "-n3")
+    result.assert_outcomes(passed=12)
+    pinned = dict(re.findall(r"^(gw\d) (\S+)$", result.stdout.str(), re.MULTILINE))
+    assert pinned == {"gw0": "GPU-a", "gw1": "GPU-b", "gw2": "GPU-a"}
+    result.stdout.fnmatch_lines(["seedshift: warning: 3 workers share 2 GPUs: *"])
 
 
 @pytest.mark.slow
