@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift import facts, pairs, store
+from pytest_seedshift import costs, facts, pairs, store
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.scores import SCORES, Estimate, Finding
@@ -67,6 +67,7 @@ class CaseRun:
     design: int
     certainty: float | None
     generated: int
+    """How many images were made for it in this run, in `seconds`; 0 where that is not known."""
     seconds: float
     device: str | None
     dtype: str | None
@@ -212,10 +213,11 @@ def _records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     if not isinstance(entries, list):
         notes.append(f"{file.name} has no list of cases")
         return []
+    known = costs.read(folder.path, notes) if entries else {}
     found: dict[str, CaseRun] = {}
     for place, entry in enumerate(entries):
         try:
-            record = _record(entry, folder.path)
+            record = _record({**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}, folder.path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             notes.append(f"case {place + 1} of {file.name} cannot be read ({type(error).__name__}: {error})")
         else:
@@ -274,8 +276,8 @@ def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
         images=int(entry.get("images") or 0),
         design=int(entry.get("design") or 0),
         certainty=None if entry.get("certainty") is None else float(entry["certainty"]),
-        generated=int(entry.get("generated") or 0),
-        seconds=float(entry.get("seconds") or 0.0),
+        generated=int(entry["generated"]),
+        seconds=float(entry["seconds"]),
         device=_text(entry.get("device")),
         dtype=_text(entry.get("dtype")),
         test=str(entry.get("test") or ""),

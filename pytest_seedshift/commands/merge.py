@@ -39,14 +39,15 @@ def run(options: argparse.Namespace) -> int:
     runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
     into = RunFolder(options.into)
     _check_target(into, runs)
-    merged = _join(runs)
+    notes: list[str] = []
+    merged = _join(runs, notes)
     if not merged.document["cases"]:
         raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
     try:
         into.prepare()
         with into.occupy():
             (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
-            notes = _take_samples(into, runs)
+            notes += _take_samples(into, runs)
             _take_pictures(into, runs)
             _take_facts(into, runs)
             _write(into, merged)
@@ -76,7 +77,7 @@ def _check_idle(folder: RunFolder, name: str) -> None:
         raise CommandError(f"{name}: cannot see whether a run still writes to it: {error.strerror}") from None
 
 
-def _join(runs: Sequence[Path]) -> Merged:
+def _join(runs: Sequence[Path], notes: list[str]) -> Merged:
     from pytest_seedshift import merging
 
     documents = []
@@ -84,7 +85,9 @@ def _join(runs: Sequence[Path]) -> Merged:
         folder = RunFolder(path)
         _check_idle(folder, str(path))
         try:
-            document = folder.read_document()
+            without: list[str] = []
+            document = folder.read_document(without)
+            notes += [f"warning: {path}: {each}" for each in without]
             merging.check(document)
         except (VerdictsError, merging.MergeError) as error:
             raise CommandError(f"{path}: {error}") from None

@@ -1,4 +1,4 @@
-"""The record of a case: what verdicts.json says of it, in built-in types only, so that it survives any transport.
+"""The record of a case: what verdicts.json and costs.json say of it, in built-in types that survive any transport.
 
 The format is public and stable; docs: README, "verdicts.json".
 """
@@ -22,8 +22,9 @@ Record: TypeAlias = dict[str, Any]
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     """The record of a case that was judged. The paths of its pictures are relative to the run folder.
 
-    But for `generated` and `seconds`, which tell of the way there, it depends on nothing but the case: not on where the
-    folder lies, nor on which cases have run before. So of the control it tells only what the verdict itself needs.
+    But for `generated` and `seconds`, which tell of the way there (see `costs`), it depends on nothing but the case:
+    not on where the folder lies, nor on which cases have run before. So of the control it tells only what the
+    verdict needs.
     """
     pictures = folder.picture_folder(result.case).relative_to(folder.path).as_posix()
     compares = any(finding.kind == "max_drop" for finding in result.findings)
