@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 from pytest_seedshift import cases, options
+from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
-from pytest_seedshift.names import CASE_FIXTURES, MARKER, PARAMETER, RESULT, SUITE
+from pytest_seedshift.names import BREAKING_RESULT, CASE_FIXTURES, MARKER, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from pytest_seedshift.options import Settings
     from pytest_seedshift.scores import Constraint
 
+Subject: TypeAlias = Case | Search
+"""What an item is about."""
+
 _SCORE_ARGUMENTS = ("top1", "top5", "clip")
+SUITE_TESTS = ("test_reliability", "test_breaking_point")
+"""The tests of the built-in suite, each in a file of its name."""
+
 _ARGUMENTS = ("models", "shifts", "magnitudes", "images", "exact", *_SCORE_ARGUMENTS)
 
 
@@ -48,20 +55,30 @@ class Request:
             raise pytest.UsageError(str(error)) from None
 
 
-def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | None, where: str) -> Request:
+def read_marker(
+    settings: Settings,
+    catalogue: Catalogue,
+    mark: pytest.Mark | None,
+    where: str,
+    *,
+    marker: str = MARKER,
+    arguments: Sequence[str] = _ARGUMENTS,
+) -> Request:
     """Lay a test's marker over the settings; `where` names the test in an error.
+
+    Another `marker` may take other `arguments`; what they mean is for its own reader.
 
     Raises:
         pytest.UsageError: an argument that the marker does not take, or a value that cannot be used.
     """
     if mark is None:
         return Request(settings, catalogue)
-    where = f"{where}: @pytest.mark.{MARKER}"
+    where = f"{where}: @pytest.mark.{marker}"
     if mark.args:
-        raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(_ARGUMENTS)}")
+        raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(arguments)}")
     for name in mark.kwargs:
-        if name not in _ARGUMENTS:
-            raise pytest.UsageError(f"{where}: {unknown('argument', name, _ARGUMENTS)}")
+        if name not in arguments:
+            raise pytest.UsageError(f"{where}: {unknown('argument', name, arguments)}")
     given = mark.kwargs
     changes: dict[str, Any] = {}
     if "models" in given:
@@ -121,14 +138,25 @@ def request_fixtures(item: pytest.Function) -> None:
 
 def case_of(item: pytest.Item) -> Case | None:
     """The case of an item; None for every other item."""
+    subject = subject_of(item)
+    return subject if isinstance(subject, Case) else None
+
+
+def subject_of(item: pytest.Item) -> Subject | None:
+    """What an item is about, a case or a search for a breaking point; None for every other item."""
     callspec = getattr(item, "callspec", None)
-    case = callspec.params.get(PARAMETER) if callspec is not None else None
-    return case if isinstance(case, Case) else None
+    subject = callspec.params.get(PARAMETER) if callspec is not None else None
+    return subject if isinstance(subject, (Case, Search)) else None
 
 
 def is_reliability(item: pytest.Item) -> bool:
     """Whether an item judges a case, or would if a model were named."""
     return RESULT in getattr(item, "fixturenames", ())
+
+
+def is_judged(item: pytest.Item) -> bool:
+    """Whether an item comes to a record: it judges a case, or searches for a breaking point."""
+    return is_reliability(item) or BREAKING_RESULT in getattr(item, "fixturenames", ())
 
 
 def suite_arguments(config: pytest.Config) -> list[str]:
@@ -138,12 +166,21 @@ def suite_arguments(config: pytest.Config) -> list[str]:
     return [argument for argument in config.args if argument.partition("::")[0] == SUITE]
 
 
-def suite_items(session: pytest.Session, selected: Iterable[str]) -> list[pytest.Item]:
-    """Collect the built-in suite; `selected` are node ids of which it must be (all of it where there are none)."""
-    path = Path(__file__).parent / "suite" / "test_reliability.py"
-    module = pytest.Module.from_parent(session, path=path, nodeid=SUITE)
-    items = [item for item in session.genitems(module) if isinstance(item, pytest.Item)]
+def suite_items(
+    session: pytest.Session, selected: Sequence[str], tests: Iterable[str] = ("test_reliability",)
+) -> list[pytest.Item]:
+    """Collect some tests of the built-in suite.
+
+    `selected` are node ids of which an item must be; where there are none, or only the suite's own, all of them are
+    meant. A test of the suite that is not among `tests` is collected where it is selected by its name.
+    """
     wanted = [argument for argument in selected if argument != SUITE]
+    named = [test for test in SUITE_TESTS if any(_test_of(argument) == test for argument in wanted)]
+    items = []
+    for test in dict.fromkeys([*tests, *named]):
+        path = Path(__file__).parent / "suite" / f"{test}.py"
+        module = pytest.Module.from_parent(session, path=path, nodeid=SUITE)
+        items += [item for item in session.genitems(module) if isinstance(item, pytest.Item)]
     for argument in wanted:
         if not any(_selects(argument, item) for item in items):
             raise pytest.UsageError(f"not found: {argument} (no such case in the built-in suite; see --collect-only)")
@@ -154,15 +191,21 @@ def suite_items(session: pytest.Session, selected: Iterable[str]) -> list[pytest
     return chosen
 
 
+def _test_of(argument: str) -> str:
+    """`test_reliability`, of `seedshift::test_reliability[…]`."""
+    return argument.partition("::")[2].partition("[")[0]
+
+
 def _selects(argument: str, item: pytest.Item) -> bool:
     return item.nodeid == argument or item.nodeid.startswith(f"{argument}[")
 
 
 def sort_by_model(items: list[pytest.Item]) -> None:
     """Bring reliability items into model-major order, so that few models are loaded; all others stay in place."""
-    places = [place for place, item in enumerate(items) if case_of(item)]
+    places = [place for place, item in enumerate(items) if subject_of(item)]
     ours = [items[place] for place in places]
-    order = {model: rank for rank, model in enumerate(dict.fromkeys(case.model for case in map(case_of, ours) if case))}
-    ours.sort(key=lambda item: order[case.model] if (case := case_of(item)) else 0)
+    models = dict.fromkeys(subject.model for subject in map(subject_of, ours) if subject)
+    order = {model: rank for rank, model in enumerate(models)}
+    ours.sort(key=lambda item: order[subject.model] if (subject := subject_of(item)) else 0)
     for place, item in zip(places, ours, strict=True):
         items[place] = item

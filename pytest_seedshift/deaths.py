@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift.breaking import records as searched
+from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
+    from pytest_seedshift.collection import Subject
     from pytest_seedshift.report.live import Board
     from pytest_seedshift.session import State
 
@@ -58,9 +60,14 @@ class Deaths:
             return
         report.when = "setup"
         if is_judged:
-            record = recorded.of_error(case, report.longrepr, crashitem)
-            report.seedshift = record  # type: ignore[attr-defined]
-            report.user_properties = recorded.properties(record)
+            if isinstance(case, Search):
+                record = searched.of_error(case, report.longrepr, crashitem)
+                report.seedshift_breaking = record  # type: ignore[attr-defined]
+                report.user_properties = searched.properties(record)
+            else:
+                record = recorded.of_error(case, report.longrepr, crashitem)
+                report.seedshift = record  # type: ignore[attr-defined]
+                report.user_properties = recorded.properties(record)
         self._unfinished = report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -88,7 +95,7 @@ class Deaths:
         if undone and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _reason(self, case: Case, worker: Any) -> str:
+    def _reason(self, case: Subject, worker: Any) -> str:
         name = worker.gateway.id
         last_words = self._board.last_words(name)
         if last_words is not None:

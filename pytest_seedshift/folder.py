@@ -136,7 +136,12 @@ class RunFolder:
             image: Tensor = pil_to_tensor(opened).float().div(255)
         return image
 
-    def write_verdicts(self, cases: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None) -> None:
+    def write_verdicts(
+        self,
+        cases: Sequence[Mapping[str, Any]],
+        about: Mapping[str, Any] | None = None,
+        breaking: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Write verdicts.json, whole or not at all: `{"version": 1, …, "cases": [...]}`, a stable public format.
 
         What the cases cost goes into a file beside it, see `costs`.
@@ -144,13 +149,16 @@ class RunFolder:
         Args:
             cases: their records, see `report.records`.
             about: what they are a part of, see `report.manifest`.
+            breaking: the records of searches for breaking points, see `breaking.form`; a list of its own, "breaking".
 
         Raises:
             OSError: one of them cannot be written.
         """
         document = {"version": VERDICTS_VERSION, **(about or {}), "cases": [costs.without(case) for case in cases]}
+        if breaking:
+            document["breaking"] = [costs.without(record) for record in breaking]
         text = json.dumps(document, indent=1, ensure_ascii=False)
-        costs.write(self.path, cases)
+        costs.write(self.path, [*cases, *breaking])
         partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
         try:
             partial.write_text(text + "\n", encoding="utf-8")
@@ -183,11 +191,20 @@ class RunFolder:
                 f"its {name} has the format {version}, this version reads {VERDICTS_VERSION}: "
                 f"{'upgrade pytest-seedshift' if version > VERDICTS_VERSION else 'run it anew'}"
             )
+        if not _are_records(document.get("breaking", [])):
+            raise VerdictsError(f"its {name} is damaged: breaking: not a list of records")
         cost = costs.read(self.path, [] if notes is None else notes)
-        return {
-            **document,
-            "cases": [{**case, **cost.get(str(case.get("test")), costs.UNKNOWN)} for case in document["cases"]],
+        with_costs = {
+            key: [{**record, **cost.get(str(record.get("test")), costs.UNKNOWN)} for record in document[key]]
+            for key in ("cases", "breaking")
+            if key in document
         }
+        return {**document, **with_costs}
+
+
+def all_records(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The records of a run's document: of its cases and of its searches for breaking points."""
+    return [*document["cases"], *document.get("breaking", ())]
 
 
 def _are_records(cases: object) -> bool:

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_seedshift import collection, shards
-from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
+    from pytest_seedshift.collection import Subject
     from pytest_seedshift.session import State
 
 
 class Grid:
-    """Hooks that note every item that judges a case, and deselect those of other shards.
+    """Hooks that note every item about a case or a breaking point, and deselect those of other shards.
 
     All other items stay: no verdict tells whether one of another shard has run.
     """
 
     def __init__(self, state: State) -> None:
-        self.items: list[tuple[pytest.Item, Case]] = []
+        self.items: list[tuple[pytest.Item, Subject]] = []
         """Those of all shards, in the order in which one session would run them."""
         self.models: tuple[str, ...] = ()
         """The models whose cases this session runs."""
@@ -33,7 +33,7 @@ class Grid:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Split what -k, -m and others have left: that is the same on every machine with the same command line."""
         self.items = [
-            (item, case) for item in items if collection.is_reliability(item) and (case := collection.case_of(item))
+            (item, subject) for item in items if collection.is_judged(item) and (subject := collection.subject_of(item))
         ]
         shard, others = self._state.settings.shard, frozenset[str]()
         if shard is not None and self.items:
@@ -44,7 +44,7 @@ class Grid:
                 if not self._state.worker:
                     raise
                 self._error = str(error)  # nobody would hear of a worker's usage error: make it the cases'
-        self.models = tuple(dict.fromkeys(case.model for item, case in self.items if item.nodeid not in others))
+        self.models = tuple(dict.fromkeys(subject.model for item, subject in self.items if item.nodeid not in others))
         if not others:
             return
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in others])
@@ -53,7 +53,7 @@ class Grid:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Run no case where it is not known which shard's it is."""
-        if self._error is not None and collection.is_reliability(item):
+        if self._error is not None and collection.is_judged(item):
             pytest.fail(self._error, pytrace=False)
 
     def note(self) -> str | None:
@@ -65,11 +65,11 @@ class Grid:
         return f"shard {shard}, by {self.split.by}: {own} of {len(self.items)} cases"
 
     def _split(self, shard: shards.Shard) -> shards.Split:
-        items, earlier = {item.nodeid: case for item, case in self.items}, self._state.settings.shard_by
+        items, earlier = {item.nodeid: subject for item, subject in self.items}, self._state.settings.shard_by
         try:
             if earlier is None:
                 return shards.split(items, shard.of)
-            costs = shards.costs(items, RunFolder(earlier).read_document()["cases"])
+            costs = shards.costs(items, all_records(RunFolder(earlier).read_document()))
             return shards.split(items, shard.of, costs, "the images and times of an earlier run")
         except VerdictsError as error:
             raise pytest.UsageError(f"--seedshift-shard-by={earlier}: {error}") from None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_seedshift import collection, options, workers
+from pytest_seedshift.breaking.collection import is_search
+from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
@@ -24,6 +26,7 @@ from pytest_seedshift.session import State
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.collection import Subject
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.report.html import HtmlReport
     from pytest_seedshift.results import CaseResult, Progress
@@ -54,12 +57,14 @@ class Hooks:
             self._state.on_load = lambda: board.post_load(self._state.worker)
         self._planned = False
         self._grid = Grid(self._state)
+        self.breaking = BreakingHooks(self._state, self._tick, self._rest, self._collect)
         collection.Request(self._state.settings, self._state.catalogue).cases()
 
     def register_others(self) -> None:
         """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
         config = self._state.config
         config.pluginmanager.register(self._grid, "seedshift-grid")
+        config.pluginmanager.register(self.breaking, "seedshift-breaking")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)
@@ -137,8 +142,8 @@ class Hooks:
         board = self._board
         if board is None:
             return
-        ours = _with_cases(session.items)
-        board.post_items({item.nodeid: (case, collection.is_reliability(item)) for item, case in ours})
+        ours = _with_subjects(session.items)
+        board.post_items({item.nodeid: (subject, collection.is_judged(item)) for item, subject in ours})
         if self._plans and board.plan() is None and not session.testsfailed:
             try:
                 made = plan.make(self._state, ours, note=self._grid.note())
@@ -158,16 +163,24 @@ class Hooks:
     # Collection --------------------------------------------------------------------------------------------------
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
-        """Make one item for each case of a test.
-
-        pytest would make a collection error of a UsageError here, so it is kept until the collection is complete.
-        """
+        """Make one item for each case of a test."""
         mark = metafunc.definition.get_closest_marker(MARKER)
-        try:
+
+        def make() -> None:
             request = collection.read_marker(
                 self._state.settings, self._state.catalogue, mark, metafunc.definition.nodeid
             )
             collection.parametrize(metafunc, request)
+
+        self._collect(metafunc, make)
+
+    def _collect(self, metafunc: pytest.Metafunc, make: Callable[[], None]) -> None:
+        """Make items.
+
+        pytest would make a collection error of a UsageError here, so it is kept until the collection is complete.
+        """
+        try:
+            make()
         except pytest.UsageError as error:
             if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's
                 metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])
@@ -188,9 +201,13 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the built-in suite where it is asked for or there is no other reliability test; sort by model."""
-        named = self._state.settings.models and not any(map(collection.is_reliability, items))
-        if self._suite_arguments or named:
-            items.extend(collection.suite_items(session, self._suite_arguments))
+        tests, settings = [], self._state.settings
+        if self._suite_arguments or (settings.models and not any(map(collection.is_judged, items))):
+            tests.append("test_reliability")
+        if settings.breaking_point and settings.models and not any(map(is_search, items)):
+            tests.append("test_breaking_point")
+        if tests:
+            items.extend(collection.suite_items(session, self._suite_arguments, tests))
         if self._usage_errors and not self._state.worker:
             raise self._usage_errors[0]
         collection.sort_by_model(items)
@@ -200,7 +217,7 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Before anything is generated: find the user's mistakes, say the plan; with --seedshift-plan stop there."""
-        ours = _with_cases(session.items)
+        ours = _with_subjects(session.items)
         if not ours or session.config.option.collectonly or session.testsfailed or self._state.worker:
             return None
         self._warn(self._state.check(item for item, _ in ours))
@@ -227,24 +244,28 @@ class Hooks:
         from pytest_seedshift import trial
 
         state = self._state
-        tick = self._terminal.tick if self._board is None else self._post
         result = _in_words(
-            lambda: trial.run(state.workbench, case, state.test(item, case), state.design(item, case), tick)
+            lambda: trial.run(state.workbench, case, state.test(item, case), state.design(item, case), self._tick)
         )
         item.stash[_RESULT] = result
         return result
 
-    def _post(self, progress: Progress) -> None:
-        if self._board is not None:
+    def _tick(self, progress: Progress) -> None:
+        if self._board is None:
+            self._terminal.tick(progress)
+        else:
             self._board.post(self._state.worker, progress)
+
+    def _rest(self) -> None:
+        if self._board is not None:
+            self._board.rest(self._state.worker)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Keep no samples of a case that has ended: pytest keeps its items until the end."""
         if item.stash.get(_RESULT, None) is not None:
             del item.stash[_RESULT]
-            if self._board is not None:
-                self._board.rest(self._state.worker)
+            self._rest()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -262,9 +283,9 @@ class Hooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put the case's record on its report, and its figures among JUnit's properties."""
         report = yield
-        case = collection.case_of(item)
-        if case is not None and call.excinfo is not None and _is_poison(call.excinfo.value):
-            self._end(item, case, report, call.excinfo.value)
+        case, subject = collection.case_of(item), collection.subject_of(item)
+        if subject is not None and call.excinfo is not None and _is_poison(call.excinfo.value):
+            self._end(item, subject, report, call.excinfo.value)
         if case is not None and collection.is_reliability(item):
             made = self._record(case, item, report)
             if made is not None:
@@ -274,7 +295,7 @@ class Hooks:
                     report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
         return report
 
-    def _end(self, item: pytest.Item, case: Case, report: pytest.TestReport, error: BaseException) -> None:
+    def _end(self, item: pytest.Item, case: Subject, report: pytest.TestReport, error: BaseException) -> None:
         """End this process: after such an error all that it does on the GPU would fail, every later case with it.
 
         A worker of pytest-xdist is replaced by a fresh one. Without workers the session ends.
@@ -301,8 +322,8 @@ class Hooks:
         return made
 
 
-def _with_cases(items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Case]]:
-    return [(item, case) for item in items if (case := collection.case_of(item))]
+def _with_subjects(items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Subject]]:
+    return [(item, subject) for item in items if (subject := collection.subject_of(item))]
 
 
 def _last_line(text: str) -> str:

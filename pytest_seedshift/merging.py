@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from pytest_seedshift.folder import VERDICTS_VERSION
+from pytest_seedshift.breaking.form import Record as _Search  # noqa: TC001  # pydantic reads it
+from pytest_seedshift.folder import VERDICTS_VERSION, all_records
 from pytest_seedshift.scores import SCORES
 
 Document: TypeAlias = dict[str, Any]
@@ -63,12 +64,12 @@ def join(runs: Sequence[Run]) -> Merged:
     records: dict[str, Document] = {}
     origins: dict[str, str] = {}
     for run in runs:
-        for record in run.document["cases"]:
+        for record in all_records(run.document):
             test = record["test"]
             if test not in grid:
                 differences.append(f"{run.name}: the case {record['id']} is not in its grid")
             elif test not in records or records[test]["verdict"] == "error":
-                records[test], origins[test] = record, run.name
+                records[test], origins[test] = dict(record), run.name
             elif record["verdict"] != "error" and (said := _disagree(records[test], record)):
                 differences.append(f"{record['id']}: {said[0]} in {origins[test]}, {said[1]} in {run.name}")
     if differences:
@@ -85,8 +86,11 @@ def join(runs: Sequence[Run]) -> Merged:
             name: models[name] for name in dict.fromkeys(entry["model"] for entry in grid.values()) if name in models
         },
         "grid": list(grid.values()),
-        "cases": [records[test] for test in grid if test in records],
+        "cases": [records[test] for test, entry in grid.items() if test in records and entry.get("kind") is None],
     }
+    searches = [records[test] for test, entry in grid.items() if test in records and entry.get("kind") == "breaking"]
+    if searches:
+        document["breaking"] = searches
     return Merged(document, missing, tuple(_notes(runs)) if missing else ())
 
 
@@ -148,7 +152,8 @@ def _disagree(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, st
         return [score["mean"] for _, score in sorted(record["scores"].items())]
 
     first, second = figures(one), figures(other)
-    same = (one["verdict"], one["images"], len(first)) == (other["verdict"], other["images"], len(second))
+    same = (one["verdict"], one["images"], one.get("at")) == (other["verdict"], other["images"], other.get("at"))
+    same = same and len(first) == len(second)
     if same and all(math.isclose(a, b, rel_tol=_SAME, abs_tol=_SAME) for a, b in zip(first, second, strict=True)):
         return None
     said = (f"{each['verdict']} after {each['images']} images" for each in (one, other))
@@ -273,6 +278,7 @@ class _Document(_Form):
     models: dict[str, _Model]
     grid: list[_Entry]
     cases: list[_Record]
+    breaking: list[_Search] = []
     shard: _Shard | None = None
 
 

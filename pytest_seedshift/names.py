@@ -8,6 +8,16 @@ MARKER_HELP = (
     "model, shift and magnitude, and fail it where the scores do not meet their thresholds. All arguments are optional."
 )
 
+BREAKING_MARKER = "breaking_point"
+BREAKING_MARKER_HELP = (
+    "breaking_point(models=…, shifts=…, signs=…, images=…, exact=…, min_breaking_point=…, top1=…, top5=…, clip=…): "
+    "make one item for each model, shift and sign, search for the smallest magnitude that fails, and fail the item "
+    "where that is below min_breaking_point. All arguments are optional."
+)
+
+BREAKING_RESULT = "breaking_point"
+"""The fixture that searches for a breaking point."""
+
 PARAMETER = "_seedshift_parameter"
 """The fixture that every item about a case or a model is parametrized by."""
 

@@ -99,6 +99,9 @@ OPTIONS = (
         "N",
     ),
     Option("exact", "flag", "off", "generate the whole design of each case, instead of stopping when it is decided"),
+    Option(
+        "breaking-point", "flag", "off", "also search each shift, in each direction, for the magnitude that breaks it"
+    ),
     Option("dir", "text", ".seedshift in the root folder", "run folder: samples, pictures, verdicts", "PATH"),
     Option("fresh", "flag", "off", "use no sample of earlier runs; the former store is set aside"),
     Option(
@@ -134,6 +137,7 @@ class Settings:
     dtype: str | None
     batch_size: int | None
     exact: bool
+    breaking_point: bool
     folder: Path
     fresh: bool
     keep_images: Literal["report", "all", "none"]
@@ -217,6 +221,7 @@ def resolve(config: pytest.Config) -> Settings:
         dtype=dtype,
         batch_size=number("batch-size"),
         exact=bool(values["exact"]),
+        breaking_point=bool(values["breaking-point"]),
         folder=path("dir") or config.rootpath / ".seedshift",
         fresh=bool(values["fresh"]),
         keep_images=_choice(text("keep-images") or "report", "keep-images"),

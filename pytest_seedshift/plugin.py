@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import options
-from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES
+from pytest_seedshift.names import (
+    BREAKING_MARKER,
+    BREAKING_MARKER_HELP,
+    BREAKING_RESULT,
+    CASE_FIXTURES,
+    MARKER,
+    MARKER_HELP,
+    MODEL_FIXTURES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from torch import Tensor
 
+    from pytest_seedshift.breaking.trial import BreakingPoint
     from pytest_seedshift.cases import Case
     from pytest_seedshift.hooks import Hooks
     from pytest_seedshift.models.base import TextToImage
@@ -51,6 +60,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Be ready from the start where a model or the built-in suite is named, or where cases may come from workers."""
     config.addinivalue_line("markers", MARKER_HELP)
+    config.addinivalue_line("markers", BREAKING_MARKER_HELP)
     named = options.is_named(config)
     distributes = config.getoption("dist", "no") != "no" or config.getoption("tx", None)
     if named or distributes or config.getoption("htmlpath", None):
@@ -59,6 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each case of a test that is about cases, by its marker or by a fixture."""
+    searches = metafunc.definition.get_closest_marker(BREAKING_MARKER) is not None
+    if searches or BREAKING_RESULT in metafunc.fixturenames:
+        _activate(metafunc.config).breaking.parametrize(metafunc)
+        return
     marked = metafunc.definition.get_closest_marker(MARKER) is not None
     if marked or not (CASE_FIXTURES | MODEL_FIXTURES).isdisjoint(metafunc.fixturenames):
         _activate(metafunc.config).parametrize(metafunc)
@@ -108,6 +122,12 @@ def seedshift_shift(seedshift_case: Case) -> Callable[..., Tensor]:
 def reliability(request: pytest.FixtureRequest, seedshift_case: Case) -> CaseResult:
     """The case's result: samples, scores with intervals, pictures, verdict. Making it is what takes the time."""
     return _activate(request.config).judge(request.node, seedshift_case)
+
+
+@pytest.fixture
+def breaking_point(request: pytest.FixtureRequest, _seedshift_parameter: Any) -> BreakingPoint:
+    """The breaking point of this item's model, shift and sign, with every magnitude that was looked at."""
+    return _activate(request.config).breaking.search(request.node, _seedshift_parameter)
 
 
 def _activate(config: pytest.Config) -> Hooks:

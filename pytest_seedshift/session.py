@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import collection, facts, options
+from pytest_seedshift.breaking import collection as searched
+from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
@@ -222,6 +224,10 @@ class State:
                 if judged:
                     self.constraints(item, case)
                 designs.append((case.model, self.request(item).settings.images if judged else None))
+            search = searched.search_of(item)
+            if search is not None:
+                asked.test_of(self, item, search)
+                designs.append((search.model, asked.request(self, item).base.settings.images))
         return self.check_ground(designs)
 
     def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> list[str]:

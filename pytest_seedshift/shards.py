@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
+    from pytest_seedshift.collection import Subject
 
 _MICROSECONDS = 1e6  # costs are whole numbers, so that their sums are the same in any order
 
@@ -57,7 +57,7 @@ def parse(text: str) -> Shard:
     return Shard(number, of)
 
 
-def split(items: Mapping[str, Case], of: int, history: Mapping[str, int] | None = None, by: str = "count") -> Split:
+def split(items: Mapping[str, Subject], of: int, history: Mapping[str, int] | None = None, by: str = "count") -> Split:
     """Split items into `of` shards of nearly equal cost.
 
     The order of the items has no say. Each shard is a stretch of one order, model by model, so that it loads few
@@ -88,7 +88,7 @@ def split(items: Mapping[str, Case], of: int, history: Mapping[str, int] | None 
     return Split(tuple(map(frozenset, parts)), by, digest)
 
 
-def costs(items: Mapping[str, Case], verdicts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def costs(items: Mapping[str, Subject], verdicts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """What each item will cost, by an earlier run: images of its verdict × time of an image of its model.
 
     A case that is not in the earlier run costs as much as the mean of those that are. Where the time of some model's

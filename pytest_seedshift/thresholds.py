@@ -14,6 +14,8 @@ of the unshifted case. In a table, a score takes a bare number, its minimum, or 
 
 `[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
 
+`min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking.bounds`.
+
 `[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited.
 """
 
@@ -31,6 +33,8 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_seedshift import documents, shifts
+from pytest_seedshift.breaking import bounds
+from pytest_seedshift.breaking.bounds import Bounds
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
 from pytest_seedshift.suggest import unknown
@@ -85,12 +89,15 @@ class Thresholds:
     models: dict[str, _Section]
     shipped: bool = False
     certainty: float = CERTAINTY
+    breaking: Bounds = field(default_factory=Bounds)
+    """The least breaking points."""
 
     @property
     def fingerprint(self) -> str:
         """Of all that is asked, of whichever case; the order of tables and the file's place have no part in it."""
         asked = {"": self.everywhere, **self.models}
-        return hashlib.sha256(repr((_sorted(asked), self.certainty)).encode()).hexdigest()[:16]
+        breaking = (sorted(self.breaking.by_place.items()),) if self.breaking.by_place else ()
+        return hashlib.sha256(repr((_sorted(asked), self.certainty, *breaking)).encode()).hexdigest()[:16]
 
     def constraints(self, case: Case, override: Mapping[str, Constraint] | None = None) -> tuple[Constraint, ...]:
         """What is asked of a case. `override` is what the test's marker asks; it stands above the file.
@@ -163,6 +170,10 @@ def _parse(
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
+    try:
+        document, breaking = bounds.take(document, source)
+    except bounds.BoundError as error:
+        raise ThresholdsError(str(error)) from None
     _table(document.get("models", {}), f"{source}: [models]")
     default = _constraints(_table(document.get("default", {}), f"{source}: [default]"), f"{source}: [default]")
     everywhere = _Section(default, _shift_tables(document.get("shift", {}), source, "shift"))
@@ -176,7 +187,8 @@ def _parse(
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
         models[name] = _Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
-    return Thresholds(source, everywhere, models, shipped, _certainty(document.get("verdict", {}), source))
+    certainty = _certainty(document.get("verdict", {}), source)
+    return Thresholds(source, everywhere, models, shipped, certainty, breaking)
 
 
 def _certainty(table: object, source: str) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from pytest_seedshift.breaking import records as searched
 from pytest_seedshift.report import records as recorded
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def to_xml(grid: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> byte
         name="pytest",
         errors=str(verdicts.count("error")),
         failures=str(verdicts.count("fail")),
-        skipped="0",
+        skipped=str(verdicts.count("measured")),
         tests=str(len(grid)),
         time=f"{sum(record['seconds'] for record in found if record is not None):.3f}",
     )
@@ -45,10 +46,11 @@ def _append(suite: ElementTree.Element, test: str, record: Record | None) -> Non
         ElementTree.SubElement(case, "error", message="no verdict: no run has judged this case").text = test
         return
     properties = ElementTree.SubElement(case, "properties")
-    for key, value in recorded.properties(record):
+    is_search = "probes" in record
+    for key, value in (searched if is_search else recorded).properties(record):
         ElementTree.SubElement(properties, "property", name=key, value=_legal(str(value)))
     if record["verdict"] != "pass":
-        kind = {"fail": "failure", "error": "error"}[record["verdict"]]
+        kind = {"fail": "failure", "error": "error", "measured": "skipped"}[record["verdict"]]
         reason = _legal(record["reason"])
         ElementTree.SubElement(case, kind, message=reason.partition("\n")[0]).text = reason
 

@@ -14,9 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.report import records
 from pytest_seedshift.report.plan import Plan
@@ -24,6 +26,7 @@ from pytest_seedshift.report.plan import Plan
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_seedshift.collection import Subject
     from pytest_seedshift.results import Progress
 
 _PLAN = "plan.json"
@@ -125,18 +128,20 @@ class Board:
         """What the verdicts will be a part of, once a worker has told it."""
         return self._read(self._folder / _MANIFEST)
 
-    def post_items(self, items: Mapping[str, tuple[Case, bool]]) -> None:
-        """Tell of each item, by node id, its case and whether it judges it. All workers have the same: one tells."""
+    def post_items(self, items: Mapping[str, tuple[Subject, bool]]) -> None:
+        """Tell of each item, by node id, what it is about and whether it judges that. All workers have the same."""
         if not (self._folder / _ITEMS).exists():
             told = {
-                nodeid: [case.model, case.shift, case.magnitude, judges] for nodeid, (case, judges) in items.items()
+                nodeid: [type(subject).__name__, *astuple(subject), judges]
+                for nodeid, (subject, judges) in items.items()
             }
             self._post(_ITEMS, told)
 
-    def items(self) -> dict[str, tuple[Case, bool]]:
-        """Of each item, by node id, its case and whether it judges it; empty before a worker has told."""
+    def items(self) -> dict[str, tuple[Subject, bool]]:
+        """Of each item, by node id, its case or search and whether it judges it; empty before a worker has told."""
         told = self._read(self._folder / _ITEMS) or {}
-        return {nodeid: (Case(*case), judges) for nodeid, (*case, judges) in told.items()}
+        kinds = {kind.__name__: kind for kind in (Case, Search)}
+        return {nodeid: (kinds[kind](*subject), judges) for nodeid, (kind, *subject, judges) in told.items()}
 
     def post_load(self, worker: str) -> None:
         """Tell that a model was loaded."""

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift.breaking import session as asked
+from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_seedshift.cases import Case
+    from pytest_seedshift.collection import Subject
     from pytest_seedshift.grid import Grid
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
@@ -63,7 +65,9 @@ def _model(state: State, model: str) -> dict[str, Any]:
     return {**made, "fingerprint": samples.model, "classifier": classifier, "clip": clip}
 
 
-def _entry(state: State, item: pytest.Item, case: Case) -> dict[str, Any]:
+def _entry(state: State, item: pytest.Item, case: Subject) -> dict[str, Any]:
+    if isinstance(case, Search):
+        return _search_entry(state, item, case)
     test, design = state.test(item, case), state.design(item, case)
     return {
         "id": case.id,
@@ -72,6 +76,25 @@ def _entry(state: State, item: pytest.Item, case: Case) -> dict[str, Any]:
         "shift": case.shift,
         "magnitude": case.magnitude,
         "asks": {name: bounds for each in test.constraints for name, bounds in _bounds(each).items()},
+        "exact": test.exact,
+        "images": test.size,
+        "design": _digest(design),
+    }
+
+
+def _search_entry(state: State, item: pytest.Item, search: Search) -> dict[str, Any]:
+    """A search's entry: its magnitude is where it ends; it asks for what each magnitude is held against, and more."""
+    test, design = asked.test_of(state, item, search), asked.design(state, item, search)
+    minimum = asked.minimum(state, item, search)
+    asks = {name: bound for each in test.constraints for name, bound in _bounds(each).items()}
+    return {
+        "id": search.id,
+        "test": item.nodeid,
+        "kind": "breaking",
+        "model": search.model,
+        "shift": search.shift,
+        "magnitude": search.magnitude,
+        "asks": asks if minimum is None else {**asks, "breaking point min": minimum},
         "exact": test.exact,
         "images": test.size,
         "design": _digest(design),

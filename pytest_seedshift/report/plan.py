@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_seedshift import collection
+from pytest_seedshift.breaking import seek
+from pytest_seedshift.breaking import session as asked
+from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.report import words
 from pytest_seedshift.store import StoreError
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.pairs import Pair
     from pytest_seedshift.session import State
     from pytest_seedshift.store import Pace
     from pytest_seedshift.verdict import SequentialTest
@@ -108,23 +113,23 @@ class Plan:
 
 def make(
     state: State,
-    items: Sequence[tuple[pytest.Item, Case]],
+    items: Sequence[tuple[pytest.Item, Subject]],
     *,
     measure: Literal["all", "first", "none"] = "none",
     note: str | None = None,
 ) -> Plan | None:
-    """The plan of some items; None where none of them judges a case.
+    """The plan of some items; None where none of them judges a case or searches for a breaking point.
 
     Args:
         state: the session's.
-        items: with their cases.
+        items: with their cases and searches.
         measure: whose pace is measured where it is not known: of "all" models, of the "first", or of "none".
         note: what else there is to say.
 
     Raises:
         pytest.UsageError: a model that cannot generate.
     """
-    judged = [(item, case) for item, case in items if collection.is_reliability(item)]
+    judged = [(item, case) for item, case in items if collection.is_judged(item)]
     if not judged:
         return None
     models = tuple(dict.fromkeys(case.model for _, case in judged))
@@ -157,31 +162,58 @@ def make(
     )
 
 
-def _measure(state: State, item: pytest.Item, case: Case, planned: Planned) -> Pace:
-    """Make what the case will make first anyway."""
+def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned) -> Pace:
+    """Make what the case will make first anyway, or a search's first probe."""
     from pytest_seedshift import trial
 
-    bench, design = state.workbench, state.design(item, case)
-    first = trial.opening(bench, case, state.test(item, case))
+    bench, (test, design) = state.workbench, _asked(state, item, subject)
+    case = subject.case(min(seek.COARSE, subject.steps)) if isinstance(subject, Search) else subject
+    first = trial.opening(bench, case, test)
     return bench.measure(case, design, first if bench.missing(case, design[:first]) else planned.expected)
 
 
 def _to_make(
-    judged: Sequence[tuple[pytest.Item, Case]], cases: Sequence[Planned]
-) -> dict[str, tuple[pytest.Item, Case, Planned]]:
+    judged: Sequence[tuple[pytest.Item, Subject]], cases: Sequence[Planned]
+) -> dict[str, tuple[pytest.Item, Subject, Planned]]:
     """By model, the first item for which images are to be generated."""
-    found: dict[str, tuple[pytest.Item, Case, Planned]] = {}
+    found: dict[str, tuple[pytest.Item, Subject, Planned]] = {}
     for (item, case), planned in zip(judged, cases, strict=True):
         if planned.to_make:
             found.setdefault(case.model, (item, case, planned))
     return found
 
 
-def _planned(state: State, item: pytest.Item, case: Case) -> Planned:
-    test, design = state.test(item, case), state.design(item, case)
+def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[SequentialTest, tuple[Pair, ...]]:
+    if isinstance(subject, Search):
+        return asked.test_of(state, item, subject), asked.design(state, item, subject)
+    return state.test(item, subject), state.design(item, subject)
+
+
+def _planned(state: State, item: pytest.Item, case: Subject) -> Planned:
+    test, design = _asked(state, item, case)
+    if isinstance(case, Search):
+        return _planned_search(state, item, case, test, design)
     expected = _expected(state, case, test)
     missing = state.workbench.missing(case, design[:expected])
     return Planned(item.nodeid, case.model, case.id, test.size, expected, expected - len(missing))
+
+
+def _planned_search(
+    state: State, item: pytest.Item, search: Search, test: SequentialTest, design: Sequence[Pair]
+) -> Planned:
+    """A search will take the magnitudes that were judged before, where its coarse sweep was; else a guess of them."""
+    bench = state.workbench
+    steps = {step: bench.visited(search.case(step), test.size) for step in range(1, search.steps + 1)}
+    coarse = [*range(seek.COARSE, search.steps, seek.COARSE), search.steps]
+    most = seek.budget(search.steps, test.size)
+    if any(steps[step] is None for step in coarse):
+        nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
+        each = test.size if test.exact else test.forecast(nothing, nothing).images
+        return Planned(item.nodeid, search.model, search.id, most, min((len(coarse) + 4) * each, most), 0)
+    known = {step: images for step, images in steps.items() if images is not None}
+    lacking = sum(len(bench.missing(search.case(step), design[:images])) for step, images in known.items())
+    expected = min(sum(known.values()), most)
+    return Planned(item.nodeid, search.model, search.id, most, expected, max(expected - lacking, 0))
 
 
 def _expected(state: State, case: Case, test: SequentialTest) -> int:

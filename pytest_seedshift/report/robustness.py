@@ -34,7 +34,7 @@ class RobustnessReport:
 
     def pytest_sessionfinish(self) -> None:
         """Write run.json and the report, after verdicts.json and before pytest-html's page."""
-        if not self._terminal.records:
+        if not self._terminal.records and not self._terminal.searches.records:
             return
         state = self._state
         found = facts.gather(

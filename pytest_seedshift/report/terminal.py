@@ -11,6 +11,7 @@ from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
 from pytest_seedshift.report.live import LiveLine
 from pytest_seedshift.report.outlook import Outlook
+from pytest_seedshift.report.searches import SearchLines
 from pytest_seedshift.report.table import table
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class TerminalReport:
 
     def __init__(self, state: State) -> None:
         self.records: list[Record] = []
+        self.searches = SearchLines()
+        """The records of searches for breaking points."""
+        self.gaps: Sequence[str] = ()
+        """The table of the models' robustness, once it is known."""
         self.manifest: dict[str, Any] = {}
         """What they are a part of, as soon as that is known."""
         self._state = state
@@ -70,6 +75,8 @@ class TerminalReport:
         self, report: pytest.TestReport, config: pytest.Config
     ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
         """A case gets a line of its own instead of a dot; with -v its figures stand behind pytest's word."""
+        if hasattr(report, "seedshift_breaking") and not hasattr(report, "wasxfail"):
+            return self.searches.status(report, config.get_verbosity())
         record = getattr(report, "seedshift", None)
         if record is None or hasattr(report, "wasxfail") or report.outcome == "skipped":
             return None
@@ -93,30 +100,42 @@ class TerminalReport:
                 reporter = self._reporter
                 if reporter is not None and reporter.verbosity == 0:
                     self._write_case(reporter, report, record)
+            record = getattr(report, "seedshift_breaking", None)
+            if record is not None:
+                self.searches.records.append(record)
+                self._outlook.finish(record)
+                reporter = self._reporter
+                if reporter is not None and reporter.verbosity == 0:
+                    self._begin_line(reporter, report)
+                    self.searches.write(reporter, record)
+                    self._end_line(reporter)
             yield
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write verdicts.json, whatever ended the session: what was measured is never lost."""
-        if self.records:
+        if self.records or self.searches.records:
             try:
                 places = {entry["test"]: place for place, entry in enumerate(self.manifest.get("grid", ()))}
-                ordered = sorted(self.records, key=lambda record: places.get(record["test"], len(places)))
-                self._state.folder.write_verdicts(ordered, self.manifest)
+                ordered, searched = (
+                    sorted(records, key=lambda record: places.get(record["test"], len(places)))
+                    for records in (self.records, self.searches.records)
+                )
+                self._state.folder.write_verdicts(ordered, self.manifest, searched)
             except OSError as error:
                 file = words.relative(str(self._state.folder.verdicts_file))
                 self.write([f"seedshift: {file} cannot be written: {error.strerror}; samples are safe"], always=True)
                 session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The table of shifts × magnitudes."""
-        if not self.records:
+        """The table of shifts × magnitudes, breaking points, robustness."""
+        if not self.records and not self.searches.records:
             return
         terminalreporter.section("seedshift", "=")
         for model in recorded.models(self.records):
             for line in table([record for record in self.records if record["model"] == model]):
                 terminalreporter.write_line(line)
-        for line in self._closing_lines():
+        for line in (*self.searches.table(), *self.gaps, *self._closing_lines()):
             terminalreporter.write_line(line)
 
     # -------------------------------------------------------------------------------------------------------------
@@ -127,17 +146,24 @@ class TerminalReport:
         return plugin
 
     def _write_case(self, reporter: pytest.TerminalReporter, report: pytest.TestReport, record: Record) -> None:
+        case = recorded.case_of(record)
+        self._begin_line(reporter, report)
+        reporter.write(f"{case.model} {case.describe():<18} {words.figures(record)}  ")
+        reporter.write(_MARKS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
+        reporter.write(f"  {words.count(record['images'], 'image')}" if record["images"] else "")
+        self._end_line(reporter)
+
+    def _begin_line(self, reporter: pytest.TerminalReporter, report: pytest.TestReport) -> None:
         # pytest writes a file's name once and then its dots behind it. Ours are lines below it.
         file = report.nodeid.partition("::")[0]
         if file != self._file:
             self._file = file
             reporter.write("\n")
-        case, total = recorded.case_of(record), self._outlook.cases
-        place = f"{len(self.records):>{len(str(total))}}/{total}" if total else f"{len(self.records)}"
+        total, ended = self._outlook.cases, len(self.records) + len(self.searches.records)
+        reporter.write(f"  {ended:>{len(str(total))}}/{total} " if total else f"  {ended} ")
+
+    def _end_line(self, reporter: pytest.TerminalReporter) -> None:
         left = self._outlook.now([])[1]
-        reporter.write(f"  {place} {case.model} {case.describe():<18} {words.figures(record)}  ")
-        reporter.write(_MARKS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
-        reporter.write(f"  {words.count(record['images'], 'image')}" if record["images"] else "")
         reporter.write(f"  about {words.duration(left)} left\n" if left else "\n")
 
     def _closing_lines(self) -> list[str]:
@@ -152,6 +178,7 @@ class TerminalReport:
             + f" · {images} of {sum(record['design'] for record in self.records)} images looked at, "
             f"{generated} generated{pace}"
         ]
+        lines = [*(lines if self.records else []), *self.searches.closing()]
         if self._outlook.to_come:
             lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run; what was made is kept")
         loads = self._state.loads

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
+    from pytest_seedshift.collection import Subject
     from pytest_seedshift.report.records import Record
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scores import Estimate, Finding
@@ -152,7 +152,7 @@ def relative(path: str) -> str:
     return os.path.relpath(path) if Path(path).is_absolute() and Path(path).is_relative_to(Path.cwd()) else path
 
 
-def death(case: Case, worker: str, cause: str, samples: str) -> str:
+def death(case: Subject, worker: str, cause: str, samples: str) -> str:
     """Why there is no verdict about a case whose worker has died."""
     how = f" ({cause})" if cause else ""
     return (
@@ -161,7 +161,7 @@ def death(case: Case, worker: str, cause: str, samples: str) -> str:
     )
 
 
-def poisoned(case: Case, error: BaseException, samples: str) -> str:
+def poisoned(case: Subject, error: BaseException, samples: str) -> str:
     """Why a process ends after a CUDA error."""
     return (
         f"{case.model}, {case.describe()}: no verdict, because of a CUDA error: {first_line(error)}. After it nothing "

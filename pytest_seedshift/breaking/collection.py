@@ -1,0 +1,116 @@
+"""From tests to items: the `breaking_point` marker, and parametrization over searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_seedshift import collection
+from pytest_seedshift.breaking import bounds, searches
+from pytest_seedshift.breaking.searches import Search
+from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, PARAMETER, RESULT
+
+if TYPE_CHECKING:
+    from pytest_seedshift.collection import Request
+    from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.options import Settings
+
+_ARGUMENTS = ("models", "shifts", "signs", "images", "exact", bounds.KEY, "top1", "top5", "clip")
+_SIGNS = {"+": 1, "-": -1, "1": 1, "-1": -1, "+1": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What a test asks for: settings and constraints as of any test about cases, the signs, and its own bound."""
+
+    base: Request
+    signs: tuple[int, ...]
+    minimum: float | None = None
+
+    def searches(self) -> list[Search]:
+        """The searches of the test.
+
+        Raises:
+            pytest.UsageError: an unknown model, or a shift without a meaning.
+        """
+        settings = self.base.settings
+        self.base.cases(models_only=True)
+        try:
+            return searches.grid(settings.models, settings.shifts, self.signs)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | None, where: str) -> SearchRequest:
+    """Lay a test's marker over the settings; `where` names the test in an error.
+
+    The signs, where the marker names none, are those of the magnitudes that the settings name.
+
+    Raises:
+        pytest.UsageError: an argument that the marker does not take, or a value that cannot be used.
+    """
+    signs = tuple(sign for sign in (1, -1) if any(at * sign > 0 for at in settings.magnitudes)) or (1, -1)
+    if mark is None:
+        return SearchRequest(collection.Request(settings, catalogue), signs)
+    base = collection.read_marker(settings, catalogue, mark, where, marker=BREAKING_MARKER, arguments=_ARGUMENTS)
+    place = f"{where}: @pytest.mark.{BREAKING_MARKER}"
+    if "signs" in mark.kwargs:
+        signs = _signs(mark.kwargs["signs"], place)
+    minimum = None
+    if mark.kwargs.get(bounds.KEY) is not None:
+        try:
+            minimum = bounds.check(mark.kwargs[bounds.KEY], place)
+        except bounds.BoundError as error:
+            raise pytest.UsageError(str(error)) from None
+    return SearchRequest(base, signs, minimum)
+
+
+def _signs(given: object, where: str) -> tuple[int, ...]:
+    listed: Iterable[object] = given if isinstance(given, (list, tuple)) else [given]
+    texts = [str(each) for each in listed]
+    unknown = [text for text in texts if text not in _SIGNS]
+    if unknown or not texts:
+        raise pytest.UsageError(f"{where} signs={given!r}: give '+', '-' or both, such as ['+', '-']")
+    return tuple(dict.fromkeys(_SIGNS[text] for text in texts))
+
+
+def parametrize(metafunc: pytest.Metafunc, request: SearchRequest) -> None:
+    """Make one item for each search; where no model is named, one that is skipped and says how to name one.
+
+    Raises:
+        pytest.UsageError: the test is about cases too.
+    """
+    if metafunc.definition.get_closest_marker(MARKER) is not None or RESULT in metafunc.fixturenames:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: a test is about a case ({MARKER}) or about a breaking point "
+            f"({BREAKING_MARKER}), not both: make it two tests"
+        )
+    found = request.searches()
+    if PARAMETER not in metafunc.fixturenames:
+        metafunc.fixturenames.append(PARAMETER)
+    if found:
+        metafunc.parametrize(PARAMETER, found, indirect=True, ids=[search.id for search in found])
+    else:
+        reason = "no model to test: give --seedshift-model=NAME"
+        parameters = [pytest.param(None, id="no-model", marks=pytest.mark.skip(reason=reason))]
+        metafunc.parametrize(PARAMETER, parameters, indirect=True)
+
+
+def request_fixtures(item: pytest.Function) -> None:
+    """Let a marked item use the fixture that searches. Its function need not ask for it."""
+    item.fixturenames.extend(name for name in (PARAMETER, BREAKING_RESULT) if name not in item.fixturenames)
+
+
+def search_of(item: pytest.Item) -> Search | None:
+    """The search of an item; None for every other item."""
+    callspec = getattr(item, "callspec", None)
+    search = callspec.params.get(PARAMETER) if callspec is not None else None
+    return search if isinstance(search, Search) else None
+
+
+def is_search(item: pytest.Item) -> bool:
+    """Whether an item searches for a breaking point, or would if a model were named."""
+    return BREAKING_RESULT in getattr(item, "fixturenames", ())

@@ -1,0 +1,86 @@
+"""The record of a search: what verdicts.json says of it, in a list of its own, "breaking"; docs: README."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Score(_Form):
+    """A score's mean at a probe with its interval."""
+
+    mean: _Number
+    low: _Number
+    high: _Number
+
+
+class Probe(_Form):
+    """A magnitude that was looked at."""
+
+    magnitude: _Number
+    holds: bool
+    clear: bool | None
+    """Whether another draw of pairs would surely (95 %) say the same."""
+    images: int
+    scores: dict[str, Score]
+    broken: str
+    """The bound that is broken, such as `top-1 0.41 < 0.60`; empty where none is."""
+
+
+class Record(_Form):
+    """A search and what it found. Magnitudes are signed."""
+
+    id: str
+    test: str
+    model: str
+    shift: str
+    magnitude: _Number
+    """Where the search ends: the last magnitude of its sign at which the shift has a meaning, ±1 at most."""
+    verdict: Literal["pass", "fail", "measured", "error"]
+    reason: str
+    at: _Number | None
+    """The smallest magnitude that fails: 0 without any shift, None where none fails."""
+    holds_at: _Number | None
+    low: _Number | None
+    """Up to here every probe is clear of its bounds."""
+    high: _Number | None
+    """Here a bound is clearly broken; None where that is nowhere."""
+    recovers: list[_Number]
+    """Magnitudes beyond `at` at which the model holds again."""
+    relapses: list[_Number]
+    """Magnitudes beyond the first of these at which it fails again."""
+    within_budget: bool
+    minimum: _Number | None
+    """The least breaking point that was asked for, without its sign."""
+    probes: list[Probe]
+    images: int
+    scan: int
+    """How many images a scan in steps of 0.02 on the whole design would take."""
+    design: int
+    certainty: float | None
+    generated: int = 0
+    seconds: float = 0.0
+    device: str | None
+    dtype: str | None
+
+    @property
+    def shifted(self) -> list[Probe]:
+        """The probes without the control."""
+        return [probe for probe in self.probes if probe.magnitude]
+
+    @property
+    def sign(self) -> str:
+        """`+` or `-`."""
+        return "-" if self.magnitude < 0 else "+"
+
+
+def built_in(record: Record) -> dict[str, Any]:
+    """A record in built-in types, with the (empty) scores by which those who look at all records tell it."""
+    return {**record.model_dump(), "scores": {}}

@@ -1,0 +1,124 @@
+"""The hooks of tests that search for a breaking point: collect them, run them, put their records on the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_seedshift.breaking import collection, form, records, session, words
+from pytest_seedshift.cases import CaseError
+from pytest_seedshift.names import BREAKING_MARKER as MARKER
+from pytest_seedshift.report import anchors
+
+if TYPE_CHECKING:
+    from pytest_seedshift.breaking.searches import Search
+    from pytest_seedshift.breaking.trial import BreakingPoint
+    from pytest_seedshift.results import OnProgress
+    from pytest_seedshift.session import State
+
+_RESULT = pytest.StashKey["BreakingPoint | None"]()
+
+
+class BreakingHooks:
+    """Registered beside those of cases, with which it shares the state of the session."""
+
+    def __init__(
+        self,
+        state: State,
+        progress: OnProgress,
+        rest: Callable[[], None],
+        collect: Callable[[pytest.Metafunc, Callable[[], None]], None],
+    ) -> None:
+        """`progress` hears of each batch, `rest` of the end of a search; `collect` keeps the user's mistakes."""
+        self._state = state
+        self._progress = progress
+        self._rest = rest
+        self._collect = collect
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Make one item for each search of a test."""
+        mark, where = metafunc.definition.get_closest_marker(MARKER), metafunc.definition.nodeid
+
+        def make() -> None:
+            request = collection.read_marker(self._state.settings, self._state.catalogue, mark, where)
+            collection.parametrize(metafunc, request)
+
+        self._collect(metafunc, make)
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """The marker alone makes an item search."""
+        if isinstance(item, pytest.Function) and item.get_closest_marker(MARKER):
+            collection.request_fixtures(item)
+
+    def search(self, item: pytest.Item, search: Search) -> BreakingPoint:
+        """Search; the result stays with the item for its report."""
+        from pytest_seedshift.breaking import trial
+
+        state = self._state
+        try:
+            test, design = session.test_of(state, item, search), session.design(state, item, search)
+            minimum = session.minimum(state, item, search)
+            result = trial.run(state.workbench, search, test, design, minimum, self._progress)
+        except (CaseError, pytest.UsageError) as error:
+            reason = str(error)
+        else:
+            item.stash[_RESULT] = result
+            return result
+        pytest.fail(reason, pytrace=False)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """After the test's own assertions, assert the bound of a test that is marked `breaking_point`.
+
+        A search without a bound has measured something and checked nothing: it is skipped with what it has found.
+        """
+        outcome = yield
+        result = pyfuncitem.stash.get(_RESULT, None)
+        if result is not None and pyfuncitem.get_closest_marker(MARKER):
+            record = form.Record.model_validate(records.of_result(result, pyfuncitem.nodeid))
+            if record.verdict == "fail":
+                page = anchors.link(self._state.report, record.id)
+                pytest.fail(f"{record.reason}\n    report: {page}", pytrace=False)
+            if record.verdict == "measured":
+                pytest.skip(words.measured(record))
+        return outcome
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Keep no samples of a search that has ended."""
+        if item.stash.get(_RESULT, None) is not None:
+            del item.stash[_RESULT]
+            self._rest()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the search's record on its report, and its figures among JUnit's properties."""
+        report = yield
+        search = collection.search_of(item)
+        if search is not None and collection.is_search(item):
+            made = self._record(search, item, report)
+            if made is not None:
+                item.user_properties.extend(records.properties(made))
+                report.seedshift_breaking = made  # type: ignore[attr-defined]
+                if item.stash.get(_RESULT, None) is not None:
+                    report.seedshift_model = asdict(self._state.facts(search.model))  # type: ignore[attr-defined]
+        return report
+
+    @staticmethod
+    def _record(search: Search, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any] | None:
+        result = item.stash.get(_RESULT, None)
+        if report.failed and (report.when == "setup" or (report.when == "call" and result is None)):
+            return records.of_error(search, report.longreprtext, item.nodeid)
+        if report.when != "call" or result is None:
+            return None
+        made = records.of_result(result, item.nodeid)
+        if report.failed and made["verdict"] != "fail":
+            lines = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+            said = lines[0].removeprefix("E").strip() if lines else report.longreprtext.partition("\n")[0]
+            made |= {"verdict": "fail", "reason": f"{made['reason']}; the test's own assertion: {said}"}
+        return made

@@ -1,0 +1,51 @@
+"""What a test with a breaking point asks for: its marker over the settings, its constraints, its bound, its design."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_seedshift.breaking import collection
+from pytest_seedshift.names import BREAKING_MARKER
+
+if TYPE_CHECKING:
+    from pytest_seedshift.breaking.searches import Search
+    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.session import State
+    from pytest_seedshift.verdict import SequentialTest
+
+
+def request(state: State, item: pytest.Item) -> collection.SearchRequest:
+    """What the item's test asks for."""
+    mark = item.get_closest_marker(BREAKING_MARKER)
+    return collection.read_marker(state.settings, state.catalogue, mark, item.nodeid)
+
+
+def design(state: State, item: pytest.Item, search: Search) -> tuple[Pair, ...]:
+    """The pairs that every magnitude of a search is judged on."""
+    return state.catalogue.design(search.model, request(state, item).base.settings.images)
+
+
+def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:
+    """What decides about every magnitude of a search.
+
+    Raises:
+        pytest.UsageError: nothing is asked of the shift's cases.
+    """
+    from pytest_seedshift.verdict import SequentialTest
+
+    base = request(state, item).base
+    try:
+        constraints = state.thresholds.constraints(search.asked, base.constraints)
+    except ValueError as error:
+        raise pytest.UsageError(str(error).replace(search.asked.id, search.id)) from None
+    return SequentialTest(
+        constraints, len(design(state, item, search)), state.thresholds.certainty, base.settings.exact
+    )
+
+
+def minimum(state: State, item: pytest.Item, search: Search) -> float | None:
+    """The least breaking point that is asked for; None where nothing is."""
+    asked = request(state, item).minimum
+    return state.thresholds.breaking.minimum(search.model, search.shift) if asked is None else asked

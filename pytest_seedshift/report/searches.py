@@ -1,0 +1,73 @@
+"""The terminal's part of breaking points: a line a search, the table, the count at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.report import words
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_seedshift.report.records import Record
+
+_WORDS = {"pass": "pass", "fail": "FAIL", "error": "ERROR", "measured": "measured"}
+_COLOURS = {"pass": "green", "fail": "red", "error": "red", "measured": "yellow"}
+
+
+class SearchLines:
+    """The records of searches in the order in which they ended, and what the terminal says of them."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def status(
+        self, report: pytest.TestReport, verbosity: int
+    ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
+        """A search gets a line of its own instead of a letter; with -v what it found stands behind pytest's word."""
+        category = "error" if report.failed and report.when != "call" else report.outcome
+        word = {"passed": "PASSED", "failed": "FAILED", "error": "ERROR", "skipped": "MEASURED"}[category]
+        letter = {"passed": ".", "failed": "F", "error": "E", "skipped": "s"}[category] if verbosity < 0 else ""
+        if verbosity > 0:
+            word = f"{word} {_line(vars(report)['seedshift_breaking'])}"
+        colour = {"passed": "green", "skipped": "yellow"}.get(category, "red")
+        return category, letter, (word, {colour: True})
+
+    def write(self, reporter: pytest.TerminalReporter, record: Record) -> None:
+        """The line of a search that has ended."""
+        sign = "-" if record["magnitude"] < 0 else "+"
+        name = f"{record['model']} {record['shift']} breaking {sign}"
+        reporter.write(f"{name}  {_line(record)}  ")
+        reporter.write(_WORDS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
+        reporter.write(f"  {words.count(record['images'], 'image')}" if record["images"] else "")
+
+    def table(self) -> list[str]:
+        """All breaking points."""
+        if not self.records:
+            return []
+        from pytest_seedshift.breaking import form
+        from pytest_seedshift.breaking import words as told
+
+        return told.table([form.Record.model_validate(record) for record in self.records])
+
+    def closing(self) -> list[str]:
+        """How many there are, and what they took."""
+        if not self.records:
+            return []
+        verdicts = [record["verdict"] for record in self.records]
+        counts = {"pass": "pass", "fail": "fail", "measured": "measured only", "error": "cannot be judged"}
+        said = ", ".join(f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts)
+        images, scan, generated = (
+            sum(record[key] for record in self.records) for key in ("images", "scan", "generated")
+        )
+        return [
+            f"{words.count(len(self.records), 'breaking point')}: {said} · {images} images looked at, {generated} "
+            f"generated; scans would take {scan}"
+        ]
+
+
+def _line(record: Record) -> str:
+    from pytest_seedshift.breaking import form
+    from pytest_seedshift.breaking import words as told
+
+    return told.line(form.Record.model_validate(record))
