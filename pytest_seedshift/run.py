@@ -13,7 +13,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pytest_seedshift import costs, facts, pairs, store
+from pytest_seedshift.breaking.form import Record as Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.scores import SCORES, Estimate, Finding
@@ -115,21 +118,26 @@ class Run:
     """Of each session that the folder holds; of one, unless several were merged."""
     notes: tuple[str, ...]
     """What is missing, in words."""
+    breaking: tuple[Search, ...] = ()
+    """The searches for breaking points."""
 
     @property
     def models(self) -> list[str]:
         """The models, in their order."""
-        return list(dict.fromkeys(each.case.model for each in self.cases))
+        return list(dict.fromkeys((*(each.case.model for each in self.cases), *(each.model for each in self.breaking))))
 
     @property
     def shifts(self) -> list[str]:
         """The shifts, in their order, without the control's "none"."""
-        return list(dict.fromkeys(each.case.shift for each in self.cases if not each.case.is_control))
+        of_cases = (each.case.shift for each in self.cases if not each.case.is_control)
+        return list(dict.fromkeys((*of_cases, *(each.shift for each in self.breaking))))
 
     @property
     def scores(self) -> list[str]:
         """The scores that were measured, in the order of `SCORES`."""
-        return [score for score in SCORES if any(score in each.scores for each in self.cases)]
+        found = {score for each in self.cases for score in each.scores}
+        found |= {score for search in self.breaking for probe in search.probes for score in probe.scores}
+        return [score for score in SCORES if score in found]
 
     def of(self, model: str) -> list[CaseRun]:
         """A model's cases."""
@@ -158,13 +166,13 @@ def load(path: Path) -> Run:
         raise RunError(f"{path} is not a folder: give a run folder, such as .seedshift")
     notes: list[str] = []
     document = _document(folder, notes)
-    records = _records(document, folder, notes)
+    records, searches = _records(document, folder, notes), _searches(document, folder, notes)
     known = _with_head(facts.read(folder, notes), document)
     contents = None
     try:
         contents = store.read(folder.samples_file, {each.case.model for each in records} if records else None)
     except StoreError as error:
-        if not records:
+        if not records and not searches:
             raise RunError(
                 f"{path} holds no run that can be read: {'; '.join([*notes, str(error)])}. Give the folder that a run "
                 "wrote to (--seedshift-dir, by default .seedshift), or run pytest --seedshift-model=NAME first"
@@ -173,15 +181,15 @@ def load(path: Path) -> Run:
     if contents is not None:
         if contents.broken:
             notes.append(f"{contents.broken} rows of {folder.samples_file.name} are damaged and left out")
-        if not records:
+        if not records and not searches:
             records = _unfinished(contents)
-        if not records:
+        if not records and not searches:
             raise RunError(f"{path} holds no run: no verdict and no sample was written to it. Run pytest first")
         records = _with_samples(records, contents, known, folder, notes)
     lost = sum(each.lost for case in records for each in case.samples)
     if lost:
         notes.append(f"{lost} pictures that the run kept are not in the folder: their places say so")
-    return Run(path, tuple(_sorted(records)), known, tuple(notes))
+    return Run(path, tuple(_sorted(records)), known, tuple(notes), searches)
 
 
 # verdicts.json ---------------------------------------------------------------------------------------------------
@@ -223,11 +231,38 @@ def _records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
         else:
             found[record.id] = record  # two tests may judge one case: the last word counts
     grid = document.get("grid")
-    planned = [str(each.get("id")) for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
+    entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
+    planned = [str(each.get("id")) for each in entries if each.get("kind") is None]
     without = [each for each in dict.fromkeys(planned) if each not in found]
     if found and without:
         notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {_some(without)}")
     return list(found.values())
+
+
+def _searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:
+    """The records of searches for breaking points; what cannot be read is told in `notes`."""
+    entries, file = document.get("breaking", []), folder.verdicts_file
+    if not isinstance(entries, list):
+        notes.append(f"{file.name} has no list of breaking points")
+        return ()
+    unread: list[str] = []  # told with the cases
+    known = costs.read(folder.path, unread) if entries else {}
+    found: dict[str, Search] = {}
+    for place, entry in enumerate(entries):
+        try:
+            search = Search.model_validate({**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)})
+        except (ValidationError, TypeError, AttributeError) as error:
+            said = str(error).replace("\n", " ")
+            notes.append(f"breaking point {place + 1} of {file.name} cannot be read ({type(error).__name__}: {said})")
+        else:
+            found[search.id] = search
+    grid = document.get("grid")
+    entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
+    planned = {str(each.get("id")): None for each in entries if each.get("kind") == "breaking"}
+    without = [each for each in planned if each not in found]
+    if without:
+        notes.append(f"{len(without)} of the {len(planned)} breaking points have no verdict: {_some(without)}")
+    return tuple(found.values())
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

@@ -6,6 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+CLEAR = 0.95
+"""The certainty of the intervals by which a probe is called clear of its bounds.
+
+Less than that of verdicts: a verdict is reached as soon as it is certain enough about the design, and then the interval
+for all possible pairs, which has two ends, is never clear of the bound at that same certainty.
+"""
+
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 

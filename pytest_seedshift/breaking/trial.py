@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_seedshift import trial, verdict
+from pytest_seedshift.breaking.form import CLEAR
 from pytest_seedshift.breaking.seek import Found, Probe, seek
 from pytest_seedshift.scores import SCORES
 
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.scores import Constraint, Estimate, Finding
     from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
-
-CLEAR = 0.95
-"""The certainty of the intervals by which a probe is called clear of its bounds.
-
-Less than that of verdicts: a verdict is reached as soon as it is certain enough about the design, and then the interval
-for all possible pairs, which has two ends, is never clear of the bound at that same certainty.
-"""
 
 
 @dataclass(frozen=True, slots=True)

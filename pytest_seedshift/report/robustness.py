@@ -61,7 +61,10 @@ class RobustnessReport:
             )
 
     def _write(self) -> None:
-        from pytest_seedshift.report import page
+        from pytest_seedshift.report import gaps, page
+        from pytest_seedshift.run import load
 
-        page.write(self._state.folder.path, self._state.report)
+        run = load(self._state.folder.path)
+        self._terminal.gaps = gaps.lines(run)
+        page.write(self._state.folder.path, self._state.report, run)
         self._terminal.page = words.relative(str(self._state.report))

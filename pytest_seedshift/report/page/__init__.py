@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from pytest_seedshift import run as runs
 from pytest_seedshift.report.anchors import slug
-from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, verdicts
+from pytest_seedshift.report.page import breaking, cases, classes, curves, facts, gaps, growth, heat, verdicts
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
@@ -34,6 +34,8 @@ SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
     heat.build,
     curves.build,
+    breaking.build,
+    gaps.build,
     cases.build,
     growth.build,
     classes.build,
@@ -41,12 +43,13 @@ SECTIONS: tuple[Builder, ...] = (
 )
 
 
-def write(folder: Path, out: Path | None = None) -> Path:
+def write(folder: Path, out: Path | None = None, run: Run | None = None) -> Path:
     """Make the report of a run folder.
 
     Args:
         folder: of the run.
         out: the file to write; `report.html` in the run folder where it is None.
+        run: what the folder tells, where that was read already.
 
     Returns:
         The file that was written, whole or not at all.
@@ -56,7 +59,7 @@ def write(folder: Path, out: Path | None = None) -> Path:
         OSError: the file cannot be written.
     """
     path = folder / FILE_NAME if out is None else out
-    page = make(runs.load(folder))
+    page = make(runs.load(folder) if run is None else run)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:

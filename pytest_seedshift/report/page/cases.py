@@ -24,10 +24,12 @@ _NAMED = 40
 """How many are named."""
 
 
-def build(run: Run, album: Album) -> Section:
+def build(run: Run, album: Album) -> Section | None:
     """Each case in a part of its own that opens; those that do not fail are folded away together."""
+    if not run.cases:
+        return None
     models = []
-    for model in run.models:
+    for model in (model for model in run.models if run.of(model)):
         cases = [_case(case, album, run.scores) for case in run.of(model)]
         failing = [each for each in cases if each["case"].failed]
         models.append((model, failing, [each for each in cases if not each["case"].failed]))

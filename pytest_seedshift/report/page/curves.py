@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def build(run: Run, _: Album) -> Section | None:
     """Nothing where no shifted case has a score."""
-    if not any(each.scores for each in run.cases if not each.case.is_control):
+    if not run.breaking and not any(each.scores for each in run.cases if not each.case.is_control):
         return None
     scores = [
         {"score": score, "panels": [(shift, _panel(run, score, shift)) for shift in run.shifts]} for score in run.scores
@@ -33,6 +33,7 @@ def build(run: Run, _: Album) -> Section | None:
         bounded=bounded,
         certainties=certainties,
         key=plots.bound_key(),
+        searched=bool(run.breaking),
     )
 
 
@@ -41,10 +42,12 @@ def _panel(run: Run, score: str, shift: str) -> Markup:
     for index, model in enumerate(run.models):
         cases = [each for each in run.of(model) if each.case.shift == shift or each.case.is_control]
         points = sorted((_point(each, score) for each in cases if score in each.scores), key=lambda point: point.at)
-        if any(point.at for point in points):
-            lines.append(plots.Line(index, points))
-    everything = [each.scores[score] for each in run.cases if score in each.scores]
-    top = 1.0 if SCORES[score].top <= 1 else max(found.high for found in everything)
+        probes, breaks = _searched(run, model, shift, score)
+        if probes or any(point.at for point in points):
+            lines.append(plots.Line(index, points, probes, breaks))
+    everything = [each.scores[score].high for each in run.cases if score in each.scores]
+    everything += [each.scores[score].high for search in run.breaking for each in search.probes if score in each.scores]
+    top = 1.0 if SCORES[score].top <= 1 else max(everything)
     return plots.panel(lines, top=top, limits=_limits(run))
 
 
@@ -53,6 +56,19 @@ def _point(case: CaseRun, score: str) -> plots.Point:
     return plots.Point(case.case.magnitude, found.mean, found.low, found.high, case.minimum(score), case.breaks(score))
 
 
+def _searched(
+    run: Run, model: str, shift: str, score: str
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """What a model's searches add to a panel: (magnitude, mean) of their probes, and where each holds and breaks."""
+    ours = [each for each in run.breaking if (each.model, each.shift) == (model, shift)]
+    probes = {
+        probe.magnitude: probe.scores[score].mean for each in ours for probe in each.probes if score in probe.scores
+    }
+    ends = [(each.holds_at, each.at) for each in ours if each.at and each.holds_at is not None]
+    return sorted(probes.items()), ends
+
+
 def _limits(run: Run) -> tuple[float, float]:
-    magnitudes: list[Any] = [0.0, *run.magnitudes()]
+    probes = (probe.magnitude for search in run.breaking for probe in search.probes)
+    magnitudes: list[Any] = [0.0, *run.magnitudes(), *probes]
     return min(magnitudes), max(magnitudes)

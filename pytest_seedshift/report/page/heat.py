@@ -16,9 +16,11 @@ _GONE = 0.5
 
 def build(run: Run, _: Album) -> Section | None:
     """Real tables, so that they can be read by ear and by keyboard; the control stands in the middle of each row."""
-    if not run.scores:
+    if not any(case.scores for case in run.cases):
         return None
-    return section("heat", "Every case at a glance", models=[_model(run, model) for model in run.models])
+    return section(
+        "heat", "Every case at a glance", models=[_model(run, model) for model in run.models if run.of(model)]
+    )
 
 
 def _model(run: Run, model: str) -> dict[str, Any]:

@@ -49,6 +49,10 @@ class Line:
 
     index: int
     points: Sequence[Point]
+    probes: Sequence[tuple[float, float]] = ()
+    """Magnitude and mean of what a search for a breaking point looked at."""
+    breaks: Sequence[tuple[float, float]] = ()
+    """Of each breaking point the magnitude below it that holds, and its own."""
 
 
 def panel(lines: Sequence[Line], *, top: float, limits: tuple[float, float]) -> Markup:
@@ -99,6 +103,7 @@ def _draw(axes: Axes, line: Line) -> None:
     name = f"series-{line.index}"
     colour = _colour(line.index)
     low, high = [point.low for point in line.points], [point.high for point in line.points]
+    _draw_search(axes, line, name, colour)
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, gid=name)
     axes.plot(x, [point.mean for point in line.points], **_style(line.index), gid=name, zorder=3)
     broken = [point for point in line.points if point.breaks]
@@ -114,6 +119,16 @@ def _draw(axes: Axes, line: Line) -> None:
             gid=name,
             zorder=4,
         )
+
+
+def _draw_search(axes: Axes, line: Line, name: str, colour: str) -> None:
+    """Probes as small dots on a thin line; each breaking point as an upright line beside the last step that holds."""
+    if line.probes:
+        x, y = zip(*line.probes, strict=True)
+        axes.plot(x, y, color=colour, linewidth=0.7, marker=".", markersize=3, alpha=0.75, gid=name, zorder=2.5)
+    for holds, at in line.breaks:
+        axes.axvspan(min(holds, at), max(holds, at), color=colour, alpha=0.3, linewidth=0, gid=name, zorder=1)
+        axes.axvline(at, color=colour, linestyle=_STYLES[line.index % len(_STYLES)], linewidth=1.1, gid=name, zorder=2)
 
 
 def _draw_bounds(axes: Axes, lines: Sequence[Line]) -> None:

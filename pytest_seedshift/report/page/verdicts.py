@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
+from pytest_seedshift.report.page.breaking import in_short
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.scores import SCORES
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def build(run: Run, _: Album) -> Section:
     """A card a model: verdict, sentence, what it rests on."""
-    return section("verdicts", "", models=[_card(run, model) for model in run.models])
+    return section("verdicts", "", models=[_card(run, model) for model in run.models if run.of(model)])
 
 
 def _card(run: Run, model: str) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def _card(run: Run, model: str) -> dict[str, Any]:
         "seconds": seconds,
         "certainties": sorted({each.certainty for each in cases if each.certainty is not None}),
         "bounds": _bounds(cases),
+        "breaking": in_short(run, model),
     }
 
 

@@ -1,0 +1,128 @@
+"""The robustness of a run's models under each shift, and the gaps between them: from a run folder's samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from pytest_seedshift import gap
+from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.report import words
+from pytest_seedshift.scores import CERTAINTY, SCORES
+
+if TYPE_CHECKING:
+    from pytest_seedshift.gap import Curve, Share
+    from pytest_seedshift.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One shift: each model's robustness, and each gap, in the table's order; None where it cannot be told."""
+
+    shift: str
+    shares: tuple[Share | None, ...]
+    gaps: tuple[Share | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One score: a row a shift."""
+
+    score: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """All that is told of robustness."""
+
+    models: tuple[str, ...]
+    couples: tuple[tuple[str, str], ...]
+    tables: tuple[Table, ...]
+    magnitudes: tuple[float, ...]
+    """All that count for some row."""
+    certainty: float
+    uneven: bool
+    """Whether not all rows are over the same magnitudes."""
+
+
+def of_run(run: Run) -> Gaps | None:
+    """The tables; None where no shifted case with |η| ≤ 0.5 has its samples."""
+    models = tuple(run.models)
+    couples = tuple(combinations(models, 2))
+    certainty = max((case.certainty for case in run.cases if case.certainty is not None), default=CERTAINTY)
+    tables = []
+    for score in run.scores:
+        rows = []
+        for shift in run.shifts:
+            curves = {model: curve(run, model, shift, score) for model in models}
+            rows.append(
+                Row(
+                    shift,
+                    tuple(gap.robustness(curves[model], certainty=certainty) for model in models),
+                    tuple(gap.gap(curves[one], curves[other], certainty=certainty) for one, other in couples),
+                )
+            )
+        rows = [row for row in rows if any(share is not None for share in row.shares)]
+        if rows:
+            tables.append(Table(score, tuple(rows)))
+    sets = {share.magnitudes for table in tables for row in table.rows for share in (*row.shares, *row.gaps) if share}
+    if not sets:
+        return None
+    every = tuple(sorted(set().union(*sets)))
+    return Gaps(models, couples, tuple(tables), every, certainty, len(sets) > 1)
+
+
+def curve(run: Run, model: str, shift: str, score: str) -> Curve:
+    """The scores of a model under a shift, of every pair that the control has too.
+
+    Only cases count: the probes of a search for a breaking point lie where the model breaks, and not two models' alike.
+    """
+    return {
+        case.case.magnitude: {
+            after.pair: (after.scores[score], before.scores[score])
+            for before, after in case.paired()
+            if score in before.scores and score in after.scores
+        }
+        for case in run.of(model)
+        if case.complete and case.case.shift == shift and not case.case.is_control
+    }
+
+
+def lines(run: Run) -> list[str]:
+    """The tables for the terminal: a column a model, then a column a gap; scores of which something is asked."""
+    found = of_run(run)
+    if found is None:
+        return []
+    asked = {finding.score for case in run.cases for finding in case.findings}
+    heads = [*found.models, *(f"{one} − {other}" for one, other in found.couples)]
+    widths = [max(len(head), 20) for head in heads]
+    name = max(len(row.shift) for table in found.tables for row in table.rows)
+    text = [
+        f"robustness: the part of the unshifted score that is left, mean over {over(found)}, "
+        f"{words.percent(found.certainty)} intervals"
+    ]
+    for table in found.tables:
+        if table.score in asked or not asked:
+            text.append(_line(SCORES[table.score].title, name, heads, widths))
+            text += [_line(row.shift, name, _cells(row), widths) for row in table.rows]
+    return text
+
+
+def over(found: Gaps) -> str:
+    """Which magnitudes count: `-0.30, -0.20, … (6 magnitudes up to ±0.5)`."""
+    named = ", ".join(map(format_magnitude, found.magnitudes))
+    return f"{named}{' (as far as each was tested)' if found.uneven else ''}"
+
+
+def _line(name: str, width: int, cells: Sequence[str], widths: Sequence[int]) -> str:
+    return f"  {name:<{width}}" + "".join(f"  {cell:>{each}}" for cell, each in zip(cells, widths, strict=True))
+
+
+def _cells(row: Row) -> list[str]:
+    shares = ["·" if each is None else f"{each.value:.2f} ({each.low:.2f}–{each.high:.2f})" for each in row.shares]
+    return shares + [
+        "·" if each is None else f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})" for each in row.gaps
+    ]
