@@ -10,8 +10,8 @@ difference of their R over the magnitudes and the pairs that both have.
 The intervals are those of a percentile bootstrap (Efron 1979) in two stages, since pairs of one label are alike:
 labels are drawn with replacement, and for each label drawn its seed indices (Davison and Hinkley, *Bootstrap Methods
 and their Application*, 1997, section 3.8; drawing at both stages makes them rather too wide than too narrow). All
-magnitudes, the control and both models share each draw, so that what is paired stays paired. A case that was decided
-early has ended on a streak, and its mean leans a little towards its verdict: figures to be quoted want whole designs.
+magnitudes, the control and both models share each draw, so that what is paired stays paired. They hold for
+cases whose whole design was visited; one that was decided early has ended on a streak, and is no sample.
 """
 
 from __future__ import annotations

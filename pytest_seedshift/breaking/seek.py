@@ -111,8 +111,13 @@ class Found:
 
 
 def budget(steps: int, design: int) -> int:
-    """The most images of a search: a fifth of those of a scan, but at least those of five steps."""
-    return design * max(steps // 5, min(steps, 5))
+    """The most images of a search: a fifth of those of a scan from 0 on, but at least those of five steps."""
+    return design * max((steps + 1) // 5, min(steps, 5))
+
+
+def sweep(steps: int) -> list[int]:
+    """The steps of the coarse sweep: every 0.10 and the last one, as many as the budget has designs at most."""
+    return [*range(COARSE, COARSE * ((steps + 1) // 5), COARSE), steps]
 
 
 def seek(look: Callable[[int], Probe], steps: int, design: int) -> Found:
@@ -140,7 +145,7 @@ class _Search:
         self._steps = steps
         self._design = design
         self._left = budget(steps, design)
-        self._coarse = [*range(COARSE, steps, COARSE), steps]
+        self._coarse = sweep(steps)
 
     def sweep(self) -> bool:
         for step in self._coarse:

@@ -18,12 +18,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A robustness or a gap.
+
+    `rough` tells that some case was decided early. Such a case has ended on a streak, often after a handful of images:
+    its mean leans towards its verdict, and no interval that takes its pairs for a sample holds. So none is shown.
+    """
+
+    share: Share
+    rough: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One shift: each model's robustness, and each gap, in the table's order; None where it cannot be told."""
 
     shift: str
-    shares: tuple[Share | None, ...]
-    gaps: tuple[Share | None, ...]
+    shares: tuple[Cell | None, ...]
+    gaps: tuple[Cell | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,16 @@ class Gaps:
     uneven: bool
     """Whether not all rows are over the same magnitudes."""
 
+    @property
+    def rough(self) -> bool:
+        """Whether some cell is."""
+        return any(
+            cell is not None and cell.rough
+            for table in self.tables
+            for row in table.rows
+            for cell in (*row.shares, *row.gaps)
+        )
+
 
 def of_run(run: Run) -> Gaps | None:
     """The tables; None where no shifted case with |η| ≤ 0.5 has its samples."""
@@ -58,21 +80,36 @@ def of_run(run: Run) -> Gaps | None:
         rows = []
         for shift in run.shifts:
             curves = {model: curve(run, model, shift, score) for model in models}
+            early = {model: _decided_early(run, model, shift) for model in models}
+            shares = [gap.robustness(curves[model], certainty=certainty) for model in models]
+            gaps = [gap.gap(curves[one], curves[other], certainty=certainty) for one, other in couples]
             rows.append(
                 Row(
                     shift,
-                    tuple(gap.robustness(curves[model], certainty=certainty) for model in models),
-                    tuple(gap.gap(curves[one], curves[other], certainty=certainty) for one, other in couples),
+                    tuple(_cell(share, early[model]) for share, model in zip(shares, models, strict=True)),
+                    tuple(_cell(each, early[a] | early[b]) for each, (a, b) in zip(gaps, couples, strict=True)),
                 )
             )
         rows = [row for row in rows if any(share is not None for share in row.shares)]
         if rows:
             tables.append(Table(score, tuple(rows)))
-    sets = {share.magnitudes for table in tables for row in table.rows for share in (*row.shares, *row.gaps) if share}
+    sets = {
+        cell.share.magnitudes for table in tables for row in table.rows for cell in (*row.shares, *row.gaps) if cell
+    }
     if not sets:
         return None
     every = tuple(sorted(set().union(*sets)))
     return Gaps(models, couples, tuple(tables), every, certainty, len(sets) > 1)
+
+
+def _decided_early(run: Run, model: str, shift: str) -> set[float]:
+    """The magnitudes whose verdict rests on a part of the design."""
+    ours = [case for case in run.of(model) if case.case.shift == shift]
+    return {case.case.magnitude for case in ours if len(case.samples) < case.design}
+
+
+def _cell(share: Share | None, early: set[float]) -> Cell | None:
+    return None if share is None else Cell(share, not early.isdisjoint(share.magnitudes))
 
 
 def curve(run: Run, model: str, shift: str, score: str) -> Curve:
@@ -101,8 +138,9 @@ def lines(run: Run) -> list[str]:
     widths = [max(len(head), 20) for head in heads]
     name = max(len(row.shift) for table in found.tables for row in table.rows)
     text = [
-        f"robustness: the part of the unshifted score that is left, mean over {over(found)}, "
-        f"{words.percent(found.certainty)} intervals"
+        f"robustness: the part of the unshifted score that is left, mean over {over(found)}",
+        f"  {words.percent(found.certainty)} intervals"
+        + ("; ≈ decided early: a rough figure without one (--seedshift-exact)" if found.rough else ""),
     ]
     for table in found.tables:
         if table.score in asked or not asked:
@@ -112,7 +150,7 @@ def lines(run: Run) -> list[str]:
 
 
 def over(found: Gaps) -> str:
-    """Which magnitudes count: `-0.30, -0.20, … (6 magnitudes up to ±0.5)`."""
+    """Which magnitudes count: `-0.30, -0.20, -0.10, +0.10, +0.20, +0.30`."""
     named = ", ".join(map(format_magnitude, found.magnitudes))
     return f"{named}{' (as far as each was tested)' if found.uneven else ''}"
 
@@ -122,7 +160,12 @@ def _line(name: str, width: int, cells: Sequence[str], widths: Sequence[int]) ->
 
 
 def _cells(row: Row) -> list[str]:
-    shares = ["·" if each is None else f"{each.value:.2f} ({each.low:.2f}–{each.high:.2f})" for each in row.shares]
-    return shares + [
-        "·" if each is None else f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})" for each in row.gaps
-    ]
+    return [_told(cell, ".2f", "–") for cell in row.shares] + [_told(cell, "+.2f", " to ") for cell in row.gaps]
+
+
+def _told(cell: Cell | None, form: str, to: str) -> str:
+    if cell is None:
+        return "·"
+    share = cell.share
+    interval = "" if cell.rough else f" ({share.low:{form}}{to}{share.high:{form}})"
+    return f"{'≈' if cell.rough else ''}{share.value:{form}}{interval}"

@@ -204,7 +204,7 @@ def _planned_search(
     """A search will take the magnitudes that were judged before, where its coarse sweep was; else a guess of them."""
     bench = state.workbench
     steps = {step: bench.visited(search.case(step), test.size) for step in range(1, search.steps + 1)}
-    coarse = [*range(seek.COARSE, search.steps, seek.COARSE), search.steps]
+    coarse = seek.sweep(search.steps)
     most = seek.budget(search.steps, test.size)
     if any(steps[step] is None for step in coarse):
         nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
