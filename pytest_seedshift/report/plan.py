@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_seedshift import collection
-from pytest_seedshift.breaking import seek
+from pytest_seedshift.breaking import outlook, seek
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
@@ -167,8 +167,10 @@ def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned
     from pytest_seedshift import trial
 
     bench, (test, design) = state.workbench, _asked(state, item, subject)
-    case = subject.case(min(seek.COARSE, subject.steps)) if isinstance(subject, Search) else subject
+    case = subject.case(seek.sweep(subject.steps)[0]) if isinstance(subject, Search) else subject
     first = trial.opening(bench, case, test)
+    if isinstance(subject, Search) and bench.missing(subject.origin, design[:first]):
+        case = subject.origin
     return bench.measure(case, design, first if bench.missing(case, design[:first]) else planned.expected)
 
 
@@ -192,28 +194,11 @@ def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[Sequentia
 def _planned(state: State, item: pytest.Item, case: Subject) -> Planned:
     test, design = _asked(state, item, case)
     if isinstance(case, Search):
-        return _planned_search(state, item, case, test, design)
+        most, expected, existing = outlook.images(state.workbench, case, test, design)
+        return Planned(item.nodeid, case.model, case.id, most, expected, existing)
     expected = _expected(state, case, test)
     missing = state.workbench.missing(case, design[:expected])
     return Planned(item.nodeid, case.model, case.id, test.size, expected, expected - len(missing))
-
-
-def _planned_search(
-    state: State, item: pytest.Item, search: Search, test: SequentialTest, design: Sequence[Pair]
-) -> Planned:
-    """A search will take the magnitudes that were judged before, where its coarse sweep was; else a guess of them."""
-    bench = state.workbench
-    steps = {step: bench.visited(search.case(step), test.size) for step in range(1, search.steps + 1)}
-    coarse = seek.sweep(search.steps)
-    most = seek.budget(search.steps, test.size)
-    if any(steps[step] is None for step in coarse):
-        nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
-        each = test.size if test.exact else test.forecast(nothing, nothing).images
-        return Planned(item.nodeid, search.model, search.id, most, min((len(coarse) + 4) * each, most), 0)
-    known = {step: images for step, images in steps.items() if images is not None}
-    lacking = sum(len(bench.missing(search.case(step), design[:images])) for step, images in known.items())
-    expected = min(sum(known.values()), most)
-    return Planned(item.nodeid, search.model, search.id, most, expected, max(expected - lacking, 0))
 
 
 def _expected(state: State, case: Case, test: SequentialTest) -> int:
