@@ -27,7 +27,7 @@ _BELOW, _ABOVE = 3, 2
 """How many more steps are looked at below and above the breaking point, to see whether monotony holds."""
 
 _NEAR = 2
-"""Steps below the breaking point that the bisection has settled: to look there again would tell little."""
+"""Steps beside the breaking point at which to look again would tell little and take many images."""
 
 _WANDER = 0.03
 """How far the margin may wander from its interpolation, a step: it draws the checks into the gaps."""
@@ -111,13 +111,13 @@ class Found:
 
 
 def budget(steps: int, design: int) -> int:
-    """The most images of a search: a fifth of those of a scan from 0 on, but at least those of five steps."""
-    return design * max((steps + 1) // 5, min(steps, 5))
+    """The most images of a search: a fifth of those of a scan, but at least those of five steps."""
+    return design * max(steps // 5, min(steps, 5))
 
 
 def sweep(steps: int) -> list[int]:
     """The steps of the coarse sweep: every 0.10 and the last one, as many as the budget has designs at most."""
-    return [*range(COARSE, COARSE * ((steps + 1) // 5), COARSE), steps]
+    return [*range(COARSE, COARSE * (steps // 5), COARSE), steps]
 
 
 def seek(look: Callable[[int], Probe], steps: int, design: int) -> Found:
@@ -174,7 +174,7 @@ class _Search:
             if not self._see_extreme(range(1, end + 1), lowest=True) or not self.narrow():
                 return False
         at = self._first()
-        above = range((self._steps if at is None else at) + 1, self._steps + 1)
+        above = range((self._steps if at is None else at + _NEAR) + 1, self._steps + 1)
         return all(self._see_extreme(above, lowest=False) for _ in range(_ABOVE))
 
     def _see_extreme(self, steps: Sequence[int], *, lowest: bool) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.commands import CommandError
-from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
 
 if TYPE_CHECKING:
     from pytest_seedshift.merging import Merged
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     _check_target(into, runs)
     notes: list[str] = []
     merged = _join(runs, notes)
-    if not merged.document["cases"]:
+    if not all_records(merged.document):
         raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
     try:
         into.prepare()
@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     _tell(into, merged, len(runs), notes)
-    passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
+    failed = ("fail", "error")  # a breaking point may have been measured without being asked for
+    passed = not any(record["verdict"] in failed for record in all_records(merged.document))
     return 0 if passed and not merged.missing else 1
 
 
@@ -159,23 +160,26 @@ def _write(into: RunFolder, merged: Merged) -> None:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
     from pytest_seedshift.report import junit, page
 
-    records = merged.document["cases"]
-    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records))
-    about = {key: value for key, value in merged.document.items() if key not in ("version", "cases")}
-    into.write_verdicts(records, about)
+    records, searches = merged.document["cases"], merged.document.get("breaking", [])
+    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], [*records, *searches]))
+    about = {key: value for key, value in merged.document.items() if key not in ("version", "cases", "breaking")}
+    into.write_verdicts(records, about, searches)
     page.write(into.path)
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
     from pytest_seedshift.report import records as recorded
     from pytest_seedshift.report import words
+    from pytest_seedshift.report.searches import SearchLines
     from pytest_seedshift.report.table import table
 
-    records = merged.document["cases"]
+    records, searches = merged.document["cases"], SearchLines(merged.document.get("breaking", []))
     for model in recorded.models(records):
         print("\n".join(table([record for record in records if record["model"] == model])))
-    for record in records:
-        if record["verdict"] != "pass":
+    for line in searches.table():
+        print(line)
+    for record in (*records, *searches.records):
+        if record["verdict"] in ("fail", "error"):
             print(f"\n{record['id']}: {record['reason']}")
     if merged.missing:
         print(f"\nno verdict about {words.count(len(merged.missing), 'case')}:")
@@ -185,11 +189,13 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> N
         print(note)
     by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}
     errors = len(records) - sum(by_verdict.values())
-    cases = words.count(len(merged.document["grid"]), "case")
+    cases = words.count(sum(entry.get("kind") is None for entry in merged.document["grid"]), "case")
     print(
         f"{cases} of {words.count(runs, 'run')}: {by_verdict['pass']} pass, {by_verdict['fail']} fail"
         + (f", {errors} cannot be judged" if errors else "")
         + (f", {len(merged.missing)} missing" if merged.missing else "")
     )
+    for line in searches.closing():
+        print(line)
     for name in ("verdicts.json", "junit.xml", "report.html"):
         print(f"{name}: {words.relative(str(into.path / name))}")

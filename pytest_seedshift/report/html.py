@@ -64,7 +64,7 @@ class HtmlReport:
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
         """Fill the columns; other tests leave theirs empty."""
         if self._has_columns and cells:
-            record = getattr(report, "seedshift", None)
+            record = getattr(report, "seedshift", None) or getattr(report, "seedshift_breaking", None)
             values = [_value(record, name) if record else "" for name in _COLUMNS]
             cells[_PLACE:_PLACE] = [
                 f'<td class="col-{name}">{value}</td>' for name, value in zip(_COLUMNS, values, strict=True)
@@ -107,6 +107,10 @@ def _title(column: str) -> str:
 
 
 def _value(record: Record, column: str) -> str:
+    if column == "magnitude" and "probes" in record:  # a search: what it found
+        from pytest_seedshift.breaking import form, words
+
+        return escape(words.point(form.Record.model_validate(record)))
     if column == "magnitude":
         return escape(format_magnitude(record["magnitude"]))
     if column not in SCORES:

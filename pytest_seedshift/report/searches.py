@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.report import words
@@ -18,8 +19,8 @@ _COLOURS = {"pass": "green", "fail": "red", "error": "red", "measured": "yellow"
 class SearchLines:
     """The records of searches in the order in which they ended, and what the terminal says of them."""
 
-    def __init__(self) -> None:
-        self.records: list[Record] = []
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.records: list[Record] = list(records)
 
     def status(
         self, report: pytest.TestReport, verbosity: int

@@ -24,7 +24,7 @@ scorers = "toy"
 """
 THRESHOLDS = f"""
 [default]
-top1 = 0.3
+top1 = 0.6
 [shift.mean]
 min_breaking_point = 0.04
 [shift.std]
