@@ -15,7 +15,7 @@ def test_a_permutation_of_the_seed_vector_never_breaks_it(breaking_point):
 
 
 @pytest.mark.slow
-@pytest.mark.breaking_point(models="toy-latent", shifts="mean", signs="+", images=32, min_breaking_point=0.1)
+@pytest.mark.breaking_point(models="toy-latent", shifts="mean", signs="+", images=16, min_breaking_point=0.1)
 def test_a_mean_shift_breaks_it_where_the_readme_says(breaking_point):
     assert 0.1 < breaking_point.at < 0.4
-    assert breaking_point.images < 51 * 32 / 5
+    assert breaking_point.images < 51 * 16 / 5
