@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.breaking import records as searched
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
@@ -61,6 +60,8 @@ class Deaths:
         report.when = "setup"
         if is_judged:
             if isinstance(case, Search):
+                from pytest_seedshift.breaking import records as searched
+
                 record = searched.of_error(case, report.longrepr, crashitem)
                 report.seedshift_breaking = record  # type: ignore[attr-defined]
                 report.user_properties = searched.properties(record)

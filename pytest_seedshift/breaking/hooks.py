@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.breaking import collection, form, records, session, words
+from pytest_seedshift.breaking import collection, session, words
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
 from pytest_seedshift.report import anchors
@@ -78,6 +78,8 @@ class BreakingHooks:
         outcome = yield
         result = pyfuncitem.stash.get(_RESULT, None)
         if result is not None and pyfuncitem.get_closest_marker(MARKER):
+            from pytest_seedshift.breaking import form, records
+
             record = form.Record.model_validate(records.of_result(result, pyfuncitem.nodeid))
             if record.verdict == "fail":
                 page = anchors.link(self._state.report, record.id)
@@ -103,6 +105,8 @@ class BreakingHooks:
         if search is not None and collection.is_search(item):
             made = self._record(search, item, report)
             if made is not None:
+                from pytest_seedshift.breaking import records
+
                 item.user_properties.extend(records.properties(made))
                 report.seedshift_breaking = made  # type: ignore[attr-defined]
                 if item.stash.get(_RESULT, None) is not None:
@@ -111,6 +115,8 @@ class BreakingHooks:
 
     @staticmethod
     def _record(search: Search, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any] | None:
+        from pytest_seedshift.breaking import records
+
         result = item.stash.get(_RESULT, None)
         if report.failed and (report.when == "setup" or (report.when == "call" and result is None)):
             return records.of_error(search, report.longreprtext, item.nodeid)

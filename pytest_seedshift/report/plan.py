@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_seedshift import collection
-from pytest_seedshift.breaking import outlook, seek
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
@@ -165,6 +164,7 @@ def make(
 def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned) -> Pace:
     """Make what the case will make first anyway, or a search's first probe."""
     from pytest_seedshift import trial
+    from pytest_seedshift.breaking import seek
 
     bench, (test, design) = state.workbench, _asked(state, item, subject)
     case = subject.case(seek.sweep(subject.steps)[0]) if isinstance(subject, Search) else subject
@@ -194,6 +194,8 @@ def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[Sequentia
 def _planned(state: State, item: pytest.Item, case: Subject) -> Planned:
     test, design = _asked(state, item, case)
     if isinstance(case, Search):
+        from pytest_seedshift.breaking import outlook
+
         most, expected, existing = outlook.images(state.workbench, case, test, design)
         return Planned(item.nodeid, case.model, case.id, most, expected, existing)
     expected = _expected(state, case, test)
