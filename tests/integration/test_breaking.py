@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -13,6 +14,7 @@ from runs import cases_of, samples_of
 from pytest_seedshift.__main__ import main
 
 # Four steps without guidance: quick, and bad enough to break early under a mean shift.
+README = Path(__file__).parents[2] / "README.md"
 TOY = Path(__file__).parents[2] / "pytest_seedshift/models/toys/toy-latent"
 MODEL = f"""
 [models.quick]
@@ -131,9 +133,10 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
     assert (joined.get("tests"), joined.get("skipped"), joined.get("failures")) == ("5", "1", "1")
 
     # Tests of one's own stand in for the suite's searches and assert their own bounds.
-    pytester.makepyfile(test_own=OWN)
+    (example,) = re.findall(r"```py\n(@pytest.mark.breaking_point.*?)```", README.read_text(), re.DOTALL)
+    pytester.makepyfile(test_own=OWN + example)
     own = run(*GRID[:4], "--seedshift-shift=mean", "--seedshift-magnitude=0.1", "--seedshift-dir=shard-1")
-    own.assert_outcomes(passed=1, failed=2)
+    own.assert_outcomes(passed=2, failed=2)
     own.stdout.fnmatch_lines(
         [
             "quick breaks under mean at *, asked: not before +1.00 (*",
@@ -142,7 +145,7 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
         ]
     )
     by_verdict = [each["verdict"] for each in searches_of(pytester.path / "shard-1").values()]
-    assert by_verdict == ["fail", "fail", "pass"]
+    assert by_verdict == ["fail", "fail", "pass", "pass"]
 
 
 BAD = [
