@@ -34,6 +34,15 @@ from pytest_seedshift.workbench import Work, Workbench
 Columns = dict[str, np.ndarray]
 """By score, one value for each pair of the design."""
 
+QUICK = f"""
+[models.quick]
+pipeline = '{Path(catalogue.__file__).parent / "toys" / "toy-latent"}'
+steps = 4
+guidance = 1.0
+classes = "toy16"
+scorers = "toy"
+"""
+
 AGREE = 0.04
 """So far may a search be from the scan."""
 
@@ -60,18 +69,24 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20, help="random orders besides the design's own")
     parser.add_argument("--thresholds", type=Path, help="(default: the file that is shipped)")
     parser.add_argument("--as-stored", action="store_true", help="make no sample")
-    parser.add_argument("--short", action="store_true", help="toy-latent, mean, 16 pairs, two orders")
+    parser.add_argument("--short", action="store_true", help="toy-latent in four steps, mean +, 16 pairs, two orders")
     options = parser.parse_args()
+    signs: tuple[int, ...] = (1, -1)
     if options.short:
-        options.models, options.shifts, options.images, options.orders = "toy-latent", "mean", 16, 2
+        options.models, options.shifts, options.images, options.orders, signs = "quick", "mean", 16, 2, (1,)
     with tempfile.TemporaryDirectory() as folder:
-        asked = thresholds.load(options.thresholds, Path(folder), catalogue.shipped().find)
+        models = catalogue.shipped()
+        if options.short:
+            options.thresholds = Path(folder, "thresholds.toml")
+            options.thresholds.write_text(thresholds.default_text() + QUICK, encoding="utf-8")
+            models = catalogue.load(Path(folder), options.thresholds)
+        asked = thresholds.load(options.thresholds, Path(folder), models.find)
         run_folder = RunFolder(options.store or Path(folder, "run"))
         run_folder.prepare()
-        bench = Workbench(run_folder, "cpu", "float32", batch_size=16, keep="none")
+        bench = Workbench(run_folder, "cpu", "float32", catalogue=models, batch_size=16, keep="none")
         rows, without = [], []
         print(f"{'':34}{'scan':>8}{'search':>8}{'images':>8}{'of':>7}{'part':>7}   monotone   orders beyond {AGREE:g}")
-        for search in grid(options.models.split(","), options.shifts.split(","), (1, -1)):
+        for search in grid(options.models.split(","), options.shifts.split(","), signs):
             columns = samples(bench, search, options.images, as_stored=options.as_stored)
             if columns is None:
                 without.append(search.id)

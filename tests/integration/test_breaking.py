@@ -33,7 +33,7 @@ min_breaking_point = 0.04
 clip = 50.0
 {MODEL}
 """
-RUN = ("--seedshift-images=16", "--seedshift-batch-size=4", "--seedshift-model=quick")
+RUN = ("--seedshift-images=16", "--seedshift-batch-size=16", "--seedshift-model=quick")
 GRID = (*RUN, "--seedshift-breaking-point", "--seedshift-shift=mean,std", "--seedshift-magnitude=0.1")
 OWN = """
 import pytest

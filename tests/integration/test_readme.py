@@ -61,7 +61,7 @@ def test_the_example_tests_pass(pytester, run):
         ("naive.py", ["--short"], "naive / early *"),
         ("resume.py", ["--short"], "warm / cold *"),
         ("verdicts.py", ["--short"], "exact / early *"),
-        ("breaking.py", ["--short"], "all 2: * images*0 beyond 0.04"),
+        ("breaking.py", ["--short"], "all 1: * images*0 beyond 0.04"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )
