@@ -69,11 +69,12 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20, help="random orders besides the design's own")
     parser.add_argument("--thresholds", type=Path, help="(default: the file that is shipped)")
     parser.add_argument("--as-stored", action="store_true", help="make no sample")
-    parser.add_argument("--short", action="store_true", help="toy-latent in four steps, mean +, 16 pairs, two orders")
+    parser.add_argument("--short", action="store_true", help="toy-latent in four steps, nine magnitudes, 16 pairs")
     options = parser.parse_args()
     signs: tuple[int, ...] = (1, -1)
     if options.short:
-        options.models, options.shifts, options.images, options.orders, signs = "quick", "mean", 16, 2, (1,)
+        options.models, options.shifts, signs = "quick", "mixed:independent=5", (-1,)  # ends before -0.20
+        options.images, options.orders = 16, 2
     with tempfile.TemporaryDirectory() as folder:
         models = catalogue.shipped()
         if options.short:
