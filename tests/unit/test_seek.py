@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pytest_seedshift.breaking import seek
 from pytest_seedshift.breaking.searches import PER_UNIT, Search, grid
 from pytest_seedshift.breaking.seek import Found, Probe
+from pytest_seedshift.cases import Case
+from pytest_seedshift.report.live import Board
 from pytest_seedshift.scores import Constraint
 from pytest_seedshift.verdict import SequentialTest
 
@@ -149,3 +151,10 @@ def test_a_probe_is_the_ordinary_case_of_its_magnitude():
     assert search.case(15).id == "toy-latent-mean-+0.30"
     assert search.case(15).magnitude == 0.3
     assert search.case(0).is_control
+
+
+def test_workers_tell_their_controller_of_searches_as_of_cases(tmp_path):
+    items = {"a": (Case("m", "mean", 0.3), True), "b": (Search("m", "mean", -1), True)}
+    board = Board(tmp_path)
+    board.post_items(items)
+    assert board.items() == items
