@@ -10,20 +10,20 @@ _MARKS = re.compile(r"([\\`*_\[\]|~])")
 _STARTS = re.compile(r"^(?:[-+#=]|\d+(?=[.)]))")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\s]+")
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]")
-_ISOLATE = "\u2068{}\u2069"
+_LETTER = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+_RIGHT_TO_LEFT = re.compile(f"{_LETTER}+(?: {_LETTER}+)*")
 
 
 def line(value: object) -> str:
     """A text on one line that does not turn the text around it round.
 
     Runs of blanks and control characters are one blank; characters that set the direction of writing are named, and
-    what is written from right to left stands in an isolate (Unicode Annex 9), as in HTML's `<bdi>`.
+    words that are written from right to left stand in an isolate (Unicode Annex 9), as in HTML's `<bdi>`.
     """
     plain = _CONTROLS.sub(" ", str(value)).strip()
     plain = _DIRECTIONS.sub(lambda match: f"U+{ord(match[0]):04X}", plain)
     plain = plain.encode("utf-8", errors="replace").decode()  # half of a surrogate pair, as of a strange file name
-    return _ISOLATE.format(plain) if _RIGHT_TO_LEFT.search(plain) else plain
+    return _RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", plain)
 
 
 def text(value: object) -> str:
