@@ -116,8 +116,7 @@ class Annotations:
         if reporter is None:
             write(lines)
         elif lines:
-            reporter.ensure_newline()
-            for line in lines:
+            for line in ["", *lines]:  # the progress may stand on a line that has not ended
                 reporter.write_line(line)
 
 

@@ -63,7 +63,10 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
     if run.notes:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
-    failing = [case for case in run.cases if case.verdict != "pass"]
+    order = list(_SIGNS)
+    failing = sorted(
+        (case for case in run.cases if case.verdict != "pass"), key=lambda case: order.index(case.verdict)
+    )
     if failing:
         yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
     if len(failing) > _ROWS:
@@ -87,7 +90,7 @@ def _verdict(cases: Sequence[CaseRun]) -> str:
     asked = " · ".join(verdicts.asked(cases))
     certainties = sorted({each.certainty for each in cases if each.certainty is not None})
     parts = [
-        f"{words.count(len(cases), 'case')}, {images}{f' of {design}' if design else ''} images looked at",
+        f"{verdicts.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
         *([f"asked: {asked}"] if asked else []),
         *(f"certainty {words.percent(each)}" for each in certainties),
     ]

@@ -118,10 +118,16 @@ def test_a_merged_folder_is_a_run_folder_whose_samples_are_used_again(shards, pr
     assert len(samples_of(pytester.path / "merged")) == before
 
 
-def test_a_missing_shard_ends_with_status_1_and_its_cases_are_named_everywhere(shards, capsys):
+def test_a_missing_shard_ends_with_status_1_and_its_cases_are_named_everywhere(shards, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(Path("step.md").absolute()))
     lost = [case["id"] for case in verdicts(Path("shard-2"))["cases"]]
-    assert main(["merge", shards[0], *shards[2:], "--into", "merged"]) == 1
+    assert main(["merge", shards[0], *shards[2:], "--into", "merged", "--summary", "summary.md"]) == 1
     output = capsys.readouterr().out
+    failing = "toy-latent-mean-+0.30" not in lost
+    assert output.count("\n::error title=") == len(lost) + failing
+    summary = Path("summary.md").read_text()
+    assert summary == Path("step.md").read_text()
     assert "no verdict about 2 cases:" in output
     assert "not among the runs: shard 2/4" in output
     assert f"{CASES} cases of 3 runs: " in output
@@ -130,6 +136,8 @@ def test_a_missing_shard_ends_with_status_1_and_its_cases_are_named_everywhere(s
     for name in lost:
         assert f"  {name}  (seedshift::test_reliability[{name}])" in output
         assert name in missing
+        assert name in summary
+        assert f"::error title={name} has no verdict::no run has judged it: seedshift::test_rel" in output
         error = tests.find(f".//testcase[@name='test_reliability[{name}]']/error")
         assert error.get("message").startswith("no verdict")
     document = verdicts(Path("merged"))

@@ -30,7 +30,7 @@ def _card(run: Run, model: str) -> dict[str, Any]:
         "sentence": sentence(model, cases),
         "control": run.control(model),
         "scores": run.scores,
-        "cases": len(cases),
+        "cases": counted(cases),
         "images": sum(each.images for each in cases),
         "design": sum(each.design for each in cases),
         "generated": generated,
@@ -38,6 +38,13 @@ def _card(run: Run, model: str) -> dict[str, Any]:
         "certainties": sorted({each.certainty for each in cases if each.certainty is not None}),
         "asked": asked(cases),
     }
+
+
+def counted(cases: Sequence[CaseRun]) -> str:
+    """`30 cases and the control`, as the sentence counts them."""
+    shifted = sum(not each.case.is_control for each in cases)
+    parts = [words.count(shifted, "case")] if shifted else []
+    return " and ".join([*parts, *(["the control"] if shifted < len(cases) else [])])
 
 
 def asked(cases: Sequence[CaseRun]) -> list[str]:
