@@ -16,7 +16,7 @@ from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, PARAMETER
-from pytest_seedshift.report import anchors, manifest, plan, records, words
+from pytest_seedshift.report import anchors, github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
 from pytest_seedshift.report.terminal import TerminalReport
@@ -64,6 +64,8 @@ class Hooks:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)
             config.pluginmanager.register(report, "seedshift-report")
+            if github.wanted():
+                config.pluginmanager.register(github.Annotations(config), "seedshift-annotations")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
@@ -268,9 +270,11 @@ class Hooks:
         if case is not None and collection.is_reliability(item):
             made = self._record(case, item, report)
             if made is not None:
-                item.user_properties.extend(records.properties(made))  # JUnit's file takes them from the teardown
+                result = item.stash.get(_RESULT, None)
+                control = None if result is None else result.control_means
+                item.user_properties.extend(records.properties(made, control))  # JUnit's file has the teardown's
                 report.seedshift = made  # type: ignore[attr-defined]
-                if item.stash.get(_RESULT, None) is not None:  # workers know what their controller does not
+                if result is not None:  # workers know what their controller does not
                     report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
         return report
 

@@ -117,6 +117,13 @@ OPTIONS = (
         "PATH",
     ),
     Option("report", "text", "report.html in the run folder", "file of the robustness report", "PATH"),
+    Option(
+        "summary",
+        "text",
+        "none but $GITHUB_STEP_SUMMARY, where it is set",
+        "file of a summary in Markdown, besides $GITHUB_STEP_SUMMARY; 'none': no summary at all",
+        "PATH",
+    ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
 )
 
@@ -140,6 +147,7 @@ class Settings:
     shard: Shard | None
     shard_by: Path | None
     report: Path | None
+    summary: Path | Literal["none"] | None
     plan: bool
 
 
@@ -223,6 +231,7 @@ def resolve(config: pytest.Config) -> Settings:
         shard=_shard(text("shard")),
         shard_by=path("shard-by"),
         report=path("report"),
+        summary="none" if text("summary") == "none" else path("summary"),
         plan=bool(values["plan"]),
     )
 

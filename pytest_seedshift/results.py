@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -72,4 +73,11 @@ class CaseResult:
     def control_mean(self, score: str) -> float | None:
         """The control's mean over those of the same pairs that it has; None where it has none."""
         values = [sample.scores[score] for sample in self.control]
-        return sum(values) / len(values) if values else None
+        return math.fsum(values) / len(values) if values else None
+
+    @property
+    def control_means(self) -> dict[str, float]:
+        """`control_mean` by score; empty for the control itself, and where it has no samples."""
+        if self.case.is_control or not self.control:
+            return {}
+        return {name: mean for name in self.scores if (mean := self.control_mean(name)) is not None}

@@ -27,6 +27,9 @@ UNFINISHED = "unfinished"
 
 _VERDICTS = ("pass", "fail", "error")
 
+_MOST = 100
+"""How many cases without a verdict are named."""
+
 
 class RunError(Exception):
     """A run folder of which nothing can be told; the message says why, and what to do."""
@@ -96,6 +99,13 @@ class CaseRun:
     def minimum(self, score: str) -> float | None:
         """The least that is asked of a score."""
         return next((each.bound for each in self.findings if (each.score, each.kind) == (score, "min")), None)
+
+    @property
+    def control_means(self) -> dict[str, float]:
+        """The control's mean by score, on the pairs that both have; empty for the control itself."""
+        both = [] if self.case.is_control else list(self.paired())
+        values = {name: [before.scores[name] for before, _ in both if name in before.scores] for name in self.scores}
+        return {name: math.fsum(row) / len(row) for name, row in values.items() if row}
 
     def paired(self) -> Iterator[tuple[Sample, Sample]]:
         """The control's sample and the case's, for every pair that both have."""
@@ -226,7 +236,8 @@ def _records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     planned = [str(each.get("id")) for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
     without = [each for each in dict.fromkeys(planned) if each not in found]
     if found and without:
-        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {_some(without)}")
+        told = _some(without, most=_MOST)
+        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {told}")
     return list(found.values())
 
 

@@ -202,7 +202,7 @@ class State:
             name=model,
             fingerprint=samples.model,
             scorers=samples.scorers,
-            scorer_names=(entry.classifier, entry.clip),
+            scorer_names=(facts.source(entry.classifier), facts.source(entry.clip)),
             hardware=devices.describe(self.workbench.device),
             classes=tuple(label.name for label in pairs.class_list(entry.classes)),
             class_list=entry.classes,

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.commands import CommandError
+from pytest_seedshift.commands.report import add_summary, summarise
 from pytest_seedshift.folder import RunFolder, VerdictsError
 
 if TYPE_CHECKING:
     from pytest_seedshift.merging import Merged
+    from pytest_seedshift.run import Run
     from pytest_seedshift.store import Store
 
 _MARK = "merged.json"
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", metavar="RUN", required=True, type=Path, help="run folder to make, or to make again: no other's"
     )
+    add_summary(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: a folder that cannot be used, or runs that are not parts of one.
     """
+    from pytest_seedshift.report import page, words
+
     runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
     into = RunFolder(options.into)
     _check_target(into, runs)
@@ -50,10 +55,12 @@ def run(options: argparse.Namespace) -> int:
             notes += _take_samples(into, runs)
             _take_pictures(into, runs)
             _take_facts(into, runs)
-            _write(into, merged)
+            made = _write(into, merged)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     _tell(into, merged, len(runs), notes)
+    summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
+    _annotate(merged)
     passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
     return 0 if passed and not merged.missing else 1
 
@@ -155,15 +162,29 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
 
 
-def _write(into: RunFolder, merged: Merged) -> None:
+def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
+    from pytest_seedshift import run as runs
     from pytest_seedshift.report import junit, page
 
     records = merged.document["cases"]
-    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records))
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases")}
     into.write_verdicts(records, about)
-    page.write(into.path)
+    run = runs.load(into.path)
+    controls = {case.id: case.control_means for case in run.cases}
+    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records, controls))
+    page.write(into.path, run=run)
+    return run
+
+
+def _annotate(merged: Merged) -> None:
+    """In a step of GitHub Actions, what does not pass and what is missing, at the top of its page."""
+    from pytest_seedshift.report import github
+
+    if github.wanted():
+        failing = [record for record in merged.document["cases"] if record["verdict"] != "pass"]
+        made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
+        github.write(list(github.commands([*made, *map(github.of_missing, merged.missing)])))
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:

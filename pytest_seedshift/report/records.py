@@ -5,7 +5,7 @@ The format is public and stable; docs: README, "verdicts.json".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.cases import Case, format_magnitude
@@ -138,11 +138,22 @@ def breaks(record: Record, score: str) -> bool:
     return any(constraint["holds"] is False for constraint in record["constraints"] if constraint["score"] == score)
 
 
-def properties(record: Record) -> list[tuple[str, object]]:
-    """A record's figures as JUnit's properties."""
-    figures = [(f"seedshift_{name}", estimate["mean"]) for name, estimate in record["scores"].items()]
-    named = ("model", "shift", "magnitude", "verdict", "images")
-    return [*((f"seedshift_{name}", record[name]) for name in named), *figures]
+def properties(record: Record, control: Mapping[str, float] | None = None) -> list[tuple[str, object]]:
+    """A record's figures as JUnit's properties, all of them text, as pytest-xdist and XML want it.
+
+    `seedshift_top1` is a score's mean, `seedshift_top1_low` and `…_high` are its interval, and `…_control` is the
+    control's mean on the same pairs, as far as it has samples of them: `control` has it by score.
+    """
+    named = ("model", "shift", "magnitude", "verdict", "images", "design", "certainty")
+    made: list[tuple[str, object]] = [
+        (f"seedshift_{name}", str(record[name])) for name in named if record[name] is not None
+    ]
+    for score, estimate in record["scores"].items():
+        made.append((f"seedshift_{score}", str(estimate["mean"])))
+        made += [(f"seedshift_{score}_{end}", str(estimate[end])) for end in ("low", "high")]
+        if control and score in control:
+            made.append((f"seedshift_{score}_control", str(control[score])))
+    return made
 
 
 def _head(case: Case, test: str) -> Record:

@@ -36,6 +36,8 @@ class TerminalReport:
         self._file = ""
         self.page = ""
         """Where the robustness report lies, once it does."""
+        self.summary = ""
+        """Where the summary lies, likewise, if it is asked for."""
 
     # What the plugin calls ---------------------------------------------------------------------------------------
 
@@ -160,6 +162,8 @@ class TerminalReport:
             lines.append(f"{words.count(len(loads), 'model load')}{by_workers}")
         if self.page:
             lines.append(f"report:   {self.page}")
+        if self.summary:
+            lines.append(f"summary:  {self.summary}")
         lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
         lines.append(f"samples:  {words.relative(str(self._state.folder.samples_file))}")
         return lines

@@ -41,7 +41,7 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     if worst:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
     rest.append(where)
-    return f"{subject(result)}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
+    return f"{subject(result.case)}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
 
 
 def success(result: CaseResult) -> str:
@@ -49,9 +49,8 @@ def success(result: CaseResult) -> str:
     return " · ".join(comparison(finding) for finding in result.findings)
 
 
-def subject(result: CaseResult) -> str:
+def subject(case: Case) -> str:
     """Who does what in a failure: the shift breaks the model, or the model fails unshifted."""
-    case = result.case
     if case.is_control:
         return f"{case.model} fails without any shift"
     name, _, magnitude = case.describe().rpartition(" ")
@@ -145,6 +144,12 @@ def figures(record: Record) -> str:
 def count(number: int, noun: str) -> str:
     """`1 case`, `2 cases`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def robustness_of(models: Sequence[str]) -> str:
+    """`Robustness of toy-latent and toy-glide`: what a report of models is called."""
+    *others, last = models
+    return f"Robustness of {', '.join(others)} and {last}" if others else f"Robustness of {last}"
 
 
 def relative(path: str) -> str:

@@ -131,7 +131,7 @@ def _style(index: int) -> dict[str, Any]:
     return {
         "color": _colour(index),
         "linestyle": _STYLES[index % len(_STYLES)],
-        "linewidth": 1.6,
+        "linewidth": max(2.4 - 0.6 * index, 1.2),  # what is drawn later does not hide what lies below it
         "marker": _MARKERS[index % len(_MARKERS)],
         "markersize": 4,
         "markeredgewidth": 0,
