@@ -205,7 +205,7 @@ class DiffusersPipeline:
         more = {"num_inference_steps": 2 if self._kinds & _TWO_STEPS else 1, "timesteps": None, "sigmas": None}
         given = {name: value for name, value in more.items() if name in self._takes}
         made = []
-        for rows in predicted.split(1 if self._kinds & _ALONE else len(predicted)):
+        for rows in torch.split(predicted, 1 if self._kinds & _ALONE else len(predicted)):
             twins = [pair] * len(rows)
             with observation.ending_in(self._pipeline, rows):
                 made.append(self._images(self._run(twins, f"z{self.seed_shape}", given), len(twins)))

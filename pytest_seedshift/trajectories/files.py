@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_FOLDER = "trajectories"
-_STATES = "states"
 _HEADER = "seedshift"
 
 
@@ -53,7 +51,7 @@ class Kept:
 
 def path_of(folder: RunFolder, case: Case, fingerprint: str) -> Path:
     """Where a case's trajectories lie."""
-    return folder.path / _FOLDER / f"{folder.picture_folder(case).name}-{fingerprint[:8]}.safetensors"
+    return folder.trajectories_folder / f"{folder.picture_folder(case).name}-{fingerprint[:8]}.safetensors"
 
 
 def picture_path(path: Path, pair: int, step: int) -> Path:
@@ -63,7 +61,7 @@ def picture_path(path: Path, pair: int, step: int) -> Path:
 
 def states_path(folder: RunFolder, model: str, fingerprint: str) -> Path:
     """Where a model's control states lie while they are needed."""
-    return folder.path / _FOLDER / _STATES / f"{folder.picture_folder(Case(model)).name}-{fingerprint[:8]}.safetensors"
+    return folder.states_folder / f"{folder.picture_folder(Case(model)).name}-{fingerprint[:8]}.safetensors"
 
 
 def write(path: Path, fingerprint: str, trajectory: Trajectory) -> None:
@@ -92,21 +90,22 @@ def write_reason(path: Path, case: Case, fingerprint: str, reason: str) -> None:
     _save(path, {}, _of(case, fingerprint) | {"reason": reason})
 
 
-def write_states(path: Path, pairs: tuple[tuple[str, int], ...], states: Values, notes: tuple[str, ...]) -> None:
+def write_states(path: Path, pairs: tuple[tuple[str, int], ...], states: Values) -> None:
     """Write the control's states, (K, S + 1, D), whole or not at all.
 
     Raises:
         OSError: they cannot be written.
     """
-    _save(path, {"states": states}, {"version": VERSION, "pairs": pairs, "notes": notes})
+    _save(path, {"states": states}, {"version": VERSION, "pairs": pairs})
 
 
-def read_states(path: Path, pairs: tuple[tuple[str, int], ...]) -> tuple[Values, tuple[str, ...]] | None:
-    """The control's states of these pairs and what is to be known of them; None where they are not there."""
+def read_states(path: Path, pairs: tuple[tuple[str, int], ...]) -> Values | None:
+    """The control's states of these pairs, (K, S + 1, D); None where they are not there."""
     try:
         arrays, header = _load(path)
         same = header["version"] == VERSION and _pairs(header) == pairs
-        return (arrays["states"], tuple(header["notes"])) if same else None
+        states: Values = arrays["states"]
+        return states if same and states.ndim == 3 else None
     except _UNREADABLE:
         return None
 
@@ -145,7 +144,7 @@ def read(path: Path) -> Kept:
 
 def find(folder: RunFolder) -> Iterator[Path]:
     """The files of all cases' trajectories, whatever version of a model made them."""
-    yield from sorted((folder.path / _FOLDER).glob("*.safetensors"))
+    yield from sorted(folder.trajectories_folder.glob("*.safetensors"))
 
 
 def take_over(source: RunFolder, target: RunFolder) -> None:
@@ -155,7 +154,7 @@ def take_over(source: RunFolder, target: RunFolder) -> None:
         OSError: they cannot be copied.
     """
     for path in find(source):
-        there = target.path / _FOLDER / path.name
+        there = target.trajectories_folder / path.name
         if path.is_symlink() or there.exists():
             continue
         there.parent.mkdir(parents=True, exist_ok=True)
@@ -165,16 +164,6 @@ def take_over(source: RunFolder, target: RunFolder) -> None:
         partial = _partial(there)
         shutil.copyfile(path, partial)
         partial.replace(there)
-
-
-def drop_states(folder: RunFolder) -> None:
-    """Delete the control's states. Another session that needs them makes them again."""
-    shutil.rmtree(folder.path / _FOLDER / _STATES, ignore_errors=True)
-
-
-def clear(folder: RunFolder) -> None:
-    """Delete all trajectories of earlier runs."""
-    shutil.rmtree(folder.path / _FOLDER, ignore_errors=True)
 
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)

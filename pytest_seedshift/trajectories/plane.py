@@ -28,23 +28,23 @@ class Plane:
 
     def project(self, states: Values) -> Values:
         """Coordinates in the plane, (…, 2), of states, (…, D)."""
-        found: Values = (states - self.centre) @ self.axes.T
-        return found
+        return np.asarray((states - self.centre) @ self.axes.T, np.float32)
 
 
 def fit(states: Values) -> Plane:
     """The plane of the two main components of states, (n, D), of which none that is not finite is looked at.
 
     There are few states of many numbers. So the components come from the eigenvectors of the n × n matrix of their
-    products, of which numpy need not know the D × D one.
+    products, which is the singular value decomposition at a fraction of its cost.
     """
-    states = states[np.isfinite(states).all(axis=1)]
-    centre = states.mean(axis=0, dtype=np.float64)
-    centred = states - centre
+    finite = states[np.isfinite(states).all(axis=1)].astype(np.float64)
+    centre = finite.mean(axis=0)
+    centred = finite - centre
     variance, vectors = np.linalg.eigh(centred @ centred.T)
-    axes, explained = np.zeros((2, states.shape[1])), np.zeros(2)
+    axes = np.zeros((2, finite.shape[1]))
+    explained = np.zeros(2)
     total = variance.clip(0).sum()
-    for place in range(min(2, len(states))):
+    for place in range(min(2, len(finite))):
         along = variance[-1 - place]
         if along > 1e-10 * total:
             direction = vectors[:, -1 - place]

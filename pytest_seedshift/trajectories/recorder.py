@@ -21,7 +21,7 @@ from pytest_seedshift.trajectories.trajectory import Trajectory
 from pytest_seedshift.workbench import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -41,13 +41,17 @@ _SIDE = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Control:
-    """A model's control: of which pairs, its states, (K, S + 1, D), and their plane."""
+class Control:
+    """The control of a model, by its fingerprint: of which pairs, its states, (K, S + 1, D), and their plane."""
 
-    of: tuple[str, tuple[tuple[str, int], ...]]
+    fingerprint: str
+    pairs: tuple[tuple[str, int], ...]
     states: Values
     plane: Plane
-    notes: tuple[str, ...]
+
+    def is_of(self, fingerprint: str, pairs: tuple[tuple[str, int], ...]) -> bool:
+        """Whether it is of this version of a model and these pairs."""
+        return (self.fingerprint, self.pairs) == (fingerprint, pairs)
 
 
 class Recorder:
@@ -55,7 +59,7 @@ class Recorder:
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
-        self._held: _Control | None = None
+        self._held: Control | None = None
 
     def keep(self, case: Case, pairs: Sequence[Pair]) -> None:
         """Have a case's trajectories in the run folder, or why there are none: no verdict depends on them.
@@ -85,13 +89,8 @@ class Recorder:
             control = self._control(case.control, pairs)
             if case.is_control:
                 return self._written(path, pairs)
-            model = self._bench.model(case.model)
-            recordings = []
-            for pair in pairs:
-                recordings.append(recording.record(model, case, pair))
-            states = np.stack([each.states for each in recordings])
-            notes = tuple(dict.fromkeys(note for each in recordings for note in each.notes))
-            self._write(path, fingerprint, case, states, control, recordings, notes)
+            recordings = self._recorded(case, pairs)
+            self._write(path, fingerprint, summary(case, control, recordings), recordings)
             return self._written(path, pairs)
 
     def _path(self, case: Case) -> tuple[Path, str]:
@@ -108,64 +107,51 @@ class Recorder:
         path, fingerprint = self._path(case)
         files.write_reason(path, case, fingerprint, reason)
 
-    def _control(self, case: Case, pairs: Sequence[Pair]) -> _Control:
+    def _control(self, case: Case, pairs: Sequence[Pair]) -> Control:
         """The control's states, made by one process at a time, and its trajectories written."""
         (path, fingerprint), names = self._path(case), _names(pairs)
-        if self._held is not None and self._held.of == (fingerprint, names) and _found(path, pairs) is not None:
+        if self._held is not None and self._held.is_of(fingerprint, names) and _found(path, pairs) is not None:
             return self._held
         self._held = None
-        model = self._bench.model(case.model)  # loaded before the lock, so that others wait for images only
+        self._bench.model(case.model)  # loaded before the lock, so that others wait for images only
         states_path = files.states_path(self._bench.folder, case.model, fingerprint)
         with self._bench.folder.lock(f"trajectories {case.model}"):
             kept = files.read_states(states_path, names)
             if kept is None or _found(path, pairs) is None:
-                recordings = [recording.record(model, case, pair) for pair in pairs]
-                states = np.stack([each.states for each in recordings])
-                notes = tuple(dict.fromkeys(note for each in recordings for note in each.notes))
-                made = _Control((fingerprint, names), states, _plane(states), notes)
-                self._write(path, fingerprint, case, states, made, recordings, notes)
-                files.write_states(states_path, names, states, notes)
+                recordings = self._recorded(case, pairs)
+                kept = _stacked(recordings)
+                made = Control(fingerprint, names, kept, _plane(kept))
+                self._write(path, fingerprint, summary(case, made, recordings), recordings)
+                files.write_states(states_path, names, kept)
             else:
-                made = _Control((fingerprint, names), kept[0], _plane(kept[0]), kept[1])
+                made = Control(fingerprint, names, kept, _plane(kept))
         self._held = made
         return made
 
-    def _write(
-        self,
-        path: Path,
-        fingerprint: str,
-        case: Case,
-        states: Values,
-        control: _Control,
-        recordings: Sequence[Recording],
-        notes: tuple[str, ...],
-    ) -> None:
-        shown: Mapping[int, Tensor] = recordings[0].pictures
-        shown = {} if any(each.pictures.keys() != shown.keys() for each in recordings) else shown
+    def _recorded(self, case: Case, pairs: Sequence[Pair]) -> list[Recording]:
+        model = self._bench.model(case.model)
+        return [recording.record(model, case, pair) for pair in pairs]
+
+    def _write(self, path: Path, fingerprint: str, made: Trajectory, recordings: Sequence[Recording]) -> None:
         for place, each in enumerate(recordings):
-            for step in shown:
+            for step in made.shown:
                 _save(files.picture_path(path, place, step), each.pictures[step])
-        files.write(path, fingerprint, summary(case, control.of[1], states, control, tuple(shown), notes))
+        files.write(path, fingerprint, made)
 
 
-def summary(
-    case: Case,
-    pairs: tuple[tuple[str, int], ...],
-    states: Values,
-    control: _Control,
-    shown: tuple[int, ...] = (),
-    notes: tuple[str, ...] = (),
-) -> Trajectory:
-    """What is kept of a case's states, (K, S + 1, D).
+def summary(case: Case, control: Control, recordings: Sequence[Recording]) -> Trajectory:
+    """What is kept of a case's recordings, one for each of the control's pairs.
 
     Raises:
-        ValueError: they are not of as many steps or numbers as the control's.
+        ValueError: their states are not of as many steps or numbers as the control's.
     """
+    states = _stacked(recordings)
     if states.shape != control.states.shape:
         raise ValueError(f"its states are {states.shape[1:]}, the control's {control.states.shape[1:]}")
+    steps = [each.pictures.keys() for each in recordings]
     return Trajectory(
         case=case,
-        pairs=pairs,
+        pairs=control.pairs,
         size=states.shape[2],
         mean=states.mean(axis=2),
         std=states.std(axis=2),
@@ -176,9 +162,13 @@ def summary(
         control_length=lengths(control.states),
         control_plane=control.plane.project(control.states),
         explained=control.plane.explained,
-        shown=shown,
-        notes=notes,
+        shown=tuple(step for step in steps[0] if all(step in each for each in steps)),
+        notes=tuple(dict.fromkeys(note for each in recordings for note in each.notes)),
     )
+
+
+def _stacked(recordings: Sequence[Recording]) -> Values:
+    return np.stack([each.states for each in recordings])
 
 
 def _plane(states: Values) -> Plane:
