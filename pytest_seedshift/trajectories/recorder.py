@@ -7,6 +7,7 @@ trajectory depends on nothing but its pair and its case, and it makes no differe
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,8 @@ class Recorder:
             if devices.is_poisoned(error):
                 raise
             devices.free_memory()
-            self._tell(case, str(error) if isinstance(error, CaseError) else words.first_line(error))
+            with suppress(OSError):  # then the report says that nothing was recorded
+                self._tell(case, str(error) if isinstance(error, CaseError) else words.first_line(error))
 
     def trajectory(self, case: Case, pairs: Sequence[Pair]) -> Trajectory:
         """A case's trajectories of some pairs: those that are there, or made now.

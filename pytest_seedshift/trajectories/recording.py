@@ -100,6 +100,8 @@ def record(model: TextToImage, case: Case, pair: Pair) -> Recording:
     if start is None or start.shape != steps.states[0].shape:
         start = torch.full_like(steps.states[0], torch.nan)
         notes.append("it does not tell what its sampler starts from, so the first step has no length")
+    if drawn and len(drawn[0]) != len(start):
+        notes.append("its steps are of another sampling than the one whose seed vector is shifted, and come after it")
     pictures, why = _pictures(model, pair, steps, image)
     states = torch.stack([start, *steps.states]).numpy()
     return Recording(states, pictures, (*notes, *([] if why is None else [why])))
