@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
-from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.trajectories import files, plane, recorder
 from pytest_seedshift.trajectories.recording import Recording
-from pytest_seedshift.trajectories.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.trajectories.trajectory import Trajectory
 
 PAIRS = (("owl", 0), ("pizza", 1))
 CASES = tuple(
@@ -40,8 +45,6 @@ def trajectory(case: Case, states: np.ndarray, of: recorder.Control, notes: tupl
 
 def add(folder: RunFolder, case: Case, fingerprint: str, pairs: tuple[tuple[str, int], ...] = PAIRS) -> None:
     """Write a case's trajectories, with pictures after the first and the last step."""
-    import dataclasses
-
     made = trajectory(case, walks(case.magnitude), control(walks(), pairs), ("a note",))
     made = dataclasses.replace(made, shown=(1, STEPS))
     path = files.path_of(folder, case, fingerprint)

@@ -52,7 +52,7 @@ def test_recording_changes_no_sample_and_no_verdict_and_needs_none_that_is_new(p
 
     written = {each: each.stat().st_mtime_ns for each in (path / "trajectories").rglob("*")}
     result = run(*ONE, ASKED)
-    result.stdout.fnmatch_lines(["0 model loads"])
+    result.stdout.no_fnmatch_line("* model load*")
     assert {each: each.stat().st_mtime_ns for each in (path / "trajectories").rglob("*")} == written
 
     run(*ONE, "--seedshift-fresh", "--seedshift-batch-size=8", ASKED).assert_outcomes(passed=2)
@@ -67,9 +67,9 @@ def test_shards_record_the_same_pairs_and_are_merged(pytester, run, monkeypatch)
         run(*ONE, ASKED, f"--seedshift-shard={number}/2", f"--seedshift-dir=shard-{number}").assert_outcomes(
             passed=1, deselected=1
         )
-    parts = [kept(Path(f"shard-{number}")) for number in (1, 2)]
-    assert MEAN not in parts[0]
-    assert set(parts[1]) == {MEAN, MEAN.control}  # the control of its own, to compare with
+    parts = sorted((kept(Path(f"shard-{number}")) for number in (1, 2)), key=len)
+    assert set(parts[0]) == {MEAN.control}
+    assert set(parts[1]) == {MEAN, MEAN.control}  # with a control of its own, to compare with
     assert parts[0][MEAN.control].trajectory.pairs == parts[1][MEAN].trajectory.pairs
     assert main(["merge", "shard-1", "shard-2", "--into", "merged"]) == 0
     merged = kept(Path("merged"))
@@ -101,14 +101,3 @@ def test_a_number_of_pairs_that_is_none_is_a_usage_error(run, number):
     result = run(*ONE, f"--seedshift-trajectories={number}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: --seedshift-trajectories={number}: give a whole number of at least 1"])
-
-
-@pytest.mark.slow
-def test_workers_share_the_control_s_trajectories(pytester):
-    pytester.path.joinpath("thresholds.toml").write_text("[default]\ntop1 = 0.0\n")
-    result = pytester.runpytest_subprocess(*ONE, "--seedshift-shift=std", ASKED, "-n", "2", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=3)
-    path = pytester.path / ".seedshift"
-    assert len(kept(path)) == 3
-    assert all(each.trajectory is not None for each in kept(path).values())
-    assert not (path / "trajectories/states").exists()

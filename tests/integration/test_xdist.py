@@ -11,6 +11,8 @@ import torch
 from runs import EASY, SMALL, cases_of, samples_of
 
 from pytest_seedshift import workers
+from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.trajectories import files
 
 
 @pytest.fixture
@@ -30,8 +32,12 @@ def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, r
         f"{EASY}top5 = {{ max_drop = 0.9 }}\n[shift.std]\nclip = 50.0\n"
     )
     arguments = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3,-0.3")
-    result = pytester.runpytest_subprocess(*arguments, "-n2", "--html=report.html", "--self-contained-html")
+    more = ("--html=report.html", "--self-contained-html", "--seedshift-trajectories=1")
+    result = pytester.runpytest_subprocess(*arguments, "-n2", *more)
     result.assert_outcomes(passed=3, failed=2)
+    recorded = [files.read(path) for path in files.find(RunFolder(pytester.path / ".seedshift"))]
+    assert len([each for each in recorded if each.trajectory is not None]) == 5
+    assert not (pytester.path / ".seedshift/trajectories/states").exists()
     found = verdicts()
     assert len(found) == 5
     assert [found[f"toy-latent-std-{magnitude}"]["verdict"] for magnitude in ("-0.30", "+0.30")] == ["fail", "fail"]

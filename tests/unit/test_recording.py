@@ -33,7 +33,7 @@ TOLD = (
     "prx",
     "stable-unclip",
 )
-"""Samplers that tell the picture, convert it, or leave it to a formula; states packed, and of two samplings in a row."""
+"""Samplers that tell the picture, convert it, or leave it to a formula; packed states; two samplings in a row."""
 
 
 @cache
