@@ -55,6 +55,16 @@ class RunFolder:
         """See `write_verdicts`."""
         return self.path / "verdicts.json"
 
+    @property
+    def trajectories_folder(self) -> Path:
+        """Where trajectories lie; see `trajectories.files`."""
+        return self.path / "trajectories"
+
+    @property
+    def states_folder(self) -> Path:
+        """Where the control's states lie in full, as long as a session compares trajectories with them."""
+        return self.trajectories_folder / "states"
+
     def prepare(self) -> None:
         """Make the folder and keep it out of version control.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.report.html import HtmlReport
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.trajectories.trajectory import Trajectory
 
 _T = TypeVar("_T")
 _RESULT = pytest.StashKey["CaseResult | None"]()
@@ -234,7 +235,13 @@ class Hooks:
             lambda: trial.run(state.workbench, case, state.test(item, case), state.design(item, case), tick)
         )
         item.stash[_RESULT] = result
+        if state.settings.trajectories is not None:
+            state.recorder.keep(case, state.recorded(item, case))
         return result
+
+    def trajectory(self, item: pytest.Item, case: Case) -> Trajectory:
+        """The trajectories of the case's first pairs."""
+        return _in_words(lambda: self._state.recorder.trajectory(case, self._state.recorded(item, case)))
 
     def _post(self, progress: Progress) -> None:
         if self._board is not None:

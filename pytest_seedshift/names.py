@@ -14,7 +14,7 @@ PARAMETER = "_seedshift_parameter"
 RESULT = "reliability"
 """The fixture that judges a case."""
 
-CASE_FIXTURES = frozenset({RESULT, "seedshift_case", "seedshift_shift"})
+CASE_FIXTURES = frozenset({RESULT, "seedshift_case", "seedshift_shift", "seedshift_trajectory"})
 MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers"})
 
 SUITE = "seedshift"

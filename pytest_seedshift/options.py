@@ -108,6 +108,13 @@ OPTIONS = (
         "pictures to keep: 'report' (those that the report shows), 'all' or 'none'",
         "WHICH",
     ),
+    Option(
+        "trajectories",
+        "int",
+        "none",
+        "record the sampler's way for the first K pairs of each case's design, for the report",
+        "K",
+    ),
     Option("shard", "text", "none: all cases", "run only a part of the cases, such as 2/4: the second of four", "K/N"),
     Option(
         "shard-by",
@@ -144,6 +151,7 @@ class Settings:
     folder: Path
     fresh: bool
     keep_images: Literal["report", "all", "none"]
+    trajectories: int | None
     shard: Shard | None
     shard_by: Path | None
     report: Path | None
@@ -228,6 +236,7 @@ def resolve(config: pytest.Config) -> Settings:
         folder=path("dir") or config.rootpath / ".seedshift",
         fresh=bool(values["fresh"]),
         keep_images=_choice(text("keep-images") or "report", "keep-images"),
+        trajectories=number("trajectories"),
         shard=_shard(text("shard")),
         shard_by=path("shard-by"),
         report=path("report"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.results import CaseResult
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.trajectories.trajectory import Trajectory
 
 _HOOKS = pytest.StashKey["Hooks"]()
 
@@ -108,6 +109,16 @@ def seedshift_shift(seedshift_case: Case) -> Callable[..., Tensor]:
 def reliability(request: pytest.FixtureRequest, seedshift_case: Case) -> CaseResult:
     """The case's result: samples, scores with intervals, pictures, verdict. Making it is what takes the time."""
     return _activate(request.config).judge(request.node, seedshift_case)
+
+
+@pytest.fixture
+def seedshift_trajectory(request: pytest.FixtureRequest, seedshift_case: Case) -> Trajectory:
+    """The sampler's way from the seed vectors to the pictures, of the first pairs of the case's design.
+
+    Arrays, one row a pair, beside the control's, and `discontinuity`. Of as many pairs as `--seedshift-trajectories`
+    says, else of four. A model that reports no steps fails the test, with the reason.
+    """
+    return _activate(request.config).trajectory(request.node, seedshift_case)
 
 
 def _activate(config: pytest.Config) -> Hooks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
     from pytest_seedshift.thresholds import Thresholds
+    from pytest_seedshift.trajectories.recorder import Recorder
     from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
 
@@ -41,6 +43,7 @@ class State:
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
     _occupied: BaseFileLock | None = None
+    _recorder: Recorder | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -132,6 +135,25 @@ class State:
             )
         return self._workbench
 
+    @property
+    def recorder(self) -> Recorder:
+        """What records trajectories.
+
+        Raises:
+            pytest.UsageError: the device is not there.
+        """
+        if self._recorder is None:
+            from pytest_seedshift.trajectories.recorder import Recorder
+
+            self._recorder = Recorder(self.workbench)
+        return self._recorder
+
+    def recorded(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
+        """The pairs of which an item's case is recorded, where its trajectories are asked for."""
+        from pytest_seedshift.trajectories.recorder import PAIRS
+
+        return self.design(item, case)[: self.settings.trajectories or PAIRS]
+
     def _count_load(self) -> None:
         self.loads.append(self.worker)
         if self.on_load is not None:
@@ -143,9 +165,11 @@ class State:
         return self.settings.plan and self.settings.fresh
 
     def close(self) -> None:
-        """Let go of the store and of the model."""
+        """Let go of the store and of the model, and at last of what trajectories were compared with."""
         if self._workbench is not None:
             self._workbench.close()
+        if not self.worker and self.folder.states_folder.is_dir():
+            shutil.rmtree(self.folder.states_folder, ignore_errors=True)
 
     def leave(self) -> None:
         """Let others know that nothing more is written to the run folder."""
@@ -284,6 +308,8 @@ class State:
                 return []
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
+                if self.settings.fresh:
+                    shutil.rmtree(self.folder.trajectories_folder, ignore_errors=True)
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "

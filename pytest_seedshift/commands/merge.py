@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
             (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
             notes += _take_samples(into, runs)
             _take_pictures(into, runs)
+            _take_trajectories(into, runs)
             _take_facts(into, runs)
             made = _write(into, merged)
     except OSError as error:
@@ -153,6 +154,13 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
             partial = target.with_suffix(".partial")
             shutil.copyfile(source, partial)
             partial.replace(target)
+
+
+def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
+    from pytest_seedshift.trajectories import files
+
+    for path in runs:
+        files.take_over(RunFolder(path), into)
 
 
 def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:

@@ -153,8 +153,16 @@ def make(
         certainty=state.thresholds.certainty,
         thresholds=words.relative(state.thresholds.source),
         folder=words.relative(str(state.folder.path)),
-        notes=(*notes, *(() if note is None else (note,))),
+        notes=(*notes, *_besides(state), *(() if note is None else (note,))),
     )
+
+
+def _besides(state: State) -> list[str]:
+    """What is generated besides, of which the numbers of images say nothing."""
+    pairs = state.settings.trajectories
+    if pairs is None:
+        return []
+    return [f"the trajectories of {words.count(pairs, 'pair')} a case are recorded besides, one image each"]
 
 
 def _measure(state: State, item: pytest.Item, case: Case, planned: Planned) -> Pace:

@@ -12,6 +12,8 @@ import torch
 from runs import EASY, SMALL, cases_of, samples_of
 
 from pytest_seedshift import workers
+from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.trajectories import files
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, r
         f"{EASY}top5 = {{ max_drop = 0.9 }}\n[shift.std]\nclip = 50.0\n"
     )
     arguments = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3,-0.3")
-    reports = ("--html=report.html", "--self-contained-html", "--junitxml=junit.xml")
+    reports = ("--html=report.html", "--self-contained-html", "--junitxml=junit.xml", "--seedshift-trajectories=1")
     result = pytester.runpytest_subprocess(*arguments, "-n2", *reports)
     result.assert_outcomes(passed=3, failed=2)
     annotations = sorted(line.partition(" fails::")[0] for line in result.outlines if "::error" in line)
@@ -47,6 +49,9 @@ def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, r
     assert sum("seedshift_clip_control" in each for each in properties) == 4
     monkeypatch.delenv("GITHUB_ACTIONS")
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    recorded = [files.read(path) for path in files.find(RunFolder(pytester.path / ".seedshift"))]
+    assert len([each for each in recorded if each.trajectory is not None]) == 5
+    assert not (pytester.path / ".seedshift/trajectories/states").exists()
     found = verdicts()
     assert len(found) == 5
     assert [found[f"toy-latent-std-{magnitude}"]["verdict"] for magnitude in ("-0.30", "+0.30")] == ["fail", "fail"]
