@@ -238,15 +238,16 @@ class State:
         Raises:
             pytest.UsageError: a case without a threshold, or what `check_ground` finds.
         """
-        designs = []
+        designs, notes = [], {}
         for item in items:
             case = collection.case_of(item)
             if case is not None:
                 judged = collection.is_reliability(item)
                 if judged:
                     self.constraints(item, case)
+                    notes[case.model] = self.thresholds.note(case.model)
                 designs.append((case.model, self.request(item).settings.images if judged else None))
-        return self.check_ground(designs)
+        return [*(note for note in notes.values() if note is not None), *self.check_ground(designs)]
 
     def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> list[str]:
         """Check what all cases stand on: models with their numbers of images, thresholds, device, run folder, store.
@@ -292,6 +293,7 @@ class State:
                 for model in models:
                     entry = self.catalogue.find(model)
                     self.catalogue.fetch_weights(entry)
+                    self.catalogue.check_sampling(entry)
                     self.catalogue.check_labels(entry)
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise pytest.UsageError(str(error)) from None

@@ -126,9 +126,12 @@ class Workbench:
         try:
             parts = weights.locate_pipeline(entry.pipeline, entry.revision).parts
             of_labels = self.catalogue.check_labels(entry)
+            same_as = self.catalogue.same_as(model)
         except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
             raise CaseError(f"{model} cannot be judged: {error}") from error
         found = [] if of_labels is None else [of_labels]
+        if same_as is not None:
+            found.append(f"{model} is {same_as} itself: what its name changes is so already. They share their samples")
         if weights.SAFETY_CHECKER in parts:
             found.append(
                 f"the safety checker of {model} is off: images that it blackens would be scored as the model's own"

@@ -36,6 +36,22 @@ class Scheduler:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """What a derived model changes of whatever scheduler it has; see `derive`.
+
+    Attributes:
+        sampler: a name of `derive.SAMPLERS`, or None for the one that is there.
+        clip: False for no clipping of the guessed picture, True for clipping, a number for clipping to that range;
+            None leaves it as it is.
+        zsnr: whether the schedule is rescaled to zero terminal SNR.
+    """
+
+    sampler: str | None = None
+    clip: float | None = None
+    zsnr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What is known of a model before it is loaded; None leaves it to the pipeline.
 
@@ -43,7 +59,9 @@ class Entry:
         name: as the user writes it.
         pipeline: where it is: folders, single files (`.safetensors`), hub ids, tried in this order.
         revision: of a hub id.
+        parts: by name, folders of parts that take the place of the pipeline's own.
         scheduler: see `Scheduler`.
+        sampling: of a derived model, what is not settled yet: see `samplers.settle`. None for every other model.
         steps: denoising steps.
         guidance: `guidance_scale`.
         height: of an image, in pixels.
@@ -62,7 +80,9 @@ class Entry:
     name: str
     pipeline: tuple[str, ...]
     revision: str | None = None
+    parts: tuple[tuple[str, str], ...] = ()
     scheduler: Scheduler | None = None
+    sampling: Sampling | None = None
     steps: int | None = None
     guidance: float | None = None
     height: int | None = None

@@ -62,6 +62,7 @@ class _Scorers(_Strict):
 class _Entry(_Strict):
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1)] | None = None
     revision: _Text | None = None
+    parts: dict[_Text, _Text] | None = None
     scheduler: _Scheduler | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
     guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -80,6 +81,7 @@ class _Entry(_Strict):
 _VALID = {
     "pipeline": "a folder, a .safetensors file, a hub id 'owner/name', or a list of these, tried in order",
     "revision": "a branch, a tag or a commit of the hub repository, as text",
+    "parts": 'a table of folders by part, which take the place of the pipeline\'s own: { unet = "finetuned/unet" }',
     "scheduler": 'a scheduler class of diffusers and options of it, such as { name = "DDIMScheduler", eta = 1.0 }',
     "steps": "a whole number of at least 1",
     "guidance": "a number of at least 0",
