@@ -64,9 +64,7 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
     order = list(_SIGNS)
-    failing = sorted(
-        (case for case in run.cases if case.verdict != "pass"), key=lambda case: order.index(case.verdict)
-    )
+    failing = sorted((case for case in run.cases if case.verdict != "pass"), key=lambda case: order.index(case.verdict))
     if failing:
         yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
     if len(failing) > _ROWS:
