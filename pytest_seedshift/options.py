@@ -51,8 +51,8 @@ OPTIONS = (
         "model",
         "list",
         "none: seedshift stays away",
-        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id; "
-        "repeatable or comma-separated",
+        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id, and changes "
+        "of it as in sd21+ddim+steps=20; repeatable or comma-separated",
         "NAME",
     ),
     Option(
