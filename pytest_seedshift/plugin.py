@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import options
-from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES
+from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES, NULL_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -60,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each case of a test that is about cases, by its marker or by a fixture."""
     marked = metafunc.definition.get_closest_marker(MARKER) is not None
-    if marked or not (CASE_FIXTURES | MODEL_FIXTURES).isdisjoint(metafunc.fixturenames):
+    if marked or not (CASE_FIXTURES | MODEL_FIXTURES | {NULL_RESULT}).isdisjoint(metafunc.fixturenames):
         _activate(metafunc.config).parametrize(metafunc)
 
 
@@ -108,6 +108,11 @@ def seedshift_shift(seedshift_case: Case) -> Callable[..., Tensor]:
 def reliability(request: pytest.FixtureRequest, seedshift_case: Case) -> CaseResult:
     """The case's result: samples, scores with intervals, pictures, verdict. Making it is what takes the time."""
     return _activate(request.config).judge(request.node, seedshift_case)
+
+
+@pytest.fixture
+def _seedshift_null(request: pytest.FixtureRequest, _seedshift_parameter: Case) -> CaseResult:
+    return _activate(request.config).judge_null(request.node, _seedshift_parameter)
 
 
 def _activate(config: pytest.Config) -> Hooks:

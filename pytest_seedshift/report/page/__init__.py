@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from pytest_seedshift import run as runs
 from pytest_seedshift.report.anchors import slug
-from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, verdicts
+from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, seeduse, verdicts
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
@@ -32,6 +32,7 @@ Builder: TypeAlias = Callable[[Run, Album], Section | None]
 
 SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
+    seeduse.build,
     heat.build,
     curves.build,
     cases.build,
