@@ -65,6 +65,13 @@ class RunFolder:
         """Where the control's states lie in full, as long as a session compares trajectories with them."""
         return self.trajectories_folder / "states"
 
+    SENSITIVITY = "sensitivity"
+    """Where seed sensitivities lie; see `seeduse`."""
+
+    def sensitivity_file(self, model: str, key: str) -> Path:
+        """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
+        return self.path / self.SENSITIVITY / f"{_file_name(model)}-{key}.json"
+
     def prepare(self) -> None:
         """Make the folder and keep it out of version control.
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_seedshift.scores import NULL
+
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.samples import Sample
@@ -64,6 +66,11 @@ class CaseResult:
     def passed(self) -> bool:
         """Whether all constraints hold."""
         return all(finding.holds for finding in self.findings)
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is a null control's, which tells of the harness and not of the model."""
+        return any(finding.kind == NULL for finding in self.findings)
 
     @property
     def pictures(self) -> tuple[Sample, ...]:

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs, facts, pairs, store
+from pytest_seedshift import costs, facts, pairs, seeduse, store
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.scores import SCORES, Estimate, Finding
 from pytest_seedshift.store import Contents, StoreError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.seeduse import SeedUse
 
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
@@ -79,6 +82,8 @@ class CaseRun:
     """Those that the verdict rests on, in the order of the design; without a store those whose pictures were kept."""
     control: Mapping[tuple[str, int], Sample] = field(default_factory=dict)
     """The control's samples of the same pairs, as far as they exist."""
+    null: bool = False
+    """Whether it is a null control, which tells of the harness and not of the model."""
     complete: bool = False
     """Whether `samples` are all that the verdict rests on."""
 
@@ -125,6 +130,10 @@ class Run:
     """Of each session that the folder holds; of one, unless several were merged."""
     notes: tuple[str, ...]
     """What is missing, in words."""
+    nulls: tuple[CaseRun, ...] = ()
+    """Null controls. They are not among the cases, unless there are no others."""
+    seed_uses: Mapping[str, SeedUse] = field(default_factory=dict)
+    """By model, how much it looks at its seed vector, as far as that is known."""
 
     @property
     def models(self) -> list[str]:
@@ -191,7 +200,14 @@ def load(path: Path) -> Run:
     lost = sum(each.lost for case in records for each in case.samples)
     if lost:
         notes.append(f"{lost} pictures that the run kept are not in the folder: their places say so")
-    return Run(path, tuple(_sorted(records)), known, tuple(notes))
+    ordered = _sorted(records)
+    nulls = tuple(each for each in ordered if each.null)
+    cases = tuple(each for each in ordered if not each.null) or nulls
+    versions: dict[str, list[str]] = {each.case.model: [] for each in cases}
+    for model in (model for each in known for model in each.models if model.name in versions and model.fingerprint):
+        versions[model.name].append(model.fingerprint)
+    uses = seeduse.read(folder, versions, notes)
+    return Run(path, cases, known, tuple(notes), nulls, uses)
 
 
 # verdicts.json ---------------------------------------------------------------------------------------------------
@@ -294,6 +310,7 @@ def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
         test=str(entry.get("test") or ""),
         samples=samples,
         control=control,
+        null=entry.get("null") is True,
     )
 
 

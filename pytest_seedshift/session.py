@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
     from pytest_seedshift.thresholds import Thresholds
@@ -188,6 +189,8 @@ class State:
         Raises:
             pytest.UsageError: nothing at all.
         """
+        if collection.is_null(item):
+            return ()
         override = self.request(item).constraints
         try:
             return self.thresholds.constraints(case, override)
@@ -198,12 +201,16 @@ class State:
         """The pairs that an item's case is defined on."""
         return self.catalogue.design(case.model, self.request(item).settings.images)
 
-    def test(self, item: pytest.Item, case: Case) -> SequentialTest:
+    def test(self, item: pytest.Item, case: Case) -> SequentialTest | NullTest:
         """What decides about an item's case.
 
         Raises:
             pytest.UsageError: nothing is asked of it.
         """
+        if collection.is_null(item):
+            from pytest_seedshift.nullcontrol import NullTest
+
+            return NullTest(len(self.design(item, case)), self.thresholds.certainty)
         from pytest_seedshift.verdict import SequentialTest
 
         return SequentialTest(
@@ -300,7 +307,7 @@ class State:
 
     def _prepare_folder(self) -> list[str]:
         """Make the run folder and the store; see `check_ground`."""
-        from pytest_seedshift import store
+        from pytest_seedshift import seeduse, store
 
         try:
             self.folder.prepare()
@@ -312,6 +319,7 @@ class State:
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
                 if self.settings.fresh:
                     shutil.rmtree(self.folder.trajectories_folder, ignore_errors=True)
+                    seeduse.forget(self.folder)
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "

@@ -55,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
             notes += _take_samples(into, runs)
             _take_pictures(into, runs)
             _take_trajectories(into, runs)
+            _take_sensitivities(into, runs)
             _take_facts(into, runs)
             made = _write(into, merged)
     except OSError as error:
@@ -163,6 +164,17 @@ def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
         files.take_over(RunFolder(path), into)
 
 
+def _take_sensitivities(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over how much models look at their seed vectors; what was measured stands above what could not be."""
+    from pytest_seedshift import seeduse
+
+    unread: list[str] = []  # the report says what cannot be read
+    for path in runs:
+        for each in seeduse.of_all(RunFolder(path), unread):
+            if not each.is_measured(into):
+                each.write(into)
+
+
 def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
     from pytest_seedshift import facts
 
@@ -196,13 +208,14 @@ def _annotate(merged: Merged) -> None:
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
+    from pytest_seedshift import seeduse
     from pytest_seedshift.report import records as recorded
-    from pytest_seedshift.report import words
+    from pytest_seedshift.report import seedlines, words
     from pytest_seedshift.report.table import table
 
     records = merged.document["cases"]
     for model in recorded.models(records):
-        print("\n".join(table([record for record in records if record["model"] == model])))
+        print("\n".join(table(recorded.ordinary([record for record in records if record["model"] == model]))))
     for record in records:
         if record["verdict"] != "pass":
             print(f"\n{record['id']}: {record['reason']}")
@@ -210,6 +223,8 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> N
         print(f"\nno verdict about {words.count(len(merged.missing), 'case')}:")
         print("\n".join(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
     print()
+    versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
+    print("".join(f"{line}\n" for line in seedlines.lines(seeduse.read(into, versions, []), records)), end="")
     for note in (*merged.notes, *notes):
         print(note)
     by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}

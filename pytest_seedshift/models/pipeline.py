@@ -223,9 +223,14 @@ class DiffusersPipeline:
         return list(groups.values())
 
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
+        vectors = [None if pair.noise is None else pairing.vector_generator(pair, self.seed_shape) for pair in pairs]
+
         def on_draw(z: Tensor) -> Tensor:
             if len(z) != len(pairs):
                 raise SeedVectorError(f"{self._family} draws {len(z)} seed vectors for {len(pairs)} images")
+            for row, vector in enumerate(vectors):
+                if vector is not None:  # the pair's other generator, which has drawn z, is for all that is not z
+                    z[row] = torch.randn(z[row].shape, generator=vector)
             if shift is None:
                 return z
             axes = self._seed.axes

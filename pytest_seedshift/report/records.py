@@ -30,9 +30,11 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     compares = any(finding.kind == "max_drop" for finding in result.findings)
     return {
         **_head(result.case, test),
-        "verdict": "pass" if result.passed else "fail",
+        "verdict": "pass" if result.passed else "error" if result.is_null else "fail",
         "reason": words.success(result)
         if result.passed
+        else words.harness(result)
+        if result.is_null
         else words.failure(result, f"pictures: {pictures}", control=compares),
         "scores": {
             name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
@@ -56,11 +58,12 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
             for finding in result.findings
         ],
         "pictures": _pictures(result, folder),
+        **({"null": True} if result.is_null else {}),
     }
 
 
-def of_error(case: Case, reason: str, test: str) -> Record:
-    """The record of a case that could not be judged."""
+def of_error(case: Case, reason: str, test: str, *, null: bool = False) -> Record:
+    """The record of a case, perhaps a null control, that could not be judged."""
     return {
         **_head(case, test),
         "verdict": "error",
@@ -75,6 +78,7 @@ def of_error(case: Case, reason: str, test: str) -> Record:
         "dtype": None,
         "constraints": [],
         "pictures": [],
+        **({"null": True} if null else {}),
     }
 
 
@@ -92,6 +96,11 @@ def of_progress(progress: Progress) -> dict[str, Any]:
 def sentences(records: Sequence[Record]) -> list[str]:
     """One sentence a model: `toy-latent fails 9 of 31 cases: mean at -0.30, +0.30; mixed at +0.20.`."""
     return [_sentence(model, [record for record in records if record["model"] == model]) for model in models(records)]
+
+
+def ordinary(records: Sequence[Record]) -> list[Record]:
+    """Those that tell of a model: all but null controls; these too where there are no others."""
+    return [record for record in records if not record.get("null")] or list(records)
 
 
 def models(records: Sequence[Record]) -> list[str]:

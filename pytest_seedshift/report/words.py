@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.scores import NULL, SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -49,6 +49,20 @@ def success(result: CaseResult) -> str:
     return " · ".join(comparison(finding) for finding in result.findings)
 
 
+def harness(result: CaseResult) -> str:
+    """What a null control says whose scores have changed beyond chance."""
+    changed = [finding for finding in result.findings if not finding.holds]
+    rest = [finding for finding in result.findings if finding.holds]
+    return (
+        f"error of the harness, not of {result.case.model}: {', '.join(map(comparison, changed))}, which is what "
+        f"chance gives at {percent(result.certainty)} over {images(len(result.samples), result.design)}\n"
+        "    A permuted seed vector is as likely as the one that it was made of, so no score can change. The noise, "
+        "the shift, the pairing, the store or the statistics are at fault: trust no verdict of this run before it is "
+        f"known which. A sound harness gets here in at most {percent(1 - result.certainty)} of all null controls"
+        + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
+    )
+
+
 def subject(case: Case) -> str:
     """Who does what in a failure: the shift breaks the model, or the model fails unshifted."""
     if case.is_control:
@@ -74,6 +88,11 @@ def comparison(finding: Finding) -> str:
     measured, bound = kind.format(finding.measured), kind.format(finding.bound)
     if measured == bound and finding.holds is False:  # a difference that two decimals do not show
         measured, bound = f"{finding.measured:.4g}", f"{finding.bound:.4g}"
+    if finding.kind == NULL:
+        signed = f"{finding.measured:+.2f}"
+        if finding.holds is None:
+            return f"{kind.title} drop {signed}"
+        return f"{kind.title} drop {signed} {'within' if finding.holds else 'beyond'} ±{finding.bound:.2f}"
     if finding.kind == "min":
         below = finding.measured < finding.bound if finding.holds is None else not finding.holds
         return f"{kind.title} {measured} {'<' if below else '≥'} {bound}"

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from pytest_seedshift import run as runs
 from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import slug
-from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, trajectories, verdicts
+from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, seeduse, trajectories, verdicts
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
@@ -33,6 +33,7 @@ Builder: TypeAlias = Callable[[Run, Album], Section | None]
 
 SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
+    seeduse.build,
     heat.build,
     curves.build,
     cases.build,

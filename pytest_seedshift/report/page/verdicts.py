@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import words
+from pytest_seedshift.report import seedlines, words
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.scores import SCORES
@@ -37,7 +37,17 @@ def _card(run: Run, model: str) -> dict[str, Any]:
         "seconds": seconds,
         "certainties": sorted({each.certainty for each in cases if each.certainty is not None}),
         "asked": asked(cases),
+        "warnings": _warnings(run, model),
     }
+
+
+def _warnings(run: Run, model: str) -> list[str]:
+    """What takes from a verdict's worth: a seed vector that is not looked at, an error of the harness."""
+    use = run.seed_uses.get(model)
+    found = None if use is None else use.sensitivity
+    said = [seedlines.warning(model, found)] if found is not None and found.ignores_vector else []
+    broken = any(each.findings and each.verdict != "pass" for each in run.nulls if each.case.model == model)
+    return [*said, *(["the null control has changed: an error of the harness, trust none of this"] if broken else [])]
 
 
 def counted(cases: Sequence[CaseRun]) -> str:
