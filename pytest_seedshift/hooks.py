@@ -64,6 +64,10 @@ class Hooks:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)
             config.pluginmanager.register(report, "seedshift-report")
+            if self._state.settings.write_thresholds is not None:
+                from pytest_seedshift.report.calibrate import Calibrate
+
+                config.pluginmanager.register(Calibrate(self._state, self._terminal), "seedshift-calibrate")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
