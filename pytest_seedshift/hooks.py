@@ -133,6 +133,7 @@ class Hooks:
         if made is not None:
             self._planned = True
             self._terminal.manifest = self._watcher.board.manifest() or {}
+            self._warn_of_noise()
             self._terminal.show(made)
 
     @pytest.hookimpl(tryfirst=True)
@@ -210,10 +211,16 @@ class Hooks:
         self._warn(self._state.check(item for item, _ in ours))
         asked = self._state.settings.plan
         self._terminal.manifest = manifest.make(self._state, self._grid)
+        self._warn_of_noise()
         made = plan.make(self._state, ours, measure="all" if asked else "first", note=self._grid.note())
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)
         return True if asked else None
+
+    def _warn_of_noise(self) -> None:
+        from pytest_seedshift import noise
+
+        self._warn(noise.warnings(self._state.folder, self._terminal.manifest))
 
     def _warn(self, warnings: Iterable[str]) -> None:
         self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
