@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import collection, options, workers
+from pytest_seedshift import collection, extensions, options, scores, workers
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
@@ -133,6 +133,7 @@ class Hooks:
         if made is not None:
             self._planned = True
             self._terminal.manifest = self._watcher.board.manifest() or {}
+            extensions.current().scores.update(scores.recorded(self._terminal.manifest))  # markers may ask for some
             self._warn_of_noise()
             self._terminal.show(made)
 

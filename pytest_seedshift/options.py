@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from pytest_seedshift import hookspecs
 from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def resolve(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: a value that cannot be used; the message names the option, the value and what is valid.
     """
+    hookspecs.activate(config)
     values: dict[str, object] = {}
     for option in OPTIONS:
         given = config.getoption(option.flag, default=None)

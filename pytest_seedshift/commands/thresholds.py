@@ -36,17 +36,21 @@ def run(options: argparse.Namespace) -> int:
         CommandError: the run cannot be read or has measured nothing, or the file must not, or cannot, be written.
     """
     from pytest_seedshift import calibration, thresholds_file
+    from pytest_seedshift.extensions import scores_known
     from pytest_seedshift.folder import RunFolder, VerdictsError
+    from pytest_seedshift.scores import recorded
 
     if not 0 <= options.margin < 1:
         raise CommandError(f"--margin {options.margin}: give a number from 0 to below 1, such as 0.02")
     try:
-        records = RunFolder(options.run).read_document()["cases"]
+        document = RunFolder(options.run).read_document()
+        records = document["cases"]
         if not options.dry_run:
             thresholds_file.check_not_ci(options.in_ci, "--in-ci")
             thresholds_file.check_target(options.out)
         text = thresholds_file.read(options.out, None)
-        proposal = calibration.propose(text, str(options.out), records, options.margin)
+        with scores_known(recorded(document)):
+            proposal = calibration.propose(text, str(options.out), records, options.margin)
         changes = thresholds_file.difference(options.out, proposal.text)
         print("\n".join([*changes, *proposal.summary]))
         if changes and not options.dry_run:

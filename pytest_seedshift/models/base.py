@@ -11,6 +11,7 @@ from pytest_seedshift import scorers
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pytest_seedshift.extensions import Extension
     from pytest_seedshift.pairs import Pair
 
 ShiftFunction: TypeAlias = "Callable[[Tensor, Sequence[Pair]], Tensor]"
@@ -54,6 +55,7 @@ class Entry:
         memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
         licence: a note for the user.
         advice: how its weights are to be had, for the error where they are nowhere.
+        own: the factory of a model of the user's own, which takes the place of a pipeline.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Entry:
     memory: float | None = None
     licence: str = ""
     advice: str = ""
+    own: Extension | None = None
 
     def dtype_on(self, device: str) -> str | None:
         """The number type for a device, such as `cuda:0`; None where the entry names none for its kind."""

@@ -59,8 +59,8 @@ def test_a_bound_below_the_noise_is_warned_of_once_and_one_at_it_is_not(folder):
     noise.write(folder, "f", NOISE)
     (said,) = noise.warnings(folder, MANIFEST)
     assert said == (
-        "toy-latent: max_regression = 0.01 of top-1 is below the noise: dtype bfloat16 alone moves the mean by 0.016 on "
-        "64 images. Ask for at least that, or keep it fixed"
+        "toy-latent: max_regression = 0.01 of top-1 is below the noise: dtype bfloat16 alone moves the mean by 0.016 "
+        "on 64 images. Ask for at least that, or keep it fixed"
     )
 
 
