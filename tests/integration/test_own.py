@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_the_example_is_a_run_like_any_other(pytester, project):
 
 
 @pytest.mark.slow
-def test_it_runs_in_workers_and_a_marker_alone_may_ask_for_a_score(pytester, project):
+def test_it_runs_in_a_worker_and_a_marker_alone_may_ask_for_a_score(pytester, project):
     project.joinpath("thresholds.toml").write_text(THRESHOLDS.partition("[models.mine]")[2].join(["[models.mine]", ""]))
     pytester.makepyfile(
         """
@@ -73,18 +72,17 @@ def test_it_runs_in_workers_and_a_marker_alone_may_ask_for_a_score(pytester, pro
             pass
         """
     )
-    result = pytester.runpytest_subprocess(*RUN, "-n", "2", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*RUN, "-n", "1", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["  contrast *+0.30", "*model load*by 2 workers*"])
+    result.stdout.fnmatch_lines(["  contrast *+0.30", "1 model load by 1 worker"])
     assert {case["scores"]["contrast"]["low"] > 0 for case in cases_of(project / ".seedshift").values()} == {True}
 
 
-@pytest.mark.slow
-def test_the_noise_of_an_own_model_is_measured(pytester, project):
-    result = pytester.run(
-        sys.executable, "-m", "pytest_seedshift", "noise", "mine", "--images=8", "--batch-size=4", "--device=cpu"
-    )
-    assert result.ret == 0, result.stderr.str()
+def test_the_noise_of_an_own_model_is_measured(project, capsys):
+    assert main(["noise", "mine", "--images=8", "--batch-size=4", "--device=cpu"]) == 0
+    assert "change of the mean" in capsys.readouterr().out
+    assert main(["noise", "mien"]) == pytest.ExitCode.USAGE_ERROR
+    assert "Did you mean 'mine'?" in capsys.readouterr().err
     (entry,) = json.loads((project / ".seedshift/noise.json").read_text())["models"].values()
     assert (entry["model"], entry["images"]) == ("mine", 8)
     arms = {arm["name"]: arm["scores"] for arm in entry["arms"]}
@@ -129,11 +127,11 @@ def test_what_cannot_be_used_is_said_before_anything_is_generated(pytester, proj
     [
         ({"self.device = device": "raise RuntimeError('no weights')"}, "raised RuntimeError: no weights"),
         ({"def generate": "def draw"}, "gave a Mine, which is no TextToImage: it lacks generate"),
-        ({").clamp(0, 1)": ") * 9"}, "the model's images go from * to *: give them in ?0, 1?"),
-        ({").clamp(0, 1)": ")[:1]"}, "the model gave torch.float32 (1, 3, 32, 32) for 16 pairs*"),
+        ({").clamp(0, 1)": ") * 9"}, "the model's images go from "),
+        ({").clamp(0, 1)": ")[:1]"}, "the model gave torch.float32 (1, 3, 32, 32) for 16 pairs: images"),
     ],
 )
-def test_a_model_that_is_none_is_an_error_of_its_cases_without_a_traceback(pytester, project, change, says):
+def test_a_model_that_is_none_is_an_error_without_a_traceback(pytester, project, change, says):
     text = CONFTEST
     for old, new in change.items():
         assert old in text
@@ -141,8 +139,9 @@ def test_a_model_that_is_none_is_an_error_of_its_cases_without_a_traceback(pytes
     project.joinpath("conftest.py").write_text(text)
     result = pytester.runpytest_inprocess(*RUN, "-k", "none")
     assert result.ret != pytest.ExitCode.OK
-    result.stdout.fnmatch_lines([f"*{says}*"])
-    result.stdout.no_fnmatch_line("*Traceback*")
+    told = result.stdout.str() + result.stderr.str()
+    assert says in told
+    assert "Traceback" not in told
 
 
 def test_a_package_gives_by_entry_points_and_is_imported_only_for_its_own(pytester, project):
@@ -161,10 +160,10 @@ def test_a_package_gives_by_entry_points_and_is_imported_only_for_its_own(pytest
     )
     pytester.syspathinsert()
     theirs = ("--seedshift-model=theirs", "--seedshift-shift=lean")
-    listed = pytester.runpytest_inprocess(*RUN, *theirs, "--co", "-q", "-s")
+    listed = pytester.runpytest_inprocess(*theirs, *RUN[2:], "--co", "-q", "-s")
     listed.stdout.fnmatch_lines(["*theirs-lean-+0.30*"])
     listed.stdout.no_fnmatch_line("*imported*")
-    run = pytester.runpytest_inprocess("--seedshift-model=theirs", "--seedshift-shift=lean", *RUN[2:], "-s")
+    run = pytester.runpytest_inprocess(*theirs, *RUN[2:], "-s")
     run.assert_outcomes(passed=2)
     run.stdout.fnmatch_lines(["*imported*"])
     wrong = pytester.runpytest_inprocess("--seedshift-model=their", *RUN[2:])
