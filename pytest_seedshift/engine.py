@@ -142,6 +142,7 @@ class Engine:
         for step, rows in enumerate(finite):
             _check(rows, pairs, case, f"the model's state after step {step + 1}")
         _check_finite(images, pairs, case, "the image")
+        _check_range(images, case)
         return images.float().clamp(0, 1).mul(255).round().div(255)
 
 
@@ -224,7 +225,7 @@ def _check_images(images: Tensor, pairs: tuple[Pair, ...], case: Case) -> None:
     """Hold what a model gives against what it has to give: it may be one of the user's own.
 
     Raises:
-        CaseError: another type, shape or range.
+        CaseError: another type or shape.
     """
     shape = tuple(images.shape) if isinstance(images, torch.Tensor) else ()
     if len(shape) != 4 or shape[:2] != (len(pairs), 3) or not images.is_floating_point():
@@ -233,8 +234,16 @@ def _check_images(images: Tensor, pairs: tuple[Pair, ...], case: Case) -> None:
             f"{case.model}, {case.describe()}: the model gave {what} for {len(pairs)} pairs: images are "
             f"floating point, ({len(pairs)}, 3, height, width)"
         )
+
+
+def _check_range(images: Tensor, case: Case) -> None:
+    """Make sure that finite images are in [0, 1].
+
+    Raises:
+        CaseError: they are not.
+    """
     low, high = (float(end) for end in images.aminmax())
-    if low < -_SLACK or high > 1 + _SLACK:  # NaN is for `_check_finite`
+    if low < -_SLACK or high > 1 + _SLACK:
         raise CaseError(
             f"{case.model}, {case.describe()}: the model's images go from {low:.3g} to {high:.3g}: give them in [0, 1]"
         )

@@ -165,8 +165,8 @@ def fingerprint(shift: str) -> str | None:
     Raises:
         ValueError: a shift of the user's own that cannot be made.
     """
-    name = shift.partition(":")[0]
-    return None if name in _VARIANTS or name == NONE else str(_own(name).fingerprint)
+    mine = shift not in _VARIANTS and extensions.current().shifts.find(shift) is not None
+    return str(_own(shift).fingerprint) if mine else None
 
 
 def _own(name: str) -> Any:
