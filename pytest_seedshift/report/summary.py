@@ -64,9 +64,7 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
     order = list(_SIGNS)
-    failing = sorted(
-        (case for case in run.cases if case.verdict != "pass"), key=lambda case: order.index(case.verdict)
-    )
+    failing = sorted((case for case in run.cases if case.verdict != "pass"), key=lambda case: order.index(case.verdict))
     if failing:
         yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
     if len(failing) > _ROWS:
@@ -157,4 +155,5 @@ def _facts(facts: Facts) -> Iterator[str]:
     for model in facts.models:
         hardware = f" on {text(model.hardware)}" if model.hardware else ""
         classes = f", labels of {text(model.class_list)}" if model.class_list else ""
-        yield f"- {text(model.name)}{hardware}{classes}, fingerprint {code(model.fingerprint or 'not known')}"
+        scorers = f", scored by {' and '.join(map(code, model.scorer_names))}" if model.scorer_names else ""
+        yield f"- {text(model.name)}{hardware}{classes}{scorers}, fingerprint {code(model.fingerprint or 'not known')}"
