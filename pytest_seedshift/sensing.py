@@ -73,7 +73,11 @@ class Sensing:
 
     def _use(self, model: str) -> SeedUse:
         samples = self._state.workbench.samples(model)
-        return SeedUse(model, samples.model, samples.scorers[-1], fingerprint(self._design(model)))
+        try:
+            rows = self._design(model)
+        except SensitivityError:  # is said when it is to be measured
+            rows = ()
+        return SeedUse(model, samples.model, samples.scorers[-1], fingerprint(rows))
 
     def _design(self, model: str) -> tuple[tuple[Pair, ...], ...]:
         return design(class_list(self._state.catalogue.find(model).classes))
