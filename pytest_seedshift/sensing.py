@@ -53,7 +53,8 @@ class Sensing:
         ]
         if not missing:
             return None
-        return f"{IMAGES} more images for the seed sensitivity of {', '.join(missing)}"
+        of = f"of {missing[0]}" if len(missing) == 1 else f"of each of {', '.join(missing)}"
+        return f"{IMAGES} more images for the seed sensitivity {of}"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(

@@ -61,6 +61,7 @@ def test_the_example_tests_pass(pytester, run):
         ("naive.py", ["--short"], "naive / early *"),
         ("resume.py", ["--short"], "warm / cold *"),
         ("verdicts.py", ["--short"], "exact / early *"),
+        ("sensitivity.py", ["--short"], "toy-latent * later noise * pixel * 0.0000 * 1.000"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )
