@@ -59,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
             _take_trajectories(into, runs)
             _take_sensitivities(into, runs)
             _take_facts(into, runs)
-            made = _write(into, merged)
+            with scores_known(recorded(merged.document)):
+                made = _write(into, merged)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     with scores_known(recorded(merged.document)):
