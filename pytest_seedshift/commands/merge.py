@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import whole
 from pytest_seedshift.commands import CommandError
 from pytest_seedshift.commands.report import add_summary, summarise
 from pytest_seedshift.extensions import scores_known
@@ -156,9 +157,7 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
             if source.is_symlink() or target.exists():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix(".partial")
-            shutil.copyfile(source, partial)
-            partial.replace(target)
+            whole.write(target, source.read_bytes())
 
 
 def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
