@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_seedshift import cases, options
+from pytest_seedshift import cases, options, scores
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
-from pytest_seedshift.names import BREAKING_RESULT, CASE_FIXTURES, MARKER, PARAMETER, RESULT, SUITE
+from pytest_seedshift.names import BREAKING_RESULT, CASE_FIXTURES, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 Subject: TypeAlias = Case | Search
 """What an item is about."""
 
-_SCORE_ARGUMENTS = ("top1", "top5", "clip")
-SUITE_TESTS = ("test_reliability", "test_breaking_point")
-"""The tests of the built-in suite, each in a file of its name."""
+SUITE_TESTS = {
+    "test_reliability": "test_reliability.py",
+    "test_breaking_point": "test_breaking_point.py",
+    "test_null_control": "test_null.py",
+}
+"""The tests of the built-in suite, and the file of each."""
 
-_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "exact", *_SCORE_ARGUMENTS)
+_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,12 @@ def read_marker(
     if mark is None:
         return Request(settings, catalogue)
     where = f"{where}: @pytest.mark.{marker}"
+    known = (*arguments, *scores.known())
     if mark.args:
-        raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(arguments)}")
+        raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(known)}")
     for name in mark.kwargs:
-        if name not in arguments:
-            raise pytest.UsageError(f"{where}: {unknown('argument', name, arguments)}")
+        if name not in known:
+            raise pytest.UsageError(f"{where}: {unknown('argument', name, known)}")
     given = mark.kwargs
     changes: dict[str, Any] = {}
     if "models" in given:
@@ -100,7 +104,7 @@ def read_marker(
 
 
 def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
-    asked = [name for name in _SCORE_ARGUMENTS if name in given]
+    asked = [name for name in scores.known() if name in given]
     if not asked:
         return {}
     from pytest_seedshift import thresholds
@@ -131,6 +135,12 @@ def parametrize(metafunc: pytest.Metafunc, request: Request) -> None:
         metafunc.parametrize(PARAMETER, found, indirect=True, ids=ids)
 
 
+def parametrize_null(metafunc: pytest.Metafunc, models: Iterable[str]) -> None:
+    """Make one item for the null control of each model."""
+    found = [Case(model).null_control for model in models]
+    metafunc.parametrize(PARAMETER, found, indirect=True, ids=[case.id for case in found])
+
+
 def request_fixtures(item: pytest.Function) -> None:
     """Let a marked item use the fixtures that judge its case. Its function need not ask for them."""
     item.fixturenames.extend(name for name in (PARAMETER, RESULT) if name not in item.fixturenames)
@@ -142,6 +152,12 @@ def case_of(item: pytest.Item) -> Case | None:
     return subject if isinstance(subject, Case) else None
 
 
+def search_of(item: pytest.Item) -> Search | None:
+    """The search for a breaking point of an item; None for every other item."""
+    subject = subject_of(item)
+    return subject if isinstance(subject, Search) else None
+
+
 def subject_of(item: pytest.Item) -> Subject | None:
     """What an item is about, a case or a search for a breaking point; None for every other item."""
     callspec = getattr(item, "callspec", None)
@@ -151,12 +167,22 @@ def subject_of(item: pytest.Item) -> Subject | None:
 
 def is_reliability(item: pytest.Item) -> bool:
     """Whether an item judges a case, or would if a model were named."""
-    return RESULT in getattr(item, "fixturenames", ())
+    return RESULT in getattr(item, "fixturenames", ()) or is_null(item)
+
+
+def is_null(item: pytest.Item) -> bool:
+    """Whether an item judges a null control."""
+    return NULL_RESULT in getattr(item, "fixturenames", ())
+
+
+def is_search(item: pytest.Item) -> bool:
+    """Whether an item searches for a breaking point, or would if a model were named."""
+    return BREAKING_RESULT in getattr(item, "fixturenames", ())
 
 
 def is_judged(item: pytest.Item) -> bool:
     """Whether an item comes to a record: it judges a case, or searches for a breaking point."""
-    return is_reliability(item) or BREAKING_RESULT in getattr(item, "fixturenames", ())
+    return is_reliability(item) or is_search(item)
 
 
 def suite_arguments(config: pytest.Config) -> list[str]:
@@ -171,20 +197,25 @@ def suite_items(
 ) -> list[pytest.Item]:
     """Collect some tests of the built-in suite.
 
-    `selected` are node ids of which an item must be; where there are none, or only the suite's own, all of them are
-    meant. A test of the suite that is not among `tests` is collected where it is selected by its name.
+    Args:
+        session: pytest's.
+        selected: node ids of which items must be; all where there are none. Null controls and breaking points are asked
+            for by options, so those are all there unless some of their kind are named.
+        tests: of `SUITE_TESTS`. Those beside them are collected where they are selected by their names.
     """
     wanted = [argument for argument in selected if argument != SUITE]
-    named = [test for test in SUITE_TESTS if any(_test_of(argument) == test for argument in wanted)]
+    besides = [test for test in SUITE_TESTS if any(_test_of(argument) == test for argument in wanted)]
     items = []
-    for test in dict.fromkeys([*tests, *named]):
-        path = Path(__file__).parent / "suite" / f"{test}.py"
+    for test in dict.fromkeys([*tests, *besides]):
+        path = Path(__file__).parent / "suite" / SUITE_TESTS[test]
         module = pytest.Module.from_parent(session, path=path, nodeid=SUITE)
         items += [item for item in session.genitems(module) if isinstance(item, pytest.Item)]
     for argument in wanted:
         if not any(_selects(argument, item) for item in items):
             raise pytest.UsageError(f"not found: {argument} (no such case in the built-in suite; see --collect-only)")
-    chosen = [item for item in items if not wanted or any(_selects(argument, item) for argument in wanted)]
+    named = [item for item in items if any(_selects(argument, item) for argument in wanted)]
+    in_full = [is_asked for is_asked in (is_null, is_search) if not any(map(is_asked, named))]
+    chosen = [item for item in items if not wanted or item in named or any(is_asked(item) for is_asked in in_full)]
     for item in chosen:
         # Its place is the suite, not a path to wherever the package is installed.
         item.location = (SUITE, None, item.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs
+from pytest_seedshift import costs, whole
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -54,6 +53,23 @@ class RunFolder:
     def verdicts_file(self) -> Path:
         """See `write_verdicts`."""
         return self.path / "verdicts.json"
+
+    @property
+    def trajectories_folder(self) -> Path:
+        """Where trajectories lie; see `trajectories.files`."""
+        return self.path / "trajectories"
+
+    @property
+    def states_folder(self) -> Path:
+        """Where the control's states lie in full, as long as a session compares trajectories with them."""
+        return self.trajectories_folder / "states"
+
+    SENSITIVITY = "sensitivity"
+    """Where seed sensitivities lie; see `seeduse`."""
+
+    def sensitivity_file(self, model: str, key: str) -> Path:
+        """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
+        return self.path / self.SENSITIVITY / f"{_file_name(model)}-{key}.json"
 
     def prepare(self) -> None:
         """Make the folder and keep it out of version control.
@@ -113,12 +129,7 @@ class RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         to_pil_image(image.mul(255).round().byte().cpu()).save(buffer, format="PNG")
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_bytes(buffer.getvalue())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(path, buffer.getvalue())
         return Picture(path, _digest(buffer.getvalue()))
 
     def load_picture(self, picture: Picture) -> Tensor | None:
@@ -159,12 +170,7 @@ class RunFolder:
             document["breaking"] = [costs.without(record) for record in breaking]
         text = json.dumps(document, indent=1, ensure_ascii=False)
         costs.write(self.path, [*cases, *breaking])
-        partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_text(text + "\n", encoding="utf-8")
-            partial.replace(self.verdicts_file)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(self.verdicts_file, text + "\n")
 
     def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
         """All of verdicts.json, each case with what it cost; where that cannot be known, `notes` are told why.

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import collection, options, workers
-from pytest_seedshift.breaking.collection import is_search
+from pytest_seedshift import collection, extensions, options, scores, workers
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
-from pytest_seedshift.names import MARKER, PARAMETER
-from pytest_seedshift.report import anchors, manifest, plan, records, words
+from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER
+from pytest_seedshift.report import anchors, github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
 from pytest_seedshift.report.terminal import TerminalReport
+from pytest_seedshift.sensing import Sensing
 from pytest_seedshift.session import State
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.report.html import HtmlReport
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.trajectories.trajectory import Trajectory
 
 _T = TypeVar("_T")
 _RESULT = pytest.StashKey["CaseResult | None"]()
@@ -57,6 +58,8 @@ class Hooks:
             self._state.on_load = lambda: board.post_load(self._state.worker)
         self._planned = False
         self._grid = Grid(self._state)
+        self._sensing = Sensing(self._state, self._grid, self._terminal.tick_text)
+        self._models = dict.fromkeys(self._state.settings.models)
         self.breaking = BreakingHooks(self._state, self._tick, self._rest, self._collect)
         collection.Request(self._state.settings, self._state.catalogue).cases()
 
@@ -64,11 +67,18 @@ class Hooks:
         """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
         config = self._state.config
         config.pluginmanager.register(self._grid, "seedshift-grid")
+        config.pluginmanager.register(self._sensing, "seedshift-sensing")
         config.pluginmanager.register(self.breaking, "seedshift-breaking")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)
             config.pluginmanager.register(report, "seedshift-report")
+            if github.wanted():
+                config.pluginmanager.register(github.Annotations(config), "seedshift-annotations")
+            if self._state.settings.write_thresholds is not None:
+                from pytest_seedshift.report.calibrate import Calibrate
+
+                config.pluginmanager.register(Calibrate(self._state, self._terminal), "seedshift-calibrate")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
@@ -134,6 +144,8 @@ class Hooks:
         if made is not None:
             self._planned = True
             self._terminal.manifest = self._watcher.board.manifest() or {}
+            extensions.current().scores.update(scores.recorded(self._terminal.manifest))  # markers may ask for some
+            self._warn_of_noise()
             self._terminal.show(made)
 
     @pytest.hookimpl(tryfirst=True)
@@ -146,7 +158,7 @@ class Hooks:
         board.post_items({item.nodeid: (subject, collection.is_judged(item)) for item, subject in ours})
         if self._plans and board.plan() is None and not session.testsfailed:
             try:
-                made = plan.make(self._state, ours, note=self._grid.note())
+                made = plan.make(self._state, ours, notes=self._notes)
                 whole = manifest.make(self._state, self._grid)
             except pytest.UsageError:  # the items themselves will say so
                 return
@@ -160,27 +172,35 @@ class Hooks:
         number = int(self._state.worker.removeprefix("gw") or 0)
         return number == 0 or number >= self._state.workerinput["workercount"]
 
+    def _notes(self) -> list[str]:
+        """What else the plan has to say."""
+        return [note for note in (self._grid.note(), self._sensing.note(self._grid.models)) if note is not None]
+
     # Collection --------------------------------------------------------------------------------------------------
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Make one item for each case of a test."""
+        if NULL_RESULT in metafunc.fixturenames:
+            collection.parametrize_null(metafunc, self._models)
+            return
         mark = metafunc.definition.get_closest_marker(MARKER)
 
-        def make() -> None:
+        def make() -> Iterable[str]:
             request = collection.read_marker(
                 self._state.settings, self._state.catalogue, mark, metafunc.definition.nodeid
             )
             collection.parametrize(metafunc, request)
+            return request.settings.models
 
         self._collect(metafunc, make)
 
-    def _collect(self, metafunc: pytest.Metafunc, make: Callable[[], None]) -> None:
-        """Make items.
+    def _collect(self, metafunc: pytest.Metafunc, make: Callable[[], Iterable[str]]) -> None:
+        """Make items; `make` returns the models that they are about.
 
         pytest would make a collection error of a UsageError here, so it is kept until the collection is complete.
         """
         try:
-            make()
+            self._models |= dict.fromkeys(make())
         except pytest.UsageError as error:
             if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's
                 metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])
@@ -204,8 +224,10 @@ class Hooks:
         tests, settings = [], self._state.settings
         if self._suite_arguments or (settings.models and not any(map(collection.is_judged, items))):
             tests.append("test_reliability")
-        if settings.breaking_point and settings.models and not any(map(is_search, items)):
+        if settings.breaking_point and settings.models and not any(map(collection.is_search, items)):
             tests.append("test_breaking_point")
+        if settings.null and not self._usage_errors:
+            tests.append("test_null_control")
         if tests:
             items.extend(collection.suite_items(session, self._suite_arguments, tests))
         if self._usage_errors and not self._state.worker:
@@ -223,10 +245,16 @@ class Hooks:
         self._warn(self._state.check(item for item, _ in ours))
         asked = self._state.settings.plan
         self._terminal.manifest = manifest.make(self._state, self._grid)
-        made = plan.make(self._state, ours, measure="all" if asked else "first", note=self._grid.note())
+        self._warn_of_noise()
+        made = plan.make(self._state, ours, measure="all" if asked else "first", notes=self._notes)
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)
         return True if asked else None
+
+    def _warn_of_noise(self) -> None:
+        from pytest_seedshift import noise
+
+        self._warn(noise.warnings(self._state.folder, self._terminal.manifest))
 
     def _warn(self, warnings: Iterable[str]) -> None:
         self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
@@ -248,6 +276,19 @@ class Hooks:
             lambda: trial.run(state.workbench, case, state.test(item, case), state.design(item, case), self._tick)
         )
         item.stash[_RESULT] = result
+        if state.settings.trajectories is not None:
+            state.recorder.keep(case, state.recorded(item, case))
+        return result
+
+    def trajectory(self, item: pytest.Item, case: Case) -> Trajectory:
+        """The trajectories of the case's first pairs."""
+        return _in_words(lambda: self._state.recorder.trajectory(case, self._state.recorded(item, case)))
+
+    def judge_null(self, item: pytest.Item, case: Case) -> CaseResult:
+        """Run a null control; a change beyond chance is an error of the item, as no test of the model has failed."""
+        result = self.judge(item, case)
+        if not result.passed:
+            pytest.fail(words.harness(result), pytrace=False)
         return result
 
     def _tick(self, progress: Progress) -> None:
@@ -289,9 +330,11 @@ class Hooks:
         if case is not None and collection.is_reliability(item):
             made = self._record(case, item, report)
             if made is not None:
-                item.user_properties.extend(records.properties(made))  # JUnit's file takes them from the teardown
+                result = item.stash.get(_RESULT, None)
+                control = None if result is None else result.control_means
+                item.user_properties.extend(records.properties(made, control))  # JUnit's file has the teardown's
                 report.seedshift = made  # type: ignore[attr-defined]
-                if item.stash.get(_RESULT, None) is not None:  # workers know what their controller does not
+                if result is not None:  # workers know what their controller does not
                     report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
         return report
 
@@ -311,8 +354,10 @@ class Hooks:
     def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:
         """What is to be recorded of a case after a phase of its item: its verdict, or why there is none."""
         result = item.stash.get(_RESULT, None)
+        if report.failed and result is not None and result.is_null and report.when == "setup":
+            return records.of_result(result, self._state.folder, item.nodeid)
         if report.failed and (report.when == "setup" or (report.when == "call" and result is None)):
-            return records.of_error(case, report.longreprtext, item.nodeid)
+            return records.of_error(case, report.longreprtext, item.nodeid, null=collection.is_null(item))
         if report.when != "call" or result is None:
             return None
         made = records.of_result(result, self._state.folder, item.nodeid)

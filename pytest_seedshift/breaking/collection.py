@@ -10,15 +10,17 @@ import pytest
 
 from pytest_seedshift import collection
 from pytest_seedshift.breaking import bounds, searches
-from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, PARAMETER, RESULT
 
 if TYPE_CHECKING:
+    from pytest_seedshift.breaking.searches import Search
     from pytest_seedshift.collection import Request
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.options import Settings
 
-_ARGUMENTS = ("models", "shifts", "signs", "images", "exact", bounds.KEY, "top1", "top5", "clip")
+_ARGUMENTS = ("models", "shifts", "signs", "images", "exact", bounds.KEY)
+"""The marker's, beside the scores."""
+
 _SIGNS = {"+": 1, "-": -1, "1": 1, "-1": -1, "+1": 1}
 
 
@@ -102,15 +104,3 @@ def parametrize(metafunc: pytest.Metafunc, request: SearchRequest) -> None:
 def request_fixtures(item: pytest.Function) -> None:
     """Let a marked item use the fixture that searches. Its function need not ask for it."""
     item.fixturenames.extend(name for name in (PARAMETER, BREAKING_RESULT) if name not in item.fixturenames)
-
-
-def search_of(item: pytest.Item) -> Search | None:
-    """The search of an item; None for every other item."""
-    callspec = getattr(item, "callspec", None)
-    search = callspec.params.get(PARAMETER) if callspec is not None else None
-    return search if isinstance(search, Search) else None
-
-
-def is_search(item: pytest.Item) -> bool:
-    """Whether an item searches for a breaking point, or would if a model were named."""
-    return BREAKING_RESULT in getattr(item, "fixturenames", ())

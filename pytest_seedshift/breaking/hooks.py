@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.breaking import collection, session, words
+from pytest_seedshift import collection
+from pytest_seedshift.breaking import collection as searched
+from pytest_seedshift.breaking import session, words
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
 from pytest_seedshift.report import anchors
@@ -30,9 +32,12 @@ class BreakingHooks:
         state: State,
         progress: OnProgress,
         rest: Callable[[], None],
-        collect: Callable[[pytest.Metafunc, Callable[[], None]], None],
+        collect: Callable[[pytest.Metafunc, Callable[[], Iterable[str]]], None],
     ) -> None:
-        """`progress` hears of each batch, `rest` of the end of a search; `collect` keeps the user's mistakes."""
+        """`progress` hears of each batch, `rest` of the end of a search.
+
+        `collect` keeps the user's mistakes, and the models that what it calls returns.
+        """
         self._state = state
         self._progress = progress
         self._rest = rest
@@ -42,16 +47,17 @@ class BreakingHooks:
         """Make one item for each search of a test."""
         mark, where = metafunc.definition.get_closest_marker(MARKER), metafunc.definition.nodeid
 
-        def make() -> None:
-            request = collection.read_marker(self._state.settings, self._state.catalogue, mark, where)
-            collection.parametrize(metafunc, request)
+        def make() -> Iterable[str]:
+            request = searched.read_marker(self._state.settings, self._state.catalogue, mark, where)
+            searched.parametrize(metafunc, request)
+            return request.base.settings.models
 
         self._collect(metafunc, make)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """The marker alone makes an item search."""
         if isinstance(item, pytest.Function) and item.get_closest_marker(MARKER):
-            collection.request_fixtures(item)
+            searched.request_fixtures(item)
 
     def search(self, item: pytest.Item, search: Search) -> BreakingPoint:
         """Search; the result stays with the item for its report."""

@@ -11,15 +11,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import whole
 from pytest_seedshift.commands import CommandError
+from pytest_seedshift.commands.report import add_summary, summarise
+from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
+from pytest_seedshift.scores import recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.merging import Merged
+    from pytest_seedshift.run import Run
     from pytest_seedshift.store import Store
 
 _MARK = "merged.json"
 """Tells that a folder was made here, so that it may be made again."""
+
+_BROKEN = ("fail", "error")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", metavar="RUN", required=True, type=Path, help="run folder to make, or to make again: no other's"
     )
+    add_summary(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: a folder that cannot be used, or runs that are not parts of one.
     """
+    from pytest_seedshift.report import page, words
+
     runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
     into = RunFolder(options.into)
     _check_target(into, runs)
@@ -49,13 +59,19 @@ def run(options: argparse.Namespace) -> int:
             (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
             notes += _take_samples(into, runs)
             _take_pictures(into, runs)
+            _take_trajectories(into, runs)
+            _take_sensitivities(into, runs)
             _take_facts(into, runs)
-            _write(into, merged)
+            with scores_known(recorded(merged.document)):
+                made = _write(into, merged)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    _tell(into, merged, len(runs), notes)
-    failed = ("fail", "error")  # a breaking point may have been measured without being asked for
-    passed = not any(record["verdict"] in failed for record in all_records(merged.document))
+    with scores_known(recorded(merged.document)):
+        _tell(into, merged, len(runs), notes)
+        summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
+        _annotate(merged)
+    # A breaking point may have been measured without being asked for: that fails nothing.
+    passed = not any(record["verdict"] in _BROKEN for record in all_records(merged.document))
     return 0 if passed and not merged.missing else 1
 
 
@@ -144,9 +160,25 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
             if source.is_symlink() or target.exists():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix(".partial")
-            shutil.copyfile(source, partial)
-            partial.replace(target)
+            whole.write(target, source.read_bytes())
+
+
+def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
+    from pytest_seedshift.trajectories import files
+
+    for path in runs:
+        files.take_over(RunFolder(path), into)
+
+
+def _take_sensitivities(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over how much models look at their seed vectors; what was measured stands above what could not be."""
+    from pytest_seedshift import seeduse
+
+    unread: list[str] = []  # the report says what cannot be read
+    for path in runs:
+        for each in seeduse.of_all(RunFolder(path), unread):
+            if not each.is_measured(into):
+                each.write(into)
 
 
 def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
@@ -156,35 +188,52 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
 
 
-def _write(into: RunFolder, merged: Merged) -> None:
+def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
+    from pytest_seedshift import run as runs
     from pytest_seedshift.report import junit, page
 
     records, searches = merged.document["cases"], merged.document.get("breaking", [])
-    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], [*records, *searches]))
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases", "breaking")}
     into.write_verdicts(records, about, searches)
-    page.write(into.path)
+    run = runs.load(into.path)
+    controls = {case.id: case.control_means for case in run.cases}
+    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], [*records, *searches], controls))
+    page.write(into.path, run=run)
+    return run
+
+
+def _annotate(merged: Merged) -> None:
+    """In a step of GitHub Actions, what does not pass and what is missing, at the top of its page."""
+    from pytest_seedshift.report import github
+
+    if github.wanted():
+        failing = [record for record in all_records(merged.document) if record["verdict"] in _BROKEN]
+        made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
+        github.write(list(github.commands([*made, *map(github.of_missing, merged.missing)])))
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
+    from pytest_seedshift import seeduse
     from pytest_seedshift.report import records as recorded
-    from pytest_seedshift.report import words
+    from pytest_seedshift.report import seedlines, words
     from pytest_seedshift.report.searches import SearchLines
     from pytest_seedshift.report.table import table
 
     records, searches = merged.document["cases"], SearchLines(merged.document.get("breaking", []))
     for model in recorded.models(records):
-        print("\n".join(table([record for record in records if record["model"] == model])))
+        print("\n".join(table(recorded.ordinary([record for record in records if record["model"] == model]))))
     for line in searches.table():
         print(line)
     for record in (*records, *searches.records):
-        if record["verdict"] in ("fail", "error"):
+        if record["verdict"] in _BROKEN:
             print(f"\n{record['id']}: {record['reason']}")
     if merged.missing:
         print(f"\nno verdict about {words.count(len(merged.missing), 'case')}:")
         print("\n".join(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
     print()
+    versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
+    print("".join(f"{line}\n" for line in seedlines.lines(seeduse.read(into, versions, []), records)), end="")
     for note in (*merged.notes, *notes):
         print(note)
     by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}

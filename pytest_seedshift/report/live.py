@@ -7,7 +7,6 @@ the controller makes, looks at and removes.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import whole
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.report import records
@@ -176,9 +176,7 @@ class Board:
         return [document for document in documents if document is not None]
 
     def _post(self, name: str, document: dict[str, Any]) -> None:
-        partial = self._folder / f"{name}.{os.getpid()}.partial"
-        partial.write_text(json.dumps(document), encoding="utf-8")
-        partial.replace(self._folder / name)
+        whole.write(self._folder / name, json.dumps(document))
 
     @staticmethod
     def _read(path: Path) -> dict[str, Any] | None:

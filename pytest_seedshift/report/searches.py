@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ class SearchLines:
 
     def write(self, reporter: pytest.TerminalReporter, record: Record) -> None:
         """The line of a search that has ended."""
-        sign = "-" if record["magnitude"] < 0 else "+"
-        name = f"{record['model']} {record['shift']} breaking {sign}"
-        reporter.write(f"{name}  {_line(record)}  ")
+        reporter.write(f"{record['model']} {recorded.describe(record)}  {_line(record)}  ")
         reporter.write(_WORDS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
         reporter.write(f"  {words.count(record['images'], 'image')}" if record["images"] else "")
 
