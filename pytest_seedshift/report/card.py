@@ -53,7 +53,8 @@ def make(run: Run, model: str, existing: str = "") -> str:
     Raises:
         CardError: no case of the model was judged, or the existing card's metadata cannot be read.
     """
-    results = list(_results(run, run.of(model)))
+    cases = run.of(model)
+    results = list(_results(run, cases)) if cases else []
     if not results:
         raise CardError(f"no case of {model} has a verdict: there is nothing to put on a card")
     newline = "\r\n" if "\r\n" in existing else "\n"
@@ -231,6 +232,9 @@ def _tables(run: Run, model: str) -> str:
         "Shifts down, magnitudes across, 0 is without a shift; ❌ is below what was asked"
         + (f" ({', '.join(verdicts.asked(cases))})." if verdicts.asked(cases) else "."),
     ]
+    searches = [each for each in run.breaking if each.model == model]
+    if searches:
+        parts.append(summary.breaking(searches))
     if unjudged:
         parts.append(f"Not judged: {markdown.text(', '.join(unjudged))}.")
     if any(len({each.images, each.design}) > 1 for each in cases):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.breaking import words as words_of
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
 from pytest_seedshift.report.markdown import code, folded, table, text
@@ -14,6 +15,7 @@ from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
+    from pytest_seedshift.breaking.form import Record as Search
     from pytest_seedshift.facts import Facts
     from pytest_seedshift.run import CaseRun, Run
 
@@ -59,7 +61,9 @@ def _size(made: str) -> int:
 def _blocks(run: Run, report: str) -> Iterator[str]:
     """The summary's parts, from what matters most."""
     yield f"## {title(run)}"
-    yield "\n".join(f"- {_SIGNS[verdicts.overall(run.of(model))]} {_verdict(run.of(model))}" for model in run.models)
+    by_model = [cases for model in run.models if (cases := run.of(model))]
+    searched = breaking(run.breaking)
+    yield "\n".join(f"- {_SIGNS[verdicts.overall(cases)]} {_verdict(cases)}" for cases in by_model) or searched
     if run.notes:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
@@ -69,6 +73,8 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
         yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
     if len(failing) > _ROWS:
         yield f"and {len(failing) - _ROWS} more that do not pass."
+    if searched and by_model:
+        yield searched
     for model in run.models:
         if tables := scores(run.of(model)):
             yield folded(f"Scores of {model}", tables)
@@ -110,6 +116,17 @@ def why(case: CaseRun) -> list[str]:
 
 def _short(line: str, most: int = 4 * _WHY) -> str:
     return line if len(line) <= most else f"{line[:most]} …"
+
+
+def breaking(searches: Sequence[Search]) -> str:
+    """Breaking points as a table, a row a model and shift; empty where none was searched for."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for each in searches:
+        point = text(f"{words_of.point(each)}{words_of.monotony(each)}")
+        told = f"{_SIGNS.get(each.verdict, '')} {point}".strip()  # what is measured only has no verdict
+        found.setdefault((each.model, each.shift), {})[each.sign] = told
+    rows = [(text(model), text(shift), by.get("-", "·"), by.get("+", "·")) for (model, shift), by in found.items()]
+    return table(("breaking points", "shift", "negative", "positive"), rows) if rows else ""
 
 
 def scores(cases: Sequence[CaseRun]) -> str:

@@ -182,6 +182,9 @@ def test_the_ids_take_part_in_the_selection_and_the_directions_are_those_of_the_
     assert "2/82 tests collected" in both.stdout.str()
     one = run(*flags, "--seedshift-magnitude=-0.1", "-k", "breaking")
     assert "10/22 tests collected" in one.stdout.str()
+    with_null = run(*flags, "--seedshift-magnitude=-0.1", "--seedshift-null", "-k", "breaking or null")
+    assert "12/24 tests collected" in with_null.stdout.str()  # a null control of each model, and no search of its case
+    with_null.stdout.no_fnmatch_line("*permute*breaking*")
     named = run(*flags[:1], "--co", "-q", "seedshift::test_breaking_point[toy-latent-std-breaking--]")
     named.stdout.fnmatch_lines(["seedshift::test_breaking_point?toy-latent-std-breaking--?"])
     named.stdout.no_fnmatch_line("*mean*")

@@ -37,6 +37,13 @@ def test_a_variant_s_table_is_narrower_than_its_shift_s():
     assert found.minimum("m", "std") is None
 
 
+def test_a_derived_model_is_meant_in_any_order_of_its_changes_and_its_base_s_table_does_not_speak_of_it():
+    text = '[model.toy-latent]\nmin_breaking_point = 0.1\n[model."toy-latent+steps=05+ddim"]\nmin_breaking_point = 0.4'
+    found = read(text).breaking
+    assert found.minimum("toy-latent+ddim+steps=5", "mean") == 0.4
+    assert found.minimum("toy-latent+ddim", "mean") is None
+
+
 def test_it_stands_beside_scores_and_takes_no_part_in_theirs():
     found = read("[default]\ntop1 = 0.5\nmin_breaking_point = 0.2")
     (constraint,) = found.constraints(Case("toy-latent", "mean", 0.3))

@@ -11,7 +11,7 @@ import synthetic
 
 from pytest_seedshift import run
 from pytest_seedshift.breaking import form, words
-from pytest_seedshift.report import gaps, page
+from pytest_seedshift.report import card, gaps, github, page, publish, summary
 
 NAME = "<b>toy & latent</b>"
 
@@ -135,6 +135,26 @@ def test_a_folder_of_searches_alone_has_a_page(folder, tmp_path):
     made = page.make(found)
     assert made.count("<tr id=") == 3
     assert 'id="heat"' not in made
+
+
+def test_the_summary_and_the_card_have_the_breaking_points(folder, tmp_path):
+    found = run.load(folder)
+    row = "| alone | roll | · | holds up to +1.00 |"
+    made = summary.make(found, publish.LIMIT)
+    assert row in made
+    assert "| ✅ &#45;0.24; it holds again at -0.50 and fails again at -1.00 | ❌ &#43;0.24 |" in made
+    assert row not in card.make(found, NAME)
+    assert "| ❌ &#43;0.24 |" in card.make(found, NAME)
+    with pytest.raises(card.CardError, match="no case of alone has a verdict"):
+        card.make(found, "alone")
+    document = json.loads((folder / "verdicts.json").read_text())
+    (tmp_path / "verdicts.json").write_text(json.dumps({**document, "cases": [], "grid": []}))
+    assert row in summary.make(run.load(tmp_path), publish.LIMIT)
+
+
+def test_an_annotation_names_the_search():
+    made = github.of_record({**record("toy", sign=-1), "reason": "toy breaks"})
+    assert (made.title, made.message) == ("toy, mean breaking - fails", "toy breaks")
 
 
 def test_what_cannot_be_read_of_a_search_is_told(folder, tmp_path):
