@@ -10,18 +10,24 @@ Each bet is fair at best if the gambler is wrong, so by Ville's inequality one w
 advance, may look after every one, and after N images it is exact. The machinery is that of Waudby-Smith and Ramdas,
 *Confidence sequences for sampling without replacement* (2020, arXiv 2006.04347) and *Estimating means of bounded
 random variables by betting* (2024, JRSS B 86(1), arXiv 2010.09686).
+
+A drop against a baseline (`max_regression`) is decided likewise, and breaks its bound only where it is also beyond
+chance. That the drop is within the bound ends the case early. That it is above ends it early only if bets against
+"nothing has become worse", which may be looked at whenever one likes, are won too; else the whole design is visited,
+and the exact test speaks: see `significance`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty
+from pytest_seedshift import significance
+from pytest_seedshift.scores import CERTAINTY, SCORES, Change, Constraint, Estimate, Finding, check_certainty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,20 +90,44 @@ class SequentialTest:
         size: N, the number of pairs of the design.
         certainty: between 0.5 and 1.
         exact: judge only when the whole design was visited.
+        baseline: by score, the baseline's values for the first pairs of the design, for `max_regression`; a regression
+            is judged over these pairs.
+        fixed: whether the baseline's number of pairs was fixed beforehand: the whole design, then.
+        family: among how many tests of regressions, those of other cases too, the certainty is shared.
 
     Raises:
-        ValueError: no constraint or one without a bound; a certainty outside its range.
+        ValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not fit.
     """
 
     constraints: tuple[Constraint, ...]
     size: int
     certainty: float = CERTAINTY
     exact: bool = False
+    baseline: Mapping[str, Values] = field(default_factory=dict, compare=False)
+    fixed: bool = True
+    family: int = 1
 
     def __post_init__(self) -> None:
-        if not self.constraints or any(each.minimum is each.max_drop is None for each in self.constraints):
+        if not self.constraints or any(
+            each.minimum is each.max_drop is each.max_regression is None for each in self.constraints
+        ):
             raise ValueError("no constraint: what is not checked has not passed")
         check_certainty(self.certainty)
+        for constraint in self.constraints:
+            pairs = len(self.baseline.get(constraint.score, ()))
+            if constraint.max_regression is None:
+                continue
+            if not 0 < pairs <= self.size or (self.fixed and pairs != self.size):
+                raise ValueError(
+                    f"max_regression of {SCORES[constraint.score].title}: the baseline has {pairs} values for a design "
+                    f"of {self.size} pairs"
+                )
+
+    @property
+    def level(self) -> float:
+        """Up to which p-value a regression counts: α, shared by the case's own tests or by those of the family."""
+        own = sum(each.max_regression is not None and each.significant for each in self.constraints)
+        return (1 - self.certainty) / max(own, self.family, 1)
 
     @property
     def compares(self) -> bool:
@@ -115,12 +145,12 @@ class SequentialTest:
             ValueError: a score that is missing or not finite, more values than pairs, or a control that does not fit.
         """
         bounds = self._bounds(scores, control)
-        seen = bounds[0].goodness.size
+        seen = len(scores[self.constraints[0].score])
         decisions = [self._decide(bound, len(bounds)) for bound in bounds]
         stop = _stop(decisions)
         images = seen if stop is None else stop
         if images == self.size:  # all is known: a bet that went wrong on the way has no say any more
-            decisions = [_Decision(images, bound.holds(images)) for bound in bounds]
+            decisions = [_Decision(images, bound.holds(bound.size)) for bound in bounds]
         findings = tuple(
             bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
             for bound, decision in zip(bounds, decisions, strict=True)
@@ -134,8 +164,8 @@ class SequentialTest:
         best, which is all that the guess rests on before the first image.
         """
         bounds = self._bounds(scores, control)
-        seen = bounds[0].goodness.size
-        decisions = [self._bet(bound.repeated(self.size), len(bounds)) for bound in bounds]
+        seen = len(scores[self.constraints[0].score])
+        decisions = [self._bet(bound.repeated(), len(bounds)) for bound in bounds]
         # A bound that breaks ends the case; otherwise it lasts as long as its slowest bound.
         broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
         ends = [decision.at or self.size for decision in decisions]
@@ -155,19 +185,19 @@ class SequentialTest:
 
     def _stop_if(self, bounds: Sequence[_Bound], goodness: float) -> int:
         """After how many images the case is decided if all that follow have one goodness."""
-        return _stop([self._bet(bound.followed_by(goodness, self.size), len(bounds)) for bound in bounds]) or self.size
+        return _stop([self._bet(bound.followed_by(goodness), len(bounds)) for bound in bounds]) or self.size
 
     def _decide(self, bound: _Bound, bounds: int) -> _Decision:
         if not self.exact:
             return self._bet(bound, bounds)
-        return _Decision(self.size, bound.holds(self.size)) if bound.goodness.size == self.size else _UNDECIDED
+        return _Decision(self.size, bound.holds(bound.size)) if bound.complete else _UNDECIDED
 
     def _bet(self, bound: _Bound, bounds: int) -> _Decision:
         alpha = 1 - self.certainty
-        return decide(bound.goodness, bound.least, self.size, holds=alpha, breaks=alpha / bounds)
+        return bound.decide(holds=alpha, breaks=alpha / bounds)
 
     def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[_Bound]:
-        bounds = []
+        bounds: list[_Bound] = []
         for constraint in self.constraints:
             name, top = constraint.score, SCORES[constraint.score].top
             if name not in scores:
@@ -176,7 +206,7 @@ class SequentialTest:
             if values.size > self.size:
                 raise ValueError(f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs")
             if constraint.minimum is not None:
-                bounds.append(_Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top))
+                bounds.append(_Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top, self.size))
             if constraint.max_drop is not None:
                 before = _checked(name, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
@@ -186,12 +216,23 @@ class SequentialTest:
                     )
                 # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
                 goodness = (values - before + top) / (2 * top)
-                bounds.append(
-                    _Bound(name, "max_drop", constraint.max_drop, goodness, (top - constraint.max_drop) / (2 * top))
-                )
-        if len({bound.goodness.size for bound in bounds}) > 1:
+                least = (top - constraint.max_drop) / (2 * top)
+                bounds.append(_Bound(name, "max_drop", constraint.max_drop, goodness, least, self.size))
+            if constraint.max_regression is not None:
+                bounds.append(self._regression(constraint, constraint.max_regression, values))
+        if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
             raise ValueError("the scores have unlike numbers of values")
         return bounds
+
+    def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> _Regression:
+        """The bound on the drop against the baseline, over the pairs that it has."""
+        name, top = constraint.score, SCORES[constraint.score].top
+        before = np.asarray(self.baseline[name], dtype=np.float64)
+        both = min(before.size, values.size)
+        goodness = 0.5 - significance.changes(name, before[:both], values[:both]) / (2 * top)
+        test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
+        how = _Chance(self.level, test, constraint.significant)
+        return _Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +244,21 @@ class _Bound:
     bound: float
     goodness: NDArray[np.float64]
     least: float
+    size: int
+    """How many values there are in all."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all values were seen."""
+        return self.goodness.size == self.size
+
+    def decide(self, *, holds: float, breaks: float) -> _Decision:
+        """See the function of that name."""
+        return decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
 
     def measured(self, images: int) -> float:
         """The mean, or the mean drop, of the first images, in the score's own units; NaN of none."""
+        images = min(images, self.goodness.size)
         if not images:
             return math.nan
         top = SCORES[self.score].top
@@ -220,17 +273,143 @@ class _Bound:
         """Whether the bound holds on all values of a design."""
         return bool(_reaches(self.goodness.sum(), self.least, size))
 
-    def repeated(self, size: int) -> _Bound:
+    def repeated(self) -> _Bound:
         """As if what follows were like what was seen."""
         pattern = np.append(self.goodness, (1 + self.least) / 2)
-        return self._with(np.resize(np.roll(pattern, 1), size - self.goodness.size))
+        return self._with(np.resize(np.roll(pattern, 1), self.size - self.goodness.size))
 
-    def followed_by(self, value: float, size: int) -> _Bound:
+    def followed_by(self, value: float) -> _Bound:
         """As if all that follows had one value."""
-        return self._with(np.full(size - self.goodness.size, value))
+        return self._with(np.full(self.size - self.goodness.size, value))
 
     def _with(self, rest: NDArray[np.float64]) -> _Bound:
-        return _Bound(self.score, self.kind, self.bound, np.append(self.goodness, rest), self.least)
+        return replace(self, goodness=np.append(self.goodness, rest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chance:
+    """How a drop is held against chance.
+
+    `test` tells what decided how many pairs there are: "exact" nothing, "looks" nothing but an early stop of this case,
+    "stopped" the baseline's own early verdict. With `asked` false a drop above its bound need not be beyond chance.
+    """
+
+    level: float
+    test: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Regression(_Bound):
+    """A bound on the drop against a baseline, over the pairs that it has."""
+
+    chance: _Chance
+
+    def decide(self, *, holds: float, breaks: float) -> _Decision:
+        """Within the bound: as early as that is known. Above it: when it is known, and chance is ruled out too.
+
+        A baseline that stopped early has ended on a streak, so its pairs are in no random order, and all are looked at.
+        """
+        if self.complete:
+            return self._last(holds, breaks)
+        if self.chance.test == "stopped":
+            return _UNDECIDED
+        found = decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
+        return found if found.holds is not False or not self.chance.asked else self._beyond(found)
+
+    def _last(self, holds: float, breaks: float) -> _Decision:
+        """All pairs are known: what was decided on the way, else what they say."""
+        if self.chance.test == "looks":
+            found = decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
+            if found.holds is False and self.chance.asked:
+                found = self._beyond(found)
+            if found.at is not None and found.at < self.size:
+                return found
+        return _Decision(self.size, self.holds(self.size))
+
+    def _beyond(self, found: _Decision) -> _Decision:
+        """When a drop that is known to be above its bound is found to be beyond chance, by bets alone."""
+        won = evidence(self.goodness) >= -math.log(self.chance.level * significance.EARLY)
+        if found.at is None or not won.any():
+            return _UNDECIDED
+        return _Decision(max(found.at, int(won.argmax()) + 1), False)
+
+    def holds(self, size: int) -> bool:
+        """Whether the drop of all pairs is within its bound, or within chance."""
+        within = bool(_reaches(self.goodness.sum(), self.least, size))
+        return within or (self.chance.asked and not self.change(size).beyond_chance)
+
+    def finding(self, images: int, holds: bool | None) -> Finding:
+        """What the first images say."""
+        change = self.change(images) if self.goodness.size and images else None
+        return Finding(self.score, self.kind, self.bound, self.measured(images), holds, change)
+
+    def change(self, images: int) -> Change:
+        """What has become of the first images' pairs."""
+        top = SCORES[self.score].top
+        drops = top * (1 - 2 * self.goodness[:images])
+        return compare(self.score, drops, self.chance.test, self.chance.level, whole=drops.size == self.size)
+
+
+def compare(score: str, drops: NDArray[np.float64], test: str, level: float, *, whole: bool) -> Change:
+    """What has become of a score on pairs that two versions have.
+
+    Args:
+        score: a key of `SCORES`.
+        drops: of each pair, in the order in which the design is visited; see `significance.changes`.
+        test: "exact" where the number of pairs was fixed on both sides, "looks" where one side may have stopped early
+            and the other has its whole design, "stopped" where any side may have decided how many there are.
+        level: up to which p-value the drop is beyond chance.
+        whole: whether these are all pairs of the design.
+    """
+    goodness = 0.5 - drops / (2 * SCORES[score].top)
+    bets = math.exp(-float(evidence(goodness).max())) if drops.size else 1.0
+    name, fixed = significance.fixed_test(score), significance.p_fixed(score, drops)
+    if test == "exact":
+        p, by, least = fixed, name, significance.least_fixed(score, drops, level)
+    elif test == "looks" and whole:
+        p, by = min((fixed / (1 - significance.EARLY), name), (bets / significance.EARLY, "bets"))
+        least = significance.least_fixed(score, drops, level * (1 - significance.EARLY))
+    else:
+        share = significance.EARLY if test == "looks" else 1.0
+        p, by, least = bets / share, "bets", _least_of_bets(score, drops, level * share)
+    lost, won = int((drops > 0).sum()), int((drops < 0).sum())
+    return Change(drops.size, lost, won, min(1.0, p), least, by, level)
+
+
+def evidence(goodness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """After each pair, the log of the most that bets on "worse" have had so far.
+
+    `goodness` is ½ less half of the drop over the score's range. Where nothing has become worse its mean is ½ or more,
+    and the wealth passes 1/p with a probability of at most p.
+    """
+    wealth = _log_wealth(1 - goodness, 0.5, math.inf)
+    return np.maximum.accumulate(np.append(0.0, wealth))[1:]
+
+
+def _least_of_bets(score: str, drops: NDArray[np.float64], level: float) -> float:
+    """As `significance.least_fixed`, for bets."""
+    if not drops.size:
+        return math.nan
+    needed, top = -math.log(level), SCORES[score].top
+    if SCORES[score].binary:
+        won = int((drops < 0).sum())
+        lost = np.arange(drops.size - won + 1)[:, np.newaxis]
+        logs = lost * np.log1p(_STAKES) + won * np.log1p(-_STAKES)
+        found = np.flatnonzero(np.log(np.exp(logs).mean(axis=1)) >= needed)
+        return float(found[0] - won) / drops.size if found.size else math.nan
+    low, high = -top, top
+    centred = drops - drops.mean()
+
+    def wealth(mean: float) -> float:
+        return float(_log_wealth((0.5 + (centred + mean) / (2 * top)).clip(0, 1), 0.5, math.inf)[-1])
+
+    if wealth(high) < needed:
+        return math.nan
+    while high - low > 1e-3 * top:
+        middle = (low + high) / 2
+        low, high = (low, middle) if wealth(middle) >= needed else (middle, high)
+    return high
 
 
 @dataclass(frozen=True, slots=True)
