@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Values: TypeAlias = "Sequence[float] | NDArray[np.float64]"
 
 EARLY = 0.1
 """The part of the level that is kept for the look on the way."""
@@ -41,7 +43,7 @@ _ROUNDING = 1e-4
 """Of a score's range: what another batch size, or a file's decimals, may change."""
 
 
-def changes(score: str, before: Sequence[float], after: Sequence[float]) -> NDArray[np.float64]:
+def changes(score: str, before: Values, after: Values) -> NDArray[np.float64]:
     """The drop of each pair, in the score's units, from −top to top; what may be a rounding error counts as none."""
     top = SCORES[score].top
     drops = np.asarray(before, dtype=np.float64).clip(0, top) - np.asarray(after, dtype=np.float64).clip(0, top)

@@ -21,29 +21,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift import significance
-from pytest_seedshift.scores import CERTAINTY, SCORES, Change, Constraint, Estimate, Finding, check_certainty
+from pytest_seedshift import bets, significance
+from pytest_seedshift.bounds import Bound, Chance, Regression
+from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Values: TypeAlias = "Sequence[float]"
 """A score's values, one a pair, in the order in which the design is visited."""
-
-# Sums of floats may miss a bound by their last bits: 0.7 asked, 7 of 10 right.
-_SLACK = 1e-9
-
-# The parts of their wealth that the gamblers stake, all at once with equal shares; a mixture needs no guess of which is
-# right. Most are the quadrature nodes of the arcsine distribution, dense at both ends: near 0 for means close to the
-# bound, near 1 for scores that are nearly all 0 or nearly all 1. A quarter goes nearly all in, as good models are like
-# that: a bound of 0.8 is met after 24 right answers in a row instead of 26.
-_NODES, _ALL_IN = 24, 8
-_STAKES = np.concatenate([np.sin((np.arange(_NODES) + 0.5) * np.pi / (2 * _NODES)) ** 2, np.full(_ALL_IN, 0.999)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +141,7 @@ class SequentialTest:
         stop = _stop(decisions)
         images = seen if stop is None else stop
         if images == self.size:  # all is known: a bet that went wrong on the way has no say any more
-            decisions = [_Decision(images, bound.holds(bound.size)) for bound in bounds]
+            decisions = [bets.Decision(images, bound.holds(bound.size)) for bound in bounds]
         findings = tuple(
             bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
             for bound, decision in zip(bounds, decisions, strict=True)
@@ -183,21 +174,21 @@ class SequentialTest:
         bounds = self._bounds(scores, control)
         return min(self._stop_if(bounds, 0.0), self._stop_if(bounds, 1.0))
 
-    def _stop_if(self, bounds: Sequence[_Bound], goodness: float) -> int:
+    def _stop_if(self, bounds: Sequence[Bound], goodness: float) -> int:
         """After how many images the case is decided if all that follow have one goodness."""
         return _stop([self._bet(bound.followed_by(goodness), len(bounds)) for bound in bounds]) or self.size
 
-    def _decide(self, bound: _Bound, bounds: int) -> _Decision:
+    def _decide(self, bound: Bound, bounds: int) -> bets.Decision:
         if not self.exact:
             return self._bet(bound, bounds)
-        return _Decision(self.size, bound.holds(bound.size)) if bound.complete else _UNDECIDED
+        return bets.Decision(self.size, bound.holds(bound.size)) if bound.complete else bets.UNDECIDED
 
-    def _bet(self, bound: _Bound, bounds: int) -> _Decision:
+    def _bet(self, bound: Bound, bounds: int) -> bets.Decision:
         alpha = 1 - self.certainty
         return bound.decide(holds=alpha, breaks=alpha / bounds)
 
-    def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[_Bound]:
-        bounds: list[_Bound] = []
+    def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[Bound]:
+        bounds: list[Bound] = []
         for constraint in self.constraints:
             name, top = constraint.score, SCORES[constraint.score].top
             if name not in scores:
@@ -206,7 +197,7 @@ class SequentialTest:
             if values.size > self.size:
                 raise ValueError(f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs")
             if constraint.minimum is not None:
-                bounds.append(_Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top, self.size))
+                bounds.append(Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top, self.size))
             if constraint.max_drop is not None:
                 before = _checked(name, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
@@ -217,266 +208,31 @@ class SequentialTest:
                 # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
                 goodness = (values - before + top) / (2 * top)
                 least = (top - constraint.max_drop) / (2 * top)
-                bounds.append(_Bound(name, "max_drop", constraint.max_drop, goodness, least, self.size))
+                bounds.append(Bound(name, "max_drop", constraint.max_drop, goodness, least, self.size))
             if constraint.max_regression is not None:
                 bounds.append(self._regression(constraint, constraint.max_regression, values))
         if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
             raise ValueError("the scores have unlike numbers of values")
         return bounds
 
-    def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> _Regression:
+    def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> Regression:
         """The bound on the drop against the baseline, over the pairs that it has."""
         name, top = constraint.score, SCORES[constraint.score].top
         before = np.asarray(self.baseline[name], dtype=np.float64)
         both = min(before.size, values.size)
         goodness = 0.5 - significance.changes(name, before[:both], values[:both]) / (2 * top)
         test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
-        how = _Chance(self.level, test, constraint.significant)
-        return _Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
+        how = Chance(self.level, test, constraint.significant)
+        return Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A bound in the one form that is decided: the mean of `goodness`, values in [0, 1], is at least `least`."""
-
-    score: str
-    kind: str
-    bound: float
-    goodness: NDArray[np.float64]
-    least: float
-    size: int
-    """How many values there are in all."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether all values were seen."""
-        return self.goodness.size == self.size
-
-    def decide(self, *, holds: float, breaks: float) -> _Decision:
-        """See the function of that name."""
-        return decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
-
-    def measured(self, images: int) -> float:
-        """The mean, or the mean drop, of the first images, in the score's own units; NaN of none."""
-        images = min(images, self.goodness.size)
-        if not images:
-            return math.nan
-        top = SCORES[self.score].top
-        mean = math.fsum(self.goodness[:images]) / images
-        return top * mean if self.kind == "min" else top - 2 * top * mean
-
-    def finding(self, images: int, holds: bool | None) -> Finding:
-        """What the first images say."""
-        return Finding(self.score, self.kind, self.bound, self.measured(images), holds)
-
-    def holds(self, size: int) -> bool:
-        """Whether the bound holds on all values of a design."""
-        return bool(_reaches(self.goodness.sum(), self.least, size))
-
-    def repeated(self) -> _Bound:
-        """As if what follows were like what was seen."""
-        pattern = np.append(self.goodness, (1 + self.least) / 2)
-        return self._with(np.resize(np.roll(pattern, 1), self.size - self.goodness.size))
-
-    def followed_by(self, value: float) -> _Bound:
-        """As if all that follows had one value."""
-        return self._with(np.full(self.size - self.goodness.size, value))
-
-    def _with(self, rest: NDArray[np.float64]) -> _Bound:
-        return replace(self, goodness=np.append(self.goodness, rest))
-
-
-@dataclass(frozen=True, slots=True)
-class _Chance:
-    """How a drop is held against chance.
-
-    `test` tells what decided how many pairs there are: "exact" nothing, "looks" nothing but an early stop of this case,
-    "stopped" the baseline's own early verdict. With `asked` false a drop above its bound need not be beyond chance.
-    """
-
-    level: float
-    test: str
-    asked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Regression(_Bound):
-    """A bound on the drop against a baseline, over the pairs that it has."""
-
-    chance: _Chance
-
-    def decide(self, *, holds: float, breaks: float) -> _Decision:
-        """Within the bound: as early as that is known. Above it: when it is known, and chance is ruled out too.
-
-        A baseline that stopped early has ended on a streak, so its pairs are in no random order, and all are looked at.
-        """
-        if self.complete:
-            return self._last(holds, breaks)
-        if self.chance.test == "stopped":
-            return _UNDECIDED
-        found = decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
-        return found if found.holds is not False or not self.chance.asked else self._beyond(found)
-
-    def _last(self, holds: float, breaks: float) -> _Decision:
-        """All pairs are known: what was decided on the way, else what they say."""
-        if self.chance.test == "looks":
-            found = decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
-            if found.holds is False and self.chance.asked:
-                found = self._beyond(found)
-            if found.at is not None and found.at < self.size:
-                return found
-        return _Decision(self.size, self.holds(self.size))
-
-    def _beyond(self, found: _Decision) -> _Decision:
-        """When a drop that is known to be above its bound is found to be beyond chance, by bets alone."""
-        won = evidence(self.goodness) >= -math.log(self.chance.level * significance.EARLY)
-        if found.at is None or not won.any():
-            return _UNDECIDED
-        return _Decision(max(found.at, int(won.argmax()) + 1), False)
-
-    def holds(self, size: int) -> bool:
-        """Whether the drop of all pairs is within its bound, or within chance."""
-        within = bool(_reaches(self.goodness.sum(), self.least, size))
-        return within or (self.chance.asked and not self.change(size).beyond_chance)
-
-    def finding(self, images: int, holds: bool | None) -> Finding:
-        """What the first images say."""
-        change = self.change(images) if self.goodness.size and images else None
-        return Finding(self.score, self.kind, self.bound, self.measured(images), holds, change)
-
-    def change(self, images: int) -> Change:
-        """What has become of the first images' pairs."""
-        top = SCORES[self.score].top
-        drops = top * (1 - 2 * self.goodness[:images])
-        return compare(self.score, drops, self.chance.test, self.chance.level, whole=drops.size == self.size)
-
-
-def compare(score: str, drops: NDArray[np.float64], test: str, level: float, *, whole: bool) -> Change:
-    """What has become of a score on pairs that two versions have.
-
-    Args:
-        score: a key of `SCORES`.
-        drops: of each pair, in the order in which the design is visited; see `significance.changes`.
-        test: "exact" where the number of pairs was fixed on both sides, "looks" where one side may have stopped early
-            and the other has its whole design, "stopped" where any side may have decided how many there are.
-        level: up to which p-value the drop is beyond chance.
-        whole: whether these are all pairs of the design.
-    """
-    goodness = 0.5 - drops / (2 * SCORES[score].top)
-    bets = math.exp(-float(evidence(goodness).max())) if drops.size else 1.0
-    name, fixed = significance.fixed_test(score), significance.p_fixed(score, drops)
-    if test == "exact":
-        p, by, least = fixed, name, significance.least_fixed(score, drops, level)
-    elif test == "looks" and whole:
-        p, by = min((fixed / (1 - significance.EARLY), name), (bets / significance.EARLY, "bets"))
-        least = significance.least_fixed(score, drops, level * (1 - significance.EARLY))
-    else:
-        share = significance.EARLY if test == "looks" else 1.0
-        p, by, least = bets / share, "bets", _least_of_bets(score, drops, level * share)
-    lost, won = int((drops > 0).sum()), int((drops < 0).sum())
-    return Change(drops.size, lost, won, min(1.0, p), least, by, level)
-
-
-def evidence(goodness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """After each pair, the log of the most that bets on "worse" have had so far.
-
-    `goodness` is ½ less half of the drop over the score's range. Where nothing has become worse its mean is ½ or more,
-    and the wealth passes 1/p with a probability of at most p.
-    """
-    wealth = _log_wealth(1 - goodness, 0.5, math.inf)
-    return np.maximum.accumulate(np.append(0.0, wealth))[1:]
-
-
-def _least_of_bets(score: str, drops: NDArray[np.float64], level: float) -> float:
-    """As `significance.least_fixed`, for bets."""
-    if not drops.size:
-        return math.nan
-    needed, top = -math.log(level), SCORES[score].top
-    if SCORES[score].binary:
-        won = int((drops < 0).sum())
-        lost = np.arange(drops.size - won + 1)[:, np.newaxis]
-        logs = lost * np.log1p(_STAKES) + won * np.log1p(-_STAKES)
-        found = np.flatnonzero(np.log(np.exp(logs).mean(axis=1)) >= needed)
-        return float(found[0] - won) / drops.size if found.size else math.nan
-    low, high = -top, top
-    centred = drops - drops.mean()
-
-    def wealth(mean: float) -> float:
-        return float(_log_wealth((0.5 + (centred + mean) / (2 * top)).clip(0, 1), 0.5, math.inf)[-1])
-
-    if wealth(high) < needed:
-        return math.nan
-    while high - low > 1e-3 * top:
-        middle = (low + high) / 2
-        low, high = (low, middle) if wealth(middle) >= needed else (middle, high)
-    return high
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """Whether a bound holds, and after how many images that was known; None and None while it is not."""
-
-    at: int | None
-    holds: bool | None
-
-
-_UNDECIDED = _Decision(None, None)
-
-
-def _stop(decisions: Sequence[_Decision]) -> int | None:
+def _stop(decisions: Sequence[bets.Decision]) -> int | None:
     """After how many images a case was decided: when its first bound broke, or the last was found to hold."""
     broken = [each.at for each in decisions if each.holds is False and each.at is not None]
     if broken:
         return min(broken)
     ends = [each.at for each in decisions if each.at is not None]
     return max(ends) if len(ends) == len(decisions) else None
-
-
-def decide(goodness: NDArray[np.float64], least: float, size: int, *, holds: float, breaks: float) -> _Decision:
-    """Decide as early as possible whether the mean of `size` values is at least `least`.
-
-    Args:
-        goodness: the values seen so far, in [0, 1], drawn one after the other without replacement.
-        least: the bound, in [0, 1].
-        size: N, how many there are in all.
-        holds: the probability with which "at least" may be said wrongly.
-        breaks: the probability with which "below" may be said wrongly.
-
-    Returns:
-        The decision and the number of values after which it was made. What follows has no part in it.
-    """
-    sums, unseen = np.cumsum(goodness), size - np.arange(1, goodness.size + 1)
-    # Without a bet: what is to come cannot take away enough, or add enough. At N one of these is always so.
-    above, below = _reaches(sums, least, size), ~_reaches(sums + unseen, least, size)
-    certain = above | below
-    above = above | ~certain & (_log_wealth(goodness, least, size) >= -math.log(holds))
-    below = below | ~certain & (_log_wealth(1 - goodness, 1 - least, size) >= -math.log(breaks))
-    either = above | below
-    if not either.any():
-        return _UNDECIDED
-    at = int(either.argmax())
-    return _Decision(at + 1, bool(above[at]))
-
-
-def _reaches(total: NDArray[np.float64] | float, least: float, size: int) -> NDArray[np.bool_]:
-    return np.asarray(total >= size * (least - _SLACK))
-
-
-def _log_wealth(goodness: NDArray[np.float64], most: float, size: float) -> NDArray[np.float64]:
-    """After each value, the log of the wealth of who bets against "the mean of all `size` values is at most `most`".
-
-    If the mean is `most`, what is left has the mean m = (N·most − sum so far) / (N − number so far), and the stake
-    λ = θ/m makes 1 + λ·(value − m) of each unit: it never becomes negative, and on average no more than it was. The
-    wealth is the mean over the θ of `_STAKES`. `size` may be infinite: then m does not move.
-    """
-    before = np.concatenate(([0.0], np.cumsum(goodness)[:-1]))
-    seen = np.arange(goodness.size)
-    mean = np.full(goodness.size, most) if math.isinf(size) else (size * most - before) / (size - seen)
-    # Where m is not above 0 the sum has reached N·most, and the caller knows without a bet.
-    payoff = np.where(mean > _SLACK, goodness / np.maximum(mean, _SLACK) - 1, 0.0)
-    logs = np.cumsum(np.log1p(_STAKES[:, np.newaxis] * payoff), axis=1)
-    peak = logs.max(axis=0)
-    return np.asarray(peak + np.log(np.exp(logs - peak).mean(axis=0)), dtype=np.float64)
 
 
 def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:
@@ -501,8 +257,8 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
     clipped = int((raw != array).sum())
     mean, top = math.fsum(array) / array.size, SCORES[score].top
     if stopped:
-        low = _lowest(array / top, certainty)
-        high = 1 - _lowest(1 - array / top, certainty)
+        low = bets.lowest(array / top, certainty)
+        high = 1 - bets.lowest(1 - array / top, certainty)
         return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
     if SCORES[score].binary:
         from scipy.stats import binomtest
@@ -548,21 +304,8 @@ def estimate_drop(score: str, values: Values, control: Values, *, certainty: flo
     top = SCORES[score].top
     loss = (before - after + top) / (2 * top)
     mean = float(top * (2 * loss.mean() - 1))
-    low, high = (top * (2 * end - 1) for end in (_lowest(loss, certainty), 1 - _lowest(1 - loss, certainty)))
+    low, high = (top * (2 * end - 1) for end in (bets.lowest(loss, certainty), 1 - bets.lowest(1 - loss, certainty)))
     return Estimate(mean, min(low, mean), max(high, mean))
-
-
-def _lowest(goodness: NDArray[np.float64], certainty: float) -> float:
-    """The largest m for which "the mean is at most m" was given up at some time, by bisection: wealth falls with m."""
-    needed = math.log(2 / (1 - certainty))
-    low, high = 0.0, float(goodness.mean())
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        if _log_wealth(goodness, middle, math.inf).max() >= needed:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _checked(score: str, values: Values) -> NDArray[np.float64]:
