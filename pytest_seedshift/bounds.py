@@ -160,17 +160,17 @@ def compare(score: str, drops: NDArray[np.float64], test: str, level: float, *, 
     return Change(drops.size, lost, won, min(1.0, p), least, by, level)
 
 
-def _least_of_bets(score: str, drops: NDArray[np.float64], level: float) -> float:
+def _least_of_bets(score: str, drops: NDArray[np.float64], level: float) -> float | None:
     """As `significance.least_fixed`, for bets."""
     if not drops.size:
-        return math.nan
+        return None
     needed, top = -math.log(level), SCORES[score].top
     if SCORES[score].binary:
         won = int((drops < 0).sum())
         lost = np.arange(drops.size - won + 1)[:, np.newaxis]
         logs = lost * np.log1p(bets.STAKES) + won * np.log1p(-bets.STAKES)
         found = np.flatnonzero(np.log(np.exp(logs).mean(axis=1)) >= needed)
-        return float(found[0] - won) / drops.size if found.size else math.nan
+        return float(found[0] - won) / drops.size if found.size else None
     low, high = -top, top
     centred = drops - drops.mean()
 
@@ -178,7 +178,7 @@ def _least_of_bets(score: str, drops: NDArray[np.float64], level: float) -> floa
         return float(bets.log_wealth((0.5 + (centred + mean) / (2 * top)).clip(0, 1), 0.5, math.inf)[-1])
 
     if wealth(high) < needed:
-        return math.nan
+        return None
     while high - low > 1e-3 * top:
         middle = (low + high) / 2
         low, high = (low, middle) if wealth(middle) >= needed else (middle, high)

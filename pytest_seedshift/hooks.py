@@ -15,7 +15,7 @@ from pytest_seedshift import collection, options, workers
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
-from pytest_seedshift.names import MARKER, PARAMETER
+from pytest_seedshift.names import MARKER, PARAMETER, RESULT
 from pytest_seedshift.report import anchors, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
@@ -138,6 +138,11 @@ class Hooks:
         if board is None:
             return
         ours = _with_cases(session.items)
+        if ours:
+            try:
+                self._state.check_missing()
+            except pytest.UsageError as error:
+                self._grid.refuse(error)
         board.post_items({item.nodeid: (case, collection.is_reliability(item)) for item, case in ours})
         if self._plans and board.plan() is None and not session.testsfailed:
             try:
@@ -168,6 +173,8 @@ class Hooks:
                 self._state.settings, self._state.catalogue, mark, metafunc.definition.nodeid
             )
             collection.parametrize(metafunc, request)
+            if mark is not None or RESULT in metafunc.fixturenames:
+                self._state.asked.update(request.cases())
         except pytest.UsageError as error:
             if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's
                 metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])

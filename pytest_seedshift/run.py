@@ -11,13 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import facts, pairs, store
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.scores import SCORES, Estimate, Finding
+from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
 from pytest_seedshift.store import Contents, StoreError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.regression import Comparison
 
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
@@ -114,6 +117,8 @@ class Run:
     """Of each session that the folder holds; of one, unless several were merged."""
     notes: tuple[str, ...]
     """What is missing, in words."""
+    comparison: Comparison | None = None
+    """With another run, where one was asked for; that with the run's own baseline is found in its folder."""
 
     @property
     def models(self) -> list[str]:
@@ -267,7 +272,14 @@ def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
             if name in SCORES
         },
         findings=tuple(
-            Finding(each["score"], each["kind"], float(each["bound"]), float(each["measured"]), each["holds"])
+            Finding(
+                each["score"],
+                each["kind"],
+                float(each["bound"]),
+                float(each["measured"]),
+                each["holds"],
+                Change(**each["change"]) if each.get("change") else None,
+            )
             for each in entry.get("constraints") or ()
             if each["score"] in SCORES
         ),

@@ -77,8 +77,8 @@ class Change:
     won: int
     p: float
     """How probable such a drop, or a larger one, is where nothing has become worse; it holds at every stop."""
-    least: float
-    """The smallest drop that would have been beyond chance on so many pairs, all else being as it is."""
+    least: float | None
+    """The smallest drop that would have been beyond chance on so many pairs, all else being as it is; None: none."""
     test: str
     """What `p` comes from: a key of `significance.TESTS`."""
     level: float

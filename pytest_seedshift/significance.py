@@ -102,20 +102,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [adjusted[place] for place in range(len(p_values))]
 
 
-def least_fixed(score: str, drops: NDArray[np.float64], level: float) -> float:
+def least_fixed(score: str, drops: NDArray[np.float64], level: float) -> float | None:
     """The smallest mean drop that the test for a fixed number would have found, in the score's units.
 
     Of an accuracy: with as many pairs won as there are. Of another score: with the spread that the drops have. It is
     the edge itself: where the true drop is as large, every second design shows it.
     """
     if not drops.size:
-        return math.nan
+        return None
     if SCORES[score].binary:
         won = int((drops < 0).sum())
         found = next((lost for lost in range(won + 1, drops.size + 1) if mcnemar(lost, won) <= level), None)
-        return math.nan if found is None else (found - won) / drops.size
+        return None if found is None else (found - won) / drops.size
     if drops.size < 2:
-        return math.nan
+        return None
     from scipy.stats import t
 
     return float(t.isf(level, drops.size - 1) * drops.std(ddof=1) / math.sqrt(drops.size))

@@ -6,6 +6,7 @@ A module of a command imports what is heavy only where it runs.
 from __future__ import annotations
 
 COMMANDS = {
+    "compare": "hold a run against another one, or against a baseline: is the new version as reliable?",
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
     "report": "make the report of a run folder, or of merged ones, again",
 }

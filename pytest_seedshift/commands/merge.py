@@ -49,11 +49,13 @@ def run(options: argparse.Namespace) -> int:
             notes = _take_samples(into, runs)
             _take_pictures(into, runs)
             _take_facts(into, runs)
+            _take_baseline(into, runs)
             _write(into, merged)
+            said, regressed = _compare(into, merged)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    _tell(into, merged, len(runs), notes)
-    passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
+    _tell(into, merged, len(runs), [*said, *notes])
+    passed = all(record["verdict"] == "pass" for record in merged.document["cases"]) and not regressed
     return 0 if passed and not merged.missing else 1
 
 
@@ -150,6 +152,33 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
 
     unread: list[str] = []  # the report says what is missing
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
+
+
+def _take_baseline(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over the copy of the baseline, which is the same in all runs that have one."""
+    from pytest_seedshift import baseline
+
+    target = into.path / baseline.FILE_NAME
+    target.unlink(missing_ok=True)
+    found = [path / baseline.FILE_NAME for path in runs if (path / baseline.FILE_NAME).is_file()]
+    if found:
+        shutil.copyfile(found[0], target)
+
+
+def _compare(into: RunFolder, merged: Merged) -> tuple[list[str], bool]:
+    """What the runs say together of their baseline, and whether something has become worse."""
+    if not merged.document.get("baseline"):
+        return [], False
+    from pytest_seedshift import comparisons
+    from pytest_seedshift import run as runs
+    from pytest_seedshift.baseline import BaselineError
+    from pytest_seedshift.report import regressions
+
+    try:
+        comparison = comparisons.of_folder(runs.load(into.path))
+    except (BaselineError, runs.RunError) as error:
+        return [f"ERROR: could not compare with the baseline: {error}"], True
+    return ([], False) if comparison is None else (regressions.lines(comparison), comparison.regressed)
 
 
 def _write(into: RunFolder, merged: Merged) -> None:

@@ -6,6 +6,7 @@ The format is public and stable; docs: README, "verdicts.json".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.cases import Case, format_magnitude
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pytest_seedshift.results import CaseResult, Progress
 
 Record: TypeAlias = dict[str, Any]
+
+_CHANGE = ("lost", "won", "pairs", "p")
+"""What JUnit's properties tell of a change against the baseline."""
 
 
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
@@ -51,6 +55,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
                 "bound": finding.bound,
                 "measured": finding.measured,
                 "holds": finding.holds,
+                **({} if finding.change is None else {"change": asdict(finding.change)}),
             }
             for finding in result.findings
         ],
@@ -141,6 +146,10 @@ def properties(record: Record) -> list[tuple[str, object]]:
     """A record's figures as JUnit's properties."""
     figures = [(f"seedshift_{name}", estimate["mean"]) for name, estimate in record["scores"].items()]
     named = ("model", "shift", "magnitude", "verdict", "images")
+    for each in record["constraints"]:
+        if "change" in each:
+            name = f"seedshift_{each['score']}_regression"
+            figures += [(name, each["measured"]), *((f"{name}_{key}", each["change"][key]) for key in _CHANGE)]
     return [*((f"seedshift_{name}", record[name]) for name in named), *figures]
 
 

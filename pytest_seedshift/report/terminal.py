@@ -36,6 +36,8 @@ class TerminalReport:
         self._file = ""
         self.page = ""
         """Where the robustness report lies, once it does."""
+        self.closing: list[str] = []
+        """What else is told at the end, below the table."""
 
     # What the plugin calls ---------------------------------------------------------------------------------------
 
@@ -116,7 +118,7 @@ class TerminalReport:
         for model in recorded.models(self.records):
             for line in table([record for record in self.records if record["model"] == model]):
                 terminalreporter.write_line(line)
-        for line in self._closing_lines():
+        for line in (*self.closing, *self._closing_lines()):
             terminalreporter.write_line(line)
 
     # -------------------------------------------------------------------------------------------------------------

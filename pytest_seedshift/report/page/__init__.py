@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from pytest_seedshift import run as runs
 from pytest_seedshift.report.anchors import slug
-from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, verdicts
+from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, regressions, verdicts
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
@@ -32,6 +32,7 @@ Builder: TypeAlias = Callable[[Run, Album], Section | None]
 
 SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
+    regressions.build,
     heat.build,
     curves.build,
     cases.build,
@@ -55,8 +56,16 @@ def write(folder: Path, out: Path | None = None) -> Path:
         RunError: nothing can be told of the folder.
         OSError: the file cannot be written.
     """
-    path = folder / FILE_NAME if out is None else out
-    page = make(runs.load(folder))
+    return write_run(runs.load(folder), folder / FILE_NAME if out is None else out)
+
+
+def write_run(run: Run, path: Path) -> Path:
+    """Write the report of a run to a file, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    page = make(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
