@@ -39,7 +39,7 @@ TESTS: Mapping[str, str] = MappingProxyType(
 )
 """The tests by their names in verdicts.json, in words."""
 
-_ROUNDING = 1e-4
+_ROUNDING = 1e-3
 """Of a score's range: what another batch size, or a file's decimals, may change."""
 
 
