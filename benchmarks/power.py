@@ -60,7 +60,7 @@ def main() -> None:
         pools = sum(pooled(stored, turned, 400, options.certainty, rng) for _ in range(designs))
         said = "ok" if max(wrong, early, pools) <= most else "TOO MANY"
         print(
-            f"false regressions, {turned:.2f} of the pairs exchanged: of {designs} designs {wrong} by the gate, {early} "
+            f"false regressions, {turned:.2f} of the pairs exchanged: of {designs} {wrong} by the gate, {early} "
             f"against a baseline that stopped early, {pools} by a pool of six cases; at most {most}: {said}"
         )
 
