@@ -52,11 +52,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=400, help="images of a case")
     parser.add_argument("--bound", type=float, default=0.02, help="max_regression of top-1")
     parser.add_argument("--store", type=Path, help="where samples are kept, and found by the next call")
-    parser.add_argument("--short", action="store_true", help="two cases of 32 images, one version")
+    parser.add_argument("--short", action="store_true", help="two cases of 16 images, one version")
     options = parser.parse_args()
     cases, versions = CASES, VERSIONS
     if options.short:
-        cases, options.images = CASES[:2], 32
+        cases, options.images = CASES[:2], 16
         versions = {"half the steps": half}
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.store or Path(temporary)

@@ -169,7 +169,7 @@ def _least_of_bets(score: str, drops: NDArray[np.float64], level: float) -> floa
         won = int((drops < 0).sum())
         lost = np.arange(drops.size - won + 1)[:, np.newaxis]
         logs = lost * np.log1p(bets.STAKES) + won * np.log1p(-bets.STAKES)
-        found = np.flatnonzero(np.log(np.exp(logs).mean(axis=1)) >= needed)
+        found = np.flatnonzero(np.logaddexp.reduce(logs, axis=1) - math.log(bets.STAKES.size) >= needed)
         return float(found[0] - won) / drops.size if found.size else None
     low, high = -top, top
     centred = drops - drops.mean()

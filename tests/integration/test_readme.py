@@ -61,6 +61,8 @@ def test_the_example_tests_pass(pytester, run):
         ("naive.py", ["--short"], "naive / early *"),
         ("resume.py", ["--short"], "warm / cold *"),
         ("verdicts.py", ["--short"], "exact / early *"),
+        ("power.py", ["--short"], "false regressions, * at most *: ok"),
+        ("regressions.py", ["--short"], "  images * of *"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )
