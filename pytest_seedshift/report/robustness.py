@@ -12,7 +12,7 @@ import pytest
 
 from pytest_seedshift import baseline, facts
 from pytest_seedshift.commands.report import command
-from pytest_seedshift.report import regressions, words
+from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.terminal import TerminalReport
@@ -76,6 +76,7 @@ class RobustnessReport:
             return
         from pytest_seedshift import baselines, comparisons
         from pytest_seedshift import run as runs
+        from pytest_seedshift.report import regressions
 
         failed = False
         try:
