@@ -131,10 +131,10 @@ class Regression(Bound):
         """What has become of the first images' pairs."""
         top = SCORES[self.score].top
         drops = top * (1 - 2 * self.goodness[:images])
-        return compare(self.score, drops, self.chance.test, self.chance.level, whole=drops.size == self.size)
+        return compare(self.score, drops, self.chance.test, self.chance.level, self.size)
 
 
-def compare(score: str, drops: NDArray[np.float64], test: str, level: float, *, whole: bool) -> Change:
+def compare(score: str, drops: NDArray[np.float64], test: str, level: float, size: int) -> Change:
     """What has become of a score on pairs that two versions have.
 
     Args:
@@ -143,19 +143,21 @@ def compare(score: str, drops: NDArray[np.float64], test: str, level: float, *, 
         test: "exact" where the number of pairs was fixed on both sides, "looks" where one side may have stopped early
             and the other has its whole design, "stopped" where any side may have decided how many there are.
         level: up to which p-value the drop is beyond chance.
-        whole: whether these are all pairs of the design.
+        size: how many pairs there are to compare in all.
     """
     goodness = 0.5 - drops / (2 * SCORES[score].top)
     by_bets = math.exp(-float(bets.evidence(goodness).max())) if drops.size else 1.0
     name, fixed = significance.fixed_test(score), significance.p_fixed(score, drops)
     if test == "exact":
         p, by, least = fixed, name, significance.least_fixed(score, drops, level)
-    elif test == "looks" and whole:
-        p, by = min((fixed / (1 - significance.EARLY), name), (by_bets / significance.EARLY, "bets"))
-        least = significance.least_fixed(score, drops, level * (1 - significance.EARLY))
+    elif test == "looks":
+        p, by = by_bets / significance.EARLY, "bets"
+        if drops.size == size:
+            p, by = min((p, by), (fixed / (1 - significance.EARLY), name))
+        seen = np.resize(drops, size) if drops.size else drops  # what the whole design could tell, if it goes on so
+        least = significance.least_fixed(score, seen, level * (1 - significance.EARLY))
     else:
-        share = significance.EARLY if test == "looks" else 1.0
-        p, by, least = by_bets / share, "bets", _least_of_bets(score, drops, level * share)
+        p, by, least = by_bets, "bets", _least_of_bets(score, drops, level)
     lost, won = int((drops > 0).sum()), int((drops < 0).sum())
     return Change(drops.size, lost, won, min(1.0, p), least, by, level)
 

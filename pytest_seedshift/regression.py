@@ -204,8 +204,7 @@ def _rows(before: Samples, after: Samples, gate: Gate) -> list[Row]:
     rows = []
     for score in scores:
         drops = _drops(before, after, score)
-        whole = before.pairs == after.pairs
-        change = bounds.compare(score, drops, how(before.exact, after.exact), level, whole=whole)
+        change = bounds.compare(score, drops, how(before.exact, after.exact), level, before.pairs)
         old, new = (math.fsum(each.scores[score][:pairs]) / pairs for each in (before, after))
         bound = asked[score].max_regression if score in asked else None
         significant = score not in asked or asked[score].significant

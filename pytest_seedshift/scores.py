@@ -78,7 +78,7 @@ class Change:
     p: float
     """How probable such a drop, or a larger one, is where nothing has become worse; it holds at every stop."""
     least: float | None
-    """The smallest drop that would have been beyond chance on so many pairs, all else being as it is; None: none."""
+    """The smallest drop that the design could have told from none, all else being as it is; None: there is none."""
     test: str
     """What `p` comes from: a key of `significance.TESTS`."""
     level: float

@@ -42,6 +42,9 @@ def test_the_table_of_shifts_names_every_shift_and_variant():
 def test_the_example_of_thresholds_is_valid():
     read = thresholds.parse(blocks("toml")[0], "README", catalogue.shipped().find)
     assert read.models
+    read = thresholds.parse(blocks("toml")[1], "README", catalogue.shipped().find)
+    assert read.family
+    assert read.baseline.path
 
 
 @pytest.mark.slow
