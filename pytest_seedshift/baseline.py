@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import pairs
+from pytest_seedshift import pairs, whole
+from pytest_seedshift.scores import BUILT_IN
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.scores import ScoreKind
 
 FILE_NAME = "against.json"
 """The copy that a run folder keeps of the baseline which its run was held against."""
@@ -47,6 +48,13 @@ class Version:
     dtype: str
     classifier: str
     clip: str
+    own: Mapping[str, str] = field(default_factory=dict)
+    """By score of the user's own, the fingerprint that its scorer gives itself."""
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in a baseline's head."""
+        made = {key: getattr(self, key) for key in ("fingerprint", "device", "dtype", "classifier", "clip")}
+        return made | {"own": dict(self.own)} if self.own else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class Baseline:
     cases: Mapping[Case, Samples]
     pictures: Mapping[tuple[Case, str, int], Path] = field(default_factory=dict)
     """By case, label and seed index; of a run folder's pictures those that are there."""
+    kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
+    """The scores of the user's own."""
     notes: tuple[str, ...] = ()
     """What could not be taken over from a run folder."""
 
@@ -103,15 +113,13 @@ class Baseline:
 
     def document(self) -> dict[str, Any]:
         """What the file says, but for its checksum, in built-in types."""
-        from pytest_seedshift.scores import SCORES
-
+        kinds = {**BUILT_IN, **self.kinds}
         return {
             "what": WHAT,
             "version": VERSION,
             "libraries": dict(self.libraries),
-            "models": {
-                name: {key: getattr(each, key) for key in _slots(Version)} for name, each in self.models.items()
-            },
+            "models": {name: each.document() for name, each in self.models.items()},
+            **({"scores": {name: asdict(kind) for name, kind in self.kinds.items()}} if self.kinds else {}),
             "designs": {
                 name: {
                     "class_list": each.class_list,
@@ -131,7 +139,7 @@ class Baseline:
                     "pairs": each.pairs,
                     "scores": {
                         score: "".join("01"[value > 0.5] for value in values)
-                        if SCORES[score].binary
+                        if kinds[score].binary
                         else [round(value, DECIMALS) for value in values]
                         for score, values in each.scores.items()
                     },
@@ -155,12 +163,7 @@ class Baseline:
             OSError: it cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(self.text(), encoding="utf-8", newline="\n")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(path, self.text().encode())
 
     def counterpart(self, model: str, others: Iterable[str], named: Mapping[str, str]) -> str | None:
         """The name that a model has here: as `named` says, else its own, else that of the only one.
@@ -175,10 +178,6 @@ class Baseline:
         if model in self.models:
             return model
         return next(iter(self.models)) if len(self.models) == 1 and len(set(others)) == 1 else None
-
-
-def _slots(kind: type) -> tuple[str, ...]:
-    return tuple(kind.__dataclass_fields__)  # type: ignore[attr-defined]
 
 
 def _case_text(case: Mapping[str, Any]) -> str:
@@ -200,12 +199,16 @@ def differences(
     """Why two versions cannot be compared: each with its design's fingerprint and, where it is known, its design."""
     found = []
     (old, old_print, old_design), (new, new_print, new_design) = before, after
-    for title, one, other in (
-        ("classifier", old.classifier, new.classifier),
-        ("CLIP model", old.clip, new.clip),
-    ):
-        if one != other:
-            found.append(f"{title} (by its weights): {one} in {names[0]}, {other} in {names[1]}")
+    scorers = [
+        ("classifier (by its weights)", old.classifier, new.classifier),
+        ("CLIP model (by its weights)", old.clip, new.clip),
+        *(
+            (f"scorer of {score} (by its fingerprint)", old.own[score], new.own[score])
+            for score in old.own
+            if score in new.own
+        ),
+    ]
+    found += [f"{title}: {one} in {names[0]}, {other} in {names[1]}" for title, one, other in scorers if one != other]
     if old_print == new_print:
         return found
     if old_design is not None and new_design is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pytest_seedshift import run as runs
 from pytest_seedshift.baseline import VERSION, WHAT, Baseline, BaselineError, Design, Samples, Version, checksum
 from pytest_seedshift.cases import Case
+from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.scores import BUILT_IN, ScoreKind, recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import CaseRun, Run
@@ -32,7 +33,8 @@ def load(path: Path, name: str | None = None) -> Baseline:
     name = name or str(path)
     if path.is_dir():
         try:
-            return of_run(runs.load(path), name)
+            with scores_known(recorded(runs.head(path))):
+                return of_run(runs.load(path), name)
         except runs.RunError as error:
             raise BaselineError(str(error)) from None
     try:
@@ -61,6 +63,7 @@ class _Version(_Form):
     dtype: str
     classifier: str
     clip: str
+    own: dict[str, str] = {}
 
 
 class _Design(_Form):
@@ -104,7 +107,8 @@ def parse(text: str, name: str) -> Baseline:
         raise BaselineError(f"{name} is not as it was written (its checksum does not fit): {_AGAIN}")
     try:
         form = _File.model_validate(document)
-        found = [_samples(each, form) for each in form.cases]
+        own = recorded(document)
+        found = [_samples(each, form, {**BUILT_IN, **own}) for each in form.cases]
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -120,25 +124,26 @@ def parse(text: str, name: str) -> Baseline:
             for design, each in form.designs.items()
         },
         {each.case: each for each in found},
+        kinds=own,
     )
 
 
-def _samples(entry: _Samples, form: _File) -> Samples:
+def _samples(entry: _Samples, form: _File, kinds: Mapping[str, ScoreKind]) -> Samples:
     case = Case(entry.model, entry.shift, entry.magnitude)
     if entry.model not in form.models or entry.design not in form.designs:
         raise ValueError(f"{case.id}: its model or its design is not in the head")
     if entry.pairs > form.designs[entry.design].images:
         raise ValueError(f"{case.id}: more pairs than its design has")
-    scores = {score: _values(case, score, values) for score, values in entry.scores.items()}
+    scores = {score: _values(case, score, values, kinds) for score, values in entry.scores.items()}
     if any(len(values) != entry.pairs for values in scores.values()):
         raise ValueError(f"{case.id}: not {entry.pairs} values of each score")
     return Samples(case, entry.design, entry.exact, scores)
 
 
-def _values(case: Case, score: str, values: str | list[float]) -> tuple[float, ...]:
-    if score not in SCORES:
-        raise ValueError(f"{case.id}: unknown score {score!r}. Known: {', '.join(SCORES)}")
-    if SCORES[score].binary is not isinstance(values, str) or (isinstance(values, str) and set(values) - {"0", "1"}):
+def _values(case: Case, score: str, values: str | list[float], kinds: Mapping[str, ScoreKind]) -> tuple[float, ...]:
+    if score not in kinds:
+        raise ValueError(f"{case.id}: unknown score {score!r}. Known: {', '.join(kinds)}")
+    if kinds[score].binary is not isinstance(values, str) or (isinstance(values, str) and set(values) - {"0", "1"}):
         raise ValueError(f"{case.id}: {score} is not written as that score is")
     found = tuple(map(float, values))
     if not all(map(math.isfinite, found)):
@@ -169,7 +174,7 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
     cases: dict[Case, Samples] = {}
     pictures: dict[tuple[Case, str, int], Path] = {}
     notes = []
-    for case in run.cases:
+    for case in (each for each in run.cases if not each.null):
         if case.verdict not in ("pass", "fail"):
             notes.append(f"{case.id} has no verdict and is left out")
             continue
@@ -183,12 +188,15 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
             notes.append(f"{case.id} is left out: the samples that its verdict rests on are not in the folder")
             continue
         models[case.case.model], designs[entry["design"]] = version, design
-        cases[case.case] = Samples(case.case, entry["design"], entry["exact"], _columns(case))
+        cases[case.case] = Samples(
+            case.case, entry["design"], entry["exact"], _columns(case, [*BUILT_IN, *recorded(document)])
+        )
         for sample in (each for each in case.samples if each.picture is not None):
             pictures[case.case, sample.label, sample.seed] = Path(str(sample.picture))
     if not cases:
         raise BaselineError(f"{name} holds no scores to compare: {'; '.join(notes[:3]) or 'it has no case'}")
-    return Baseline(name, document["libraries"], models, designs, cases, pictures, tuple(notes))
+    own = recorded(document)
+    return Baseline(name, document["libraries"], models, designs, cases, pictures, own, tuple(notes))
 
 
 @cache
@@ -200,8 +208,10 @@ def _version(entry: Mapping[str, Any] | None) -> Version | None:
     weights = (entry or {}).get("scorer_weights")
     if entry is None or not entry.get("fingerprint") or not weights:
         return None
-    return Version(entry["fingerprint"], entry["device"], entry["dtype"], *weights)
+    classifier, clip = weights
+    own = dict(entry.get("own_given") or {})
+    return Version(entry["fingerprint"], entry["device"], entry["dtype"], classifier, clip, own)
 
 
-def _columns(case: CaseRun) -> dict[str, tuple[float, ...]]:
-    return {score: tuple(each.scores[score] for each in case.samples) for score in SCORES if score in case.scores}
+def _columns(case: CaseRun, scores: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    return {score: tuple(each.scores[score] for each in case.samples) for score in scores if score in case.scores}

@@ -54,6 +54,7 @@ def gate_of(head: Mapping[str, Any]) -> Gate:
     asked = {
         Case(entry["model"], entry["shift"], entry["magnitude"]): _constraints(entry["asks"])
         for entry in head.get("grid", ())
+        if "kind" not in entry
     }
     return regression.Gate(
         certainty=float(head["certainty"]),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import identity, pairs
+from pytest_seedshift import identity, pairs, scores
 from pytest_seedshift.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.scores import SCORES, Constraint
 
@@ -31,6 +31,7 @@ class Against:
         allow_missing: whether cases may be on one side only.
         others: the models of the run.
         catalogue: what these stand for.
+        own: the fingerprint that the scorer of a score of the user's own gives itself.
     """
 
     baseline: Baseline
@@ -38,6 +39,7 @@ class Against:
     allow_missing: bool
     others: tuple[str, ...]
     catalogue: Catalogue
+    own: Callable[[str], str]
 
     def head(self) -> dict[str, Any]:
         """What verdicts.json says of it."""
@@ -69,7 +71,7 @@ class Against:
             "or leave such cases without a comparison by --seedshift-allow-missing"
         )
 
-    def columns(self, case: Case, design: Sequence[Pair], scores: Iterable[str]) -> tuple[dict[str, Any], bool]:
+    def columns(self, case: Case, design: Sequence[Pair], asked: Iterable[str]) -> tuple[dict[str, Any], bool]:
         """The baseline's values of some scores for the first pairs of a design, and whether their number was fixed.
 
         Raises:
@@ -79,12 +81,13 @@ class Against:
         if found is None:
             return {}, True
         self._check(case, found, design)
-        for score in scores:
+        asked = list(asked)
+        for score in asked:
             if score not in found.scores:
                 raise BaselineError(
                     f"{self.baseline.name}: {found.case.id} has no {SCORES[score].title} to hold against: save it anew"
                 )
-        return {score: found.scores[score] for score in scores}, found.exact
+        return {score: found.scores[score] for score in asked}, found.exact
 
     def missing(self, asked: Iterable[Case]) -> list[Case]:
         """The baseline's cases about the models of the run that the run does not ask for."""
@@ -115,7 +118,8 @@ class Against:
 
     def _check(self, case: Case, found: Samples, design: Sequence[Pair]) -> None:
         entry = self.catalogue.find(case.model)
-        ours = Version("", "", "", *identity.weights_of_scorers(entry.classifier, entry.clip))
+        own = {score: self.own(score) for score in scores.own() if score in found.scores}
+        ours = Version("", "", "", *identity.weights_of_scorers(entry.classifier, entry.clip), own)
         labels = (label.name for label in pairs.class_list(entry.classes))
         said = differences(
             (self.baseline.models[found.case.model], found.design, self.baseline.designs[found.design]),

@@ -182,6 +182,11 @@ def _check(before: Baseline, after: Baseline, both: Mapping[Case, Case]) -> None
             (after.models[case.model], new.design, after.designs.get(new.design)),
             (before.name, after.name),
         )
+        said += [
+            f"the score {score}: {before.kinds[score]} in {before.name}, {after.kinds[score]} in {after.name}"
+            for score in after.kinds
+            if score in before.kinds and before.kinds[score] != after.kinds[score]
+        ]
         if said:
             raise BaselineError(f"{case.model}: not comparable: {'; '.join(said)}")
 
@@ -197,7 +202,7 @@ def how(before_exact: bool, after_exact: bool) -> str:
 
 
 def _rows(before: Samples, after: Samples, gate: Gate) -> list[Row]:
-    scores = [score for score in after.scores if score in before.scores]
+    scores = [score for score in SCORES if score in after.scores and score in before.scores]
     asked = {each.score: each for each in gate.of(after.case, scores)}
     level = (1 - gate.certainty) / max(1, sum(each.significant for each in asked.values()))
     pairs = min(before.pairs, after.pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from pytest_seedshift.baseline import Baseline
     from pytest_seedshift.cases import Case
     from pytest_seedshift.gate import Against
+    from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
     from pytest_seedshift.thresholds import Thresholds
+    from pytest_seedshift.trajectories.recorder import Recorder
     from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
 
@@ -49,6 +52,7 @@ class State:
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
     _occupied: BaseFileLock | None = None
+    _recorder: Recorder | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -122,6 +126,7 @@ class State:
             from pytest_seedshift import devices
             from pytest_seedshift.workbench import Workbench
 
+            _ = self.thresholds  # which scores of the user's own are asked for
             try:
                 device, _ = devices.resolve(self.settings.device, self.settings.dtype)
             except ValueError as error:
@@ -140,6 +145,25 @@ class State:
             )
         return self._workbench
 
+    @property
+    def recorder(self) -> Recorder:
+        """What records trajectories.
+
+        Raises:
+            pytest.UsageError: the device is not there.
+        """
+        if self._recorder is None:
+            from pytest_seedshift.trajectories.recorder import Recorder
+
+            self._recorder = Recorder(self.workbench)
+        return self._recorder
+
+    def recorded(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
+        """The pairs of which an item's case is recorded, where its trajectories are asked for."""
+        from pytest_seedshift.trajectories.recorder import PAIRS
+
+        return self.design(item, case)[: self.settings.trajectories or PAIRS]
+
     def _count_load(self) -> None:
         self.loads.append(self.worker)
         if self.on_load is not None:
@@ -151,9 +175,11 @@ class State:
         return self.settings.plan and self.settings.fresh
 
     def close(self) -> None:
-        """Let go of the store and of the model."""
+        """Let go of the store and of the model, and at last of what trajectories were compared with."""
         if self._workbench is not None:
             self._workbench.close()
+        if not self.worker and self.folder.states_folder.is_dir():
+            shutil.rmtree(self.folder.states_folder, ignore_errors=True)
 
     def leave(self) -> None:
         """Let others know that nothing more is written to the run folder."""
@@ -172,6 +198,8 @@ class State:
         Raises:
             pytest.UsageError: nothing at all; or max_regression without a baseline, or one that does not fit.
         """
+        if collection.is_null(item):
+            return ()
         from pytest_seedshift import gate
         from pytest_seedshift.baseline import BaselineError
 
@@ -218,7 +246,14 @@ class State:
         table = self.thresholds.baseline
         allow = self.settings.allow_missing or table.allow_missing
         models = tuple(dict.fromkeys(case.model for case in self.asked)) or self.settings.models
-        return gate.Against(self._baseline, table.models, allow, models, self.catalogue)
+        return gate.Against(
+            self._baseline,
+            table.models,
+            allow,
+            models,
+            self.catalogue,
+            lambda score: self.workbench.own_scorer(score).given,
+        )
 
     def _baseline_place(self) -> Path | None:
         if self.settings.baseline is not None:
@@ -265,12 +300,16 @@ class State:
         """The pairs that an item's case is defined on."""
         return self.catalogue.design(case.model, self.request(item).settings.images)
 
-    def test(self, item: pytest.Item, case: Case) -> SequentialTest:
+    def test(self, item: pytest.Item, case: Case) -> SequentialTest | NullTest:
         """What decides about an item's case.
 
         Raises:
             pytest.UsageError: nothing is asked of it.
         """
+        if collection.is_null(item):
+            from pytest_seedshift.nullcontrol import NullTest
+
+            return NullTest(len(self.design(item, case)), self.thresholds.certainty)
         from pytest_seedshift.verdict import SequentialTest
 
         constraints, design = self.constraints(item, case), self.design(item, case)
@@ -302,7 +341,7 @@ class State:
             name=model,
             fingerprint=samples.model,
             scorers=samples.scorers,
-            scorer_names=(entry.classifier, entry.clip),
+            scorer_names=(facts.source(entry.classifier), facts.source(entry.clip)),
             hardware=devices.describe(self.workbench.device),
             classes=tuple(label.name for label in pairs.class_list(entry.classes)),
             class_list=entry.classes,
@@ -314,16 +353,17 @@ class State:
         Raises:
             pytest.UsageError: a case without a threshold, or what `check_ground` finds.
         """
-        designs = []
+        designs, notes = [], {}
         for item in items:
             case = collection.case_of(item)
             if case is not None:
                 judged = collection.is_reliability(item)
                 if judged:
                     self.constraints(item, case)
+                    notes[case.model] = self.thresholds.note(case.model)
                 designs.append((case.model, self.request(item).settings.images if judged else None))
         self.check_missing()
-        return self.check_ground(designs)
+        return [*(note for note in notes.values() if note is not None), *self.check_ground(designs)]
 
     def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> list[str]:
         """Check what all cases stand on: models with their numbers of images, thresholds, device, run folder, store.
@@ -370,13 +410,14 @@ class State:
                 for model in models:
                     entry = self.catalogue.find(model)
                     self.catalogue.fetch_weights(entry)
+                    self.catalogue.check_sampling(entry)
                     self.catalogue.check_labels(entry)
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise pytest.UsageError(str(error)) from None
 
     def _prepare_folder(self) -> list[str]:
         """Make the run folder and the store; see `check_ground`."""
-        from pytest_seedshift import store
+        from pytest_seedshift import seeduse, store
 
         try:
             self.folder.prepare()
@@ -386,6 +427,9 @@ class State:
                 return []
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
+                if self.settings.fresh:
+                    shutil.rmtree(self.folder.trajectories_folder, ignore_errors=True)
+                    seeduse.forget(self.folder)
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "

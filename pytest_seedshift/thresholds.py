@@ -9,6 +9,9 @@ The file's tables, from the widest to the narrowest; the narrowest that names a 
     [model.sd21.shift.mean]
     [model.sd21.shift.mean."0.3"]
 
+`[model."sd21+ddim"]` speaks of that derived model, whatever the order of its changes (see `models.derive`). It is
+another model than sd21: what `[model.sd21]` says does not hold for it.
+
 A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
 of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`. With
 `max_regression` the drop against a baseline has a bound too; `significant = false` lets it count even within chance.
@@ -33,8 +36,10 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_seedshift import documents, shifts
+from pytest_seedshift import documents, scores, shifts
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.extensions import ExtensionError
+from pytest_seedshift.models import derive
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
 from pytest_seedshift.suggest import unknown
 
@@ -94,7 +99,10 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """All constraints of a run; `source` says where they come from, for the user's eyes."""
+    """All constraints of a run; `source` says where they come from, for the user's eyes.
+
+    The sections of `models` are by `derive.canonical` names.
+    """
 
     source: str
     everywhere: _Section
@@ -117,7 +125,7 @@ class Thresholds:
             ThresholdsError: nothing at all is asked of the case. What is not checked has not passed.
         """
         found: _Table = {}
-        for section in (self.everywhere, self.models.get(case.model, _Section())):
+        for section in (self.everywhere, self.models.get(derive.canonical(case.model), _Section())):
             for table in section.tables(case):
                 found |= table
         found |= override or {}
@@ -127,6 +135,16 @@ class Thresholds:
                 f"such as 'top1 = 0.6', or a [shift.{case.shift}] table"
             )
         return tuple(found[score] for score in SCORES if score in found)
+
+    def note(self, model: str) -> str | None:
+        """What the user should know of the tables that do not speak of a derived model; None if there is nothing."""
+        base = derive.base_of(model)
+        if base == model or base not in self.models or derive.canonical(model) in self.models:
+            return None
+        return (
+            f"{self.source}: [model.{base}] does not speak of {model}, which is another model: its own table is "
+            f'[model."{model}"]'
+        )
 
 
 def _sorted(value: object) -> object:
@@ -191,9 +209,12 @@ def _parse(
             check_model(name)
         except ValueError as error:
             raise ThresholdsError(f"{where}: {error}") from None
+        known_as = derive.canonical(name)
+        if known_as in models:
+            raise ThresholdsError(f"{where}: two tables for the model {known_as}")
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
-        models[name] = _Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
+        models[known_as] = _Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
     verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
     return Thresholds(
         source,
@@ -244,8 +265,11 @@ def constraint(score: str, value: object, where: str) -> Constraint:
     Raises:
         ThresholdsError: an unknown score or bound, or a bound outside its range.
     """
-    if score not in SCORES:
-        raise ThresholdsError(f"{where} {unknown('score', score, SCORES)}")
+    try:
+        if not scores.ask(score):
+            raise ThresholdsError(f"{where} {unknown('score', score, scores.known())}")
+    except ExtensionError as error:
+        raise ThresholdsError(f"{where} {error}") from None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = {"min": value}
     if not isinstance(value, dict):

@@ -13,6 +13,7 @@ from pytest_seedshift.commands import CommandError
 if TYPE_CHECKING:
     from pytest_seedshift.baseline import Baseline
     from pytest_seedshift.regression import Comparison
+    from pytest_seedshift.run import Run
 
 FILE_NAME = "comparison.html"
 
@@ -38,28 +39,40 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
     """
-    from pytest_seedshift import baselines, comparisons, regression
     from pytest_seedshift import run as runs
     from pytest_seedshift.baseline import BaselineError
-    from pytest_seedshift.folder import RunFolder, VerdictsError
+    from pytest_seedshift.extensions import scores_known
+    from pytest_seedshift.folder import VerdictsError
     from pytest_seedshift.report import page, regressions, words
+    from pytest_seedshift.scores import recorded
 
     out = options.out or options.new / FILE_NAME
     try:
-        before, after = baselines.load(options.old), runs.load(options.new)
-        gate = comparisons.gate_of(RunFolder(options.new).read_document())
-        if not any(gate.asked.values() if gate.asked else ()):
-            gate = replace(gate, asked=None)
-        gate = replace(gate, models={**(gate.models or {}), **_models(options.model)})
-        comparison = regression.compare(before, baselines.of_run(after), gate)
-        _check_missing(comparison, options.allow_missing)
-        page.write_run(replace(after, comparison=comparison), out)
+        with scores_known(recorded(runs.head(options.new))):
+            after, comparison = _compare(options)
+            page.write(options.new, out, run=replace(after, comparison=comparison))
+            print("\n".join([*_table(comparison), *regressions.lines(comparison), words.relative(str(out))]))
     except (BaselineError, runs.RunError, VerdictsError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
-    print("\n".join([*_table(comparison), *regressions.lines(comparison), words.relative(str(out))]))
     return 1 if comparison.regressed else 0
+
+
+def _compare(options: argparse.Namespace) -> tuple[Run, Comparison]:
+    """The new run, and how it compares with the old one."""
+    from pytest_seedshift import baselines, comparisons, regression
+    from pytest_seedshift import run as runs
+    from pytest_seedshift.folder import RunFolder
+
+    before, after = baselines.load(options.old), runs.load(options.new)
+    gate = comparisons.gate_of(RunFolder(options.new).read_document())
+    if not any(gate.asked.values() if gate.asked else ()):
+        gate = replace(gate, asked=None)
+    gate = replace(gate, models={**(gate.models or {}), **_models(options.model)})
+    comparison = regression.compare(before, baselines.of_run(after), gate)
+    _check_missing(comparison, options.allow_missing)
+    return after, comparison
 
 
 def _models(given: Sequence[str]) -> dict[str, str]:

@@ -7,12 +7,13 @@ names.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import identity, pairs
+from pytest_seedshift import identity, pairs, scores
 from pytest_seedshift.cases import CaseError
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
     }
     if state.against is not None:
         made["baseline"] = state.against.head() | {"family": state.thresholds.family}
+    if mine := scores.own():  # whoever reads the run may not have their scorers
+        made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
     shard, split = state.settings.shard, grid.split
     if shard is not None and split is not None:
         made["shard"] = {"number": shard.number, "of": shard.of, "by": split.by, "split": split.fingerprint}
@@ -58,10 +61,14 @@ def _model(state: State, model: str) -> dict[str, Any]:
         samples = bench.samples(model)
     except CaseError:
         return {**made, "fingerprint": None, "classifier": None, "clip": None}
-    classifier, clip = samples.scorers
+    classifier, clip, *others = samples.scorers
     made |= {"fingerprint": samples.model, "classifier": classifier, "clip": clip}
     entry = state.catalogue.find(model)
-    return {**made, "scorer_weights": list(identity.weights_of_scorers(entry.classifier, entry.clip))}
+    made["scorer_weights"] = list(identity.weights_of_scorers(entry.classifier, entry.clip))
+    if others:
+        made["own"] = dict(zip(scores.own(), others, strict=True))
+        made["own_given"] = {score: bench.own_scorer(score).given for score in scores.own()}
+    return made
 
 
 def _entry(state: State, item: pytest.Item, case: Case) -> dict[str, Any]:
