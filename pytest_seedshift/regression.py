@@ -63,6 +63,8 @@ class Row:
     bound: float | None
     significant: bool
     regressed: bool
+    stepped: bool = False
+    """Whether it is found only beside the others of its family, by Holm's step: its own test has let it pass."""
 
     @property
     def drop(self) -> float:
@@ -285,7 +287,9 @@ def _as_family(rows: Sequence[Row], pools: Sequence[Pool], alpha: float) -> tupl
     for place, p in zip(places, adjusted, strict=False):
         row = rows[place]
         above = row.bound is not None and row.drop > row.bound + 1e-9
-        held[place] = replace(row, regressed=above and p <= alpha, change=replace(row.change, p=p, level=alpha))
+        regressed, alone = above and p <= alpha, row.change.p * len(adjusted) <= alpha
+        change = replace(row.change, p=p, level=alpha)
+        held[place] = replace(row, regressed=regressed, stepped=regressed and not alone, change=change)
     pooled = [
         replace(pool, regressed=pool.drop > pool.bound + 1e-9 and p <= alpha, p=p, level=alpha)
         for pool, p in zip(pools, adjusted[len(places) :], strict=True)

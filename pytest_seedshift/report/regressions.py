@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NAMED = 5
 
+_STEPPED = " by Holm's step: its own test has passed"
+
 
 def lines(comparison: Comparison) -> list[str]:
     """What a comparison shows: how much has changed, what has become worse, and what it could not see."""
@@ -55,6 +57,8 @@ def notes(comparison: Comparison) -> list[str]:
         )
     elif judged:
         found.append("no drop could have been told from none: there are too few pairs")
+    if comparison.gate.family:
+        found.append("each p is adjusted for the number of tests in the family (Holm)")
     if comparison.stopped:
         found.append(
             f"{comparison.before.name} has cases that stopped early: they are compared over the pairs that it has, by "
@@ -91,7 +95,7 @@ def _row(row: Row) -> str:
     kind = SCORES[row.score]
     means = f"{kind.title} {kind.format(row.before)} → {kind.format(row.after)}"
     name = f"{row.case.model} {row.case.describe():<18}"
-    return f"  {name} {means}  {words.change(row.change, row.score)}  REGRESSION"
+    return f"  {name} {means}  {words.change(row.change, row.score)}  REGRESSION{_STEPPED if row.stepped else ''}"
 
 
 def _pool(pool: Pool) -> str:
