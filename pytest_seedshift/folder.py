@@ -118,6 +118,10 @@ class RunFolder:
         """Where the pictures of a case lie."""
         return self.path / "pictures" / _file_name(case.id)
 
+    def baseline_picture(self, case: Case, label: str, seed: int) -> Path:
+        """Where a copy of a baseline's picture lies, beside those of the case that is held against it."""
+        return self.picture_folder(case) / f"baseline-{_file_name(label)}-{seed}.png"
+
     def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Picture:
         """Save an image, float (3, height, width) in [0, 1], as PNG, whole or not at all.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_seedshift import collection, shards
+from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ class Grid:
         self._error: str | None = None
         self._others: frozenset[str] = frozenset()
 
+    def refuse(self, error: pytest.UsageError) -> None:
+        """Let every case say what is wrong: nobody would hear of a worker's usage error."""
+        self._error = str(error)
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Split what -k, -m and others have left: that is the same on every machine with the same command line."""
         self.items = [
             (item, subject) for item in items if collection.is_judged(item) and (subject := collection.subject_of(item))
         ]
+        self._state.whole = [(item, subject) for item, subject in self.items if isinstance(subject, Case)]
         shard, others = self._state.settings.shard, frozenset[str]()
         if shard is not None and self.items:
             try:

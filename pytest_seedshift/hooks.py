@@ -16,7 +16,7 @@ from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
-from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER
+from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER, RESULT
 from pytest_seedshift.report import anchors, github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
@@ -155,6 +155,11 @@ class Hooks:
         if board is None:
             return
         ours = _with_subjects(session.items)
+        if ours:
+            try:
+                self._state.check_missing()
+            except pytest.UsageError as error:
+                self._grid.refuse(error)
         board.post_items({item.nodeid: (subject, collection.is_judged(item)) for item, subject in ours})
         if self._plans and board.plan() is None and not session.testsfailed:
             try:
@@ -190,6 +195,8 @@ class Hooks:
                 self._state.settings, self._state.catalogue, mark, metafunc.definition.nodeid
             )
             collection.parametrize(metafunc, request)
+            if mark is not None or RESULT in metafunc.fixturenames:
+                self._state.asked.update(request.cases())
             return request.settings.models
 
         self._collect(metafunc, make)

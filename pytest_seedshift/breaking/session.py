@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from pytest_seedshift.names import BREAKING_MARKER
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Search
     from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.scores import Constraint
     from pytest_seedshift.session import State
     from pytest_seedshift.verdict import SequentialTest
 
@@ -37,12 +39,25 @@ def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:
 
     base = request(state, item).base
     try:
-        constraints = state.thresholds.constraints(search.asked, base.constraints)
+        found = state.thresholds.constraints(search.asked, base.constraints)
     except ValueError as error:
         raise pytest.UsageError(str(error).replace(search.asked.id, search.id)) from None
+    constraints = _absolute(found)
+    if not constraints:
+        raise pytest.UsageError(
+            f"{search.id}: all that is asked for is max_regression, and a baseline has none of the magnitudes that a "
+            "search looks at: ask for min or max_drop too"
+        )
     return SequentialTest(
         constraints, len(design(state, item, search)), state.thresholds.certainty, base.settings.exact
     )
+
+
+def _absolute(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
+    """What constraints ask without a baseline."""
+    from pytest_seedshift import gate
+
+    return gate.without(each for each in constraints if each.minimum is not None or each.max_drop is not None)
 
 
 def minimum(state: State, item: pytest.Item, search: Search) -> float | None:

@@ -62,16 +62,18 @@ def run(options: argparse.Namespace) -> int:
             _take_trajectories(into, runs)
             _take_sensitivities(into, runs)
             _take_facts(into, runs)
+            _take_baseline(into, runs)
             with scores_known(recorded(merged.document)):
                 made = _write(into, merged)
+                said, regressed = _compare(made)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     with scores_known(recorded(merged.document)):
-        _tell(into, merged, len(runs), notes)
+        _tell(into, merged, len(runs), [*said, *notes])
         summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
         _annotate(merged)
     # A breaking point may have been measured without being asked for: that fails nothing.
-    passed = not any(record["verdict"] in _BROKEN for record in all_records(merged.document))
+    passed = not any(record["verdict"] in _BROKEN for record in all_records(merged.document)) and not regressed
     return 0 if passed and not merged.missing else 1
 
 
@@ -186,6 +188,30 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
 
     unread: list[str] = []  # the report says what is missing
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
+
+
+def _take_baseline(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over the copy of the baseline, which is the same in all runs that have one."""
+    from pytest_seedshift import baseline
+
+    target = into.path / baseline.FILE_NAME
+    target.unlink(missing_ok=True)
+    found = [path / baseline.FILE_NAME for path in runs if (path / baseline.FILE_NAME).is_file()]
+    if found:
+        shutil.copyfile(found[0], target)
+
+
+def _compare(run: Run) -> tuple[list[str], bool]:
+    """What the runs say together of their baseline, and whether something has become worse."""
+    from pytest_seedshift import comparisons
+    from pytest_seedshift.baseline import BaselineError
+    from pytest_seedshift.report import regressions
+
+    try:
+        comparison = comparisons.of_folder(run)
+    except BaselineError as error:
+        return [f"ERROR: could not compare with the baseline: {error}"], True
+    return ([], False) if comparison is None else (regressions.lines(comparison), comparison.regressed)
 
 
 def _write(into: RunFolder, merged: Merged) -> Run:

@@ -30,6 +30,7 @@ from pytest_seedshift.report.page import (
     gaps,
     growth,
     heat,
+    regressions,
     seeduse,
     trajectories,
     verdicts,
@@ -47,6 +48,7 @@ Builder: TypeAlias = Callable[[Run, Album], Section | None]
 
 SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
+    regressions.build,
     seeduse.build,
     heat.build,
     curves.build,
