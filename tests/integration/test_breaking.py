@@ -195,3 +195,10 @@ def test_a_shift_without_any_threshold_is_an_error(pytester, run):
     result = run("--seedshift-model=toy-latent", "--seedshift-breaking-point", "-k", "breaking")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*no threshold for toy-latent-random-breaking-+*"])
+
+
+def test_a_bound_against_a_baseline_has_no_part_in_a_search_and_alone_is_an_error(pytester, run):
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\ntop1 = { max_regression = 0.1 }\n")
+    result = run("--seedshift-model=toy-latent", "--seedshift-breaking-point", "-k", "breaking")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*toy-latent-random-breaking-+: all that is asked for is max_regression*"])

@@ -129,10 +129,12 @@ def test_the_page_has_a_row_a_search_with_its_anchor_and_draws_it_into_the_curve
 
 def test_a_folder_of_searches_alone_has_a_page(folder, tmp_path):
     document = json.loads((folder / "verdicts.json").read_text())
-    (tmp_path / "verdicts.json").write_text(json.dumps({**document, "cases": [], "grid": []}))
+    against = {"name": "base.json", "checksum": "0", "family": False}
+    (tmp_path / "verdicts.json").write_text(json.dumps({**document, "cases": [], "grid": [], "baseline": against}))
     found = run.load(tmp_path)
     assert found.models == [NAME, "alone"]
     made = page.make(found)
+    assert 'id="regressions"' not in made  # there is no case to hold against it
     assert made.count("<tr id=") == 3
     assert 'id="heat"' not in made
 
