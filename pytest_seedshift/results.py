@@ -33,6 +33,17 @@ class Progress:
     """The leading score's values so far."""
     certainty: float
     """Of the verdict to come."""
+    search: Part | None = None
+    """What it is a part of, if it is one magnitude of a search for a breaking point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A search for a breaking point: its id, and what its earlier magnitudes took."""
+
+    id: str
+    images: int
+    generated: int
 
 
 OnProgress: TypeAlias = Callable[[Progress], None]

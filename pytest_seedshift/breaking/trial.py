@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pytest_seedshift import trial, verdict
 from pytest_seedshift.breaking.form import CLEAR
 from pytest_seedshift.breaking.seek import Found, Probe, seek
+from pytest_seedshift.results import Part
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Search
     from pytest_seedshift.pairs import Pair
-    from pytest_seedshift.results import CaseResult, OnProgress
+    from pytest_seedshift.results import CaseResult, OnProgress, Progress
     from pytest_seedshift.scores import Constraint, Estimate, Finding
     from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
@@ -108,8 +109,14 @@ def run(
     """
     results: dict[int, CaseResult] = {}
 
+    def tell(at: Progress) -> None:
+        images = sum(len(each.samples) for each in results.values())
+        generated = sum(each.generated for each in results.values())
+        if progress is not None:
+            progress(replace(at, search=Part(search.id, images, generated)))
+
     def look(step: int) -> Probe:
-        result = results[step] = trial.run(bench, search.case(step), test, design, progress)
+        result = results[step] = trial.run(bench, search.case(step), test, design, tell)
         return Probe(
             step, result.passed, margin(result.findings), len(result.samples), clearness(result, exact=test.exact)
         )

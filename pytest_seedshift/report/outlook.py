@@ -46,7 +46,7 @@ class Outlook:
 
         Args:
             in_work: of each case in work its `id`, its `images` so far, how many are `expected` in the end, and how
-                many were `generated`.
+                many were `generated`; of a search for a breaking point see `records.of_progress`.
         """
         made = self._images + sum(each["generated"] for each in in_work)
         if not made:
@@ -57,8 +57,17 @@ class Outlook:
         left = 0.0
         for case in self._to_come.values():
             at = by_id.get(case.case)
-            images = case.to_make if at is None else max(at["expected"] - max(at["images"], case.existing), 0)
+            images = case.to_make if at is None else _left(case, at)
             if images and case.model not in self._paces:
                 return pace, None
             left += images * self._paces.get(case.model, 0.0)
         return pace, left / self._workers if self._to_come else None
+
+
+def _left(case: Planned, at: Mapping[str, Any]) -> int:
+    """How many images a case in work, or a search, is still to make."""
+    images, expected = int(at["images"]), int(at["expected"])
+    if "before" in at:
+        done = max(int(at["before"]) + images, case.existing)
+        return max(case.expected - done, expected - images, 0)
+    return max(expected - max(images, case.existing), 0)

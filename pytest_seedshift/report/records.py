@@ -88,13 +88,19 @@ def of_error(case: Case, reason: str, test: str, *, null: bool = False) -> Recor
 
 
 def of_progress(progress: Progress) -> dict[str, Any]:
-    """How far a case has come, in built-in types."""
+    """How far a case has come, in built-in types; of a search for a breaking point, how far one of its magnitudes has.
+
+    Then `id` is the search's, and `before` says how many images its earlier magnitudes took; those that were generated
+    for them count in `generated`.
+    """
+    search = progress.search
     return {
-        "id": progress.case.id,
+        "id": progress.case.id if search is None else search.id,
         "case": f"{progress.case.model} {progress.case.describe()}",
         "images": progress.images,
         "expected": progress.expected,
-        "generated": progress.generated,
+        "generated": progress.generated + (0 if search is None else search.generated),
+        **({} if search is None else {"before": search.images}),
     }
 
 

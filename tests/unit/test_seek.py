@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +13,12 @@ from pytest_seedshift.breaking import seek
 from pytest_seedshift.breaking.searches import PER_UNIT, Search, grid
 from pytest_seedshift.breaking.seek import Found, Probe
 from pytest_seedshift.cases import Case
+from pytest_seedshift.report import records
 from pytest_seedshift.report.live import Board
-from pytest_seedshift.scores import Constraint
+from pytest_seedshift.report.outlook import Outlook
+from pytest_seedshift.report.plan import Plan, Planned
+from pytest_seedshift.results import Part, Progress
+from pytest_seedshift.scores import Constraint, Finding
 from pytest_seedshift.verdict import SequentialTest
 
 STEPS = PER_UNIT
@@ -158,3 +163,19 @@ def test_workers_tell_their_controller_of_searches_as_of_cases(tmp_path):
     board = Board(tmp_path)
     board.post_items(items)
     assert board.items() == items
+
+
+def test_the_time_left_counts_what_a_search_has_looked_at_before_the_magnitude_in_work():
+    search = Search("m", "mean", 1)
+    plan = Plan((Planned("a", "m", search.id, 4000, 2000, 0),), {"m": 0.5}, "cpu", "float32", 0.99, "", "")
+    at = Progress(search.case(5), 50, 50, 100, 400, Finding("top1", "min", 0.6, 0.9, None), [1.0], 0.99)
+
+    def left(part: Part) -> float | None:
+        told = records.of_progress(replace(at, search=part))
+        assert (told["case"], told["generated"]) == ("m mean +0.10", 50 + part.generated)
+        return Outlook(plan).now([told])[1]
+
+    assert left(Part(search.id, 0, 0)) == (2000 - 50) * 0.5
+    assert left(Part(search.id, 900, 900)) == (2000 - 950) * 0.5
+    assert left(Part(search.id, 1990, 1990)) == 50 * 0.5  # it takes more than was expected
+    assert Outlook(plan).now([records.of_progress(at)])[1] == 2000 * 0.5  # a case of its own is no part of it
