@@ -15,7 +15,7 @@ RESULT = "reliability"
 """The fixture that judges a case."""
 
 CASE_FIXTURES = frozenset({RESULT, "seedshift_case", "seedshift_shift"})
-MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers"})
+MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers", "seedshift_position"})
 
 SUITE = "seedshift"
 """The node id of the built-in suite; it can be given to pytest like a file."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
+    "position": "find whether random shifts with a direction move the object in a model's pictures",
     "report": "make the report of a run folder, or of merged ones, again",
 }
 """Each command, by the name of its module, and what it does."""

@@ -44,7 +44,7 @@ class Position:
     """A `Scorer` of `position_x`, `position_y` and `position_evidence`.
 
     `position_x` and `position_y` are the centroid, from the picture's middle, rightwards and downwards, both in units
-    of the picture's width: −0.5 is the left edge. `position_evidence` is the sum of the map, in logits: 0 or more. Where
+    XX
     it is 0 there is no position, and the other two are NaN.
     """
 
