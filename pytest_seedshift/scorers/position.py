@@ -44,8 +44,8 @@ class Position:
     """A `Scorer` of `position_x`, `position_y` and `position_evidence`.
 
     `position_x` and `position_y` are the centroid, from the picture's middle, rightwards and downwards, both in units
-    XX
-    it is 0 there is no position, and the other two are NaN.
+    of the picture's width: −0.5 is the left edge. `position_evidence` is the sum of the map, in logits, 0 or more.
+    Where it is 0 there is no position, and the other two are NaN.
     """
 
     def __init__(self, classifier: object, fingerprint: str) -> None:
