@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
+from pytest_seedshift.scores import Estimate
 
 if TYPE_CHECKING:
     from pytest_seedshift.position import Placed, Row, Study
-    from pytest_seedshift.scores import Estimate
 
 VERSION = 1
 
@@ -35,10 +35,12 @@ def sentences(study: Study) -> list[str]:
         found += [_along(row, f"Under the shift {row.name} the evidence moves") for row in _of(study, "towards")]
     sign = next((row for row in study.rows if row.name == "sign ±"), None)
     if sign is not None:
-        moves = f"it moves the evidence: rightwards {_shown(sign.along)}, downwards {_shown(sign.across)}"
-        still = f"none was found (rightwards {_shown(sign.along)}, downwards {_shown(sign.across)})"
-        what = "Of the plain shift's sign " + (moves if sign.moves_at_all else f"an effect on the position: {still}")
-        found.append(f"{what}.")
+        figures = f"rightwards {_shown(sign.along)}; downwards {_shown(sign.across)}"
+        found.append(
+            f"The sign of the plain random shift moves it: {figures}."
+            if sign.moves_at_all
+            else f"No effect of the plain random shift's sign on the position was found ({figures})."
+        )
     return found if study.null.moves_at_all else [*found, _null(study.null)]
 
 
@@ -131,7 +133,10 @@ def _of(study: Study, kind: str) -> list[Row]:
 def _along(row: Row, begin: str) -> str:
     if not row.moves:
         return f"{begin} neither along nor against the direction beyond the interval ({_shown(row.along)})."
-    return f"{begin} {'along' if row.along.mean > 0 else 'against'} the direction, by {_shown(row.along)}."
+    if row.along.mean > 0:
+        return f"{begin} along the direction, by {_shown(row.along)}."
+    turned = Estimate(-row.along.mean, -row.along.high, -row.along.low)
+    return f"{begin} against the direction, by {_shown(turned)}."
 
 
 def _null(row: Row) -> str:
@@ -151,13 +156,18 @@ def _shown(found: Estimate) -> str:
 
 
 def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.1f}".replace("-", "−")
+    return "–" if math.isnan(value) else _signless(f"{100 * value:.1f}").replace("-", "−")
 
 
 def _cells(found: Estimate) -> str:
     mark = "*" if found.low > 0 or found.high < 0 else " "
-    interval = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
-    return f"{100 * found.mean:>+7.1f}{mark} {interval:<17}"
+    mean, low, high = (_signless(f"{100 * value:+.1f}") for value in (found.mean, found.low, found.high))
+    return f"{mean:>7}{mark} {f'{low} to {high}':<17}"
+
+
+def _signless(number: str) -> str:
+    """A number without a sign where it is 0."""
+    return number if float(number) else number.lstrip("+-")
 
 
 def _estimate(found: Estimate) -> Mapping[str, float]:

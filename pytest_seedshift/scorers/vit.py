@@ -82,8 +82,8 @@ class Classifier:
         Raises:
             ValueError: a label that it does not know, or a network that has no gradients, such as a quantised one.
         """
-        outputs = self._outputs_of(labels)
         with torch.inference_mode(False), torch.enable_grad():
+            outputs = self._outputs_of(labels)
             seen = seen.detach().clone().requires_grad_()
             asked = self._model(seen).logits.gather(1, outputs.to(seen.device).unsqueeze(-1))
             if not asked.requires_grad:

@@ -74,7 +74,7 @@ def test_the_rows_are_what_the_positions_in_the_file_say(made):
 
 def test_the_page_needs_nothing_else_and_shows_every_arm(made):
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", made.page)
-    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", made.page)
+    assert not re.search(r"https?://(?!www\.w3\.org/)", made.page)
     assert "<script" not in made.page
     assert made.page.count("<figure") == 7
     strips = made.page[made.page.index('id="strips-title"') :]
@@ -147,7 +147,7 @@ def test_the_example_in_the_readme_passes_and_a_wrong_direction_is_told_without_
     )
     wrong = "\ndef test_wrong(seedshift_position):\n    seedshift_position(directions=['north'])\n"
     pytester.makepyfile(example + wrong)
-    result = run("--seedshift-model=toy-latent", "--seedshift-images=16", "--seedshift-batch-size=16")
-    result.assert_outcomes(passed=1, failed=1)
+    result = run("--seedshift-model=toy-latent", "--seedshift-images=16", "-k", "objects or wrong")
+    result.assert_outcomes(passed=1, failed=1, deselected=31)
     result.stdout.fnmatch_lines(["*seedshift_position: unknown direction 'north'. Known: *"])
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -75,7 +75,7 @@ def test_a_direction_is_that_of_the_picture_whatever_the_axes_of_the_seed_vector
     axis = 1 + (axes.width if towards == "right" else axes.height)
     profile = shifted.mean([each for each in range(z.ndim) if each != axis])
     side = len(profile)
-    torch.testing.assert_close(profile, (torch.arange(side) + 0.5) / side, rtol=0, atol=0.06)
+    torch.testing.assert_close(profile, (torch.arange(side) + 0.5) / side, rtol=0, atol=0.12)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=len(LABELS), max_size=len(LABELS)))

@@ -13,8 +13,10 @@ from pytest_seedshift.report.page import scatter
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import fill
 from pytest_seedshift.scores import Estimate
+from pytest_seedshift.workbench import STRIP
 
 if TYPE_CHECKING:
+    from pytest_seedshift.pairs import Pair
     from pytest_seedshift.position import Arm, Placed, Row, Study
 
 _LEAST_REACH = 0.05
@@ -77,8 +79,11 @@ def _title(arm: Arm) -> str:
     return f"{arm.name} ({arm.case.describe()})"
 
 
-def _shown(study: Study) -> list[Any]:
-    return [each.pair for each in study.control if each.picture is not None][:8]
+def _shown(study: Study) -> list[Pair]:
+    """The pairs whose pictures were kept under every shift, as many as are shown."""
+    kept = [{each.pair for each in placed if each.picture is not None} for placed in study.placed.values()]
+    everywhere = set.intersection(*kept)
+    return [each.pair for each in study.control if each.picture is not None and each.pair in everywhere][:STRIP]
 
 
 def _strips(study: Study, album: Album) -> list[tuple[str, list[dict[str, Any] | None]]]:
