@@ -18,7 +18,7 @@ from pytest_seedshift.__main__ import main
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.workbench import Workbench
+from pytest_seedshift.workbench import Work, Workbench
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 DESIGN = catalogue.shipped().design("toy-latent", 16)
@@ -94,10 +94,12 @@ def test_its_samples_are_there_for_a_verdict_and_a_report_reads_the_folder(made)
     with closing(bench):
         assert bench.missing(Case("toy-latent"), DESIGN) == []
         assert bench.missing(Case("toy-latent", "random:left", 0.3), DESIGN) == []
+        bench.collect(Case("toy-latent", "mean", 0.3), DESIGN[:2], (), Work())  # these have no position
     run = runs.load(made.folder)
     by_case = {each.case: each for each in run.cases}
-    assert len(by_case) == 8
+    assert len(by_case) == 9
     assert len(by_case[Case("toy-latent")].samples) == 16
+    assert len(by_case[Case("toy-latent", "mean", 0.3)].samples) == 2
 
 
 def test_measuring_anew_changes_no_score(tmp_path):
