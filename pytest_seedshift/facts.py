@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import whole
+
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
 
@@ -94,22 +96,22 @@ def gather(
     )
 
 
+def source(name: str) -> str:
+    """Where a scorer comes from, as a reader knows it: a folder of this package is `toy-vit (shipped)`."""
+    path = Path(name)
+    return f"{path.name} (shipped)" if path.is_relative_to(Path(__file__).parent) else name
+
+
 def write(folder: RunFolder, *facts: Facts) -> None:
     """Write run.json, whole or not at all: the facts of a session, or of all that were merged into the folder.
 
     Raises:
         OSError: it cannot be written.
     """
-    path = folder.path / FILE_NAME
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     document = {"version": VERSION, "runs": [asdict(each) for each in facts]}
-    try:
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        # An argument that is no UTF-8 has surrogates, which become JSON's own escapes.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    # An argument that is no UTF-8 has surrogates, which become JSON's own escapes.
+    whole.write(folder.path / FILE_NAME, text.encode(errors="backslashreplace"))
 
 
 def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:

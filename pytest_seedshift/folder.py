@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs
+from pytest_seedshift import costs, whole
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -55,6 +54,23 @@ class RunFolder:
         """See `write_verdicts`."""
         return self.path / "verdicts.json"
 
+    @property
+    def trajectories_folder(self) -> Path:
+        """Where trajectories lie; see `trajectories.files`."""
+        return self.path / "trajectories"
+
+    @property
+    def states_folder(self) -> Path:
+        """Where the control's states lie in full, as long as a session compares trajectories with them."""
+        return self.trajectories_folder / "states"
+
+    SENSITIVITY = "sensitivity"
+    """Where seed sensitivities lie; see `seeduse`."""
+
+    def sensitivity_file(self, model: str, key: str) -> Path:
+        """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
+        return self.path / self.SENSITIVITY / f"{file_name(model)}-{key}.json"
+
     def prepare(self) -> None:
         """Make the folder and keep it out of version control.
 
@@ -71,7 +87,7 @@ class RunFolder:
         """
         from filelock import FileLock
 
-        path = self.path / "locks" / f"{_file_name(name)}.lock"
+        path = self.path / "locks" / f"{file_name(name)}.lock"
         path.parent.mkdir(exist_ok=True)
         return FileLock(path)
 
@@ -100,7 +116,11 @@ class RunFolder:
 
     def picture_folder(self, case: Case) -> Path:
         """Where the pictures of a case lie."""
-        return self.path / "pictures" / _file_name(case.id)
+        return self.path / "pictures" / file_name(case.id)
+
+    def baseline_picture(self, case: Case, label: str, seed: int) -> Path:
+        """Where a copy of a baseline's picture lies, beside those of the case that is held against it."""
+        return self.picture_folder(case) / f"baseline-{file_name(label)}-{seed}.png"
 
     def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Picture:
         """Save an image, float (3, height, width) in [0, 1], as PNG, whole or not at all.
@@ -109,16 +129,11 @@ class RunFolder:
         """
         from torchvision.transforms.v2.functional import to_pil_image
 
-        path = self.picture_folder(case) / f"{_file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
+        path = self.picture_folder(case) / f"{file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         to_pil_image(image.mul(255).round().byte().cpu()).save(buffer, format="PNG")
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_bytes(buffer.getvalue())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(path, buffer.getvalue())
         return Picture(path, _digest(buffer.getvalue()))
 
     def load_picture(self, picture: Picture) -> Tensor | None:
@@ -151,12 +166,7 @@ class RunFolder:
         document = {"version": VERDICTS_VERSION, **(about or {}), "cases": [costs.without(case) for case in cases]}
         text = json.dumps(document, indent=1, ensure_ascii=False)
         costs.write(self.path, cases)
-        partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_text(text + "\n", encoding="utf-8")
-            partial.replace(self.verdicts_file)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(self.verdicts_file, text + "\n")
 
     def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
         """All of verdicts.json, each case with what it cost; where that cannot be known, `notes` are told why.
@@ -190,11 +200,6 @@ class RunFolder:
         }
 
 
-def file_name(text: str) -> str:
-    """A name that every file system takes; texts that differ get names that differ."""
-    return _file_name(text)
-
-
 def _are_records(cases: object) -> bool:
     return isinstance(cases, list) and all(isinstance(case, dict) for case in cases)
 
@@ -203,7 +208,7 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
     """A name that every file system takes; texts that differ get names that differ."""
     # Of a long text, such as a path, the end tells most. 45 letters are at most 180 of the 255 bytes a name may have.
     plain = re.sub(r"[^\w.+=-]+", "_", text)[-45:]

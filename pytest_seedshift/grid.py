@@ -28,6 +28,11 @@ class Grid:
         self.split: shards.Split | None = None
         self._state = state
         self._error: str | None = None
+        self._others: frozenset[str] = frozenset()
+
+    def refuse(self, error: pytest.UsageError) -> None:
+        """Let every case say what is wrong: nobody would hear of a worker's usage error."""
+        self._error = str(error)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,6 +40,7 @@ class Grid:
         self.items = [
             (item, case) for item in items if collection.is_reliability(item) and (case := collection.case_of(item))
         ]
+        self._state.whole = self.items
         shard, others = self._state.settings.shard, frozenset[str]()
         if shard is not None and self.items:
             try:
@@ -45,6 +51,7 @@ class Grid:
                     raise
                 self._error = str(error)  # nobody would hear of a worker's usage error: make it the cases'
         self.models = tuple(dict.fromkeys(case.model for item, case in self.items if item.nodeid not in others))
+        self._others = others
         if not others:
             return
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in others])
@@ -55,6 +62,11 @@ class Grid:
         """Run no case where it is not known which shard's it is."""
         if self._error is not None and collection.is_reliability(item):
             pytest.fail(self._error, pytrace=False)
+
+    def owns(self, model: str) -> bool:
+        """Whether what is to be done once a model is this shard's: it has the first of the model's cases."""
+        first = next((item.nodeid for item, case in self.items if case.model == model), None)
+        return first is not None and first not in self._others
 
     def note(self) -> str | None:
         """`shard 2/4, by count: 8 of 31 cases`."""

@@ -12,7 +12,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import weights
+from pytest_seedshift import shifts, weights
+from pytest_seedshift.models import parts
 from pytest_seedshift.scorers import tags
 
 if TYPE_CHECKING:
@@ -30,12 +31,18 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
     Weights and configuration, scheduler, number of steps, guidance, size, what else its call is given, number type,
     kind of device, whether a second stage is shifted too, and the versions of the libraries that run it: what an
     upgrade changes must be measured anew. Which of several sources and which revision was used is told by its content.
+    A derived model has the fingerprint of the entry that says the same, whatever the order of its changes.
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
-        ValueError: what lies there must not be loaded or is no pipeline.
+        ValueError: what lies there must not be loaded or is no pipeline; or its scheduler does not support a change.
     """
-    return weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice).fingerprint(
+    location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+    if entry.sampling is not None:
+        from pytest_seedshift.models import samplers  # diffusers, which only a derived model's schedulers need
+
+        entry = samplers.settled(entry, location)
+    return location.fingerprint(
         MAKING,
         device.partition(":")[0],
         dtype,
@@ -46,7 +53,10 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         entry.width,
         entry.call,
         *_versions("torch", "diffusers", "transformers"),
-        *(("upsampler",) if entry.upsampler else ()),  # not False, so that samples of other models keep their keys
+        # Nothing where there is nothing, so that samples of other models keep their keys.
+        *(("upsampler",) if entry.upsampler else ()),
+        *parts.fingerprints(entry),
+        *(() if entry.sampling is None else (entry.sampling,)),
     )
 
 
@@ -81,9 +91,35 @@ def of_clip(source: str) -> str:
     return weights.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
 
 
+@cache
+def weights_of_scorers(classifier: str, clip: str) -> tuple[str, str]:
+    """The fingerprints of the scorers' weights alone, of whatever version the libraries are.
+
+    By them a run is comparable with one before an upgrade of the libraries, which is then a part of what is compared.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folders = (
+        weights.fetch(classifier, weights.CLASSIFIER_FILES),
+        weights.fetch(tags.repository(clip), weights.CLIP_FILES),
+    )
+    return weights.fingerprint(folders[0], "top1 top5"), weights.fingerprint(folders[1], "clip")
+
+
+def of_own(kind: str, fingerprint: str, *settings: object) -> str:
+    """The fingerprint of a model or a scorer of the user's own, by the one that it gives itself."""
+    parts = [kind, MAKING, fingerprint, *map(str, settings), *_versions("torch")]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 def image_key(fingerprint: str, case: Case, pair: Pair) -> str:
     """The key of an image: its model's fingerprint, prompt and seed vector, and the shift of that vector."""
     parts = [fingerprint, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
+    if pair.noise is not None:  # not None itself, so that all other samples keep their keys
+        parts += [pair.noise.vector, pair.noise.later]
+    own = shifts.fingerprint(case.shift)  # a name does not tell what a shift of the user's own does
+    parts += [] if own is None else [own]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -7,13 +7,14 @@ above all three. This module is imported by every pytest run, so it imports noth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pytest
 
+from pytest_seedshift import hookspecs
 from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 DTYPES = ("float32", "float16", "bfloat16")
 KEEP_IMAGES: tuple[Literal["report", "all", "none"], ...] = ("report", "all", "none")
+SENSITIVITY: tuple[Literal["auto", "always", "never"], ...] = ("auto", "always", "never")
+
+_Choice = TypeVar("_Choice", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Option:
     """One option: `--seedshift-<name>` on the command line, `seedshift_<name>` in the ini file."""
 
     name: str
-    kind: Literal["list", "text", "int", "flag"]
+    kind: Literal["list", "text", "int", "flag", "maybe"]
     default: str
     help: str
     metavar: str | None = None
@@ -51,8 +55,8 @@ OPTIONS = (
         "model",
         "list",
         "none: seedshift stays away",
-        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id; "
-        "repeatable or comma-separated",
+        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id, and changes "
+        "of it as in sd21+ddim+steps=20; repeatable or comma-separated",
         "NAME",
     ),
     Option(
@@ -108,6 +112,13 @@ OPTIONS = (
         "pictures to keep: 'report' (those that the report shows), 'all' or 'none'",
         "WHICH",
     ),
+    Option(
+        "trajectories",
+        "int",
+        "none",
+        "record the sampler's way for the first K pairs of each case's design, for the report",
+        "K",
+    ),
     Option("shard", "text", "none: all cases", "run only a part of the cases, such as 2/4: the second of four", "K/N"),
     Option(
         "shard-by",
@@ -116,8 +127,52 @@ OPTIONS = (
         "run folder of an earlier run, by whose images and times the shards are balanced; the same for every shard",
         "PATH",
     ),
+    Option(
+        "baseline",
+        "text",
+        "that of [baseline] in the thresholds, else none",
+        "baseline file, or run folder, of the version that this one must not be worse than: see max_regression",
+        "PATH",
+    ),
+    Option("save-baseline", "text", "none", "write the run's scores as a baseline file, to be put under git", "PATH"),
+    Option(
+        "allow-missing",
+        "flag",
+        "off",
+        "compare with a baseline that lacks some of the cases, or has cases that are not run",
+    ),
     Option("report", "text", "report.html in the run folder", "file of the robustness report", "PATH"),
+    Option(
+        "summary",
+        "text",
+        "none but $GITHUB_STEP_SUMMARY, where it is set",
+        "file of a summary in Markdown, besides $GITHUB_STEP_SUMMARY; 'none': no summary at all",
+        "PATH",
+    ),
+    Option("null", "flag", "off", "add the null control of each model, under which nothing may change but by chance"),
+    Option(
+        "sensitivity",
+        "text",
+        "auto: where it takes at most a hundredth of the images of a model's designs",
+        "when to measure how much each model looks at its seed vector: 'auto', 'always' or 'never'",
+        "WHEN",
+    ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
+    Option(
+        "write-thresholds",
+        "maybe",
+        "off; without a path the thresholds file in use, else thresholds.toml in the root folder",
+        "write bounds by what this run measures into a thresholds file, after showing the change",
+        "PATH",
+    ),
+    Option(
+        "write-margin",
+        "text",
+        "0.02",
+        "how far below the lower end of its interval a written bound lies, as a part of the score's range",
+        "PART",
+    ),
+    Option("write-in-ci", "flag", "off", "let --seedshift-write-thresholds write where CI is set, too"),
 )
 
 
@@ -137,10 +192,20 @@ class Settings:
     folder: Path
     fresh: bool
     keep_images: Literal["report", "all", "none"]
+    trajectories: int | None
     shard: Shard | None
     shard_by: Path | None
+    baseline: Path | None
+    save_baseline: Path | None
+    allow_missing: bool
     report: Path | None
+    summary: Path | Literal["none"] | None
+    null: bool
+    sensitivity: Literal["auto", "always", "never"]
     plan: bool
+    write_thresholds: Path | None
+    write_margin: float
+    write_in_ci: bool
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -157,6 +222,9 @@ def add_options(parser: pytest.Parser) -> None:
         elif option.kind == "int":
             group.addoption(option.flag, type=int, default=None, metavar=option.metavar, help=text)
             parser.addini(option.key, text, type="int", default=None)
+        elif option.kind == "maybe":
+            group.addoption(option.flag, nargs="?", const="", default=None, metavar=option.metavar, help=text)
+            parser.addini(option.key, text, type="string", default=None)
         else:
             group.addoption(option.flag, default=None, metavar=option.metavar, help=text)
             parser.addini(option.key, text, type="string", default=None)
@@ -178,6 +246,7 @@ def resolve(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: a value that cannot be used; the message names the option, the value and what is valid.
     """
+    hookspecs.activate(config)
     values: dict[str, object] = {}
     for option in OPTIONS:
         given = config.getoption(option.flag, default=None)
@@ -219,21 +288,45 @@ def resolve(config: pytest.Config) -> Settings:
         exact=bool(values["exact"]),
         folder=path("dir") or config.rootpath / ".seedshift",
         fresh=bool(values["fresh"]),
-        keep_images=_choice(text("keep-images") or "report", "keep-images"),
+        keep_images=_choice(text("keep-images") or "report", "keep-images", KEEP_IMAGES),
+        trajectories=number("trajectories"),
         shard=_shard(text("shard")),
         shard_by=path("shard-by"),
+        baseline=path("baseline"),
+        save_baseline=path("save-baseline"),
+        allow_missing=bool(values["allow-missing"]),
         report=path("report"),
+        summary="none" if text("summary") == "none" else path("summary"),
+        null=bool(values["null"]),
+        sensitivity=_choice(text("sensitivity") or "auto", "sensitivity", SENSITIVITY),
         plan=bool(values["plan"]),
+        write_thresholds=None if values["write-thresholds"] is None else _written(path, config),
+        write_margin=_part(text("write-margin") or "0.02", "write-margin"),
+        write_in_ci=bool(values["write-in-ci"]),
     )
 
 
-def _choice(given: str, name: str) -> Literal["report", "all", "none"]:
-    for choice in KEEP_IMAGES:
+def _choice(given: str, name: str, choices: tuple[_Choice, ...]) -> _Choice:
+    for choice in choices:
         if given == choice:
             return choice
     from pytest_seedshift.suggest import unknown
 
-    raise pytest.UsageError(f"--seedshift-{name}={given}: {unknown('choice', given, KEEP_IMAGES)}")
+    raise pytest.UsageError(f"--seedshift-{name}={given}: {unknown('choice', given, choices)}")
+
+
+def _written(path: Callable[[str], Path | None], config: pytest.Config) -> Path:
+    return path("write-thresholds") or path("thresholds") or config.rootpath / "thresholds.toml"
+
+
+def _part(given: str, name: str) -> float:
+    try:
+        part = float(given)
+    except ValueError:
+        part = math.nan
+    if not 0 <= part < 1:
+        raise pytest.UsageError(f"--seedshift-{name}={given}: give a number from 0 to below 1, such as 0.02")
+    return part
 
 
 def _shard(given: str | None) -> Shard | None:

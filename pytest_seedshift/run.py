@@ -11,13 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs, facts, pairs, store
+from pytest_seedshift import costs, facts, pairs, seeduse, store
 from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.scores import SCORES, Estimate, Finding
+from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
 from pytest_seedshift.store import Contents, StoreError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.regression import Comparison
+    from pytest_seedshift.seeduse import SeedUse
 
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
@@ -26,6 +30,9 @@ UNFINISHED = "unfinished"
 """The verdict of a case whose samples exist but which no verdict speaks of."""
 
 _VERDICTS = ("pass", "fail", "error")
+
+_MOST = 100
+"""How many cases without a verdict are named."""
 
 
 class RunError(Exception):
@@ -76,6 +83,8 @@ class CaseRun:
     """Those that the verdict rests on, in the order of the design; without a store those whose pictures were kept."""
     control: Mapping[tuple[str, int], Sample] = field(default_factory=dict)
     """The control's samples of the same pairs, as far as they exist."""
+    null: bool = False
+    """Whether it is a null control, which tells of the harness and not of the model."""
     complete: bool = False
     """Whether `samples` are all that the verdict rests on."""
 
@@ -97,6 +106,13 @@ class CaseRun:
         """The least that is asked of a score."""
         return next((each.bound for each in self.findings if (each.score, each.kind) == (score, "min")), None)
 
+    @property
+    def control_means(self) -> dict[str, float]:
+        """The control's mean by score, on the pairs that both have; empty for the control itself."""
+        both = [] if self.case.is_control else list(self.paired())
+        values = {name: [before.scores[name] for before, _ in both if name in before.scores] for name in self.scores}
+        return {name: math.fsum(row) / len(row) for name, row in values.items() if row}
+
     def paired(self) -> Iterator[tuple[Sample, Sample]]:
         """The control's sample and the case's, for every pair that both have."""
         for sample in self.samples:
@@ -115,6 +131,12 @@ class Run:
     """Of each session that the folder holds; of one, unless several were merged."""
     notes: tuple[str, ...]
     """What is missing, in words."""
+    nulls: tuple[CaseRun, ...] = ()
+    """Null controls. They are not among the cases, unless there are no others."""
+    seed_uses: Mapping[str, SeedUse] = field(default_factory=dict)
+    """By model, how much it looks at its seed vector, as far as that is known."""
+    comparison: Comparison | None = None
+    """With another run, where one was asked for; that with the run's own baseline is found in its folder."""
 
     @property
     def models(self) -> list[str]:
@@ -181,7 +203,22 @@ def load(path: Path) -> Run:
     lost = sum(each.lost for case in records for each in case.samples)
     if lost:
         notes.append(f"{lost} pictures that the run kept are not in the folder: their places say so")
-    return Run(path, tuple(_sorted(records)), known, tuple(notes))
+    ordered = _sorted(records)
+    nulls = tuple(each for each in ordered if each.null)
+    cases = tuple(each for each in ordered if not each.null) or nulls
+    versions: dict[str, list[str]] = {each.case.model: [] for each in cases}
+    for model in (model for each in known for model in each.models if model.name in versions and model.fingerprint):
+        versions[model.name].append(model.fingerprint)
+    uses = seeduse.read(folder, versions, notes)
+    return Run(path, cases, known, tuple(notes), nulls, uses)
+
+
+def head(path: Path) -> dict[str, Any]:
+    """What verdicts.json says besides its cases; nothing where it cannot be read, of which `load` tells."""
+    try:
+        return {key: value for key, value in RunFolder(path).read_document().items() if key != "cases"}
+    except VerdictsError:
+        return {}
 
 
 # verdicts.json ---------------------------------------------------------------------------------------------------
@@ -226,7 +263,8 @@ def _records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     planned = [str(each.get("id")) for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
     without = [each for each in dict.fromkeys(planned) if each not in found]
     if found and without:
-        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {_some(without)}")
+        told = _some(without, most=_MOST)
+        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {told}")
     return list(found.values())
 
 
@@ -242,7 +280,11 @@ def _with_head(known: tuple[facts.Facts, ...], document: Mapping[str, Any]) -> t
         facts.Model(
             name=str(name),
             fingerprint=str(each.get("fingerprint") or ""),
-            scorers=tuple(str(each[scorer]) for scorer in ("classifier", "clip") if each.get(scorer)),
+            scorers=tuple(
+                str(fingerprint)
+                for fingerprint in (each.get("classifier"), each.get("clip"), *dict(each.get("own") or {}).values())
+                if fingerprint
+            ),
         )
         for name, each in (head.items() if isinstance(head, dict) else ())
         if name not in named and isinstance(each, dict)
@@ -269,7 +311,14 @@ def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
             if name in SCORES
         },
         findings=tuple(
-            Finding(each["score"], each["kind"], float(each["bound"]), float(each["measured"]), each["holds"])
+            Finding(
+                each["score"],
+                each["kind"],
+                float(each["bound"]),
+                float(each["measured"]),
+                each["holds"],
+                Change(**each["change"]) if each.get("change") else None,
+            )
             for each in entry.get("constraints") or ()
             if each["score"] in SCORES
         ),
@@ -283,6 +332,7 @@ def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
         test=str(entry.get("test") or ""),
         samples=samples,
         control=control,
+        null=entry.get("null") is True,
     )
 
 
@@ -427,7 +477,7 @@ def _scorers(contents: Contents) -> list[list[str]]:
     groups: dict[tuple[str, ...], dict[str, None]] = {}
     for by_scorer in contents.scores.values():
         for scorer, values in by_scorer.items():
-            if SCORES.keys() & values:  # a position is no score of a verdict, and few samples have one
+            if values.keys() <= SCORES.keys():  # a position is no score of a verdict, and few samples have one
                 groups.setdefault(tuple(sorted(values)), {})[scorer] = None
     return [list(group) for group in groups.values()]
 

@@ -11,11 +11,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import whole
 from pytest_seedshift.commands import CommandError
+from pytest_seedshift.commands.report import add_summary, summarise
+from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.scores import recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.merging import Merged
+    from pytest_seedshift.run import Run
     from pytest_seedshift.store import Store
 
 _MARK = "merged.json"
@@ -28,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", metavar="RUN", required=True, type=Path, help="run folder to make, or to make again: no other's"
     )
+    add_summary(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: a folder that cannot be used, or runs that are not parts of one.
     """
+    from pytest_seedshift.report import page, words
+
     runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
     into = RunFolder(options.into)
     _check_target(into, runs)
@@ -49,12 +57,20 @@ def run(options: argparse.Namespace) -> int:
             (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
             notes += _take_samples(into, runs)
             _take_pictures(into, runs)
+            _take_trajectories(into, runs)
+            _take_sensitivities(into, runs)
             _take_facts(into, runs)
-            _write(into, merged)
+            _take_baseline(into, runs)
+            with scores_known(recorded(merged.document)):
+                made = _write(into, merged)
+                said, regressed = _compare(made)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    _tell(into, merged, len(runs), notes)
-    passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
+    with scores_known(recorded(merged.document)):
+        _tell(into, merged, len(runs), [*said, *notes])
+        summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
+        _annotate(merged)
+    passed = all(record["verdict"] == "pass" for record in merged.document["cases"]) and not regressed
     return 0 if passed and not merged.missing else 1
 
 
@@ -143,9 +159,25 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
             if source.is_symlink() or target.exists():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix(".partial")
-            shutil.copyfile(source, partial)
-            partial.replace(target)
+            whole.write(target, source.read_bytes())
+
+
+def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
+    from pytest_seedshift.trajectories import files
+
+    for path in runs:
+        files.take_over(RunFolder(path), into)
+
+
+def _take_sensitivities(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over how much models look at their seed vectors; what was measured stands above what could not be."""
+    from pytest_seedshift import seeduse
+
+    unread: list[str] = []  # the report says what cannot be read
+    for path in runs:
+        for each in seeduse.of_all(RunFolder(path), unread):
+            if not each.is_measured(into):
+                each.write(into)
 
 
 def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
@@ -155,25 +187,64 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
 
 
-def _write(into: RunFolder, merged: Merged) -> None:
+def _take_baseline(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over the copy of the baseline, which is the same in all runs that have one."""
+    from pytest_seedshift import baseline
+
+    target = into.path / baseline.FILE_NAME
+    target.unlink(missing_ok=True)
+    found = [path / baseline.FILE_NAME for path in runs if (path / baseline.FILE_NAME).is_file()]
+    if found:
+        shutil.copyfile(found[0], target)
+
+
+def _compare(run: Run) -> tuple[list[str], bool]:
+    """What the runs say together of their baseline, and whether something has become worse."""
+    from pytest_seedshift import comparisons
+    from pytest_seedshift.baseline import BaselineError
+    from pytest_seedshift.report import regressions
+
+    try:
+        comparison = comparisons.of_folder(run)
+    except BaselineError as error:
+        return [f"ERROR: could not compare with the baseline: {error}"], True
+    return ([], False) if comparison is None else (regressions.lines(comparison), comparison.regressed)
+
+
+def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
+    from pytest_seedshift import run as runs
     from pytest_seedshift.report import junit, page
 
     records = merged.document["cases"]
-    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records))
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases")}
     into.write_verdicts(records, about)
-    page.write(into.path)
+    run = runs.load(into.path)
+    controls = {case.id: case.control_means for case in run.cases}
+    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records, controls))
+    page.write(into.path, run=run)
+    return run
+
+
+def _annotate(merged: Merged) -> None:
+    """In a step of GitHub Actions, what does not pass and what is missing, at the top of its page."""
+    from pytest_seedshift.report import github
+
+    if github.wanted():
+        failing = [record for record in merged.document["cases"] if record["verdict"] != "pass"]
+        made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
+        github.write(list(github.commands([*made, *map(github.of_missing, merged.missing)])))
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
+    from pytest_seedshift import seeduse
     from pytest_seedshift.report import records as recorded
-    from pytest_seedshift.report import words
+    from pytest_seedshift.report import seedlines, words
     from pytest_seedshift.report.table import table
 
     records = merged.document["cases"]
     for model in recorded.models(records):
-        print("\n".join(table([record for record in records if record["model"] == model])))
+        print("\n".join(table(recorded.ordinary([record for record in records if record["model"] == model]))))
     for record in records:
         if record["verdict"] != "pass":
             print(f"\n{record['id']}: {record['reason']}")
@@ -181,6 +252,8 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> N
         print(f"\nno verdict about {words.count(len(merged.missing), 'case')}:")
         print("\n".join(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
     print()
+    versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
+    print("".join(f"{line}\n" for line in seedlines.lines(seeduse.read(into, versions, []), records)), end="")
     for note in (*merged.notes, *notes):
         print(note)
     by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}

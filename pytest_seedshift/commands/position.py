@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import whole
 from pytest_seedshift.commands import CommandError
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.folder import RunFolder, file_name
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -108,12 +109,11 @@ def _tell(case: Case, number: int, total: int) -> None:
 
 
 def _write(study: Study, folder: RunFolder, model: str) -> tuple[Path, Path]:
-    from pytest_seedshift.folder import file_name
     from pytest_seedshift.report import position as told
     from pytest_seedshift.report.page import position as page
 
     command = shlex.join(["python", "-m", "pytest_seedshift", *sys.argv[1:]])
     html, data = (folder.path / f"position-{file_name(model)}.{end}" for end in ("html", "json"))
-    told.write(html, page.make(study, command))
-    told.write(data, told.as_json(study))
+    whole.write(html, page.make(study, command).encode(errors="replace"))  # a path need not be UTF-8
+    whole.write(data, told.as_json(study).encode(errors="replace"))
     return html, data

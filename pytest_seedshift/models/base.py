@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from pytest_seedshift import scorers
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import Tensor
 
+    from pytest_seedshift.extensions import Extension
+    from pytest_seedshift.models.observation import Observation
     from pytest_seedshift.pairs import Pair
 
 ShiftFunction: TypeAlias = "Callable[[Tensor, Sequence[Pair]], Tensor]"
@@ -33,6 +37,22 @@ class Scheduler:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """What a derived model changes of whatever scheduler it has; see `derive`.
+
+    Attributes:
+        sampler: a name of `derive.SAMPLERS`, or None for the one that is there.
+        clip: False for no clipping of the guessed picture, True for clipping, a number for clipping to that range;
+            None leaves it as it is.
+        zsnr: whether the schedule is rescaled to zero terminal SNR.
+    """
+
+    sampler: str | None = None
+    clip: float | None = None
+    zsnr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What is known of a model before it is loaded; None leaves it to the pipeline.
 
@@ -40,7 +60,9 @@ class Entry:
         name: as the user writes it.
         pipeline: where it is: folders, single files (`.safetensors`), hub ids, tried in this order.
         revision: of a hub id.
+        parts: by name, folders of parts that take the place of the pipeline's own.
         scheduler: see `Scheduler`.
+        sampling: of a derived model, what is not settled yet: see `samplers.settle`. None for every other model.
         steps: denoising steps.
         guidance: `guidance_scale`.
         height: of an image, in pixels.
@@ -54,12 +76,15 @@ class Entry:
         memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
         licence: a note for the user.
         advice: how its weights are to be had, for the error where they are nowhere.
+        own: the factory of a model of the user's own, which takes the place of a pipeline.
     """
 
     name: str
     pipeline: tuple[str, ...]
     revision: str | None = None
+    parts: tuple[tuple[str, str], ...] = ()
     scheduler: Scheduler | None = None
+    sampling: Sampling | None = None
     steps: int | None = None
     guidance: float | None = None
     height: int | None = None
@@ -73,6 +98,7 @@ class Entry:
     memory: float | None = None
     licence: str = ""
     advice: str = ""
+    own: Extension | None = None
 
     def dtype_on(self, device: str) -> str | None:
         """The number type for a device, such as `cuda:0`; None where the entry names none for its kind."""
@@ -126,4 +152,30 @@ class TextToImage(Protocol):
 
         Returns:
             Float, (len(pairs), 3, height, width), in [0, 1], on the model's device.
+        """
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """What a `TextToImage` may offer besides: more of its trajectories than the states after its steps."""
+
+    @property
+    def stages(self) -> str | None:
+        """What its reports of steps leave out, in words; None where that is nothing."""
+
+    def observed(self) -> AbstractContextManager[Observation]:
+        """Watch the generations that are made meanwhile; they are the same as without."""
+
+    def pictures(self, pair: Pair, predicted: Tensor) -> Tensor:
+        """What states of a generation without noise, the predicted x₀, look like.
+
+        Args:
+            pair: which they are of.
+            predicted: (count, …), as observed.
+
+        Returns:
+            Float, (count, 3, height, width), in [0, 1]; the size may differ from that of the model's images.
+
+        Raises:
+            ValueError: it is not known how to decode them; the message says why.
         """

@@ -14,8 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, labels, scorers, weights
+from pytest_seedshift import documents, extensions, labels, scorers, weights
 from pytest_seedshift import pairs as pairing
+from pytest_seedshift.models import derive, parts
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
 from pytest_seedshift.scorers import tags
 from pytest_seedshift.suggest import unknown
@@ -41,9 +42,20 @@ class Catalogue:
     def find(self, name: str) -> Entry:
         """What a model's name stands for: an entry, else a folder, a `.safetensors` file or a hub id (`owner/name`).
 
+        Each may be followed by changes: see `derive`.
+
         Raises:
-            ValueError: a plain word that is neither an entry nor a folder nor a file; or a pickle.
+            ValueError: a plain word that is neither an entry nor a folder nor a file; a pickle; a change that is none.
         """
+        base, changes = derive.split(name, self._is_known)
+        entry = self._find(base)
+        return derive.derive(entry, name, changes) if changes else entry
+
+    def _is_known(self, name: str) -> bool:
+        path = Path(name).expanduser()
+        return name in self.entries or (bool(name) and (path.is_dir() or (_is_place(name) and path.exists())))
+
+    def _find(self, name: str) -> Entry:
         if name in self.entries:
             return self.entries[name]
         path = Path(name).expanduser()
@@ -74,7 +86,9 @@ class Catalogue:
             WeightsNotFoundError: they are nowhere; the message says what was tried.
             ValueError: what is there must not or cannot be loaded.
         """
-        weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice)
+        if entry.own is None:
+            weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice)
+            parts.check(entry)
         weights.probe(entry.classifier, "config.json")
         weights.probe(tags.repository(entry.clip), "open_clip_config.json")
 
@@ -85,9 +99,41 @@ class Catalogue:
             WeightsNotFoundError: they cannot be had.
             ValueError: what is there must not or cannot be loaded.
         """
-        weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+        if entry.own is None:
+            weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
         weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
         weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
+
+    def check_sampling(self, entry: Entry) -> None:
+        """Make sure that a derived model's scheduler supports its changes, as far as its files tell.
+
+        Raises:
+            WeightsNotFoundError: the model is nowhere.
+            ValueError: it does not.
+        """
+        if entry.sampling is not None:
+            from pytest_seedshift.models import samplers  # diffusers
+
+            samplers.settled(entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice))
+
+    def same_as(self, name: str) -> str | None:
+        """The name of the model that a derived one is the same as, since its changes say what is so already.
+
+        None where they change something, where the files do not tell, and for a model that is not derived.
+
+        Raises:
+            WeightsNotFoundError: the model is nowhere.
+            ValueError: see `check_sampling`.
+        """
+        entry = self.find(name)
+        if entry.sampling is None:
+            return None
+        from pytest_seedshift.models import samplers  # diffusers
+
+        base = self._find(derive.split(name, self._is_known)[0])
+        location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+        same = dataclasses.replace(samplers.settled(entry, location), name=base.name) == base
+        return base.name if same else None
 
     def check_labels(self, entry: Entry) -> str | None:
         """Make sure that a model's classifier knows the labels of its class list, without loading the classifier.
@@ -126,6 +172,8 @@ def load(root: Path, thresholds: Path | None = None) -> Catalogue:
         ValueError: a file cannot be read, or an entry is not valid.
     """
     found = dict(shipped().entries)
+    own = extensions.current().models
+    found |= {name: Entry(name, (), own=own.find(name)) for name in own.names}
     for tables, path, prefix in _tables(root, thresholds):
         from pytest_seedshift.models import entries  # pydantic, which collecting shall not load without need
 
@@ -133,6 +181,8 @@ def load(root: Path, thresholds: Path | None = None) -> Catalogue:
             where = f"{path}: [{prefix}.{name}]"
             place = _is_place(name)
             checked = entries.check(name, table, where, new=name not in found, place=place)
+            if (mine := own.find(name)) is not None:
+                entries.check_own(checked, where, str(mine))
             if place:
                 checked = {**checked, "pipeline": name}
             try:
@@ -191,6 +241,10 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
     if "scheduler" in table:
         options = dict(table["scheduler"])
         changes["scheduler"] = Scheduler(options.pop("name"), tuple(sorted(options.items())))
+    if "parts" in table:
+        changes["parts"] = tuple(
+            sorted((part, str(folder / Path(given).expanduser())) for part, given in table["parts"].items())
+        )
     if "dtype" in table:
         given = table["dtype"]
         changes["dtype"] = ((ANY_DEVICE, given),) if isinstance(given, str) else tuple(sorted(given.items()))

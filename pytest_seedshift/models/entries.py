@@ -62,6 +62,7 @@ class _Scorers(_Strict):
 class _Entry(_Strict):
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1)] | None = None
     revision: _Text | None = None
+    parts: dict[_Text, _Text] | None = None
     scheduler: _Scheduler | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
     guidance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -77,9 +78,13 @@ class _Entry(_Strict):
     advice: _Text | None = None
 
 
+# What an entry can say of a model of the user's own.
+_OF_OWN = ("classes", "scorers", "dtype", "memory", "licence")
+
 _VALID = {
     "pipeline": "a folder, a .safetensors file, a hub id 'owner/name', or a list of these, tried in order",
     "revision": "a branch, a tag or a commit of the hub repository, as text",
+    "parts": 'a table of folders by part, which take the place of the pipeline\'s own: { unet = "finetuned/unet" }',
     "scheduler": 'a scheduler class of diffusers and options of it, such as { name = "DDIMScheduler", eta = 1.0 }',
     "steps": "a whole number of at least 1",
     "guidance": "a number of at least 0",
@@ -135,6 +140,20 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
         if key in _OWN_KEY:
             raise EntryError(f"{where}: call: {key!r} has a key of its own: {_OWN_KEY[key]} = {table['call'][key]!r}")
     return table
+
+
+def check_own(table: Mapping[str, Any], where: str, owner: str) -> None:
+    """Check the entry of a model that a factory makes: what decides about its images is the factory's.
+
+    Raises:
+        EntryError: a key that only a pipeline has.
+    """
+    for key in table:
+        if key not in _OF_OWN:
+            raise EntryError(
+                f"{where}: {key}: {owner} is made by its factory, which decides about that. An entry can say "
+                f"{', '.join(_OF_OWN)} of it; for another model take another name"
+            )
 
 
 def _explain(error: pydantic.ValidationError, table: Mapping[str, Any]) -> str:

@@ -19,6 +19,8 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import identity, loading, weights
+from pytest_seedshift.models import parts, samplers
+from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.suggest import unknown
 
@@ -31,12 +33,6 @@ GIB = 2**30
 
 # Pipelines of this package, where diffusers has none: the package of the class and of its parts.
 _OWN = {"GlidePipeline": "pytest_seedshift.models.glide"}
-
-# Samplers of this package, likewise, that an entry may name.
-_OWN_SCHEDULERS = {
-    "GlideDDIMScheduler": "pytest_seedshift.models.glide.schedulers",
-    "GlideDDPMScheduler": "pytest_seedshift.models.glide.schedulers",
-}
 
 # Halves of a model that is whole only with a prior, which diffusers loads along with them.
 _DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
@@ -76,7 +72,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
     """
     location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
     with _in_words(location.source), loading.complete(location.source):
-        pipeline = _loader(location)(location, dtype)
+        pipeline = _loader(location)(location, dtype, parts.load(entry, location.parts, getattr(torch, dtype)))
         _set_scheduler(pipeline, entry)
         call = _call(pipeline, entry)
     _place(pipeline, entry.name, device)
@@ -100,13 +96,13 @@ def _in_words(source: str) -> Iterator[None]:
 # From files to a pipeline -----------------------------------------------------------------------------------------
 
 
-def _loader(location: weights.Location) -> Callable[[weights.Location, str], DiffusionPipeline]:
+def _loader(location: weights.Location) -> Callable[[weights.Location, str, dict[str, Any]], DiffusionPipeline]:
     if location.released is not None:
         return _from_released
     return _from_file if location.path.is_file() else _from_folder
 
 
-def _from_released(location: weights.Location, dtype: str) -> DiffusionPipeline:
+def _from_released(location: weights.Location, dtype: str, _: dict[str, Any]) -> DiffusionPipeline:
     from pytest_seedshift.models.glide import convert
 
     files = location.released
@@ -114,7 +110,7 @@ def _from_released(location: weights.Location, dtype: str) -> DiffusionPipeline:
     return convert.assemble(files.base, files.upsampler, files.vocabulary).to(getattr(torch, dtype))
 
 
-def _from_folder(location: weights.Location, dtype: str) -> DiffusionPipeline:
+def _from_folder(location: weights.Location, dtype: str, others: dict[str, Any]) -> DiffusionPipeline:
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
     kind = _text_to_image_class(name, location.source)
     _check_libraries(location)
@@ -125,11 +121,12 @@ def _from_folder(location: weights.Location, dtype: str) -> DiffusionPipeline:
         dtype=getattr(torch, dtype),
         use_safetensors=True,
         local_files_only=True,
+        **others,
         **_without_safety_checker(kind),
     )
 
 
-def _from_file(location: weights.Location, dtype: str) -> DiffusionPipeline:
+def _from_file(location: weights.Location, dtype: str, others: dict[str, Any]) -> DiffusionPipeline:
     config = location.config or _configuration(location)
     name = str(DiffusionPipeline.load_config(config, local_files_only=True)["_class_name"])
     kind = _text_to_image_class(name, location.source)
@@ -142,6 +139,7 @@ def _from_file(location: weights.Location, dtype: str) -> DiffusionPipeline:
             config=str(config),
             dtype=getattr(torch, dtype),
             local_files_only=True,
+            **others,
             **_without_safety_checker(kind),
         )
 
@@ -236,7 +234,7 @@ def _check_libraries(location: weights.Location) -> None:
     from diffusers.pipelines.deprecated import wuerstchen
 
     of_priors = [weights.Location(str(prior), prior).parts for prior in location.priors]
-    for part, (library, kind) in (item for parts in (location.parts, *of_priors) for item in parts.items()):
+    for part, (library, kind) in (item for each in (location.parts, *of_priors) for item in each.items()):
         if library == "diffusers" and not hasattr(diffusers, kind) and hasattr(wuerstchen, kind):
             setattr(diffusers, kind, getattr(wuerstchen, kind))
         if library in ("diffusers", "transformers") or hasattr(pipelines, library):
@@ -262,22 +260,25 @@ def _without_safety_checker(kind: type[DiffusionPipeline]) -> dict[str, Any]:
 
 
 def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry) -> None:
+    candidates: tuple[Any, ...] = (pipeline, getattr(pipeline, "decoder_pipe", None))
+    hosts = [host for host in candidates if hasattr(host, "scheduler")]
+    where = f"the scheduler of {entry.name}"
+    if hosts:
+        own = hosts[0].scheduler
+        entry = samplers.settle(entry, type(own).__name__, own.config)
+    elif entry.sampling not in (None, Sampling()):
+        raise LoadError(f"{where}: {type(pipeline).__name__} has none that could be changed")
     if entry.scheduler is None:
         return
     name, options = entry.scheduler.name, dict(entry.scheduler.options)
-    where = f"the scheduler of {entry.name}"
-    library = importlib.import_module(_OWN_SCHEDULERS[name]) if name in _OWN_SCHEDULERS else diffusers
-    kind = getattr(library, name, None) if name.endswith("Scheduler") else None
-    if kind is None or not hasattr(kind, "from_config"):
-        known = [each for each in dir(diffusers) if each.endswith("Scheduler") and each[0] != "_"]
-        known += _OWN_SCHEDULERS
-        raise LoadError(f"{where}: {unknown('scheduler', name, known)}")
-    takes = [each for each in inspect.signature(kind.__init__).parameters if each not in ("self", "kwargs")]
+    try:
+        kind = samplers.find(name)
+    except ValueError as error:
+        raise LoadError(f"{where}: {error}") from None
+    takes = samplers.takes(kind)
     for option in options:
         if option not in takes:
             raise LoadError(f"{where}: {unknown(f'option of {name}', option, takes)}")
-    candidates: tuple[Any, ...] = (pipeline, getattr(pipeline, "decoder_pipe", None))
-    hosts = [host for host in candidates if hasattr(host, "scheduler")]
     if not hosts:
         raise LoadError(f"{where}: {type(pipeline).__name__} has no scheduler to replace")
     try:

@@ -5,7 +5,8 @@ The format is public and stable; docs: README, "verdicts.json".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.cases import Case, format_magnitude
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pytest_seedshift.results import CaseResult, Progress
 
 Record: TypeAlias = dict[str, Any]
+
+_CHANGE = ("lost", "won", "pairs", "p")
+"""What JUnit's properties tell of a change against the baseline."""
 
 
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
@@ -30,9 +34,11 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     compares = any(finding.kind == "max_drop" for finding in result.findings)
     return {
         **_head(result.case, test),
-        "verdict": "pass" if result.passed else "fail",
+        "verdict": "pass" if result.passed else "error" if result.is_null else "fail",
         "reason": words.success(result)
         if result.passed
+        else words.harness(result)
+        if result.is_null
         else words.failure(result, f"pictures: {pictures}", control=compares),
         "scores": {
             name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
@@ -52,15 +58,17 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
                 "bound": finding.bound,
                 "measured": finding.measured,
                 "holds": finding.holds,
+                **({} if finding.change is None else {"change": asdict(finding.change)}),
             }
             for finding in result.findings
         ],
         "pictures": _pictures(result, folder),
+        **({"null": True} if result.is_null else {}),
     }
 
 
-def of_error(case: Case, reason: str, test: str) -> Record:
-    """The record of a case that could not be judged."""
+def of_error(case: Case, reason: str, test: str, *, null: bool = False) -> Record:
+    """The record of a case, perhaps a null control, that could not be judged."""
     return {
         **_head(case, test),
         "verdict": "error",
@@ -75,6 +83,7 @@ def of_error(case: Case, reason: str, test: str) -> Record:
         "dtype": None,
         "constraints": [],
         "pictures": [],
+        **({"null": True} if null else {}),
     }
 
 
@@ -92,6 +101,11 @@ def of_progress(progress: Progress) -> dict[str, Any]:
 def sentences(records: Sequence[Record]) -> list[str]:
     """One sentence a model: `toy-latent fails 9 of 31 cases: mean at -0.30, +0.30; mixed at +0.20.`."""
     return [_sentence(model, [record for record in records if record["model"] == model]) for model in models(records)]
+
+
+def ordinary(records: Sequence[Record]) -> list[Record]:
+    """Those that tell of a model: all but null controls; these too where there are no others."""
+    return [record for record in records if not record.get("null")] or list(records)
 
 
 def models(records: Sequence[Record]) -> list[str]:
@@ -138,11 +152,29 @@ def breaks(record: Record, score: str) -> bool:
     return any(constraint["holds"] is False for constraint in record["constraints"] if constraint["score"] == score)
 
 
-def properties(record: Record) -> list[tuple[str, object]]:
-    """A record's figures as JUnit's properties."""
-    figures = [(f"seedshift_{name}", estimate["mean"]) for name, estimate in record["scores"].items()]
-    named = ("model", "shift", "magnitude", "verdict", "images")
-    return [*((f"seedshift_{name}", record[name]) for name in named), *figures]
+def properties(record: Record, control: Mapping[str, float] | None = None) -> list[tuple[str, object]]:
+    """A record's figures as JUnit's properties, all of them text, as pytest-xdist and XML want it.
+
+    `seedshift_top1` is a score's mean, `seedshift_top1_low` and `…_high` are its interval, and `…_control` is the
+    control's mean on the same pairs, as far as it has samples of them: `control` has it by score. Of a bound on
+    regressions, `seedshift_top1_regression` is the drop against the baseline, and `…_lost`, `…_won`, `…_pairs` and
+    `…_p` tell of its pairs.
+    """
+    named = ("model", "shift", "magnitude", "verdict", "images", "design", "certainty")
+    made: list[tuple[str, object]] = [
+        (f"seedshift_{name}", str(record[name])) for name in named if record[name] is not None
+    ]
+    for score, estimate in record["scores"].items():
+        made.append((f"seedshift_{score}", str(estimate["mean"])))
+        made += [(f"seedshift_{score}_{end}", str(estimate[end])) for end in ("low", "high")]
+        if control and score in control:
+            made.append((f"seedshift_{score}_control", str(control[score])))
+    for each in record["constraints"]:
+        if "change" in each:
+            name = f"seedshift_{each['score']}_regression"
+            made.append((name, str(each["measured"])))
+            made += [(f"{name}_{key}", str(each["change"][key])) for key in _CHANGE]
+    return made
 
 
 def _head(case: Case, test: str) -> Record:

@@ -1,17 +1,23 @@
-"""At a session's end: run.json, and the robustness report. Neither can change what the session came to."""
+"""At a session's end: run.json, the comparison with a baseline, the robustness report, a summary.
+
+Of these only the comparison can change what the session came to.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import facts
+import pytest
+
+from pytest_seedshift import baseline, facts
+from pytest_seedshift import run as runs
 from pytest_seedshift.commands.report import command
 from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_seedshift.report.terminal import TerminalReport
     from pytest_seedshift.session import State
 
@@ -32,7 +38,7 @@ class RobustnessReport:
         if told is not None:
             self._models[told["name"]] = facts.model(told)
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write run.json and the report, after verdicts.json and before pytest-html's page."""
         if not self._terminal.records:
             return
@@ -44,24 +50,74 @@ class RobustnessReport:
             workers=state.workers,
             thresholds=words.relative(state.thresholds.source),
         )
-        try:
+        out = state.settings.report
+        folder = words.relative(str(state.folder.path))
+        again = command(folder, None if out is None else words.relative(str(out)))
+        run = None
+        with self._told("run.json"):
             facts.write(state.folder, found)
-            self._write()
-        # Whatever is wrong with a page, the verdicts stand: they are written, and so is the exit status.
-        except Exception as error:
-            folder = words.relative(str(state.folder.path))
-            out = state.settings.report
-            again = command(folder, None if out is None else words.relative(str(out)))
-            self._terminal.write(
-                [
-                    f"seedshift: warning: the report could not be made ({type(error).__name__}: {error}). The verdicts "
-                    f"stand; to make it again: {again}"
-                ],
-                always=True,
-            )
+        if not self._compared():
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        with self._told("the report", f"; to make it again: {again}"):
+            run = runs.load(state.folder.path)
+            self._write(run)
+        with self._told("the summary"):
+            self._summarise(run or runs.load(state.folder.path))
 
-    def _write(self) -> None:
+    @contextmanager
+    def _told(self, what: str, then: str = "") -> Iterator[None]:
+        """Turn an error into a warning: the verdicts are written, and so is the exit status."""
+        try:
+            yield
+        except Exception as error:
+            said = f"seedshift: warning: {what} could not be made ({type(error).__name__}: {error}). The verdicts stand"
+            self._terminal.write([said + then], always=True)
+
+    def _compared(self) -> bool:
+        """Hold the whole run against its baseline, and save it as one, as far as that was asked for.
+
+        Returns:
+            Whether nothing has become worse. Where it cannot be known that is told, and the session has not passed:
+            what is not checked has not passed.
+        """
+        state, saved = self._state, self._state.settings.save_baseline
+        against = state.against
+        (state.folder.path / baseline.FILE_NAME).unlink(missing_ok=True)
+        if against is None and saved is None:
+            return True
+        from pytest_seedshift import baselines, comparisons
+        from pytest_seedshift.report import regressions
+
+        comparison = None
+        try:
+            run = runs.load(state.folder.path)
+            if against is not None:
+                comparison = comparisons.of_folder(run, against.baseline)
+            if comparison is not None:
+                comparisons.keep(comparison, state.folder)
+                self._terminal.closing += regressions.lines(comparison)
+            if saved is not None:
+                made = baselines.of_run(run)
+                made.write(saved)
+                self._terminal.closing += regressions.saved(made, words.relative(str(saved)), saved.stat().st_size)
+        except Exception as error:
+            what = "compare with the baseline" if against is not None else "save the baseline"
+            told = str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
+            self._terminal.closing.append(f"ERROR: could not {what}: {told}")
+            return False
+        return comparison is None or not comparison.regressed
+
+    def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.report import page
 
-        page.write(self._state.folder.path, self._state.report)
+        page.write(self._state.folder.path, self._state.report, run=run)
         self._terminal.page = words.relative(str(self._state.report))
+
+    def _summarise(self, run: runs.Run) -> None:
+        from pytest_seedshift.report import publish
+
+        target = publish.target(self._state.settings.summary)
+        warnings = publish.publish(run, target, self._terminal.page)
+        self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
+        if target.file is not None:
+            self._terminal.summary = words.relative(str(target.file))

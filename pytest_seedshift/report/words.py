@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.scores import NULL, SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.report.records import Record
     from pytest_seedshift.results import CaseResult, Progress
-    from pytest_seedshift.scores import Estimate, Finding
+    from pytest_seedshift.scores import Change, Estimate, Finding
 
 
 def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
@@ -25,7 +25,8 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     """
     first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
-    aside = [
+    aside = [] if first.change is None else [change(first.change, first.score)]
+    aside += [
         interval(result.scores[first.score], first.score, result.certainty),
         images(len(result.samples), result.design),
     ]
@@ -41,7 +42,8 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     if worst:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
     rest.append(where)
-    return f"{subject(result)}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
+    said = worse(result.case) if first.kind == "max_regression" else subject(result.case)
+    return f"{said}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
 
 
 def success(result: CaseResult) -> str:
@@ -49,13 +51,43 @@ def success(result: CaseResult) -> str:
     return " · ".join(comparison(finding) for finding in result.findings)
 
 
-def subject(result: CaseResult) -> str:
+def harness(result: CaseResult) -> str:
+    """What a null control says whose scores have changed beyond chance."""
+    changed = [finding for finding in result.findings if not finding.holds]
+    rest = [finding for finding in result.findings if finding.holds]
+    return (
+        f"error of the harness, not of {result.case.model}: {', '.join(map(comparison, changed))}, which is what "
+        f"chance gives at {percent(result.certainty)} over {images(len(result.samples), result.design)}\n"
+        "    A permuted seed vector is as likely as the one that it was made of, so no score can change. The noise, "
+        "the shift, the pairing, the store or the statistics are at fault: trust no verdict of this run before it is "
+        f"known which. A sound harness gets here in at most {percent(1 - result.certainty)} of all null controls"
+        + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
+    )
+
+
+def subject(case: Case) -> str:
     """Who does what in a failure: the shift breaks the model, or the model fails unshifted."""
-    case = result.case
     if case.is_control:
         return f"{case.model} fails without any shift"
     name, _, magnitude = case.describe().rpartition(" ")
     return f"{name} shift {magnitude} breaks {case.model}"
+
+
+def worse(case: Case) -> str:
+    """`toy-latent is worse than its baseline under mean +0.30`."""
+    where = "without a shift" if case.is_control else f"under {case.describe()}"
+    return f"{case.model} is worse than its baseline {where}"
+
+
+def change(of: Change, score: str) -> str:
+    """`26 pairs of 400 turned wrong and 2 right, p 4e-06`."""
+    down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
+    return f"{count(of.lost, 'pair')} of {of.pairs} turned {down} and {of.won} {up}, {probability(of.p)}"
+
+
+def probability(p: float) -> str:
+    """`p 0.21`, `p 4e-06`."""
+    return f"p {p:.2g}"
 
 
 def _control(result: CaseResult, score: str) -> str:
@@ -75,11 +107,26 @@ def comparison(finding: Finding) -> str:
     measured, bound = kind.format(finding.measured), kind.format(finding.bound)
     if measured == bound and finding.holds is False:  # a difference that two decimals do not show
         measured, bound = f"{finding.measured:.4g}", f"{finding.bound:.4g}"
+    if finding.kind == NULL:
+        signed = f"{finding.measured:+.2f}"
+        if finding.holds is None:
+            return f"{kind.title} drop {signed}"
+        return f"{kind.title} drop {signed} {'within' if finding.holds else 'beyond'} ±{finding.bound:.2f}"
     if finding.kind == "min":
         below = finding.measured < finding.bound if finding.holds is None else not finding.holds
         return f"{kind.title} {measured} {'<' if below else '≥'} {bound}"
     above = finding.measured > finding.bound if finding.holds is None else not finding.holds
+    if finding.kind == "max_regression":
+        within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
+        said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
+        by_chance = f", within chance ({probability(finding.change.p)})" if within and finding.change else ""
+        return said + by_chance
     return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}"
+
+
+def asked_as(kind: str) -> str:
+    """What a kind of bound asks, in front of its value: `≥`, `drop ≤`."""
+    return {"min": "≥", "max_regression": "drop against the baseline ≤"}.get(kind, "drop ≤")
 
 
 def interval(estimate: Estimate, score: str, certainty: float) -> str:
@@ -145,6 +192,12 @@ def figures(record: Record) -> str:
 def count(number: int, noun: str) -> str:
     """`1 case`, `2 cases`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def robustness_of(models: Sequence[str]) -> str:
+    """`Robustness of toy-latent and toy-glide`: what a report of models is called."""
+    *others, last = models
+    return f"Robustness of {', '.join(others)} and {last}" if others else f"Robustness of {last}"
 
 
 def relative(path: str) -> str:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 
+from pytest_seedshift.scores import POSITION
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -81,7 +83,7 @@ class Position:
         weight = torch.cat(parts)
         total = weight.sum((1, 2))
         x, y = ((weight * places).sum((1, 2)) / total for places in (across, down))  # 0 / 0 is NaN, as it should be
-        return {"position_x": x, "position_y": y, "position_evidence": total}
+        return dict(zip(POSITION, (x, y, total), strict=True))
 
     def evidence(self, images: Tensor, labels: Sequence[Label]) -> Tensor:
         """The map, (batch, rows, columns) of what the network sees: 0 or more, in logits.

@@ -42,6 +42,9 @@ def test_the_table_of_shifts_names_every_shift_and_variant():
 def test_the_example_of_thresholds_is_valid():
     read = thresholds.parse(blocks("toml")[0], "README", catalogue.shipped().find)
     assert read.models
+    read = thresholds.parse(blocks("toml")[1], "README", catalogue.shipped().find)
+    assert read.family
+    assert read.baseline.path
 
 
 @pytest.mark.slow
@@ -49,6 +52,24 @@ def test_the_example_tests_pass(pytester, run):
     pytester.makepyfile(blocks("python")[0])
     result = run("--seedshift-model=toy-latent", "-k", "none or std-+0.20 or by_hand", "--strict-markers")
     result.assert_outcomes(passed=3, deselected=3)
+
+
+@pytest.mark.slow
+def test_the_example_of_a_trajectory_passes_where_the_sampler_keeps_its_seed_and_fails_where_it_does_not(pytester, run):
+    (example,) = [block for block in blocks("python") if "seedshift_trajectory" in block]
+    pytester.makepyfile(example)
+    one = (
+        "--seedshift-shift=mean",
+        "--seedshift-magnitude=0.3",
+        "--seedshift-trajectories=1",
+        "-k",
+        "test_the_sampler",
+    )
+    result = run("--seedshift-model=toy-latent,toy-glide", *one)
+    result.assert_outcomes(passed=2, failed=2, deselected=4)
+    result.stdout.fnmatch_lines(
+        ["FAILED *::test_the_sampler*toy-glide-none*", "FAILED *::test_the_sampler*toy-glide-mean*"]
+    )
 
 
 @pytest.mark.slow
@@ -61,6 +82,9 @@ def test_the_example_tests_pass(pytester, run):
         ("naive.py", ["--short"], "naive / early *"),
         ("resume.py", ["--short"], "warm / cold *"),
         ("verdicts.py", ["--short"], "exact / early *"),
+        ("power.py", ["--short"], "false regressions, * at most *: ok"),
+        ("regressions.py", ["--short"], "  images * of *"),
+        ("sensitivity.py", ["--short"], "toy-latent * later noise * pixel * 0.0000 * 1.000"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )

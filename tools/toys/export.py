@@ -14,7 +14,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 
 from .train_unet import Denoiser, build_scheduler
-from .training import load_weights, replace_folder
+from .training import load_weights, save_part
 from .vocabulary import build_tokenizer
 
 
@@ -67,15 +67,7 @@ def main() -> None:
     flip_channels(pipeline, arguments.flip)
     pipeline.vae.to(torch.float16)
     pipeline.unet.to(torch.float16)
-
-    def write(folder: Path) -> None:
-        pipeline.save_pretrained(folder, safe_serialization=True)
-        # A path of this machine is nobody's business.
-        for config in folder.rglob("config.json"):
-            lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
-            config.write_text("".join(line for line in lines if '"_name_or_path"' not in line), encoding="utf-8")
-
-    replace_folder(arguments.out, write)
+    save_part(pipeline, arguments.out)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pytest_seedshift.models.glide.schedulers import GlideDDIMScheduler, GlideDD
 
 from .glide_vocabulary import build_tokenizer
 from .train_glide import SCHEDULES, Stage
-from .training import load_weights, replace_folder
+from .training import load_weights, save_part
 
 STEPS = "20"
 UPSAMPLER_STEPS = "8"
@@ -53,15 +53,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the pipeline's folder")
     arguments = parser.parse_args()
     pipeline = build_pipeline(arguments.base, arguments.upsampler).to(dtype=torch.float16)
-
-    def write(folder: Path) -> None:
-        pipeline.save_pretrained(folder, safe_serialization=True)
-        # A path of this machine is nobody's business.
-        for config in folder.rglob("*.json"):
-            lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
-            config.write_text("".join(line for line in lines if '"_name_or_path"' not in line), encoding="utf-8")
-
-    replace_folder(arguments.out, write)
+    save_part(pipeline, arguments.out)
 
 
 if __name__ == "__main__":

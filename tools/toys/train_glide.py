@@ -17,16 +17,16 @@ from typing import NamedTuple
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file
-from torch import Tensor, multiprocessing, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_seedshift.models.glide.text import GlideTextEncoder
 
 from .glide_vocabulary import LENGTH, build_tokenizer
 from .pictures import LABELS, TRAIN_SEED, draw, load_sprites
-from .train_unet import Exchange
-from .training import Average, Budget, Log, load_weights, save_weights
+from .training import load_weights, save_weights
 from .vocabulary import TEMPLATES
+from .workers import Exchange, add_options, fit, start
 
 WIDTH = 64
 EMPTY = len(LABELS)
@@ -174,7 +174,7 @@ def loss(
 
 
 def train(worker: int, exchange: Exchange, arguments: argparse.Namespace) -> None:
-    """One worker's training, on one thread. The first worker also averages over time, logs and saves."""
+    """One worker's training, on one thread."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Stage(arguments.part).to(memory_format=torch.channels_last)
@@ -183,35 +183,13 @@ def train(worker: int, exchange: Exchange, arguments: argparse.Namespace) -> Non
     data = load_file(arguments.pictures)
     schedule = build_schedule(arguments.part)
     generator = torch.Generator().manual_seed(TRAIN_SEED + 200 + worker)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=arguments.rate, weight_decay=0.01, betas=(0.9, 0.99), fused=True
-    )
-    average = Average(model, arguments.decay)
-    log = Log(arguments.log)
-    budget = Budget(arguments.minutes)
-    seen = [0] * arguments.workers
-    running = 1.0
-    for step in budget.steps(optimizer, arguments.rate):
+
+    def draw_loss() -> Tensor:
         chosen = torch.randint(len(data["labels"]), (arguments.batch,), generator=generator)
         pictures = (data["pictures"][chosen].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        value = loss(model, schedule, arguments.part, pictures, data["labels"][chosen], generator)
-        optimizer.zero_grad()
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step % arguments.exchange == 0:
-            exchange.average(worker, model, seen)
-        if worker:
-            continue
-        average.update(model)
-        running += (value.item() - running) * max(0.005, 1 / (step + 1))
-        if step % 100 == 0:
-            log(step=step, progress=budget.progress, loss=running, exchanges=str(seen))
-        if step % 500 == 499:
-            save_weights(average.values, arguments.out)
-    if not worker:
-        save_weights(average.values, arguments.out)
-        log(done=step, loss=running)
+        return loss(model, schedule, arguments.part, pictures, data["labels"][chosen], generator)
+
+    fit(worker, exchange, arguments, model, draw_loss)
 
 
 def main() -> None:
@@ -221,21 +199,12 @@ def main() -> None:
     parser.add_argument("--sprites", type=Path, help="where --pictures is to be rendered first")
     parser.add_argument("--pictures", type=Path, required=True, help="pictures for both stages, a .safetensors file")
     parser.add_argument("--count", type=int, default=48_000, help="of pictures to render")
-    parser.add_argument("--out", type=Path, required=True, help="averaged weights, a .safetensors file")
-    parser.add_argument("--log", type=Path, required=True, help="a .jsonl file")
-    parser.add_argument("--minutes", type=float, default=80)
-    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    parser.add_argument("--exchange", type=int, default=8, help="steps between two averagings of the workers' weights")
-    parser.add_argument("--batch", type=int, default=32, help="of each worker")
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--decay", type=float, default=0.9995, help="of the averaged weights")
-    parser.add_argument("--resume", type=Path, help="weights to start from")
+    add_options(parser)
     arguments = parser.parse_args()
     if arguments.sprites:
         pictures, labels = render(arguments.sprites, arguments.count, torch.Generator().manual_seed(TRAIN_SEED + 199))
         save_weights({"pictures": pictures, "labels": labels}, arguments.pictures)
-    exchange = Exchange(arguments.workers, sum(weight.numel() for weight in Stage(arguments.part).parameters()))
-    multiprocessing.start_processes(train, (exchange, arguments), nprocs=arguments.workers, start_method="spawn")
+    start(train, Stage(arguments.part), arguments)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -106,3 +107,21 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
         folder.rename(old)
     beside.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def save_part(part: Any, folder: Path) -> None:
+    """Writes a part or a whole pipeline as diffusers has it, in one step for whoever reads it meanwhile.
+
+    Args:
+        part: What has `save_pretrained`.
+        folder: Where; what lies there goes.
+    """
+
+    def write(beside: Path) -> None:
+        part.save_pretrained(beside, safe_serialization=True)
+        # A path of this machine is nobody's business.
+        for config in beside.rglob("*.json"):
+            lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+            config.write_text("".join(line for line in lines if '"_name_or_path"' not in line), encoding="utf-8")
+
+    replace_folder(folder, write)

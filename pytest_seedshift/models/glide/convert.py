@@ -139,7 +139,7 @@ def assemble(base: Path, upsampler: Path, vocabulary: Path) -> GlidePipeline:
         tokenizer=tokenizer,
         text_encoder=text_encoder,
         unet=unet,
-        scheduler=GlideDDPMScheduler(beta_schedule="squaredcos_cap_v2", variance_type="learned_range"),
+        scheduler=GlideDDPMScheduler(**released.SAMPLER),
         upsampler_text_encoder=upsampler_text_encoder,
         upsampler=upsampler_unet,
         upsampler_scheduler=GlideDDIMScheduler(beta_schedule="linear"),

@@ -25,6 +25,9 @@ VOCABULARY_ADVICE = (
 ADVICE = f"OpenAI publishes GLIDE's weights as {_PUBLISHED}/base.pt and {_PUBLISHED}/upsample.pt; {VOCABULARY_ADVICE}"
 """Where the files are to be had."""
 
+SAMPLER = {"beta_schedule": "squaredcos_cap_v2", "variance_type": "learned_range"}
+"""What the base's `GlideDDPMScheduler` is made with; the files do not say it."""
+
 COMMAND = "python -m pytest_seedshift.models.glide.convert base.pt upsample.pt vocab.bpe OUT"
 """Makes a folder of safetensors of them."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.report.page.plots import _BOUND, _GRID, _INK, _colour, _svg
+from pytest_seedshift.report.page.plots import BOUND, GRID, INK, series_colour, svg
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -39,20 +39,22 @@ def panel(cloud: Cloud, reach: float) -> Markup:
 
     figure = Figure(figsize=_SIZE)
     axes = figure.add_axes((0.14, 0.11, 0.84, 0.86))
-    axes.axvline(0, color=_GRID, linewidth=1)
-    axes.axhline(0, color=_GRID, linewidth=1)
+    axes.axvline(0, color=GRID, linewidth=1)
+    axes.axhline(0, color=GRID, linewidth=1)
     if cloud.points:
         x, y = zip(*cloud.points, strict=True)
-        axes.plot(x, y, linestyle="none", marker="o", markersize=3, markeredgewidth=0, color=_colour(0), alpha=0.45)
+        dots = {"linestyle": "none", "marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.45}
+        axes.plot(x, y, color=series_colour(0), **dots)
     if cloud.direction is not None:
         x_end, y_end = (0.9 * reach * part for part in cloud.direction)
-        style = {"arrowstyle": "->", "color": _BOUND, "linewidth": 1.2, "linestyle": (0, (4, 3))}
+        style = {"arrowstyle": "->", "color": BOUND, "linewidth": 1.2, "linestyle": (0, (4, 3))}
         axes.annotate("", xy=(x_end, y_end), xytext=(0, 0), arrowprops=style)
-    axes.plot([cloud.right.low, cloud.right.high], [cloud.down.mean] * 2, color=_colour(1), linewidth=2.4, zorder=4)
-    axes.plot([cloud.right.mean] * 2, [cloud.down.low, cloud.down.high], color=_colour(1), linewidth=2.4, zorder=4)
+    bar = {"color": series_colour(1), "linewidth": 2.4, "zorder": 4}
+    axes.plot([cloud.right.low, cloud.right.high], [cloud.down.mean] * 2, **bar)
+    axes.plot([cloud.right.mean] * 2, [cloud.down.low, cloud.down.high], **bar)
     axes.set_xlim(-reach, reach)
     axes.set_ylim(reach, -reach)
-    axes.tick_params(colors=_INK, length=0, pad=3)
+    axes.tick_params(colors=INK, length=0, pad=3)
     axes.locator_params(nbins=5)
     axes.spines[:].set_visible(False)
-    return _svg(figure)
+    return svg(figure)

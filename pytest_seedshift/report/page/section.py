@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "anchor": anchor,
+        "asked_as": words.asked_as,
         "fragment": fragment,
         "slug": slug,
         "magnitude": format_magnitude,
@@ -57,6 +59,7 @@ def _environment() -> Environment:
         "title_of": lambda score: SCORES[score].title,
         "count": words.count,
         "duration": words.duration,
+        "figure": lambda value: "–" if math.isnan(value) else f"{value:.2f}",
         "percent": words.percent,
     }
     return environment
