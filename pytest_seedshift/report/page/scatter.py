@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.report.page.plots import BOUND, GRID, INK, series_colour, svg
 
@@ -43,13 +43,13 @@ def panel(cloud: Cloud, reach: float) -> Markup:
     axes.axhline(0, color=GRID, linewidth=1)
     if cloud.points:
         x, y = zip(*cloud.points, strict=True)
-        dots = {"linestyle": "none", "marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.45}
+        dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.45}
         axes.plot(x, y, color=series_colour(0), **dots)
     if cloud.direction is not None:
         x_end, y_end = (0.9 * reach * part for part in cloud.direction)
         style = {"arrowstyle": "->", "color": BOUND, "linewidth": 1.2, "linestyle": (0, (4, 3))}
         axes.annotate("", xy=(x_end, y_end), xytext=(0, 0), arrowprops=style)
-    bar = {"color": series_colour(1), "linewidth": 2.4, "zorder": 4}
+    bar: dict[str, Any] = {"color": series_colour(1), "linewidth": 2.4, "zorder": 4}
     axes.plot([cloud.right.low, cloud.right.high], [cloud.down.mean] * 2, **bar)
     axes.plot([cloud.right.mean] * 2, [cloud.down.low, cloud.down.high], **bar)
     axes.set_xlim(-reach, reach)
