@@ -69,7 +69,7 @@ class RunFolder:
 
     def sensitivity_file(self, model: str, key: str) -> Path:
         """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
-        return self.path / self.SENSITIVITY / f"{_file_name(model)}-{key}.json"
+        return self.path / self.SENSITIVITY / f"{file_name(model)}-{key}.json"
 
     def prepare(self) -> None:
         """Make the folder and keep it out of version control.
@@ -87,7 +87,7 @@ class RunFolder:
         """
         from filelock import FileLock
 
-        path = self.path / "locks" / f"{_file_name(name)}.lock"
+        path = self.path / "locks" / f"{file_name(name)}.lock"
         path.parent.mkdir(exist_ok=True)
         return FileLock(path)
 
@@ -116,11 +116,11 @@ class RunFolder:
 
     def picture_folder(self, case: Case) -> Path:
         """Where the pictures of a case lie."""
-        return self.path / "pictures" / _file_name(case.id)
+        return self.path / "pictures" / file_name(case.id)
 
     def baseline_picture(self, case: Case, label: str, seed: int) -> Path:
         """Where a copy of a baseline's picture lies, beside those of the case that is held against it."""
-        return self.picture_folder(case) / f"baseline-{_file_name(label)}-{seed}.png"
+        return self.picture_folder(case) / f"baseline-{file_name(label)}-{seed}.png"
 
     def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Picture:
         """Save an image, float (3, height, width) in [0, 1], as PNG, whole or not at all.
@@ -129,7 +129,7 @@ class RunFolder:
         """
         from torchvision.transforms.v2.functional import to_pil_image
 
-        path = self.picture_folder(case) / f"{_file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
+        path = self.picture_folder(case) / f"{file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         to_pil_image(image.mul(255).round().byte().cpu()).save(buffer, format="PNG")
@@ -225,7 +225,7 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
     """A name that every file system takes; texts that differ get names that differ."""
     # Of a long text, such as a path, the end tells most. 45 letters are at most 180 of the 255 bytes a name may have.
     plain = re.sub(r"[^\w.+=-]+", "_", text)[-45:]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.collection import Subject
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.position import Study
     from pytest_seedshift.report.html import HtmlReport
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scorers.base import Scorer
@@ -273,6 +274,20 @@ class Hooks:
     def scorers(self, case: Case) -> tuple[Scorer, ...]:
         """The case's scorers, loaded."""
         return _in_words(lambda: self._state.workbench.scorers(case.model))
+
+    def position(self, case: Case) -> Callable[..., Study]:
+        """The experiment on position control with the case's model, to call with what `position.run` takes."""
+        from pytest_seedshift import position
+
+        def study(**arguments: Any) -> Study:
+            given = {"images": self._state.settings.images, **arguments}
+            try:
+                return _in_words(lambda: position.run(self._state.workbench, case.model, **given))
+            except ValueError as error:
+                reason = f"seedshift_position: {error}"
+            pytest.fail(reason, pytrace=False)
+
+        return study
 
     def judge(self, item: pytest.Item, case: Case) -> CaseResult:
         """Run the case and judge it; the result stays with the item for its report."""

@@ -58,12 +58,12 @@ def activate(config: pytest.Config) -> None:
         return
     from pytest_seedshift import extensions, shifts
     from pytest_seedshift.models import catalogue
-    from pytest_seedshift.scores import BUILT_IN
+    from pytest_seedshift.scores import BUILT_IN, POSITION
 
     taken = {
         "model": tuple(catalogue.shipped().entries),
         "shift": (shifts.NONE, *shifts.names()),
-        "scorer": tuple(BUILT_IN),
+        "scorer": (*BUILT_IN, *POSITION),
     }
     try:
         made = {f"{kind}s": _registry(config, kind, names) for kind, names in taken.items()}

@@ -70,6 +70,17 @@ def of_classifier(source: str) -> str:
     return weights.fingerprint(folder, MAKING, "top1 top5", *_versions("torch", "torchvision", "transformers"))
 
 
+def of_position(source: str) -> str:
+    """The fingerprint of all that can change where a classifier sees its label.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folder = weights.fetch(source, weights.CLASSIFIER_FILES)
+    how = "position by gradient × input, against the mean colour"
+    return weights.fingerprint(folder, MAKING, how, *_versions("torch", "torchvision", "transformers"))
+
+
 def of_clip(source: str) -> str:
     """The fingerprint of all that can change a CLIP score.
 

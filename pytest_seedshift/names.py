@@ -28,7 +28,7 @@ RESULT = "reliability"
 """The fixture that judges a case."""
 
 CASE_FIXTURES = frozenset({RESULT, "seedshift_case", "seedshift_shift", "seedshift_trajectory"})
-MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers"})
+MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers", "seedshift_position"})
 
 NULL_RESULT = "_seedshift_null"
 """The fixture that judges a null control."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.hooks import Hooks
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.position import Study
     from pytest_seedshift.results import CaseResult
     from pytest_seedshift.scorers.base import Scorer
     from pytest_seedshift.trajectories.trajectory import Trajectory
@@ -123,6 +124,12 @@ def seedshift_shift(seedshift_case: Case) -> Callable[..., Tensor]:
         return shifts.apply(z, seedshift_case.shift, seedshift_case.magnitude, **arguments)
 
     return shift
+
+
+@pytest.fixture
+def seedshift_position(request: pytest.FixtureRequest, _seedshift_parameter: Case) -> Callable[..., Study]:
+    """The experiment on position control: `seedshift_position(magnitude=0.3, directions=["left"]) -> Study`."""
+    return _activate(request.config).position(_seedshift_parameter)
 
 
 @pytest.fixture

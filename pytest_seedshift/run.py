@@ -513,7 +513,8 @@ def _scorers(contents: Contents) -> list[list[str]]:
     groups: dict[tuple[str, ...], dict[str, None]] = {}
     for by_scorer in contents.scores.values():
         for scorer, values in by_scorer.items():
-            groups.setdefault(tuple(sorted(values)), {})[scorer] = None
+            if values.keys() <= SCORES.keys():  # a position is no score of a verdict, and few samples have one
+                groups.setdefault(tuple(sorted(values)), {})[scorer] = None
     return [list(group) for group in groups.values()]
 
 

@@ -45,6 +45,10 @@ BUILT_IN: Mapping[str, ScoreKind] = MappingProxyType(
 """The scores that every model has, by their name in thresholds.toml and verdicts.json."""
 
 
+POSITION = ("position_x", "position_y", "position_evidence")
+"""What `scorers.position` gives. It is kept beside the scores and is none: nothing can be asked of it."""
+
+
 class _Scores(Mapping[str, ScoreKind]):
     """The built-in scores, then those of the user's own that are asked for, as the session knows them now."""
 

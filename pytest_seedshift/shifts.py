@@ -217,6 +217,24 @@ def _random_direction(z: Tensor, magnitude: float, _: float | None, generator: t
     return z + magnitude * (u / u.square().mean(1, keepdim=True).sqrt()).reshape(z.shape)
 
 
+def _random_towards(axis: int, *, to_end: bool) -> _Formula:
+    """Make a formula that draws as the default does, but more on one side of the picture than on the other."""
+
+    def formula(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+        side = z.shape[axis]
+        if side < 2:
+            raise ValueError(
+                f"the seed vector is {z.shape[-2]}×{z.shape[-1]} (height×width): a shift towards one side needs two "
+                f"{'columns' if axis == -1 else 'rows'} at least"
+            )
+        ramp = z.new_ones(side).cumsum(0).sub(0.5).mul(2 / side)  # from 0 to 2 over the picture, 1 on average
+        ramp = (ramp if to_end else ramp.flip(0)).reshape([-1, 1] if axis == -2 else [-1])
+        return z + magnitude * ramp * z.new_empty(z.shape).uniform_(0, 1, generator=generator)
+
+    formula.__doc__ = "z + η·r·u, u ~ U(0, 1) element by element, r a ramp from 0 to 2 over the picture."
+    return formula
+
+
 def _mean(z: Tensor, magnitude: float, *_: object) -> Tensor:
     """z + η."""
     return z + magnitude
@@ -314,6 +332,12 @@ _VARIANTS: dict[str, dict[str, _Formula]] = {
         "symmetric": _random_symmetric,
         "normal": _random_normal,
         "direction": _random_direction,
+        # Towards a side of the picture: the ramp rises linearly to it. Its mean is 1, so that over the whole picture
+        # as much is added as by the default; what differs is where.
+        "left": _random_towards(-1, to_end=False),
+        "right": _random_towards(-1, to_end=True),
+        "up": _random_towards(-2, to_end=False),
+        "down": _random_towards(-2, to_end=True),
     },
     "mean": {"": _mean, "channel": _mean_channel, "exact": _mean_exact},
     "std": {"": _std, "exact": _std_exact},

@@ -24,6 +24,8 @@ from pytest_seedshift.store import Pace, Store, StoreError
 from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pytest_seedshift.engine import Scores
     from pytest_seedshift.folder import RunFolder
     from pytest_seedshift.models.base import Entry, TextToImage
@@ -339,6 +341,34 @@ class Workbench:
                 work.generated += len(missing)
                 work.seconds += time.perf_counter() - start
         return [found[pair] for pair in pairs]
+
+    def make(
+        self,
+        case: Case,
+        pairs: Sequence[Pair],
+        shown: Collection[Pair],
+        also: Callable[[Case, Sequence[Pair], Tensor], None],
+        work: Work,
+    ) -> None:
+        """Make samples of some pairs whether they exist or not, and give each batch's images to `also`.
+
+        For what is measured on images besides their scores. Scores that exist stay as they are. Those of `shown` get a
+        picture. What is generated is added to `work`.
+
+        Raises:
+            CaseError: a sample cannot be made. (And StoreError, OSError, ValueError: see `in_words`.)
+        """
+        maker = self.maker(case.model)
+
+        def finish(batch: Batch) -> int:
+            self._keep_batch(case, batch, shown)
+            also(case, batch.pairs, batch.images)
+            return len(batch.pairs)
+
+        with self.folder.lock(case.id):
+            start = time.perf_counter()
+            work.generated += sum(maker.run(case, pairs, finish))
+            work.seconds += time.perf_counter() - start
 
     def control(
         self, case: Case, design: Sequence[Pair], images: int, shown: Collection[Pair], work: Work

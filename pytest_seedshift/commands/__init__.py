@@ -9,6 +9,7 @@ COMMANDS = {
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",
     "compare": "hold a run against another one, or against a baseline: is the new version as reliable?",
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
+    "position": "find whether random shifts with a direction move the object in a model's pictures",
     "thresholds": "write thresholds by what a run has measured, its lower ends less a margin",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",
     "report": "make the report of a run folder, or of merged ones, again",

@@ -61,21 +61,50 @@ class Classifier:
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`."""
-        unchecked = tuple(dict.fromkeys(label for label in labels if label not in self._outputs))
-        if unchecked:
-            self.check(unchecked)
-        logits = self._model(self._see(images)).logits
+        outputs = self._outputs_of(labels)
+        logits = self._model(self.see(images)).logits
         ranking = logits.topk(min(5, logits.shape[-1]), dim=-1).indices
-        asked = torch.tensor([self._outputs[label] for label in labels], device=ranking.device)
-        hits = ranking == asked.unsqueeze(-1)
+        hits = ranking == outputs.to(ranking.device).unsqueeze(-1)
         unknown = logits.isfinite().all(-1).logical_not()  # NaN has a rank like any number
         scores = {"top1": hits[:, 0].float(), "top5": hits.any(-1).float()}
         return {name: values.masked_fill(unknown, torch.nan) for name, values in scores.items()}
 
-    def _see(self, images: Tensor) -> Tensor:
+    def gradients(self, seen: Tensor, labels: Sequence[Label]) -> Tensor:
+        """How each label's logit depends on what the network sees.
+
+        Args:
+            seen: what `see` gives.
+            labels: one an image.
+
+        Returns:
+            The gradients of the logits, of the shape of `seen`.
+
+        Raises:
+            ValueError: a label that it does not know, or a network that has no gradients, such as a quantised one.
+        """
+        with torch.inference_mode(False), torch.enable_grad():
+            outputs = self._outputs_of(labels)
+            seen = seen.detach().clone().requires_grad_()
+            asked = self._model(seen).logits.gather(1, outputs.to(seen.device).unsqueeze(-1))
+            if not asked.requires_grad:
+                raise ValueError(
+                    f"{self.name}: its logits have no gradient by the picture, so it cannot be told where in a picture "
+                    "it sees the label. Use a classifier that is not quantised or frozen into another format"
+                )
+            (gradients,) = torch.autograd.grad(asked.sum(), seen)
+        return gradients
+
+    def see(self, images: Tensor) -> Tensor:
         """What the network sees of images: as its processor makes it of saved pictures."""
         pixel_values: Tensor = self._processor(images=pixels.as_bytes(images), return_tensors="pt")["pixel_values"]
         return pixel_values
+
+    def _outputs_of(self, labels: Sequence[Label]) -> Tensor:
+        """The index of each label's output, (len(labels),)."""
+        unchecked = tuple(dict.fromkeys(label for label in labels if label not in self._outputs))
+        if unchecked:
+            self.check(unchecked)
+        return torch.tensor([self._outputs[label] for label in labels])
 
 
 def _as_pillow_resizes(processor: Any) -> Any:

@@ -178,7 +178,7 @@ def test_the_classifier_sees_what_pillow_s_processor_makes_of_the_picture(tmp_pa
     for size in SIZES:
         made = picture(*size)
         expected = theirs(images=[made], return_tensors="pt")["pixel_values"]
-        assert (ours._see(as_tensors([made])) - expected).abs().max() < 1e-6
+        assert (ours.see(as_tensors([made])) - expected).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("picture", [noisy, smooth, edges])

@@ -14,6 +14,10 @@ ALL = [
     "random:symmetric",
     "random:normal",
     "random:direction",
+    "random:left",
+    "random:right",
+    "random:up",
+    "random:down",
     "mean",
     "mean:channel",
     "mean:channel=1",
@@ -111,7 +115,28 @@ def test_draws_come_from_the_generator_and_from_nowhere_else(shift):
     assert not torch.equal(first, shifts.apply(z, shift, 0.9, generator=keyed(2)))
 
 
-@pytest.mark.parametrize("shift", ["random", "random:symmetric", "random:normal", "random:direction"])
+@pytest.mark.parametrize(
+    ("towards", "axis", "last"), [("left", -1, False), ("right", -1, True), ("up", -2, False), ("down", -2, True)]
+)
+def test_random_towards_a_side_rises_linearly_to_it_and_adds_as_much_in_all(towards, axis, last):
+    u = shifts.apply(torch.zeros(200, 4, 8, 16), f"random:{towards}", 1.0, generator=keyed())
+    profile = u.mean([each for each in range(-4, 0) if each != axis])
+    side = u.shape[axis]
+    rising = (torch.arange(side) + 0.5) / side
+    torch.testing.assert_close(profile, rising if last else rising.flip(0), rtol=0, atol=0.02)
+    across = u.mean([each for each in range(-4, 0) if each != (-3 - axis)])
+    torch.testing.assert_close(across, torch.full_like(across, 0.5), rtol=0, atol=0.02)
+    assert u.min() >= 0
+    assert u.max() <= 2
+
+
+@pytest.mark.parametrize(("shift", "shape"), [("random:left", (4, 8, 1)), ("random:down", (4, 1, 8))])
+def test_random_towards_a_side_needs_a_picture_that_has_one(shift, shape):
+    with pytest.raises(ValueError, match="a shift towards one side needs two"):
+        shifts.apply(noise(*shape), shift, 0.3)
+
+
+@pytest.mark.parametrize("shift", [shift for shift in ALL if "random" in shift])
 @given(magnitude=magnitudes, seed=seeds)
 def test_random_moves_along_one_draw_by_the_magnitude(shift, magnitude, seed):
     z = noise(2, 3, 4, 4, seed=seed)

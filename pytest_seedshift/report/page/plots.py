@@ -25,8 +25,8 @@ SERIES = 6
 """How many lines have a colour of their own."""
 
 # matplotlib is given colours that nobody uses; the page's style has the real ones, for light and dark.
-INK, _GRID, _BOUND = "#010101", "#020202", "#030303"
-_COLOURS = {INK: "var(--ink-soft)", _GRID: "var(--line)", _BOUND: "var(--bound)"} | {
+INK, GRID, BOUND = "#010101", "#020202", "#030303"
+_COLOURS = {INK: "var(--ink-soft)", GRID: "var(--line)", BOUND: "var(--bound)"} | {
     f"#0401{index:02x}": f"var(--series-{index})" for index in range(SERIES)
 }
 
@@ -70,13 +70,13 @@ def panel(lines: Sequence[Line], *, top: float, limits: tuple[float, float]) -> 
     dress(axes)
     axes.locator_params(axis="x", nbins=7)
     axes.locator_params(axis="y", nbins=5)
-    axes.axvline(0, color=_GRID, linewidth=1.2, zorder=0.5)
+    axes.axvline(0, color=GRID, linewidth=1.2, zorder=0.5)
     return svg(figure)
 
 
 def dress(axes: Axes) -> None:
     """Give axes the page's grid and figures, and no frame."""
-    axes.grid(color=_GRID, linewidth=0.6)
+    axes.grid(color=GRID, linewidth=0.6)
     axes.tick_params(colors=INK, which="both", length=0, pad=3)
     axes.spines[:].set_visible(False)
 
@@ -99,7 +99,7 @@ def bound_key() -> Markup:
     figure = Figure(figsize=(0.5, 0.2))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.plot([0, 1], [0, 0], color=_BOUND, linestyle=(0, (4, 3)), linewidth=1.2)
+    axes.plot([0, 1], [0, 0], color=BOUND, linestyle=(0, (4, 3)), linewidth=1.2)
     return svg(figure)
 
 
@@ -120,7 +120,7 @@ def _draw(axes: Axes, line: Line) -> None:
             marker="x",
             markersize=9,
             markeredgewidth=1.8,
-            color=_BOUND,
+            color=BOUND,
             gid=name,
             zorder=4,
         )
@@ -144,7 +144,7 @@ def _draw_bounds(axes: Axes, lines: Sequence[Line]) -> None:
         if repr(bounds) not in drawn and any(not math.isnan(y) for _, y in bounds):
             drawn.add(repr(bounds))
             x, y = zip(*bounds, strict=True)
-            axes.plot(x, y, color=_BOUND, linestyle=(0, (4, 3)), linewidth=1.1, zorder=2)
+            axes.plot(x, y, color=BOUND, linestyle=(0, (4, 3)), linewidth=1.1, zorder=2)
 
 
 def _style(index: int) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""`position MODEL`: whether random shifts with a direction move the object in the picture."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_seedshift import whole
+from pytest_seedshift.commands import CommandError
+from pytest_seedshift.folder import RunFolder, file_name
+
+if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.position import Study
+    from pytest_seedshift.workbench import Workbench
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("model", metavar="MODEL", help="name of the catalogue or of [models], folder, file or hub id")
+    parser.add_argument(
+        "--shift",
+        metavar="DIRECTION",
+        action="append",
+        help="left, right, up, down or sign (also as random:left, …, random); repeatable or comma-separated "
+        "(default: all; the null is always among them)",
+    )
+    parser.add_argument("--magnitude", type=float, metavar="NUMBER", help="strength of the shifts (default: 0.3)")
+    parser.add_argument("--images", type=int, metavar="N", help="pairs (default: 128 or more, the same of each class)")
+    parser.add_argument(
+        "--certainty", type=float, metavar="NUMBER", help="with which all intervals hold together (default: 0.99)"
+    )
+    parser.add_argument(
+        "--into", metavar="RUN", type=Path, default=Path(".seedshift"), help="run folder (default: .seedshift)"
+    )
+    parser.add_argument("--device", metavar="DEVICE", help="torch device (default: cuda if there is one)")
+    parser.add_argument("--dtype", metavar="DTYPE", choices=("float32", "float16", "bfloat16"), help="number type")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="most images that are generated at once")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the experiment, print its table, write its page and its JSON; 1 where the null is displaced, else 0.
+
+    Raises:
+        CommandError: something cannot be used or made; the message says what and why.
+    """
+    from pytest_seedshift import position
+    from pytest_seedshift.cases import CaseError
+    from pytest_seedshift.report import position as told
+
+    given = {
+        "magnitude": position.MAGNITUDE if options.magnitude is None else options.magnitude,
+        "certainty": position.CERTAINTY if options.certainty is None else options.certainty,
+        "directions": [part.strip() for text in options.shift or () for part in text.split(",") if part.strip()],
+        "images": options.images,
+    }
+    for name in ("images", "batch_size"):
+        number = getattr(options, name)
+        if number is not None and number < 1:
+            raise CommandError(f"--{name.replace('_', '-')} {number}: give a whole number of at least 1")
+    folder = RunFolder(options.into)
+    try:
+        position.choose(options.model, given["magnitude"], given["directions"])  # before anything is loaded
+        bench = _bench(options, folder)
+        with closing(bench), folder.occupy():
+            study = position.run(bench, options.model, progress=_tell, **given)
+        files = _write(study, folder, options.model)
+    except (CaseError, ValueError) as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"--into {folder.path}: cannot be written to: {error.strerror} ({error.filename})") from None
+    print("\n".join(told.table(study)))
+    print()
+    print("\n".join(told.sentences(study)))
+    for path in files:
+        print(path)
+    return 1 if study.null.moves_at_all else 0
+
+
+def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
+    from pytest_seedshift import devices, store
+    from pytest_seedshift.models import catalogue as catalogues
+    from pytest_seedshift.weights import WeightsNotFoundError
+    from pytest_seedshift.workbench import Workbench
+
+    catalogue = catalogues.load(Path.cwd())
+    try:
+        catalogue.design(options.model, options.images)
+        entry = catalogue.find(options.model)
+        catalogue.fetch_weights(entry)
+        catalogue.check_labels(entry)
+        device, _ = devices.resolve(options.device, options.dtype)
+        folder.prepare()
+        with folder.lock("store"):
+            warning = store.prepare(folder.samples_file)
+    except (WeightsNotFoundError, store.StoreError) as error:
+        raise CommandError(str(error)) from None
+    if warning is not None:
+        print(f"warning: {warning}", file=sys.stderr)
+    return Workbench(folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size)
+
+
+def _tell(case: Case, number: int, total: int) -> None:
+    print(f"{number}/{total} {case.model} {case.describe()}", file=sys.stderr, flush=True)
+
+
+def _write(study: Study, folder: RunFolder, model: str) -> tuple[Path, Path]:
+    from pytest_seedshift.report import position as told
+    from pytest_seedshift.report.page import position as page
+
+    command = shlex.join(["python", "-m", "pytest_seedshift", *sys.argv[1:]])
+    html, data = (folder.path / f"position-{file_name(model)}.{end}" for end in ("html", "json"))
+    whole.write(html, page.make(study, command).encode(errors="replace"))  # a path need not be UTF-8
+    whole.write(data, told.as_json(study).encode(errors="replace"))
+    return html, data

@@ -1,0 +1,155 @@
+"""Position control from the command line and in a test: what it says, writes, keeps and refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sqlite3
+from contextlib import closing, redirect_stdout
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_seedshift import position
+from pytest_seedshift import run as runs
+from pytest_seedshift.__main__ import main
+from pytest_seedshift.cases import Case
+from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.models import catalogue
+from pytest_seedshift.workbench import Work, Workbench
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+DESIGN = catalogue.shipped().design("toy-latent", 16)
+
+
+def study(folder, *arguments):
+    """Run the command; its status, what it printed, and its files."""
+    told = io.StringIO()
+    with redirect_stdout(told):
+        status = main(["position", "toy-latent", "--images=16", "--batch-size=16", f"--into={folder}", *arguments])
+    page, data = (folder / f"position-toy-latent.{end}" for end in ("html", "json"))
+    return SimpleNamespace(
+        status=status, said=told.getvalue(), page=page.read_text(), data=json.loads(data.read_text()), folder=folder
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return study(tmp_path_factory.mktemp("position") / "run")
+
+
+def rows(path, query):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_the_table_has_a_line_for_each_direction_the_sign_and_the_null(made):
+    names = ["all directions", "left", "right", "up", "down", "sign +", "sign −", "sign ±", "null"]
+    assert [row["name"] for row in made.data["rows"]] == names
+    for name in names:
+        assert re.search(rf"^  {re.escape(name)} +[+-]\d+\.\d", made.said, re.MULTILINE), name
+    assert "all intervals hold together at 99 %" in made.said
+    assert "position-toy-latent.html" in made.said
+
+
+def test_the_null_is_not_displaced_beyond_its_interval(made):
+    null = made.data["rows"][-1]
+    for part in ("along", "across"):
+        assert null[part]["low"] < 0 < null[part]["high"]
+    assert made.status == 0
+    assert "The null, which has no direction, is not displaced beyond its interval" in made.said
+
+
+def test_the_rows_are_what_the_positions_in_the_file_say(made):
+    arm = made.data["arms"]["left"]
+    moved = [before["x"] - after["x"] for before, after in zip(made.data["control"], arm["positions"], strict=True)]
+    left = next(row for row in made.data["rows"] if row["name"] == "left")
+    assert left["along"]["mean"] == pytest.approx(sum(moved) / 16)
+    assert left["pairs"] == 16
+    towards = [row["along"]["mean"] for row in made.data["rows"] if row["kind"] == "towards"]
+    assert made.data["rows"][0]["along"]["mean"] == pytest.approx(sum(towards) / 4)
+
+
+def test_the_page_needs_nothing_else_and_shows_every_arm(made):
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", made.page)
+    assert not re.search(r"https?://(?!www\.w3\.org/)", made.page)
+    assert "<script" not in made.page
+    assert made.page.count("<figure") == 7
+    strips = made.page[made.page.index('id="strips-title"') :]
+    assert strips.count("<use href=") == 8 * 8
+    assert 'aria-label="control: ' in strips
+
+
+def test_a_second_run_makes_nothing_and_says_the_same(made):
+    again = study(made.folder)
+    assert "0 images made" in again.page
+    assert again.said == made.said
+    assert again.data == made.data
+
+
+def test_its_samples_are_there_for_a_verdict_and_a_report_reads_the_folder(made):
+    bench = Workbench(RunFolder(made.folder), "cpu", None)
+    with closing(bench):
+        assert bench.missing(Case("toy-latent"), DESIGN) == []
+        assert bench.missing(Case("toy-latent", "random:left", 0.3), DESIGN) == []
+        bench.collect(Case("toy-latent", "mean", 0.3), DESIGN[:2], (), Work())  # these have no position
+    run = runs.load(made.folder)
+    by_case = {each.case: each for each in run.cases}
+    assert len(by_case) == 9
+    assert len(by_case[Case("toy-latent")].samples) == 16
+    assert len(by_case[Case("toy-latent", "mean", 0.3)].samples) == 2
+
+
+def test_measuring_anew_changes_no_score(tmp_path):
+    bench = Workbench(RunFolder(tmp_path / "run"), "cpu", None, batch_size=8)
+    bench.folder.prepare()
+    with closing(bench):
+        first = position.run(bench, "toy-latent", directions=["left"], images=16)
+        store = bench.folder.samples_file
+        kept = rows(store, "SELECT * FROM scores WHERE scores NOT LIKE '%position%' ORDER BY image, scorer")
+        with closing(sqlite3.connect(store)) as connection, connection:
+            connection.execute("DELETE FROM scores WHERE scores LIKE '%position%'")
+        second = position.run(bench, "toy-latent", directions=["left"], images=16)
+    assert first.generated == 48
+    assert 0 < second.generated < 48  # pictures that were kept are measured as they are
+    assert rows(store, "SELECT * FROM scores WHERE scores NOT LIKE '%position%' ORDER BY image, scorer") == kept
+    for before, after in zip(first.placed["left"], second.placed["left"], strict=True):
+        assert (after.x, after.y) == pytest.approx((before.x, before.y), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["toy-latent", "--magnitude=0"], "magnitude 0: nothing would move"),
+        (["toy-latent", "--shift=lef"], "unknown direction 'lef'. Did you mean 'left'?"),
+        (["toy-latent", "--shift=mean"], "unknown direction 'mean'. Known: down, left, right, sign, up"),
+        (["toy-latnet"], "unknown model 'toy-latnet'. Did you mean 'toy-latent'?"),
+        (["toy-latent", "--images=3"], "3 images are fewer than the 16 classes"),
+        (["toy-latent", "--images=0"], "--images 0: give a whole number of at least 1"),
+        (["toy-latent", "--certainty=1"], "certainty = 1.0: give a number above 0.5 and below 1"),
+        (["toy-latent", "--device=abacus"], "the device 'abacus' is not there"),
+        (["toy-latent", "--into=/dev/null/run"], "--into /dev/null/run: cannot be written to"),
+    ],
+)
+def test_a_mistake_is_said_in_a_line_before_anything_is_made(tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(["position", *arguments]) == 4
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+    assert not list(tmp_path.glob("**/*.png"))
+
+
+def test_the_example_in_the_readme_passes_and_a_wrong_direction_is_told_without_a_traceback(pytester, run):
+    (example,) = (
+        block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "seedshift_position" in block
+    )
+    wrong = "\ndef test_wrong(seedshift_position):\n    seedshift_position(directions=['north'])\n"
+    pytester.makepyfile(example + wrong)
+    result = run("--seedshift-model=toy-latent", "--seedshift-images=16", "-k", "objects or wrong")
+    result.assert_outcomes(passed=1, failed=1, deselected=31)
+    result.stdout.fnmatch_lines(["*seedshift_position: unknown direction 'north'. Known: *"])
+    result.stdout.no_fnmatch_line("*Traceback*")
