@@ -41,7 +41,7 @@ class Grid:
         self.items = [
             (item, subject) for item in items if collection.is_judged(item) and (subject := collection.subject_of(item))
         ]
-        self._state.whole = [(item, subject) for item, subject in self.items if isinstance(subject, Case)]
+        self._state.gating.grid = [(item, subject) for item, subject in self.items if isinstance(subject, Case)]
         shard, others = self._state.settings.shard, frozenset[str]()
         if shard is not None and self.items:
             try:

@@ -158,7 +158,7 @@ class Hooks:
         ours = _with_subjects(session.items)
         if ours:
             try:
-                self._state.check_missing()
+                self._state.gating.check_missing()
             except pytest.UsageError as error:
                 self._grid.refuse(error)
         board.post_items({item.nodeid: (subject, collection.is_judged(item)) for item, subject in ours})
@@ -197,7 +197,7 @@ class Hooks:
             )
             collection.parametrize(metafunc, request)
             if mark is not None or RESULT in metafunc.fixturenames:
-                self._state.asked.update(request.cases())
+                self._state.gating.asked.update(request.cases())
             return request.settings.models
 
         self._collect(metafunc, make)

@@ -45,8 +45,8 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
         "models": {model: _model(state, model) for model in grid.models},  # a shard needs no weights of others
         "grid": entries,
     }
-    if state.against is not None:
-        made["baseline"] = state.against.head() | {"family": state.thresholds.family}
+    if state.gating.against is not None:
+        made["baseline"] = state.gating.against.head() | {"family": state.thresholds.family}
     if mine := scores.own():  # whoever reads the run may not have their scorers
         made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
     shard, split = state.settings.shard, grid.split

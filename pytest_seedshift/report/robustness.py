@@ -81,7 +81,7 @@ class RobustnessReport:
             what is not checked has not passed.
         """
         state, saved = self._state, self._state.settings.save_baseline
-        against = state.against
+        against = state.gating.against
         (state.folder.path / baseline.FILE_NAME).unlink(missing_ok=True)
         if against is None and saved is None:
             return True
