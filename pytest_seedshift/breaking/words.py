@@ -96,8 +96,11 @@ def line(record: Record) -> str:
 def table(records: Sequence[Record]) -> list[str]:
     """All breaking points, a line a shift, the signs across."""
     width = max(len(f"{record.model}  {record.shift}") for record in records)
-    legend = "✗ earlier than asked" + (", ≈ it recovers" if any(record.recovers for record in records) else "")
-    lines = [f"breaking points   ({legend})", f"  {'':<{width}}  {'negative ':>26}  {'positive ':>26}"]
+    legend = [
+        "✗ earlier than asked" if any(record.minimum for record in records) else "no min_breaking_point was asked for",
+        *(["≈ it recovers"] if any(record.recovers for record in records) else []),
+    ]
+    lines = [f"breaking points   ({', '.join(legend)})", f"  {'':<{width}}  {'negative ':>26}  {'positive ':>26}"]
     for model, shift in dict.fromkeys((record.model, record.shift) for record in records):
         cells = {record.sign: record for record in records if (record.model, record.shift) == (model, shift)}
         lines.append(

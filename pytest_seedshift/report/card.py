@@ -227,12 +227,12 @@ def _tables(run: Run, model: str) -> str:
     unjudged = [case.case.describe() for case in cases if case.verdict in ("error", UNFINISHED)]
     parts = [
         "## Robustness to shifts of the seed vector",
-        f"{markdown.text(verdicts.sentence(model, cases))}.",
+        f"{markdown.text(verdicts.sentence(model, cases, run.searches(model)))}.",
         summary.scores(cases),
         "Shifts down, magnitudes across, 0 is without a shift; ❌ is below what was asked"
         + (f" ({', '.join(verdicts.asked(cases))})." if verdicts.asked(cases) else "."),
     ]
-    searches = [each for each in run.breaking if each.model == model]
+    searches = run.searches(model)
     if searches:
         parts.append(summary.breaking(searches))
     if unjudged:

@@ -61,9 +61,7 @@ def _size(made: str) -> int:
 def _blocks(run: Run, report: str) -> Iterator[str]:
     """The summary's parts, from what matters most."""
     yield f"## {title(run)}"
-    by_model = [cases for model in run.models if (cases := run.of(model))]
-    searched = breaking(run.breaking)
-    yield "\n".join(f"- {_SIGNS[verdicts.overall(cases)]} {_verdict(cases)}" for cases in by_model) or searched
+    yield "\n".join(_verdict(model, run.of(model), run.searches(model)) for model in run.models)
     if run.notes:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
@@ -73,8 +71,8 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
         yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
     if len(failing) > _ROWS:
         yield f"and {len(failing) - _ROWS} more that do not pass."
-    if searched and by_model:
-        yield searched
+    if run.breaking:
+        yield breaking(run.breaking)
     for model in run.models:
         if tables := scores(run.of(model)):
             yield folded(f"Scores of {model}", tables)
@@ -89,7 +87,13 @@ def title(run: Run) -> str:
     return text(words.robustness_of(run.models))
 
 
-def _verdict(cases: Sequence[CaseRun]) -> str:
+def _verdict(model: str, cases: Sequence[CaseRun], searches: Sequence[Search]) -> str:
+    sign = _SIGNS.get(verdicts.overall(cases, searches))  # what is measured only has no verdict
+    said = [f"- {sign}" if sign else "-", f"**{text(verdicts.sentence(model, cases, searches))}.**"]
+    return " ".join(said) + (f"<br>{_rests_on(cases)}" if cases else "")
+
+
+def _rests_on(cases: Sequence[CaseRun]) -> str:
     images, design = sum(each.images for each in cases), sum(each.design for each in cases)
     asked = " · ".join(verdicts.asked(cases))
     certainties = sorted({each.certainty for each in cases if each.certainty is not None})
@@ -98,7 +102,7 @@ def _verdict(cases: Sequence[CaseRun]) -> str:
         *([f"asked: {asked}"] if asked else []),
         *(f"certainty {words.percent(each)}" for each in certainties),
     ]
-    return f"**{text(verdicts.sentence(cases[0].case.model, cases))}.**<br>{'; '.join(parts)}"
+    return "; ".join(parts)
 
 
 def _row(case: CaseRun) -> tuple[str, str, str, str]:
@@ -119,14 +123,14 @@ def _short(line: str, most: int = 4 * _WHY) -> str:
 
 
 def breaking(searches: Sequence[Search]) -> str:
-    """Breaking points as a table, a row a model and shift; empty where none was searched for."""
+    """Breaking points as a table, a row a model and shift."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for each in searches:
         point = text(f"{words_of.point(each)}{words_of.monotony(each)}")
-        told = f"{_SIGNS.get(each.verdict, '')} {point}".strip()  # what is measured only has no verdict
+        told = f"{_SIGNS.get(each.verdict, '')} {point}".strip()
         found.setdefault((each.model, each.shift), {})[each.sign] = told
     rows = [(text(model), text(shift), by.get("-", "·"), by.get("+", "·")) for (model, shift), by in found.items()]
-    return table(("breaking points", "shift", "negative", "positive"), rows) if rows else ""
+    return table(("breaking points", "shift", "negative", "positive"), rows)
 
 
 def scores(cases: Sequence[CaseRun]) -> str:

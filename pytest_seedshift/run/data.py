@@ -148,6 +148,10 @@ class Run:
         """A model's cases."""
         return [each for each in self.cases if each.case.model == model]
 
+    def searches(self, model: str) -> list[Search]:
+        """A model's searches for breaking points."""
+        return [each for each in self.breaking if each.model == model]
+
     def control(self, model: str) -> CaseRun | None:
         """A model's control."""
         return next((each for each in self.cases if each.case.model == model and each.case.is_control), None)

@@ -11,7 +11,9 @@ import synthetic
 
 from pytest_seedshift import run
 from pytest_seedshift.breaking import form, words
+from pytest_seedshift.cases import Case
 from pytest_seedshift.report import card, gaps, github, page, publish, summary
+from pytest_seedshift.report.page import verdicts
 
 NAME = "<b>toy & latent</b>"
 
@@ -134,6 +136,8 @@ def test_a_folder_of_searches_alone_has_a_page(folder, tmp_path):
     found = run.load(tmp_path)
     assert found.models == [NAME, "alone"]
     made = page.make(found)
+    assert "✗ fails &lt;b&gt;toy &amp; latent&lt;/b&gt; breaks earlier than asked: mean +0.24" in text(made)
+    assert "alone has 1 breaking point measured, none asked for" in text(made)
     assert 'id="regressions"' not in made  # there is no case to hold against it
     assert made.count("<tr id=") == 3
     assert 'id="heat"' not in made
@@ -152,6 +156,27 @@ def test_the_summary_and_the_card_have_the_breaking_points(folder, tmp_path):
     document = json.loads((folder / "verdicts.json").read_text())
     (tmp_path / "verdicts.json").write_text(json.dumps({**document, "cases": [], "grid": []}))
     assert row in summary.make(run.load(tmp_path), publish.LIMIT)
+
+
+EARLY = "breaks earlier than asked: mean +0.24; has 1 breaking point that could not be judged"
+KEPT = "breaks nowhere earlier than asked; has 1 breaking point measured, none asked for"
+
+
+@pytest.mark.parametrize(
+    ("found", "overall", "alone", "beside"),
+    [
+        (["fail", "error"], "fail", f"toy {EARLY}", f"toy passes all 1; {EARLY}"),
+        (["pass", "measured"], "pass", f"toy {KEPT}", "toy passes all 1"),
+        (["measured"], "measured", "toy has 1 breaking point measured, none asked for", "toy passes all 1"),
+    ],
+)
+def test_a_model_s_verdict_counts_what_breaks_earlier_than_asked(found, overall, alone, beside):
+    searches = [form.Record.model_validate(record("toy", verdict=verdict)) for verdict in found]
+    case = run.CaseRun(Case("toy", "mean", 0.1), "pass", "", {}, (), 0, 0, None, 0, 0.0, None, None, "")
+    assert verdicts.overall([], searches) == overall
+    assert verdicts.sentence("toy", [], searches) == alone
+    assert verdicts.sentence("toy", [case], searches) == beside
+    assert verdicts.overall([case], searches) == ("fail" if "fail" in found else "pass")
 
 
 def test_an_annotation_names_the_search():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.breaking import words
 from pytest_seedshift.breaking.form import CLEAR
 from pytest_seedshift.report.page.section import Section, section
+from pytest_seedshift.report.words import count as counted
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record
@@ -28,10 +30,28 @@ def build(run: Run, _: Album) -> Section | None:
     )
 
 
+def of_searches(searches: Sequence[Record], *, alone: bool) -> list[str]:
+    """What a model's verdict has to say of its searches: those that fail, those without a verdict.
+
+    `alone` tells that there is nothing else to say of the model.
+    """
+    by_verdict: dict[str, list[Record]] = {}
+    for each in searches:
+        by_verdict.setdefault(each.verdict, []).append(each)
+    early = ", ".join(f"{each.shift} {words.point(each)}" for each in by_verdict.get("fail", ()))
+    said = [f"breaks earlier than asked: {early}"] if early else []
+    if alone and "pass" in by_verdict and not early:
+        said.append("breaks nowhere earlier than asked")
+    if alone and "measured" in by_verdict:
+        said.append(f"has {counted(len(by_verdict['measured']), 'breaking point')} measured, none asked for")
+    if "error" in by_verdict:
+        said.append(f"has {counted(len(by_verdict['error']), 'breaking point')} that could not be judged")
+    return said
+
+
 def in_short(run: Run, model: str) -> list[tuple[str, list[tuple[str, str]]]]:
     """A model's breaking points: by shift, each direction's."""
     by_shift: dict[str, list[Record]] = {}
-    for record in run.breaking:
-        if record.model == model:
-            by_shift.setdefault(record.shift, []).append(record)
+    for record in run.searches(model):
+        by_shift.setdefault(record.shift, []).append(record)
     return [(shift, [(each.sign, words.point(each)) for each in found]) for shift, found in by_shift.items()]

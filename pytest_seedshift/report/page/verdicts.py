@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import seedlines, words
-from pytest_seedshift.report.page.breaking import in_short
+from pytest_seedshift.report.page.breaking import in_short, of_searches
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
+    from pytest_seedshift.breaking.form import Record as Search
     from pytest_seedshift.report.page.album import Album
     from pytest_seedshift.run import CaseRun, Run
 
 
 def build(run: Run, _: Album) -> Section:
     """A card a model: verdict, sentence, what it rests on."""
-    return section("verdicts", "", models=[_card(run, model) for model in run.models if run.of(model)])
+    return section("verdicts", "", models=[_card(run, model) for model in run.models])
 
 
 def _card(run: Run, model: str) -> dict[str, Any]:
@@ -27,8 +28,8 @@ def _card(run: Run, model: str) -> dict[str, Any]:
     generated, seconds = sum(each.generated for each in cases), sum(each.seconds for each in cases)
     return {
         "model": model,
-        "verdict": overall(cases),
-        "sentence": sentence(model, cases),
+        "verdict": overall(cases, run.searches(model)),
+        "sentence": sentence(model, cases, run.searches(model)),
         "control": run.control(model),
         "scores": run.scores,
         "cases": counted(cases),
@@ -77,17 +78,24 @@ def _asked(score: str, kind: str, least: float, most: float) -> str:
     return f"{shown.title} {words.asked_as(kind)} {span}"
 
 
-def overall(cases: Sequence[CaseRun]) -> str:
-    """A model's verdict: that of its worst case."""
-    found = {each.verdict for each in cases}
-    return next(verdict for verdict in ("fail", "error", UNFINISHED, "pass") if verdict in found)
+def overall(cases: Sequence[CaseRun], searches: Sequence[Search] = ()) -> str:
+    """A model's verdict: that of its worst case or search; "measured" where nothing else was asked for."""
+    found: set[str] = {each.verdict for each in cases} | {each.verdict for each in searches}
+    return next(verdict for verdict in ("fail", "error", UNFINISHED, "pass", "measured") if verdict in found)
 
 
-def sentence(model: str, cases: Sequence[CaseRun]) -> str:
-    """Such as `toy-latent fails 9 of 30: breaks under mean and mixed from +0.20`.
+def sentence(model: str, cases: Sequence[CaseRun], searches: Sequence[Search] = ()) -> str:
+    """Such as `toy-latent fails 9 of 30: breaks under mean from +0.20; breaks earlier than asked: mean +0.10`.
 
     The control is not counted among the cases of the sentence: a model that fails without a shift is told so.
     """
+    searched = of_searches(searches, alone=not cases)
+    if not cases:
+        return f"{model} {'; '.join(searched)}"
+    return "; ".join([*_of_cases(model, cases), *searched])
+
+
+def _of_cases(model: str, cases: Sequence[CaseRun]) -> list[str]:
     shifted = [each for each in cases if not each.case.is_control]
     failed = [each for each in shifted if each.verdict == "fail"]
     of_control = next((each.verdict for each in cases if each.case.is_control), "pass")
@@ -113,7 +121,7 @@ def sentence(model: str, cases: Sequence[CaseRun]) -> str:
         parts.append(f"{words.count(errors, 'case')} could not be judged")
     if unfinished:
         parts.append(f"{words.count(unfinished, 'case')} had no verdict when the run ended")
-    return "; ".join(parts)
+    return parts
 
 
 def breaks(cases: Sequence[CaseRun]) -> str:
