@@ -58,12 +58,19 @@ def table(study: Study) -> list[str]:
             f"  {row.name:<16}{_cells(row.along)}{_cells(row.across)}{row.pairs:>5}  {share:>5}".rstrip()
             + (f"  ({row.left_out} without evidence)" if row.left_out else "")
         )
-    right_spread, down_spread = study.spread
-    lines.append(
-        f"  unshifted: top-1 {rate(study.control):.2f}; from seed to seed of a label the position has a standard "
-        f"deviation of {_percent(right_spread)} % rightwards, {_percent(down_spread)} % downwards"
-    )
+    lines.append(f"  unshifted: top-1 {rate(study.control):.2f}; {spread(study)}")
     return lines
+
+
+def spread(study: Study) -> str:
+    """How far the position differs from seed to seed without a shift."""
+    right, down = study.spread
+    if math.isnan(right):
+        return "how far the position differs from seed to seed is not known: no label has two seeds with a position"
+    return (
+        "from seed to seed of a label the position has a standard deviation of "
+        f"{_percent(right)} % rightwards, {_percent(down)} % downwards"
+    )
 
 
 def document(study: Study) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def make(study: Study, command: str) -> str:
         panels=_panels(study),
         strips=strips,
         labels=[f"{pair.label.name}, {pair.seed}" for pair in _shown(study)],
-        spread=study.spread,
+        spread=told.spread(study),
         control=told.rate(study.control),
         command=command,
         definitions=album.definitions(),

@@ -43,8 +43,8 @@ def panel(cloud: Cloud, reach: float) -> Markup:
     axes.axhline(0, color=GRID, linewidth=1)
     if cloud.points:
         x, y = zip(*cloud.points, strict=True)
-        dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.45}
-        axes.plot(x, y, color=series_colour(0), **dots)
+        dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3, "markeredgewidth": 0}
+        axes.plot(x, y, color=series_colour(0), alpha=0.45, **dots)
     if cloud.direction is not None:
         x_end, y_end = (0.9 * reach * part for part in cloud.direction)
         style = {"arrowstyle": "->", "color": BOUND, "linewidth": 1.2, "linestyle": (0, (4, 3))}
