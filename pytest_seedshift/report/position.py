@@ -152,8 +152,13 @@ def _percent(value: float) -> str:
 
 def _cells(found: Estimate) -> str:
     mark = "*" if found.low > 0 or found.high < 0 else " "
-    mean, low, high = (_signless(f"{100 * value:+.1f}") for value in (found.mean, found.low, found.high))
+    mean, low, high = map(signed, (found.mean, found.low, found.high))
     return f"{mean:>7}{mark} {f'{low} to {high}':<17}"
+
+
+def signed(value: float) -> str:
+    """In % of the width, with a sign unless it is 0."""
+    return _signless(f"{100 * value:+.1f}")
 
 
 def _signless(number: str) -> str:

@@ -84,7 +84,8 @@ def test_the_page_needs_nothing_else_and_shows_every_arm(made):
 
 def test_a_second_run_makes_nothing_and_says_the_same(made):
     again = study(made.folder)
-    assert "0 images made" in again.page
+    assert "128 images made in" in made.page
+    assert "All 128 images were in the store, none was made." in again.page
     assert again.said == made.said
     assert again.data == made.data
 
@@ -165,7 +166,7 @@ from pytest_seedshift.pairs import noise
 
 
 class Planted:
-    \"\"\"Draws a square as far to the side as its seed vector is larger there: the mean of one half less the other's.\"\"\"
+    \"\"\"Draws a square, out of the middle by a quarter of the difference between its seed vector's halves.\"\"\"
 
     name = fingerprint = "planted"
     seed_shape, seed_axes = (3, 32, 32), Axes(channels=0, height=1, width=2)
@@ -188,8 +189,8 @@ def pytest_seedshift_models():
     return {"planted": Planted}
 """
 
-# A ramp from 0 to 2 has 0.5 more in the mean on its half than on the other; u has the mean 0.5, and the square goes half
-# as far as the half-means differ, each of which counts half: 0.5·0.5·1.0/2·η.
+# Times u, whose mean is 0.5, a ramp from 0 to 2 gives the halves of the seed vector the means 0.25 and 0.75 times η.
+# Half the mean over both, one of them with its sign turned, is a quarter of their difference: 0.125 of the width.
 PLANTED_TESTS = """
 import pytest
 
@@ -207,5 +208,6 @@ def test_a_model_of_one_s_own_that_follows_the_direction_is_found_to_follow_by_a
     pytester.makeconftest(PLANTED)
     pytester.makefile(".toml", thresholds='[models.planted]\nclasses = "toy16"\nscorers = "toy"\n')
     pytester.makepyfile(PLANTED_TESTS)
-    result = run("--seedshift-model=planted", "--seedshift-images=16", "--seedshift-batch-size=16", "-k", "test_planted")
+    options = ("--seedshift-model=planted", "--seedshift-images=16", "--seedshift-batch-size=16")
+    result = run(*options, "-k", "test_planted")
     result.assert_outcomes(passed=1, deselected=31)
