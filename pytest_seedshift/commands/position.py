@@ -92,6 +92,7 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
         catalogue.design(options.model, options.images)
         entry = catalogue.find(options.model)
         catalogue.fetch_weights(entry)
+        catalogue.check_sampling(entry)
         catalogue.check_labels(entry)
         device, _ = devices.resolve(options.device, options.dtype)
         folder.prepare()
@@ -99,9 +100,10 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
             warning = store.prepare(folder.samples_file)
     except (WeightsNotFoundError, store.StoreError) as error:
         raise CommandError(str(error)) from None
-    if warning is not None:
-        print(f"warning: {warning}", file=sys.stderr)
-    return Workbench(folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size)
+    bench = Workbench(folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size)
+    for told in (*([] if warning is None else [warning]), *bench.notes(options.model)):
+        print(f"warning: {told}", file=sys.stderr)
+    return bench
 
 
 def _tell(case: Case, number: int, total: int) -> None:

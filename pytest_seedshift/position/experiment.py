@@ -151,6 +151,8 @@ def run(
     arms = choose(model, magnitude, directions)
     check_certainty(certainty)
     design = bench.catalogue.design(model, images or _default(bench, model))
+    if len(design) < 2:
+        raise ValueError("one image has no interval: give 2 at least, better two of each class")
     locator = locator or Locator(bench, model)
     work = Work()
     found: dict[str, tuple[Placed, ...]] = {}

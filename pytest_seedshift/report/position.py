@@ -58,12 +58,19 @@ def table(study: Study) -> list[str]:
             f"  {row.name:<16}{_cells(row.along)}{_cells(row.across)}{row.pairs:>5}  {share:>5}".rstrip()
             + (f"  ({row.left_out} without evidence)" if row.left_out else "")
         )
-    right_spread, down_spread = study.spread
-    lines.append(
-        f"  unshifted: top-1 {rate(study.control):.2f}; from seed to seed of a label the position has a standard "
-        f"deviation of {_percent(right_spread)} % rightwards, {_percent(down_spread)} % downwards"
-    )
+    lines.append(f"  unshifted: top-1 {rate(study.control):.2f}; {spread(study)}")
     return lines
+
+
+def spread(study: Study) -> str:
+    """How far the position differs from seed to seed without a shift."""
+    right, down = study.spread
+    if math.isnan(right):
+        return "how far the position differs from seed to seed is not known: no label has two seeds with a position"
+    return (
+        "from seed to seed of a label the position has a standard deviation of "
+        f"{_percent(right)} % rightwards, {_percent(down)} % downwards"
+    )
 
 
 def document(study: Study) -> dict[str, Any]:
@@ -145,8 +152,13 @@ def _percent(value: float) -> str:
 
 def _cells(found: Estimate) -> str:
     mark = "*" if found.low > 0 or found.high < 0 else " "
-    mean, low, high = (_signless(f"{100 * value:+.1f}") for value in (found.mean, found.low, found.high))
+    mean, low, high = map(signed, (found.mean, found.low, found.high))
     return f"{mean:>7}{mark} {f'{low} to {high}':<17}"
+
+
+def signed(value: float) -> str:
+    """In % of the width, with a sign unless it is 0."""
+    return _signless(f"{100 * value:+.1f}")
 
 
 def _signless(number: str) -> str:

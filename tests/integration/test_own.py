@@ -129,6 +129,11 @@ def test_the_noise_of_an_own_model_is_measured(project, capsys):
             (),
             "two shifts are called 'mean': one of pytest-seedshift itself, one of con",
         ),
+        (
+            {'"contrast": Contrast': '"position_x": Contrast'},
+            (),
+            "two scorers are called 'position_x': one of pytest-seedshift itself,",
+        ),
         ({"return {": "return {None: 3, "}, (), "conftest.py: None is no name of a model"),
         ({}, ("--seedshift-model=mien",), "unknown model 'mien'. Did you mean 'mine'?"),
         ({}, ("--seedshift-shift=tlit",), "unknown shift 'tlit'. Did you mean 'tilt'?"),

@@ -84,7 +84,8 @@ def test_the_page_needs_nothing_else_and_shows_every_arm(made):
 
 def test_a_second_run_makes_nothing_and_says_the_same(made):
     again = study(made.folder)
-    assert "0 images made" in again.page
+    assert "128 images made in" in made.page
+    assert "All 128 images were in the store, none was made." in again.page
     assert again.said == made.said
     assert again.data == made.data
 
@@ -126,6 +127,8 @@ def test_measuring_anew_changes_no_score(tmp_path):
         (["toy-latent", "--shift=lef"], "unknown direction 'lef'. Did you mean 'left'?"),
         (["toy-latent", "--shift=mean"], "unknown direction 'mean'. Known: down, left, right, sign, up"),
         (["toy-latnet"], "unknown model 'toy-latnet'. Did you mean 'toy-latent'?"),
+        (["toy-latent+foo"], "unknown change of a model 'foo'"),
+        (["toy-latent+ddim+ancestral"], "'ddim' and 'ancestral' contradict each other"),
         (["toy-latent", "--images=3"], "3 images are fewer than the 16 classes"),
         (["toy-latent", "--images=0"], "--images 0: give a whole number of at least 1"),
         (["toy-latent", "--certainty=1"], "certainty = 1.0: give a number above 0.5 and below 1"),
@@ -153,3 +156,58 @@ def test_the_example_in_the_readme_passes_and_a_wrong_direction_is_told_without_
     result.assert_outcomes(passed=1, failed=1, deselected=31)
     result.stdout.fnmatch_lines(["*seedshift_position: unknown direction 'north'. Known: *"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+PLANTED = """
+import torch
+
+from pytest_seedshift.models.base import Axes
+from pytest_seedshift.pairs import noise
+
+
+class Planted:
+    \"\"\"Draws a square, out of the middle by a quarter of the difference between its seed vector's halves.\"\"\"
+
+    name = fingerprint = "planted"
+    seed_shape, seed_axes = (3, 32, 32), Axes(channels=0, height=1, width=2)
+
+    def __init__(self, device, dtype):
+        pass
+
+    def generate(self, pairs, shift=None, on_step=None):
+        z = noise(pairs, self.seed_shape)
+        z = z if shift is None else shift(z, pairs)
+        side = torch.linspace(-1, 1, 32).sign()
+        middle = torch.stack([(z * side).mean((1, 2, 3)), (z * side[:, None]).mean((1, 2, 3))], 1) / 2
+        place = (torch.arange(64) + 0.5) / 64 - 0.5
+        x, y = ((place - each[:, None]).abs() < 0.15 for each in middle.mT)
+        square = (x[:, None, :] & y[:, :, None]).float()
+        return (0.8 - 0.6 * square)[:, None].expand(-1, 3, -1, -1).clone()
+
+
+def pytest_seedshift_models():
+    return {"planted": Planted}
+"""
+
+# Times u, whose mean is 0.5, a ramp from 0 to 2 gives the halves of the seed vector the means 0.25 and 0.75 times η.
+# Half the mean over both, one of them with its sign turned, is a quarter of their difference: 0.125 of the width.
+PLANTED_TESTS = """
+import pytest
+
+def test_planted(seedshift_position):
+    study = seedshift_position(magnitude=1.0, directions=["left", "down"])
+    for name in ("left", "down"):
+        assert study.row(name).along.mean == pytest.approx(0.125, abs=0.03)
+        assert study.row(name).moves
+        assert study.row(name).across.low < 0 < study.row(name).across.high
+    assert not study.null.moves_at_all
+"""
+
+
+def test_a_model_of_one_s_own_that_follows_the_direction_is_found_to_follow_by_about_as_much(pytester, run):
+    pytester.makeconftest(PLANTED)
+    pytester.makefile(".toml", thresholds='[models.planted]\nclasses = "toy16"\nscorers = "toy"\n')
+    pytester.makepyfile(PLANTED_TESTS)
+    options = ("--seedshift-model=planted", "--seedshift-images=16", "--seedshift-batch-size=16")
+    result = run(*options, "-k", "test_planted")
+    result.assert_outcomes(passed=1, deselected=31)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import position as told
+from pytest_seedshift.report import words
 from pytest_seedshift.report.page import scatter
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import fill
@@ -18,8 +19,6 @@ from pytest_seedshift.workbench import STRIP
 if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.position import Arm, Placed, Row, Study
-
-_LEAST_REACH = 0.05
 
 
 def make(study: Study, command: str) -> str:
@@ -40,11 +39,23 @@ def make(study: Study, command: str) -> str:
         panels=_panels(study),
         strips=strips,
         labels=[f"{pair.label.name}, {pair.seed}" for pair in _shown(study)],
-        spread=study.spread,
+        signed=lambda value: told.signed(value).replace("-", "−"),
+        made=_made(study),
+        spread=told.spread(study),
         control=told.rate(study.control),
         command=command,
         definitions=album.definitions(),
     )
+
+
+def _made(study: Study) -> str:
+    """How many images were made for the study, and how many were there before."""
+    all_images = len(study.control) * (1 + len(study.arms))
+    if not study.generated:
+        return f"All {all_images} images were in the store, none was made"
+    made = f"{words.count(study.generated, 'image')} made in {words.duration(study.seconds)}"
+    before = all_images - study.generated
+    return f"{made}, the other {before} were in the store" if before > 0 else made
 
 
 def _shift(study: Study, row: Row) -> str:
@@ -55,11 +66,11 @@ def _panels(study: Study) -> list[tuple[str, Markup]]:
     clouds = []
     for arm in study.arms:
         row = study.row(arm.name)
-        points = [(each.right, each.down) for each in study.displacements(arm)]
-        right, down = _turned_back(arm, row)
+        points = [(100 * each.right, 100 * each.down) for each in study.displacements(arm)]
+        right, down = (_times(part, 100) for part in _turned_back(arm, row))
         clouds.append((arm, scatter.Cloud(points, right, down, arm.direction if arm.kind == "towards" else None)))
-    reach = max([_LEAST_REACH, *(abs(part) for _, cloud in clouds for point in cloud.points for part in point)])
-    return [(_title(arm), scatter.panel(cloud, 1.05 * reach)) for arm, cloud in clouds]
+    reach = scatter.reach_of([cloud for _, cloud in clouds])
+    return [(_title(arm), scatter.panel(cloud, reach)) for arm, cloud in clouds]
 
 
 def _turned_back(arm: Arm, row: Row) -> tuple[Estimate, Estimate]:
