@@ -197,7 +197,7 @@ def outcome(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     run = folder / ".seedshift"
     cases = json.loads((run / "verdicts.json").read_text())["cases"]
     pictures = {str(path.relative_to(run)): path.read_bytes() for path in (run / "pictures").rglob("*.png")}
-    return {case["id"]: {**case, "generated": 0, "seconds": 0} for case in cases}, pictures
+    return {case["id"]: case for case in cases}, pictures
 
 
 def session(

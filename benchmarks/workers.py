@@ -86,9 +86,9 @@ def run(folder: Path, *arguments: str) -> Pace:
 
 
 def outcome(folder: Path) -> tuple[dict[str, Any], dict[Any, dict[str, float]], list[str]]:
-    """Verdicts without what they say of the way there, scores of all samples, the cases in JUnit's file."""
+    """Verdicts, scores of all samples, the cases in JUnit's file."""
     cases = json.loads((folder / ".seedshift" / "verdicts.json").read_text())["cases"]
-    verdicts = {case["id"]: {**case, "generated": 0, "seconds": 0} for case in cases}
+    verdicts = {case["id"]: case for case in cases}
     junit = ElementTree.parse(folder / "junit.xml").iter("testcase")
     return verdicts, processes.samples(folder), sorted(str(case.get("name")) for case in junit)
 

@@ -36,6 +36,14 @@ class Case:
         """The unshifted case of the same model."""
         return Case(self.model)
 
+    @property
+    def null_control(self) -> Case:
+        """The case of the same model in which nothing changes but by chance; see `nullcontrol`.
+
+        The whole seed vector is permuted: what is wrong with a permutation of a part is wrong with that of the whole.
+        """
+        return Case(self.model, "arrangement:permute", 1.0)
+
     def describe(self) -> str:
         """Such as `mean +0.30`, or `control`."""
         return "control" if self.is_control else f"{self.shift} {format_magnitude(self.magnitude)}"

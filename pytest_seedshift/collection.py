@@ -12,7 +12,7 @@ import pytest
 
 from pytest_seedshift import cases, options
 from pytest_seedshift.cases import Case
-from pytest_seedshift.names import CASE_FIXTURES, MARKER, PARAMETER, RESULT, SUITE
+from pytest_seedshift.names import CASE_FIXTURES, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -114,6 +114,12 @@ def parametrize(metafunc: pytest.Metafunc, request: Request) -> None:
         metafunc.parametrize(PARAMETER, found, indirect=True, ids=ids)
 
 
+def parametrize_null(metafunc: pytest.Metafunc, models: Iterable[str]) -> None:
+    """Make one item for the null control of each model."""
+    found = [Case(model).null_control for model in models]
+    metafunc.parametrize(PARAMETER, found, indirect=True, ids=[case.id for case in found])
+
+
 def request_fixtures(item: pytest.Function) -> None:
     """Let a marked item use the fixtures that judge its case. Its function need not ask for them."""
     item.fixturenames.extend(name for name in (PARAMETER, RESULT) if name not in item.fixturenames)
@@ -128,7 +134,12 @@ def case_of(item: pytest.Item) -> Case | None:
 
 def is_reliability(item: pytest.Item) -> bool:
     """Whether an item judges a case, or would if a model were named."""
-    return RESULT in getattr(item, "fixturenames", ())
+    return RESULT in getattr(item, "fixturenames", ()) or is_null(item)
+
+
+def is_null(item: pytest.Item) -> bool:
+    """Whether an item judges a null control."""
+    return NULL_RESULT in getattr(item, "fixturenames", ())
 
 
 def suite_arguments(config: pytest.Config) -> list[str]:
@@ -138,16 +149,30 @@ def suite_arguments(config: pytest.Config) -> list[str]:
     return [argument for argument in config.args if argument.partition("::")[0] == SUITE]
 
 
-def suite_items(session: pytest.Session, selected: Iterable[str]) -> list[pytest.Item]:
-    """Collect the built-in suite; `selected` are node ids of which it must be (all of it where there are none)."""
-    path = Path(__file__).parent / "suite" / "test_reliability.py"
-    module = pytest.Module.from_parent(session, path=path, nodeid=SUITE)
-    items = [item for item in session.genitems(module) if isinstance(item, pytest.Item)]
+def suite_items(
+    session: pytest.Session, selected: Iterable[str], *, cases: bool = True, nulls: bool = False
+) -> list[pytest.Item]:
+    """Collect the built-in suite.
+
+    Args:
+        session: pytest's.
+        selected: node ids of which items must be; all where there are none. Null controls are asked for by their
+            option, so those are all there unless some of them are named.
+        cases: whether the tests of cases are wanted.
+        nulls: whether null controls are wanted.
+    """
+    files = [name for name, asked in (("test_reliability.py", cases), ("test_null.py", nulls)) if asked]
+    modules = [
+        pytest.Module.from_parent(session, path=Path(__file__).parent / "suite" / name, nodeid=SUITE) for name in files
+    ]
+    items = [item for module in modules for item in session.genitems(module) if isinstance(item, pytest.Item)]
     wanted = [argument for argument in selected if argument != SUITE]
     for argument in wanted:
         if not any(_selects(argument, item) for item in items):
             raise pytest.UsageError(f"not found: {argument} (no such case in the built-in suite; see --collect-only)")
-    chosen = [item for item in items if not wanted or any(_selects(argument, item) for argument in wanted)]
+    named = [item for item in items if any(_selects(argument, item) for argument in wanted)]
+    some_null = any(map(is_null, named))
+    chosen = [item for item in items if not wanted or item in named or (is_null(item) and not some_null)]
     for item in chosen:
         # Its place is the suite, not a path to wherever the package is installed.
         item.location = (SUITE, None, item.name)

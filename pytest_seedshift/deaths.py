@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift.names import NULL_TEST
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
 
@@ -58,7 +59,7 @@ class Deaths:
             return
         report.when = "setup"
         if is_judged:
-            record = recorded.of_error(case, report.longrepr, crashitem)
+            record = recorded.of_error(case, report.longrepr, crashitem, null=crashitem.startswith(NULL_TEST))
             report.seedshift = record  # type: ignore[attr-defined]
             report.user_properties = recorded.properties(record)
         self._unfinished = report

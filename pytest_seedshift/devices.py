@@ -60,7 +60,8 @@ def describe(device: str) -> str:
     parsed = torch.device(device)
     if parsed.type == "cuda":
         return torch.cuda.get_device_name(parsed)
-    return f"cpu, {torch.get_num_threads()} threads" if parsed.type == "cpu" else parsed.type
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'' if threads == 1 else 's'}" if parsed.type == "cpu" else parsed.type
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -99,6 +99,15 @@ class Engine:
             if waiting is not None:
                 yield waiting.result()
 
+    def images(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Tensor]:
+        """Generate the pairs of a case, batch by batch, in the order given, without scoring them; see `Batch.images`.
+
+        Raises:
+            CaseError: see `run`, but for scores.
+        """
+        for _, images in self._images(case, pairs, shift_function(case)):
+            yield images
+
     def _finish(self, finish: Callable[[Batch], _T], case: Case, pairs: tuple[Pair, ...], images: Tensor) -> _T:
         return finish(score(case, pairs, images, self.scorers))
 

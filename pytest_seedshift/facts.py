@@ -94,6 +94,12 @@ def gather(
     )
 
 
+def source(name: str) -> str:
+    """Where a scorer comes from, as a reader knows it: a folder of this package is `toy-vit (shipped)`."""
+    path = Path(name)
+    return f"{path.name} (shipped)" if path.is_relative_to(Path(__file__).parent) else name
+
+
 def write(folder: RunFolder, *facts: Facts) -> None:
     """Write run.json, whole or not at all: the facts of a session, or of all that were merged into the folder.
 

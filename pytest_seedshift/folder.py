@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import costs
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
     from torch import Tensor
@@ -52,6 +54,23 @@ class RunFolder:
     def verdicts_file(self) -> Path:
         """See `write_verdicts`."""
         return self.path / "verdicts.json"
+
+    @property
+    def trajectories_folder(self) -> Path:
+        """Where trajectories lie; see `trajectories.files`."""
+        return self.path / "trajectories"
+
+    @property
+    def states_folder(self) -> Path:
+        """Where the control's states lie in full, as long as a session compares trajectories with them."""
+        return self.trajectories_folder / "states"
+
+    SENSITIVITY = "sensitivity"
+    """Where seed sensitivities lie; see `seeduse`."""
+
+    def sensitivity_file(self, model: str, key: str) -> Path:
+        """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
+        return self.path / self.SENSITIVITY / f"{_file_name(model)}-{key}.json"
 
     def prepare(self) -> None:
         """Make the folder and keep it out of version control.
@@ -137,10 +156,18 @@ class RunFolder:
     def write_verdicts(self, cases: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None) -> None:
         """Write verdicts.json, whole or not at all: `{"version": 1, …, "cases": [...]}`, a stable public format.
 
-        `about` says what the cases are a part of; see `report.manifest`.
+        What the cases cost goes into a file beside it, see `costs`.
+
+        Args:
+            cases: their records, see `report.records`.
+            about: what they are a part of, see `report.manifest`.
+
+        Raises:
+            OSError: one of them cannot be written.
         """
-        document = {"version": VERDICTS_VERSION, **(about or {}), "cases": list(cases)}
+        document = {"version": VERDICTS_VERSION, **(about or {}), "cases": [costs.without(case) for case in cases]}
         text = json.dumps(document, indent=1, ensure_ascii=False)
+        costs.write(self.path, cases)
         partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
         try:
             partial.write_text(text + "\n", encoding="utf-8")
@@ -148,16 +175,8 @@ class RunFolder:
         finally:
             partial.unlink(missing_ok=True)
 
-    def read_verdicts(self) -> list[dict[str, Any]]:
-        """The cases of the run before, or nothing where there are none that can be read."""
-        try:
-            document = json.loads(self.verdicts_file.read_text(encoding="utf-8"))
-            return list(document["cases"]) if document["version"] == VERDICTS_VERSION else []
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
-
-    def read_document(self) -> dict[str, Any]:
-        """All of verdicts.json.
+    def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
+        """All of verdicts.json, each case with what it cost; where that cannot be known, `notes` are told why.
 
         Raises:
             VerdictsError: it is not there, or is none that this version reads.
@@ -174,14 +193,22 @@ class RunFolder:
         except ValueError as error:
             raise VerdictsError(f"its {name} is damaged: {error}") from None
         version = document.get("version") if isinstance(document, dict) else None
-        if not isinstance(version, int) or not isinstance(document.get("cases"), list):
+        if not isinstance(version, int) or not _are_records(document.get("cases")):
             raise VerdictsError(f"its {name} is none of seedshift's")
         if version != VERDICTS_VERSION:
             raise VerdictsError(
                 f"its {name} has the format {version}, this version reads {VERDICTS_VERSION}: "
                 f"{'upgrade pytest-seedshift' if version > VERDICTS_VERSION else 'run it anew'}"
             )
-        return dict(document)
+        cost = costs.read(self.path, [] if notes is None else notes)
+        return {
+            **document,
+            "cases": [{**case, **cost.get(str(case.get("test")), costs.UNKNOWN)} for case in document["cases"]],
+        }
+
+
+def _are_records(cases: object) -> bool:
+    return isinstance(cases, list) and all(isinstance(case, dict) for case in cases)
 
 
 def _digest(content: bytes) -> str:

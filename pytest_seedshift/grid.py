@@ -28,6 +28,7 @@ class Grid:
         self.split: shards.Split | None = None
         self._state = state
         self._error: str | None = None
+        self._others: frozenset[str] = frozenset()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,6 +46,7 @@ class Grid:
                     raise
                 self._error = str(error)  # nobody would hear of a worker's usage error: make it the cases'
         self.models = tuple(dict.fromkeys(case.model for item, case in self.items if item.nodeid not in others))
+        self._others = others
         if not others:
             return
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in others])
@@ -55,6 +57,11 @@ class Grid:
         """Run no case where it is not known which shard's it is."""
         if self._error is not None and collection.is_reliability(item):
             pytest.fail(self._error, pytrace=False)
+
+    def owns(self, model: str) -> bool:
+        """Whether what is to be done once a model is this shard's: it has the first of the model's cases."""
+        first = next((item.nodeid for item, case in self.items if case.model == model), None)
+        return first is not None and first not in self._others
 
     def note(self) -> str | None:
         """`shard 2/4, by count: 8 of 31 cases`."""

@@ -15,11 +15,12 @@ from pytest_seedshift import collection, options, workers
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
-from pytest_seedshift.names import MARKER, PARAMETER
-from pytest_seedshift.report import anchors, manifest, plan, records, words
+from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER
+from pytest_seedshift.report import anchors, github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
 from pytest_seedshift.report.terminal import TerminalReport
+from pytest_seedshift.sensing import Sensing
 from pytest_seedshift.session import State
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.report.html import HtmlReport
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.trajectories.trajectory import Trajectory
 
 _T = TypeVar("_T")
 _RESULT = pytest.StashKey["CaseResult | None"]()
@@ -54,16 +56,21 @@ class Hooks:
             self._state.on_load = lambda: board.post_load(self._state.worker)
         self._planned = False
         self._grid = Grid(self._state)
+        self._sensing = Sensing(self._state, self._grid, self._terminal.tick_text)
+        self._models = dict.fromkeys(self._state.settings.models)
         collection.Request(self._state.settings, self._state.catalogue).cases()
 
     def register_others(self) -> None:
         """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
         config = self._state.config
         config.pluginmanager.register(self._grid, "seedshift-grid")
+        config.pluginmanager.register(self._sensing, "seedshift-sensing")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)
             config.pluginmanager.register(report, "seedshift-report")
+            if github.wanted():
+                config.pluginmanager.register(github.Annotations(config), "seedshift-annotations")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
@@ -141,7 +148,7 @@ class Hooks:
         board.post_items({item.nodeid: (case, collection.is_reliability(item)) for item, case in ours})
         if self._plans and board.plan() is None and not session.testsfailed:
             try:
-                made = plan.make(self._state, ours, note=self._grid.note())
+                made = plan.make(self._state, ours, notes=self._notes)
                 whole = manifest.make(self._state, self._grid)
             except pytest.UsageError:  # the items themselves will say so
                 return
@@ -155,6 +162,10 @@ class Hooks:
         number = int(self._state.worker.removeprefix("gw") or 0)
         return number == 0 or number >= self._state.workerinput["workercount"]
 
+    def _notes(self) -> list[str]:
+        """What else the plan has to say."""
+        return [note for note in (self._grid.note(), self._sensing.note(self._grid.models)) if note is not None]
+
     # Collection --------------------------------------------------------------------------------------------------
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
@@ -162,12 +173,16 @@ class Hooks:
 
         pytest would make a collection error of a UsageError here, so it is kept until the collection is complete.
         """
+        if NULL_RESULT in metafunc.fixturenames:
+            collection.parametrize_null(metafunc, self._models)
+            return
         mark = metafunc.definition.get_closest_marker(MARKER)
         try:
             request = collection.read_marker(
                 self._state.settings, self._state.catalogue, mark, metafunc.definition.nodeid
             )
             collection.parametrize(metafunc, request)
+            self._models |= dict.fromkeys(request.settings.models)
         except pytest.UsageError as error:
             if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's
                 metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])
@@ -189,8 +204,9 @@ class Hooks:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the built-in suite where it is asked for or there is no other reliability test; sort by model."""
         named = self._state.settings.models and not any(map(collection.is_reliability, items))
-        if self._suite_arguments or named:
-            items.extend(collection.suite_items(session, self._suite_arguments))
+        suite, nulls = bool(self._suite_arguments or named), self._state.settings.null and not self._usage_errors
+        if suite or nulls:
+            items.extend(collection.suite_items(session, self._suite_arguments, cases=suite, nulls=nulls))
         if self._usage_errors and not self._state.worker:
             raise self._usage_errors[0]
         collection.sort_by_model(items)
@@ -206,7 +222,7 @@ class Hooks:
         self._warn(self._state.check(item for item, _ in ours))
         asked = self._state.settings.plan
         self._terminal.manifest = manifest.make(self._state, self._grid)
-        made = plan.make(self._state, ours, measure="all" if asked else "first", note=self._grid.note())
+        made = plan.make(self._state, ours, measure="all" if asked else "first", notes=self._notes)
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)
         return True if asked else None
@@ -232,6 +248,19 @@ class Hooks:
             lambda: trial.run(state.workbench, case, state.test(item, case), state.design(item, case), tick)
         )
         item.stash[_RESULT] = result
+        if state.settings.trajectories is not None:
+            state.recorder.keep(case, state.recorded(item, case))
+        return result
+
+    def trajectory(self, item: pytest.Item, case: Case) -> Trajectory:
+        """The trajectories of the case's first pairs."""
+        return _in_words(lambda: self._state.recorder.trajectory(case, self._state.recorded(item, case)))
+
+    def judge_null(self, item: pytest.Item, case: Case) -> CaseResult:
+        """Run a null control; a change beyond chance is an error of the item, as no test of the model has failed."""
+        result = self.judge(item, case)
+        if not result.passed:
+            pytest.fail(words.harness(result), pytrace=False)
         return result
 
     def _post(self, progress: Progress) -> None:
@@ -268,9 +297,11 @@ class Hooks:
         if case is not None and collection.is_reliability(item):
             made = self._record(case, item, report)
             if made is not None:
-                item.user_properties.extend(records.properties(made))  # JUnit's file takes them from the teardown
+                result = item.stash.get(_RESULT, None)
+                control = None if result is None else result.control_means
+                item.user_properties.extend(records.properties(made, control))  # JUnit's file has the teardown's
                 report.seedshift = made  # type: ignore[attr-defined]
-                if item.stash.get(_RESULT, None) is not None:  # workers know what their controller does not
+                if result is not None:  # workers know what their controller does not
                     report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
         return report
 
@@ -290,8 +321,10 @@ class Hooks:
     def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:
         """What is to be recorded of a case after a phase of its item: its verdict, or why there is none."""
         result = item.stash.get(_RESULT, None)
+        if report.failed and result is not None and result.is_null and report.when == "setup":
+            return records.of_result(result, self._state.folder, item.nodeid)
         if report.failed and (report.when == "setup" or (report.when == "call" and result is None)):
-            return records.of_error(case, report.longreprtext, item.nodeid)
+            return records.of_error(case, report.longreprtext, item.nodeid, null=collection.is_null(item))
         if report.when != "call" or result is None:
             return None
         made = records.of_result(result, self._state.folder, item.nodeid)

@@ -83,6 +83,8 @@ def of_clip(source: str) -> str:
 def image_key(fingerprint: str, case: Case, pair: Pair) -> str:
     """The key of an image: its model's fingerprint, prompt and seed vector, and the shift of that vector."""
     parts = [fingerprint, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
+    if pair.noise is not None:  # not None itself, so that all other samples keep their keys
+        parts += [pair.noise.vector, pair.noise.later]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pytest
 
@@ -23,6 +23,9 @@ DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 DTYPES = ("float32", "float16", "bfloat16")
 KEEP_IMAGES: tuple[Literal["report", "all", "none"], ...] = ("report", "all", "none")
+SENSITIVITY: tuple[Literal["auto", "always", "never"], ...] = ("auto", "always", "never")
+
+_Choice = TypeVar("_Choice", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ OPTIONS = (
         "model",
         "list",
         "none: seedshift stays away",
-        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id; "
-        "repeatable or comma-separated",
+        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id, and changes "
+        "of it as in sd21+ddim+steps=20; repeatable or comma-separated",
         "NAME",
     ),
     Option(
@@ -108,6 +111,13 @@ OPTIONS = (
         "pictures to keep: 'report' (those that the report shows), 'all' or 'none'",
         "WHICH",
     ),
+    Option(
+        "trajectories",
+        "int",
+        "none",
+        "record the sampler's way for the first K pairs of each case's design, for the report",
+        "K",
+    ),
     Option("shard", "text", "none: all cases", "run only a part of the cases, such as 2/4: the second of four", "K/N"),
     Option(
         "shard-by",
@@ -117,6 +127,21 @@ OPTIONS = (
         "PATH",
     ),
     Option("report", "text", "report.html in the run folder", "file of the robustness report", "PATH"),
+    Option(
+        "summary",
+        "text",
+        "none but $GITHUB_STEP_SUMMARY, where it is set",
+        "file of a summary in Markdown, besides $GITHUB_STEP_SUMMARY; 'none': no summary at all",
+        "PATH",
+    ),
+    Option("null", "flag", "off", "add the null control of each model, under which nothing may change but by chance"),
+    Option(
+        "sensitivity",
+        "text",
+        "auto: where it takes at most a hundredth of the images of a model's designs",
+        "when to measure how much each model looks at its seed vector: 'auto', 'always' or 'never'",
+        "WHEN",
+    ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
 )
 
@@ -137,9 +162,13 @@ class Settings:
     folder: Path
     fresh: bool
     keep_images: Literal["report", "all", "none"]
+    trajectories: int | None
     shard: Shard | None
     shard_by: Path | None
     report: Path | None
+    summary: Path | Literal["none"] | None
+    null: bool
+    sensitivity: Literal["auto", "always", "never"]
     plan: bool
 
 
@@ -219,21 +248,25 @@ def resolve(config: pytest.Config) -> Settings:
         exact=bool(values["exact"]),
         folder=path("dir") or config.rootpath / ".seedshift",
         fresh=bool(values["fresh"]),
-        keep_images=_choice(text("keep-images") or "report", "keep-images"),
+        keep_images=_choice(text("keep-images") or "report", "keep-images", KEEP_IMAGES),
+        trajectories=number("trajectories"),
         shard=_shard(text("shard")),
         shard_by=path("shard-by"),
         report=path("report"),
+        summary="none" if text("summary") == "none" else path("summary"),
+        null=bool(values["null"]),
+        sensitivity=_choice(text("sensitivity") or "auto", "sensitivity", SENSITIVITY),
         plan=bool(values["plan"]),
     )
 
 
-def _choice(given: str, name: str) -> Literal["report", "all", "none"]:
-    for choice in KEEP_IMAGES:
+def _choice(given: str, name: str, choices: tuple[_Choice, ...]) -> _Choice:
+    for choice in choices:
         if given == choice:
             return choice
     from pytest_seedshift.suggest import unknown
 
-    raise pytest.UsageError(f"--seedshift-{name}={given}: {unknown('choice', given, KEEP_IMAGES)}")
+    raise pytest.UsageError(f"--seedshift-{name}={given}: {unknown('choice', given, choices)}")
 
 
 def _shard(given: str | None) -> Shard | None:

@@ -57,11 +57,31 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """Which noise an image is made of, apart from its label: equal indices are equal numbers, whatever the prompt.
+
+    Attributes:
+        vector: index of the seed vector.
+        later: index of all other draws: those of a sampler at its steps, and of other stages of a pipeline.
+    """
+
+    vector: int
+    later: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """A class label and a seed index (0, 1, …): one prompt and one seed vector."""
+    """A class label and a seed index (0, 1, …): one prompt and one seed vector.
+
+    Attributes:
+        label: the class.
+        seed: the index; it and the label together are the key of every draw.
+        noise: what is the key in place of these, for pairs that no design has: see `sensitivity`.
+    """
 
     label: Label
     seed: int
+    noise: Noise | None = None
 
     @property
     def prompt(self) -> str:
@@ -69,7 +89,8 @@ class Pair:
         return self.label.prompt
 
     def __str__(self) -> str:
-        return f"{self.prompt!r}, seed {self.seed}"
+        seed = str(self.seed) if self.noise is None else f"vector {self.noise.vector}, later noise {self.noise.later}"
+        return f"{self.prompt!r}, seed {seed}"
 
 
 def class_list(name: str) -> tuple[Label, ...]:
@@ -166,19 +187,33 @@ def default_images(classes: int) -> int:
 
 def generator(pair: Pair, purpose: str, *, seed: int = 0) -> torch.Generator:
     """A CPU generator for one purpose of one pair, the same in every case, batch, process and machine."""
-    import torch
+    named = (pair.label.name, pair.seed) if pair.noise is None else ("noise", "later", pair.noise.later)
+    return _generator(_digest(purpose, seed, *named))
 
-    key = _digest(purpose, seed, pair.label.name, pair.seed)
-    return torch.Generator("cpu").manual_seed(int.from_bytes(key[:8], "big", signed=True))
+
+def vector_generator(pair: Pair, shape: Sequence[int], *, seed: int = 0) -> torch.Generator:
+    """The CPU generator that a pair's seed vector of a shape comes from.
+
+    Where the pair does not name its noise, that of the same purpose by `generator`: other draws may go on with it.
+    """
+    # The shape is in the key: seed vectors of different shapes must not share their first numbers.
+    purpose = f"z{tuple(shape)}"  # a torch.Size would be written otherwise
+    if pair.noise is None:
+        return generator(pair, purpose, seed=seed)
+    return _generator(_digest(purpose, seed, "noise", "vector", pair.noise.vector))
 
 
 def noise(pairs: Sequence[Pair], shape: tuple[int, ...], *, seed: int = 0) -> Tensor:
     """The pairs' seed vectors z ~ N(0, 1): float32 on the CPU, (len(pairs), *shape), each keyed by its own pair."""
     import torch
 
-    # The shape is in the key: seed vectors of different shapes must not share their first numbers.
-    purpose = f"z{tuple(shape)}"  # a torch.Size would be written otherwise
-    return torch.stack([torch.randn(shape, generator=generator(pair, purpose, seed=seed)) for pair in pairs])
+    return torch.stack([torch.randn(shape, generator=vector_generator(pair, shape, seed=seed)) for pair in pairs])
+
+
+def _generator(key: bytes) -> torch.Generator:
+    import torch
+
+    return torch.Generator("cpu").manual_seed(int.from_bytes(key[:8], "big", signed=True))
 
 
 def _digest(*parts: object) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import options
-from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES
+from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES, NULL_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.results import CaseResult
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.trajectories.trajectory import Trajectory
 
 _HOOKS = pytest.StashKey["Hooks"]()
 
@@ -60,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each case of a test that is about cases, by its marker or by a fixture."""
     marked = metafunc.definition.get_closest_marker(MARKER) is not None
-    if marked or not (CASE_FIXTURES | MODEL_FIXTURES).isdisjoint(metafunc.fixturenames):
+    if marked or not (CASE_FIXTURES | MODEL_FIXTURES | {NULL_RESULT}).isdisjoint(metafunc.fixturenames):
         _activate(metafunc.config).parametrize(metafunc)
 
 
@@ -108,6 +109,21 @@ def seedshift_shift(seedshift_case: Case) -> Callable[..., Tensor]:
 def reliability(request: pytest.FixtureRequest, seedshift_case: Case) -> CaseResult:
     """The case's result: samples, scores with intervals, pictures, verdict. Making it is what takes the time."""
     return _activate(request.config).judge(request.node, seedshift_case)
+
+
+@pytest.fixture
+def seedshift_trajectory(request: pytest.FixtureRequest, seedshift_case: Case) -> Trajectory:
+    """The sampler's way from the seed vectors to the pictures, of the first pairs of the case's design.
+
+    Arrays, one row a pair, beside the control's, and `discontinuity`. Of as many pairs as `--seedshift-trajectories`
+    says, else of four. A model that reports no steps fails the test, with the reason.
+    """
+    return _activate(request.config).trajectory(request.node, seedshift_case)
+
+
+@pytest.fixture
+def _seedshift_null(request: pytest.FixtureRequest, _seedshift_parameter: Case) -> CaseResult:
+    return _activate(request.config).judge_null(request.node, _seedshift_parameter)
 
 
 def _activate(config: pytest.Config) -> Hooks:

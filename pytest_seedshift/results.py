@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from pytest_seedshift.scores import NULL
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -65,6 +68,11 @@ class CaseResult:
         return all(finding.holds for finding in self.findings)
 
     @property
+    def is_null(self) -> bool:
+        """Whether it is a null control's, which tells of the harness and not of the model."""
+        return any(finding.kind == NULL for finding in self.findings)
+
+    @property
     def pictures(self) -> tuple[Sample, ...]:
         """The samples whose pictures were kept."""
         return tuple(sample for sample in self.samples if sample.picture is not None)
@@ -72,4 +80,11 @@ class CaseResult:
     def control_mean(self, score: str) -> float | None:
         """The control's mean over those of the same pairs that it has; None where it has none."""
         values = [sample.scores[score] for sample in self.control]
-        return sum(values) / len(values) if values else None
+        return math.fsum(values) / len(values) if values else None
+
+    @property
+    def control_means(self) -> dict[str, float]:
+        """`control_mean` by score; empty for the control itself, and where it has no samples."""
+        if self.case.is_control or not self.control:
+            return {}
+        return {name: mean for name in self.scores if (mean := self.control_mean(name)) is not None}

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import facts, pairs, store
+from pytest_seedshift import costs, facts, pairs, seeduse, store
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.scores import SCORES, Estimate, Finding
 from pytest_seedshift.store import Contents, StoreError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.seeduse import SeedUse
 
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
@@ -26,6 +29,9 @@ UNFINISHED = "unfinished"
 """The verdict of a case whose samples exist but which no verdict speaks of."""
 
 _VERDICTS = ("pass", "fail", "error")
+
+_MOST = 100
+"""How many cases without a verdict are named."""
 
 
 class RunError(Exception):
@@ -67,6 +73,7 @@ class CaseRun:
     design: int
     certainty: float | None
     generated: int
+    """How many images were made for it in this run, in `seconds`; 0 where that is not known."""
     seconds: float
     device: str | None
     dtype: str | None
@@ -75,6 +82,8 @@ class CaseRun:
     """Those that the verdict rests on, in the order of the design; without a store those whose pictures were kept."""
     control: Mapping[tuple[str, int], Sample] = field(default_factory=dict)
     """The control's samples of the same pairs, as far as they exist."""
+    null: bool = False
+    """Whether it is a null control, which tells of the harness and not of the model."""
     complete: bool = False
     """Whether `samples` are all that the verdict rests on."""
 
@@ -96,6 +105,13 @@ class CaseRun:
         """The least that is asked of a score."""
         return next((each.bound for each in self.findings if (each.score, each.kind) == (score, "min")), None)
 
+    @property
+    def control_means(self) -> dict[str, float]:
+        """The control's mean by score, on the pairs that both have; empty for the control itself."""
+        both = [] if self.case.is_control else list(self.paired())
+        values = {name: [before.scores[name] for before, _ in both if name in before.scores] for name in self.scores}
+        return {name: math.fsum(row) / len(row) for name, row in values.items() if row}
+
     def paired(self) -> Iterator[tuple[Sample, Sample]]:
         """The control's sample and the case's, for every pair that both have."""
         for sample in self.samples:
@@ -114,6 +130,10 @@ class Run:
     """Of each session that the folder holds; of one, unless several were merged."""
     notes: tuple[str, ...]
     """What is missing, in words."""
+    nulls: tuple[CaseRun, ...] = ()
+    """Null controls. They are not among the cases, unless there are no others."""
+    seed_uses: Mapping[str, SeedUse] = field(default_factory=dict)
+    """By model, how much it looks at its seed vector, as far as that is known."""
 
     @property
     def models(self) -> list[str]:
@@ -180,7 +200,14 @@ def load(path: Path) -> Run:
     lost = sum(each.lost for case in records for each in case.samples)
     if lost:
         notes.append(f"{lost} pictures that the run kept are not in the folder: their places say so")
-    return Run(path, tuple(_sorted(records)), known, tuple(notes))
+    ordered = _sorted(records)
+    nulls = tuple(each for each in ordered if each.null)
+    cases = tuple(each for each in ordered if not each.null) or nulls
+    versions: dict[str, list[str]] = {each.case.model: [] for each in cases}
+    for model in (model for each in known for model in each.models if model.name in versions and model.fingerprint):
+        versions[model.name].append(model.fingerprint)
+    uses = seeduse.read(folder, versions, notes)
+    return Run(path, cases, known, tuple(notes), nulls, uses)
 
 
 # verdicts.json ---------------------------------------------------------------------------------------------------
@@ -212,10 +239,11 @@ def _records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     if not isinstance(entries, list):
         notes.append(f"{file.name} has no list of cases")
         return []
+    known = costs.read(folder.path, notes) if entries else {}
     found: dict[str, CaseRun] = {}
     for place, entry in enumerate(entries):
         try:
-            record = _record(entry, folder.path)
+            record = _record({**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}, folder.path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             notes.append(f"case {place + 1} of {file.name} cannot be read ({type(error).__name__}: {error})")
         else:
@@ -224,7 +252,8 @@ def _records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     planned = [str(each.get("id")) for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
     without = [each for each in dict.fromkeys(planned) if each not in found]
     if found and without:
-        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {_some(without)}")
+        told = _some(without, most=_MOST)
+        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {told}")
     return list(found.values())
 
 
@@ -274,13 +303,14 @@ def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
         images=int(entry.get("images") or 0),
         design=int(entry.get("design") or 0),
         certainty=None if entry.get("certainty") is None else float(entry["certainty"]),
-        generated=int(entry.get("generated") or 0),
-        seconds=float(entry.get("seconds") or 0.0),
+        generated=int(entry["generated"]),
+        seconds=float(entry["seconds"]),
         device=_text(entry.get("device")),
         dtype=_text(entry.get("dtype")),
         test=str(entry.get("test") or ""),
         samples=samples,
         control=control,
+        null=entry.get("null") is True,
     )
 
 

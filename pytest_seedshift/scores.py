@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+NULL = "null"
+"""The kind of a `Finding` of a null control; see `nullcontrol`."""
+
 CERTAINTY = 0.99
 """The certainty of verdicts and intervals unless thresholds.toml says otherwise."""
 
@@ -62,8 +65,9 @@ class Estimate:
 class Finding:
     """One bound of one constraint, held against the measurement.
 
-    `kind` is "min" (`measured` is the mean) or "max_drop" (`measured` is the control's mean less the case's, over the
-    same pairs). `holds` is None where the case was decided before this bound was.
+    `kind` is "min" (`measured` is the mean), "max_drop" (`measured` is the control's mean less the case's, over the
+    same pairs) or "null", of a null control (likewise, and `bound` is the largest drop that chance gives). `holds` is
+    None where the case was decided before this bound was.
     """
 
     score: str

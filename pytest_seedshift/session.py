@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
     from pytest_seedshift.thresholds import Thresholds
+    from pytest_seedshift.trajectories.recorder import Recorder
     from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
 
@@ -41,6 +44,7 @@ class State:
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
     _occupied: BaseFileLock | None = None
+    _recorder: Recorder | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -132,6 +136,25 @@ class State:
             )
         return self._workbench
 
+    @property
+    def recorder(self) -> Recorder:
+        """What records trajectories.
+
+        Raises:
+            pytest.UsageError: the device is not there.
+        """
+        if self._recorder is None:
+            from pytest_seedshift.trajectories.recorder import Recorder
+
+            self._recorder = Recorder(self.workbench)
+        return self._recorder
+
+    def recorded(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
+        """The pairs of which an item's case is recorded, where its trajectories are asked for."""
+        from pytest_seedshift.trajectories.recorder import PAIRS
+
+        return self.design(item, case)[: self.settings.trajectories or PAIRS]
+
     def _count_load(self) -> None:
         self.loads.append(self.worker)
         if self.on_load is not None:
@@ -143,9 +166,11 @@ class State:
         return self.settings.plan and self.settings.fresh
 
     def close(self) -> None:
-        """Let go of the store and of the model."""
+        """Let go of the store and of the model, and at last of what trajectories were compared with."""
         if self._workbench is not None:
             self._workbench.close()
+        if not self.worker and self.folder.states_folder.is_dir():
+            shutil.rmtree(self.folder.states_folder, ignore_errors=True)
 
     def leave(self) -> None:
         """Let others know that nothing more is written to the run folder."""
@@ -164,6 +189,8 @@ class State:
         Raises:
             pytest.UsageError: nothing at all.
         """
+        if collection.is_null(item):
+            return ()
         override = self.request(item).constraints
         try:
             return self.thresholds.constraints(case, override)
@@ -174,12 +201,16 @@ class State:
         """The pairs that an item's case is defined on."""
         return self.catalogue.design(case.model, self.request(item).settings.images)
 
-    def test(self, item: pytest.Item, case: Case) -> SequentialTest:
+    def test(self, item: pytest.Item, case: Case) -> SequentialTest | NullTest:
         """What decides about an item's case.
 
         Raises:
             pytest.UsageError: nothing is asked of it.
         """
+        if collection.is_null(item):
+            from pytest_seedshift.nullcontrol import NullTest
+
+            return NullTest(len(self.design(item, case)), self.thresholds.certainty)
         from pytest_seedshift.verdict import SequentialTest
 
         return SequentialTest(
@@ -202,7 +233,7 @@ class State:
             name=model,
             fingerprint=samples.model,
             scorers=samples.scorers,
-            scorer_names=(entry.classifier, entry.clip),
+            scorer_names=(facts.source(entry.classifier), facts.source(entry.clip)),
             hardware=devices.describe(self.workbench.device),
             classes=tuple(label.name for label in pairs.class_list(entry.classes)),
             class_list=entry.classes,
@@ -276,7 +307,7 @@ class State:
 
     def _prepare_folder(self) -> list[str]:
         """Make the run folder and the store; see `check_ground`."""
-        from pytest_seedshift import store
+        from pytest_seedshift import seeduse, store
 
         try:
             self.folder.prepare()
@@ -286,6 +317,9 @@ class State:
                 return []
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
+                if self.settings.fresh:
+                    shutil.rmtree(self.folder.trajectories_folder, ignore_errors=True)
+                    seeduse.forget(self.folder)
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "

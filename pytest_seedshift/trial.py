@@ -11,6 +11,7 @@ from pytest_seedshift.workbench import in_words, strip
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.samples import Sample
     from pytest_seedshift.verdict import Forecast, Judgement, SequentialTest
@@ -21,7 +22,11 @@ _STRETCH = 4
 
 
 def run(
-    bench: Workbench, case: Case, test: SequentialTest, design: Sequence[Pair], progress: OnProgress | None = None
+    bench: Workbench,
+    case: Case,
+    test: SequentialTest | NullTest,
+    design: Sequence[Pair],
+    progress: OnProgress | None = None,
 ) -> CaseResult:
     """Visit the pairs of a case's design until the verdict stands.
 
@@ -57,7 +62,7 @@ def run(
                 seen += bench.collect(case, design[len(seen) : len(seen) + step], shown, work)
 
 
-def opening(bench: Workbench, case: Case, test: SequentialTest) -> int:
+def opening(bench: Workbench, case: Case, test: SequentialTest | NullTest) -> int:
     """How many pairs a case visits first, before anything is known of it."""
     nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
     soonest = test.soonest(nothing, nothing) if bench.overlaps else 0
@@ -79,7 +84,7 @@ def next_step(batch: int, likely: int, certain: int) -> int:
 def _result(
     bench: Workbench,
     case: Case,
-    test: SequentialTest,
+    test: SequentialTest | NullTest,
     design: Sequence[Pair],
     judgement: Judgement,
     seen: Sequence[Sample],
@@ -113,7 +118,7 @@ def _result(
     )
 
 
-def _columns(samples: Sequence[Sample], test: SequentialTest) -> dict[str, list[float]]:
+def _columns(samples: Sequence[Sample], test: SequentialTest | NullTest) -> dict[str, list[float]]:
     """By score that is asked for, the samples' values."""
     names = [constraint.score for constraint in test.constraints]
     return {name: [sample.scores[name] for sample in samples] for name in names}

@@ -6,6 +6,7 @@ A module of a command imports what is heavy only where it runs.
 from __future__ import annotations
 
 COMMANDS = {
+    "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
     "report": "make the report of a run folder, or of merged ones, again",
 }

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.commands import CommandError
+from pytest_seedshift.commands.report import add_summary, summarise
 from pytest_seedshift.folder import RunFolder, VerdictsError
 
 if TYPE_CHECKING:
     from pytest_seedshift.merging import Merged
+    from pytest_seedshift.run import Run
     from pytest_seedshift.store import Store
 
 _MARK = "merged.json"
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", metavar="RUN", required=True, type=Path, help="run folder to make, or to make again: no other's"
     )
+    add_summary(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,23 +39,30 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: a folder that cannot be used, or runs that are not parts of one.
     """
+    from pytest_seedshift.report import page, words
+
     runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
     into = RunFolder(options.into)
     _check_target(into, runs)
-    merged = _join(runs)
+    notes: list[str] = []
+    merged = _join(runs, notes)
     if not merged.document["cases"]:
         raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
     try:
         into.prepare()
         with into.occupy():
             (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
-            notes = _take_samples(into, runs)
+            notes += _take_samples(into, runs)
             _take_pictures(into, runs)
+            _take_trajectories(into, runs)
+            _take_sensitivities(into, runs)
             _take_facts(into, runs)
-            _write(into, merged)
+            made = _write(into, merged)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     _tell(into, merged, len(runs), notes)
+    summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
+    _annotate(merged)
     passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
     return 0 if passed and not merged.missing else 1
 
@@ -76,7 +86,7 @@ def _check_idle(folder: RunFolder, name: str) -> None:
         raise CommandError(f"{name}: cannot see whether a run still writes to it: {error.strerror}") from None
 
 
-def _join(runs: Sequence[Path]) -> Merged:
+def _join(runs: Sequence[Path], notes: list[str]) -> Merged:
     from pytest_seedshift import merging
 
     documents = []
@@ -84,7 +94,9 @@ def _join(runs: Sequence[Path]) -> Merged:
         folder = RunFolder(path)
         _check_idle(folder, str(path))
         try:
-            document = folder.read_document()
+            without: list[str] = []
+            document = folder.read_document(without)
+            notes += [f"warning: {path}: {each}" for each in without]
             merging.check(document)
         except (VerdictsError, merging.MergeError) as error:
             raise CommandError(f"{path}: {error}") from None
@@ -145,6 +157,24 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
             partial.replace(target)
 
 
+def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
+    from pytest_seedshift.trajectories import files
+
+    for path in runs:
+        files.take_over(RunFolder(path), into)
+
+
+def _take_sensitivities(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over how much models look at their seed vectors; what was measured stands above what could not be."""
+    from pytest_seedshift import seeduse
+
+    unread: list[str] = []  # the report says what cannot be read
+    for path in runs:
+        for each in seeduse.of_all(RunFolder(path), unread):
+            if not each.is_measured(into):
+                each.write(into)
+
+
 def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
     from pytest_seedshift import facts
 
@@ -152,25 +182,40 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
 
 
-def _write(into: RunFolder, merged: Merged) -> None:
+def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
+    from pytest_seedshift import run as runs
     from pytest_seedshift.report import junit, page
 
     records = merged.document["cases"]
-    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records))
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases")}
     into.write_verdicts(records, about)
-    page.write(into.path)
+    run = runs.load(into.path)
+    controls = {case.id: case.control_means for case in run.cases}
+    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], records, controls))
+    page.write(into.path, run=run)
+    return run
+
+
+def _annotate(merged: Merged) -> None:
+    """In a step of GitHub Actions, what does not pass and what is missing, at the top of its page."""
+    from pytest_seedshift.report import github
+
+    if github.wanted():
+        failing = [record for record in merged.document["cases"] if record["verdict"] != "pass"]
+        made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
+        github.write(list(github.commands([*made, *map(github.of_missing, merged.missing)])))
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
+    from pytest_seedshift import seeduse
     from pytest_seedshift.report import records as recorded
-    from pytest_seedshift.report import words
+    from pytest_seedshift.report import seedlines, words
     from pytest_seedshift.report.table import table
 
     records = merged.document["cases"]
     for model in recorded.models(records):
-        print("\n".join(table([record for record in records if record["model"] == model])))
+        print("\n".join(table(recorded.ordinary([record for record in records if record["model"] == model]))))
     for record in records:
         if record["verdict"] != "pass":
             print(f"\n{record['id']}: {record['reason']}")
@@ -178,6 +223,8 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> N
         print(f"\nno verdict about {words.count(len(merged.missing), 'case')}:")
         print("\n".join(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
     print()
+    versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
+    print("".join(f"{line}\n" for line in seedlines.lines(seeduse.read(into, versions, []), records)), end="")
     for note in (*merged.notes, *notes):
         print(note)
     by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}

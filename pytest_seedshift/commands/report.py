@@ -1,18 +1,51 @@
-"""`python -m pytest_seedshift report RUN [--out PATH]`: make the report of a run folder, or of merged ones, again."""
+"""`python -m pytest_seedshift report RUN`: make the report of a run folder, or of merged ones, again."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_seedshift.commands import CommandError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("run", metavar="RUN", type=Path, help="the run folder, such as .seedshift")
     parser.add_argument("--out", metavar="PATH", type=Path, help="the file to write (default: report.html in RUN)")
+    add_summary(parser)
+
+
+def add_summary(parser: argparse.ArgumentParser) -> None:
+    """Declare `--summary`, which every command has that reports on a run."""
+    parser.add_argument(
+        "--summary",
+        metavar="PATH",
+        help="file of a summary in Markdown, besides $GITHUB_STEP_SUMMARY where that is set; 'none': no summary at all",
+    )
+
+
+def summarise(run: Run, given: str | None, report: str) -> None:
+    """Write the summary that is asked for by `--summary`, and say so.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
+    from pytest_seedshift.report import publish
+
+    target = publish.target(given)
+    try:
+        for warning in publish.publish(run, target, report):
+            print(f"warning: {warning}", file=sys.stderr)
+    except OSError as error:
+        raise CommandError(f"the summary cannot be written: {error.strerror} ({error.filename})") from None
+    if target.file is not None:
+        print(target.file)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,16 +54,19 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: the folder holds no run, or the file cannot be written.
     """
-    from pytest_seedshift.report import page
+    from pytest_seedshift import run as runs
+    from pytest_seedshift.report import page, words
 
     try:
-        path = page.write(options.run, options.out)
+        found = runs.load(options.run)
+        path = page.write(options.run, options.out, run=found)
     except page.RunError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         target = options.out or options.run / page.FILE_NAME
         raise CommandError(f"{target} cannot be written: {error.strerror}") from None
     print(path)
+    summarise(found, options.summary, words.relative(str(path)))
     return 0
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from pytest_seedshift import scorers
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import Tensor
 
+    from pytest_seedshift.models.observation import Observation
     from pytest_seedshift.pairs import Pair
 
 ShiftFunction: TypeAlias = "Callable[[Tensor, Sequence[Pair]], Tensor]"
@@ -146,4 +149,30 @@ class TextToImage(Protocol):
 
         Returns:
             Float, (len(pairs), 3, height, width), in [0, 1], on the model's device.
+        """
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """What a `TextToImage` may offer besides: more of its trajectories than the states after its steps."""
+
+    @property
+    def stages(self) -> str | None:
+        """What its reports of steps leave out, in words; None where that is nothing."""
+
+    def observed(self) -> AbstractContextManager[Observation]:
+        """Watch the generations that are made meanwhile; they are the same as without."""
+
+    def pictures(self, pair: Pair, predicted: Tensor) -> Tensor:
+        """What states of a generation without noise, the predicted x₀, look like.
+
+        Args:
+            pair: which they are of.
+            predicted: (count, …), as observed.
+
+        Returns:
+            Float, (count, 3, height, width), in [0, 1]; the size may differ from that of the model's images.
+
+        Raises:
+            ValueError: it is not known how to decode them; the message says why.
         """

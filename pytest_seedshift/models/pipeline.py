@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import prompts
+from pytest_seedshift.models import observation, prompts
 from pytest_seedshift.models.seedvector import (
     NoUpsamplerError,
     SeedVector,
@@ -23,10 +23,13 @@ from pytest_seedshift.models.seedvector import (
 from pytest_seedshift.pairs import Label, Pair
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from diffusers import DiffusionPipeline
     from torch import Tensor
 
     from pytest_seedshift.models.base import Axes, OnStep, ShiftFunction
+    from pytest_seedshift.models.observation import Observation
 
 # Asked for tensors, these give what their decoder gives: in [-1, 1], and beyond.
 _SIGNED = {
@@ -36,6 +39,12 @@ _SIGNED = {
     "KandinskyV22CombinedPipeline",
     "PRXPixelPipeline",
 }
+
+# The parts that make pictures of latents, by the names that pipelines give them.
+_DECODERS = ("vae", "movq", "vqvae", "vqgan")
+
+# Asked for a single step, this takes from its sampler what only those of distilled models give.
+_TWO_STEPS = {"PixArtAlphaPipeline"}
 
 # With guidance, the time embedding of these is of two rows, whatever the batch.
 _ALONE = {"PRXPipeline", "PRXPixelPipeline"}
@@ -171,6 +180,37 @@ class DiffusersPipeline:
                 on_step(step, torch.cat(states)[order.to(states[0].device)])
         return torch.cat(images)[order.to(images[0].device)]
 
+    @property
+    def stages(self) -> str | None:
+        """What its reports of steps leave out, in words; None where that is nothing."""
+        if getattr(self._pipeline, "upsampler", None) is None:
+            return None
+        return "the steps are those of the base, at its size; the upsampler, which samples anew, reports none"
+
+    def observed(self) -> AbstractContextManager[Observation]:
+        """See `Observable.observed`."""
+        return observation.observed(self._pipeline)
+
+    def pictures(self, pair: Pair, predicted: Tensor) -> Tensor:
+        """See `Observable.pictures`.
+
+        A model in pixels has them already. Of any other the pipeline itself decodes them, whatever it has packed or
+        scaled: it makes a generation of one step, which its sampler ends in these states.
+        """
+        parts = self._pipeline.components
+        if predicted.ndim == 4 and predicted.shape[1] == 3 and not any(parts.get(name) for name in _DECODERS):
+            return (predicted.float() / 2 + 0.5).clamp(0, 1)
+        if "num_inference_steps" not in self._takes:
+            raise ValueError(f"it is not known how {self._family} can be given states to decode")
+        more = {"num_inference_steps": 2 if self._kinds & _TWO_STEPS else 1, "timesteps": None, "sigmas": None}
+        given = {name: value for name, value in more.items() if name in self._takes}
+        made = []
+        for rows in torch.split(predicted, 1 if self._kinds & _ALONE else len(predicted)):
+            twins = [pair] * len(rows)
+            with observation.ending_in(self._pipeline, rows):
+                made.append(self._images(self._run(twins, f"z{self.seed_shape}", given), len(twins)))
+        return torch.cat(made)
+
     def _groups(self, pairs: Sequence[Pair]) -> list[list[int]]:
         """Which pairs are generated in one call: all, but for families where some would change the others' images."""
         if self._kinds & _ALONE:
@@ -183,9 +223,14 @@ class DiffusersPipeline:
         return list(groups.values())
 
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
+        vectors = [None if pair.noise is None else pairing.vector_generator(pair, self.seed_shape) for pair in pairs]
+
         def on_draw(z: Tensor) -> Tensor:
             if len(z) != len(pairs):
                 raise SeedVectorError(f"{self._family} draws {len(z)} seed vectors for {len(pairs)} images")
+            for row, vector in enumerate(vectors):
+                if vector is not None:  # the pair's other generator, which has drawn z, is for all that is not z
+                    z[row] = torch.randn(z[row].shape, generator=vector)
             if shift is None:
                 return z
             axes = self._seed.axes
@@ -207,8 +252,7 @@ class DiffusersPipeline:
                 prompt=[pair.prompt for pair in pairs],  # a list of its own: Z-Image writes into it
                 generator=[pairing.generator(pair, purpose) for pair in pairs],
                 output_type="pt",
-                **self._call,
-                **more,
+                **{**self._call, **more},
             )[0]
 
     def _watched(self, on_step: OnStep | None) -> dict[str, Any]:

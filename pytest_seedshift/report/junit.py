@@ -15,8 +15,21 @@ if TYPE_CHECKING:
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
-def to_xml(grid: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> bytes:
-    """One test case for each entry of the grid; one without a record is an error."""
+def to_xml(
+    grid: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
+    controls: Mapping[str, Mapping[str, float]] | None = None,
+) -> bytes:
+    """One test case for each entry of the grid; one without a record is an error.
+
+    Args:
+        grid: as verdicts.json has it.
+        records: of the cases.
+        controls: the control's means on the pairs of a case, by the case's id and by score, as far as they are known.
+
+    Returns:
+        The file, in UTF-8. Elements and attributes are those that pytest's families xunit1 and xunit2 both have.
+    """
     by_test = {record["test"]: record for record in records}
     found = [by_test.get(entry["test"]) for entry in grid]
     verdicts = ["error" if record is None else record["verdict"] for record in found]
@@ -32,12 +45,12 @@ def to_xml(grid: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> byte
         time=f"{sum(record['seconds'] for record in found if record is not None):.3f}",
     )
     for entry, record in zip(grid, found, strict=True):
-        _append(suite, entry["test"], record)
+        _append(suite, entry["test"], record, (controls or {}).get(entry["id"]))
     content: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
     return content
 
 
-def _append(suite: ElementTree.Element, test: str, record: Record | None) -> None:
+def _append(suite: ElementTree.Element, test: str, record: Record | None, control: Mapping[str, float] | None) -> None:
     classname, name = _place(test)
     seconds = 0.0 if record is None else record["seconds"]
     case = ElementTree.SubElement(suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}")
@@ -45,7 +58,7 @@ def _append(suite: ElementTree.Element, test: str, record: Record | None) -> Non
         ElementTree.SubElement(case, "error", message="no verdict: no run has judged this case").text = test
         return
     properties = ElementTree.SubElement(case, "properties")
-    for key, value in recorded.properties(record):
+    for key, value in recorded.properties(record, control):
         ElementTree.SubElement(properties, "property", name=key, value=_legal(str(value)))
     if record["verdict"] != "pass":
         kind = {"fail": "failure", "error": "error"}[record["verdict"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,7 @@ from pytest_seedshift.store import StoreError
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.session import State
     from pytest_seedshift.store import Pace
     from pytest_seedshift.verdict import SequentialTest
@@ -111,7 +112,7 @@ def make(
     items: Sequence[tuple[pytest.Item, Case]],
     *,
     measure: Literal["all", "first", "none"] = "none",
-    note: str | None = None,
+    notes: Callable[[], Sequence[str]] = list,
 ) -> Plan | None:
     """The plan of some items; None where none of them judges a case.
 
@@ -119,7 +120,7 @@ def make(
         state: the session's.
         items: with their cases.
         measure: whose pace is measured where it is not known: of "all" models, of the "first", or of "none".
-        note: what else there is to say.
+        notes: tells what else there is to say.
 
     Raises:
         pytest.UsageError: a model that cannot generate.
@@ -129,7 +130,7 @@ def make(
         return None
     models = tuple(dict.fromkeys(case.model for _, case in judged))
     try:
-        notes = tuple(each for model in models for each in state.workbench.notes(model))
+        said = (*(each for model in models for each in state.workbench.notes(model)), *notes())
         cases = tuple(_planned(state, item, case) for item, case in judged)
         paces: dict[str, float] = {}
         for model, (item, case, planned) in _to_make(judged, cases).items():
@@ -153,8 +154,16 @@ def make(
         certainty=state.thresholds.certainty,
         thresholds=words.relative(state.thresholds.source),
         folder=words.relative(str(state.folder.path)),
-        notes=(*notes, *(() if note is None else (note,))),
+        notes=(*said, *_besides(state)),
     )
+
+
+def _besides(state: State) -> list[str]:
+    """What is generated besides, of which the numbers of images say nothing."""
+    pairs = state.settings.trajectories
+    if pairs is None:
+        return []
+    return [f"the trajectories of {words.count(pairs, 'pair')} a case are recorded besides, one image each"]
 
 
 def _measure(state: State, item: pytest.Item, case: Case, planned: Planned) -> Pace:
@@ -184,7 +193,7 @@ def _planned(state: State, item: pytest.Item, case: Case) -> Planned:
     return Planned(item.nodeid, case.model, case.id, test.size, expected, expected - len(missing))
 
 
-def _expected(state: State, case: Case, test: SequentialTest) -> int:
+def _expected(state: State, case: Case, test: SequentialTest | NullTest) -> int:
     if test.exact:
         return test.size
     visited = state.workbench.visited(case, test.size)

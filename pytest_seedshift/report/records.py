@@ -1,11 +1,11 @@
-"""The record of a case: what verdicts.json says of it, in built-in types only, so that it survives any transport.
+"""The record of a case: what verdicts.json and costs.json say of it, in built-in types that survive any transport.
 
 The format is public and stable; docs: README, "verdicts.json".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.cases import Case, format_magnitude
@@ -22,16 +22,19 @@ Record: TypeAlias = dict[str, Any]
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     """The record of a case that was judged. The paths of its pictures are relative to the run folder.
 
-    But for `generated` and `seconds`, which tell of the way there, it depends on nothing but the case: not on where the
-    folder lies, nor on which cases have run before. So of the control it tells only what the verdict itself needs.
+    But for `generated` and `seconds`, which tell of the way there (see `costs`), it depends on nothing but the case:
+    not on where the folder lies, nor on which cases have run before. So of the control it tells only what the
+    verdict needs.
     """
     pictures = folder.picture_folder(result.case).relative_to(folder.path).as_posix()
     compares = any(finding.kind == "max_drop" for finding in result.findings)
     return {
         **_head(result.case, test),
-        "verdict": "pass" if result.passed else "fail",
+        "verdict": "pass" if result.passed else "error" if result.is_null else "fail",
         "reason": words.success(result)
         if result.passed
+        else words.harness(result)
+        if result.is_null
         else words.failure(result, f"pictures: {pictures}", control=compares),
         "scores": {
             name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
@@ -55,11 +58,12 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
             for finding in result.findings
         ],
         "pictures": _pictures(result, folder),
+        **({"null": True} if result.is_null else {}),
     }
 
 
-def of_error(case: Case, reason: str, test: str) -> Record:
-    """The record of a case that could not be judged."""
+def of_error(case: Case, reason: str, test: str, *, null: bool = False) -> Record:
+    """The record of a case, perhaps a null control, that could not be judged."""
     return {
         **_head(case, test),
         "verdict": "error",
@@ -74,6 +78,7 @@ def of_error(case: Case, reason: str, test: str) -> Record:
         "dtype": None,
         "constraints": [],
         "pictures": [],
+        **({"null": True} if null else {}),
     }
 
 
@@ -91,6 +96,11 @@ def of_progress(progress: Progress) -> dict[str, Any]:
 def sentences(records: Sequence[Record]) -> list[str]:
     """One sentence a model: `toy-latent fails 9 of 31 cases: mean at -0.30, +0.30; mixed at +0.20.`."""
     return [_sentence(model, [record for record in records if record["model"] == model]) for model in models(records)]
+
+
+def ordinary(records: Sequence[Record]) -> list[Record]:
+    """Those that tell of a model: all but null controls; these too where there are no others."""
+    return [record for record in records if not record.get("null")] or list(records)
 
 
 def models(records: Sequence[Record]) -> list[str]:
@@ -137,11 +147,22 @@ def breaks(record: Record, score: str) -> bool:
     return any(constraint["holds"] is False for constraint in record["constraints"] if constraint["score"] == score)
 
 
-def properties(record: Record) -> list[tuple[str, object]]:
-    """A record's figures as JUnit's properties."""
-    figures = [(f"seedshift_{name}", estimate["mean"]) for name, estimate in record["scores"].items()]
-    named = ("model", "shift", "magnitude", "verdict", "images")
-    return [*((f"seedshift_{name}", record[name]) for name in named), *figures]
+def properties(record: Record, control: Mapping[str, float] | None = None) -> list[tuple[str, object]]:
+    """A record's figures as JUnit's properties, all of them text, as pytest-xdist and XML want it.
+
+    `seedshift_top1` is a score's mean, `seedshift_top1_low` and `…_high` are its interval, and `…_control` is the
+    control's mean on the same pairs, as far as it has samples of them: `control` has it by score.
+    """
+    named = ("model", "shift", "magnitude", "verdict", "images", "design", "certainty")
+    made: list[tuple[str, object]] = [
+        (f"seedshift_{name}", str(record[name])) for name in named if record[name] is not None
+    ]
+    for score, estimate in record["scores"].items():
+        made.append((f"seedshift_{score}", str(estimate["mean"])))
+        made += [(f"seedshift_{score}_{end}", str(estimate[end])) for end in ("low", "high")]
+        if control and score in control:
+            made.append((f"seedshift_{score}_control", str(control[score])))
+    return made
 
 
 def _head(case: Case, test: str) -> Record:

@@ -1,11 +1,14 @@
-"""At a session's end: run.json, and the robustness report. Neither can change what the session came to."""
+"""At a session's end: run.json, the robustness report, a summary. None can change what the session came to."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import facts
+from pytest_seedshift import run as runs
 from pytest_seedshift.commands.report import command
 from pytest_seedshift.report import words
 
@@ -44,24 +47,37 @@ class RobustnessReport:
             workers=state.workers,
             thresholds=words.relative(state.thresholds.source),
         )
-        try:
+        out = state.settings.report
+        folder = words.relative(str(state.folder.path))
+        again = command(folder, None if out is None else words.relative(str(out)))
+        run = None
+        with self._told("the report", f"; to make it again: {again}"):
             facts.write(state.folder, found)
-            self._write()
-        # Whatever is wrong with a page, the verdicts stand: they are written, and so is the exit status.
-        except Exception as error:
-            folder = words.relative(str(state.folder.path))
-            out = state.settings.report
-            again = command(folder, None if out is None else words.relative(str(out)))
-            self._terminal.write(
-                [
-                    f"seedshift: warning: the report could not be made ({type(error).__name__}: {error}). The verdicts "
-                    f"stand; to make it again: {again}"
-                ],
-                always=True,
-            )
+            run = runs.load(state.folder.path)
+            self._write(run)
+        with self._told("the summary"):
+            self._summarise(run or runs.load(state.folder.path))
 
-    def _write(self) -> None:
+    @contextmanager
+    def _told(self, what: str, then: str = "") -> Iterator[None]:
+        """Turn an error into a warning: the verdicts are written, and so is the exit status."""
+        try:
+            yield
+        except Exception as error:
+            said = f"seedshift: warning: {what} could not be made ({type(error).__name__}: {error}). The verdicts stand"
+            self._terminal.write([said + then], always=True)
+
+    def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.report import page
 
-        page.write(self._state.folder.path, self._state.report)
+        page.write(self._state.folder.path, self._state.report, run=run)
         self._terminal.page = words.relative(str(self._state.report))
+
+    def _summarise(self, run: runs.Run) -> None:
+        from pytest_seedshift.report import publish
+
+        target = publish.target(self._state.settings.summary)
+        warnings = publish.publish(run, target, self._terminal.page)
+        self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
+        if target.file is not None:
+            self._terminal.summary = words.relative(str(target.file))

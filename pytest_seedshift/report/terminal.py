@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import words
+from pytest_seedshift.report import seedlines, words
 from pytest_seedshift.report.live import LiveLine
 from pytest_seedshift.report.outlook import Outlook
 from pytest_seedshift.report.table import table
@@ -36,6 +36,8 @@ class TerminalReport:
         self._file = ""
         self.page = ""
         """Where the robustness report lies, once it does."""
+        self.summary = ""
+        """Where the summary lies, likewise, if it is asked for."""
 
     # What the plugin calls ---------------------------------------------------------------------------------------
 
@@ -56,6 +58,10 @@ class TerminalReport:
     def tick(self, progress: Progress) -> None:
         """Show how far the case in work has come."""
         self._line.show(lambda: words.progress(progress, *self._outlook.now([recorded.of_progress(progress)])))
+
+    def tick_text(self, text: str) -> None:
+        """Show what else is in work."""
+        self._line.show(lambda: text)
 
     def tick_all(self, in_work: Sequence[dict[str, Any]]) -> None:
         """Show how far the workers of pytest-xdist have come, all in one line."""
@@ -114,7 +120,8 @@ class TerminalReport:
             return
         terminalreporter.section("seedshift", "=")
         for model in recorded.models(self.records):
-            for line in table([record for record in self.records if record["model"] == model]):
+            of_model = [record for record in self.records if record["model"] == model]
+            for line in table(recorded.ordinary(of_model)):
                 terminalreporter.write_line(line)
         for line in self._closing_lines():
             terminalreporter.write_line(line)
@@ -154,12 +161,28 @@ class TerminalReport:
         ]
         if self._outlook.to_come:
             lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run; what was made is kept")
+        lines += self._seed_lines()
         loads = self._state.loads
         if loads:
             by_workers = f" by {words.count(len(set(loads)), 'worker')}" if self._state.distributes else ""
             lines.append(f"{words.count(len(loads), 'model load')}{by_workers}")
         if self.page:
             lines.append(f"report:   {self.page}")
+        if self.summary:
+            lines.append(f"summary:  {self.summary}")
         lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
         lines.append(f"samples:  {words.relative(str(self._state.folder.samples_file))}")
         return lines
+
+    def _seed_lines(self) -> list[str]:
+        """Whether each model looks at its seed vector, and what the null controls say."""
+        from pytest_seedshift import seeduse
+
+        known = self.manifest.get("models", {})
+        versions = {
+            model: [print_] if (print_ := known.get(model, {}).get("fingerprint")) else []
+            for model in recorded.models(self.records)
+        }
+        notes: list[str] = []
+        uses = seeduse.read(self._state.folder, versions, notes)
+        return [*seedlines.lines(uses, self.records), *(f"warning: {note}" for note in notes)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.scores import NULL, SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -41,7 +41,7 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     if worst:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
     rest.append(where)
-    return f"{subject(result)}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
+    return f"{subject(result.case)}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
 
 
 def success(result: CaseResult) -> str:
@@ -49,9 +49,22 @@ def success(result: CaseResult) -> str:
     return " · ".join(comparison(finding) for finding in result.findings)
 
 
-def subject(result: CaseResult) -> str:
+def harness(result: CaseResult) -> str:
+    """What a null control says whose scores have changed beyond chance."""
+    changed = [finding for finding in result.findings if not finding.holds]
+    rest = [finding for finding in result.findings if finding.holds]
+    return (
+        f"error of the harness, not of {result.case.model}: {', '.join(map(comparison, changed))}, which is what "
+        f"chance gives at {percent(result.certainty)} over {images(len(result.samples), result.design)}\n"
+        "    A permuted seed vector is as likely as the one that it was made of, so no score can change. The noise, "
+        "the shift, the pairing, the store or the statistics are at fault: trust no verdict of this run before it is "
+        f"known which. A sound harness gets here in at most {percent(1 - result.certainty)} of all null controls"
+        + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
+    )
+
+
+def subject(case: Case) -> str:
     """Who does what in a failure: the shift breaks the model, or the model fails unshifted."""
-    case = result.case
     if case.is_control:
         return f"{case.model} fails without any shift"
     name, _, magnitude = case.describe().rpartition(" ")
@@ -75,6 +88,11 @@ def comparison(finding: Finding) -> str:
     measured, bound = kind.format(finding.measured), kind.format(finding.bound)
     if measured == bound and finding.holds is False:  # a difference that two decimals do not show
         measured, bound = f"{finding.measured:.4g}", f"{finding.bound:.4g}"
+    if finding.kind == NULL:
+        signed = f"{finding.measured:+.2f}"
+        if finding.holds is None:
+            return f"{kind.title} drop {signed}"
+        return f"{kind.title} drop {signed} {'within' if finding.holds else 'beyond'} ±{finding.bound:.2f}"
     if finding.kind == "min":
         below = finding.measured < finding.bound if finding.holds is None else not finding.holds
         return f"{kind.title} {measured} {'<' if below else '≥'} {bound}"
@@ -145,6 +163,12 @@ def figures(record: Record) -> str:
 def count(number: int, noun: str) -> str:
     """`1 case`, `2 cases`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def robustness_of(models: Sequence[str]) -> str:
+    """`Robustness of toy-latent and toy-glide`: what a report of models is called."""
+    *others, last = models
+    return f"Robustness of {', '.join(others)} and {last}" if others else f"Robustness of {last}"
 
 
 def relative(path: str) -> str:

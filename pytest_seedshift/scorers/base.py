@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,6 +38,25 @@ class Scorer(Protocol):
 
         Raises:
             ValueError: a label that the scorer cannot score; see `check`.
+        """
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A scorer that can say where an image lies among all images, whatever it should show."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that can change an embedding."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The images' embeddings.
+
+        Args:
+            images: float, (batch, 3, height, width), in [0, 1], in steps of 1/255.
+
+        Returns:
+            Float, (batch, width), each of length 1: their products are cosines.
         """
 
 

@@ -95,9 +95,15 @@ class ClipScore:
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`."""
-        seen = self._model.encode_image(self._see(images), normalize=True)
+        seen = self.embed(images)
         asked = torch.stack([self._encode(label.prompt, images.device) for label in labels])
         return {"clip": 100 * (seen * asked).sum(-1).clamp(min=0).float()}
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> Tensor:
+        """See `Embedder.embed`."""
+        embedded: Tensor = self._model.encode_image(self._see(images), normalize=True)
+        return embedded
 
     def _see(self, images: Tensor) -> Tensor:
         """What the network sees of images: as open_clip makes it of saved pictures."""

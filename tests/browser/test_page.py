@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import synthetic
+import wanderings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from pytest_seedshift.cases import Case
 from pytest_seedshift.report import page as report
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -36,7 +38,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
     """The report of two models of which the first breaks under one of two shifts."""
-    return report.write(synthetic.write(tmp_path_factory.mktemp("run")).path)
+    folder = synthetic.write(tmp_path_factory.mktemp("run"))
+    for name in wanderings.CASES:
+        wanderings.add(folder, Case(*name), f"print of {name[0]}")
+    return report.write(folder.path)
 
 
 def look(browser: Browser, file: Path, size: str = "desk", anchor: str = "", **context) -> Page:

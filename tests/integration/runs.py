@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from pytest_seedshift.folder import RunFolder
+
 EASY = "[default]\ntop1 = 0.0\n"
 IMPOSSIBLE = "[default]\nclip = 50.0\n"
 SMALL = ("--seedshift-model=toy-latent", "--seedshift-images=16", "--seedshift-batch-size=16", "--seedshift-exact")
@@ -29,7 +31,8 @@ def samples_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def cases_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """The cases of a run folder's verdicts.json, by id."""
-    document = json.loads((folder / "verdicts.json").read_text())
-    assert document["version"] == 1
+    """The cases of a run folder, by id: what verdicts.json and costs.json say of them."""
+    notes: list[str] = []
+    document = RunFolder(folder).read_document(notes)
+    assert notes == []
     return {case["id"]: case for case in document["cases"]}

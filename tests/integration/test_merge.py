@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from runs import ONE, SMALL, samples_of
+from runs import ONE, SMALL, cases_of, samples_of
 from test_resume import Server
 
 from pytest_seedshift.__main__ import main
@@ -67,19 +67,16 @@ def shards(project, tmp_path, monkeypatch) -> list[str]:
     return [f"shard-{k}" for k in (1, 2, 3, 4)]
 
 
-def timeless(text: str) -> str:
-    """verdicts.json without what the way there took: seconds, and images that were made in this run."""
-    return re.sub(r'"(seconds|generated)": [\d.]+', r'"\1": 0', text)
-
-
 def verdicts(folder: Path) -> dict:
     return json.loads((folder / "verdicts.json").read_text())
 
 
-def test_four_shards_merged_are_one_run_byte_for_byte_but_for_durations(project, shards, capsys):
+def test_four_shards_merged_are_one_run_byte_for_byte(project, shards, capsys):
     assert main(["merge", *reversed(shards), "--into", "merged"]) == 1
     whole = (project / "whole/verdicts.json").read_text()
-    assert timeless(Path("merged/verdicts.json").read_text()) == timeless(whole)
+    assert Path("merged/verdicts.json").read_text() == whole
+    made = sum(case["generated"] for case in cases_of(Path("merged")).values())
+    assert made >= sum(case["generated"] for case in cases_of(project / "whole").values()) > 0
     assert [len(verdicts(Path(shard))["cases"]) for shard in shards] == [1, 2, 1, 2]
     by_verdict = [case["verdict"] for case in json.loads(whole)["cases"]]
     assert sorted(by_verdict) == ["fail", *["pass"] * (CASES - 1)]
@@ -118,17 +115,26 @@ def test_a_merged_folder_is_a_run_folder_whose_samples_are_used_again(shards, pr
     assert len(samples_of(pytester.path / "merged")) == before
 
 
-def test_a_missing_shard_ends_with_status_1_and_its_cases_are_named_everywhere(shards, capsys):
+def test_a_missing_shard_ends_with_status_1_and_its_cases_are_named_everywhere(shards, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(Path("step.md").absolute()))
     lost = [case["id"] for case in verdicts(Path("shard-2"))["cases"]]
-    assert main(["merge", shards[0], *shards[2:], "--into", "merged"]) == 1
+    assert main(["merge", shards[0], *shards[2:], "--into", "merged", "--summary", "summary.md"]) == 1
     output = capsys.readouterr().out
+    failing = "toy-latent-mean-+0.30" not in lost
+    assert output.count("\n::error title=") == len(lost) + failing
+    summary = Path("summary.md").read_text()
+    assert summary == Path("step.md").read_text()
     assert "no verdict about 2 cases:" in output
     assert "not among the runs: shard 2/4" in output
     assert f"{CASES} cases of 3 runs: " in output
     page, tests = Path("merged/report.html").read_text(), ElementTree.parse("merged/junit.xml").getroot()
+    (missing,) = re.findall(r"<li><bdi>(2 of the 6 cases of the grid have no verdict: .*)</bdi></li>", page)
     for name in lost:
         assert f"  {name}  (seedshift::test_reliability[{name}])" in output
-        assert f"<li>seedshift::test_reliability[{name}]</li>" in page
+        assert name in missing
+        assert name in summary
+        assert f"::error title={name} has no verdict::no run has judged it: seedshift::test_rel" in output
         error = tests.find(f".//testcase[@name='test_reliability[{name}]']/error")
         assert error.get("message").startswith("no verdict")
     document = verdicts(Path("merged"))
@@ -169,10 +175,10 @@ def test_the_page_stands_alone_and_shows_the_failing_case_with_its_pictures(shar
     main(["merge", *shards, "--into", "merged"])
     page = Path("merged/report.html").read_text()
     assert "mean shift +0.30 breaks toy-latent" in page
-    assert "toy-latent fails 1 of 3 cases: mean at +0.30." in page
-    assert page.count("data:image/webp;base64,") == 8  # four pairs, each beside the control
-    assert not re.search(r'(src|href)="(?!data:)', page)
-    assert "<script" not in page
+    assert "toy-latent fails 1 of 2: breaks under mean at +0.30" in page
+    assert "What is missing" not in page
+    assert page.count("data:image/webp;base64,") >= 8  # four pairs, each beside the control, and what has changed
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
 def test_merging_again_is_the_same_and_takes_more(shards):

@@ -52,6 +52,24 @@ def test_the_example_tests_pass(pytester, run):
 
 
 @pytest.mark.slow
+def test_the_example_of_a_trajectory_passes_where_the_sampler_keeps_its_seed_and_fails_where_it_does_not(pytester, run):
+    (example,) = [block for block in blocks("python") if "seedshift_trajectory" in block]
+    pytester.makepyfile(example)
+    one = (
+        "--seedshift-shift=mean",
+        "--seedshift-magnitude=0.3",
+        "--seedshift-trajectories=1",
+        "-k",
+        "test_the_sampler",
+    )
+    result = run("--seedshift-model=toy-latent,toy-glide", *one)
+    result.assert_outcomes(passed=2, failed=2, deselected=4)
+    result.stdout.fnmatch_lines(
+        ["FAILED *::test_the_sampler*toy-glide-none*", "FAILED *::test_the_sampler*toy-glide-mean*"]
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "arguments", "line"),
     [

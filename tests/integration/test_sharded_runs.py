@@ -7,6 +7,8 @@ import json
 import pytest
 from runs import SMALL
 
+from pytest_seedshift.folder import RunFolder
+
 GRID = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=-0.1,0.1,0.2")
 
 
@@ -67,11 +69,11 @@ def test_a_shard_says_what_it_is_and_its_verdicts_name_the_whole_grid(pytester, 
 
 def test_shards_are_balanced_by_an_earlier_run(pytester, run):
     run(*GRID, "-kmean", "--seedshift-dir=earlier")
-    file = pytester.path / "earlier/verdicts.json"
-    document = json.loads(file.read_text())
-    for case in document["cases"]:
+    earlier = RunFolder(pytester.path / "earlier")
+    cases = earlier.read_document()["cases"]
+    for case in cases:
         case.update(images=300 if case["magnitude"] == 0.1 else 1, seconds=1.0, generated=1)
-    file.write_text(json.dumps(document))
+    earlier.write_verdicts(cases)
     sizes = [
         len(collected(run(*GRID, "--co", "-q", "-kmean", f"--seedshift-shard={k}/2", "--seedshift-shard-by=earlier")))
         for k in (1, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
 import pytest
@@ -11,6 +12,8 @@ import torch
 from runs import EASY, SMALL, cases_of, samples_of
 
 from pytest_seedshift import workers
+from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.trajectories import files
 
 
 @pytest.fixture
@@ -25,13 +28,30 @@ def one_thread(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, run, verdicts):
+def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, run, verdicts, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "step.md"))
     pytester.path.joinpath("thresholds.toml").write_text(
         f"{EASY}top5 = {{ max_drop = 0.9 }}\n[shift.std]\nclip = 50.0\n"
     )
     arguments = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3,-0.3")
-    result = pytester.runpytest_subprocess(*arguments, "-n2", "--html=report.html", "--self-contained-html")
+    reports = ("--html=report.html", "--self-contained-html", "--junitxml=junit.xml", "--seedshift-trajectories=1")
+    result = pytester.runpytest_subprocess(*arguments, "-n2", *reports)
     result.assert_outcomes(passed=3, failed=2)
+    annotations = sorted(line.partition(" fails::")[0] for line in result.outlines if "::error" in line)
+    assert annotations == [f"::error title=toy-latent%2C std {magnitude}" for magnitude in ("+0.30", "-0.30")]
+    step = (pytester.path / "step.md").read_text()
+    assert step.count("toy-latent fails 2 of 4: breaks under std at every magnitude") == 1
+    cases = ElementTree.parse(pytester.path / "junit.xml").iter("testcase")
+    properties = [{each.get("name"): each.get("value") for each in case.iter("property")} for case in cases]
+    assert len(properties) == 5
+    assert all(float(each["seedshift_clip_low"]) <= float(each["seedshift_clip"]) for each in properties)
+    assert sum("seedshift_clip_control" in each for each in properties) == 4
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    recorded = [files.read(path) for path in files.find(RunFolder(pytester.path / ".seedshift"))]
+    assert len([each for each in recorded if each.trajectory is not None]) == 5
+    assert not (pytester.path / ".seedshift/trajectories/states").exists()
     found = verdicts()
     assert len(found) == 5
     assert [found[f"toy-latent-std-{magnitude}"]["verdict"] for magnitude in ("-0.30", "+0.30")] == ["fail", "fail"]

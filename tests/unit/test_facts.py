@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_seedshift import facts
@@ -23,6 +25,12 @@ def test_facts_are_read_as_they_were_written(folder):
     notes: list[str] = []
     assert facts.read(folder, notes) == (written,)
     assert notes == []
+
+
+def test_a_scorer_of_this_package_is_told_by_its_name():
+    assert facts.source(str(Path(facts.__file__).parent / "scorers/toys/toy-vit")) == "toy-vit (shipped)"
+    assert facts.source("google/vit-base-patch16-224") == "google/vit-base-patch16-224"
+    assert facts.source("/somewhere/toy-vit") == "/somewhere/toy-vit"
 
 
 @pytest.mark.parametrize(

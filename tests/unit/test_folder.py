@@ -15,13 +15,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pytest_seedshift import costs
 from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import Picture, RunFolder
+from pytest_seedshift.folder import Picture, RunFolder, VerdictsError
 from pytest_seedshift.pairs import Label, Pair
 
 CASE = Case("toy-latent", "mean:exact", 0.3)
 PAIR = Pair(Label("Löwe", 3), 0)
 KEY = "0123456789abcdef0123456789abcdef"
+
+
+def of(test: str, **more: object) -> dict:
+    return {"id": test, "test": f"a::{test}", "generated": 1, "seconds": 0.5, **more}
+
+
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
 
 
@@ -33,11 +40,11 @@ def folder(tmp_path) -> RunFolder:
 
 
 def test_prepare_keeps_what_is_there(folder):
-    folder.write_verdicts([{"id": "a"}])
+    folder.write_verdicts([of("a")])
     folder.samples_file.write_bytes(b"samples")
     picture = folder.save_picture(CASE, PAIR, KEY, torch.zeros(3, 2, 2)).path
     folder.prepare()
-    assert folder.read_verdicts() == [{"id": "a"}]
+    assert folder.read_document()["cases"] == [of("a")]
     assert folder.samples_file.read_bytes() == b"samples"
     assert picture.is_file()
 
@@ -57,42 +64,70 @@ def test_a_folder_that_cannot_be_is_an_os_error(tmp_path):
 
 
 def test_verdicts_survive_writing_and_reading(folder):
-    cases = [{"id": "x", "passed": True, "scores": {"top1": {"mean": 0.5}}, "worst": ["Löwe"]}]
+    cases = [of("x", passed=True, scores={"top1": {"mean": 0.5}}, worst=["Löwe"])]
     folder.write_verdicts(cases)
-    assert json.loads(folder.verdicts_file.read_text(encoding="utf-8")) == {"version": 1, "cases": cases}
-    assert folder.read_verdicts() == cases
+    assert folder.read_document()["cases"] == cases
 
 
 def test_who_reads_verdicts_while_they_are_written_reads_the_old_ones_whole(folder):
-    folder.write_verdicts([{"id": "old"}])
+    folder.write_verdicts([of("old")])
     with folder.verdicts_file.open(encoding="utf-8") as reader:
-        folder.write_verdicts([{"id": "new"}])
-        assert json.load(reader)["cases"] == [{"id": "old"}]
-    assert folder.read_verdicts() == [{"id": "new"}]
+        folder.write_verdicts([of("new")])
+        assert json.load(reader)["cases"] == [costs.without(of("old"))]
+    assert folder.read_document()["cases"] == [of("new")]
 
 
-@pytest.mark.parametrize("cases", [[{"id": object()}], [{"id": "\ud800"}]])
+@pytest.mark.parametrize("cases", [[of("new", scores=object())], [of("\ud800")]])
 def test_verdicts_that_cannot_be_written_leave_the_old_ones(folder, cases):
-    folder.write_verdicts([{"id": "old"}])
+    folder.write_verdicts([of("old")])
     before = set(folder.path.iterdir())
     with pytest.raises((TypeError, UnicodeEncodeError)):
         folder.write_verdicts(cases)
-    assert folder.read_verdicts() == [{"id": "old"}]
+    assert folder.read_document()["cases"] == [of("old")]
     assert set(folder.path.iterdir()) == before
 
 
+def test_what_a_case_cost_stands_beside_its_verdict_and_not_in_it(folder):
+    folder.write_verdicts([of("x", generated=8, seconds=2.5)])
+    first = folder.verdicts_file.read_bytes()
+    folder.write_verdicts([of("x", generated=0, seconds=0.0)])
+    assert folder.verdicts_file.read_bytes() == first
+    assert folder.read_document()["cases"] == [of("x", generated=0, seconds=0.0)]
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"version": 2, "cases": [1]}', '{"version": 1}', '{"version": 1, "cases": null}']
+    "text", [None, "", "[]", '{"version": 2}', '{"version": 1, "cases": {"a::x": {"seconds": 1}}}']
 )
-def test_verdicts_that_cannot_be_read_are_none(folder, text):
-    folder.verdicts_file.write_text(text)
-    assert folder.read_verdicts() == []
+def test_costs_that_cannot_be_read_are_said_and_verdicts_stand(folder, text):
+    folder.write_verdicts([of("x", generated=8, seconds=2.5)])
+    path, notes = folder.path / costs.FILE_NAME, []
+    path.unlink() if text is None else path.write_text(text)
+    assert folder.read_document(notes)["cases"] == [of("x", generated=0, seconds=0.0)]
+    assert [note.partition(" ")[0] for note in notes] == ["costs.json"]
 
 
-def test_no_verdicts_are_none(folder):
-    assert folder.read_verdicts() == []
-    folder.verdicts_file.write_bytes(b"\xff\xfe")
-    assert folder.read_verdicts() == []
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"version": 2, "cases": [1]}',
+        b'{"version": 1}',
+        b'{"version": 1, "cases": [1]}',
+        b"\xff",
+    ],
+)
+def test_verdicts_that_cannot_be_read_are_an_error(folder, content):
+    folder.verdicts_file.write_bytes(content)
+    with pytest.raises(VerdictsError, match=r"its verdicts\.json (is|has)"):
+        folder.read_document()
+
+
+def test_no_verdicts_are_an_error(folder):
+    with pytest.raises(VerdictsError, match="no run has ended there"):
+        folder.read_document()
 
 
 # Pictures ---------------------------------------------------------------------------------------------------------

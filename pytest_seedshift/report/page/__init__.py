@@ -18,8 +18,9 @@ from typing import TypeAlias
 from markupsafe import Markup
 
 from pytest_seedshift import run as runs
+from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import slug
-from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, verdicts
+from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, seeduse, trajectories, verdicts
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
@@ -32,21 +33,24 @@ Builder: TypeAlias = Callable[[Run, Album], Section | None]
 
 SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
+    seeduse.build,
     heat.build,
     curves.build,
     cases.build,
     growth.build,
+    trajectories.build,
     classes.build,
     facts.build,
 )
 
 
-def write(folder: Path, out: Path | None = None) -> Path:
+def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> Path:
     """Make the report of a run folder.
 
     Args:
         folder: of the run.
         out: the file to write; `report.html` in the run folder where it is None.
+        run: what the folder tells, where it has been read before.
 
     Returns:
         The file that was written, whole or not at all.
@@ -56,7 +60,7 @@ def write(folder: Path, out: Path | None = None) -> Path:
         OSError: the file cannot be written.
     """
     path = folder / FILE_NAME if out is None else out
-    page = make(runs.load(folder))
+    page = make(runs.load(folder) if run is None else run)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -74,7 +78,7 @@ def make(run: Run) -> str:
     script = _asset("page.js")
     return fill(
         "page.html.jinja2",
-        title=_title(run),
+        title=words.robustness_of(run.models),
         notes=run.notes,
         sections=sections,
         models=[(slug(model), model) for model in run.models],
@@ -85,11 +89,6 @@ def make(run: Run) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def _title(run: Run) -> str:
-    *others, last = run.models
-    return f"Robustness of {', '.join(others)} and {last}" if others else f"Robustness of {last}"
 
 
 @cache

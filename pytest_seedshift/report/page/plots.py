@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIZE = 3.1, 2.0  # inches, of 72 units each
-_STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
+STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 _MARKERS = "osD^vP"
 SERIES = 6
 """How many lines have a colour of their own."""
 
 # matplotlib is given colours that nobody uses; the page's style has the real ones, for light and dark.
-_INK, _GRID, _BOUND = "#010101", "#020202", "#030303"
-_COLOURS = {_INK: "var(--ink-soft)", _GRID: "var(--line)", _BOUND: "var(--bound)"} | {
+INK, _GRID, _BOUND = "#010101", "#020202", "#030303"
+_COLOURS = {INK: "var(--ink-soft)", _GRID: "var(--line)", _BOUND: "var(--bound)"} | {
     f"#0401{index:02x}": f"var(--series-{index})" for index in range(SERIES)
 }
 
@@ -63,13 +63,18 @@ def panel(lines: Sequence[Line], *, top: float, limits: tuple[float, float]) -> 
     margin = 0.04 * (limits[1] - limits[0]) or 0.05
     axes.set_xlim(limits[0] - margin, limits[1] + margin)
     axes.set_ylim(-0.03 * top, 1.05 * top)
-    axes.grid(color=_GRID, linewidth=0.6)
-    axes.tick_params(colors=_INK, length=0, pad=3)
+    dress(axes)
     axes.locator_params(axis="x", nbins=7)
     axes.locator_params(axis="y", nbins=5)
-    axes.spines[:].set_visible(False)
     axes.axvline(0, color=_GRID, linewidth=1.2, zorder=0.5)
-    return _svg(figure)
+    return svg(figure)
+
+
+def dress(axes: Axes) -> None:
+    """Give axes the page's grid and figures, and no frame."""
+    axes.grid(color=_GRID, linewidth=0.6)
+    axes.tick_params(colors=INK, which="both", length=0, pad=3)
+    axes.spines[:].set_visible(False)
 
 
 def key(index: int) -> Markup:
@@ -80,7 +85,7 @@ def key(index: int) -> Markup:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.plot([0, 1, 2], [0, 0, 0], **_style(index), markevery=[1])
-    return _svg(figure)
+    return svg(figure)
 
 
 def bound_key() -> Markup:
@@ -91,13 +96,13 @@ def bound_key() -> Markup:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.plot([0, 1], [0, 0], color=_BOUND, linestyle=(0, (4, 3)), linewidth=1.2)
-    return _svg(figure)
+    return svg(figure)
 
 
 def _draw(axes: Axes, line: Line) -> None:
     x = [point.at for point in line.points]
     name = f"series-{line.index}"
-    colour = _colour(line.index)
+    colour = series_colour(line.index)
     low, high = [point.low for point in line.points], [point.high for point in line.points]
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, gid=name)
     axes.plot(x, [point.mean for point in line.points], **_style(line.index), gid=name, zorder=3)
@@ -129,20 +134,21 @@ def _draw_bounds(axes: Axes, lines: Sequence[Line]) -> None:
 
 def _style(index: int) -> dict[str, Any]:
     return {
-        "color": _colour(index),
-        "linestyle": _STYLES[index % len(_STYLES)],
-        "linewidth": 1.6,
+        "color": series_colour(index),
+        "linestyle": STYLES[index % len(STYLES)],
+        "linewidth": max(2.4 - 0.6 * index, 1.2),  # what is drawn later does not hide what lies below it
         "marker": _MARKERS[index % len(_MARKERS)],
         "markersize": 4,
         "markeredgewidth": 0,
     }
 
 
-def _colour(index: int) -> str:
+def series_colour(index: int) -> str:
+    """The stand-in for the colour of a series."""
     return f"#0401{index % SERIES:02x}"
 
 
-def _svg(figure: Figure) -> Markup:
+def svg(figure: Figure) -> Markup:
     """A figure as an element for the page: no prologue, no ids that two figures could share, the page's colours."""
     from matplotlib import rc_context
 

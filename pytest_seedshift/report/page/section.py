@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ def _environment() -> Environment:
         "title_of": lambda score: SCORES[score].title,
         "count": words.count,
         "duration": words.duration,
+        "figure": lambda value: "–" if math.isnan(value) else f"{value:.2f}",
         "percent": words.percent,
     }
     return environment

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import words
+from pytest_seedshift.report import seedlines, words
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.scores import SCORES
@@ -30,26 +30,49 @@ def _card(run: Run, model: str) -> dict[str, Any]:
         "sentence": sentence(model, cases),
         "control": run.control(model),
         "scores": run.scores,
-        "cases": len(cases),
+        "cases": counted(cases),
         "images": sum(each.images for each in cases),
         "design": sum(each.design for each in cases),
         "generated": generated,
         "seconds": seconds,
         "certainties": sorted({each.certainty for each in cases if each.certainty is not None}),
-        "bounds": _bounds(cases),
+        "asked": asked(cases),
+        "warnings": _warnings(run, model),
     }
 
 
-def _bounds(cases: Sequence[CaseRun]) -> list[tuple[str, str, float, float]]:
-    """What is asked: score, kind, and the smallest and the largest bound, as cases may differ."""
-    asked: dict[tuple[str, str], list[float]] = {}
+def _warnings(run: Run, model: str) -> list[str]:
+    """What takes from a verdict's worth: a seed vector that is not looked at, an error of the harness."""
+    use = run.seed_uses.get(model)
+    found = None if use is None else use.sensitivity
+    said = [seedlines.warning(model, found)] if found is not None and found.ignores_vector else []
+    broken = any(each.findings and each.verdict != "pass" for each in run.nulls if each.case.model == model)
+    return [*said, *(["the null control has changed: an error of the harness, trust none of this"] if broken else [])]
+
+
+def counted(cases: Sequence[CaseRun]) -> str:
+    """`30 cases and the control`, as the sentence counts them."""
+    shifted = sum(not each.case.is_control for each in cases)
+    parts = [words.count(shifted, "case")] if shifted else []
+    return " and ".join([*parts, *(["the control"] if shifted < len(cases) else [])])
+
+
+def asked(cases: Sequence[CaseRun]) -> list[str]:
+    """What is asked of a model's scores: `top-1 ≥ 0.60`, or `top-1 ≥ 0.30 to 0.60, by case` where cases differ."""
+    bounds: dict[tuple[str, str], list[float]] = {}
     for each in (finding for case in cases for finding in case.findings):
-        asked.setdefault((each.score, each.kind), []).append(each.bound)
+        bounds.setdefault((each.score, each.kind), []).append(each.bound)
     order = list(SCORES)
     return [
-        (score, kind, min(bounds), max(bounds))
-        for (score, kind), bounds in sorted(asked.items(), key=lambda entry: order.index(entry[0][0]))
+        _asked(score, kind, min(found), max(found))
+        for (score, kind), found in sorted(bounds.items(), key=lambda entry: order.index(entry[0][0]))
     ]
+
+
+def _asked(score: str, kind: str, least: float, most: float) -> str:
+    shown = SCORES[score]
+    span = f"{shown.format(least)}{f' to {shown.format(most)}, by case' if least != most else ''}"
+    return f"{shown.title} {'≥' if kind == 'min' else 'drop ≤'} {span}"
 
 
 def overall(cases: Sequence[CaseRun]) -> str:

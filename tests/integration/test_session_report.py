@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from runs import EASY, ONE
+from runs import EASY, ONE, SMALL
 
 ANCHOR = "toy-latent-mean-+0.30"
 
@@ -20,8 +22,11 @@ def session(tmp_path_factory) -> tuple[Path, str]:
     """The folder of a session of two cases of which one fails, and what it has printed."""
     folder = tmp_path_factory.mktemp("session")
     folder.joinpath("thresholds.toml").write_text(f"{EASY}[shift.mean]\nclip = 50.0\n")
-    command = [sys.executable, "-m", "pytest", *ONE, "--html=out/page.html", "--self-contained-html"]
-    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    folder.joinpath("step.md").write_text("# A step before\n")
+    reports = ("--html=out/page.html", "--self-contained-html", "--seedshift-summary=out/summary.md")
+    command = [sys.executable, "-m", "pytest", *ONE, *reports, "--junitxml=junit.xml"]
+    step = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(folder), "GITHUB_STEP_SUMMARY": str(folder / "step.md")}
+    done = subprocess.run(command, cwd=folder, env=os.environ | step, check=False, capture_output=True, text=True)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     return folder, done.stdout
 
@@ -35,6 +40,71 @@ def test_a_session_leaves_a_report_that_its_last_lines_its_failures_and_pytest_h
     assert f'id="{ANCHOR}"' in page
     (link,) = re.findall(r'class="seedshift-report" href="([^"]*)"', (folder / "out/page.html").read_text())
     assert folder.joinpath("out", link).samefile(folder / ".seedshift/report.html")
+
+
+def test_it_leaves_a_summary_also_behind_that_of_the_step_before(session):
+    folder, printed = session
+    assert "\nsummary:  out/summary.md\n" in printed
+    made = (folder / "out/summary.md").read_text()
+    assert "❌ **toy-latent fails 1 of 1: breaks under mean at +0.30.**" in made
+    assert "| toy-latent mean +0.30 | ❌ | CLIP " in made
+    assert "<code>.seedshift/report.html</code>" in made
+    assert (folder / "step.md").read_text() == f"# A step before\n\n\n{made}"
+
+
+def test_it_asks_for_an_annotation_of_what_fails_on_a_line_of_its_own(session):
+    (line,) = [line for line in session[1].splitlines() if "::error" in line]
+    assert line.startswith("::error title=toy-latent%2C mean +0.30 fails::mean shift +0.30 breaks toy-latent: CLIP ")
+    assert "%0A" in line
+
+
+def test_junit_has_scores_with_intervals_and_the_control(session):
+    cases = ElementTree.parse(session[0] / "junit.xml").iter("testcase")
+    control, shifted = (
+        {each.get("name"): each.get("value") for each in case.iter("property")}
+        for case in sorted(cases, key=lambda case: case.get("name"), reverse=True)
+    )
+    assert (shifted["seedshift_verdict"], shifted["seedshift_images"], shifted["seedshift_design"]) == (
+        "fail",
+        "16",
+        "16",
+    )
+    for score in ("top1", "top5", "clip"):
+        low, mean, high = (float(shifted[f"seedshift_{score}{end}"]) for end in ("_low", "", "_high"))
+        assert low <= mean <= high
+        assert float(shifted[f"seedshift_{score}_control"]) == pytest.approx(float(control[f"seedshift_{score}"]))
+        assert f"seedshift_{score}_control" not in control
+
+
+def test_outside_of_github_and_without_a_terminal_s_report(pytester, run, monkeypatch, capfd):
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = 50.0\n")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.reliability(shifts=["mean"], magnitudes=[0.3])
+        @pytest.mark.xfail(reason="known")
+        def test_known(reliability): ...
+
+        @pytest.mark.reliability(shifts=["mean"], magnitudes=[0.3])
+        def test_judged(reliability): ...
+        """
+    )
+    small = SMALL[:-1]
+    result = run(*small, "-k", "judged")
+    result.assert_outcomes(failed=2)
+    result.stdout.no_fnmatch_line("*::error*")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "step.md"))
+    capfd.readouterr()
+    result = run(*small, "-p", "no:terminal", "--seedshift-summary=none")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    file = "test_outside_of_github_and_without_a_terminal_s_report.py"
+    for what in ("control", "mean +0.30"):
+        result.stdout.fnmatch_lines([f"::error title=toy-latent%2C {what} fails,file={file},line=7::*"])
+    assert result.stdout.str().count("::error") == 2
+    assert not (pytester.path / "step.md").exists()
+    assert (pytester.path / ".seedshift/report.html").exists()
 
 
 def test_it_tells_how_the_run_was_made(session):

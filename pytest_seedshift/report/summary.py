@@ -1,0 +1,158 @@
+"""The summary of a run in Markdown: for a CI's page, a comment, a release's notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.report import words
+from pytest_seedshift.report.markdown import code, folded, table, text
+from pytest_seedshift.report.page import verdicts
+from pytest_seedshift.run import UNFINISHED
+from pytest_seedshift.scores import SCORES
+
+if TYPE_CHECKING:
+    from pytest_seedshift.facts import Facts
+    from pytest_seedshift.run import CaseRun, Run
+
+_SIGNS = {"pass": "✅", "fail": "❌", "error": "⚠️", UNFINISHED: "⚠️"}
+_ROWS = 100
+"""How many failing cases have a row of their own."""
+_WHY = 600
+"""How many characters of a reason a row has."""
+_CUT = "\n\n*Shortened: there is no room for more. The report has the rest.*\n"
+
+
+def make(run: Run, most: int, report: str = "") -> str:
+    """The summary of a run.
+
+    Args:
+        run: what its folder tells.
+        most: how many bytes of UTF-8 it may have. Parts that have no room are left out, and it says so.
+        report: where the whole report lies; empty where that is of no use to the reader.
+
+    Returns:
+        Markdown that ends with a line break; empty if there is no room even for the verdicts.
+    """
+    blocks = list(_blocks(run, report))
+    whole = "\n\n".join(blocks) + "\n"
+    if _size(whole) <= most:
+        return whole
+    room = most - _size(_CUT)
+    kept: list[str] = []
+    for place, block in enumerate(blocks):
+        size = _size(block) + 2
+        if size <= room:
+            kept.append(block)
+            room -= size
+        elif place <= 1:
+            return ""
+    return "\n\n".join(kept) + _CUT
+
+
+def _size(made: str) -> int:
+    return len(made.encode())
+
+
+def _blocks(run: Run, report: str) -> Iterator[str]:
+    """The summary's parts, from what matters most."""
+    yield f"## {title(run)}"
+    yield "\n".join(f"- {_SIGNS[verdicts.overall(run.of(model))]} {_verdict(run.of(model))}" for model in run.models)
+    if run.notes:
+        notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
+        yield f"**What is missing from this summary**\n\n{notes}"
+    order = list(_SIGNS)
+    failing = sorted((case for case in run.cases if case.verdict != "pass"), key=lambda case: order.index(case.verdict))
+    if failing:
+        yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
+    if len(failing) > _ROWS:
+        yield f"and {len(failing) - _ROWS} more that do not pass."
+    for model in run.models:
+        if tables := scores(run.of(model)):
+            yield folded(f"Scores of {model}", tables)
+    if run.facts:
+        yield folded("How this was measured", "\n".join(line for facts in run.facts for line in _facts(facts)))
+    if report:
+        yield f"The whole report, with pictures and curves: {code(report)}"
+
+
+def title(run: Run) -> str:
+    """`Robustness of toy-latent and toy-glide`, as Markdown."""
+    return text(words.robustness_of(run.models))
+
+
+def _verdict(cases: Sequence[CaseRun]) -> str:
+    images, design = sum(each.images for each in cases), sum(each.design for each in cases)
+    asked = " · ".join(verdicts.asked(cases))
+    certainties = sorted({each.certainty for each in cases if each.certainty is not None})
+    parts = [
+        f"{verdicts.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
+        *([f"asked: {asked}"] if asked else []),
+        *(f"certainty {words.percent(each)}" for each in certainties),
+    ]
+    return f"**{text(verdicts.sentence(cases[0].case.model, cases))}.**<br>{'; '.join(parts)}"
+
+
+def _row(case: CaseRun) -> tuple[str, str, str, str]:
+    what = f"{text(case.case.model)} {text(case.case.describe())}"
+    images = f"{case.images} of {case.design}" if case.design else str(case.images)
+    return what, _SIGNS[case.verdict], "<br>".join(map(text, why(case))), images
+
+
+def why(case: CaseRun) -> list[str]:
+    """Why a case does not pass, in a line or two: its reason without its subject and the way to the report."""
+    reason = re.sub(r" · (pictures|report): .*", "", case.reason)
+    reason = reason.removeprefix(f"{words.subject(case.case)}: ")
+    return [_short(line.strip(), _WHY) for line in reason.splitlines() if line.strip()][:4]
+
+
+def _short(line: str, most: int = 4 * _WHY) -> str:
+    return line if len(line) <= most else f"{line[:most]} …"
+
+
+def scores(cases: Sequence[CaseRun]) -> str:
+    """A table a score of a model's cases, shifts down and magnitudes across; empty where nothing was scored."""
+    control = next((each for each in cases if each.case.is_control), None)
+    by_place = {(each.case.shift, each.case.magnitude): each for each in cases}
+    shifts = list(dict.fromkeys(each.case.shift for each in cases if not each.case.is_control))
+    magnitudes = sorted({each.case.magnitude for each in cases if not each.case.is_control} | {0.0})
+    head = ["0" if at == 0 else format_magnitude(at) for at in magnitudes]
+    tables = []
+    for score in (name for name in SCORES if any(name in each.scores for each in cases)):
+        rows = [
+            [text(shift), *(_cell(control if at == 0 else by_place.get((shift, at)), score) for at in magnitudes)]
+            for shift in shifts
+        ]
+        rows = rows or [["control", _cell(control, score)]]
+        tables.append(table([f"{SCORES[score].title}", *head], rows, numbers=True))
+    return "\n\n".join(tables)
+
+
+def _cell(case: CaseRun | None, score: str) -> str:
+    if case is None:
+        return "·"
+    if score not in case.scores:
+        return "⚠️"
+    mean = SCORES[score].format(case.scores[score].mean)
+    return f"❌ **{mean}**" if case.breaks(score) else mean
+
+
+def _facts(facts: Facts) -> Iterator[str]:
+    """How a session was run, as entries of a list."""
+    versions: Mapping[str, str] = {"Python": facts.python, **facts.versions}
+    named = {
+        "command": code(facts.command) if facts.command else "",
+        "begun": f"{text(facts.started)} UTC, took {words.duration(facts.seconds)}" if facts.started else "",
+        "thresholds": code(facts.thresholds) if facts.thresholds else "",
+        "machine": f"{text(facts.processor)}, {words.count(facts.cores, 'core')}" if facts.processor else "",
+        "versions": ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items() if version),
+    }
+    for name, told in named.items():
+        if told:
+            yield f"- {name}: {told}"
+    for model in facts.models:
+        hardware = f" on {text(model.hardware)}" if model.hardware else ""
+        classes = f", labels of {text(model.class_list)}" if model.class_list else ""
+        yield f"- {text(model.name)}{hardware}{classes}, fingerprint {code(model.fingerprint or 'not known')}"

@@ -1,0 +1,115 @@
+"""When seed sensitivities are measured: once a model, after its cases, while it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_seedshift import collection
+from pytest_seedshift.cases import CaseError
+from pytest_seedshift.pairs import class_list
+from pytest_seedshift.report import words
+from pytest_seedshift.seeduse import SeedUse
+from pytest_seedshift.sensitivity import BLOCKS, SensitivityError, design, fingerprint, measure
+
+if TYPE_CHECKING:
+    from pytest_seedshift.grid import Grid
+    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.session import State
+
+IMAGES = 6 * BLOCKS
+"""How many a seed sensitivity takes."""
+
+_PART = 100
+"""It is measured unasked where the designs of a model's cases have so many times its images. Early verdicts look at a
+tenth of a design or so, so it makes a run longer by a tenth at most; in a run of a few cases it waits to be asked."""
+
+
+class Sensing:
+    """Hooks of every process that runs cases."""
+
+    def __init__(self, state: State, grid: Grid, tell: Callable[[str], None]) -> None:
+        """`tell` shows a line while images are made."""
+        self._state = state
+        self._grid = grid
+        self._tell = tell
+
+    def wanted(self, model: str) -> bool:
+        """Whether a model's seed sensitivity is to be measured by this session, or by one of its workers."""
+        when = self._state.settings.sensitivity
+        if when == "never" or not self._grid.owns(model):
+            return False
+        designs = [len(self._state.design(item, case)) for item, case in self._grid.items if case.model == model]
+        return when == "always" or sum(designs) >= _PART * IMAGES
+
+    def note(self, models: tuple[str, ...]) -> str | None:
+        """What the plan says of it."""
+        if self._state.settings.sensitivity == "never":
+            return None
+        missing = [
+            model for model in models if self.wanted(model) and not self._use(model).is_measured(self._state.folder)
+        ]
+        if not missing:
+            return None
+        return f"{IMAGES} more images for the seed sensitivity of {', '.join(missing)}"
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """After a model's last item in this process; its reports are sent by then, and nothing can change them."""
+        outcome = yield
+        case, following = collection.case_of(item), None if nextitem is None else collection.case_of(nextitem)
+        ends = case is not None and (following is None or following.model != case.model)
+        if ends and case is not None and not (item.session.shouldstop or item.session.shouldfail):
+            try:
+                if self.wanted(case.model):
+                    self._measure(case.model)
+            except (CaseError, OSError, pytest.UsageError):
+                pass  # of a folder or of weights that cannot be used, the cases have told
+        return outcome
+
+    def _use(self, model: str) -> SeedUse:
+        samples = self._state.workbench.samples(model)
+        return SeedUse(model, samples.model, samples.scorers[-1], fingerprint(self._design(model)))
+
+    def _design(self, model: str) -> tuple[tuple[Pair, ...], ...]:
+        return design(class_list(self._state.catalogue.find(model).classes))
+
+    def _measure(self, model: str) -> None:
+        """Measure it unless another process does, or has."""
+        from filelock import Timeout
+
+        folder, use = self._state.folder, self._use(model)
+        if use.is_measured(folder):
+            return
+        try:  # what is made in it takes other locks, but for this one nobody waits
+            with folder.lock(f"sensitivity {model}").acquire(timeout=0):
+                if not use.is_measured(folder):
+                    self._make(model, use).write(folder)
+        except Timeout:
+            return
+
+    def _make(self, model: str, use: SeedUse) -> SeedUse:
+        """Whatever is wrong with it, no verdict hangs on it: the report says why there is none."""
+        import dataclasses
+
+        from pytest_seedshift.scorers.base import Embedder
+
+        try:
+            engine = self._state.workbench.engine(model)
+            embedder = next((each for each in engine.scorers if isinstance(each, Embedder)), None)
+            if embedder is None:
+                raise SensitivityError(f"no scorer of {model} can embed images")
+            found = measure(
+                engine.model,
+                embedder,
+                self._design(model),
+                batch_size=engine.batch_size,
+                progress=lambda made: self._tell(f"  {model}: seed sensitivity, {made} of {IMAGES} images"),
+            )
+        except Exception as error:
+            return dataclasses.replace(use, reason=words.first_line(error))
+        return dataclasses.replace(use, sensitivity=found)
