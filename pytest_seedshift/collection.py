@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import cases, options
+from pytest_seedshift import cases, options, scores
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import CASE_FIXTURES, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.options import Settings
     from pytest_seedshift.scores import Constraint
 
-_SCORE_ARGUMENTS = ("top1", "top5", "clip")
-_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "exact", *_SCORE_ARGUMENTS)
+_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,12 @@ def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | No
     if mark is None:
         return Request(settings, catalogue)
     where = f"{where}: @pytest.mark.{MARKER}"
+    known = (*_ARGUMENTS, *scores.known())
     if mark.args:
-        raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(_ARGUMENTS)}")
+        raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(known)}")
     for name in mark.kwargs:
-        if name not in _ARGUMENTS:
-            raise pytest.UsageError(f"{where}: {unknown('argument', name, _ARGUMENTS)}")
+        if name not in known:
+            raise pytest.UsageError(f"{where}: {unknown('argument', name, known)}")
     given = mark.kwargs
     changes: dict[str, Any] = {}
     if "models" in given:
@@ -83,7 +83,7 @@ def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | No
 
 
 def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
-    asked = [name for name in _SCORE_ARGUMENTS if name in given]
+    asked = [name for name in scores.known() if name in given]
     if not asked:
         return {}
     from pytest_seedshift import thresholds

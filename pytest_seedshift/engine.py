@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
 
+_SLACK = 1e-3
+"""How far values of an image may lie outside of [0, 1], as rounding makes them."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -144,9 +147,11 @@ class Engine:
                 f"{case.model}, {case.describe()}: memory does not suffice for one image on this device: "
                 f"{str(error).strip().splitlines()[0]}. Try --seedshift-dtype=float16 or bfloat16, or another device"
             ) from error
+        _check_images(images, pairs, case)
         for step, rows in enumerate(finite):
             _check(rows, pairs, case, f"the model's state after step {step + 1}")
         _check_finite(images, pairs, case, "the image")
+        _check_range(images, case)
         return images.float().clamp(0, 1).mul(255).round().div(255)
 
 
@@ -223,6 +228,34 @@ def shift_function(case: Case) -> ShiftFunction | None:
         return torch.stack(rows)
 
     return shift
+
+
+def _check_images(images: Tensor, pairs: tuple[Pair, ...], case: Case) -> None:
+    """Hold what a model gives against what it has to give: it may be one of the user's own.
+
+    Raises:
+        CaseError: another type or shape.
+    """
+    shape = tuple(images.shape) if isinstance(images, torch.Tensor) else ()
+    if len(shape) != 4 or shape[:2] != (len(pairs), 3) or not images.is_floating_point():
+        what = f"{images.dtype} {shape}" if isinstance(images, torch.Tensor) else type(images).__name__
+        raise CaseError(
+            f"{case.model}, {case.describe()}: the model gave {what} for {len(pairs)} pairs: images are "
+            f"floating point, ({len(pairs)}, 3, height, width)"
+        )
+
+
+def _check_range(images: Tensor, case: Case) -> None:
+    """Make sure that finite images are in [0, 1].
+
+    Raises:
+        CaseError: they are not.
+    """
+    low, high = (float(end) for end in images.aminmax())
+    if low < -_SLACK or high > 1 + _SLACK:
+        raise CaseError(
+            f"{case.model}, {case.describe()}: the model's images go from {low:.3g} to {high:.3g}: give them in [0, 1]"
+        )
 
 
 def _check_finite(values: Tensor, pairs: tuple[Pair, ...], case: Case, what: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import collection, options, workers
+from pytest_seedshift import collection, extensions, options, scores, workers
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
@@ -71,6 +71,10 @@ class Hooks:
             config.pluginmanager.register(report, "seedshift-report")
             if github.wanted():
                 config.pluginmanager.register(github.Annotations(config), "seedshift-annotations")
+            if self._state.settings.write_thresholds is not None:
+                from pytest_seedshift.report.calibrate import Calibrate
+
+                config.pluginmanager.register(Calibrate(self._state, self._terminal), "seedshift-calibrate")
             if config.getoption("htmlpath", None):
                 from pytest_seedshift.report.html import HtmlReport
 
@@ -136,6 +140,8 @@ class Hooks:
         if made is not None:
             self._planned = True
             self._terminal.manifest = self._watcher.board.manifest() or {}
+            extensions.current().scores.update(scores.recorded(self._terminal.manifest))  # markers may ask for some
+            self._warn_of_noise()
             self._terminal.show(made)
 
     @pytest.hookimpl(tryfirst=True)
@@ -222,10 +228,16 @@ class Hooks:
         self._warn(self._state.check(item for item, _ in ours))
         asked = self._state.settings.plan
         self._terminal.manifest = manifest.make(self._state, self._grid)
+        self._warn_of_noise()
         made = plan.make(self._state, ours, measure="all" if asked else "first", notes=self._notes)
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)
         return True if asked else None
+
+    def _warn_of_noise(self) -> None:
+        from pytest_seedshift import noise
+
+        self._warn(noise.warnings(self._state.folder, self._terminal.manifest))
 
     def _warn(self, warnings: Iterable[str]) -> None:
         self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)

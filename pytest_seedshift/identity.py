@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import weights
+from pytest_seedshift import shifts, weights
 from pytest_seedshift.models import parts
 from pytest_seedshift.scorers import tags
 
@@ -80,11 +80,19 @@ def of_clip(source: str) -> str:
     return weights.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
 
 
+def of_own(kind: str, fingerprint: str, *settings: object) -> str:
+    """The fingerprint of a model or a scorer of the user's own, by the one that it gives itself."""
+    parts = [kind, MAKING, fingerprint, *map(str, settings), *_versions("torch")]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 def image_key(fingerprint: str, case: Case, pair: Pair) -> str:
     """The key of an image: its model's fingerprint, prompt and seed vector, and the shift of that vector."""
     parts = [fingerprint, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
     if pair.noise is not None:  # not None itself, so that all other samples keep their keys
         parts += [pair.noise.vector, pair.noise.later]
+    own = shifts.fingerprint(case.shift)  # a name does not tell what a shift of the user's own does
+    parts += [] if own is None else [own]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from pytest_seedshift.folder import VERDICTS_VERSION
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.scores import BUILT_IN
 
 Document: TypeAlias = dict[str, Any]
 
@@ -77,6 +77,7 @@ def join(runs: Sequence[Run]) -> Merged:
         raise MergeError("these are not parts of one run:\n" + "\n".join(f"  {line}" for line in lines))
     first = runs[0].document
     models = {name: model for run in runs for name, model in run.document["models"].items()}
+    own = {name: kind for run in runs for name, kind in run.document.get("scores", {}).items()}
     missing = tuple(entry for test, entry in grid.items() if test not in records)
     document = {
         "version": VERDICTS_VERSION,
@@ -84,6 +85,7 @@ def join(runs: Sequence[Run]) -> Merged:
         "models": {
             name: models[name] for name in dict.fromkeys(entry["model"] for entry in grid.values()) if name in models
         },
+        **({"scores": own} if own else {}),
         "grid": list(grid.values()),
         "cases": [records[test] for test in grid if test in records],
     }
@@ -93,6 +95,12 @@ def join(runs: Sequence[Run]) -> Merged:
 def _heads(runs: Sequence[Run]) -> Iterator[str]:
     if len({run.document["certainty"] for run in runs}) > 1:
         yield f"certainty: {_by_value(runs, 'certainty')}"
+    kinds: dict[str, tuple[str, object]] = {}
+    for run in runs:
+        for score, kind in run.document.get("scores", {}).items():
+            name, before = kinds.setdefault(score, (run.name, kind))
+            if before != kind:
+                yield f"the score {score}: {_plain(before)} in {name}, {_plain(kind)} in {run.name}"
     for library in runs[0].document["libraries"]:
         versions = {run.name: run.document["libraries"].get(library) for run in runs}
         if len(set(versions.values())) > 1:
@@ -106,13 +114,20 @@ def _models(runs: Sequence[Run]) -> Iterator[str]:
         "fingerprint": "weights or settings (by fingerprint)",
         "classifier": "classifier (by fingerprint)",
         "clip": "CLIP model (by fingerprint)",
+        "own": "own scorers (by fingerprint)",
     }
     for model in dict.fromkeys(model for run in runs for model in run.document["models"]):
         for key, title in what.items():
-            values = {run.name: run.document["models"][model][key] for run in runs if model in run.document["models"]}
+            models = {run.name: run.document["models"].get(model) for run in runs}
+            values = {name: _plain(told.get(key)) for name, told in models.items() if told is not None}
             if len(set(values.values())) > 1:
                 yield f"{model}: {title}: {_told(values)}"
                 break  # a fingerprint is of device and dtype too
+
+
+def _plain(value: object) -> object:
+    """A value that can stand in a set."""
+    return ", ".join(f"{name} {each}" for name, each in sorted(value.items())) if isinstance(value, dict) else value
 
 
 def _grids(runs: Sequence[Run]) -> Iterator[str]:
@@ -209,6 +224,7 @@ class _Model(_Form):
     fingerprint: str | None
     classifier: str | None
     clip: str | None
+    own: dict[str, str] | None = None
 
 
 class _Case(_Form):
@@ -224,6 +240,12 @@ class _Entry(_Case):
     exact: bool
     images: int
     design: str
+
+
+class _Kind(_Form):
+    title: str
+    top: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    binary: bool
 
 
 class _Score(_Form):
@@ -261,8 +283,8 @@ class _Record(_Case):
 
     @model_validator(mode="after")
     def _is_whole(self) -> _Record:
-        if self.verdict != "error" and self.scores.keys() != SCORES.keys():
-            raise ValueError(f"a verdict without the scores {', '.join(SCORES)}")
+        if self.verdict != "error" and not self.scores.keys() >= BUILT_IN.keys():
+            raise ValueError(f"a verdict without the scores {', '.join(BUILT_IN)}")
         return self
 
 
@@ -274,6 +296,14 @@ class _Document(_Form):
     grid: list[_Entry]
     cases: list[_Record]
     shard: _Shard | None = None
+    scores: dict[str, _Kind] = {}
+
+    @model_validator(mode="after")
+    def _knows_its_scores(self) -> _Document:
+        told = {score for case in self.cases for score in case.scores} - self.scores.keys() - BUILT_IN.keys()
+        if told:
+            raise ValueError(f"it does not say what the score {min(told)} is")
+        return self
 
 
 def check(document: Mapping[str, Any]) -> None:

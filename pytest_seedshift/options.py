@@ -7,13 +7,14 @@ above all three. This module is imported by every pytest run, so it imports noth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pytest
 
+from pytest_seedshift import hookspecs
 from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Option:
     """One option: `--seedshift-<name>` on the command line, `seedshift_<name>` in the ini file."""
 
     name: str
-    kind: Literal["list", "text", "int", "flag"]
+    kind: Literal["list", "text", "int", "flag", "maybe"]
     default: str
     help: str
     metavar: str | None = None
@@ -143,6 +144,21 @@ OPTIONS = (
         "WHEN",
     ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
+    Option(
+        "write-thresholds",
+        "maybe",
+        "off; without a path the thresholds file in use, else thresholds.toml in the root folder",
+        "write bounds by what this run measures into a thresholds file, after showing the change",
+        "PATH",
+    ),
+    Option(
+        "write-margin",
+        "text",
+        "0.02",
+        "how far below the lower end of its interval a written bound lies, as a part of the score's range",
+        "PART",
+    ),
+    Option("write-in-ci", "flag", "off", "let --seedshift-write-thresholds write where CI is set, too"),
 )
 
 
@@ -170,6 +186,9 @@ class Settings:
     null: bool
     sensitivity: Literal["auto", "always", "never"]
     plan: bool
+    write_thresholds: Path | None
+    write_margin: float
+    write_in_ci: bool
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -186,6 +205,9 @@ def add_options(parser: pytest.Parser) -> None:
         elif option.kind == "int":
             group.addoption(option.flag, type=int, default=None, metavar=option.metavar, help=text)
             parser.addini(option.key, text, type="int", default=None)
+        elif option.kind == "maybe":
+            group.addoption(option.flag, nargs="?", const="", default=None, metavar=option.metavar, help=text)
+            parser.addini(option.key, text, type="string", default=None)
         else:
             group.addoption(option.flag, default=None, metavar=option.metavar, help=text)
             parser.addini(option.key, text, type="string", default=None)
@@ -207,6 +229,7 @@ def resolve(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: a value that cannot be used; the message names the option, the value and what is valid.
     """
+    hookspecs.activate(config)
     values: dict[str, object] = {}
     for option in OPTIONS:
         given = config.getoption(option.flag, default=None)
@@ -257,6 +280,9 @@ def resolve(config: pytest.Config) -> Settings:
         null=bool(values["null"]),
         sensitivity=_choice(text("sensitivity") or "auto", "sensitivity", SENSITIVITY),
         plan=bool(values["plan"]),
+        write_thresholds=None if values["write-thresholds"] is None else _written(path, config),
+        write_margin=_part(text("write-margin") or "0.02", "write-margin"),
+        write_in_ci=bool(values["write-in-ci"]),
     )
 
 
@@ -267,6 +293,20 @@ def _choice(given: str, name: str, choices: tuple[_Choice, ...]) -> _Choice:
     from pytest_seedshift.suggest import unknown
 
     raise pytest.UsageError(f"--seedshift-{name}={given}: {unknown('choice', given, choices)}")
+
+
+def _written(path: Callable[[str], Path | None], config: pytest.Config) -> Path:
+    return path("write-thresholds") or path("thresholds") or config.rootpath / "thresholds.toml"
+
+
+def _part(given: str, name: str) -> float:
+    try:
+        part = float(given)
+    except ValueError:
+        part = math.nan
+    if not 0 <= part < 1:
+        raise pytest.UsageError(f"--seedshift-{name}={given}: give a number from 0 to below 1, such as 0.02")
+    return part
 
 
 def _shard(given: str | None) -> Shard | None:

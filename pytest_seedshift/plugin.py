@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import options
+from pytest_seedshift import hookspecs, options
 from pytest_seedshift.names import CASE_FIXTURES, MARKER, MARKER_HELP, MODEL_FIXTURES, NULL_RESULT
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ _HOOKS = pytest.StashKey["Hooks"]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """https://docs.pytest.org/en/stable/reference/reference.html#std-hook-pytest_addoption."""
     options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """The hooks by which a project gives models, shifts and scorers of its own."""
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(wrapper=True)  # before pytest-xdist has read its options

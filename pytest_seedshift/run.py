@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import costs, facts, pairs, seeduse, store
 from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.folder import RunFolder, VerdictsError
 from pytest_seedshift.scores import SCORES, Estimate, Finding
 from pytest_seedshift.store import Contents, StoreError
 
@@ -210,6 +210,14 @@ def load(path: Path) -> Run:
     return Run(path, cases, known, tuple(notes), nulls, uses)
 
 
+def head(path: Path) -> dict[str, Any]:
+    """What verdicts.json says besides its cases; nothing where it cannot be read, of which `load` tells."""
+    try:
+        return {key: value for key, value in RunFolder(path).read_document().items() if key != "cases"}
+    except VerdictsError:
+        return {}
+
+
 # verdicts.json ---------------------------------------------------------------------------------------------------
 
 
@@ -269,7 +277,11 @@ def _with_head(known: tuple[facts.Facts, ...], document: Mapping[str, Any]) -> t
         facts.Model(
             name=str(name),
             fingerprint=str(each.get("fingerprint") or ""),
-            scorers=tuple(str(each[scorer]) for scorer in ("classifier", "clip") if each.get(scorer)),
+            scorers=tuple(
+                str(fingerprint)
+                for fingerprint in (each.get("classifier"), each.get("clip"), *dict(each.get("own") or {}).values())
+                if fingerprint
+            ),
         )
         for name, each in (head.items() if isinstance(head, dict) else ())
         if name not in named and isinstance(each, dict)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
+
+from pytest_seedshift import extensions
 
 NULL = "null"
 """The kind of a `Finding` of a null control; see `nullcontrol`."""
@@ -29,7 +33,7 @@ class ScoreKind:
         return f"{value:.2f}" if self.top <= 1 else f"{value:.1f}"
 
 
-SCORES: Mapping[str, ScoreKind] = MappingProxyType(
+BUILT_IN: Mapping[str, ScoreKind] = MappingProxyType(
     {
         "top1": ScoreKind("top-1", 1.0, binary=True),
         "top5": ScoreKind("top-5", 1.0, binary=True),
@@ -38,7 +42,73 @@ SCORES: Mapping[str, ScoreKind] = MappingProxyType(
         "clip": ScoreKind("CLIP", 50.0, binary=False),
     }
 )
-"""The scores by their name in thresholds.toml and verdicts.json."""
+"""The scores that every model has, by their name in thresholds.toml and verdicts.json."""
+
+
+class _Scores(Mapping[str, ScoreKind]):
+    """The built-in scores, then those of the user's own that are asked for, as the session knows them now."""
+
+    def __getitem__(self, name: str) -> ScoreKind:
+        return BUILT_IN[name] if name in BUILT_IN else extensions.current().scores[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from BUILT_IN
+        yield from sorted(extensions.current().scores)
+
+    def __len__(self) -> int:
+        return len(BUILT_IN) + len(extensions.current().scores)
+
+
+SCORES: Mapping[str, ScoreKind] = _Scores()
+"""All scores by their name."""
+
+
+def own() -> dict[str, ScoreKind]:
+    """The scores of the user's own that are asked for."""
+    return {name: kind for name, kind in SCORES.items() if name not in BUILT_IN}
+
+
+def known() -> tuple[str, ...]:
+    """The names of all scores that could be asked for."""
+    return tuple(dict.fromkeys((*SCORES, *extensions.current().scorers.names)))
+
+
+def ask(name: str) -> bool:
+    """Ask for a score of the user's own, if it is one; from now on it is among `SCORES`.
+
+    Raises:
+        ExtensionError: its scorer cannot be imported, or does not declare its range.
+    """
+    found = extensions.current().scorers.find(name)
+    if found is None or name in SCORES:
+        return name in SCORES
+    kind = getattr(found.factory(), "kind", None)
+    if (
+        not isinstance(kind, ScoreKind)
+        or not kind.title
+        or not 0 < kind.top < math.inf
+        or (kind.binary and kind.top != 1)
+    ):
+        raise extensions.ExtensionError(
+            f"{found}: its factory declares no range: give it an attribute such as kind = ScoreKind('{name}', 1.0, "
+            "binary=False), of pytest_seedshift.scores: a title, the largest value (the smallest is 0; 1 where it is "
+            f"binary), and whether each value is 0 or 1. It is {kind!r}"
+        )
+    extensions.current().scores[name] = kind
+    return True
+
+
+def recorded(document: Mapping[str, Any]) -> dict[str, ScoreKind]:
+    """The scores of the user's own that verdicts.json tells of; what is no such thing is left out."""
+    entries, found = document.get("scores"), {}
+    for name, each in entries.items() if isinstance(entries, dict) else ():
+        try:
+            kind = ScoreKind(str(each["title"]), float(each["top"]), bool(each["binary"]))
+        except (KeyError, TypeError, ValueError):
+            continue
+        if name not in BUILT_IN and 0 < kind.top < math.inf:
+            found[str(name)] = kind
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class Sensing:
         ]
         if not missing:
             return None
-        return f"{IMAGES} more images for the seed sensitivity of {', '.join(missing)}"
+        of = f"of {missing[0]}" if len(missing) == 1 else f"of each of {', '.join(missing)}"
+        return f"{IMAGES} more images for the seed sensitivity {of}"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -73,7 +74,11 @@ class Sensing:
 
     def _use(self, model: str) -> SeedUse:
         samples = self._state.workbench.samples(model)
-        return SeedUse(model, samples.model, samples.scorers[-1], fingerprint(self._design(model)))
+        try:
+            rows = self._design(model)
+        except SensitivityError:  # is said when it is to be measured
+            rows = ()
+        return SeedUse(model, samples.model, samples.scorers[-1], fingerprint(rows))
 
     def _design(self, model: str) -> tuple[tuple[Pair, ...], ...]:
         return design(class_list(self._state.catalogue.find(model).classes))

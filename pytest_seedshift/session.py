@@ -118,6 +118,7 @@ class State:
             from pytest_seedshift import devices
             from pytest_seedshift.workbench import Workbench
 
+            _ = self.thresholds  # which scores of the user's own are asked for
             try:
                 device, _ = devices.resolve(self.settings.device, self.settings.dtype)
             except ValueError as error:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import extensions
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ def parse(text: str) -> Spec:
         ValueError: an unknown shift or variant, or a parameter that is missing, not wanted or no number.
     """
     name, colon, rest = text.partition(":")
+    if name not in _VARIANTS and extensions.current().shifts.find(name) is not None:
+        if colon:
+            raise ValueError(f"shift {text!r}: {name!r} is a shift of your own and has no variants")
+        return Spec(name)
+    if name not in _VARIANTS:
+        raise ValueError(unknown("shift", name, (*names(), *extensions.current().shifts.names)))
     known = variants(name)
     if not colon:
         return Spec(name)
@@ -142,9 +149,47 @@ def apply(
         )
     if magnitude == 0:
         return z
-    formula = _VARIANTS[shift.name][shift.variant or ""]
     batch = z if z.ndim == 4 else z.unsqueeze(0)
+    if shift.name not in _VARIANTS:
+        return _apply_own(shift.name, batch, magnitude, generator).reshape(z.shape)
+    formula = _VARIANTS[shift.name][shift.variant or ""]
     return formula(batch, magnitude, shift.parameter, generator).reshape(z.shape)
+
+
+# Shifts of the user's own ----------------------------------------------------------------------------------------
+
+
+def fingerprint(shift: str) -> str | None:
+    """What has to be in the key of a sample besides a shift's name; None of the shifts above.
+
+    Raises:
+        ValueError: a shift of the user's own that cannot be made.
+    """
+    mine = shift not in _VARIANTS and extensions.current().shifts.find(shift) is not None
+    return str(_own(shift).fingerprint) if mine else None
+
+
+def _own(name: str) -> Any:
+    known = extensions.current()
+    if name not in known.made:
+        found = known.shifts.find(name)
+        if found is None:
+            raise ValueError(unknown("shift", name, (*names(), *known.shifts.names)))
+        known.made[name] = found.make(needs=("__call__", "fingerprint"), what="shift")
+    return known.made[name]
+
+
+def _apply_own(name: str, z: Tensor, magnitude: float, generator: torch.Generator | None) -> Tensor:
+    """Apply a shift of the user's own to (batch, channels, height, width), and hold what it gives against that."""
+    shift, owner = _own(name), extensions.current().shifts.find(name)
+    try:
+        shifted = shift(z.clone(), magnitude, generator)
+    except Exception as error:  # of the user's own code
+        raise ValueError(f"{owner} raised {type(error).__name__}: {error}") from error
+    wanted, got = (tuple(z.shape), z.dtype), (tuple(getattr(shifted, "shape", ())), getattr(shifted, "dtype", None))
+    if got != wanted:
+        raise ValueError(f"{owner} gave {type(shifted).__name__} {got} for {wanted}: it has to keep shape and dtype")
+    return shifted  # type: ignore[no-any-return]
 
 
 # Every formula below takes z as (batch, channels, height, width), a magnitude other than 0, the variant's parameter

@@ -33,8 +33,9 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_seedshift import documents, shifts
+from pytest_seedshift import documents, scores, shifts
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.extensions import ExtensionError
 from pytest_seedshift.models import derive
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
 from pytest_seedshift.suggest import unknown
@@ -223,8 +224,11 @@ def constraint(score: str, value: object, where: str) -> Constraint:
     Raises:
         ThresholdsError: an unknown score or bound, or a bound outside its range.
     """
-    if score not in SCORES:
-        raise ThresholdsError(f"{where} {unknown('score', score, SCORES)}")
+    try:
+        if not scores.ask(score):
+            raise ThresholdsError(f"{where} {unknown('score', score, scores.known())}")
+    except ExtensionError as error:
+        raise ThresholdsError(f"{where} {error}") from None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = {"min": value}
     if not isinstance(value, dict):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_seedshift import devices, engine, identity, pacing, weights
+from pytest_seedshift import devices, engine, identity, pacing, scores, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Batch, Engine, Maker
@@ -26,7 +26,7 @@ from pytest_seedshift.weights import WeightsNotFoundError
 if TYPE_CHECKING:
     from pytest_seedshift.engine import Scores
     from pytest_seedshift.folder import RunFolder
-    from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.models.base import Entry, TextToImage
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
@@ -79,6 +79,7 @@ class Workbench:
         self._engine: Engine | None = None
         self._elsewhere = maker
         self._scorers: dict[str, Scorer] = {}
+        self._own: dict[str, Scorer] = {}
         self._checked: set[str] = set()
         self._measured: dict[Case, Work] = {}
         self._told: Counter[Case] = Counter()
@@ -124,7 +125,7 @@ class Workbench:
         """
         entry = self.catalogue.find(model)
         try:
-            parts = weights.locate_pipeline(entry.pipeline, entry.revision).parts
+            parts = {} if entry.own else weights.locate_pipeline(entry.pipeline, entry.revision).parts
             of_labels = self.catalogue.check_labels(entry)
             same_as = self.catalogue.same_as(model)
         except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
@@ -147,8 +148,13 @@ class Workbench:
         if model not in self._samples:
             entry = self.catalogue.find(model)
             try:
-                scorers = identity.of_classifier(entry.classifier), identity.of_clip(entry.clip)
-                of_model = identity.of_model(entry, self.device, self.dtype(model))
+                mine = [self._own_scorer(score).fingerprint for score in scores.own()]
+                scorers = identity.of_classifier(entry.classifier), identity.of_clip(entry.clip), *mine
+                if entry.own is None:
+                    of_model = identity.of_model(entry, self.device, self.dtype(model))
+                else:  # only the model itself can say
+                    where = self.device.partition(":")[0], self.dtype(model)
+                    of_model = identity.of_own("model", self.model(model).fingerprint, model, *where)
                 self._samples[model] = Samples(self.store, self.folder, of_model, scorers)
             except (OSError, ValueError, WeightsNotFoundError, StoreError) as error:
                 raise CaseError(f"{model} cannot be judged: {error}") from error
@@ -160,13 +166,11 @@ class Workbench:
         Raises:
             CaseError: it cannot be loaded.
         """
-        from pytest_seedshift.models import load  # all of diffusers, which a run whose samples exist does not need
-
         if self._model is None or self._model.name != name:
             self._model = self._engine = None
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
             try:
-                self._model = load.load(self.catalogue.find(name), self.device, self.dtype(name))
+                self._model = _load(self.catalogue.find(name), self.device, self.dtype(name))
             except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
                 raise CaseError(f"{name} cannot be loaded: {error}") from error
             if self._on_load is not None:
@@ -189,7 +193,8 @@ class Workbench:
                     self._scorers[source] = load(source, self.device)
                 except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
                     raise CaseError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
-        found = self._scorers[entry.classifier], self._scorers[entry.clip]
+        mine = [self._own_scorer(score) for score in scores.own()]
+        found = self._scorers[entry.classifier], self._scorers[entry.clip], *mine
         if name not in self._checked:
             try:
                 for scorer in found:
@@ -198,6 +203,21 @@ class Workbench:
                 raise CaseError(f"{name} cannot be judged: {error}") from error
             self._checked.add(name)
         return found
+
+    def _own_scorer(self, score: str) -> Scorer:
+        """The scorer of a score of the user's own.
+
+        Raises:
+            CaseError: it cannot be made.
+        """
+        from pytest_seedshift.scorers.own import OwnScorer
+
+        if score not in self._own:
+            try:
+                self._own[score] = OwnScorer.load(score, self.device)
+            except ValueError as error:
+                raise CaseError(str(error)) from error
+        return self._own[score]
 
     def engine(self, name: str) -> Engine:
         """The model with its scorers in this process, at a batch size that suits it.
@@ -363,20 +383,30 @@ class Workbench:
         samples = self.samples(case.model)
         pictures = {
             pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
-            for pair, image, scores in zip(batch.pairs, batch.images, batch.scores, strict=True)
-            if pair in shown or self._tells(case, scores)
+            for pair, image, values in zip(batch.pairs, batch.images, batch.scores, strict=True)
+            if pair in shown or self._tells(case, values)
         }
         return samples.write(case, batch.pairs, batch.scores, pictures)
 
-    def _tells(self, case: Case, scores: Scores) -> bool:
+    def _tells(self, case: Case, found: Scores) -> bool:
         """Whether a picture is worth keeping for the report, which no verdict needs: see `_TELLING`."""
-        wrong = any(values.get("top1") == 0 for values in scores)
+        wrong = any(values.get("top1") == 0 for values in found)
         if self._keep != "report" or not (case.is_control or wrong):
             return False
         if self._told[case] >= _TELLING * (2 if case.is_control else 1):
             return False
         self._told[case] += 1
         return True
+
+
+def _load(entry: Entry, device: str, dtype: str) -> TextToImage:
+    if entry.own is not None:
+        from pytest_seedshift.models import own
+
+        return own.load(entry.own, device, dtype)
+    from pytest_seedshift.models import load  # all of diffusers, which a run whose samples exist does not need
+
+    return load.load(entry, device, dtype)
 
 
 @dataclass(slots=True)

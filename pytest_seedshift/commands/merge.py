@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.commands import CommandError
 from pytest_seedshift.commands.report import add_summary, summarise
+from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.scores import recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.merging import Merged
@@ -60,9 +62,10 @@ def run(options: argparse.Namespace) -> int:
             made = _write(into, merged)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    _tell(into, merged, len(runs), notes)
-    summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
-    _annotate(merged)
+    with scores_known(recorded(merged.document)):
+        _tell(into, merged, len(runs), notes)
+        summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
+        _annotate(merged)
     passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
     return 0 if passed and not merged.missing else 1
 

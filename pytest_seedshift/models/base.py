@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from pytest_seedshift.extensions import Extension
     from pytest_seedshift.models.observation import Observation
     from pytest_seedshift.pairs import Pair
 
@@ -75,6 +76,7 @@ class Entry:
         memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
         licence: a note for the user.
         advice: how its weights are to be had, for the error where they are nowhere.
+        own: the factory of a model of the user's own, which takes the place of a pipeline.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Entry:
     memory: float | None = None
     licence: str = ""
     advice: str = ""
+    own: Extension | None = None
 
     def dtype_on(self, device: str) -> str | None:
         """The number type for a device, such as `cuda:0`; None where the entry names none for its kind."""

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, labels, scorers, weights
+from pytest_seedshift import documents, extensions, labels, scorers, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.models import derive, parts
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
@@ -86,8 +86,9 @@ class Catalogue:
             WeightsNotFoundError: they are nowhere; the message says what was tried.
             ValueError: what is there must not or cannot be loaded.
         """
-        weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice)
-        parts.check(entry)
+        if entry.own is None:
+            weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice)
+            parts.check(entry)
         weights.probe(entry.classifier, "config.json")
         weights.probe(tags.repository(entry.clip), "open_clip_config.json")
 
@@ -98,7 +99,8 @@ class Catalogue:
             WeightsNotFoundError: they cannot be had.
             ValueError: what is there must not or cannot be loaded.
         """
-        weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+        if entry.own is None:
+            weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
         weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
         weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
 
@@ -170,6 +172,8 @@ def load(root: Path, thresholds: Path | None = None) -> Catalogue:
         ValueError: a file cannot be read, or an entry is not valid.
     """
     found = dict(shipped().entries)
+    own = extensions.current().models
+    found |= {name: Entry(name, (), own=own.find(name)) for name in own.names}
     for tables, path, prefix in _tables(root, thresholds):
         from pytest_seedshift.models import entries  # pydantic, which collecting shall not load without need
 
@@ -177,6 +181,8 @@ def load(root: Path, thresholds: Path | None = None) -> Catalogue:
             where = f"{path}: [{prefix}.{name}]"
             place = _is_place(name)
             checked = entries.check(name, table, where, new=name not in found, place=place)
+            if (mine := own.find(name)) is not None:
+                entries.check_own(checked, where, str(mine))
             if place:
                 checked = {**checked, "pipeline": name}
             try:

@@ -78,6 +78,9 @@ class _Entry(_Strict):
     advice: _Text | None = None
 
 
+# What an entry can say of a model of the user's own.
+_OF_OWN = ("classes", "scorers", "dtype", "memory", "licence")
+
 _VALID = {
     "pipeline": "a folder, a .safetensors file, a hub id 'owner/name', or a list of these, tried in order",
     "revision": "a branch, a tag or a commit of the hub repository, as text",
@@ -137,6 +140,20 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
         if key in _OWN_KEY:
             raise EntryError(f"{where}: call: {key!r} has a key of its own: {_OWN_KEY[key]} = {table['call'][key]!r}")
     return table
+
+
+def check_own(table: Mapping[str, Any], where: str, owner: str) -> None:
+    """Check the entry of a model that a factory makes: what decides about its images is the factory's.
+
+    Raises:
+        EntryError: a key that only a pipeline has.
+    """
+    for key in table:
+        if key not in _OF_OWN:
+            raise EntryError(
+                f"{where}: {key}: {owner} is made by its factory, which decides about that. An entry can say "
+                f"{', '.join(_OF_OWN)} of it; for another model take another name"
+            )
 
 
 def _explain(error: pydantic.ValidationError, table: Mapping[str, Any]) -> str:

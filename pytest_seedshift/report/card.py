@@ -67,7 +67,9 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
     """One result for each case and score."""
     from huggingface_hub import EvalResult
 
-    classes = next((each.class_list for facts in run.facts for each in facts.models if each.class_list), "its")
+    known = [each for facts in run.facts for each in facts.models if each.name == cases[0].case.model]
+    classes = next((each.class_list for each in known if each.class_list), "its class list")
+    classifier, clip = next((each.scorer_names for each in known if len(each.scorer_names) == 2), (None, None))
     for case in cases:
         if case.verdict in ("error", UNFINISHED):
             continue
@@ -90,6 +92,7 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
                     **{name: round(value, 4) for name, value in told.items() if value is not None},
                     "design": case.design,
                     "verdict": case.verdict,
+                    **({"scorer": scorer} if (scorer := clip if score == "clip" else classifier) else {}),
                 },
             )
 

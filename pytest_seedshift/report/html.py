@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.report.terminal import TerminalReport
     from pytest_seedshift.session import State
 
-_COLUMNS = ("model", "shift", "magnitude", *SCORES, "images")
 _PLACE = 2
 """Behind pytest-html's columns for result and test."""
 
@@ -36,6 +36,7 @@ class HtmlReport:
         self._records = terminal.records
         self._page: Any = None
         self._has_columns = False
+        self._columns: tuple[str, ...] = ()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:
@@ -53,9 +54,12 @@ class HtmlReport:
     def add_columns(self) -> None:
         """Add the columns of a session that has cases, once."""
         if self._page is not None and not self._has_columns:
+            with suppress(pytest.UsageError):  # which will be said
+                _ = self._state.thresholds  # they ask for scores of the user's own
+            self._columns = ("model", "shift", "magnitude", *SCORES, "images")
             header = list(self._page.table_header)
             header[_PLACE:_PLACE] = [
-                f'<th class="sortable" data-column-type="{name}">{escape(_title(name))}</th>' for name in _COLUMNS
+                f'<th class="sortable" data-column-type="{name}">{escape(_title(name))}</th>' for name in self._columns
             ]
             self._page.table_header = header
             self._has_columns = True
@@ -65,9 +69,9 @@ class HtmlReport:
         """Fill the columns; other tests leave theirs empty."""
         if self._has_columns and cells:
             record = getattr(report, "seedshift", None)
-            values = [_value(record, name) if record else "" for name in _COLUMNS]
+            values = [_value(record, name) if record else "" for name in self._columns]
             cells[_PLACE:_PLACE] = [
-                f'<td class="col-{name}">{value}</td>' for name, value in zip(_COLUMNS, values, strict=True)
+                f'<td class="col-{name}">{value}</td>' for name, value in zip(self._columns, values, strict=True)
             ]
 
     @pytest.hookimpl(tryfirst=True)

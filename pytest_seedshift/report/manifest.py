@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift import scores
 from pytest_seedshift.cases import CaseError
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
         "models": {model: _model(state, model) for model in grid.models},  # a shard needs no weights of others
         "grid": entries,
     }
+    if mine := scores.own():  # whoever reads the run may not have their scorers
+        made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
     shard, split = state.settings.shard, grid.split
     if shard is not None and split is not None:
         made["shard"] = {"number": shard.number, "of": shard.of, "by": split.by, "split": split.fingerprint}
@@ -59,8 +63,9 @@ def _model(state: State, model: str) -> dict[str, Any]:
         samples = bench.samples(model)
     except CaseError:
         return {**made, "fingerprint": None, "classifier": None, "clip": None}
-    classifier, clip = samples.scorers
-    return {**made, "fingerprint": samples.model, "classifier": classifier, "clip": clip}
+    classifier, clip, *others = samples.scorers
+    made |= {"fingerprint": samples.model, "classifier": classifier, "clip": clip}
+    return made | {"own": dict(zip(scores.own(), others, strict=True))} if others else made
 
 
 def _entry(state: State, item: pytest.Item, case: Case) -> dict[str, Any]:

@@ -28,14 +28,15 @@ def scores_by_magnitude(records: Sequence[Record]) -> str:
     from matplotlib.figure import Figure
 
     models = recorded.models(records)
+    scores = [score for score in SCORES if any(score in record["scores"] for record in records)]
     # Fixed ids and no date: the same run draws the same bytes.
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": "seedshift", "font.size": 9}):
         figure = Figure(figsize=(11, 3.1 * len(models) + 0.5), layout="constrained")
-        panels = figure.subplots(len(models), len(SCORES), squeeze=False)
+        panels = figure.subplots(len(models), len(scores), squeeze=False)
         for row, model in zip(panels, models, strict=True):
             ours = [record for record in records if record["model"] == model and record["scores"]]
-            for axes, score in zip(row, SCORES, strict=True):
-                _draw(axes, ours, score)
+            for axes, score in zip(row, scores, strict=True):
+                _draw(axes, [record for record in ours if score in record["scores"]], score)
                 axes.set_title(f"{model}: {SCORES[score].title}", fontsize=10)
         entries = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
         if _THRESHOLD in entries:

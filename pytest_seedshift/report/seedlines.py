@@ -44,10 +44,14 @@ def short(found: Sensitivity) -> str:
 def warning(model: str, found: Sensitivity) -> str:
     """That a model does not look at its seed vector, and what its robustness is worth."""
     most = max(found.vector(kind).high for kind in KINDS)
+    changed = (
+        f"its images by at most {number(most)} of what another label does (less than {IGNORED:g} counts as nothing)"
+        if most
+        else "nothing in its images"
+    )
     return (
-        f"{model} ignores its seed vector: another one changes its images by at most {number(most)} of what another "
-        f"label does (less than {IGNORED:g} counts as nothing). Where it holds under a shift, it is robust because it "
-        "does not look"
+        f"{model} ignores its seed vector: another one changes {changed}. Where it holds under a shift, it is robust "
+        "because it does not look"
     )
 
 

@@ -155,4 +155,5 @@ def _facts(facts: Facts) -> Iterator[str]:
     for model in facts.models:
         hardware = f" on {text(model.hardware)}" if model.hardware else ""
         classes = f", labels of {text(model.class_list)}" if model.class_list else ""
-        yield f"- {text(model.name)}{hardware}{classes}, fingerprint {code(model.fingerprint or 'not known')}"
+        scorers = f", scored by {' and '.join(map(code, model.scorer_names))}" if model.scorer_names else ""
+        yield f"- {text(model.name)}{hardware}{classes}{scorers}, fingerprint {code(model.fingerprint or 'not known')}"

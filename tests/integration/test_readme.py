@@ -79,6 +79,7 @@ def test_the_example_of_a_trajectory_passes_where_the_sampler_keeps_its_seed_and
         ("naive.py", ["--short"], "naive / early *"),
         ("resume.py", ["--short"], "warm / cold *"),
         ("verdicts.py", ["--short"], "exact / early *"),
+        ("sensitivity.py", ["--short"], "toy-latent * later noise * pixel * 0.0000 * 1.000"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )

@@ -34,7 +34,8 @@ def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, r
     pytester.path.joinpath("thresholds.toml").write_text(
         f"{EASY}top5 = {{ max_drop = 0.9 }}\n[shift.std]\nclip = 50.0\n"
     )
-    arguments = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3,-0.3")
+    asked = ("--seedshift-shift=mean,std", "--seedshift-magnitude=0.3,-0.3", "--seedshift-sensitivity=always")
+    arguments = (*SMALL, *asked)
     reports = ("--html=report.html", "--self-contained-html", "--junitxml=junit.xml", "--seedshift-trajectories=1")
     result = pytester.runpytest_subprocess(*arguments, "-n2", *reports)
     result.assert_outcomes(passed=3, failed=2)
@@ -69,7 +70,8 @@ def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, r
     page = (pytester.path / "report.html").read_text()
     assert "toy-latent fails 2 of 5 cases" in page
     assert 'data-column-type="clip"' in page
-    result.stdout.fnmatch_lines(["2 model loads by 2 workers"])
+    result.stdout.fnmatch_lines(["seed use of toy-latent: another seed vector *", "2 model loads by 2 workers"])
+    assert len(list((pytester.path / ".seedshift/sensitivity").iterdir())) == 1
 
     run(*arguments, "--seedshift-dir=alone").assert_outcomes(passed=3, failed=2)
     alone = pytester.path / "alone"

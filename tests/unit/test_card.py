@@ -57,7 +57,10 @@ def test_the_hub_s_library_reads_every_case_and_score_with_its_interval(run):
     told = broken.metric_args
     assert told["low"] < broken.metric_value < told["high"]
     assert (told["magnitude"], told["images"], told["design"], told["verdict"]) == (0.3, 16, 16, "fail")
+    assert told["scorer"] == "a/vit"
+    assert broken.dataset_name == "Shifted seed vectors (shift mean), labels of toy16"
     assert found["none", "CLIP score"].metric_value > 30
+    assert found["none", "CLIP score"].metric_args["scorer"] == "a/clip"
     page = shown(read.text)
     assert "toy-latent fails 1 of 4: breaks under mean at +0.30." in page.text
     assert page.text.count("❌ 0.") == 1

@@ -18,12 +18,14 @@ from typing import TypeAlias
 from markupsafe import Markup
 
 from pytest_seedshift import run as runs
+from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import slug
 from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, seeduse, trajectories, verdicts
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
+from pytest_seedshift.scores import recorded
 
 __all__ = ["FILE_NAME", "SECTIONS", "Builder", "RunError", "make", "write"]
 
@@ -60,7 +62,8 @@ def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> P
         OSError: the file cannot be written.
     """
     path = folder / FILE_NAME if out is None else out
-    page = make(runs.load(folder) if run is None else run)
+    with scores_known(recorded(runs.head(folder))):
+        page = make(runs.load(folder) if run is None else run)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:

@@ -1,0 +1,67 @@
+"""`python -m pytest_seedshift thresholds RUN`: bounds by what a run has measured, also of merged runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pytest_seedshift.commands import CommandError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("run", metavar="RUN", type=Path, help="the run folder, such as .seedshift")
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        type=Path,
+        default=Path("thresholds.toml"),
+        help="the thresholds file to write, or to write into (default: thresholds.toml)",
+    )
+    parser.add_argument(
+        "--margin",
+        metavar="PART",
+        type=float,
+        default=0.02,
+        help="how far below the lower end of its interval a bound lies, as a part of the score's range (default: 0.02)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the change, and write nothing")
+    parser.add_argument("--in-ci", action="store_true", help="write where CI is set, too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show what changes, then write it.
+
+    Raises:
+        CommandError: the run cannot be read or has measured nothing, or the file must not, or cannot, be written.
+    """
+    from pytest_seedshift import calibration, thresholds_file
+    from pytest_seedshift.extensions import scores_known
+    from pytest_seedshift.folder import RunFolder, VerdictsError
+    from pytest_seedshift.scores import recorded
+
+    if not 0 <= options.margin < 1:
+        raise CommandError(f"--margin {options.margin}: give a number from 0 to below 1, such as 0.02")
+    try:
+        document = RunFolder(options.run).read_document()
+        records = document["cases"]
+        if not options.dry_run:
+            thresholds_file.check_not_ci(options.in_ci, "--in-ci")
+            thresholds_file.check_target(options.out)
+        text = thresholds_file.read(options.out, None)
+        with scores_known(recorded(document)):
+            proposal = calibration.propose(text, str(options.out), records, options.margin)
+        changes = thresholds_file.difference(options.out, proposal.text)
+        print("\n".join([*changes, *proposal.summary]))
+        if changes and not options.dry_run:
+            thresholds_file.write(options.out, proposal.text)
+            print(f"written: {options.out}")
+    except VerdictsError as error:
+        raise CommandError(f"{options.run}: {error}") from None
+    except calibration.CalibrationError as error:
+        raise CommandError(str(error)) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CommandError(f"{options.run}: its verdicts.json is damaged ({type(error).__name__}: {error})") from None
+    if not changes:
+        print(f"{options.out} says so already")
+    return 0

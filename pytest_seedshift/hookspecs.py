@@ -1,0 +1,92 @@
+"""The hooks by which a conftest gives models, shifts and scorers of its own. Read by every pytest run.
+
+All three give a mapping of names to factories, and are called once, when the first name is needed. A factory should
+import what is heavy when it is called, not before. Packages give the same by entry points: see `extensions.GROUPS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.scorers.base import Scorer
+
+_KEY = pytest.StashKey[Any]()
+_PREFIX = "pytest_seedshift_"
+
+
+@pytest.hookspec
+def pytest_seedshift_models(config: pytest.Config) -> Mapping[str, Callable[[str, str], TextToImage]] | None:
+    """Models: each factory is called with the device and the number type, such as `cuda:0` and `float16`.
+
+    Its `name` is the name under which it is given; its `fingerprint` changes with all that can change an image.
+    """
+
+
+@pytest.hookspec
+def pytest_seedshift_shifts(config: pytest.Config) -> Mapping[str, Callable[[], Callable[..., Tensor]]] | None:
+    """Shifts: each factory is called without arguments and gives a function `shift(z, magnitude, generator)`.
+
+    It shifts z, float32 (batch, channels, height, width), and returns as much; what it draws it draws from `generator`.
+    It has an attribute `fingerprint`, which changes with all that can change what it does.
+    """
+
+
+@pytest.hookspec
+def pytest_seedshift_scorers(config: pytest.Config) -> Mapping[str, Callable[[str], Scorer]] | None:
+    """Scorers: each factory is called with the device, and has an attribute `kind`, a `scores.ScoreKind`.
+
+    The name is that of its one score, in thresholds.toml and everywhere else.
+    """
+
+
+def activate(config: pytest.Config) -> None:
+    """Ask all hooks, once a session, and know their answers until it ends.
+
+    Raises:
+        pytest.UsageError: what they give cannot be used.
+    """
+    if _KEY in config.stash:
+        return
+    from pytest_seedshift import extensions, shifts
+    from pytest_seedshift.models import catalogue
+    from pytest_seedshift.scores import BUILT_IN
+
+    taken = {
+        "model": tuple(catalogue.shipped().entries),
+        "shift": (shifts.NONE, *shifts.names()),
+        "scorer": tuple(BUILT_IN),
+    }
+    try:
+        made = {f"{kind}s": _registry(config, kind, names) for kind, names in taken.items()}
+    except extensions.ExtensionError as error:
+        raise pytest.UsageError(str(error)) from None
+    known = config.stash[_KEY] = extensions.Extensions(**made)
+    extensions.push(known)
+    config.add_cleanup(lambda: extensions.remove(known))
+
+
+def _registry(config: pytest.Config, kind: str, built_in: tuple[str, ...]) -> Any:
+    from importlib.metadata import entry_points
+
+    from pytest_seedshift.extensions import GROUPS, Registry
+
+    return Registry(kind, built_in, _answers(config, f"{_PREFIX}{kind}s"), entry_points(group=GROUPS[kind]))
+
+
+def _answers(config: pytest.Config, hook: str) -> Iterator[tuple[str, object]]:
+    """What each plugin answers, with the plugin's name: a path relative to the root folder where it is a conftest."""
+    manager = config.pluginmanager
+    implementations = getattr(config.hook, hook).get_hookimpls()
+    for implementation in implementations:
+        others = [each.plugin for each in implementations if each.plugin is not implementation.plugin]
+        for answer in manager.subset_hook_caller(hook, others)(config=config):
+            yield implementation.plugin_name.removeprefix(f"{config.rootpath}/"), answer

@@ -1,0 +1,227 @@
+"""The noise floor: how far a model's scores move under what should not matter, and which bounds lie below that.
+
+Plain numbers and noise.json, no model; `arms` measures. noise.json lies in the run folder and is keyed by the model's
+fingerprint:
+
+    {"version": 1, "models": {"<fingerprint>": {"model": "toy-latent", "scorers": [...], "images": 64,
+      "reference": "float32 on cpu, batches of 16, 2 threads",
+      "arms": [{"name": "batch size 1", "scores": {"top1": {"largest": 0.0, "mean": 0.0, "changed": 0, "of_mean": 0}}}],
+      "skipped": [{"name": "device cuda", "reason": "…"}]}}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from pytest_seedshift.scores import SCORES
+
+if TYPE_CHECKING:
+    from pytest_seedshift.folder import RunFolder
+
+FILE_NAME = "noise.json"
+VERSION = 1
+MAX_REGRESSION = "max_regression"
+
+Scores: TypeAlias = Mapping[str, float]
+
+
+class NoiseError(ValueError):
+    """noise.json cannot be used; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How far one score has moved, pair by pair and in its mean, in the score's own units."""
+
+    largest: float
+    """The largest absolute change of a pair."""
+    mean: float
+    """The mean absolute change of a pair."""
+    changed: int
+    """How many pairs have another value: of a score that is 0 or 1, how many outcomes have changed."""
+    of_mean: float
+    """The change of the mean over all pairs, signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One thing that was changed though it should not matter, and what it did to each score."""
+
+    name: str
+    scores: Mapping[str, Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One thing that could not be changed on this machine, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What was measured of a model: each arm against the reference, on the control's first pairs."""
+
+    model: str
+    scorers: tuple[str, ...]
+    """The fingerprints of the scorers."""
+    images: int
+    reference: str
+    arms: tuple[Arm, ...]
+    skipped: tuple[Skipped, ...]
+
+    def floor(self, score: str) -> tuple[float, str]:
+        """The largest absolute change of a score's mean, and the arm that made it; 0 and nothing of no arm."""
+        moved = [(abs(arm.scores[score].of_mean), arm.name) for arm in self.arms if score in arm.scores]
+        return max(moved, default=(0.0, ""))
+
+
+def compare(reference: Sequence[Scores], other: Sequence[Scores]) -> dict[str, Change]:
+    """Hold the scores of an arm against the reference's, of the same pairs in the same order, at least one."""
+    found = {}
+    for name in reference[0]:
+        before, after = (np.array([scores[name] for scores in each], dtype=np.float64) for each in (reference, other))
+        moved = np.abs(after - before)
+        found[name] = Change(
+            float(moved.max()), float(moved.mean()), int((moved > 0).sum()), float((after - before).mean())
+        )
+    return found
+
+
+def table(noise: Noise) -> list[str]:
+    """What was measured, in lines."""
+    lines = [f"{noise.model}: {noise.reference}; {noise.images} images of the control"]
+    width = max(map(len, [*(arm.name for arm in noise.arms), *(each.name for each in noise.skipped)]))
+    for score in noise.arms[0].scores if noise.arms else ():
+        kind = SCORES[score]
+        lines.append(f"  {kind.title:<{width}}  largest change  mean change  pairs changed  change of the mean")
+        lines += [
+            f"  {arm.name:<{width}}  {change.largest:>14.2g}  {change.mean:>11.2g}  {change.changed:>13}  "
+            f"{change.of_mean:>+18.2g}"
+            for arm in noise.arms
+            for change in (arm.scores[score],)
+        ]
+    lines += [f"  {each.name:<{width}}  skipped: {each.reason}" for each in noise.skipped]
+    lines += [
+        f"  {SCORES[score].title}: a difference of means below {moved:.2g} tells nothing ({arm})"
+        for score in (noise.arms[0].scores if noise.arms else ())
+        for moved, arm in [noise.floor(score)]
+        if moved
+    ]
+    return lines
+
+
+# noise.json ------------------------------------------------------------------------------------------------------
+
+
+def write(folder: RunFolder, fingerprint: str, noise: Noise) -> Path:
+    """Write what was measured of a model beside what was measured of others.
+
+    Raises:
+        NoiseError: what is there cannot be read.
+        OSError: the file cannot be written.
+    """
+    path = folder.path / FILE_NAME
+    with folder.lock("noise"):
+        entries = {key: asdict(each) for key, each in read(folder).items()} | {fingerprint: asdict(noise)}
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            document = {"version": VERSION, "models": entries}
+            partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def read(folder: RunFolder) -> dict[str, Noise]:
+    """What was measured, by the model's fingerprint; nothing where nothing was.
+
+    Raises:
+        NoiseError: the file cannot be read, or another version has written it.
+    """
+    path = folder.path / FILE_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["version"] != VERSION:
+            raise NoiseError(f"{path}: its version is {document['version']!r}, this version reads {VERSION}: remove it")
+        return {key: _noise(each) for key, each in document["models"].items()}
+    except FileNotFoundError:
+        return {}
+    except NoiseError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NoiseError(f"{path} cannot be read ({type(error).__name__}: {error}): remove it") from None
+
+
+def _noise(entry: Mapping[str, Any]) -> Noise:
+    arms = tuple(
+        Arm(str(each["name"]), {name: Change(**change) for name, change in each["scores"].items()})
+        for each in entry["arms"]
+    )
+    return Noise(
+        str(entry["model"]),
+        tuple(map(str, entry["scorers"])),
+        int(entry["images"]),
+        str(entry["reference"]),
+        arms,
+        tuple(Skipped(**each) for each in entry["skipped"]),
+    )
+
+
+# Bounds ----------------------------------------------------------------------------------------------------------
+
+
+def below_floor(noise: Noise, score: str, bound: float) -> str | None:
+    """Why a bound on a score's regression asks for more than can be told; None where it does not.
+
+    Args:
+        noise: of the model.
+        score: a key of `SCORES`.
+        bound: `max_regression`, in the score's own units.
+    """
+    moved, arm = noise.floor(score)
+    if bound >= moved:
+        return None
+    return (
+        f"{noise.model}: {MAX_REGRESSION} = {bound:g} of {SCORES[score].title} is below the noise: {arm} alone moves "
+        f"the mean by {moved:.2g} on {noise.images} images. Ask for at least that, or keep it fixed"
+    )
+
+
+def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Warnings of all bounds of a run that lie below the noise of their model, as far as that was measured.
+
+    Args:
+        folder: where noise.json may lie.
+        manifest: the head of verdicts.json: see `report.manifest`.
+    """
+    asked: dict[tuple[str, str], float] = {}
+    for entry in manifest.get("grid", ()):
+        for name, bound in entry["asks"].items():
+            score, _, kind = name.rpartition(" ")
+            if kind == MAX_REGRESSION and score in SCORES:
+                key = entry["model"], score
+                asked[key] = min(bound, asked.get(key, bound))
+    if not asked:
+        return
+    try:
+        measured = read(folder)
+    except NoiseError as error:
+        yield str(error)
+        return
+    for (model, score), bound in asked.items():
+        told = manifest["models"].get(model) or {}
+        noise = measured.get(told.get("fingerprint") or "")
+        if noise is not None and noise.scorers[:2] == (told.get("classifier"), told.get("clip")):
+            said = below_floor(noise, score, bound)
+            if said is not None:
+                yield said

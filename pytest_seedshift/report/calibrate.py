@@ -1,0 +1,82 @@
+"""At a session's end: bounds by what was measured, shown as a diff and written into the thresholds file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_seedshift import calibration, thresholds, thresholds_file
+from pytest_seedshift.calibration import CalibrationError
+from pytest_seedshift.report import words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_seedshift.report.terminal import TerminalReport
+    from pytest_seedshift.session import State
+
+_FLAG = "--seedshift-write-thresholds"
+_ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+
+
+class Calibrate:
+    """Registered where thresholds are to be written: in the one process that has all records."""
+
+    def __init__(self, state: State, terminal: TerminalReport) -> None:
+        """Check what can be checked before anything is generated; `terminal` gathers the records.
+
+        Raises:
+            pytest.UsageError: the file must not, or cannot, be written.
+        """
+        settings = state.settings
+        assert settings.write_thresholds is not None
+        self._path: Path = settings.write_thresholds
+        self._state = state
+        self._terminal = terminal
+        self._session: pytest.Session | None = None
+        if settings.plan:
+            raise pytest.UsageError(f"{_FLAG}: --seedshift-plan measures nothing: leave one of them away")
+        try:
+            thresholds_file.check_not_ci(settings.write_in_ci, "--seedshift-write-in-ci")
+            thresholds_file.check_target(self._path)
+            thresholds.parse(self._text(), str(self._path), state.catalogue.find)
+        except (CalibrationError, thresholds.ThresholdsError) as error:
+            raise pytest.UsageError(f"{_FLAG}: {error}") from None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keep the session, whose status tells whether the file could be written."""
+        self._session = session
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+        """Show what changes, then write it."""
+        terminalreporter.section("seedshift: thresholds", "=")
+        try:
+            if exitstatus not in _ENDED and self._terminal.records:
+                raise CalibrationError("the run has not come to its end: run it again, what was made is kept")
+            lines = self._propose_and_write(terminalreporter)
+        except CalibrationError as error:
+            lines = [f"{_FLAG}: nothing was written: {error}"]
+            if self._session is not None:
+                self._session.exitstatus = self._session.exitstatus or pytest.ExitCode.USAGE_ERROR
+        for line in lines:
+            terminalreporter.write_line(line)
+
+    def _text(self) -> str:
+        settings = self._state.settings
+        return thresholds_file.read(self._path, settings.thresholds or self._state.config.rootpath / "thresholds.toml")
+
+    def _propose_and_write(self, terminalreporter: pytest.TerminalReporter) -> list[str]:
+        state = self._state
+        margin = state.settings.write_margin
+        find = state.catalogue.find
+        proposal = calibration.propose(self._text(), str(self._path), self._terminal.records, margin, find)
+        name = words.relative(str(self._path))
+        changes = thresholds_file.difference(self._path, proposal.text)
+        if not changes:
+            return [*proposal.summary, f"{name} says so already"]
+        for line in changes:
+            terminalreporter.write_line(line, green=line.startswith("+"), red=line.startswith("-"))
+        thresholds_file.write(self._path, proposal.text)
+        return [*proposal.summary, f"written: {name}"]
