@@ -68,6 +68,9 @@ def cross(models: Sequence[str], why_not: Callable[[str], str | None], clip: flo
     changes: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, str] = {}
     for factor, levels in FACTORS.items():
+        if factor == "schedule" and len(models) > 1:
+            left_out[factor] = f"the schedule that each model was trained with is a part of the factor {MODEL}"
+            continue
         levels = tuple(f"clip={clip:g}" if level == "clip" and clip is not None else level for level in levels)
         reason = next((r for r in _reasons(models, {**changes, factor: levels}, why_not) if r is not None), None)
         if reason is None:

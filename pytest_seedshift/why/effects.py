@@ -70,9 +70,7 @@ def mean(values: Sequence[float] | NDArray[np.float64], reach: float, certainty:
     return Mean(centre, centre - width, centre + width)
 
 
-def drops(
-    control: Sequence[float], shifted: Sequence[Sequence[float]], score: str
-) -> NDArray[np.float64]:
+def drops(control: Sequence[float], shifted: Sequence[Sequence[float]], score: str) -> NDArray[np.float64]:
     """The drop of each pair, as a mean over shifts, in the score's units: the control's value less the shifted one's.
 
     Args:
