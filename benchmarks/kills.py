@@ -193,11 +193,11 @@ def errors_shown(folder: Path) -> list[set[str]]:
 
 
 def outcome(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The verdicts, without what they say of the way there, and the pictures of a run."""
+    """The verdicts of a run, and the pictures that they name: which others are kept depends on who made them."""
     run = folder / ".seedshift"
     cases = json.loads((run / "verdicts.json").read_text())["cases"]
-    pictures = {str(path.relative_to(run)): path.read_bytes() for path in (run / "pictures").rglob("*.png")}
-    return {case["id"]: case for case in cases}, pictures
+    named = {each[which] for case in cases for each in case["pictures"] for which in ("picture", "control")}
+    return {case["id"]: case for case in cases}, {name: (run / name).read_bytes() for name in sorted(named)}
 
 
 def session(

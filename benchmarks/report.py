@@ -28,9 +28,9 @@ import time
 from pytest_seedshift import hooks
 
 class Timed(hooks.RobustnessReport):
-    def pytest_sessionfinish(self):
+    def pytest_sessionfinish(self, session):
         start = time.perf_counter()
-        super().pytest_sessionfinish()
+        super().pytest_sessionfinish(session)
         open("seconds.txt", "w").write(str(time.perf_counter() - start))
 
 hooks.RobustnessReport = Timed

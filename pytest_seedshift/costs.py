@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from pytest_seedshift import whole
 
 FILE_NAME = "costs.json"
 
@@ -36,14 +37,8 @@ def write(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
         OSError: it cannot be written.
     """
     found = {record["test"]: {name: record[name] for name in UNKNOWN} for record in records}
-    path = folder / FILE_NAME
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        text = json.dumps({"version": VERSION, "cases": found}, indent=1, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    text = json.dumps({"version": VERSION, "cases": found}, indent=1, ensure_ascii=False)
+    whole.write(folder / FILE_NAME, text + "\n")
 
 
 def read(folder: Path, notes: list[str]) -> Costs:

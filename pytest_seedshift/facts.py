@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import whole
+
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
 
@@ -106,16 +108,10 @@ def write(folder: RunFolder, *facts: Facts) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path = folder.path / FILE_NAME
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     document = {"version": VERSION, "runs": [asdict(each) for each in facts]}
-    try:
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        # An argument that is no UTF-8 has surrogates, which become JSON's own escapes.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    # An argument that is no UTF-8 has surrogates, which become JSON's own escapes.
+    whole.write(folder.path / FILE_NAME, text.encode(errors="backslashreplace"))
 
 
 def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs
+from pytest_seedshift import costs, whole
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -119,6 +118,10 @@ class RunFolder:
         """Where the pictures of a case lie."""
         return self.path / "pictures" / _file_name(case.id)
 
+    def baseline_picture(self, case: Case, label: str, seed: int) -> Path:
+        """Where a copy of a baseline's picture lies, beside those of the case that is held against it."""
+        return self.picture_folder(case) / f"baseline-{_file_name(label)}-{seed}.png"
+
     def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Picture:
         """Save an image, float (3, height, width) in [0, 1], as PNG, whole or not at all.
 
@@ -130,12 +133,7 @@ class RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         to_pil_image(image.mul(255).round().byte().cpu()).save(buffer, format="PNG")
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_bytes(buffer.getvalue())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(path, buffer.getvalue())
         return Picture(path, _digest(buffer.getvalue()))
 
     def load_picture(self, picture: Picture) -> Tensor | None:
@@ -168,12 +166,7 @@ class RunFolder:
         document = {"version": VERDICTS_VERSION, **(about or {}), "cases": [costs.without(case) for case in cases]}
         text = json.dumps(document, indent=1, ensure_ascii=False)
         costs.write(self.path, cases)
-        partial = self.verdicts_file.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_text(text + "\n", encoding="utf-8")
-            partial.replace(self.verdicts_file)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(self.verdicts_file, text + "\n")
 
     def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
         """All of verdicts.json, each case with what it cost; where that cannot be known, `notes` are told why.

@@ -30,12 +30,17 @@ class Grid:
         self._error: str | None = None
         self._others: frozenset[str] = frozenset()
 
+    def refuse(self, error: pytest.UsageError) -> None:
+        """Let every case say what is wrong: nobody would hear of a worker's usage error."""
+        self._error = str(error)
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Split what -k, -m and others have left: that is the same on every machine with the same command line."""
         self.items = [
             (item, case) for item in items if collection.is_reliability(item) and (case := collection.case_of(item))
         ]
+        self._state.whole = self.items
         shard, others = self._state.settings.shard, frozenset[str]()
         if shard is not None and self.items:
             try:

@@ -15,7 +15,7 @@ from pytest_seedshift import collection, extensions, options, scores, workers
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
-from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER
+from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER, RESULT
 from pytest_seedshift.report import anchors, github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
@@ -151,6 +151,11 @@ class Hooks:
         if board is None:
             return
         ours = _with_cases(session.items)
+        if ours:
+            try:
+                self._state.check_missing()
+            except pytest.UsageError as error:
+                self._grid.refuse(error)
         board.post_items({item.nodeid: (case, collection.is_reliability(item)) for item, case in ours})
         if self._plans and board.plan() is None and not session.testsfailed:
             try:
@@ -189,6 +194,8 @@ class Hooks:
             )
             collection.parametrize(metafunc, request)
             self._models |= dict.fromkeys(request.settings.models)
+            if mark is not None or RESULT in metafunc.fixturenames:
+                self._state.asked.update(request.cases())
         except pytest.UsageError as error:
             if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's
                 metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])

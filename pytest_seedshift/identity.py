@@ -80,6 +80,22 @@ def of_clip(source: str) -> str:
     return weights.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
 
 
+@cache
+def weights_of_scorers(classifier: str, clip: str) -> tuple[str, str]:
+    """The fingerprints of the scorers' weights alone, of whatever version the libraries are.
+
+    By them a run is comparable with one before an upgrade of the libraries, which is then a part of what is compared.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folders = (
+        weights.fetch(classifier, weights.CLASSIFIER_FILES),
+        weights.fetch(tags.repository(clip), weights.CLIP_FILES),
+    )
+    return weights.fingerprint(folders[0], "top1 top5"), weights.fingerprint(folders[1], "clip")
+
+
 def of_own(kind: str, fingerprint: str, *settings: object) -> str:
     """The fingerprint of a model or a scorer of the user's own, by the one that it gives itself."""
     parts = [kind, MAKING, fingerprint, *map(str, settings), *_versions("torch")]

@@ -79,9 +79,13 @@ def join(runs: Sequence[Run]) -> Merged:
     models = {name: model for run in runs for name, model in run.document["models"].items()}
     own = {name: kind for run in runs for name, kind in run.document.get("scores", {}).items()}
     missing = tuple(entry for test, entry in grid.items() if test not in records)
-    document = {
+    document: Document = {
         "version": VERDICTS_VERSION,
-        **{name: first[name] for name in ("certainty", "thresholds", "libraries")},
+        **{
+            name: first[name]
+            for name in ("certainty", "thresholds", "prompt", "baseline", "libraries")
+            if name in first
+        },
         "models": {
             name: models[name] for name in dict.fromkeys(entry["model"] for entry in grid.values()) if name in models
         },
@@ -95,6 +99,9 @@ def join(runs: Sequence[Run]) -> Merged:
 def _heads(runs: Sequence[Run]) -> Iterator[str]:
     if len({run.document["certainty"] for run in runs}) > 1:
         yield f"certainty: {_by_value(runs, 'certainty')}"
+    baselines = {run.name: _baseline(run.document.get("baseline")) for run in runs}
+    if len(set(baselines.values())) > 1:
+        yield f"baseline (by checksum): {_told(baselines)}"
     kinds: dict[str, tuple[str, object]] = {}
     for run in runs:
         for score, kind in run.document.get("scores", {}).items():
@@ -105,6 +112,10 @@ def _heads(runs: Sequence[Run]) -> Iterator[str]:
         versions = {run.name: run.document["libraries"].get(library) for run in runs}
         if len(set(versions.values())) > 1:
             yield f"version of {library}: {_told(versions)}"
+
+
+def _baseline(entry: Any) -> str:
+    return "none" if not isinstance(entry, dict) else f"{entry.get('name')} ({entry.get('checksum')})"
 
 
 def _models(runs: Sequence[Run]) -> Iterator[str]:

@@ -12,7 +12,6 @@ fingerprint:
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from pytest_seedshift import whole
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -132,13 +132,8 @@ def write(folder: RunFolder, fingerprint: str, noise: Noise) -> Path:
     path = folder.path / FILE_NAME
     with folder.lock("noise"):
         entries = {key: asdict(each) for key, each in read(folder).items()} | {fingerprint: asdict(noise)}
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            document = {"version": VERSION, "models": entries}
-            partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        document = {"version": VERSION, "models": entries}
+        whole.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     return path
 
 

@@ -127,6 +127,20 @@ OPTIONS = (
         "run folder of an earlier run, by whose images and times the shards are balanced; the same for every shard",
         "PATH",
     ),
+    Option(
+        "baseline",
+        "text",
+        "that of [baseline] in the thresholds, else none",
+        "baseline file, or run folder, of the version that this one must not be worse than: see max_regression",
+        "PATH",
+    ),
+    Option("save-baseline", "text", "none", "write the run's scores as a baseline file, to be put under git", "PATH"),
+    Option(
+        "allow-missing",
+        "flag",
+        "off",
+        "compare with a baseline that lacks some of the cases, or has cases that are not run",
+    ),
     Option("report", "text", "report.html in the run folder", "file of the robustness report", "PATH"),
     Option(
         "summary",
@@ -181,6 +195,9 @@ class Settings:
     trajectories: int | None
     shard: Shard | None
     shard_by: Path | None
+    baseline: Path | None
+    save_baseline: Path | None
+    allow_missing: bool
     report: Path | None
     summary: Path | Literal["none"] | None
     null: bool
@@ -275,6 +292,9 @@ def resolve(config: pytest.Config) -> Settings:
         trajectories=number("trajectories"),
         shard=_shard(text("shard")),
         shard_by=path("shard-by"),
+        baseline=path("baseline"),
+        save_baseline=path("save-baseline"),
+        allow_missing=bool(values["allow-missing"]),
         report=path("report"),
         summary="none" if text("summary") == "none" else path("summary"),
         null=bool(values["null"]),

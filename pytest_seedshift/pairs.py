@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -167,6 +168,12 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair
         )
     pairs = (Pair(labels[k % len(labels)], k // len(labels)) for k in range(images))
     return tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed, seed=seed)))
+
+
+def fingerprint(design: Sequence[Pair]) -> str:
+    """Of a design: its prompts, its labels' indices, its seed indices and their order."""
+    listed = [[pair.prompt, pair.label.index, pair.seed] for pair in design]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
 def place(label: str, index: int, *, seed: int = 0) -> bytes:

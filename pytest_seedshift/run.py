@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift import costs, facts, pairs, seeduse, store
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder, VerdictsError
-from pytest_seedshift.scores import SCORES, Estimate, Finding
+from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
 from pytest_seedshift.store import Contents, StoreError
 
 if TYPE_CHECKING:
+    from pytest_seedshift.regression import Comparison
     from pytest_seedshift.seeduse import SeedUse
 
 VERSIONS = (1,)
@@ -134,6 +135,8 @@ class Run:
     """Null controls. They are not among the cases, unless there are no others."""
     seed_uses: Mapping[str, SeedUse] = field(default_factory=dict)
     """By model, how much it looks at its seed vector, as far as that is known."""
+    comparison: Comparison | None = None
+    """With another run, where one was asked for; that with the run's own baseline is found in its folder."""
 
     @property
     def models(self) -> list[str]:
@@ -308,7 +311,14 @@ def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
             if name in SCORES
         },
         findings=tuple(
-            Finding(each["score"], each["kind"], float(each["bound"]), float(each["measured"]), each["holds"])
+            Finding(
+                each["score"],
+                each["kind"],
+                float(each["bound"]),
+                float(each["measured"]),
+                each["holds"],
+                Change(**each["change"]) if each.get("change") else None,
+            )
             for each in entry.get("constraints") or ()
             if each["score"] in SCORES
         ),

@@ -113,11 +113,17 @@ def recorded(document: Mapping[str, Any]) -> dict[str, ScoreKind]:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """What is asked of a score: at least `minimum`, at most `max_drop` below the control on the same pairs."""
+    """What is asked of a score: at least `minimum`, at most `max_drop` below the control on the same pairs.
+
+    And at most `max_regression` below the baseline on the same pairs: a larger drop counts only where it is beyond
+    chance, unless `significant` is false.
+    """
 
     score: str
     minimum: float | None = None
     max_drop: float | None = None
+    max_regression: float | None = None
+    significant: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +138,39 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What has become of a score on the pairs that a baseline has too; see `significance` for the tests.
+
+    Of an accuracy, `lost` pairs were right and are wrong now, `won` ones the other way round; of another score they are
+    those that are lower, or higher, by more than a rounding error.
+    """
+
+    pairs: int
+    lost: int
+    won: int
+    p: float
+    """How probable such a drop, or a larger one, is where nothing has become worse; it holds at every stop."""
+    least: float | None
+    """The smallest drop that the design could have told from none, all else being as it is; None: there is none."""
+    test: str
+    """What `p` comes from: a key of `significance.TESTS`."""
+    level: float
+    """Up to which `p` counts as beyond chance."""
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether chance is ruled out, at the certainty that was asked for."""
+        return self.p <= self.level
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One bound of one constraint, held against the measurement.
 
     `kind` is "min" (`measured` is the mean), "max_drop" (`measured` is the control's mean less the case's, over the
-    same pairs) or "null", of a null control (likewise, and `bound` is the largest drop that chance gives). `holds` is
-    None where the case was decided before this bound was.
+    same pairs), "max_regression" (the same against the baseline; `change` says more) or "null", of a null control
+    (likewise, and `bound` is the largest drop that chance gives). `holds` is None where the case was decided before
+    this bound was.
     """
 
     score: str
@@ -145,6 +178,7 @@ class Finding:
     bound: float
     measured: float
     holds: bool | None
+    change: Change | None = None
 
 
 def check_certainty(certainty: float) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import whole
 from pytest_seedshift.scores import CERTAINTY
 from pytest_seedshift.sensitivity import KINDS, Distances, Sensitivity
 
@@ -80,12 +80,7 @@ class SeedUse:
                 for kind, each in found.distances.items()
             },
         }
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        whole.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,9 @@ from pytest_seedshift.weights import WeightsNotFoundError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+    from pytest_seedshift.baseline import Baseline
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.gate import Against
     from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
@@ -40,6 +42,12 @@ class State:
     """For each time that a model was loaded, the worker that did; in the controller it is known at the end."""
     on_load: Callable[[], None] | None = None
     """Called each time that this process has loaded a model."""
+    asked: set[Case] = field(default_factory=set)
+    """All cases that tests ask for, whether they were deselected or not."""
+    whole: Sequence[tuple[pytest.Item, Case]] = ()
+    """The items of the whole grid, those of other shards too."""
+    _baseline: Baseline | None = None
+    _family: int | None = None
     _catalogue: catalogues.Catalogue | None = None
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
@@ -188,15 +196,105 @@ class State:
         """What is asked of an item's case.
 
         Raises:
-            pytest.UsageError: nothing at all.
+            pytest.UsageError: nothing at all; or max_regression without a baseline, or one that does not fit.
         """
         if collection.is_null(item):
             return ()
+        from pytest_seedshift import gate
+        from pytest_seedshift.baseline import BaselineError
+
         override = self.request(item).constraints
         try:
-            return self.thresholds.constraints(case, override)
+            asked = self.thresholds.constraints(case, override)
+            regressions = [each.score for each in asked if each.max_regression is not None]
+            if self.against is not None:
+                found, _ = self.against.columns(case, self.design(item, case), regressions)
+                return asked if found or not regressions else gate.without(asked)
+        except BaselineError as error:
+            raise pytest.UsageError(f"{self._baseline_said}: {error}") from None
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
+        if regressions and self.settings.save_baseline is None:
+            raise pytest.UsageError(
+                f"{case.id}: max_regression of {regressions[0]} is asked for, and no baseline is given: add "
+                '--seedshift-baseline=PATH, or [baseline] path = "PATH" to the thresholds. A run of the version to '
+                "compare with makes one: --seedshift-exact --seedshift-save-baseline=PATH"
+            )
+        return gate.without(asked)
+
+    @property
+    def against(self) -> Against | None:
+        """What the cases are held against; None where no baseline is given.
+
+        A run that saves a baseline is not held against the one that the thresholds name: it is to take its place.
+
+        Raises:
+            pytest.UsageError: it cannot be used.
+        """
+        place = self._baseline_place()
+        if place is None:
+            return None
+        from pytest_seedshift import baselines, gate
+        from pytest_seedshift.baseline import BaselineError
+        from pytest_seedshift.report import words
+
+        if self._baseline is None:
+            try:
+                self._baseline = baselines.load(place, words.relative(str(place)))
+            except BaselineError as error:
+                raise pytest.UsageError(f"{self._baseline_said}: {error}") from None
+        table = self.thresholds.baseline
+        allow = self.settings.allow_missing or table.allow_missing
+        models = tuple(dict.fromkeys(case.model for case in self.asked)) or self.settings.models
+        return gate.Against(
+            self._baseline,
+            table.models,
+            allow,
+            models,
+            self.catalogue,
+            lambda score: self.workbench.own_scorer(score).given,
+        )
+
+    def _baseline_place(self) -> Path | None:
+        if self.settings.baseline is not None:
+            return self.settings.baseline
+        path = self.thresholds.baseline.path
+        if path is None or self.settings.save_baseline is not None:
+            return None
+        return Path(self.thresholds.source).parent / path
+
+    @property
+    def _baseline_said(self) -> str:
+        return "[baseline]" if self.settings.baseline is None else "--seedshift-baseline"
+
+    def check_missing(self) -> None:
+        """Make sure that the tests ask for all cases that the baseline has of their models.
+
+        Raises:
+            pytest.UsageError: they do not, and must.
+        """
+        from pytest_seedshift.baseline import BaselineError
+
+        if self.against is not None:
+            try:
+                self.against.check_missing(self.asked)
+            except BaselineError as error:
+                raise pytest.UsageError(f"{self._baseline_said}: {error}") from None
+
+    @property
+    def family(self) -> int:
+        """Among how many tests of regressions the certainty is shared: 1 unless the thresholds say `family = true`."""
+        if not self.thresholds.family or self.against is None:
+            return 1
+        if self._family is None:
+            from pytest_seedshift import regression
+
+            asked: dict[Case, list[str]] = {}
+            for item, case in self.whole:
+                regressions = (each for each in self.constraints(item, case) if each.max_regression is not None)
+                asked[case] = [each.score for each in regressions if each.significant]
+            self._family = max(1, regression.tests(asked))
+        return self._family
 
     def design(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
         """The pairs that an item's case is defined on."""
@@ -214,11 +312,20 @@ class State:
             return NullTest(len(self.design(item, case)), self.thresholds.certainty)
         from pytest_seedshift.verdict import SequentialTest
 
+        constraints, design = self.constraints(item, case), self.design(item, case)
+        before: dict[str, tuple[float, ...]] = {}
+        fixed = True
+        regressions = [each.score for each in constraints if each.max_regression is not None]
+        if self.against is not None and regressions:
+            before, fixed = self.against.columns(case, design, regressions)
         return SequentialTest(
-            self.constraints(item, case),
-            len(self.design(item, case)),
+            constraints,
+            len(design),
             self.thresholds.certainty,
             self.request(item).settings.exact,
+            baseline=before,
+            fixed=fixed,
+            family=self.family,
         )
 
     def facts(self, model: str) -> facts.Model:
@@ -255,6 +362,7 @@ class State:
                     self.constraints(item, case)
                     notes[case.model] = self.thresholds.note(case.model)
                 designs.append((case.model, self.request(item).settings.images if judged else None))
+        self.check_missing()
         return [*(note for note in notes.values() if note is not None), *self.check_ground(designs)]
 
     def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> list[str]:
@@ -267,6 +375,7 @@ class State:
             pytest.UsageError: one that cannot be used.
         """
         _ = self.thresholds
+        _ = self.against
         designs = list(dict.fromkeys(designs))
         try:
             for model, images in designs:

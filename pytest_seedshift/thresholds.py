@@ -13,11 +13,14 @@ The file's tables, from the widest to the narrowest; the narrowest that names a 
 another model than sd21: what `[model.sd21]` says does not hold for it.
 
 A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
-of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`.
+of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`. With
+`max_regression` the drop against a baseline has a bound too; `significant = false` lets it count even within chance.
 
 `[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
 
-`[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited.
+`[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited, and
+of every regression; with `family = true` it holds for the regressions of all cases together. `[baseline]` says what
+they are held against: see `BaselineTable`.
 """
 
 from __future__ import annotations
@@ -48,12 +51,25 @@ class ThresholdsError(ValueError):
 
 
 class _Bounds(BaseModel):
-    """What is asked of one score: its minimum and its largest drop against the control on the same pairs."""
+    """What is asked of one score: its minimum and its largest drop against the control and against the baseline."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     min: Annotated[float, Field(allow_inf_nan=False)] | None = None
     max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    max_regression: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    significant: bool | None = None
+
+
+class BaselineTable(BaseModel):
+    """`[baseline]`: the file or run folder, relative to thresholds.toml, and how it is used."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    path: str | None = None
+    allow_missing: bool = False
+    models: dict[str, str] = {}
+    """By the name of a model, the baseline's name for it, where they differ."""
 
 
 _Table = dict[str, Constraint]
@@ -93,12 +109,14 @@ class Thresholds:
     models: dict[str, _Section]
     shipped: bool = False
     certainty: float = CERTAINTY
+    family: bool = False
+    baseline: BaselineTable = field(default_factory=BaselineTable)
 
     @property
     def fingerprint(self) -> str:
         """Of all that is asked, of whichever case; the order of tables and the file's place have no part in it."""
         asked = {"": self.everywhere, **self.models}
-        return hashlib.sha256(repr((_sorted(asked), self.certainty)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((_sorted(asked), self.certainty, self.family)).encode()).hexdigest()[:16]
 
     def constraints(self, case: Case, override: Mapping[str, Constraint] | None = None) -> tuple[Constraint, ...]:
         """What is asked of a case. `override` is what the test's marker asks; it stands above the file.
@@ -177,7 +195,7 @@ def parse(text: str, source: str, check_model: Callable[[str], object], *, shipp
 def _parse(
     document: Mapping[str, Any], source: str, check_model: Callable[[str], object], *, shipped: bool = False
 ) -> Thresholds:
-    known = ("default", "shift", "model", "models", "verdict")
+    known = ("default", "shift", "model", "models", "verdict", "baseline")
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
@@ -197,15 +215,38 @@ def _parse(
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
         models[known_as] = _Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
-    return Thresholds(source, everywhere, models, shipped, _certainty(document.get("verdict", {}), source))
+    verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
+    return Thresholds(
+        source,
+        everywhere,
+        models,
+        shipped,
+        _certainty(verdict, source),
+        _family(verdict, source),
+        _baseline(document.get("baseline", {}), source),
+    )
 
 
-def _certainty(table: object, source: str) -> float:
+def _baseline(table: object, source: str) -> BaselineTable:
+    where = f"{source}: [baseline]"
+    try:
+        return BaselineTable.model_validate(_table(table, where))
+    except pydantic.ValidationError as error:
+        raise ThresholdsError(f"{where}: {_explain(error, BaselineTable, 'setting')}") from None
+
+
+def _family(content: Mapping[str, Any], source: str) -> bool:
+    value = content.get("family", False)
+    if not isinstance(value, bool):
+        raise ThresholdsError(f"{source}: [verdict] family = {value!r}: give true or false")
+    return value
+
+
+def _certainty(content: Mapping[str, Any], source: str) -> float:
     where = f"{source}: [verdict]"
-    content = _table(table, where)
     for key in content:
-        if key != "certainty":
-            raise ThresholdsError(f"{where}: {unknown('setting', key, ('certainty',))}")
+        if key not in ("certainty", "family"):
+            raise ThresholdsError(f"{where}: {unknown('setting', key, ('certainty', 'family'))}")
     value = content.get("certainty", CERTAINTY)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise ThresholdsError(
@@ -219,7 +260,7 @@ def _certainty(table: object, source: str) -> float:
 
 
 def constraint(score: str, value: object, where: str) -> Constraint:
-    """Read one score's bounds: a number (its minimum) or a mapping with `min`, `max_drop` or both.
+    """Read one score's bounds: a number (its minimum) or a mapping with `min`, `max_drop`, `max_regression`.
 
     Raises:
         ThresholdsError: an unknown score or bound, or a bound outside its range.
@@ -237,13 +278,19 @@ def constraint(score: str, value: object, where: str) -> Constraint:
         bounds = _Bounds.model_validate(value)
     except pydantic.ValidationError as error:
         raise ThresholdsError(f"{where} {score}: {_explain(error)}") from None
-    if bounds.min is None and bounds.max_drop is None:
-        raise ThresholdsError(f"{where} {score}: asks for nothing; give min, max_drop or both")
+    if bounds.min is bounds.max_drop is bounds.max_regression is None:
+        raise ThresholdsError(f"{where} {score}: asks for nothing; give min, max_drop or both, or max_regression")
+    if bounds.significant is not None and bounds.max_regression is None:
+        raise ThresholdsError(f"{where} {score}: significant speaks of max_regression, which is not there")
     top = SCORES[score].top
-    for name, bound in (("min", bounds.min), ("max_drop", bounds.max_drop)):
+    for name, bound in (
+        ("min", bounds.min),
+        ("max_drop", bounds.max_drop),
+        ("max_regression", bounds.max_regression),
+    ):
         if bound is not None and not 0 <= bound <= top:
             raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}")
-    return Constraint(score, bounds.min, bounds.max_drop)
+    return Constraint(score, bounds.min, bounds.max_drop, bounds.max_regression, bounds.significant is not False)
 
 
 def _names(shift: str) -> list[str]:
@@ -307,10 +354,10 @@ def _magnitude(key: str) -> float | None:
     return magnitude if math.isfinite(magnitude) else None
 
 
-def _explain(error: pydantic.ValidationError) -> str:
+def _explain(error: pydantic.ValidationError, form: type[BaseModel] = _Bounds, what: str = "bound") -> str:
     """The first of pydantic's errors, in our words."""
     first = error.errors()[0]
     name = str(first["loc"][-1])
     if first["type"] == "extra_forbidden":
-        return unknown("bound", name, _Bounds.model_fields)
+        return unknown(what, name, form.model_fields)
     return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -6,7 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
-from pytest_seedshift import thresholds
+from pytest_seedshift import thresholds, whole
 from pytest_seedshift.calibration import CalibrationError
 
 
@@ -67,13 +67,9 @@ def write(path: Path, text: str) -> None:
     Raises:
         CalibrationError: it cannot be written.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         if path.exists() and b"\r\n" in path.read_bytes():
             text = text.replace("\n", "\r\n")
-        partial.write_bytes(text.encode())
-        partial.replace(path)
+        whole.write(path, text)
     except OSError as error:
         raise CalibrationError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -10,17 +10,24 @@ Each bet is fair at best if the gambler is wrong, so by Ville's inequality one w
 advance, may look after every one, and after N images it is exact. The machinery is that of Waudby-Smith and Ramdas,
 *Confidence sequences for sampling without replacement* (2020, arXiv 2006.04347) and *Estimating means of bounded
 random variables by betting* (2024, JRSS B 86(1), arXiv 2010.09686).
+
+A drop against a baseline (`max_regression`) is decided likewise, and breaks its bound only where it is also beyond
+chance. That the drop is within the bound ends the case early. That it is above ends it early only if bets against
+"nothing has become worse", which may be looked at whenever one likes, are won too; else the whole design is visited,
+and the exact test speaks: see `significance`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from pytest_seedshift import bets, significance
+from pytest_seedshift.bounds import Bound, Chance, Regression
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty
 
 if TYPE_CHECKING:
@@ -28,16 +35,6 @@ if TYPE_CHECKING:
 
 Values: TypeAlias = "Sequence[float]"
 """A score's values, one a pair, in the order in which the design is visited."""
-
-# Sums of floats may miss a bound by their last bits: 0.7 asked, 7 of 10 right.
-_SLACK = 1e-9
-
-# The parts of their wealth that the gamblers stake, all at once with equal shares; a mixture needs no guess of which is
-# right. Most are the quadrature nodes of the arcsine distribution, dense at both ends: near 0 for means close to the
-# bound, near 1 for scores that are nearly all 0 or nearly all 1. A quarter goes nearly all in, as good models are like
-# that: a bound of 0.8 is met after 24 right answers in a row instead of 26.
-_NODES, _ALL_IN = 24, 8
-_STAKES = np.concatenate([np.sin((np.arange(_NODES) + 0.5) * np.pi / (2 * _NODES)) ** 2, np.full(_ALL_IN, 0.999)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +81,44 @@ class SequentialTest:
         size: N, the number of pairs of the design.
         certainty: between 0.5 and 1.
         exact: judge only when the whole design was visited.
+        baseline: by score, the baseline's values for the first pairs of the design, for `max_regression`; a regression
+            is judged over these pairs.
+        fixed: whether the baseline's number of pairs was fixed beforehand: the whole design, then.
+        family: among how many tests of regressions, those of other cases too, the certainty is shared.
 
     Raises:
-        ValueError: no constraint or one without a bound; a certainty outside its range.
+        ValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not fit.
     """
 
     constraints: tuple[Constraint, ...]
     size: int
     certainty: float = CERTAINTY
     exact: bool = False
+    baseline: Mapping[str, Values] = field(default_factory=dict, compare=False)
+    fixed: bool = True
+    family: int = 1
 
     def __post_init__(self) -> None:
-        if not self.constraints or any(each.minimum is each.max_drop is None for each in self.constraints):
+        if not self.constraints or any(
+            each.minimum is each.max_drop is each.max_regression is None for each in self.constraints
+        ):
             raise ValueError("no constraint: what is not checked has not passed")
         check_certainty(self.certainty)
+        for constraint in self.constraints:
+            pairs = len(self.baseline.get(constraint.score, ()))
+            if constraint.max_regression is None:
+                continue
+            if not 0 < pairs <= self.size or (self.fixed and pairs != self.size):
+                raise ValueError(
+                    f"max_regression of {SCORES[constraint.score].title}: the baseline has {pairs} values for a design "
+                    f"of {self.size} pairs"
+                )
+
+    @property
+    def level(self) -> float:
+        """Up to which p-value a regression counts: α, shared by the case's own tests or by those of the family."""
+        own = sum(each.max_regression is not None and each.significant for each in self.constraints)
+        return (1 - self.certainty) / max(own, self.family, 1)
 
     @property
     def compares(self) -> bool:
@@ -115,12 +136,12 @@ class SequentialTest:
             ValueError: a score that is missing or not finite, more values than pairs, or a control that does not fit.
         """
         bounds = self._bounds(scores, control)
-        seen = bounds[0].goodness.size
+        seen = len(scores[self.constraints[0].score])
         decisions = [self._decide(bound, len(bounds)) for bound in bounds]
         stop = _stop(decisions)
         images = seen if stop is None else stop
         if images == self.size:  # all is known: a bet that went wrong on the way has no say any more
-            decisions = [_Decision(images, bound.holds(images)) for bound in bounds]
+            decisions = [bets.Decision(images, bound.holds(bound.size)) for bound in bounds]
         findings = tuple(
             bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
             for bound, decision in zip(bounds, decisions, strict=True)
@@ -134,8 +155,8 @@ class SequentialTest:
         best, which is all that the guess rests on before the first image.
         """
         bounds = self._bounds(scores, control)
-        seen = bounds[0].goodness.size
-        decisions = [self._bet(bound.repeated(self.size), len(bounds)) for bound in bounds]
+        seen = len(scores[self.constraints[0].score])
+        decisions = [self._bet(bound.repeated(), len(bounds)) for bound in bounds]
         # A bound that breaks ends the case; otherwise it lasts as long as its slowest bound.
         broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
         ends = [decision.at or self.size for decision in decisions]
@@ -153,21 +174,21 @@ class SequentialTest:
         bounds = self._bounds(scores, control)
         return min(self._stop_if(bounds, 0.0), self._stop_if(bounds, 1.0))
 
-    def _stop_if(self, bounds: Sequence[_Bound], goodness: float) -> int:
+    def _stop_if(self, bounds: Sequence[Bound], goodness: float) -> int:
         """After how many images the case is decided if all that follow have one goodness."""
-        return _stop([self._bet(bound.followed_by(goodness, self.size), len(bounds)) for bound in bounds]) or self.size
+        return _stop([self._bet(bound.followed_by(goodness), len(bounds)) for bound in bounds]) or self.size
 
-    def _decide(self, bound: _Bound, bounds: int) -> _Decision:
+    def _decide(self, bound: Bound, bounds: int) -> bets.Decision:
         if not self.exact:
             return self._bet(bound, bounds)
-        return _Decision(self.size, bound.holds(self.size)) if bound.goodness.size == self.size else _UNDECIDED
+        return bets.Decision(self.size, bound.holds(bound.size)) if bound.complete else bets.UNDECIDED
 
-    def _bet(self, bound: _Bound, bounds: int) -> _Decision:
+    def _bet(self, bound: Bound, bounds: int) -> bets.Decision:
         alpha = 1 - self.certainty
-        return decide(bound.goodness, bound.least, self.size, holds=alpha, breaks=alpha / bounds)
+        return bound.decide(holds=alpha, breaks=alpha / bounds)
 
-    def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[_Bound]:
-        bounds = []
+    def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[Bound]:
+        bounds: list[Bound] = []
         for constraint in self.constraints:
             name, top = constraint.score, SCORES[constraint.score].top
             if name not in scores:
@@ -176,7 +197,7 @@ class SequentialTest:
             if values.size > self.size:
                 raise ValueError(f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs")
             if constraint.minimum is not None:
-                bounds.append(_Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top))
+                bounds.append(Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top, self.size))
             if constraint.max_drop is not None:
                 before = _checked(name, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
@@ -186,118 +207,32 @@ class SequentialTest:
                     )
                 # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
                 goodness = (values - before + top) / (2 * top)
-                bounds.append(
-                    _Bound(name, "max_drop", constraint.max_drop, goodness, (top - constraint.max_drop) / (2 * top))
-                )
-        if len({bound.goodness.size for bound in bounds}) > 1:
+                least = (top - constraint.max_drop) / (2 * top)
+                bounds.append(Bound(name, "max_drop", constraint.max_drop, goodness, least, self.size))
+            if constraint.max_regression is not None:
+                bounds.append(self._regression(constraint, constraint.max_regression, values))
+        if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
             raise ValueError("the scores have unlike numbers of values")
         return bounds
 
-
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A bound in the one form that is decided: the mean of `goodness`, values in [0, 1], is at least `least`."""
-
-    score: str
-    kind: str
-    bound: float
-    goodness: NDArray[np.float64]
-    least: float
-
-    def measured(self, images: int) -> float:
-        """The mean, or the mean drop, of the first images, in the score's own units; NaN of none."""
-        if not images:
-            return math.nan
-        top = SCORES[self.score].top
-        mean = math.fsum(self.goodness[:images]) / images
-        return top * mean if self.kind == "min" else top - 2 * top * mean
-
-    def finding(self, images: int, holds: bool | None) -> Finding:
-        """What the first images say."""
-        return Finding(self.score, self.kind, self.bound, self.measured(images), holds)
-
-    def holds(self, size: int) -> bool:
-        """Whether the bound holds on all values of a design."""
-        return bool(_reaches(self.goodness.sum(), self.least, size))
-
-    def repeated(self, size: int) -> _Bound:
-        """As if what follows were like what was seen."""
-        pattern = np.append(self.goodness, (1 + self.least) / 2)
-        return self._with(np.resize(np.roll(pattern, 1), size - self.goodness.size))
-
-    def followed_by(self, value: float, size: int) -> _Bound:
-        """As if all that follows had one value."""
-        return self._with(np.full(size - self.goodness.size, value))
-
-    def _with(self, rest: NDArray[np.float64]) -> _Bound:
-        return _Bound(self.score, self.kind, self.bound, np.append(self.goodness, rest), self.least)
+    def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> Regression:
+        """The bound on the drop against the baseline, over the pairs that it has."""
+        name, top = constraint.score, SCORES[constraint.score].top
+        before = np.asarray(self.baseline[name], dtype=np.float64)
+        both = min(before.size, values.size)
+        goodness = 0.5 - significance.changes(name, before[:both], values[:both]) / (2 * top)
+        test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
+        how = Chance(self.level, test, constraint.significant)
+        return Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """Whether a bound holds, and after how many images that was known; None and None while it is not."""
-
-    at: int | None
-    holds: bool | None
-
-
-_UNDECIDED = _Decision(None, None)
-
-
-def _stop(decisions: Sequence[_Decision]) -> int | None:
+def _stop(decisions: Sequence[bets.Decision]) -> int | None:
     """After how many images a case was decided: when its first bound broke, or the last was found to hold."""
     broken = [each.at for each in decisions if each.holds is False and each.at is not None]
     if broken:
         return min(broken)
     ends = [each.at for each in decisions if each.at is not None]
     return max(ends) if len(ends) == len(decisions) else None
-
-
-def decide(goodness: NDArray[np.float64], least: float, size: int, *, holds: float, breaks: float) -> _Decision:
-    """Decide as early as possible whether the mean of `size` values is at least `least`.
-
-    Args:
-        goodness: the values seen so far, in [0, 1], drawn one after the other without replacement.
-        least: the bound, in [0, 1].
-        size: N, how many there are in all.
-        holds: the probability with which "at least" may be said wrongly.
-        breaks: the probability with which "below" may be said wrongly.
-
-    Returns:
-        The decision and the number of values after which it was made. What follows has no part in it.
-    """
-    sums, unseen = np.cumsum(goodness), size - np.arange(1, goodness.size + 1)
-    # Without a bet: what is to come cannot take away enough, or add enough. At N one of these is always so.
-    above, below = _reaches(sums, least, size), ~_reaches(sums + unseen, least, size)
-    certain = above | below
-    above = above | ~certain & (_log_wealth(goodness, least, size) >= -math.log(holds))
-    below = below | ~certain & (_log_wealth(1 - goodness, 1 - least, size) >= -math.log(breaks))
-    either = above | below
-    if not either.any():
-        return _UNDECIDED
-    at = int(either.argmax())
-    return _Decision(at + 1, bool(above[at]))
-
-
-def _reaches(total: NDArray[np.float64] | float, least: float, size: int) -> NDArray[np.bool_]:
-    return np.asarray(total >= size * (least - _SLACK))
-
-
-def _log_wealth(goodness: NDArray[np.float64], most: float, size: float) -> NDArray[np.float64]:
-    """After each value, the log of the wealth of who bets against "the mean of all `size` values is at most `most`".
-
-    If the mean is `most`, what is left has the mean m = (N·most − sum so far) / (N − number so far), and the stake
-    λ = θ/m makes 1 + λ·(value − m) of each unit: it never becomes negative, and on average no more than it was. The
-    wealth is the mean over the θ of `_STAKES`. `size` may be infinite: then m does not move.
-    """
-    before = np.concatenate(([0.0], np.cumsum(goodness)[:-1]))
-    seen = np.arange(goodness.size)
-    mean = np.full(goodness.size, most) if math.isinf(size) else (size * most - before) / (size - seen)
-    # Where m is not above 0 the sum has reached N·most, and the caller knows without a bet.
-    payoff = np.where(mean > _SLACK, goodness / np.maximum(mean, _SLACK) - 1, 0.0)
-    logs = np.cumsum(np.log1p(_STAKES[:, np.newaxis] * payoff), axis=1)
-    peak = logs.max(axis=0)
-    return np.asarray(peak + np.log(np.exp(logs - peak).mean(axis=0)), dtype=np.float64)
 
 
 def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:
@@ -322,8 +257,8 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
     clipped = int((raw != array).sum())
     mean, top = math.fsum(array) / array.size, SCORES[score].top
     if stopped:
-        low = _lowest(array / top, certainty)
-        high = 1 - _lowest(1 - array / top, certainty)
+        low = bets.lowest(array / top, certainty)
+        high = 1 - bets.lowest(1 - array / top, certainty)
         return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
     if SCORES[score].binary:
         from scipy.stats import binomtest
@@ -369,21 +304,8 @@ def estimate_drop(score: str, values: Values, control: Values, *, certainty: flo
     top = SCORES[score].top
     loss = (before - after + top) / (2 * top)
     mean = float(top * (2 * loss.mean() - 1))
-    low, high = (top * (2 * end - 1) for end in (_lowest(loss, certainty), 1 - _lowest(1 - loss, certainty)))
+    low, high = (top * (2 * end - 1) for end in (bets.lowest(loss, certainty), 1 - bets.lowest(1 - loss, certainty)))
     return Estimate(mean, min(low, mean), max(high, mean))
-
-
-def _lowest(goodness: NDArray[np.float64], certainty: float) -> float:
-    """The largest m for which "the mean is at most m" was given up at some time, by bisection: wealth falls with m."""
-    needed = math.log(2 / (1 - certainty))
-    low, high = 0.0, float(goodness.mean())
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        if _log_wealth(goodness, middle, math.inf).max() >= needed:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _checked(score: str, values: Values) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.scorers.own import OwnScorer
 
 Keep: TypeAlias = Literal["report", "all", "none"]
 """Which pictures are saved: those that the report shows, all, or none."""
@@ -79,7 +80,7 @@ class Workbench:
         self._engine: Engine | None = None
         self._elsewhere = maker
         self._scorers: dict[str, Scorer] = {}
-        self._own: dict[str, Scorer] = {}
+        self._own: dict[str, OwnScorer] = {}
         self._checked: set[str] = set()
         self._measured: dict[Case, Work] = {}
         self._told: Counter[Case] = Counter()
@@ -148,7 +149,7 @@ class Workbench:
         if model not in self._samples:
             entry = self.catalogue.find(model)
             try:
-                mine = [self._own_scorer(score).fingerprint for score in scores.own()]
+                mine = [self.own_scorer(score).fingerprint for score in scores.own()]
                 scorers = identity.of_classifier(entry.classifier), identity.of_clip(entry.clip), *mine
                 if entry.own is None:
                     of_model = identity.of_model(entry, self.device, self.dtype(model))
@@ -193,7 +194,7 @@ class Workbench:
                     self._scorers[source] = load(source, self.device)
                 except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
                     raise CaseError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
-        mine = [self._own_scorer(score) for score in scores.own()]
+        mine = [self.own_scorer(score) for score in scores.own()]
         found = self._scorers[entry.classifier], self._scorers[entry.clip], *mine
         if name not in self._checked:
             try:
@@ -204,7 +205,7 @@ class Workbench:
             self._checked.add(name)
         return found
 
-    def _own_scorer(self, score: str) -> Scorer:
+    def own_scorer(self, score: str) -> OwnScorer:
         """The scorer of a score of the user's own.
 
         Raises:

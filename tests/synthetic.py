@@ -11,10 +11,10 @@ from pathlib import Path
 from PIL import Image as Pixels
 from PIL import ImageDraw
 
-from pytest_seedshift import facts, pairs, verdict
+from pytest_seedshift import facts, pairs, seeduse, sensitivity, verdict
 from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.scores import NULL, SCORES
 from pytest_seedshift.store import Image, ScoreKey, Store
 
 BOUNDS = {"top1": 0.6, "top5": 0.8, "clip": 20.0}
@@ -73,6 +73,21 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
     ]
     facts.write(folder, facts.gather(plan.command, 0.0, models))
     return folder
+
+
+def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
+    """Give a run the seed sensitivities of two models, of which one does not look, and a null control of the first."""
+    for model, vector in ((looking, 0.2), (blind, 0.001)):
+        distances = sensitivity.Distances((vector, 1.1 * vector), (0.1, 0.12), (0.25, 0.3))
+        found = sensitivity.Sensitivity(model, dict.fromkeys(sensitivity.KINDS, distances), 48, 1.5)
+        seeduse.SeedUse(model, f"print of {model}", "clip", "design", found).write(folder)
+    cases = folder.read_document()["cases"]
+    control = next(each for each in cases if (each["model"], each["shift"]) == (looking, "none"))
+    case = Case(looking, "arrangement:permute", 1.0)
+    bounds = [{"score": name, "kind": NULL, "bound": 0.05, "measured": -0.01, "holds": True} for name in SCORES]
+    test = f"seedshift::test_null_control[{case.id}]"
+    null = {"id": case.id, "test": test, "shift": case.shift, "magnitude": 1.0, "constraints": bounds, "null": True}
+    folder.write_verdicts([*cases, {**control, **null}])
 
 
 def _record(case: Case, values: dict[str, list[float]], images: int) -> dict:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",
+    "compare": "hold a run against another one, or against a baseline: is the new version as reliable?",
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
     "thresholds": "write thresholds by what a run has measured, its lower ends less a margin",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import whole
 from pytest_seedshift.commands import CommandError
 
 if TYPE_CHECKING:
@@ -29,6 +29,15 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: the folder holds no run, it is not clear whose card is meant, or the card cannot be used.
     """
+    from pytest_seedshift import run as runs
+    from pytest_seedshift.extensions import scores_known
+    from pytest_seedshift.scores import recorded
+
+    with scores_known(recorded(runs.head(options.run))):
+        return _make(options)
+
+
+def _make(options: argparse.Namespace) -> int:
     from pytest_seedshift import run as runs
     from pytest_seedshift.report import card
 
@@ -79,11 +88,7 @@ def _read(path: Path) -> str:
 def _write(path: Path, card: str) -> None:
     """Write the card, whole or not at all; where the path is a link, to the file that it leads to."""
     path = path.resolve()
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(card.encode("utf-8", errors="replace"))
-        partial.replace(path)
+        whole.write(path, card.encode(errors="replace"))
     except OSError as error:
         raise CommandError(f"--into {path}: cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import whole
 from pytest_seedshift.commands import CommandError
 from pytest_seedshift.commands.report import add_summary, summarise
 from pytest_seedshift.extensions import scores_known
@@ -59,14 +60,17 @@ def run(options: argparse.Namespace) -> int:
             _take_trajectories(into, runs)
             _take_sensitivities(into, runs)
             _take_facts(into, runs)
-            made = _write(into, merged)
+            _take_baseline(into, runs)
+            with scores_known(recorded(merged.document)):
+                made = _write(into, merged)
+                said, regressed = _compare(made)
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     with scores_known(recorded(merged.document)):
-        _tell(into, merged, len(runs), notes)
+        _tell(into, merged, len(runs), [*said, *notes])
         summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
         _annotate(merged)
-    passed = all(record["verdict"] == "pass" for record in merged.document["cases"])
+    passed = all(record["verdict"] == "pass" for record in merged.document["cases"]) and not regressed
     return 0 if passed and not merged.missing else 1
 
 
@@ -155,9 +159,7 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
             if source.is_symlink() or target.exists():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_suffix(".partial")
-            shutil.copyfile(source, partial)
-            partial.replace(target)
+            whole.write(target, source.read_bytes())
 
 
 def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
@@ -183,6 +185,30 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
 
     unread: list[str] = []  # the report says what is missing
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
+
+
+def _take_baseline(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over the copy of the baseline, which is the same in all runs that have one."""
+    from pytest_seedshift import baseline
+
+    target = into.path / baseline.FILE_NAME
+    target.unlink(missing_ok=True)
+    found = [path / baseline.FILE_NAME for path in runs if (path / baseline.FILE_NAME).is_file()]
+    if found:
+        shutil.copyfile(found[0], target)
+
+
+def _compare(run: Run) -> tuple[list[str], bool]:
+    """What the runs say together of their baseline, and whether something has become worse."""
+    from pytest_seedshift import comparisons
+    from pytest_seedshift.baseline import BaselineError
+    from pytest_seedshift.report import regressions
+
+    try:
+        comparison = comparisons.of_folder(run)
+    except BaselineError as error:
+        return [f"ERROR: could not compare with the baseline: {error}"], True
+    return ([], False) if comparison is None else (regressions.lines(comparison), comparison.regressed)
 
 
 def _write(into: RunFolder, merged: Merged) -> Run:

@@ -55,18 +55,21 @@ def run(options: argparse.Namespace) -> int:
         CommandError: the folder holds no run, or the file cannot be written.
     """
     from pytest_seedshift import run as runs
+    from pytest_seedshift.extensions import scores_known
     from pytest_seedshift.report import page, words
+    from pytest_seedshift.scores import recorded
 
-    try:
-        found = runs.load(options.run)
-        path = page.write(options.run, options.out, run=found)
-    except page.RunError as error:
-        raise CommandError(str(error)) from None
-    except OSError as error:
-        target = options.out or options.run / page.FILE_NAME
-        raise CommandError(f"{target} cannot be written: {error.strerror}") from None
-    print(path)
-    summarise(found, options.summary, words.relative(str(path)))
+    with scores_known(recorded(runs.head(options.run))):
+        try:
+            found = runs.load(options.run)
+            path = page.write(options.run, options.out, run=found)
+        except page.RunError as error:
+            raise CommandError(str(error)) from None
+        except OSError as error:
+            target = options.out or options.run / page.FILE_NAME
+            raise CommandError(f"{target} cannot be written: {error.strerror}") from None
+        print(path)
+        summarise(found, options.summary, words.relative(str(path)))
     return 0
 
 

@@ -14,6 +14,7 @@ from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import markdown, summary
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
+from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -70,13 +71,15 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
     known = [each for facts in run.facts for each in facts.models if each.name == cases[0].case.model]
     classes = next((each.class_list for each in known if each.class_list), "its class list")
     classifier, clip = next((each.scorer_names for each in known if len(each.scorer_names) == 2), (None, None))
+    scorers = {"top1": classifier, "top5": classifier, "clip": clip}
     for case in cases:
         if case.verdict in ("error", UNFINISHED):
             continue
         at = "" if case.case.is_control else f" at {format_magnitude(case.case.magnitude)}"
         shift = "no shift" if case.case.is_control else f"shift {case.case.shift}"
         for score, found in case.scores.items():
-            kind, title = _METRICS[score]
+            kind, title = _METRICS.get(score, (score, SCORES[score].title))
+            scorer = scorers.get(score)  # a score of the user's own is named by its metric alone
             told = {"low": found.low, "high": found.high, "certainty": case.certainty, "images": case.images}
             yield EvalResult(
                 task_type="text-to-image",
@@ -92,7 +95,7 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
                     **{name: round(value, 4) for name, value in told.items() if value is not None},
                     "design": case.design,
                     "verdict": case.verdict,
-                    **({"scorer": scorer} if (scorer := clip if score == "clip" else classifier) else {}),
+                    **({"scorer": scorer} if scorer else {}),
                 },
             )
 

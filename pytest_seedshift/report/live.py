@@ -7,7 +7,6 @@ the controller makes, looks at and removes.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import whole
 from pytest_seedshift.cases import Case
 from pytest_seedshift.report import records
 from pytest_seedshift.report.plan import Plan
@@ -171,9 +171,7 @@ class Board:
         return [document for document in documents if document is not None]
 
     def _post(self, name: str, document: dict[str, Any]) -> None:
-        partial = self._folder / f"{name}.{os.getpid()}.partial"
-        partial.write_text(json.dumps(document), encoding="utf-8")
-        partial.replace(self._folder / name)
+        whole.write(self._folder / name, json.dumps(document))
 
     @staticmethod
     def _read(path: Path) -> dict[str, Any] | None:

@@ -7,23 +7,18 @@ names.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import scores
+from pytest_seedshift import identity, pairs, scores
 from pytest_seedshift.cases import CaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_seedshift.cases import Case
     from pytest_seedshift.grid import Grid
-    from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
     from pytest_seedshift.session import State
 
@@ -43,10 +38,13 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
     made: dict[str, Any] = {
         "certainty": state.thresholds.certainty,
         "thresholds": state.thresholds.fingerprint,
+        "prompt": pairs.PROMPT,
         "libraries": {name: version(name) for name in _LIBRARIES},
         "models": {model: _model(state, model) for model in grid.models},  # a shard needs no weights of others
         "grid": entries,
     }
+    if state.against is not None:
+        made["baseline"] = state.against.head() | {"family": state.thresholds.family}
     if mine := scores.own():  # whoever reads the run may not have their scorers
         made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
     shard, split = state.settings.shard, grid.split
@@ -65,7 +63,12 @@ def _model(state: State, model: str) -> dict[str, Any]:
         return {**made, "fingerprint": None, "classifier": None, "clip": None}
     classifier, clip, *others = samples.scorers
     made |= {"fingerprint": samples.model, "classifier": classifier, "clip": clip}
-    return made | {"own": dict(zip(scores.own(), others, strict=True))} if others else made
+    entry = state.catalogue.find(model)
+    made["scorer_weights"] = list(identity.weights_of_scorers(entry.classifier, entry.clip))
+    if others:
+        made["own"] = dict(zip(scores.own(), others, strict=True))
+        made["own_given"] = {score: bench.own_scorer(score).given for score in scores.own()}
+    return made
 
 
 def _entry(state: State, item: pytest.Item, case: Case) -> dict[str, Any]:
@@ -79,15 +82,15 @@ def _entry(state: State, item: pytest.Item, case: Case) -> dict[str, Any]:
         "asks": {name: bounds for each in test.constraints for name, bounds in _bounds(each).items()},
         "exact": test.exact,
         "images": test.size,
-        "design": _digest(design),
+        "design": pairs.fingerprint(design),
     }
 
 
 def _bounds(constraint: Constraint) -> dict[str, float]:
-    bounds = {"min": constraint.minimum, "max_drop": constraint.max_drop}
+    bounds = {
+        "min": constraint.minimum,
+        "max_drop": constraint.max_drop,
+        "max_regression": constraint.max_regression,
+        "significant": None if constraint.significant else 0.0,
+    }
     return {f"{constraint.score} {name}": bound for name, bound in bounds.items() if bound is not None}
-
-
-def _digest(design: Sequence[Pair]) -> str:
-    pairs = [[pair.prompt, pair.label.index, pair.seed] for pair in design]
-    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16]

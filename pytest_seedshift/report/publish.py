@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import whole
 from pytest_seedshift.report import summary
 
 if TYPE_CHECKING:
@@ -57,21 +58,11 @@ def publish(run: Run, to: Target, report: str = "", environ: Mapping[str, str] =
     """
     step = Path(environ[VARIABLE]) if to.step and environ.get(VARIABLE) else None
     if to.file is not None and (step is None or to.file.resolve() != step.resolve()):
-        _write(to.file, summary.make(run, LIMIT, report))
+        to.file.parent.mkdir(parents=True, exist_ok=True)
+        whole.write(to.file, summary.make(run, LIMIT, report))
     if step is None or _append(step, run, report):
         return []
     return [f"the summary of this step of GitHub Actions has no room left, of {LIMIT} bytes: ${VARIABLE}"]
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _append(path: Path, run: Run, report: str) -> bool:

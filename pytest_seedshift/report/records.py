@@ -6,6 +6,7 @@ The format is public and stable; docs: README, "verdicts.json".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.cases import Case, format_magnitude
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pytest_seedshift.results import CaseResult, Progress
 
 Record: TypeAlias = dict[str, Any]
+
+_CHANGE = ("lost", "won", "pairs", "p")
+"""What JUnit's properties tell of a change against the baseline."""
 
 
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
@@ -54,6 +58,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
                 "bound": finding.bound,
                 "measured": finding.measured,
                 "holds": finding.holds,
+                **({} if finding.change is None else {"change": asdict(finding.change)}),
             }
             for finding in result.findings
         ],
@@ -151,7 +156,9 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
     """A record's figures as JUnit's properties, all of them text, as pytest-xdist and XML want it.
 
     `seedshift_top1` is a score's mean, `seedshift_top1_low` and `…_high` are its interval, and `…_control` is the
-    control's mean on the same pairs, as far as it has samples of them: `control` has it by score.
+    control's mean on the same pairs, as far as it has samples of them: `control` has it by score. Of a bound on
+    regressions, `seedshift_top1_regression` is the drop against the baseline, and `…_lost`, `…_won`, `…_pairs` and
+    `…_p` tell of its pairs.
     """
     named = ("model", "shift", "magnitude", "verdict", "images", "design", "certainty")
     made: list[tuple[str, object]] = [
@@ -162,6 +169,11 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
         made += [(f"seedshift_{score}_{end}", str(estimate[end])) for end in ("low", "high")]
         if control and score in control:
             made.append((f"seedshift_{score}_control", str(control[score])))
+    for each in record["constraints"]:
+        if "change" in each:
+            name = f"seedshift_{each['score']}_regression"
+            made.append((name, str(each["measured"])))
+            made += [(f"{name}_{key}", str(each["change"][key])) for key in _CHANGE]
     return made
 
 

@@ -1,4 +1,7 @@
-"""At a session's end: run.json, the robustness report, a summary. None can change what the session came to."""
+"""At a session's end: run.json, the comparison with a baseline, the robustness report, a summary.
+
+Of these only the comparison can change what the session came to.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import facts
+import pytest
+
+from pytest_seedshift import baseline, facts
 from pytest_seedshift import run as runs
 from pytest_seedshift.commands.report import command
 from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_seedshift.report.terminal import TerminalReport
     from pytest_seedshift.session import State
 
@@ -35,7 +38,7 @@ class RobustnessReport:
         if told is not None:
             self._models[told["name"]] = facts.model(told)
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write run.json and the report, after verdicts.json and before pytest-html's page."""
         if not self._terminal.records:
             return
@@ -51,8 +54,11 @@ class RobustnessReport:
         folder = words.relative(str(state.folder.path))
         again = command(folder, None if out is None else words.relative(str(out)))
         run = None
-        with self._told("the report", f"; to make it again: {again}"):
+        with self._told("run.json"):
             facts.write(state.folder, found)
+        if not self._compared():
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        with self._told("the report", f"; to make it again: {again}"):
             run = runs.load(state.folder.path)
             self._write(run)
         with self._told("the summary"):
@@ -66,6 +72,40 @@ class RobustnessReport:
         except Exception as error:
             said = f"seedshift: warning: {what} could not be made ({type(error).__name__}: {error}). The verdicts stand"
             self._terminal.write([said + then], always=True)
+
+    def _compared(self) -> bool:
+        """Hold the whole run against its baseline, and save it as one, as far as that was asked for.
+
+        Returns:
+            Whether nothing has become worse. Where it cannot be known that is told, and the session has not passed:
+            what is not checked has not passed.
+        """
+        state, saved = self._state, self._state.settings.save_baseline
+        against = state.against
+        (state.folder.path / baseline.FILE_NAME).unlink(missing_ok=True)
+        if against is None and saved is None:
+            return True
+        from pytest_seedshift import baselines, comparisons
+        from pytest_seedshift.report import regressions
+
+        comparison = None
+        try:
+            run = runs.load(state.folder.path)
+            if against is not None:
+                comparison = comparisons.of_folder(run, against.baseline)
+            if comparison is not None:
+                comparisons.keep(comparison, state.folder)
+                self._terminal.closing += regressions.lines(comparison)
+            if saved is not None:
+                made = baselines.of_run(run)
+                made.write(saved)
+                self._terminal.closing += regressions.saved(made, words.relative(str(saved)), saved.stat().st_size)
+        except Exception as error:
+            what = "compare with the baseline" if against is not None else "save the baseline"
+            told = str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
+            self._terminal.closing.append(f"ERROR: could not {what}: {told}")
+            return False
+        return comparison is None or not comparison.regressed
 
     def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.report import page

@@ -36,6 +36,8 @@ class TerminalReport:
         self._file = ""
         self.page = ""
         """Where the robustness report lies, once it does."""
+        self.closing: list[str] = []
+        """What else is told at the end, below the table."""
         self.summary = ""
         """Where the summary lies, likewise, if it is asked for."""
 
@@ -123,7 +125,7 @@ class TerminalReport:
             of_model = [record for record in self.records if record["model"] == model]
             for line in table(recorded.ordinary(of_model)):
                 terminalreporter.write_line(line)
-        for line in self._closing_lines():
+        for line in (*self.closing, *self._closing_lines()):
             terminalreporter.write_line(line)
 
     # -------------------------------------------------------------------------------------------------------------

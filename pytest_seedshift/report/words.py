@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.report.records import Record
     from pytest_seedshift.results import CaseResult, Progress
-    from pytest_seedshift.scores import Estimate, Finding
+    from pytest_seedshift.scores import Change, Estimate, Finding
 
 
 def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
@@ -25,7 +25,8 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     """
     first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
-    aside = [
+    aside = [] if first.change is None else [change(first.change, first.score)]
+    aside += [
         interval(result.scores[first.score], first.score, result.certainty),
         images(len(result.samples), result.design),
     ]
@@ -41,7 +42,8 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     if worst:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
     rest.append(where)
-    return f"{subject(result.case)}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
+    said = worse(result.case) if first.kind == "max_regression" else subject(result.case)
+    return f"{said}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
 
 
 def success(result: CaseResult) -> str:
@@ -71,6 +73,23 @@ def subject(case: Case) -> str:
     return f"{name} shift {magnitude} breaks {case.model}"
 
 
+def worse(case: Case) -> str:
+    """`toy-latent is worse than its baseline under mean +0.30`."""
+    where = "without a shift" if case.is_control else f"under {case.describe()}"
+    return f"{case.model} is worse than its baseline {where}"
+
+
+def change(of: Change, score: str) -> str:
+    """`26 pairs of 400 turned wrong and 2 right, p 4e-06`."""
+    down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
+    return f"{count(of.lost, 'pair')} of {of.pairs} turned {down} and {of.won} {up}, {probability(of.p)}"
+
+
+def probability(p: float) -> str:
+    """`p 0.21`, `p 4e-06`."""
+    return f"p {p:.2g}"
+
+
 def _control(result: CaseResult, score: str) -> str:
     """The control's mean on the same pairs: `0.98`, or `1.00 on 26 of them`, where it was decided earlier."""
     mean = SCORES[score].format(result.control_mean(score) or 0.0)
@@ -97,7 +116,17 @@ def comparison(finding: Finding) -> str:
         below = finding.measured < finding.bound if finding.holds is None else not finding.holds
         return f"{kind.title} {measured} {'<' if below else '≥'} {bound}"
     above = finding.measured > finding.bound if finding.holds is None else not finding.holds
+    if finding.kind == "max_regression":
+        within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
+        said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
+        by_chance = f", within chance ({probability(finding.change.p)})" if within and finding.change else ""
+        return said + by_chance
     return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}"
+
+
+def asked_as(kind: str) -> str:
+    """What a kind of bound asks, in front of its value: `≥`, `drop ≤`."""
+    return {"min": "≥", "max_regression": "drop against the baseline ≤"}.get(kind, "drop ≤")
 
 
 def interval(estimate: Estimate, score: str, certainty: float) -> str:

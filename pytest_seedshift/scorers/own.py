@@ -24,6 +24,8 @@ class OwnScorer:
         self._owner = str(extension)
         self._score = extension.name
         self._scorer = scorer
+        self.given = scorer.fingerprint
+        """The fingerprint that it gives itself; it does not depend on any library's version."""
         self.fingerprint = identity.of_own("scorer", scorer.fingerprint, extension.name)
 
     @classmethod

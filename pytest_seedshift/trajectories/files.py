@@ -8,16 +8,15 @@ session needs them. Nothing here loads torch: a report is made without it.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_seedshift import whole
 from pytest_seedshift.cases import Case
 from pytest_seedshift.trajectories.trajectory import ARRAYS, Trajectory
 
@@ -161,9 +160,7 @@ def take_over(source: RunFolder, target: RunFolder) -> None:
         pictures = path.with_suffix("")
         if pictures.is_dir() and not pictures.is_symlink():
             shutil.copytree(pictures, there.with_suffix(""), symlinks=True, dirs_exist_ok=True)
-        partial = _partial(there)
-        shutil.copyfile(path, partial)
-        partial.replace(there)
+        whole.write(there, path.read_bytes())
 
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -200,17 +197,7 @@ def _save(path: Path, arrays: dict[str, Any], header: Mapping[str, Any]) -> None
     from safetensors.numpy import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(path)
-    try:
-        partial.write_bytes(save(arrays, {_HEADER: json.dumps(header, ensure_ascii=False)}))
-        partial.replace(path)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_suffix(f".{os.getpid()}.partial")
+    whole.write(path, save(arrays, {_HEADER: json.dumps(header, ensure_ascii=False)}))
 
 
 def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

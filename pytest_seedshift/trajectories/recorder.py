@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift import devices
+from pytest_seedshift import devices, whole
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.report import words
 from pytest_seedshift.trajectories import files, plane, recording
@@ -198,6 +198,4 @@ def _save(path: Path, picture: Tensor) -> None:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+    whole.write(path, buffer.getvalue())

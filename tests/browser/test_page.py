@@ -41,6 +41,7 @@ def file(tmp_path_factory) -> Path:
     folder = synthetic.write(tmp_path_factory.mktemp("run"))
     for name in wanderings.CASES:
         wanderings.add(folder, Case(*name), f"print of {name[0]}")
+    synthetic.add_seed_use(folder, "toy-latent", blind="toy-glide")
     return report.write(folder.path)
 
 
@@ -104,6 +105,15 @@ def test_curves_have_a_line_for_each_model_and_the_threshold(page):
     assert panel.locator("g.series-0").count() >= 2  # the line and its interval
     assert panel.locator("g.series-1").count() >= 2
     assert "var(--bound)" in panel.inner_html()
+
+
+def test_who_does_not_look_at_its_seed_vector_is_told_first_and_the_null_control_stands_beside(page):
+    expect(page.locator("#verdicts")).to_contain_text("toy-glide ignores its seed vector")
+    section = page.locator("#seeduse")
+    expect(section.get_by_role("row", name="toy-latent").first).to_contain_text("0.76")
+    expect(section).to_contain_text("toy-glide ignores its seed vector")
+    expect(section).to_contain_text("Null control of toy-latent")
+    expect(section).to_contain_text("nothing changes")
 
 
 # Ways to a case -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,34 @@ def test_the_example_is_a_run_like_any_other(pytester, project):
     before = (folder / "report.html").read_text()
     assert main(["report", ".seedshift"]) == 0
     assert (folder / "report.html").read_text().count("contrast") == before.count("contrast") > 3
+    assert main(["card", ".seedshift", "--into", "card.md"]) == 0
+    assert "contrast" in (project / "card.md").read_text()
     assert main(["merge", ".seedshift", "--into", "merged"]) == 0
     merged = json.loads((project / "merged/verdicts.json").read_text())
     assert merged["scores"] == {"contrast": {"title": "contrast", "top": 1.0, "binary": False}}
     assert "contrast" in (project / "merged/report.html").read_text()
+
+
+def test_a_baseline_holds_a_score_of_ones_own_and_knows_its_scorer(pytester, project):
+    narrow = (RUN[0], "--seedshift-shift=tilt", *RUN[2:], "--seedshift-exact", "-q")
+    gate = re.sub(r"contrast = .*", "contrast = { max_regression = 0.01 }", (project / "thresholds.toml").read_text())
+    project.joinpath("thresholds.toml").write_text(gate)
+    saved = pytester.runpytest_inprocess(*narrow, "--seedshift-save-baseline=base.json")
+    saved.stdout.fnmatch_lines(["baseline: base.json, 2 cases, 32 of 32 pairs, *"])
+
+    same = pytester.runpytest_inprocess(*narrow, "--seedshift-baseline=base.json")
+    same.assert_outcomes(passed=2)
+    same.stdout.fnmatch_lines(["against base.json: 2 cases on 32 pairs: no pair differs · no regression"])
+
+    project.joinpath("conftest.py").write_text(
+        CONFTEST.replace('fingerprint = "contrast', 'fingerprint = "contrast, anew')
+    )
+    other = pytester.runpytest_subprocess(*narrow, "--seedshift-baseline=base.json")
+    assert other.ret == pytest.ExitCode.USAGE_ERROR
+    other.stderr.fnmatch_lines(["*scorer of contrast (by its fingerprint): contrast* in base.json, contrast, anew*"])
+
+    (project / "conftest.py").unlink()  # whoever compares need not have the scorer
+    assert main(["compare", "base.json", ".seedshift"]) == 0
 
 
 @pytest.mark.slow

@@ -42,6 +42,9 @@ def test_the_table_of_shifts_names_every_shift_and_variant():
 def test_the_example_of_thresholds_is_valid():
     read = thresholds.parse(blocks("toml")[0], "README", catalogue.shipped().find)
     assert read.models
+    read = thresholds.parse(blocks("toml")[1], "README", catalogue.shipped().find)
+    assert read.family
+    assert read.baseline.path
 
 
 @pytest.mark.slow
@@ -79,6 +82,8 @@ def test_the_example_of_a_trajectory_passes_where_the_sampler_keeps_its_seed_and
         ("naive.py", ["--short"], "naive / early *"),
         ("resume.py", ["--short"], "warm / cold *"),
         ("verdicts.py", ["--short"], "exact / early *"),
+        ("power.py", ["--short"], "false regressions, * at most *: ok"),
+        ("regressions.py", ["--short"], "  images * of *"),
         ("sensitivity.py", ["--short"], "toy-latent * later noise * pixel * 0.0000 * 1.000"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],

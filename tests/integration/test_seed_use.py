@@ -53,6 +53,7 @@ def uses(folder: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in sorted(folder.glob("sensitivity/*.json"))]
 
 
+@pytest.mark.slow
 def test_a_model_s_use_of_its_seed_is_measured_once_and_told_everywhere(pytester, quick, verdicts):
     result = quick("--seedshift-sensitivity=always", "--seedshift-null")
     result.assert_outcomes(passed=3)
@@ -124,6 +125,7 @@ def test_a_model_that_does_not_look_is_flagged_and_a_broken_harness_is_not_the_m
     assert "trust none of this" in page
 
 
+@pytest.mark.slow
 def test_shards_measure_a_model_once_and_merge_takes_it_over(pytester, quick, capsys):
     for number in (1, 2):
         quick(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import synthetic
 from huggingface_hub import ModelCard
@@ -139,7 +137,7 @@ def test_names_are_shown_as_text(tmp_path):
 
 def test_what_was_not_judged_is_no_result_and_is_named(tmp_path):
     folder = synthetic.write(tmp_path / "run", synthetic.Plan(models=("one",), pictures=0))
-    document = json.loads(folder.verdicts_file.read_text())
+    document = folder.read_document()
     document["cases"][1] |= {"verdict": "error", "reason": "a NaN", "scores": {}}
     folder.write_verdicts(document["cases"])
     made = card.make(runs.load(folder.path), "one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 import synthetic
@@ -52,7 +51,7 @@ def test_names_and_reasons_are_shown_as_text(tmp_path):
 
 def test_what_is_missing_is_said(tmp_path):
     folder = synthetic.write(tmp_path / "run", synthetic.Plan(pictures=0))
-    document = json.loads(folder.verdicts_file.read_text())
+    document = folder.read_document()
     *cases, lost = document["cases"]
     grid = [{name: case[name] for name in ("id", "test")} for case in document["cases"]]
     folder.write_verdicts(cases, {"grid": grid})

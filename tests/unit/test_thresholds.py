@@ -190,7 +190,10 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     [
         ("[default]\ntop1 = = 1", "not valid TOML: Invalid value (at line 2, column 8)"),
         ("[default]\ntop1 = 1\n[default]", "not valid TOML: Cannot declare ('default',) twice (at line 3"),
-        ("[defualt]", "unknown table 'defualt'. Did you mean 'default'? Known: default, model, models, shift, verdict"),
+        (
+            "[defualt]",
+            "unknown table 'defualt'. Did you mean 'default'? Known: baseline, default, model, models, shift",
+        ),
         ("top1 = 0.6", "unknown table 'top1'"),
         ("default = 0.6", "[default] is 0.6, not a table"),
         ("shift = 0.6", "[shift] is 0.6, not a table"),
@@ -202,7 +205,10 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
         ("[default]\ntpo1 = 0.6", "[default] unknown score 'tpo1'. Did you mean 'top1'? Known: clip, top1, top5"),
         ('[shift.mean."0.3"]\ntop2 = 0.6', "[shift.mean.\"0.3\"] unknown score 'top2'"),
         ("[model.sd21]\ntop2 = 0.6", "[model.sd21] unknown score 'top2'"),
-        ("[default]\ntop1.mim = 0.6", "[default] top1: unknown bound 'mim'. Did you mean 'min'? Known: max_drop, min"),
+        (
+            "[default]\ntop1.mim = 0.6",
+            "[default] top1: unknown bound 'mim'. Did you mean 'min'? Known: max_drop, max_regression, min",
+        ),
         ("[default]\ntop1 = {}", "[default] top1: asks for nothing; give min, max_drop or both"),
         ("[default]\ntop1 = '0.6'", "[default] top1 = '0.6': give a number or { min = …, max_drop = … }"),
         ("[default]\ntop1 = true", "[default] top1 = True: give a number"),

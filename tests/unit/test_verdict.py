@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from pytest_seedshift import verdict
+from pytest_seedshift import bets
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding
 from pytest_seedshift.verdict import SequentialTest, estimate
 
@@ -156,15 +156,15 @@ def test_of_all_orders_of_a_small_design_no_more_than_promised_have_another_verd
 @pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, -JUST], ids=["at", "just below"])
 def test_the_simulation_finds_a_bet_that_pays_too_much(monkeypatch, offset):
-    fair = verdict._log_wealth
-    monkeypatch.setattr(verdict, "_log_wealth", lambda *given: 3 * fair(*given))
+    fair = bets.log_wealth
+    monkeypatch.setattr(bets, "log_wealth", lambda *given: 3 * fair(*given))
     assert differing(top_min, offset, 400, 0.9, 400) > tolerated(0.9, 400)
 
 
 @pytest.mark.slow
 def test_the_simulation_finds_bounds_that_do_not_share_what_may_go_wrong(monkeypatch):
-    shared = verdict.decide
-    monkeypatch.setattr(verdict, "decide", lambda *given, holds, breaks: shared(*given, holds=holds, breaks=4 * breaks))
+    shared = bets.decide
+    monkeypatch.setattr(bets, "decide", lambda *given, holds, breaks: shared(*given, holds=holds, breaks=4 * breaks))
     assert differing(several, 0.0, 400, 0.9, 1000) > tolerated(0.9, 1000)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -18,10 +17,22 @@ from typing import TypeAlias
 from markupsafe import Markup
 
 from pytest_seedshift import run as runs
+from pytest_seedshift import whole
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import slug
-from pytest_seedshift.report.page import cases, classes, curves, facts, growth, heat, seeduse, trajectories, verdicts
+from pytest_seedshift.report.page import (
+    cases,
+    classes,
+    curves,
+    facts,
+    growth,
+    heat,
+    regressions,
+    seeduse,
+    trajectories,
+    verdicts,
+)
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import Section, fill
 from pytest_seedshift.run import Run, RunError
@@ -35,6 +46,7 @@ Builder: TypeAlias = Callable[[Run, Album], Section | None]
 
 SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
+    regressions.build,
     seeduse.build,
     heat.build,
     curves.build,
@@ -65,12 +77,7 @@ def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> P
     with scores_known(recorded(runs.head(folder))):
         page = make(runs.load(folder) if run is None else run)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8", errors="replace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    whole.write(path, page.encode(errors="replace"))
     return path
 
 

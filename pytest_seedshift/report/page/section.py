@@ -50,6 +50,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "anchor": anchor,
+        "asked_as": words.asked_as,
         "fragment": fragment,
         "slug": slug,
         "magnitude": format_magnitude,

@@ -28,9 +28,10 @@ def build(run: Run, _: Album) -> Section | None:
         "Does it look at its seed vector?",
         models=models,
         certainties=sorted({each["found"].certainty for each in models if each["found"] is not None}),
+        images=sorted({each["found"].images for each in models if each["found"] is not None}),
         titles=list(KINDS.values()),
         ignored=IGNORED,
-        nulls=[_null(each) for each in run.nulls],
+        nulls=[_null(each, run) for each in run.nulls],
     )
 
 
@@ -56,5 +57,6 @@ def _label(use: SeedUse, kind: str) -> tuple[float, ...]:
     return () if use.sensitivity is None else use.sensitivity.distances[kind].label
 
 
-def _null(case: CaseRun) -> dict[str, Any]:
-    return {"case": case, "rows": [each for each in case.findings if each.kind == NULL]}
+def _null(case: CaseRun, run: Run) -> dict[str, Any]:
+    """A null control; `told` where it is among the cases, so that its anchor is there."""
+    return {"case": case, "rows": [each for each in case.findings if each.kind == NULL], "told": case in run.cases}

@@ -72,7 +72,7 @@ def asked(cases: Sequence[CaseRun]) -> list[str]:
 def _asked(score: str, kind: str, least: float, most: float) -> str:
     shown = SCORES[score]
     span = f"{shown.format(least)}{f' to {shown.format(most)}, by case' if least != most else ''}"
-    return f"{shown.title} {'≥' if kind == 'min' else 'drop ≤'} {span}"
+    return f"{shown.title} {words.asked_as(kind)} {span}"
 
 
 def overall(cases: Sequence[CaseRun]) -> str:

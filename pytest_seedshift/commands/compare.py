@@ -1,0 +1,111 @@
+"""`python -m pytest_seedshift compare OLD NEW`: hold a run against another one, or against a baseline file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.commands import CommandError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.baseline import Baseline
+    from pytest_seedshift.regression import Comparison
+    from pytest_seedshift.run import Run
+
+FILE_NAME = "comparison.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("old", metavar="OLD", type=Path, help="run folder or baseline file of the version before")
+    parser.add_argument("new", metavar="NEW", type=Path, help="run folder of the version that may not be worse")
+    parser.add_argument(
+        "--model",
+        metavar="NEW=OLD",
+        action="append",
+        default=[],
+        help="a model's name in the new run and in the old one, where they differ; repeatable",
+    )
+    parser.add_argument("--allow-missing", action="store_true", help="compare what both have where one lacks cases")
+    parser.add_argument("--out", metavar="PATH", type=Path, help=f"the page to write (default: {FILE_NAME} in NEW)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare; 0 if nothing has become worse beyond chance and what the new run allows, else 1.
+
+    Raises:
+        CommandError: a folder or file that cannot be used, or runs that cannot be compared.
+    """
+    from pytest_seedshift import run as runs
+    from pytest_seedshift.baseline import BaselineError
+    from pytest_seedshift.extensions import scores_known
+    from pytest_seedshift.folder import VerdictsError
+    from pytest_seedshift.report import page, regressions, words
+    from pytest_seedshift.scores import recorded
+
+    out = options.out or options.new / FILE_NAME
+    try:
+        with scores_known(recorded(runs.head(options.new))):
+            after, comparison = _compare(options)
+            page.write(options.new, out, run=replace(after, comparison=comparison))
+            print("\n".join([*_table(comparison), *regressions.lines(comparison), words.relative(str(out))]))
+    except (BaselineError, runs.RunError, VerdictsError) as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written: {error.strerror}") from None
+    return 1 if comparison.regressed else 0
+
+
+def _compare(options: argparse.Namespace) -> tuple[Run, Comparison]:
+    """The new run, and how it compares with the old one."""
+    from pytest_seedshift import baselines, comparisons, regression
+    from pytest_seedshift import run as runs
+    from pytest_seedshift.folder import RunFolder
+
+    before, after = baselines.load(options.old), runs.load(options.new)
+    gate = comparisons.gate_of(RunFolder(options.new).read_document())
+    if not any(gate.asked.values() if gate.asked else ()):
+        gate = replace(gate, asked=None)
+    gate = replace(gate, models={**(gate.models or {}), **_models(options.model)})
+    comparison = regression.compare(before, baselines.of_run(after), gate)
+    _check_missing(comparison, options.allow_missing)
+    return after, comparison
+
+
+def _models(given: Sequence[str]) -> dict[str, str]:
+    for text in given:
+        if not all(text.partition("=")):
+            raise CommandError(
+                f"--model {text}: give a name in the new run and one in the old, such as mine-v2=mine-v1"
+            )
+    return {new: old for new, _, old in (text.partition("=") for text in given)}
+
+
+def _check_missing(comparison: Comparison, allowed: bool) -> None:
+    if allowed:
+        return
+    sides: list[tuple[Baseline, Sequence[object]]] = [
+        (comparison.before, [case.id for case in comparison.missing_before]),
+        (comparison.after, [case.id for case in comparison.missing_after]),
+    ]
+    for side, lacking in sides:
+        if lacking:
+            shown = ", ".join(map(str, lacking[:5])) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+            raise CommandError(f"{side.name} lacks {shown}: compare what both have with --allow-missing")
+
+
+def _table(comparison: Comparison) -> list[str]:
+    """Old and new side by side, a line for each case and score."""
+    from pytest_seedshift.report import words
+    from pytest_seedshift.scores import SCORES
+
+    told = [f"{'':40} {'old':>6}    {'new':>6}   pairs"]
+    for row in comparison.rows:
+        kind = SCORES[row.score]
+        name = f"{row.case.model} {row.case.describe()}"
+        figures = f"{kind.title:6} {kind.format(row.before):>6} →  {kind.format(row.after):>6}"
+        told.append(f"{name:<33} {figures}   {words.change(row.change, row.score)}{' ✗' if row.regressed else ''}")
+    return told

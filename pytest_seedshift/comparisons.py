@@ -1,0 +1,102 @@
+"""Comparisons of run folders: with the baseline that a run was held against, or with each other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift import baseline, baselines, regression
+from pytest_seedshift.cases import Case
+from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.scores import SCORES, Constraint
+
+if TYPE_CHECKING:
+    from pytest_seedshift.baseline import Baseline
+    from pytest_seedshift.regression import Comparison, Gate
+    from pytest_seedshift.run import Run
+
+_SHOWN = 16
+"""How many pictures of the baseline a case keeps."""
+
+
+def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
+    """A run held against its baseline; None where it was held against none.
+
+    Args:
+        run: read from its folder.
+        before: its baseline; None for the copy that the folder keeps.
+
+    Raises:
+        BaselineError: the baseline or the run cannot be read, or they are not comparable.
+    """
+    folder = RunFolder(run.path)
+    try:
+        head = folder.read_document()
+    except VerdictsError:
+        return None
+    about = head.get("baseline")
+    if not isinstance(about, dict):
+        return None
+    found = before or baselines.load(run.path / baseline.FILE_NAME, str(about.get("name")))
+    if found.checksum != about.get("checksum"):
+        raise baseline.BaselineError(
+            f"{run.path / baseline.FILE_NAME} is not the baseline that this run was held against"
+        )
+    made = regression.compare(found, baselines.of_run(run), gate_of(head))
+    return made if before is not None else replace(made, before=replace(found, pictures=_kept(made, folder)))
+
+
+def gate_of(head: Mapping[str, Any]) -> Gate:
+    """What a run asked of regressions, as the head of its verdicts.json tells it."""
+    about = head.get("baseline") or {}
+    asked = {
+        Case(entry["model"], entry["shift"], entry["magnitude"]): _constraints(entry["asks"])
+        for entry in head.get("grid", ())
+        if "kind" not in entry
+    }
+    return regression.Gate(
+        certainty=float(head["certainty"]),
+        family=bool(about.get("family")),
+        asked=asked,
+        models=dict(about.get("models") or {}),
+    )
+
+
+def _constraints(asks: Mapping[str, float]) -> list[Constraint]:
+    return [
+        Constraint(
+            score, max_regression=asks[f"{score} max_regression"], significant=f"{score} significant" not in asks
+        )
+        for score in SCORES
+        if f"{score} max_regression" in asks
+    ]
+
+
+def keep(comparison: Comparison, folder: RunFolder) -> None:
+    """Keep in the run folder what the report needs of the baseline: its file, and its pictures of what has changed.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    comparison.before.write(folder.path / baseline.FILE_NAME)
+    pictures = comparison.before.pictures
+    for case in comparison.cases if pictures else ():
+        lost, won = comparison.turned(case)
+        other = comparison.other(case)
+        for label, seed in [pair for pair in (*lost, *won) if (other, *pair) in pictures][:_SHOWN]:
+            target = folder.baseline_picture(case, label, seed)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(pictures[other, label, seed], target)
+
+
+def _kept(comparison: Comparison, folder: RunFolder) -> dict[tuple[Case, str, int], Any]:
+    found = {}
+    for case in comparison.cases:
+        for turned in comparison.turned(case):
+            for label, seed in turned:
+                path = folder.baseline_picture(case, label, seed)
+                if path.is_file():
+                    found[comparison.other(case), label, seed] = path
+    return found

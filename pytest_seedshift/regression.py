@@ -1,0 +1,297 @@
+"""Two versions held against each other, case by case on the same pairs, and pooled where small drops add up.
+
+Pure numbers and names: no model, no file. Single cases are judged as the gate does in a run: see `bounds.compare`.
+
+A pool is the cases of one shift, or all of a model. Its cases share their pairs, so outcomes are not independent across
+them: what is tested is the sum of a pair's drops over the pool's cases, one number a pair. Where cases have stopped
+early, a pair counts in those cases only that had not stopped before it; which these are was known before the pair was
+looked at, so bets on these sums are still fair where nothing has become worse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_seedshift import bets, bounds, significance
+from pytest_seedshift.baseline import Baseline, BaselineError, Samples, differences
+from pytest_seedshift.scores import CERTAINTY, SCORES, Change, Constraint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_seedshift.cases import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What is asked of a comparison.
+
+    Attributes:
+        certainty: with which a regression is one.
+        family: whether it holds for all cases and pools together (Holm 1979), not for each.
+        asked: by case, its constraints of `max_regression`; None where any drop beyond chance counts, of any score.
+        models: by the name of a model, the baseline's name for it.
+    """
+
+    certainty: float = CERTAINTY
+    family: bool = False
+    asked: Mapping[Case, Sequence[Constraint]] | None = None
+    models: Mapping[str, str] | None = None
+
+    def of(self, case: Case, scores: Iterable[str]) -> list[Constraint]:
+        """What is asked of a case's scores."""
+        if self.asked is None:
+            return [Constraint(score, max_regression=0.0) for score in scores]
+        return [each for each in self.asked.get(case, ()) if each.max_regression is not None and each.score in scores]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One score of one case: its means, its drop and what became of the pairs; `bound` is None where none is asked."""
+
+    case: Case
+    score: str
+    before: float
+    after: float
+    change: Change
+    bound: float | None
+    significant: bool
+    regressed: bool
+    stepped: bool = False
+    """Whether it is found only beside the others of its family, by Holm's step: its own test has let it pass."""
+
+    @property
+    def drop(self) -> float:
+        """Of the mean, over the pairs that both have."""
+        return self.before - self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One score of a model's cases under one shift, or of all (`shift` is None)."""
+
+    model: str
+    shift: str | None
+    score: str
+    cases: int
+    pairs: int
+    """Of all cases together."""
+    drop: float
+    """On average over these."""
+    p: float
+    test: str
+    level: float
+    bound: float
+    """The mean of the cases' bounds."""
+    regressed: bool
+
+    @property
+    def title(self) -> str:
+        """Such as `mean, all magnitudes` or `all cases`."""
+        return "all cases" if self.shift is None else f"{self.shift}, all magnitudes"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a comparison shows."""
+
+    before: Baseline
+    after: Baseline
+    gate: Gate
+    rows: tuple[Row, ...]
+    pools: tuple[Pool, ...]
+    missing_before: tuple[Case, ...]
+    """Cases that the baseline lacks."""
+    missing_after: tuple[Case, ...]
+    """Cases that only the baseline has."""
+    stopped: bool
+    """Whether some case of the baseline stopped early, so that only bets may judge it."""
+
+    @property
+    def regressed(self) -> bool:
+        """Whether anything has become worse than is allowed."""
+        return any(each.regressed for each in self.rows) or any(each.regressed for each in self.pools)
+
+    @property
+    def cases(self) -> list[Case]:
+        """The cases that both have."""
+        return list(dict.fromkeys(each.case for each in self.rows))
+
+    def other(self, case: Case) -> Case:
+        """A case's name in the baseline."""
+        found = self.before.counterpart(case.model, self.after.models, self.gate.models or {})
+        return replace(case, model=found or case.model)
+
+    def turned(self, case: Case, score: str = "top1") -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        """The pairs, as label and seed index, that were right and are wrong now, and those the other way round."""
+        new = self.after.cases[case]
+        drops = _drops(self.before.cases[self.other(case)], new, score)
+        places = self.after.designs[new.design].places()
+        return [places[at] for at in np.flatnonzero(drops > 0)], [places[at] for at in np.flatnonzero(drops < 0)]
+
+
+def compare(before: Baseline, after: Baseline, gate: Gate | None = None) -> Comparison:
+    """Hold a run against a baseline.
+
+    Raises:
+        BaselineError: they cannot be compared; the message names the difference.
+    """
+    gate = gate or Gate()
+    others = {
+        case: replace(case, model=name)
+        for case in after.cases
+        for name in [before.counterpart(case.model, after.models, gate.models or {})]
+        if name is not None
+    }
+    both = {case: other for case, other in others.items() if other in before.cases}
+    if not both:
+        known = ", ".join(before.models)
+        raise BaselineError(
+            f"{before.name} and {after.name} have no case in common: the one is about {known}, the other about "
+            f"{', '.join(after.models)}. Where a model has another name there, say so: [baseline] models = "
+            f'{{ "{next(iter(after.models), "new")}" = "{next(iter(before.models), "old")}" }}'
+        )
+    _check(before, after, both)
+    rows = [row for case, other in both.items() for row in _rows(before.cases[other], after.cases[case], gate)]
+    pools = _pools(before, after, both, rows, gate)
+    if gate.family:
+        rows, pools = _as_family(rows, pools, 1 - gate.certainty)
+    compared = set(both.values())
+    wanted = {other.model for other in others.values()}
+    return Comparison(
+        before,
+        after,
+        gate,
+        tuple(rows),
+        tuple(pools),
+        tuple(case for case in after.cases if case not in both),
+        tuple(case for case in before.cases if case.model in wanted and case not in compared),
+        any(not before.cases[other].exact for other in both.values()),
+    )
+
+
+def _check(before: Baseline, after: Baseline, both: Mapping[Case, Case]) -> None:
+    for case, other in both.items():
+        old, new = before.cases[other], after.cases[case]
+        said = differences(
+            (before.models[other.model], old.design, before.designs.get(old.design)),
+            (after.models[case.model], new.design, after.designs.get(new.design)),
+            (before.name, after.name),
+        )
+        said += [
+            f"the score {score}: {before.kinds[score]} in {before.name}, {after.kinds[score]} in {after.name}"
+            for score in after.kinds
+            if score in before.kinds and before.kinds[score] != after.kinds[score]
+        ]
+        if said:
+            raise BaselineError(f"{case.model}: not comparable: {'; '.join(said)}")
+
+
+def _drops(before: Samples, after: Samples, score: str) -> NDArray[np.float64]:
+    pairs = min(before.pairs, after.pairs)
+    return significance.changes(score, before.scores[score][:pairs], after.scores[score][:pairs])
+
+
+def how(before_exact: bool, after_exact: bool) -> str:
+    """What decided how many pairs there are: see `bounds.Chance`."""
+    return "stopped" if not before_exact else "exact" if after_exact else "looks"
+
+
+def _rows(before: Samples, after: Samples, gate: Gate) -> list[Row]:
+    scores = [score for score in SCORES if score in after.scores and score in before.scores]
+    asked = {each.score: each for each in gate.of(after.case, scores)}
+    level = (1 - gate.certainty) / max(1, sum(each.significant for each in asked.values()))
+    pairs = min(before.pairs, after.pairs)
+    rows = []
+    for score in scores:
+        drops = _drops(before, after, score)
+        change = bounds.compare(score, drops, how(before.exact, after.exact), level, before.pairs)
+        old, new = (math.fsum(each.scores[score][:pairs]) / pairs for each in (before, after))
+        bound = asked[score].max_regression if score in asked else None
+        significant = score not in asked or asked[score].significant
+        regressed = bound is not None and drops.mean() > bound + 1e-9 and (change.beyond_chance or not significant)
+        rows.append(Row(after.case, score, old, new, change, bound, significant, bool(regressed)))
+    return rows
+
+
+# Pools -----------------------------------------------------------------------------------------------------------
+
+
+def pools_of(cases: Iterable[Case]) -> list[tuple[str, str | None, tuple[Case, ...]]]:
+    """The pools of two or more cases: by shift, and the model's own if it has more than one shift, or the control."""
+    cases = list(cases)
+    found: list[tuple[str, str | None, tuple[Case, ...]]] = []
+    for model in dict.fromkeys(case.model for case in cases):
+        ours = [case for case in cases if case.model == model]
+        found += [
+            (model, shift, tuple(case for case in ours if case.shift == shift))
+            for shift in dict.fromkeys(case.shift for case in ours if not case.is_control)
+        ]
+        if any(case.shift != ours[0].shift for case in ours):
+            found.append((model, None, tuple(ours)))
+    return [pool for pool in found if len(pool[2]) > 1]
+
+
+def tests(asked: Mapping[Case, Sequence[str]]) -> int:
+    """How many tests a family has, of single cases and of pools; `asked` are the scores of each case."""
+    pooled = sum(
+        sum(number > 1 for number in Counter(score for case in cases for score in asked[case]).values())
+        for _, _, cases in pools_of(asked)
+    )
+    return sum(map(len, asked.values())) + pooled
+
+
+def _pools(before: Baseline, after: Baseline, both: Mapping[Case, Case], rows: Sequence[Row], gate: Gate) -> list[Pool]:
+    bound = {(row.case, row.score): row.bound for row in rows if row.bound is not None and row.significant}
+    found = []
+    for model, shift, cases in pools_of(both):
+        of_score = [[case for case in cases if (case, score) in bound] for score in SCORES]
+        asked = {score: ours for score, ours in zip(SCORES, of_score, strict=True) if len(ours) > 1}
+        for score, ours in asked.items():
+            design = after.cases[ours[0]].design  # tests of one's own may have others
+            ours = [case for case in ours if after.cases[case].design == design]
+            sides = [(before.cases[both[case]], after.cases[case]) for case in ours]
+            drops = [_drops(*each, score) for each in sides]
+            exact = all(how(*(side.exact for side in each)) == "exact" for each in sides)
+            pairs = sum(each.size for each in drops)
+            most = sum(bound[case, score] * each.size for case, each in zip(ours, drops, strict=True)) / pairs
+            p, test = _pooled(score, drops, fixed=exact)
+            drop, level = math.fsum(map(math.fsum, drops)) / pairs, (1 - gate.certainty) / len(asked)
+            regressed = drop > most + 1e-9 and p <= level
+            found.append(Pool(model, shift, score, len(ours), pairs, drop, p, test, level, most, regressed))
+    return found
+
+
+def _pooled(score: str, drops: Sequence[NDArray[np.float64]], *, fixed: bool) -> tuple[float, str]:
+    """The p-value of drops of several cases on the same pairs, and the test that it comes from."""
+    sums = np.zeros(max(each.size for each in drops))
+    for each in drops:
+        sums[: each.size] += each
+    if fixed:
+        return significance.t_test(sums), "t"
+    goodness = 0.5 - sums / (2 * SCORES[score].top * len(drops))
+    return math.exp(-float(bets.evidence(goodness).max())), "bets"
+
+
+def _as_family(rows: Sequence[Row], pools: Sequence[Pool], alpha: float) -> tuple[list[Row], list[Pool]]:
+    """Hold all p-values against one level together."""
+    places = [place for place, row in enumerate(rows) if row.bound is not None and row.significant]
+    adjusted = significance.holm([*(rows[place].change.p for place in places), *(pool.p for pool in pools)])
+    held = list(rows)
+    for place, p in zip(places, adjusted, strict=False):
+        row = rows[place]
+        above = row.bound is not None and row.drop > row.bound + 1e-9
+        regressed, alone = above and p <= alpha, row.change.p * len(adjusted) <= alpha
+        change = replace(row.change, p=p, level=alpha)
+        held[place] = replace(row, regressed=regressed, stepped=regressed and not alone, change=change)
+    pooled = [
+        replace(pool, regressed=pool.drop > pool.bound + 1e-9 and p <= alpha, p=p, level=alpha)
+        for pool, p in zip(pools, adjusted[len(places) :], strict=True)
+    ]
+    return held, pooled

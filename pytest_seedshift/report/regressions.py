@@ -1,0 +1,117 @@
+"""The words of a comparison, for the terminal."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.report import words
+from pytest_seedshift.scores import SCORES
+from pytest_seedshift.significance import TESTS
+
+if TYPE_CHECKING:
+    from pytest_seedshift.baseline import Baseline
+    from pytest_seedshift.regression import Comparison, Pool, Row
+
+_NAMED = 5
+
+_STEPPED = " by Holm's step: its own test has passed"
+
+
+def lines(comparison: Comparison) -> list[str]:
+    """What a comparison shows: how much has changed, what has become worse, and what it could not see."""
+    rows = comparison.rows
+    told = [summary(comparison)]
+    told += [_row(row) for row in rows if row.regressed]
+    told += [_pool(pool) for pool in comparison.pools if pool.regressed or (pool.shift is None and _moved(pool))]
+    told += [f"  {note}" for note in notes(comparison)]
+    return told
+
+
+def summary(comparison: Comparison) -> str:
+    """`against old.json: 31 cases on 12400 pairs: 24 turned wrong and 2 right (top-1) · 1 regression`."""
+    first = comparison.rows[0].score
+    top1 = [row.change for row in comparison.rows if row.score == first]
+    lost, won, pairs = sum(each.lost for each in top1), sum(each.won for each in top1), sum(each.pairs for each in top1)
+    count = sum(row.regressed for row in comparison.rows) + sum(pool.regressed for pool in comparison.pools)
+    said = f"{lost} turned wrong and {won} right ({SCORES[first].title})" if lost or won else "no pair differs"
+    if not (lost or won) and any(row.change.lost or row.change.won for row in comparison.rows):
+        said = f"no pair differs in {SCORES[first].title}"
+    gates = any(row.bound is not None for row in comparison.rows)
+    end = words.count(count, "regression") if count else "no regression" if gates else "nothing asks for max_regression"
+    size = f"{words.count(len(comparison.cases), 'case')} on {words.count(pairs, 'pair')}"
+    return f"against {comparison.before.name}: {size}: {said} · {end}"
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What a comparison could not see, and which libraries differ."""
+    found = []
+    judged = [row for row in comparison.rows if row.bound is not None and row.score == comparison.rows[0].score]
+    least = [row.change.least for row in judged if row.change.least is not None]
+    if least:
+        most = f", at most {max(least):.3f}" if max(least) > min(least) else ""
+        found.append(
+            f"a drop of {SCORES[judged[0].score].title} is told from none from {statistics.median(least):.3f} on "
+            f"(median of the cases{most}), at certainty {comparison.gate.certainty:g}"
+        )
+    elif judged:
+        found.append("no drop could have been told from none: there are too few pairs")
+    if comparison.gate.family:
+        found.append("each p is adjusted for the number of tests in the family (Holm)")
+    if comparison.stopped:
+        found.append(
+            f"{comparison.before.name} has cases that stopped early: they are compared over the pairs that it has, by "
+            f"{TESTS['bets']}. A baseline made with --seedshift-exact tells far more"
+        )
+    if comparison.missing_before:
+        found.append(f"not in the baseline, so not compared: {_some(case.id for case in comparison.missing_before)}")
+    if comparison.missing_after:
+        found.append(f"only in the baseline: {_some(case.id for case in comparison.missing_after)}")
+    old, new = comparison.before.libraries, comparison.after.libraries
+    changed = [f"{name} {old[name]} → {new[name]}" for name in new if name in old and old[name] != new[name]]
+    if changed:
+        found.append(f"libraries differ, and are a part of what is compared: {', '.join(changed)}")
+    return found
+
+
+def saved(baseline: Baseline, path: str, size: int) -> list[str]:
+    """What was saved, and whether it is good enough to gate on."""
+    have = sum(each.pairs for each in baseline.cases.values())
+    whole = sum(baseline.designs[each.design].images for each in baseline.cases.values())
+    told = [
+        f"baseline: {path}, {words.count(len(baseline.cases), 'case')}, {have} of {whole} pairs, {size / 1000:.0f} kB"
+    ]
+    told += [f"  warning: {note}" for note in baseline.notes]
+    if any(not each.exact for each in baseline.cases.values()):
+        told.append(
+            "  warning: its verdicts were early, so it has a part of the pairs only, and only a large drop against it "
+            "can be told from chance. Make it with --seedshift-exact"
+        )
+    return told
+
+
+def _row(row: Row) -> str:
+    kind = SCORES[row.score]
+    means = f"{kind.title} {kind.format(row.before)} → {kind.format(row.after)}"
+    name = f"{row.case.model} {row.case.describe():<18}"
+    return f"  {name} {means}  {words.change(row.change, row.score)}  REGRESSION{_STEPPED if row.stepped else ''}"
+
+
+def _pool(pool: Pool) -> str:
+    kind = SCORES[pool.score]
+    decimals = 3 if kind.top <= 1 else 2
+    return (
+        f"  {pool.model} {pool.title}: {kind.title} drop {pool.drop:.{decimals}f} on {pool.pairs} pairs of "
+        f"{pool.cases} cases, allowed {pool.bound:.{decimals}f}, {words.probability(pool.p)}"
+        f"{'  REGRESSION' if pool.regressed else ''}"
+    )
+
+
+def _moved(pool: Pool) -> bool:
+    return abs(pool.drop) > 1e-9
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:_NAMED]) + (f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else "")

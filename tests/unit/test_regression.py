@@ -1,0 +1,170 @@
+"""Two versions held against each other: rows, pools, families, and what cannot be compared."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from pytest_seedshift import regression
+from pytest_seedshift.baseline import Baseline, BaselineError, Design, Samples, Version
+from pytest_seedshift.cases import grid
+from pytest_seedshift.regression import Gate
+from pytest_seedshift.report import regressions
+from pytest_seedshift.scores import Constraint
+
+VERSION = Version("print", "cpu", "float32", "vit", "clip")
+LABELS = tuple("abcdefgh")
+CASES = grid(["m"], ["mean", "std"], [0.1, 0.2, 0.3])
+
+
+def side(name, columns, *, exact=True, model=None, size=400):
+    """One side of a comparison, by case its top-1."""
+    design = Design("letters.csv", LABELS, "A photo of a {label}", size)
+    cases = {
+        case: Samples(case, "design", exact, {"top1": tuple(map(float, values))}) for case, values in columns.items()
+    }
+    if model is not None:
+        cases = {
+            replace(case, model=model): replace(each, case=replace(case, model=model)) for case, each in cases.items()
+        }
+    return Baseline(name, {"torch": "1"}, {case.model: VERSION for case in cases}, {"design": design}, cases)
+
+
+def outcomes(rng, cases=CASES, size=400):
+    return {case: rng.random(size) < 0.8 for case in cases}
+
+
+def lose(columns, number):
+    """Turn as many right pairs wrong in each case, others in each."""
+    return {case: _without(values, number, place) for place, (case, values) in enumerate(columns.items())}
+
+
+def _without(values, number, place):
+    kept = values.copy()
+    kept[np.flatnonzero(values)[place :: len(values) // (number * 2)][:number]] = False
+    return kept
+
+
+def bounded(most, **given):
+    asked = {case: [Constraint("top1", max_regression=most)] for case in CASES}
+    return Gate(asked=asked, **given)
+
+
+def test_the_same_twice_has_no_pair_that_differs():
+    columns = outcomes(np.random.default_rng(0))
+    found = regression.compare(side("old", columns), side("new", columns))
+    assert not found.regressed
+    assert {(row.drop, row.change.lost, row.change.won, row.change.p) for row in found.rows} == {(0.0, 0, 0, 1.0)}
+    assert {pool.p for pool in found.pools} == {1.0}
+    assert regressions.lines(found)[0].endswith("7 cases on 2800 pairs: no pair differs · no regression")
+
+
+def test_one_case_that_became_worse_is_the_one_that_is_named_and_its_pairs_too():
+    columns = outcomes(np.random.default_rng(0))
+    worse = {**columns, CASES[3]: _without(columns[CASES[3]], 20, 0)}
+    found = regression.compare(side("old", columns), side("new", worse), bounded(0.02))
+    assert [row.case for row in found.rows if row.regressed] == [CASES[3]]
+    lost, won = found.turned(CASES[3])
+    assert (len(lost), won) == (20, [])
+    assert all(label in LABELS for label, _ in lost)
+    assert any(line.startswith("  m mean +0.30") and line.endswith("REGRESSION") for line in regressions.lines(found))
+
+
+def test_small_drops_add_up_in_a_pool():
+    columns = outcomes(np.random.default_rng(0))
+    worse = lose(columns, 5)  # 0.0125 a case: none of them is beyond chance
+    found = regression.compare(side("old", columns), side("new", worse), bounded(0.01))
+    assert not any(row.regressed for row in found.rows)
+    assert {(pool.shift, pool.regressed) for pool in found.pools} == {("mean", True), ("std", True), (None, True)}
+    assert not regression.compare(side("old", columns), side("new", worse), bounded(0.02)).regressed
+    assert not regression.compare(side("old", columns), side("new", columns), bounded(0.0)).regressed
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_pools_of_equally_reliable_versions_are_seldom_found_worse(exact):
+    rng, wrong, designs = np.random.default_rng(1), 0, 150
+    cases = CASES[:4]
+    for _ in range(designs):
+        one = outcomes(rng, cases, 200)
+        other = {case: values ^ (rng.random(200) < 0.1) for case, values in one.items()}
+        swap = rng.random(200) < 0.5  # in all cases alike: they share their pairs
+        before, after = (
+            {case: np.where(swap, x[case], y[case]) for case in cases} for x, y in ((one, other), (other, one))
+        )
+        if not exact:  # each case has stopped somewhere else
+            after = {case: values[: 60 + 40 * place] for place, (case, values) in enumerate(after.items())}
+        sides = side("old", before, size=200), side("new", after, exact=exact, size=200)
+        found = regression.compare(
+            *sides, Gate(asked={case: [Constraint("top1", max_regression=0.0)] for case in cases})
+        )
+        wrong += any(pool.regressed for pool in found.pools if pool.shift is None)
+    assert wrong <= binom.isf(1e-3, designs, 0.01)
+
+
+def test_holm_holds_the_certainty_over_the_grid():
+    columns = outcomes(np.random.default_rng(0))
+    worse = {**columns, CASES[3]: _without(columns[CASES[3]], 8, 0)}  # p 0.004: one of many
+    sides = side("old", columns), side("new", worse)
+    assert any(row.regressed for row in regression.compare(*sides, bounded(0.0)).rows)
+    held = regression.compare(*sides, bounded(0.0, family=True))
+    assert not any(row.regressed for row in held.rows)
+    clear = {**columns, CASES[3]: _without(columns[CASES[3]], 30, 0)}
+    assert regression.compare(sides[0], side("new", clear), bounded(0.0, family=True)).rows[3].regressed
+    assert regression.tests({case: ["top1"] for case in CASES}) == len(held.rows) + len(held.pools)
+
+
+def test_a_part_of_the_pairs_is_compared_by_bets_and_that_is_said():
+    columns = outcomes(np.random.default_rng(0))
+    part = side("old", {case: values[:50] for case, values in columns.items()}, exact=False)
+    found = regression.compare(part, side("new", columns), bounded(0.0))
+    assert {(row.change.pairs, row.change.test) for row in found.rows} == {(50, "bets")}
+    assert "stopped early" in "\n".join(regressions.lines(found))
+
+
+def test_cases_on_one_side_are_named_and_left_out():
+    columns = outcomes(np.random.default_rng(0))
+    less = {case: values for case, values in columns.items() if case.shift != "std"}
+    found = regression.compare(side("old", columns), side("new", less))
+    assert [case.id for case in found.missing_after] == ["m-std-+0.10", "m-std-+0.20", "m-std-+0.30"]
+    assert "only in the baseline: m-std-+0.10, m-std-+0.20, m-std-+0.30" in "\n".join(regressions.lines(found))
+    turned = regression.compare(side("old", less), side("new", columns))
+    assert [case.id for case in turned.missing_before] == [case.id for case in found.missing_after]
+
+
+def test_a_model_of_another_name_is_held_against_the_only_one_or_the_one_that_is_said():
+    columns = outcomes(np.random.default_rng(0))
+    new = side("new", columns, model="m-int8")
+    assert len(regression.compare(side("old", columns), new).rows) == len(CASES)
+    both = replace(side("old", columns), models={"m": VERSION, "n": VERSION})
+    with pytest.raises(BaselineError, match=r'models = \{ "m-int8" = "m" \}'):
+        regression.compare(both, new)
+    assert len(regression.compare(both, new, Gate(models={"m-int8": "m"})).rows) == len(CASES)
+
+
+@pytest.mark.parametrize(
+    ("version", "design", "says"),
+    [
+        ({"classifier": "other"}, {}, r"classifier \(by its weights\): vit in old, other in new"),
+        ({"clip": "other"}, {}, "CLIP model .*: clip in old, other in new"),
+        ({}, {"prompt": "{label}"}, "prompt template: 'A photo of a {label}' in old, '{label}' in new"),
+        ({}, {"labels": ("x", "y"), "class_list": "two.csv"}, r"class list: letters.csv \(8 labels\) in old, two.csv"),
+        ({}, {"images": 800}, "design: 400 pairs in old, 800 in new"),
+        ({}, {"class_list": "indices.csv"}, "design or the labels' indices"),
+    ],
+)
+def test_what_must_be_equal_and_is_not_is_named(version, design, says):
+    columns = outcomes(np.random.default_rng(0), CASES[:2])
+    old, new = side("old", columns), side("new", columns)
+    new = replace(new, models={"m": replace(VERSION, **version)})
+    if design:
+        cases = {case: replace(each, design="other") for case, each in new.cases.items()}
+        new = replace(new, cases=cases, designs={"other": replace(new.designs["design"], **design)})
+    with pytest.raises(BaselineError, match=says):
+        regression.compare(old, new)
+
+
+def test_what_may_differ_is_told():
+    columns = outcomes(np.random.default_rng(0), CASES[:2])
+    new = replace(side("new", columns), libraries={"torch": "2"}, models={"m": replace(VERSION, fingerprint="other")})
+    assert "torch 1 → 2" in "\n".join(regressions.lines(regression.compare(side("old", columns), new)))
