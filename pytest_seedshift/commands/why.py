@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -13,10 +12,18 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.commands import CommandError, within
 
 if TYPE_CHECKING:
+    from pytest_seedshift.pairs import Pair
     from pytest_seedshift.session import State
     from pytest_seedshift.why.experiment import Study
 
 _SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", "0.3", 64
+
+_LATENTS = 4
+"""The range of clipping for latents. A decoder's latents are scaled to a standard deviation of about 1, so that this
+leaves nearly all of a picture, as [-1, 1] does for pixels: of the toys' latents 99.9 % lie in it."""
+
+_DECODERS = ("movq", "vae", "vqgan", "vqvae")
+"""The parts of a pipeline that make pictures of latents."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,31 +35,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--magnitude", metavar="NUMBERS", default=_MAGNITUDES, help=f"comma-separated (default: {_MAGNITUDES})"
     )
-    parser.add_argument("--images", metavar="N", type=int, default=_IMAGES, help=f"pairs an arm (default: {_IMAGES})")
+    parser.add_argument(
+        "--images",
+        metavar="N",
+        type=int,
+        help=f"pairs an arm, with and without each shift (default: {_IMAGES}, or one a class where these are more)",
+    )
     parser.add_argument(
         "--clip",
         metavar="RANGE",
         type=float,
-        help="range of clipping, such as 3 for latents (default: the sampler's own)",
+        help=f"range of clipping (default: {_LATENTS} in latents, the sampler's own in pixels)",
     )
     parser.add_argument(
-        "--into", metavar="PATH", type=Path, help="the page to write (default: why.html in the run folder)"
+        "--into",
+        metavar="PATH",
+        type=Path,
+        help="the page to write, with the same as .json beside it (default: why.html in the run folder)",
     )
     within.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the experiment, print it, write the page and why.json beside it; the exit status is pytest's.
+    """Run the experiment, print it, write the page and the document beside it; the exit status is pytest's.
 
     Raises:
-        CommandError: a shift, a magnitude or a number that cannot be used.
+        CommandError: a shift, a magnitude, a number or a path that cannot be used.
     """
     models = list(dict.fromkeys(options.models))
     shifts = _shifts(options.shift, options.magnitude)
-    if options.images < 2:
+    if options.images is not None and options.images < 2:
         raise CommandError(f"--images {options.images}: give at least 2, better 64: intervals come from their spread")
     if options.clip is not None and not 0 < options.clip < float("inf"):
-        raise CommandError(f"--clip {options.clip:g}: give a range above 0, such as 1 for pixels or 3 for latents")
+        raise CommandError(f"--clip {options.clip:g}: give a range above 0, such as 1 for pixels or 4 for latents")
+    if options.into is not None and options.into.suffix == ".json":
+        raise CommandError(f"--into {options.into}: it is a page: give a name such as why.html")
     return within.run(models, options, lambda state: _work(state, models, shifts, options))
 
 
@@ -74,17 +91,20 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
     import pytest
 
     from pytest_seedshift.cases import CaseError
+    from pytest_seedshift.sensing import IMAGES
     from pytest_seedshift.why import arms, experiment
 
-    crossed = arms.cross(models, lambda name: _why_not(state, models[0], name), options.clip)
+    for warning in state.check_ground((model, options.images) for model in models):
+        print(f"warning: {warning}")
+    design = _design(state, models, options.images)
+    crossed = arms.cross(
+        models, lambda name: _why_not(state, models[0], name), lambda model: _clip(state, model, options.clip)
+    )
     if not crossed.factors:
         reasons = "; ".join(f"{factor}: {reason}" for factor, reason in crossed.left_out.items())
         raise pytest.UsageError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
-    for warning in state.check_ground((arm.name, options.images) for arm in crossed.arms):
-        print(f"warning: {warning}")
-    design = state.catalogue.design(models[0], options.images)
-    if any(state.catalogue.design(model, options.images) != design for model in models[1:]):
-        raise pytest.UsageError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
+    images = len(design) * (1 + len(shifts)) + IMAGES
+    print(f"{len(crossed.arms)} arms of {images} images each, those aside that {state.folder.path} has")
     try:
         study = experiment.run(
             state.workbench,
@@ -98,42 +118,58 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
     except CaseError as error:
         raise pytest.UsageError(str(error)) from None
     except OSError as error:
-        raise pytest.UsageError(f"cannot be written to: {error.strerror} ({error.filename})") from None
+        raise pytest.UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
     _print(study, files)
 
 
-def _why_not(state: State, model: str, name: str) -> str | None:
+def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, ...]:
     import pytest
 
-    from pytest_seedshift.models.derive import DerivationError
-    from pytest_seedshift.weights import WeightsNotFoundError
+    from pytest_seedshift.pairs import class_list
 
+    entries = [state.catalogue.find(model) for model in models]
+    number = images or max(_IMAGES, len(class_list(entries[0].classes)))
+    design, *others = (state.catalogue.design(model, number) for model in models)
+    if any(other != design for other in others):
+        raise pytest.UsageError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
+    if len({(each.classifier, each.clip) for each in entries}) > 1:
+        raise pytest.UsageError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
+    return design
+
+
+def _clip(state: State, model: str, given: float | None) -> str:
+    """The change that clips a model."""
+    from pytest_seedshift import weights
+
+    entry = state.catalogue.find(model)
+    if given is None and entry.own is None:
+        parts = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice).parts
+        given = _LATENTS if any(part in parts for part in _DECODERS) else None
+    return "clip" if given is None else f"clip={given:g}"
+
+
+def _why_not(state: State, model: str, name: str) -> str | None:
+    """The reason why an arm cannot be sampled as its name says."""
     try:
         state.catalogue.check_sampling(state.catalogue.find(name))
         if name.endswith("+zsnr") and state.catalogue.same_as(f"{model}+zsnr") is not None:
             return f"the schedule of {model} ends in zero SNR already"
-    except DerivationError as error:
+    except ValueError as error:
         return str(error)
-    except (ValueError, OSError, WeightsNotFoundError) as error:
-        raise pytest.UsageError(str(error)) from None
     return None
 
 
 def _write(study: Study, page: Path) -> tuple[Path, Path]:
+    from pytest_seedshift import whole
     from pytest_seedshift.report import why as told
     from pytest_seedshift.report.page import why as pages
+    from pytest_seedshift.why.document import document
 
     command = shlex.join(["python", "-m", "pytest_seedshift", *sys.argv[1:]])
     data = page.with_suffix(".json")
-    document = json.dumps(told.as_json(study), indent=1, ensure_ascii=False) + "\n"
     page.parent.mkdir(parents=True, exist_ok=True)
-    for path, text in ((page, pages.make(study, command)), (data, document)):
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    whole.write(page, pages.make(study, command))
+    whole.write(data, json.dumps(document(study, told.sentences(study)), indent=1, ensure_ascii=False) + "\n")
     return page, data
 
 
@@ -141,6 +177,6 @@ def _print(study: Study, files: tuple[Path, Path]) -> None:
     from pytest_seedshift.report import why as told
     from pytest_seedshift.report import words
 
-    print("\n".join(["", *told.table(study), "", *told.sentences(study), "", told.CAVEAT]))
+    print("\n".join(["", *told.table(study), "", *told.sentences(study), told.CAVEAT]))
     for path in files:
         print(words.relative(str(path)))

@@ -54,7 +54,8 @@ class _Instead:
         from pytest_seedshift.session import State
 
         # A run's wishes for its store and its end are none of a command's.
-        state = State(config, dataclasses.replace(options.resolve(config), fresh=False, plan=False))
+        given = dataclasses.replace(options.resolve(config), fresh=False, plan=False, write_thresholds=None)
+        state = State(config, given)
         try:
             self._work(state)
         finally:

@@ -1,64 +1,120 @@
-"""What the crossed experiment says: in sentences, as tables for the terminal, as JSON. No more than the numbers do."""
+"""What the crossed experiment says, in sentences and as tables for the terminal. No more than the numbers do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import seedlines, words
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.why import arms
-from pytest_seedshift.why.experiment import SHOWN
+from pytest_seedshift.why.experiment import DISCARDED, HOLDS, SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_seedshift.why.effects import Effect, Mean
     from pytest_seedshift.why.experiment import Found, Study
 
-VERSION = 1
-
 CAVEAT = (
-    "A factor's effect is the mean over all arms that differ in nothing else. It says what the change did to these "
+    "A change's effect is the mean over all arms that differ in nothing else. It says what the change did to these "
     "weights under these shifts. It does not say why, nor that another model would do the same."
 )
 
+_WEAK = 0.8
+"""An arm whose control has less than this part of the best arm's top-1 is told of: the change breaks it by itself."""
+
+
+# Sentences -------------------------------------------------------------------------------------------------------
+
 
 def sentences(study: Study) -> list[str]:
-    """A sentence a factor and level, and one for each arm that holds because it does not look."""
-    made = []
-    for factor, levels in study.crossed.factors.items():
-        for level in levels[1:]:
-            told = [each for each in study.effects if (each.factor, each.level) == (factor, level)]
-            made.append(_of_factor(study, told))
-    made += [f"The {factor} is left out: {reason}" for factor, reason in study.crossed.left_out.items()]
-    made += [_not_looking(each) for each in study.found if each.sensitivity and each.sensitivity.ignores_vector]
-    return made
+    """A sentence a change, then what is left out, arms that do not look at their seed vector, and weak ones."""
+    changes = [list(each) for _, each in groupby(study.effects, lambda each: (each.factor, each.level))]
+    return [
+        *(_of_change(each) for each in changes),
+        *(f"The {factor} is left out: {reason}." for factor, reason in study.crossed.left_out.items()),
+        *(_not_looking(each) for each in study.found if each.discards or each.ignores),
+        *_weak(study),
+    ]
 
 
-def _of_factor(study: Study, told: list[Effect]) -> str:
+def named(effect: Effect) -> str:
+    """`sampler: DDIM → ancestral`."""
+    return f"{effect.factor}: {arms.title(effect.against)} → {arms.title(effect.level)}"
+
+
+def _of_change(told: Sequence[Effect]) -> str:
     first = told[0]
-    what = f"{first.factor} {arms.title(first.level)} against {arms.title(first.against)}"
-    said = ", ".join(f"{SCORES[each.score].title} {change(each.score, each.drop)}" for each in told)
-    if not any(each.drop.separated for each in told):
-        return f"No effect of the {what} on the drop was told from none: {said}"
-    better = all(each.drop.value < 0 for each in told if each.drop.separated)
-    worse = all(each.drop.value > 0 for each in told if each.drop.separated)
-    how = "lowers" if better else "raises" if worse else "changes, but not alike for all scores,"
-    return f"The {what} {how} the drop under these shifts: {said} ({words.percent(study.certainty)} intervals)"
+    by = {
+        how: [SCORES[each.score].title for each in told if _how(each.change) == how] for how in ("more", "less", None)
+    }
+    said = ", ".join(f"{how} of {' and '.join(titles)}" for how, titles in by.items() if how and titles)
+    if not said:
+        said = "no change of what is kept was told from none"
+    else:
+        said = f"keeps {said}"
+        if by[None]:
+            said += f"; of {' and '.join(by[None])} no change was told from none"
+    figures = ", ".join(
+        f"{SCORES[each.score].title} {each.kept[0]:.2f} → {each.kept[1]:.2f}, {signed(each.change)}" for each in told
+    )
+    return f"{named(first)[0].upper()}{named(first)[1:]}: {said} ({figures})."
+
+
+def _how(change: Mean) -> str | None:
+    return None if not change.separated else "more" if change.value > 0 else "less"
 
 
 def _not_looking(found: Found) -> str:
-    dropped = any(each.low > 0 for each in found.drop.values())
-    holds = "does not look at its seed vector" if dropped else "holds, and does not look at its seed vector"
-    weight = "" if found.weight is None else f", whose weight after the first step is {found.weight:.2g}"
-    return f"{found.arm.name} {holds}{weight}: robust because it does not look, as far as it is robust"
+    said = []
+    if found.discards:
+        said.append(f"discards its seed vector in the first step (what is left has the weight {weight(found)})")
+    if found.sensitivity is not None:
+        change = seedlines.interval(found.sensitivity.vector("pixel"))
+        so = "does not use it" if found.discards else "does not use its seed vector"
+        measured = f"another one changes its pixels by {change} of what another label does"
+        said.append(f"{so}: {measured}" if found.ignores else measured)
+    text = f"{found.arm.name} {', and '.join(said)}."
+    return f"{text} It holds: robust because it does not look." if found.holds else text
 
 
-def change(score: str, mean: Mean) -> str:
-    """A signed mean with its interval: `−0.31 (−0.40 to −0.22)`."""
-    digits = 2 if SCORES[score].top <= 1 else 1
-    return f"{mean.value:+.{digits}f} ({mean.low:+.{digits}f} to {mean.high:+.{digits}f})"
+def _weak(study: Study) -> Iterator[str]:
+    best = max(each.control["top1"] for each in study.found)
+    weak = [each for each in study.found if each.control["top1"] < _WEAK * best]
+    if weak:
+        told = ", ".join(f"{each.arm.name} {each.control['top1']:.2f}" for each in weak)
+        yield (
+            f"Weak without any shift (top-1, the best arm {best:.2f}): {told}. What they keep says little: of what is "
+            "right seldom, few can be lost."
+        )
+    for score in SHOWN:
+        lacking = [each.arm.name for each in study.found if score not in each.kept]
+        if lacking:
+            yield (
+                f"No effect on {SCORES[score].title} can be told: without a shift it is 0 for {', '.join(lacking)}, "
+                "and of nothing nothing is kept."
+            )
+
+
+# Tables ----------------------------------------------------------------------------------------------------------
+
+
+def signed(mean: Mean) -> str:
+    """A change with its interval: `+0.31 (+0.22 to +0.40)`."""
+    return f"{mean.value:+.2f} ({mean.low:+.2f} to {mean.high:+.2f})"
+
+
+def span(effect: Effect) -> str:
+    """The least and the largest change arm by arm: `+0.02 to +0.49`."""
+    return f"{effect.single[0]:+.2f} to {effect.single[1]:+.2f}"
+
+
+def kept(found: Found, score: str) -> str:
+    """What an arm keeps: `0.58 (0.43–0.73)`."""
+    mean = found.kept.get(score)
+    return "–" if mean is None else f"{mean.value:.2f} ({mean.low:.2f}–{mean.high:.2f})"
 
 
 def under(study: Study) -> str:
@@ -66,24 +122,28 @@ def under(study: Study) -> str:
     return ", ".join(f"{shift} {format_magnitude(magnitude)}" for shift, magnitude in study.shifts)
 
 
-def table(study: Study) -> Iterator[str]:
-    """The arms, a line each: control, drops, seed sensitivity, the weight of the seed vector."""
-    width = max(len(each.arm.name) for each in study.found)
-    pairs, certainty = words.count(study.images, "pair"), words.percent(study.certainty)
-    yield f"Drops under {under(study)}: means over {pairs} with {certainty} intervals"
-    heads = [f"{SCORES[score].title:>8}  {'drop':<24}" for score in SHOWN]
-    yield f"  {'arm':<{width}}  {'  '.join(heads)}  {'seed vector changes pixels':<28}  weight after step 1"
-    for each in study.found:
-        cells = [f"{SCORES[s].format(each.control[s]):>8}  {change(s, each.drop[s]):<24}" for s in SHOWN]
-        yield f"  {each.arm.name:<{width}}  {'  '.join(cells)}  {looks(each):<28}  {weight(each)}"
+def base(study: Study) -> str:
+    """`64 pairs of 16 labels`."""
+    return f"{words.count(study.images, 'pair')} of {words.count(study.labels, 'label')}"
+
+
+def meanings() -> list[tuple[str, str]]:
+    """What the columns of the table of arms say."""
+    return [
+        ("holds", f"at least {HOLDS:g} of both scores is kept, intervals included; no: less of one is"),
+        ("seed vector", "how much another one changes pixels, in units of what another label changes"),
+        (
+            "step 1 leaves",
+            f"the weight of the seed vector after the first step, by the schedule; below {DISCARDED:g} it is discarded",
+        ),
+    ]
 
 
 def looks(found: Found) -> str:
     """How much of what another label changes another seed vector changes, by pixels."""
     if found.sensitivity is None:
         return f"not measured: {found.note}"
-    ignored = ", ignored" if found.sensitivity.ignores_vector else ""
-    return f"{seedlines.interval(found.sensitivity.vector('pixel'))}{ignored}"
+    return f"{seedlines.interval(found.sensitivity.vector('pixel'))}{', ignored' if found.ignores else ''}"
 
 
 def weight(found: Found) -> str:
@@ -91,33 +151,57 @@ def weight(found: Found) -> str:
     return "–" if found.weight is None else f"{found.weight:.2g}"
 
 
-def as_json(study: Study) -> dict[str, Any]:
-    """All of it in built-in types."""
+def left(found: Found) -> str:
+    """The same with what that means: `0, discarded`."""
+    return f"{weight(found)}, discarded" if found.discards else weight(found)
 
-    def mean(each: Mean) -> dict[str, float]:
-        return {"mean": each.value, "low": each.low, "high": each.high}
 
-    return {
-        "version": VERSION,
-        "shifts": [{"shift": shift, "magnitude": magnitude} for shift, magnitude in study.shifts],
-        "images": study.images,
-        "certainty": study.certainty,
-        "factors": {name: list(levels) for name, levels in study.crossed.factors.items()},
-        "left_out": dict(study.crossed.left_out),
-        "arms": [
-            {
-                "name": each.arm.name,
-                "levels": dict(each.arm.levels),
-                "control": dict(each.control),
-                "drop": {score: mean(found) for score, found in each.drop.items()},
-                "weight": each.weight,
-                "ignores_seed_vector": None if each.sensitivity is None else each.sensitivity.ignores_vector,
-            }
+def holds(found: Found) -> str:
+    """Whether an arm holds: `yes`, `no`, or `not told`."""
+    return "yes" if found.holds else "no" if found.breaks else "not told"
+
+
+def table(study: Study) -> Iterator[str]:
+    """All arms, a line each, and all effects, a line each and score."""
+    certainty = words.percent(study.certainty)
+    yield f"What is kept under {under(study)} of the score without a shift; {base(study)}, {certainty} intervals"
+    yield from _columns(
+        ("arm", *(head for s in SHOWN for head in (SCORES[s].title, "kept")), "holds", "seed vector", "step 1 leaves"),
+        [
+            (
+                each.arm.name,
+                *(cell for s in SHOWN for cell in (SCORES[s].format(each.control[s]), kept(each, s))),
+                holds(each),
+                looks(each),
+                left(each),
+            )
             for each in study.found
         ],
-        "effects": [
-            {"factor": each.factor, "level": each.level, "against": each.against, "score": each.score} | mean(each.drop)
-            for each in study.effects
-        ],
-        "sentences": sentences(study),
-    }
+    )
+    yield from (f"  {head}: {what}" for head, what in meanings())
+    if study.effects:
+        yield ""
+        yield f"What each change does to that ({certainty} for all of these intervals together; * excludes 0)"
+        yield from _columns(
+            ("change", "score", "without a shift", "kept", "change of what is kept", "arm by arm"), _rows(study)
+        )
+
+
+def _rows(study: Study) -> list[tuple[str, ...]]:
+    return [
+        (
+            named(each),
+            SCORES[each.score].title,
+            " → ".join(SCORES[each.score].format(value) for value in each.controls),
+            f"{each.kept[0]:.2f} → {each.kept[1]:.2f}",
+            signed(each.change) + ("*" if each.change.separated else ""),
+            span(each),
+        )
+        for each in study.effects
+    ]
+
+
+def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        yield f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip()

@@ -32,6 +32,10 @@ class Arm:
         """The level of a factor."""
         return dict(self.levels)[factor]
 
+    def without(self, factor: str) -> tuple[tuple[str, str], ...]:
+        """The levels of all other factors."""
+        return tuple(each for each in self.levels if each[0] != factor)
+
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
@@ -49,12 +53,13 @@ class Crossed:
 
 
 def title(level: str) -> str:
-    """A level for a reader: `clip=3` is "on, ±3"."""
-    key, _, value = level.partition("=")
-    return f"{_TITLES.get(key, key)}{f', ±{value}' if value else ''}"
+    """A level for a reader: `noclip` is "off"; a model's name is itself."""
+    return _TITLES.get(level, level)
 
 
-def cross(models: Sequence[str], why_not: Callable[[str], str | None], clip: float | None = None) -> Crossed:
+def cross(
+    models: Sequence[str], why_not: Callable[[str], str | None], clip: Callable[[str], str] = lambda model: "clip"
+) -> Crossed:
     """Cross what can be crossed.
 
     A factor is left out where one of its levels cannot be combined with all others, so that every comparison is between
@@ -63,31 +68,25 @@ def cross(models: Sequence[str], why_not: Callable[[str], str | None], clip: flo
     Args:
         models: as the user writes them, unlike each other; perhaps derived themselves.
         why_not: the reason why a model cannot be sampled as its name says; None if it can.
-        clip: the range that the guessed picture is clipped to; None for the scheduler's own.
+        clip: the change that clips the guessed pictures of a model: `clip`, or with a range, `clip=4`.
     """
+
+    def arms(changes: Mapping[str, tuple[str, ...]]) -> Iterator[Arm]:
+        for model, *levels in product(models, *changes.values()):
+            words = [clip(model) if level == "clip" else level for level in levels if level]
+            yield Arm(PLUS.join([model, *words]), ((MODEL, model), *zip(changes, levels, strict=True)))
+
     changes: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, str] = {}
     for factor, levels in FACTORS.items():
         if factor == "schedule" and len(models) > 1:
             left_out[factor] = f"the schedule that each model was trained with is a part of the factor {MODEL}"
             continue
-        levels = tuple(f"clip={clip:g}" if level == "clip" and clip is not None else level for level in levels)
-        reason = next((r for r in _reasons(models, {**changes, factor: levels}, why_not) if r is not None), None)
+        reasons = (why_not(arm.name) for arm in arms({**changes, factor: levels}))
+        reason = next((each for each in reasons if each is not None), None)
         if reason is None:
             changes[factor] = levels
         else:
             left_out[factor] = reason
     factors = {MODEL: tuple(models)} | changes if len(models) > 1 else changes
-    return Crossed(factors, tuple(_arms(models, changes)), left_out)
-
-
-def _reasons(
-    models: Sequence[str], changes: Mapping[str, tuple[str, ...]], why_not: Callable[[str], str | None]
-) -> Iterator[str | None]:
-    return (why_not(arm.name) for arm in _arms(models, changes))
-
-
-def _arms(models: Sequence[str], changes: Mapping[str, tuple[str, ...]]) -> Iterator[Arm]:
-    for model, *levels in product(models, *changes.values()):
-        name = PLUS.join([model, *filter(None, levels)])
-        yield Arm(name, ((MODEL, model), *zip(changes, levels, strict=True)))
+    return Crossed(factors, tuple(arms(changes)), left_out)

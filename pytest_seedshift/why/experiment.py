@@ -18,8 +18,6 @@ from pytest_seedshift.why import effects
 from pytest_seedshift.workbench import Work
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pytest_seedshift.models import seedweight
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.pairs import Pair
@@ -28,7 +26,14 @@ if TYPE_CHECKING:
     from pytest_seedshift.workbench import Workbench
 
 SHOWN = ("top1", "clip")
-"""The scores whose drops are compared."""
+"""The scores that are compared."""
+
+HOLDS = 0.9
+"""An arm holds where it keeps at least so much of every score, its intervals included. The limit is ours."""
+
+DISCARDED = 0.1
+"""Below this weight of the seed vector after the first step, that step counts as discarding it. The limit is ours, and
+that of `sensitivity.IGNORED`."""
 
 Tell = Callable[[str], None]
 
@@ -40,8 +45,9 @@ class Found:
     Attributes:
         arm: which.
         control: by score, the mean without a shift.
-        drop: by score, the mean drop over pairs and shifts, with its interval.
-        drops: by score, the drop of each pair, as a mean over the shifts.
+        kept: by score, what is kept of it under the shifts, with its interval; without a score of which nothing can be
+            kept, since it is 0 without a shift.
+        by_pair: the same as numbers a pair; None in place of what is left out.
         sensitivity: how much it looks at its seed vector; None where that could not be measured.
         weight: of the seed vector in the state after the first step, by the schedule alone: see `seedweight`. None
             where the sampler is none that it is known for.
@@ -50,20 +56,51 @@ class Found:
 
     arm: Arm
     control: Mapping[str, float]
-    drop: Mapping[str, effects.Mean]
-    drops: Mapping[str, NDArray[np.float64]]
+    kept: Mapping[str, effects.Mean]
+    by_pair: Mapping[str, effects.Kept | None]
     sensitivity: Sensitivity | None
     weight: float | None
     note: str = ""
 
+    @property
+    def holds(self) -> bool:
+        """Whether it is known to keep at least `HOLDS` of all scores."""
+        return len(self.kept) == len(SHOWN) and all(each.low >= HOLDS for each in self.kept.values())
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it is known to keep less than `HOLDS` of a score."""
+        return any(each.high < HOLDS for each in self.kept.values())
+
+    @property
+    def discards(self) -> bool:
+        """Whether the schedule says that the first step discards the seed vector: see `DISCARDED`."""
+        return self.weight is not None and self.weight < DISCARDED
+
+    @property
+    def ignores(self) -> bool:
+        """Whether it was measured that its images hardly change with the seed vector: see `sensitivity.IGNORED`."""
+        return self.sensitivity is not None and self.sensitivity.ignores_vector
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """The whole experiment."""
+    """The whole experiment.
+
+    Attributes:
+        crossed: the design of the arms.
+        shifts: names with magnitudes.
+        images: how many pairs each arm was judged on, with and without each shift.
+        labels: how many labels these have.
+        certainty: of each interval of an arm, and of all intervals of the effects together.
+        found: a part an arm.
+        effects: of the factors.
+    """
 
     crossed: Crossed
     shifts: tuple[tuple[str, float], ...]
     images: int
+    labels: int
     certainty: float
     found: tuple[Found, ...]
     effects: tuple[effects.Effect, ...]
@@ -85,19 +122,20 @@ def run(
         crossed: the design of the arms.
         shifts: names with magnitudes, at least one.
         design: the pairs, the same for all arms.
-        certainty: of each interval.
+        certainty: see `Study`.
         tell: is told how far it is.
 
     Raises:
         CaseError: a sample cannot be made.
+        OSError: the folder cannot be written to.
     """
     found = []
     for number, arm in enumerate(crossed.arms):
         tell(f"{number + 1}/{len(crossed.arms)} {arm.name}")
         found.append(_run(bench, arm, shifts, design, certainty))
-    by_arm = {each.arm.name: each.drops for each in found}
-    made = tuple(effects.effects(crossed, by_arm, certainty))
-    return Study(crossed, tuple(shifts), len(design), certainty, tuple(found), made)
+    labels = _labels(design)
+    made = effects.effects(crossed, {each.arm.name: each.by_pair for each in found}, labels, certainty)
+    return Study(crossed, tuple(shifts), len(design), len(set(labels)), certainty, tuple(found), made)
 
 
 def _run(
@@ -105,17 +143,27 @@ def _run(
 ) -> Found:
     control = _columns(bench, Case(arm.name), design)
     shifted = [_columns(bench, Case(arm.name, *shift), design) for shift in shifts]
-    drops = {score: effects.drops(control[score], [each[score] for each in shifted], score) for score in SHOWN}
+    by_pair = {
+        score: effects.kept(control[score], [each[score] for each in shifted], SCORES[score].top) for score in SHOWN
+    }
     measured, note = _sensitivity(bench, arm.name, certainty)
     return Found(
         arm,
         {score: float(np.mean(control[score])) for score in SHOWN},
-        {score: effects.mean(drops[score], SCORES[score].top, certainty) for score in SHOWN},
-        drops,
+        {
+            score: effects.mean(each.by_pair, _labels(design), (0.0, each.most), certainty)
+            for score, each in by_pair.items()
+            if each is not None
+        },
+        by_pair,
         measured,
         seed_weight(bench.model(arm.name)),
         note,
     )
+
+
+def _labels(design: Sequence[Pair]) -> list[str]:
+    return [pair.label.name for pair in design]
 
 
 def _columns(bench: Workbench, case: Case, design: Sequence[Pair]) -> dict[str, list[float]]:
