@@ -94,9 +94,9 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
     from pytest_seedshift.sensing import IMAGES
     from pytest_seedshift.why import arms, experiment
 
-    for warning in state.check_ground((model, options.images) for model in models):
-        print(f"warning: {warning}")
     design = _design(state, models, options.images)
+    for warning in state.check_ground((model, len(design)) for model in models):
+        print(f"warning: {warning}")
     crossed = arms.cross(
         models, lambda name: _why_not(state, models[0], name), lambda model: _clip(state, model, options.clip)
     )
@@ -123,15 +123,19 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
 
 
 def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, ...]:
+    """The pairs of all arms, and of how they are scored no two may differ."""
     import pytest
 
     from pytest_seedshift.pairs import class_list
 
-    entries = [state.catalogue.find(model) for model in models]
-    number = images or max(_IMAGES, len(class_list(entries[0].classes)))
-    design, *others = (state.catalogue.design(model, number) for model in models)
-    if any(other != design for other in others):
-        raise pytest.UsageError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
+    try:
+        entries = [state.catalogue.find(model) for model in models]
+        labels, *others = (class_list(each.classes) for each in entries)
+        if any(other != labels for other in others):
+            raise pytest.UsageError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
+        design = state.catalogue.design(models[0], images or max(_IMAGES, len(labels)))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
     if len({(each.classifier, each.clip) for each in entries}) > 1:
         raise pytest.UsageError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
     return design
@@ -152,7 +156,7 @@ def _why_not(state: State, model: str, name: str) -> str | None:
     """The reason why an arm cannot be sampled as its name says."""
     try:
         state.catalogue.check_sampling(state.catalogue.find(name))
-        if name.endswith("+zsnr") and state.catalogue.same_as(f"{model}+zsnr") is not None:
+        if name.endswith("+zsnr") and state.catalogue.are_same(name, name.removesuffix("+zsnr")):
             return f"the schedule of {model} ends in zero SNR already"
     except ValueError as error:
         return str(error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import seedlines, words
 from pytest_seedshift.scores import SCORES
+from pytest_seedshift.sensitivity import KINDS
 from pytest_seedshift.why import arms
 from pytest_seedshift.why.experiment import DISCARDED, HOLDS, SHOWN
 
@@ -26,6 +27,14 @@ _WEAK = 0.8
 """An arm whose control has less than this part of the best arm's top-1 is told of: the change breaks it by itself."""
 
 
+_IN_PLACE = {
+    "sampler": "With the sampler {} in place of {}",
+    "clipping": "With clipping {} in place of {}",
+    "schedule": "With a schedule of {} in place of the model's own",
+    "model": "With {} in place of {}",
+}
+
+
 # Sentences -------------------------------------------------------------------------------------------------------
 
 
@@ -33,10 +42,10 @@ def sentences(study: Study) -> list[str]:
     """A sentence a change, then what is left out, arms that do not look at their seed vector, and weak ones."""
     changes = [list(each) for _, each in groupby(study.effects, lambda each: (each.factor, each.level))]
     return [
-        *(_of_change(each) for each in changes),
+        *map(_of_change, changes),
         *(f"The {factor} is left out: {reason}." for factor, reason in study.crossed.left_out.items()),
-        *(_not_looking(each) for each in study.found if each.discards or each.ignores),
-        *_weak(study),
+        *_not_looking(study.found),
+        *_weak(study.found),
     ]
 
 
@@ -46,43 +55,63 @@ def named(effect: Effect) -> str:
 
 
 def _of_change(told: Sequence[Effect]) -> str:
-    first = told[0]
-    by = {
-        how: [SCORES[each.score].title for each in told if _how(each.change) == how] for how in ("more", "less", None)
-    }
-    said = ", ".join(f"{how} of {' and '.join(titles)}" for how, titles in by.items() if how and titles)
-    if not said:
-        said = "no change of what is kept was told from none"
-    else:
-        said = f"keeps {said}"
-        if by[None]:
-            said += f"; of {' and '.join(by[None])} no change was told from none"
-    figures = ", ".join(
-        f"{SCORES[each.score].title} {each.kept[0]:.2f} → {each.kept[1]:.2f}, {signed(each.change)}" for each in told
-    )
-    return f"{named(first)[0].upper()}{named(first)[1:]}: {said} ({figures})."
-
-
-def _how(change: Mean) -> str | None:
-    return None if not change.separated else "more" if change.value > 0 else "less"
-
-
-def _not_looking(found: Found) -> str:
     said = []
-    if found.discards:
-        said.append(f"discards its seed vector in the first step (what is left has the weight {weight(found)})")
-    if found.sensitivity is not None:
-        change = seedlines.interval(found.sensitivity.vector("pixel"))
-        so = "does not use it" if found.discards else "does not use its seed vector"
-        measured = f"another one changes its pixels by {change} of what another label does"
-        said.append(f"{so}: {measured}" if found.ignores else measured)
-    text = f"{found.arm.name} {', and '.join(said)}."
-    return f"{text} It holds: robust because it does not look." if found.holds else text
+    for how in ("more", "less", ""):
+        figures = [
+            f"{SCORES[each.score].title} ({each.kept[0]:.2f} → {each.kept[1]:.2f}, {signed(each.change)})"
+            for each in told
+            if _how(each.change) == how
+        ]
+        if figures:
+            of = " and ".join(figures)
+            said.append(f"arms keep {how} of {of}" if how else f"no change was told of what arms keep of {of}")
+    return f"{_in_place(told[0])}, {'; '.join(said)}."
 
 
-def _weak(study: Study) -> Iterator[str]:
-    best = max(each.control["top1"] for each in study.found)
-    weak = [each for each in study.found if each.control["top1"] < _WEAK * best]
+def _in_place(effect: Effect) -> str:
+    return _IN_PLACE[effect.factor].format(arms.title(effect.level), arms.title(effect.against))
+
+
+def _how(change: Mean) -> str:
+    return "" if not change.separated else "more" if change.value > 0 else "less"
+
+
+def _not_looking(found: Sequence[Found]) -> Iterator[str]:
+    blind = [each for each in found if each.discards or each.ignores]
+    if not blind:
+        return
+    discards = [each for each in blind if each.discards]
+    if discards:
+        most = max(each.weight or 0.0 for each in discards)
+        yield (
+            f"By the schedule the first step discards the seed vector (it leaves a weight of {most:.2g}, or less): "
+            f"{_names(discards)}."
+        )
+    ignores = [each.sensitivity for each in blind if each.ignores and each.sensitivity is not None]
+    if ignores:
+        most = max(each.vector(kind).high for each in ignores for kind in KINDS)
+        yield (
+            f"As measured, another seed vector changes images by at most {seedlines.number(most)} of what another "
+            f"label does: {_names([each for each in blind if each.ignores])}."
+        )
+    hold = [each for each in blind if each.holds]
+    if hold:
+        who = "All of these hold" if len(hold) == len(blind) else f"Of these hold {_names(hold)}"
+        yield f"{who}: robust because they do not look."
+    else:
+        yield "None of these is known to hold."
+    rest = [each for each in found if each.holds and each not in blind]
+    if rest:
+        yield f"Neither is so of these, which hold too: {_names(rest)}."
+
+
+def _names(found: Sequence[Found]) -> str:
+    return ", ".join(each.arm.name for each in found)
+
+
+def _weak(found: Sequence[Found]) -> Iterator[str]:
+    best = max(each.control["top1"] for each in found)
+    weak = [each for each in found if each.control["top1"] < _WEAK * best]
     if weak:
         told = ", ".join(f"{each.arm.name} {each.control['top1']:.2f}" for each in weak)
         yield (
@@ -90,10 +119,10 @@ def _weak(study: Study) -> Iterator[str]:
             "right seldom, few can be lost."
         )
     for score in SHOWN:
-        lacking = [each.arm.name for each in study.found if score not in each.kept]
+        lacking = [each for each in found if score not in each.kept]
         if lacking:
             yield (
-                f"No effect on {SCORES[score].title} can be told: without a shift it is 0 for {', '.join(lacking)}, "
+                f"No effect on {SCORES[score].title} can be told: without a shift it is 0 for {_names(lacking)}, "
                 "and of nothing nothing is kept."
             )
 
@@ -103,7 +132,12 @@ def _weak(study: Study) -> Iterator[str]:
 
 def signed(mean: Mean) -> str:
     """A change with its interval: `+0.31 (+0.22 to +0.40)`."""
-    return f"{mean.value:+.2f} ({mean.low:+.2f} to {mean.high:+.2f})"
+    digits = _digits(mean)
+    return f"{mean.value:+.{digits}f} ({mean.low:+.{digits}f} to {mean.high:+.{digits}f})"
+
+
+def _digits(mean: Mean) -> int:
+    return 2 if mean.high - mean.low >= 0.02 else 4
 
 
 def span(effect: Effect) -> str:
@@ -114,7 +148,10 @@ def span(effect: Effect) -> str:
 def kept(found: Found, score: str) -> str:
     """What an arm keeps: `0.58 (0.43–0.73)`."""
     mean = found.kept.get(score)
-    return "–" if mean is None else f"{mean.value:.2f} ({mean.low:.2f}–{mean.high:.2f})"
+    if mean is None:
+        return "–"
+    digits = _digits(mean)
+    return f"{mean.value:.{digits}f} ({mean.low:.{digits}f}–{mean.high:.{digits}f})"
 
 
 def under(study: Study) -> str:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from pytest_seedshift.report import why as told
-from pytest_seedshift.report.page import plots
 from pytest_seedshift.report.page.section import fill
 from pytest_seedshift.why import arms
-from pytest_seedshift.why.experiment import HOLDS, SHOWN
+from pytest_seedshift.why.experiment import SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_seedshift.why.effects import Mean
+    from pytest_seedshift.why.effects import Effect, Mean
     from pytest_seedshift.why.experiment import Study
-
-_ROW = 0.3  # inches
 
 
 def make(study: Study, command: str) -> str:
@@ -32,43 +28,45 @@ def make(study: Study, command: str) -> str:
         study=study,
         told=told,
         scores=SHOWN,
-        holds=HOLDS,
-        effects={score: [each for each in study.effects if each.score == score] for score in SHOWN},
-        figures={score: _of_effects(study, score) for score in SHOWN},
-        arms={score: _of_arms(study, score) for score in SHOWN},
+        effects={score: _of_effects(study, score) for score in SHOWN},
+        arms=[(each, [_of_arm(study, each.kept.get(score)) for score in SHOWN]) for each in study.found],
+        most=_most_kept(study),
         command=command,
     )
 
 
-def _of_effects(study: Study, score: str) -> Markup:
-    """The changes of what is kept of a score, in the order of the table, about 0."""
-    found = [each.change for each in study.effects if each.score == score]
-    reach = 1.1 * max([0.05, *(abs(end) for each in found for end in (each.low, each.high))])
-    return _intervals(found, (-reach, reach), 0.0)
+def _of_effects(study: Study, score: str) -> list[tuple[Effect, Bar]]:
+    """The effects on what is kept of a score; all bars lie on the same line, which reaches 0.05 to each side of 0."""
+    found = [each for each in study.effects if each.score == score]
+    limits = (
+        min([-0.05, *(each.change.low for each in found)]),
+        max([0.05, *(each.change.high for each in found)]),
+    )
+    return [(each, Bar.of(each.change, limits, 0.0)) for each in found]
 
 
-def _of_arms(study: Study, score: str) -> Markup:
-    """What each arm keeps of a score, in the order of the table, from nothing to all of it."""
-    found = [each.kept.get(score) for each in study.found]
-    most = max([1.0, *(each.high for each in found if each is not None)])
-    return _intervals(found, (-0.04, most + 0.04), 1.0)
+def _of_arm(study: Study, kept: Mean | None) -> Bar | None:
+    """What an arm keeps of a score, from nothing to the most that one keeps; held against all of it."""
+    return None if kept is None else Bar.of(kept, (0.0, _most_kept(study)), 1.0)
 
 
-def _intervals(found: Sequence[Mean | None], limits: tuple[float, float], mark: float) -> Markup:
-    """Points with their intervals, a row each; a line at what they are held against."""
-    from matplotlib.figure import Figure
+def _most_kept(study: Study) -> float:
+    return max([1.0, *(each.high for found in study.found for each in found.kept.values())])
 
-    height = _ROW * (max(len(found), 1) + 1.2)
-    figure = Figure(figsize=(4.6, height))
-    axes = figure.add_axes((0.03, 0.9 * _ROW / height, 0.94, 1 - _ROW / height))
-    for row, each in enumerate(found):
-        if each is not None:
-            colour = plots.series_colour(0)
-            axes.plot([each.low, each.high], [-row, -row], color=colour, linewidth=2, solid_capstyle="butt")
-            axes.plot([each.value], [-row], color=colour, marker="o", markersize=5)
-    plots.dress(axes)
-    axes.set_xlim(limits)
-    axes.set_ylim(-len(found) + 0.4, 0.6)
-    axes.set_yticks([])
-    axes.axvline(mark, color=plots.INK, linewidth=1)
-    return plots.svg(figure)
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A mean with its interval and what it is held against, as percentages of a line's length."""
+
+    low: float
+    high: float
+    value: float
+    mark: float
+
+    @classmethod
+    def of(cls, mean: Mean, limits: tuple[float, float], mark: float) -> Bar:
+        """Place a mean on a line that goes from one limit to the other."""
+        start, end = limits
+        return cls(
+            *(round(100 * (each - start) / (end - start), 2) for each in (mean.low, mean.high, mean.value, mark))
+        )
