@@ -91,6 +91,7 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
     import pytest
 
     from pytest_seedshift.cases import CaseError
+    from pytest_seedshift.report import words
     from pytest_seedshift.sensing import IMAGES
     from pytest_seedshift.why import arms, experiment
 
@@ -104,7 +105,8 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
         reasons = "; ".join(f"{factor}: {reason}" for factor, reason in crossed.left_out.items())
         raise pytest.UsageError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
     images = len(design) * (1 + len(shifts)) + IMAGES
-    print(f"{len(crossed.arms)} arms of {images} images each, those aside that {state.folder.path} has")
+    where = words.relative(str(state.folder.path))
+    print(f"{len(crossed.arms)} arms of {images} images each, less what {where} has")
     try:
         study = experiment.run(
             state.workbench,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -45,7 +46,7 @@ class _Instead:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        """Do the work.
+        """Do the work; an interruption ends it without a traceback.
 
         Raises:
             pytest.UsageError: what cannot be used, as in a run.
@@ -58,6 +59,9 @@ class _Instead:
         state = State(config, given)
         try:
             self._work(state)
+        except KeyboardInterrupt:
+            print("interrupted: what was stored so far is kept, and is not made again", file=sys.stderr)
+            return pytest.ExitCode.INTERRUPTED
         finally:
             state.close()
             state.leave()

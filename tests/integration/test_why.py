@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from runs import EASY, samples_of
 
 from pytest_seedshift.__main__ import main
+from pytest_seedshift.commands import within
 
 QUICK = "toy-latent-zsnr+steps=5+noclip"
 """Its schedule ends in zero SNR, so that the first step of the ancestral sampler discards the seed vector."""
@@ -146,3 +148,14 @@ def test_what_cannot_be_run_is_said_before_anything_is_generated(pytester, capfd
     assert message in told.err
     assert "Traceback" not in told.out + told.err
     assert not (pytester.path / ".seedshift/why.html").exists()
+
+
+def test_an_interruption_is_told_without_a_traceback(pytester, capfd):
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    given = argparse.Namespace(**dict.fromkeys(each.replace("-", "_") for each in within.OPTIONS))
+    assert within.run(["toy-latent"], given, interrupt) == pytest.ExitCode.INTERRUPTED
+    told = capfd.readouterr()
+    assert "interrupted: what was stored so far is kept" in told.err
+    assert "Traceback" not in told.out + told.err
