@@ -83,9 +83,10 @@ def _not_looking(found: Sequence[Found]) -> Iterator[str]:
     discards = [each for each in blind if each.discards]
     if discards:
         most = max(each.weight or 0.0 for each in discards)
+        left = f"at most {most:.2g}" if most else "0"
         yield (
-            f"By the schedule the first step discards the seed vector (it leaves a weight of {most:.2g}, or less): "
-            f"{_names(discards)}."
+            f"By the schedule the first step discards the seed vector (weight {left} after it), so that it reaches the "
+            f"picture by the first guess alone: {_names(discards)}."
         )
     ignores = [each.sensitivity for each in blind if each.ignores and each.sensitivity is not None]
     if ignores:
@@ -97,7 +98,7 @@ def _not_looking(found: Sequence[Found]) -> Iterator[str]:
     hold = [each for each in blind if each.holds]
     if hold:
         who = "All of these hold" if len(hold) == len(blind) else f"Of these hold {_names(hold)}"
-        yield f"{who}: robust because they do not look."
+        yield f"{who}: with little use of the seed vector, which is no sign that a shift of it is withstood."
     else:
         yield "None of these is known to hold."
     rest = [each for each in found if each.holds and each not in blind]
