@@ -51,10 +51,14 @@ class SeedUse:
 
     def is_measured(self, folder: RunFolder) -> bool:
         """Whether the folder has it."""
+        return self.kept(folder) is not None
+
+    def kept(self, folder: RunFolder, certainty: float = CERTAINTY) -> Sensitivity | None:
+        """What the folder has of it, with intervals of a certainty; None where it has nothing."""
         try:
-            return _read(self.path(folder)).sensitivity is not None
+            return _read(self.path(folder), certainty).sensitivity
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return False
+            return None
 
     def write(self, folder: RunFolder) -> None:
         """Keep it, whole or not at all.

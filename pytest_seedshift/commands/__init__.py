@@ -13,6 +13,7 @@ COMMANDS = {
     "thresholds": "write thresholds by what a run has measured, its lower ends less a margin",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",
     "report": "make the report of a run folder, or of merged ones, again",
+    "why": "cross samplers, clipping and schedules, to see what makes a model hold",
 }
 """Each command, by the name of its module, and what it does."""
 

@@ -125,15 +125,26 @@ class Catalogue:
             WeightsNotFoundError: the model is nowhere.
             ValueError: see `check_sampling`.
         """
-        entry = self.find(name)
-        if entry.sampling is None:
-            return None
-        from pytest_seedshift.models import samplers  # diffusers
+        base = derive.split(name, self._is_known)[0]
+        return base if self.find(name).sampling is not None and self.are_same(name, base) else None
 
-        base = self._find(derive.split(name, self._is_known)[0])
-        location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
-        same = dataclasses.replace(samplers.settled(entry, location), name=base.name) == base
-        return base.name if same else None
+    def are_same(self, one: str, other: str) -> bool:
+        """Whether two models differ in nothing but their names, as far as their files tell.
+
+        Raises:
+            WeightsNotFoundError: one is nowhere.
+            ValueError: see `check_sampling`.
+        """
+        return self._settled(one) == self._settled(other)
+
+    def _settled(self, name: str) -> Entry:
+        """An entry without its name, with its changes as a scheduler."""
+        entry = self.find(name)
+        if entry.sampling is not None:
+            from pytest_seedshift.models import samplers  # diffusers
+
+            entry = samplers.settled(entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice))
+        return dataclasses.replace(entry, name="")
 
     def check_labels(self, entry: Entry) -> str | None:
         """Make sure that a model's classifier knows the labels of its class list, without loading the classifier.

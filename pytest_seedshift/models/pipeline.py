@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
 from collections import defaultdict
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import observation, prompts
+from pytest_seedshift.models import observation, prompts, seedweight
 from pytest_seedshift.models.seedvector import (
     NoUpsamplerError,
     SeedVector,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.models.base import Axes, OnStep, ShiftFunction
     from pytest_seedshift.models.observation import Observation
+    from pytest_seedshift.models.seedweight import SeedWeight
 
 # Asked for tensors, these give what their decoder gives: in [-1, 1], and beyond.
 _SIGNED = {
@@ -149,6 +151,18 @@ class DiffusersPipeline:
     def seed_axes(self) -> Axes:
         """See `TextToImage.seed_axes`."""
         return self._seed.axes
+
+    def seed_weight(self) -> SeedWeight:
+        """How much of the seed vector the sampler keeps, from its schedule alone: see `seedweight`.
+
+        Raises:
+            ValueError: a sampler that it is not known for.
+        """
+        scheduler: Any = copy.deepcopy(getattr(self._pipeline, "scheduler", None))
+        steps = self._call.get("num_inference_steps", self._takes["num_inference_steps"].default)
+        if hasattr(scheduler, "set_timesteps"):
+            scheduler.set_timesteps(steps)
+        return seedweight.seed_weight(scheduler, self._call.get("eta", 0.0))
 
     def generate(
         self, pairs: Sequence[Pair], shift: ShiftFunction | None = None, on_step: OnStep | None = None

@@ -168,6 +168,14 @@ def test_the_catalogue_knows_which_derived_model_is_the_same_as_its_base():
     assert SHIPPED.same_as("toy-latent") is None
 
 
+def test_the_catalogue_knows_which_derived_models_are_the_same():
+    same = catalogue.shipped().are_same
+    assert same("toy-latent-zsnr+steps=5+zsnr", "toy-latent-zsnr+steps=5")
+    assert same("toy-latent+steps=5", "toy-latent+ddim+steps=5")
+    assert not same("toy-latent+steps=5+zsnr", "toy-latent+steps=5")
+    assert not same("toy-latent+steps=5", "toy-latent")
+
+
 def test_a_run_says_that_a_derived_model_is_its_base(tmp_path):
     bench = Workbench(RunFolder(tmp_path), "cpu", "float32")
     (note,) = bench.notes("toy-latent+ddim")

@@ -1,0 +1,68 @@
+"""Commands that work with models: in a pytest session that ends before anything is collected.
+
+So they know the options, the models, the thresholds and the hooks that a run in the same folder knows, and share its
+store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_seedshift.session import State
+
+Work: TypeAlias = "Callable[[State], None]"
+"""What a command does; a pytest.UsageError is told without a traceback, with status 4."""
+
+OPTIONS = ("device", "dtype", "dir", "thresholds", "batch-size")
+"""The options of a run that such a command takes too."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `OPTIONS`."""
+    for name in OPTIONS:
+        parser.add_argument(f"--{name}", metavar=name.upper().replace("-", "_"), help=f"as --seedshift-{name}")
+
+
+def run(models: Sequence[str], given: argparse.Namespace, work: Work) -> int:
+    """Do some work with models; the exit status is pytest's."""
+    values = {name: getattr(given, name.replace("-", "_")) for name in OPTIONS}
+    arguments = [f"--seedshift-{name}={value}" for name, value in values.items() if value is not None]
+    named = f"--seedshift-model={','.join(models)}"
+    return int(pytest.main(["-s", "-p", "no:cacheprovider", named, *arguments], plugins=[_Instead(work)]))
+
+
+class _Instead:
+    """Takes the place of the session."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        """Do the work; an interruption ends it without a traceback.
+
+        Raises:
+            pytest.UsageError: what cannot be used, as in a run.
+        """
+        from pytest_seedshift import options
+        from pytest_seedshift.session import State
+
+        # A run's wishes for its store and its end are none of a command's.
+        given = dataclasses.replace(options.resolve(config), fresh=False, plan=False, write_thresholds=None)
+        state = State(config, given)
+        try:
+            self._work(state)
+        except KeyboardInterrupt:
+            print("interrupted: what was stored so far is kept, and is not made again", file=sys.stderr)
+            return pytest.ExitCode.INTERRUPTED
+        finally:
+            state.close()
+            state.leave()
+        return pytest.ExitCode.OK
