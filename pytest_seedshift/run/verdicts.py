@@ -8,15 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from pytest_seedshift import costs, facts
-from pytest_seedshift.breaking.form import Record as Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.run.data import CaseRun, RunError, Sample
 from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
 
 if TYPE_CHECKING:
+    from pytest_seedshift.breaking.form import Record as Search
     from pytest_seedshift.folder import RunFolder
 
 VERSIONS = (1,)
@@ -76,6 +74,10 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
 
 def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:
     """The records of searches for breaking points; what cannot be read is told in `notes`."""
+    from pydantic import ValidationError  # not where tests are collected, which is quicker without it
+
+    from pytest_seedshift.breaking import form
+
     entries, file = document.get("breaking", []), folder.verdicts_file
     if not isinstance(entries, list):
         notes.append(f"{file.name} has no list of breaking points")
@@ -85,7 +87,7 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     found: dict[str, Search] = {}
     for place, entry in enumerate(entries):
         try:
-            search = Search.model_validate({**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)})
+            search = form.Record.model_validate({**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)})
         except (ValidationError, TypeError, AttributeError) as error:
             said = str(error).replace("\n", " ")
             notes.append(f"breaking point {place + 1} of {file.name} cannot be read ({type(error).__name__}: {said})")

@@ -134,7 +134,7 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
 
     # Tests of one's own stand in for the suite's searches and assert their own bounds.
     (example,) = re.findall(r"```py\n(@pytest.mark.breaking_point.*?)```", README.read_text(), re.DOTALL)
-    pytester.makepyfile(test_own=OWN + example)
+    pytester.makepyfile(test_searches_of_mine=OWN + example)
     own = run(*GRID[:4], "--seedshift-shift=mean", "--seedshift-magnitude=0.1", "--seedshift-dir=shard-1")
     own.assert_outcomes(passed=2, failed=2)
     own.stdout.fnmatch_lines(
