@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from itertools import product
 
 import pytest
 from markupsafe import escape
@@ -89,6 +91,13 @@ def test_columns_are_aligned_whatever_is_in_them():
     assert {row.index("0.9 (") if "0.9 (" in row else row.index("0.90") for row in rows} == {head.index("seed vector")}
     assert [row.rstrip().endswith("0.004, discarded") for row in rows] == [False, False, True, True]
     assert not any(line != line.rstrip() for line in lines)
+
+
+def test_many_shifts_are_named_once():
+    few = study(by_ddim)
+    assert told.under(few) == "mean +0.30"
+    many = dataclasses.replace(few, shifts=tuple(product(("random", "mean", "std"), (-0.3, 0.3))))
+    assert told.under(many) == "random, mean, std at -0.30, +0.30"
 
 
 def test_the_document_is_plain_and_says_what_was_found():
