@@ -156,8 +156,11 @@ def kept(found: Found, score: str) -> str:
 
 
 def under(study: Study) -> str:
-    """`mean −0.30, mean +0.30`."""
-    return ", ".join(f"{shift} {format_magnitude(magnitude)}" for shift, magnitude in study.shifts)
+    """`mean -0.30, mean +0.30`; of more than four, `random, mean, std at -0.30, +0.30`."""
+    if len(study.shifts) <= 4:
+        return ", ".join(f"{shift} {format_magnitude(magnitude)}" for shift, magnitude in study.shifts)
+    names, magnitudes = (dict.fromkeys(column) for column in zip(*study.shifts, strict=True))
+    return f"{', '.join(names)} at {', '.join(map(format_magnitude, magnitudes))}"
 
 
 def base(study: Study) -> str:

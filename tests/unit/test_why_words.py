@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from itertools import product
 
-import numpy as np
 import pytest
 from markupsafe import escape
+from studies import by_ddim, study
 
 from pytest_seedshift.report import why as told
 from pytest_seedshift.report.page import why as pages
-from pytest_seedshift.sensitivity import Distances, Sensitivity
-from pytest_seedshift.why import arms, effects
+from pytest_seedshift.why import effects
 from pytest_seedshift.why.document import document
-from pytest_seedshift.why.experiment import SHOWN, Found, Study
 
-PAIRS = 64
-LABELS = [k % 16 for k in range(PAIRS)]
 LITTLE_USE = "with little use of the seed vector, which is no sign that a shift of it is withstood."
-
-
-def looking(share: float) -> Sensitivity:
-    """Another seed vector changes such a part of what another label changes, in every block."""
-    each = Distances((share,) * 8, (0.0,) * 8, (1.0,) * 8)
-    return Sensitivity("any", {"clip": each, "pixel": each}, 48, 1.0)
-
-
-def study(
-    breaks: Callable[[arms.Arm], bool],
-    models=("toy-latent",),
-    *,
-    control: Callable[[arms.Arm], float] = lambda arm: 1.0,
-    weights: Mapping[str, float] | None = None,
-    share: Callable[[arms.Arm], float] = lambda arm: 0.9,
-) -> Study:
-    """An experiment whose arms break as they are told to; `weights` are by sampler."""
-    crossed = arms.cross(models, lambda name: "it predicts the noise" if "+zsnr" in name else None)
-    found = []
-    for arm in crossed.arms:
-        right = np.arange(PAIRS) < control(arm) * PAIRS
-        still = right & ((np.arange(PAIRS) // 16) % 2 == 0) if breaks(arm) else right
-        columns = {"top1": (right * 1.0, still * 1.0, 1.0), "clip": (40.0 * right, 40.0 * still, 50.0)}
-        by_pair = {score: effects.kept(*(before, [after], top)) for score, (before, after, top) in columns.items()}
-        found.append(
-            Found(
-                arm,
-                {score: float(columns[score][0].mean()) for score in SHOWN},
-                {
-                    score: effects.mean(each.by_pair, LABELS, (0.0, each.most))
-                    for score, each in by_pair.items()
-                    if each is not None
-                },
-                by_pair,
-                looking(share(arm)),
-                None if weights is None else weights[arm.level("sampler")],
-            )
-        )
-    made = effects.effects(crossed, {each.arm.name: each.by_pair for each in found}, LABELS)
-    return Study(crossed, (("mean", 0.3),), PAIRS, 16, 0.99, tuple(found), made)
-
-
-def by_ddim(arm: arms.Arm) -> bool:
-    return arm.level("sampler") == "ddim"
 
 
 def test_a_change_that_matters_is_told_with_its_direction_and_one_that_does_not_is_not():
@@ -138,6 +91,13 @@ def test_columns_are_aligned_whatever_is_in_them():
     assert {row.index("0.9 (") if "0.9 (" in row else row.index("0.90") for row in rows} == {head.index("seed vector")}
     assert [row.rstrip().endswith("0.004, discarded") for row in rows] == [False, False, True, True]
     assert not any(line != line.rstrip() for line in lines)
+
+
+def test_many_shifts_are_named_once():
+    few = study(by_ddim)
+    assert told.under(few) == "mean +0.30"
+    many = dataclasses.replace(few, shifts=tuple(product(("random", "mean", "std"), (-0.3, 0.3))))
+    assert told.under(many) == "random, mean, std at -0.30, +0.30"
 
 
 def test_the_document_is_plain_and_says_what_was_found():

@@ -1,0 +1,35 @@
+"""The page of a crossed experiment in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+from studies import by_ddim, study
+
+from pytest_seedshift.report.page import why
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it or give its path in CHROMIUM")
+def test_the_page_fits_desk_and_phone_asks_nobody_and_draws_its_bars(tmp_path):
+    file = tmp_path / "why.html"
+    file.write_text(why.make(study(by_ddim, models=("toy-latent", "a model with a long name/" * 4)), "why"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for width, height in ((1280, 900), (390, 844)):
+            page = browser.new_page(viewport={"width": width, "height": height})
+            problems, requests = [], []
+            page.on("console", lambda message, told=problems: told.append(message.text))
+            page.on("request", lambda request, told=requests: told.append(request.url))
+            page.goto(file.as_uri())
+            assert problems == []
+            assert requests == [file.as_uri()]
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            drawn = [line.bounding_box() for line in page.locator(".bar .interval").all()]
+            assert len(drawn) == 2 * 8 + 2 * 3
+            assert max(box["width"] for box in drawn if box) > 20
+        browser.close()

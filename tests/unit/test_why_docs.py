@@ -1,0 +1,37 @@
+"""docs/why.md and the README say the same, and their commands are commands."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pytest_seedshift.commands import why
+from pytest_seedshift.models import catalogue
+
+ROOT = Path(__file__).parents[2]
+README, PAGE = ((ROOT / name).read_text() for name in ("README.md", "docs/why.md"))
+COMMANDS = sorted(set(re.findall(r"python -m pytest_seedshift why ([^`\n]*)", README + PAGE)))
+
+
+def test_what_the_readme_prints_of_the_experiment_stands_on_its_page():
+    (block,) = re.findall(r"```\n(What each change does.*?)```", README, re.DOTALL)
+    assert block in PAGE
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_can_be_parsed_and_their_models_are_known(command):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    why.add_arguments(parser)
+    given = parser.parse_args(shlex.split(command))
+    assert why._shifts(given.shift, given.magnitude)
+    for model in given.models:
+        assert catalogue.shipped().find(model).name == model
+
+
+def test_commands_are_found():
+    assert len(COMMANDS) > 5
+    assert any("toy-glide" in command for command in COMMANDS)
