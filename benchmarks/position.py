@@ -4,7 +4,7 @@
     python benchmarks/position.py sprites.safetensors
 
 The truth is the centroid of what the icon covers. Beside gradient × input stand the answer "the middle", the gradient
-alone, and occlusion by patches of the mean colour. `tools/README` of the toys' card says where the icons are from.
+alone, and occlusion by patches of the mean colour. `tools/toys/README.md` says where the icons are from.
 """
 
 from __future__ import annotations

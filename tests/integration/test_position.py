@@ -103,6 +103,7 @@ def test_its_samples_are_there_for_a_verdict_and_a_report_reads_the_folder(made)
     assert len(by_case[Case("toy-latent", "mean", 0.3)].samples) == 2
 
 
+@pytest.mark.slow
 def test_measuring_anew_changes_no_score(tmp_path):
     bench = Workbench(RunFolder(tmp_path / "run"), "cpu", None, batch_size=8)
     bench.folder.prepare()
@@ -146,6 +147,7 @@ def test_a_mistake_is_said_in_a_line_before_anything_is_made(tmp_path, monkeypat
     assert not list(tmp_path.glob("**/*.png"))
 
 
+@pytest.mark.slow
 def test_the_example_in_the_readme_passes_and_a_wrong_direction_is_told_without_a_traceback(pytester, run):
     (example,) = (
         block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "seedshift_position" in block
@@ -204,6 +206,7 @@ def test_planted(seedshift_position):
 """
 
 
+@pytest.mark.slow
 def test_a_model_of_one_s_own_that_follows_the_direction_is_found_to_follow_by_about_as_much(pytester, run):
     pytester.makeconftest(PLANTED)
     pytester.makefile(".toml", thresholds='[models.planted]\nclasses = "toy16"\nscorers = "toy"\n')
