@@ -98,6 +98,7 @@ def propose(
         CalibrationError: the text is no thresholds file, nothing was measured, or a table has a form that no bound can
             be written into.
     """
+    records = [each for each in records if not each.get("null")]  # nothing is asked of a null control
     measured = _measured(records)
     if not measured:
         raise CalibrationError("no case was measured, so there is no bound to write: see why the cases did not run")

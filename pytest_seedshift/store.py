@@ -280,6 +280,8 @@ class Store:
     def _in_words(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeDecodeError as error:  # Python cannot read SQLite's message, which quotes a name that is no text
+            raise DamagedStoreError(f"{self.path}: damaged: a name in it is no text") from error
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise DamagedStoreError(f"{self.path}: damaged: {error}") from error
@@ -344,6 +346,8 @@ def read(path: Path, models: Iterable[str] | None = None) -> Contents:
                     scores.setdefault(row[0], {})[row[1]] = json.loads(row[3])
                 else:
                     broken += 1
+    except UnicodeDecodeError as error:  # of SQLite's message, likewise
+        raise StoreError(f"{path} cannot be read: it is damaged: a name in it is no text") from error
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     return Contents(tuple(images), scores, broken)

@@ -57,6 +57,13 @@ def test_a_bound_is_the_lower_end_less_the_margin_of_the_range_rounded_down(scor
     assert calibration.bound(score, low, margin) == bound
 
 
+def test_a_null_control_is_no_measurement_of_the_model():
+    null = record(Case("toy-latent", "arrangement:permute", 1.0), top1=(0.9, 0.8, 1.0)) | {"null": True}
+    assert "permute" not in written("[default]\ntop1 = 0.6\n", MEASURED, null)
+    with pytest.raises(CalibrationError, match="no case was measured"):
+        written("[default]\ntop1 = 0.6\n", null)
+
+
 def test_each_value_stands_in_the_narrowest_table_with_its_measurement():
     text = written("[default]\ntop1 = 0.6\n", MEASURED, record(Case("toy-latent"), top1=(1.0, 0.9, 1.0)))
     lines = text.splitlines()

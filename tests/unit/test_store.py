@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from limits import files_no_larger_than
 
@@ -342,6 +342,7 @@ def sound(tmp_path_factory) -> Path:
 
 
 @settings(max_examples=100)
+@example(place=0.09375, length=1, seed=0)  # the name of a table is no text
 @given(place=st.floats(0, 1, exclude_max=True), length=st.sampled_from([1, 16, 256, 4096]), seed=st.integers(0, 2**32))
 def test_random_bytes_in_a_store_are_noticed_or_harmless(sound, tmp_path_factory, place, length, seed):
     content = sound.read_bytes()
