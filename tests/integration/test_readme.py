@@ -24,6 +24,18 @@ def test_ci_runs_exactly_the_test_command():
     assert command in (ROOT / ".ci/run").read_text().splitlines()
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/why.md"])
+def test_links_within_the_project_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", (ROOT / page).read_text())
+    assert links
+    for name, anchor in links:
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.exists(), name
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
 def test_the_table_of_options_is_complete_and_true():
     rows = re.findall(r"^\| `(--seedshift-[\w-]+)[^`]*` \| `(\w+)` \| (.*?) \|$", README, re.MULTILINE)
     assert [(flag, key) for flag, key, _ in rows] == [(option.flag, option.key) for option in options.OPTIONS]
