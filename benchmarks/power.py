@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
-from pytest_seedshift import baselines, significance
+from pytest_seedshift.gate import baselines, significance
 from pytest_seedshift.scores import CERTAINTY, Constraint
 from pytest_seedshift.verdict import SequentialTest
 

@@ -26,10 +26,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 
-from pytest_seedshift import devices, regression, trial
-from pytest_seedshift.baseline import Baseline, Design, Samples, Version
+from pytest_seedshift import devices, trial
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.gate import regression
+from pytest_seedshift.gate.baseline import Baseline, Design, Samples, Version
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint
 from pytest_seedshift.verdict import SequentialTest

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift import bets, significance
+from pytest_seedshift import bets
+from pytest_seedshift.gate import significance
 from pytest_seedshift.scores import SCORES, Change, Finding
 
 if TYPE_CHECKING:

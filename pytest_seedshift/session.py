@@ -14,7 +14,7 @@ import pytest
 from pytest_seedshift import collection, facts, options
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.gating import Gating
+from pytest_seedshift.gate.session import Gating
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
 from pytest_seedshift.weights import WeightsNotFoundError

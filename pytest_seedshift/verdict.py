@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift import bets, significance
+from pytest_seedshift import bets
 from pytest_seedshift.bounds import Bound, Chance, Regression
+from pytest_seedshift.gate import significance
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty
 
 if TYPE_CHECKING:

@@ -55,9 +55,9 @@ def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:
 
 def _absolute(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     """What constraints ask without a baseline."""
-    from pytest_seedshift import gate
+    from pytest_seedshift.gate import against
 
-    return gate.without(each for each in constraints if each.minimum is not None or each.max_drop is not None)
+    return against.without(each for each in constraints if each.minimum is not None or each.max_drop is not None)
 
 
 def minimum(state: State, item: pytest.Item, search: Search) -> float | None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.commands import CommandError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.baseline import Baseline
-    from pytest_seedshift.regression import Comparison
+    from pytest_seedshift.gate.baseline import Baseline
+    from pytest_seedshift.gate.regression import Comparison
     from pytest_seedshift.run import Run
 
 FILE_NAME = "comparison.html"
@@ -40,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
     """
     from pytest_seedshift import run as runs
-    from pytest_seedshift.baseline import BaselineError
     from pytest_seedshift.extensions import scores_known
     from pytest_seedshift.folder import VerdictsError
+    from pytest_seedshift.gate.baseline import BaselineError
     from pytest_seedshift.report import page, regressions, words
     from pytest_seedshift.scores import recorded
 
@@ -61,9 +61,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> tuple[Run, Comparison]:
     """The new run, and how it compares with the old one."""
-    from pytest_seedshift import baselines, comparisons, regression
     from pytest_seedshift import run as runs
     from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.gate import baselines, comparisons, regression
 
     before, after = baselines.load(options.old), runs.load(options.new)
     gate = comparisons.gate_of(RunFolder(options.new).read_document())

@@ -192,7 +192,7 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
 
 def _take_baseline(into: RunFolder, runs: Sequence[Path]) -> None:
     """Take over the copy of the baseline, which is the same in all runs that have one."""
-    from pytest_seedshift import baseline
+    from pytest_seedshift.gate import baseline
 
     target = into.path / baseline.FILE_NAME
     target.unlink(missing_ok=True)
@@ -203,8 +203,8 @@ def _take_baseline(into: RunFolder, runs: Sequence[Path]) -> None:
 
 def _compare(run: Run) -> tuple[list[str], bool]:
     """What the runs say together of their baseline, and whether something has become worse."""
-    from pytest_seedshift import comparisons
-    from pytest_seedshift.baseline import BaselineError
+    from pytest_seedshift.gate import comparisons
+    from pytest_seedshift.gate.baseline import BaselineError
     from pytest_seedshift.report import regressions
 
     try:

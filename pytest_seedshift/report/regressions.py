@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.gate.significance import TESTS
 from pytest_seedshift.report import words
 from pytest_seedshift.scores import SCORES
-from pytest_seedshift.significance import TESTS
 
 if TYPE_CHECKING:
-    from pytest_seedshift.baseline import Baseline
-    from pytest_seedshift.regression import Comparison, Pool, Row
+    from pytest_seedshift.gate.baseline import Baseline
+    from pytest_seedshift.gate.regression import Comparison, Pool, Row
 
 _NAMED = 5
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import baseline, facts
+from pytest_seedshift import facts
 from pytest_seedshift import run as runs
 from pytest_seedshift.commands.report import command
+from pytest_seedshift.gate import baseline
 from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class RobustnessReport:
         (state.folder.path / baseline.FILE_NAME).unlink(missing_ok=True)
         if against is None and saved is None:
             return True
-        from pytest_seedshift import baselines, comparisons
+        from pytest_seedshift.gate import baselines, comparisons
         from pytest_seedshift.report import regressions
 
         comparison = None

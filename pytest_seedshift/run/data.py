@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_seedshift import facts
     from pytest_seedshift.breaking.form import Record as Search
     from pytest_seedshift.cases import Case
-    from pytest_seedshift.regression import Comparison
+    from pytest_seedshift.gate.regression import Comparison
     from pytest_seedshift.seeduse import SeedUse
 
 UNFINISHED = "unfinished"

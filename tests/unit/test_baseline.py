@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import baselines
-from pytest_seedshift.baseline import Baseline, BaselineError, Design, Samples, Version, checksum
 from pytest_seedshift.cases import Case, grid
+from pytest_seedshift.gate import baselines
+from pytest_seedshift.gate.baseline import Baseline, BaselineError, Design, Samples, Version, checksum
 
 LABELS = ("owl", "pizza", '"<script>"', "пёс")
 VERSION = Version("print", "cpu", "float32", "vit", "clip")

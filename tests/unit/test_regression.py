@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from pytest_seedshift import regression
-from pytest_seedshift.baseline import Baseline, BaselineError, Design, Samples, Version
 from pytest_seedshift.cases import grid
-from pytest_seedshift.regression import Gate
+from pytest_seedshift.gate import regression
+from pytest_seedshift.gate.baseline import Baseline, BaselineError, Design, Samples, Version
+from pytest_seedshift.gate.regression import Gate
 from pytest_seedshift.report import regressions
 from pytest_seedshift.scores import Constraint
 

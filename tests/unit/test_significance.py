@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import significance
+from pytest_seedshift.gate import significance
 
 
 def test_mcnemar_is_a_count_of_coin_tosses():

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import comparisons
-from pytest_seedshift.baseline import BaselineError
+from pytest_seedshift.gate import comparisons
+from pytest_seedshift.gate.baseline import BaselineError
+from pytest_seedshift.gate.significance import TESTS
 from pytest_seedshift.report import regressions
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.report.page.shots import Shot
-from pytest_seedshift.significance import TESTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_seedshift.cases import Case
-    from pytest_seedshift.regression import Comparison
+    from pytest_seedshift.gate.regression import Comparison
     from pytest_seedshift.report.page.album import Album
     from pytest_seedshift.run import Run
 

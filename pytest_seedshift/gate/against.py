@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import identity, pairs, scores
-from pytest_seedshift.baseline import Baseline, BaselineError, Version, design_of, differences
+from pytest_seedshift.gate.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.scores import SCORES, Constraint
 
 if TYPE_CHECKING:
-    from pytest_seedshift.baseline import Samples
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.gate.baseline import Samples
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.pairs import Pair
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import baseline, baselines, regression
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.gate import baseline, baselines, regression
 from pytest_seedshift.scores import SCORES, Constraint
 
 if TYPE_CHECKING:
-    from pytest_seedshift.baseline import Baseline
-    from pytest_seedshift.regression import Comparison, Gate
+    from pytest_seedshift.gate.baseline import Baseline
+    from pytest_seedshift.gate.regression import Comparison, Gate
     from pytest_seedshift.run import Run
 
 _SHOWN = 16

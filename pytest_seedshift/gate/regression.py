@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift import bets, bounds, significance
-from pytest_seedshift.baseline import Baseline, BaselineError, Samples, differences
+from pytest_seedshift import bets, bounds
+from pytest_seedshift.gate import significance
+from pytest_seedshift.gate.baseline import Baseline, BaselineError, Samples, differences
 from pytest_seedshift.scores import CERTAINTY, SCORES, Change, Constraint
 
 if TYPE_CHECKING:

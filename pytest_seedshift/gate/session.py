@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_seedshift.baseline import Baseline
     from pytest_seedshift.cases import Case
-    from pytest_seedshift.gate import Against
+    from pytest_seedshift.gate.against import Against
+    from pytest_seedshift.gate.baseline import Baseline
     from pytest_seedshift.scores import Constraint
     from pytest_seedshift.session import State
 
@@ -44,8 +44,8 @@ class Gating:
         place = self._place()
         if place is None:
             return None
-        from pytest_seedshift import baselines, gate
-        from pytest_seedshift.baseline import BaselineError
+        from pytest_seedshift.gate import against, baselines
+        from pytest_seedshift.gate.baseline import BaselineError
         from pytest_seedshift.report import words
 
         state = self._state
@@ -55,7 +55,7 @@ class Gating:
             except BaselineError as error:
                 raise self._refusal(error) from None
         table = state.thresholds.baseline
-        return gate.Against(
+        return against.Against(
             self._baseline,
             table.models,
             state.settings.allow_missing or table.allow_missing,
@@ -70,19 +70,19 @@ class Gating:
         Raises:
             pytest.UsageError: max_regression without a baseline, or one that does not fit.
         """
-        from pytest_seedshift import gate
+        from pytest_seedshift.gate import against
 
         regressions = _regressions(asked)
         if self.against is not None:
             before, _ = self.columns(asked, item, case)
-            return tuple(asked) if before or not regressions else gate.without(asked)
+            return tuple(asked) if before or not regressions else against.without(asked)
         if regressions and self._state.settings.save_baseline is None:
             raise pytest.UsageError(
                 f"{case.id}: max_regression of {regressions[0]} is asked for, and no baseline is given: add "
                 '--seedshift-baseline=PATH, or [baseline] path = "PATH" to the thresholds. A run of the version to '
                 "compare with makes one: --seedshift-exact --seedshift-save-baseline=PATH"
             )
-        return gate.without(asked)
+        return against.without(asked)
 
     def columns(self, asked: Sequence[Constraint], item: pytest.Item, case: Case) -> tuple[dict[str, Any], bool]:
         """The baseline's values of the scores whose regressions are bounded, and whether their number was fixed.
@@ -90,7 +90,7 @@ class Gating:
         Raises:
             pytest.UsageError: they are not comparable.
         """
-        from pytest_seedshift.baseline import BaselineError
+        from pytest_seedshift.gate.baseline import BaselineError
 
         against = self.against
         if against is None:
@@ -106,7 +106,7 @@ class Gating:
         Raises:
             pytest.UsageError: they do not, and must.
         """
-        from pytest_seedshift.baseline import BaselineError
+        from pytest_seedshift.gate.baseline import BaselineError
 
         if self.against is not None:
             try:
@@ -120,7 +120,7 @@ class Gating:
         if not self._state.thresholds.family or self.against is None:
             return 1
         if self._family is None:
-            from pytest_seedshift import regression
+            from pytest_seedshift.gate import regression
 
             asked: dict[Case, list[str]] = {}
             for item, case in self.grid:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pytest_seedshift import run as runs
-from pytest_seedshift.baseline import VERSION, WHAT, Baseline, BaselineError, Design, Samples, Version, checksum
 from pytest_seedshift.cases import Case
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.gate.baseline import VERSION, WHAT, Baseline, BaselineError, Design, Samples, Version, checksum
 from pytest_seedshift.scores import BUILT_IN, ScoreKind, recorded
 
 if TYPE_CHECKING:

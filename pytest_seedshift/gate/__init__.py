@@ -1,0 +1,1 @@
+"""Regression gating: is the new version as reliable as the one before? See the README."""
