@@ -304,12 +304,13 @@ class Contents:
     broken: int
 
 
-def read(path: Path, models: Iterable[str] | None = None) -> Contents:
+def read(path: Path, models: Iterable[str] | None = None, fingerprints: Iterable[str] = ()) -> Contents:
     """Read what a store holds, without changing it or leaving anything beside it.
 
     Args:
         path: of the file.
         models: the names of those to read of; None for all.
+        fingerprints: of more to read of, whatever their names.
 
     Raises:
         StoreError: another version wrote it, it is damaged, or it cannot be opened.
@@ -328,11 +329,10 @@ def read(path: Path, models: Iterable[str] | None = None) -> Contents:
             if application != _APPLICATION or version != FORMAT:
                 what = "no store of seedshift" if application != _APPLICATION else f"of format {version}"
                 raise StoreError(f"{path} is {what}; this version reads format {FORMAT}")
-            wanted = None if models is None else tuple(models)
-            where = "" if wanted is None else f" WHERE model IN ({', '.join('?' * len(wanted))})"
+            where, wanted = _of(models, fingerprints)
             images, broken = [], 0
             columns = "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal"
-            for row in connection.execute(f"SELECT {columns} FROM images{where}", wanted or ()):
+            for row in connection.execute(f"SELECT {columns} FROM images{where}", wanted):
                 if Store._unbroken(row):
                     images.append(Image(*row[:-1]))
                 else:
@@ -351,6 +351,17 @@ def read(path: Path, models: Iterable[str] | None = None) -> Contents:
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     return Contents(tuple(images), scores, broken)
+
+
+def _of(models: Iterable[str] | None, fingerprints: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """The condition on the table of images, and its values."""
+    if models is None:
+        return "", ()
+    names, versions = tuple(models), tuple(fingerprints)
+    places = (
+        f"{column} IN ({', '.join('?' * len(of))})" for column, of in (("model", names), ("fingerprint", versions))
+    )
+    return f" WHERE {' OR '.join(places)}", (*names, *versions)
 
 
 def prepare(path: Path, *, fresh: bool = False) -> str | None:

@@ -33,7 +33,8 @@ def load(path: Path) -> Run:
     known = verdicts.with_head(facts.read(folder, notes), document)
     contents = None
     try:
-        contents = store.read(folder.samples_file, {each.case.model for each in records} if records else None)
+        models = {each.case.model for each in records} if records else None
+        contents = store.read(folder.samples_file, models, archive.fingerprints(known))
     except StoreError as error:
         if not records and not searches:
             raise RunError(

@@ -52,6 +52,11 @@ def with_samples(
     return made
 
 
+def fingerprints(known: Sequence[facts.Facts]) -> set[str]:
+    """The versions of models that a run tells of, whatever they are called elsewhere."""
+    return {model.fingerprint for each in known for model in each.models if model.fingerprint}
+
+
 def _replace(record: CaseRun, samples: tuple[Sample, ...], control: Mapping[tuple[str, int], Sample]) -> CaseRun:
     return replace(record, samples=samples, control=control, complete=True)
 
@@ -68,11 +73,16 @@ class _Archive:
         self._stated = [model for each in known for model in each.models]
         self._scorers = _scorers(contents)
         for image in contents.images:
-            by_version = self._rows.setdefault((image.model, image.shift, image.magnitude), {})
-            by_version.setdefault(image.fingerprint, []).append(image)
-            self._labels.setdefault(image.model, set()).add(image.label)
+            for model in {image.model, *self._names(image.fingerprint)}:
+                by_version = self._rows.setdefault((model, image.shift, image.magnitude), {})
+                by_version.setdefault(image.fingerprint, []).append(image)
+                self._labels.setdefault(model, set()).add(image.label)
         for rows in (rows for by_version in self._rows.values() for rows in by_version.values()):
             rows.sort(key=lambda image: pairs.place(image.label, image.seed))
+
+    def _names(self, fingerprint: str) -> list[str]:
+        """What a version is called in this run: a store names a sample's model as who made the sample did."""
+        return [each.name for each in self._stated if each.fingerprint == fingerprint]
 
     def find(self, record: CaseRun) -> tuple[tuple[Sample, ...], dict[tuple[str, int], Sample]] | None:
         """The samples of a case and the control's of the same pairs; None where they are not there."""

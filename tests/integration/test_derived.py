@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from runs import EASY, cases_of, samples_of
 
+from pytest_seedshift import run as run_folders
 from pytest_seedshift.__main__ import main
 
 PLAIN, NOISY = "toy-latent+steps=2+ddim", "toy-latent+steps=2+ancestral"
@@ -66,6 +67,9 @@ def test_models_that_are_the_same_share_their_samples(pytester, run):
     for name in names:
         run(*arguments, f"--seedshift-model={name}").assert_outcomes(passed=1)
     assert len(samples_of(pytester.path / ".seedshift")) == 16
+    # The report finds the samples of a version by whatever name they were made.
+    (case,) = run_folders.load(pytester.path / ".seedshift").cases
+    assert (case.case.model, case.complete, len(case.samples)) == (names[1], True, 16)
 
 
 def test_k_and_node_ids_select_derived_models(run):
