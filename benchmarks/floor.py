@@ -41,10 +41,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=400, help="of a round, rounded down to whole batches")
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds, after one to warm up")
     parser.add_argument("--batch-size", type=int, help="(default: the one that a run finds)")
-    parser.add_argument("--short", action="store_true", help="three rounds of 32 images")
+    parser.add_argument("--short", action="store_true", help="two rounds of 16 images")
     options = parser.parse_args()
     if options.short:
-        options.images, options.rounds = 32, 3
+        options.images, options.rounds = 16, 2
     cases = [case for case in grid([processes.MODEL], DEFAULT_SHIFTS, DEFAULT_MAGNITUDES) if not case.is_control]
     if options.rounds > len(cases):
         parser.error(f"at most {len(cases)} rounds: each of them takes a case of its own")

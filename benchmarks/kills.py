@@ -239,10 +239,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48, help="images of a case")
     parser.add_argument("--magnitudes", default="-0.3,0.3")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--short", action="store_true", help="2 kills")
+    parser.add_argument("--short", action="store_true", help="1 kill in a grid of three cases")
     options = parser.parse_args()
     if options.short:
-        options.kills, options.images = 2, 32
+        options.kills, options.images, options.magnitudes = 1, 32, "0.3"
     rng, counts = random.Random(options.seed), Counts()
     grid = [
         f"--seedshift-model={processes.MODEL}",

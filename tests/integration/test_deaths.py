@@ -203,7 +203,7 @@ def test_kills_at_random_moments_lose_no_sample_and_turn_no_case_green():
     figures = dict(re.findall(r"^(.*?) {2,}(\d.*)$", done.stdout, re.MULTILINE))
     assert figures["samples lost beyond the batches in flight"] == "0"
     killed, shown = map(int, re.findall(r"(\d+), shown as errors (\d+)", done.stdout)[0])
-    assert killed == shown >= 2
+    assert killed == shown >= 1
 
 
 def test_the_count_of_lost_samples_can_fail(monkeypatch):

@@ -63,7 +63,7 @@ def test_a_log_gets_a_line_now_and_then(pytester, run, monkeypatch):
 @pytest.mark.slow
 def test_under_xdist_one_line_tells_of_all_workers(pytester):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
-    written = on_a_terminal(pytester.path, *ONE, "-n2", "--seedshift-batch-size=2")
+    written = on_a_terminal(pytester.path, *ONE, "-n2", "--seedshift-batch-size=4")
     assert "seedshift: 2 cases of toy-latent on cpu (float32), 32 images, certainty 0.99" in written
     assert " of 2 cases · " in written
     assert "in work: toy-latent " in written

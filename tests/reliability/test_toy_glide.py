@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.reliability(models="toy-glide", magnitudes=0, images=192, top1=0.90, top5=0.97, clip=40.0)
+@pytest.mark.reliability(models="toy-glide", magnitudes=0, images=96, top1=0.90, top5=0.97, clip=40.0)
 def test_without_a_shift_it_draws_what_it_is_asked_for():
     pass
 
@@ -16,7 +16,7 @@ def test_without_a_shift_it_draws_what_it_is_asked_for():
     models="toy-glide",
     shifts=["mean", "mixed"],
     magnitudes=0.3,
-    images=64,
+    images=48,
     top1={"max_drop": 0.15},
     clip={"max_drop": 4.0},
 )
