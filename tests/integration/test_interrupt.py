@@ -16,20 +16,25 @@ from runs import EASY, SMALL, samples_of
 def test_ctrl_c_keeps_what_there_is_and_says_where(pytester, verdicts):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
     folder = pytester.path / ".seedshift"
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "pytest", *SMALL, "--seedshift-batch-size=4"],
         cwd=pytester.path,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.monotonic() + 120
-    while not (folder / "samples.sqlite").exists() or len(samples_of(folder)) < 40:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+        # What starts this test in the background may have set the signal to be ignored, which is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not (folder / "samples.sqlite").exists() or len(samples_of(folder)) < 40:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     kept = samples_of(folder)
     finished = verdicts()
