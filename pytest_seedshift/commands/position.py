@@ -68,14 +68,12 @@ def run(options: argparse.Namespace) -> int:
         bench = _bench(options, folder)
         with closing(bench), folder.occupy():
             study = position.run(bench, options.model, progress=_tell, **given)
+        print("\n".join([*told.table(study), "", *told.sentences(study)]))
         files = _write(study, folder, options.model)
     except (CaseError, ValueError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"--into {folder.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    print("\n".join(told.table(study)))
-    print()
-    print("\n".join(told.sentences(study)))
     for path in files:
         print(path)
     return 1 if study.null.moves_at_all else 0
