@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pytest_seedshift.workbench import Workbench
 
 
+_INTERRUPTED = 2
+"""pytest's own status for it."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("model", metavar="MODEL", help="name of the catalogue or of [models], folder, file or hub id")
@@ -43,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the experiment, print its table, write its page and its JSON; 1 where the null is displaced, else 0.
+    """Run the experiment, print its table, write its page and its JSON.
+
+    Returns:
+        1 where the null is displaced, 2 where it is interrupted, else 0.
 
     Raises:
         CommandError: something cannot be used or made; the message says what and why.
@@ -68,14 +75,15 @@ def run(options: argparse.Namespace) -> int:
         bench = _bench(options, folder)
         with closing(bench), folder.occupy():
             study = position.run(bench, options.model, progress=_tell, **given)
+        print("\n".join([*told.table(study), "", *told.sentences(study)]))
         files = _write(study, folder, options.model)
     except (CaseError, ValueError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"--into {folder.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    print("\n".join(told.table(study)))
-    print()
-    print("\n".join(told.sentences(study)))
+    except KeyboardInterrupt:
+        print("interrupted: what was stored so far is kept, and is not made again", file=sys.stderr)
+        return _INTERRUPTED
     for path in files:
         print(path)
     return 1 if study.null.moves_at_all else 0
