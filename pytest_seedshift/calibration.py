@@ -20,6 +20,7 @@ from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
 from pytest_seedshift import shifts, thresholds
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.scores import SCORES
+from pytest_seedshift.suggest import some
 
 MARGIN = 0.02
 """Of a score's range, unless the user says otherwise: two points of accuracy."""
@@ -54,8 +55,7 @@ class Proposal:
         """What is to be said of it, in lines."""
         lines = [f"{self.bounds} bounds of {self.cases} cases by measurement"]
         if self.kept:
-            some, more = ", ".join(self.kept[:3]), len(self.kept) - 3
-            lines.append(f"left to bounds that were set by hand: {some}" + (f" and {more} more" if more > 0 else ""))
+            lines.append(f"left to bounds that were set by hand: {some(self.kept)}")
         if self.unmeasured:
             lines.append(f"not measured: {', '.join(self.unmeasured)}")
         return lines

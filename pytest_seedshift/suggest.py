@@ -1,4 +1,4 @@
-"""The wording of "unknown name" errors, the same everywhere a user can write a name."""
+"""How names are told, the same everywhere: one that is unknown, and more of them than anyone reads."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}"
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """The first of some names, and how many there are besides.
+
+    >>> some(["mean", "std", "mixed"], 2)
+    'mean, std and 1 more'
+    """
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

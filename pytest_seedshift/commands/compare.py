@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.commands import CommandError
+from pytest_seedshift.suggest import some
 
 if TYPE_CHECKING:
     from pytest_seedshift.gate.baseline import Baseline
@@ -87,14 +88,13 @@ def _models(given: Sequence[str]) -> dict[str, str]:
 def _check_missing(comparison: Comparison, allowed: bool) -> None:
     if allowed:
         return
-    sides: list[tuple[Baseline, Sequence[object]]] = [
+    sides: list[tuple[Baseline, Sequence[str]]] = [
         (comparison.before, [case.id for case in comparison.missing_before]),
         (comparison.after, [case.id for case in comparison.missing_after]),
     ]
     for side, lacking in sides:
         if lacking:
-            shown = ", ".join(map(str, lacking[:5])) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
-            raise CommandError(f"{side.name} lacks {shown}: compare what both have with --allow-missing")
+            raise CommandError(f"{side.name} lacks {some(lacking, 5)}: compare what both have with --allow-missing")
 
 
 def _table(comparison: Comparison) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift import identity, pairs, scores
 from pytest_seedshift.gate.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.scores import SCORES, Constraint
+from pytest_seedshift.suggest import some
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -109,10 +110,9 @@ class Against:
         """
         missing = [] if self.allow_missing else self.missing(asked)
         if missing:
-            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             raise BaselineError(
                 f"{self.baseline.name} has cases that this run does not ask for: "
-                f"{', '.join(case.id for case in missing[:_NAMED])}{more}. Run them too (-k and --lf may narrow it), "
+                f"{some((case.id for case in missing), _NAMED)}. Run them too (-k and --lf may narrow it), "
                 "save the baseline anew, or leave them without a comparison by --seedshift-allow-missing"
             )
 

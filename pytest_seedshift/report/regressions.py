@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.gate.significance import TESTS
 from pytest_seedshift.report import words
 from pytest_seedshift.scores import SCORES
+from pytest_seedshift.suggest import some
 
 if TYPE_CHECKING:
     from pytest_seedshift.gate.baseline import Baseline
@@ -65,9 +65,11 @@ def notes(comparison: Comparison) -> list[str]:
             f"{TESTS['bets']}. A baseline made with --seedshift-exact tells far more"
         )
     if comparison.missing_before:
-        found.append(f"not in the baseline, so not compared: {_some(case.id for case in comparison.missing_before)}")
+        found.append(
+            f"not in the baseline, so not compared: {some((case.id for case in comparison.missing_before), _NAMED)}"
+        )
     if comparison.missing_after:
-        found.append(f"only in the baseline: {_some(case.id for case in comparison.missing_after)}")
+        found.append(f"only in the baseline: {some((case.id for case in comparison.missing_after), _NAMED)}")
     old, new = comparison.before.libraries, comparison.after.libraries
     changed = [f"{name} {old[name]} → {new[name]}" for name in new if name in old and old[name] != new[name]]
     if changed:
@@ -110,8 +112,3 @@ def _pool(pool: Pool) -> str:
 
 def _moved(pool: Pool) -> bool:
     return abs(pool.drop) > 1e-9
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:_NAMED]) + (f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else "")

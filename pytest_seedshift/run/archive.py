@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pytest_seedshift import pairs, store
 from pytest_seedshift.cases import Case
 from pytest_seedshift.run.data import UNFINISHED, CaseRun, Sample
-from pytest_seedshift.run.verdicts import picture, some
+from pytest_seedshift.run.verdicts import picture
 from pytest_seedshift.scores import SCORES
+from pytest_seedshift.suggest import some
 
 if TYPE_CHECKING:
     from pytest_seedshift import facts

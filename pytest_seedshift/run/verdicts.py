@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from pytest_seedshift import costs, facts
 from pytest_seedshift.cases import Case
 from pytest_seedshift.run.data import CaseRun, RunError, Sample
 from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
+from pytest_seedshift.suggest import some
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record as Search
@@ -100,11 +101,6 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     if without:
         notes.append(f"{len(without)} of the {len(planned)} breaking points have no verdict: {some(without)}")
     return tuple(found.values())
-
-
-def some(names: Sequence[str], most: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def with_head(known: tuple[facts.Facts, ...], document: Mapping[str, Any]) -> tuple[facts.Facts, ...]:

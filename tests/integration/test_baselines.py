@@ -134,7 +134,7 @@ def test_what_is_wrong_is_found_before_anything_is_generated(pytester, gate, old
         assert not (pytester.path / ".seedshift/verdicts.json").exists()
 
 
-def test_cases_on_one_side_are_compared_where_that_is_allowed(pytester, gate):
+def test_cases_on_one_side_are_compared_where_that_is_allowed(pytester, gate, old):
     wider = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3", "--seedshift-allow-missing")
     result = gate(*wider, "-k", "none or std", thresholds=GATE + "[verdict]\nfamily = true\n")
     result.assert_outcomes(passed=2, deselected=1)
@@ -145,6 +145,11 @@ def test_cases_on_one_side_are_compared_where_that_is_allowed(pytester, gate):
             f"  only in the baseline: {SHIFTED}",
         ]
     )
+    compare = (sys.executable, "-m", "pytest_seedshift", "compare", old / "base.json", ".seedshift")
+    refused = pytester.run(*compare)
+    assert refused.ret == 4
+    refused.stderr.fnmatch_lines(["*error: *base.json lacks toy-latent-std-+0.30: compare what both have with *"])
+    assert pytester.run(*compare, "--allow-missing").ret == 0
 
 
 def test_the_command_says_in_words_what_it_cannot_compare(pytester, old):

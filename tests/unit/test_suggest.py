@@ -1,6 +1,8 @@
-"""The wording of "unknown name" errors."""
+"""How names are told: one that is unknown, and more of them than anyone reads."""
 
-from pytest_seedshift.suggest import unknown
+import pytest
+
+from pytest_seedshift.suggest import some, unknown
 
 
 def test_the_nearest_name_is_suggested_and_all_are_listed():
@@ -13,3 +15,17 @@ def test_nothing_is_suggested_where_nothing_is_near():
 
 def test_known_names_may_come_from_any_iterable():
     assert unknown("score", "top2", iter({"top1": 1, "clip": 2})).endswith("Did you mean 'top1'? Known: clip, top1")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([], ""),
+        (["mean"], "mean"),
+        (["mean", "std"], "mean, std"),
+        (["mean", "std", "mixed"], "mean, std and 1 more"),
+        (iter(["mean", "std", "mixed", "random"]), "mean, std and 2 more"),
+    ],
+)
+def test_as_many_names_as_asked_for_are_told_and_the_rest_is_counted(names, told):
+    assert some(names, 2) == told
