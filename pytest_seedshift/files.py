@@ -1,0 +1,305 @@
+"""Files that somebody else may have made, read: within limits, by no way out of their folder, errors in one sentence.
+
+Whatever a file holds, reading it ends soon and takes little memory, and what is wrong with it is a `FileError` that
+names the file. `foreign` is the net for what is done with its contents.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_BYTES = 64_000_000
+"""Of a file that is read as a whole."""
+
+MOST_VALUES = 4_000_000
+"""Of a JSON file: in Python, a value of one or two bytes takes a hundred."""
+
+MOST_LEVELS = 64
+"""How deep lists and objects of a JSON file may lie within each other."""
+
+MOST_PIXELS = 4096 * 4096
+"""Of a picture that is decoded."""
+
+_LONG_NUMBER = re.compile(r"[0-9]{19}|[eE]\+?[0-9]{3}")
+"""What a number has in it that may be too large for 64 bits, or for a float."""
+
+_PNG = struct.Struct(">8s4x4sII")
+"""The head of a PNG: its signature, the length and the name of the first chunk, width and height."""
+
+
+class FileError(ValueError):
+    """A file that cannot be used.
+
+    Attributes:
+        path: which.
+        reason: why, to be said after its name: `is not UTF-8: …`.
+    """
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = Path(path), reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class MissingFileError(FileError):
+    """A file that is not there."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, "is not there")
+
+    def __reduce__(self) -> tuple[type[MissingFileError], tuple[Path]]:
+        return type(self), (self.path,)
+
+
+@contextmanager
+def foreign(path: Path | str) -> Iterator[None]:
+    """The net around what is done with a file's contents: whatever it raises becomes a `FileError` about the file.
+
+    Only what depends on these contents belongs in the block, such as a parser or a look at what was parsed.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except Exception as error:  # libraries raise anything over a strange file, MemoryError and RecursionError too
+        raise FileError(path, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """What to say after a file's name."""
+    if isinstance(error, OSError) and error.strerror:  # Pillow has OSErrors of its own, without it
+        return f"cannot be read: {error.strerror}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8: {error.reason} at byte {error.start}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"is damaged: not JSON: {error}"
+    if isinstance(error, RecursionError):
+        return "is damaged: nested too deeply"
+    if isinstance(error, MemoryError):
+        return "cannot be read: it takes more memory than there is"
+    if isinstance(error, KeyError):
+        return f"is damaged: it lacks {error}"
+    said = " ".join(str(error).split())
+    return f"is damaged: {said[:200] or type(error).__name__}"
+
+
+def link_within(path: Path, within: Path) -> Path | None:
+    """The first link on the way from a folder to what lies in it; None where there is none.
+
+    Raises:
+        ValueError: the path does not lie in the folder.
+    """
+    place = within
+    for name in path.relative_to(within).parts:
+        if name == "..":
+            raise ValueError(f"{path} leads out of {within}")
+        place = place / name
+        if place.is_symlink():
+            return place
+    return None
+
+
+def is_file(path: Path, within: Path | None = None) -> bool:
+    """Whether there is an ordinary file, and, with `within`, no link on the way from that folder to it."""
+    try:
+        return path.is_file() and (within is None or link_within(path, within) is None)
+    except (OSError, ValueError):  # a name that is too long, or has a NUL
+        return False
+
+
+def is_folder(path: Path, within: Path | None = None) -> bool:
+    """Whether there is a folder, likewise."""
+    try:
+        return path.is_dir() and (within is None or link_within(path, within) is None)
+    except (OSError, ValueError):
+        return False
+
+
+def read_bytes(path: Path, *, within: Path | None = None, most: int = MOST_BYTES) -> bytes:
+    """Read an ordinary file.
+
+    Args:
+        path: of the file.
+        within: the folder in which it has to lie: no link on the way from there is followed. None: links are.
+        most: how many bytes it may have.
+
+    Raises:
+        MissingFileError: it is not there.
+        FileError: it cannot be read, or is a folder, a link, a pipe, a device, or too large.
+    """
+    with foreign(path):
+        if within is not None and (link := link_within(path, within)) is not None:
+            raise FileError(path, _of_link(link, path))
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            if within is not None:
+                flags |= getattr(os, "O_NOFOLLOW", 0)
+            check_ordinary(path)  # before it is opened, as opening alone can do something to a device
+            with os.fdopen(os.open(path, flags), "rb") as file:
+                about = os.fstat(file.fileno())
+                _check_mode(path, about.st_mode)
+                content = b"" if about.st_size > most else file.read(about.st_size)
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingFileError(path) from None
+        if about.st_size > most:
+            raise FileError(path, f"is larger than {_size(most)}, which is more than such a file has")
+        return content
+
+
+def _of_link(link: Path, path: Path) -> str:
+    what = "is a link" if link == path else f"lies in {link.name}, which is a link"
+    return f"{what}: links in a run folder are not followed (the folder itself may be one)"
+
+
+def check_ordinary(path: Path) -> None:
+    """Make sure that a path leads to an ordinary file, such as no pipe that one could wait at for ever.
+
+    Raises:
+        FileError: it does not.
+        OSError: it is not there, or cannot be seen.
+    """
+    _check_mode(path, path.stat().st_mode)
+
+
+def _check_mode(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise FileError(path, "is a folder, not a file")
+    if not stat.S_ISREG(mode):
+        raise FileError(path, "is no ordinary file but a pipe, a device or a socket")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:g} MB" if count >= 1e5 else f"{count} bytes"
+
+
+def read_text(path: Path, *, within: Path | None = None, most: int = MOST_BYTES, encoding: str = "utf-8") -> str:
+    """Read a text in UTF-8, or, with `utf-8-sig`, one that may begin with a byte order mark; see `read_bytes`."""
+    content = read_bytes(path, within=within, most=most)
+    with foreign(path):
+        return content.decode(encoding)
+
+
+def read_json(
+    path: Path,
+    *,
+    within: Path | None = None,
+    most: int = MOST_BYTES,
+    values: int = MOST_VALUES,
+    finite: bool = True,
+) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: of the file.
+        within: see `read_bytes`.
+        most: how many bytes it may have.
+        values: how many values.
+        finite: whether all numbers must fit into 64 bits and be finite, but for NaN.
+
+    Raises:
+        MissingFileError: it is not there.
+        FileError: see `read_bytes`, or it is not JSON, is nested too deeply, or has too many values or too large ones.
+    """
+    return parse_json(read_text(path, within=within, most=most), path, values=values, finite=finite)
+
+
+def parse_json(text: str, path: Path | str, *, values: int = MOST_VALUES, finite: bool = True) -> Any:
+    """Read the text of a JSON file, which `path` names in an error; see `read_json`."""
+    if sum(map(text.count, ",:[{")) > values:
+        raise FileError(path, f"has more than {values:,} values, which is more than such a file has")
+    hooks: dict[str, Any] = {}
+    if finite:
+        hooks["parse_constant"] = _constant
+        if _LONG_NUMBER.search(text):  # only then, as it takes time
+            hooks |= {"parse_int": _integer, "parse_float": _float}
+    with foreign(path):
+        document = json.loads(text, **hooks)
+        _check_levels(document)
+        return document
+
+
+def _constant(name: str) -> float:
+    if name != "NaN":
+        raise ValueError(f"the number {name}")
+    return float("nan")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= (number := int(digits)) < 2**63:
+        raise ValueError(f"the number {digits[:20]}…, of {len(digits)} digits")
+    return number
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if abs(number) == float("inf"):
+        raise ValueError(f"the number {digits[:20]}")
+    return number
+
+
+def _check_levels(document: object) -> None:
+    level, depth = [document], 0
+    while level:
+        depth += 1
+        if depth > MOST_LEVELS + 1:
+            raise ValueError(f"nested deeper than {MOST_LEVELS} levels")
+        level = [
+            child
+            for each in level
+            if isinstance(each, (dict, list))
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, (dict, list))
+        ]
+
+
+def gunzip(content: bytes, path: Path | str, most: int) -> bytes:
+    """The contents of a .gz file, which `path` names in an error, if they have at most `most` bytes.
+
+    Raises:
+        FileError: they have more, or it is no such file.
+    """
+    with foreign(path):
+        made, rest = b"", content
+        while rest:  # a file may have several parts, one after the other
+            part = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            made += part.decompress(rest, most + 1 - len(made))
+            if len(made) > most:
+                raise FileError(path, f"is larger than {_size(most)} when unpacked, which is more than such a file has")
+            if not part.eof:
+                raise FileError(path, "is damaged: it is cut off")
+            rest = part.unused_data.lstrip(b"\0")
+        return made
+
+
+def open_picture(content: bytes, path: Path | str, most: int = MOST_PIXELS) -> Image:
+    """A PNG, as all pictures of a run are, decoded; `path` names its file in an error.
+
+    Raises:
+        FileError: it is none, is damaged, or has more than `most` pixels, which is found before it is decoded.
+    """
+    from PIL import Image
+
+    with foreign(path):
+        if len(content) < _PNG.size or (found := _PNG.unpack_from(content))[:2] != (b"\x89PNG\r\n\x1a\n", b"IHDR"):
+            raise FileError(path, "is no PNG")
+        width, height = found[2:]
+        if width * height > most:
+            raise FileError(path, f"is a picture of {width} × {height} pixels, which is too large to be shown")
+        picture = Image.open(io.BytesIO(content), formats=("PNG",))
+        picture.load()
+        return picture
