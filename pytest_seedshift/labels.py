@@ -44,6 +44,7 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
             it cannot be told whether the class list's indices are theirs.
     """
     if are_unnamed(outputs):
+        _check_ids(labels, classifier)
         return _by_index(labels, outputs, classifier)
     by_name: dict[str, list[int]] = {}
     for index, called in outputs.items():
@@ -56,9 +57,11 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
         if place is None:
             unmatched.append(label)
         else:
+            _check_agrees(label, place, by_name, outputs, classifier)
             found[label] = place
     if unmatched:
         raise ValueError(_explain(unmatched, len(labels), outputs, by_name, classifier))
+    _check_ids(labels, classifier)
     _check_distinct(found, outputs, classifier)
     return found
 
@@ -127,6 +130,65 @@ def _find(label: Label, by_name: Mapping[str, Sequence[int]]) -> int | None:
         if label.index in indices:
             return label.index
     return None
+
+
+def _check_agrees(
+    label: Label, place: int, by_name: Mapping[str, Sequence[int]], outputs: Mapping[int, str], classifier: str
+) -> None:
+    """Make sure that what the class list says of a label besides its name means the same output."""
+    for name in label.aliases:
+        indices = by_name.get(normalised(name), (place,))
+        if place not in indices and len(indices) == 1:
+            other = indices[0]
+            raise ValueError(
+                f"{classifier}: the class list contradicts itself: the label {label.name!r} is the output {place} "
+                f"({outputs[place]!r}), but its {_kind(name)} {name!r} is the output {other} ({outputs[other]!r}). "
+                "Mend the one that is wrong"
+            )
+
+
+def _check_ids(labels: Sequence[Label], classifier: str) -> None:
+    """Make sure that no label has the WordNet id of another class of ImageNet, whatever the classifier knows."""
+    with_ids = [
+        (label, name)
+        for label in labels
+        if label.aliases != _shipped().get(normalised(label.name))  # those are known to be right, at no import
+        for name in label.aliases
+        if _WNID.fullmatch(name)
+    ]
+    if not with_ids:
+        return
+    called, ids, places = _wordnet()
+    for label, wnid in with_ids:
+        mine = ids.get(normalised(label.name), ())
+        if wnid in called and mine and wnid not in mine:
+            raise ValueError(
+                f"{classifier}: the class list contradicts itself: the label {label.name!r} is "
+                f"{_class(mine[0], places)} of ImageNet, but its WordNet id {wnid} is that of "
+                f"{called[wnid]!r}, {_class(wnid, places)}. Mend the one that is wrong"
+            )
+
+
+def _class(wnid: str, places: Mapping[str, int]) -> str:
+    return f"{wnid}, output {places[wnid]}" if wnid in places else wnid
+
+
+@cache
+def _wordnet() -> tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, int]]:
+    """Of the classes of ImageNet-1k: by id the names; by normalised name the ids; by id the output."""
+    from timm.data import ImageNetInfo
+
+    listed = ImageNetInfo()
+    called = {wnid: listed.label_name_to_description(wnid) for wnid in listed.label_names()}
+    ids: dict[str, tuple[str, ...]] = {}
+    for wnid, described in called.items():
+        for name in dict.fromkeys(map(normalised, described.split(","))):
+            ids[name] = (*ids.get(name, ()), wnid)
+    return called, ids, {wnid: place for place, wnid in enumerate(called)}
+
+
+def _kind(name: str) -> str:
+    return "WordNet id" if _WNID.fullmatch(name) else "other name"
 
 
 def _by_index(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) -> dict[Label, int]:

@@ -6,16 +6,16 @@ in the same order, so every comparison between them is paired.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import class_lists, files
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -101,54 +101,22 @@ def class_list(name: str) -> tuple[Label, ...]:
     indices; the paper does not say which list of 100 classes it used.
 
     Args:
-        name: `imagenet100`, `toy16`, or the path of a file with the columns `label` and `index`, in UTF-8, and, where
-            they help to find a label among a classifier's outputs, `wnid` and `aliases` (with semicolons between
-            them); further columns are left alone.
+        name: `imagenet100`, `toy16`, or the path of a file in UTF-8, with the columns `label` and `index`, and, where
+            they help to find a label among a classifier's outputs, `wnid` and `aliases`; see `class_lists.parse`.
 
     Raises:
         ValueError: there is no such list, or something in the file is no label or no index.
     """
     if name in CLASS_LISTS:
-        text = files("pytest_seedshift").joinpath("classes", f"{name}.csv").read_text(encoding="utf-8")
-    elif name.endswith(".csv"):
+        text = resources.files("pytest_seedshift").joinpath("classes", f"{name}.csv").read_text(encoding="utf-8")
+    elif name.lower().endswith(".csv"):
         try:
-            text = Path(name).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
-            raise ValueError(f"the class list {name} cannot be read: {reason}") from None
+            text = files.read_text(Path(name), encoding="utf-8-sig")
+        except files.FileError as error:
+            raise ValueError(f"the class list {error}") from None
     else:
         raise ValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
-    return _labels(text, name)
-
-
-def _labels(text: str, name: str) -> tuple[Label, ...]:
-    rows = csv.DictReader(text.splitlines())
-    lacking = {"label", "index"} - set(rows.fieldnames or ())
-    if lacking:
-        raise ValueError(f"the class list {name} lacks the column {min(lacking)!r}: its first line names the columns")
-    labels: dict[str, Label] = {}
-    indices: dict[int, str] = {}
-    for row in rows:
-        where = f"the class list {name}, line {rows.line_num}"
-        label, index = (row["label"] or "").strip(), (row["index"] or "").strip()
-        if not label:
-            raise ValueError(f"{where}: no label")
-        if not (index.isascii() and index.isdigit()):
-            raise ValueError(f"{where}: index {index!r} of {label!r}: give a whole number of at least 0")
-        if label in labels:
-            raise ValueError(f"{where}: the label {label!r} stands there twice")
-        if int(index) in indices:
-            raise ValueError(f"{where}: the index {index} of {label!r} is that of {indices[int(index)]!r}")
-        labels[label] = Label(label, int(index), _aliases(row))
-        indices[int(index)] = label
-    if not labels:
-        raise ValueError(f"the class list {name} has no classes")
-    return tuple(labels.values())
-
-
-def _aliases(row: Mapping[str, str | None]) -> tuple[str, ...]:
-    names = [row.get("wnid") or "", *(row.get("aliases") or "").split(";")]
-    return tuple(name.strip() for name in names if name.strip())
+    return tuple(Label(row.label, row.index, row.aliases) for row in class_lists.parse(text, name))
 
 
 def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair, ...]:

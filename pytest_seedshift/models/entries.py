@@ -132,7 +132,7 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
     if new and not place and "pipeline" not in table:
         raise EntryError(f"{where}: no pipeline is given: add pipeline = …, {_VALID['pipeline']}")
     classes = table.get("classes")
-    if classes is not None and classes not in pairs.CLASS_LISTS and not classes.endswith(".csv"):
+    if classes is not None and classes not in pairs.CLASS_LISTS and not classes.lower().endswith(".csv"):
         raise EntryError(f"{where}: classes: {unknown('class list', classes, pairs.CLASS_LISTS)} (or a CSV file)")
     for key in table.get("call", {}):
         if key in _OURS:

@@ -156,3 +156,28 @@ def test_a_folder_that_tells_nothing_is_an_error(tmp_path, text):
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(ValueError, match=r"config\.json is no configuration of a classifier"):
         labels.outputs_of(tmp_path)
+
+
+def test_a_name_and_an_id_of_two_outputs_are_an_error_that_names_both():
+    listed = [Label("zebra", 0, ("n01631663",)), Label("eft", 1, ("n02391049",))]
+    message = refused(listed, ["n02391049, zebra", "n01631663, eft"])
+    assert "the label 'zebra' is the output 0 ('n02391049, zebra')" in message
+    assert "its WordNet id 'n01631663' is the output 1 ('n01631663, eft')" in message
+
+
+@pytest.mark.parametrize("outputs", [["zebra", "eft"], ["n02391049", "n01631663"], ["LABEL_0", "LABEL_1"]])
+def test_an_id_of_another_class_is_an_error_whatever_the_classifier_knows(outputs):
+    listed = [Label("zebra", 0, ("n01631663",)), Label("eft", 1, ("n02391049",))]
+    message = refused(listed, outputs)
+    assert "the label 'zebra' is n02391049, output 340 of ImageNet" in message
+    assert "its WordNet id n01631663 is that of 'eft', n01631663, output 27" in message
+
+
+def test_another_name_of_another_output_is_an_error():
+    message = refused([Label("hare", 0, ("coyote",)), Label("pug", 2)], ["hare", "coyote", "pug"])
+    assert "the label 'hare' is the output 0 ('hare'), but its other name 'coyote' is the output 1" in message
+
+
+def test_ids_that_imagenet_does_not_have_and_names_of_one_s_own_are_left_alone():
+    listed = [Label("zebra", 0, ("n99999999",)), Label("my fox", 1, ("n02119789", "kit fox"))]
+    assert list(labels.match(listed, numbered(["zebra", "my fox"]), "vit").values()) == [0, 1]

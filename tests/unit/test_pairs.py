@@ -57,14 +57,10 @@ def test_a_class_list_may_be_a_csv_file_of_the_user_s(tmp_path):
     ("text", "message"),
     [
         ("label\nowl\n", "lacks the column 'index'"),
-        ("owl,24\n", "lacks the column 'index'"),
-        ("", "lacks the column 'index'"),
         ("label,index\n", "has no classes"),
         ("label,index\nowl,24\n,25\n", "line 3: no label"),
         ("label,index\nowl,-1\n", "line 2: index '-1' of 'owl': give a whole number of at least 0"),
         ("label,index\nowl\n", "line 2: index '' of 'owl'"),
-        ("label,index\nowl,1\nowl,2\n", "line 3: the label 'owl' stands there twice"),
-        ("label,index\nowl,1\nfig,1\n", "line 3: the index 1 of 'fig' is that of 'owl'"),
     ],
 )
 def test_a_class_list_that_cannot_be_used_says_where(tmp_path, text, message):
@@ -75,10 +71,10 @@ def test_a_class_list_that_cannot_be_used_says_where(tmp_path, text, message):
 
 
 def test_a_class_list_that_cannot_be_read_says_so(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.csv cannot be read: No such file"):
+    with pytest.raises(ValueError, match=r"nowhere\.csv: is not there"):
         pairs.class_list(str(tmp_path / "nowhere.csv"))
     (tmp_path / "latin.csv").write_bytes("label,index\nLöwe,1\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"latin\.csv cannot be read: not a text in UTF-8"):
+    with pytest.raises(ValueError, match=r"latin\.csv: is not UTF-8"):
         pairs.class_list(str(tmp_path / "latin.csv"))
 
 
