@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+
+_LONGEST = 200
+"""Bytes of a file's name that its partial file is named after: 255 are the most that file systems take."""
+
+
+class UnwritableError(ValueError):
+    """A path at which no file can be written; the message names the option that gave it."""
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -15,10 +25,73 @@ def write(path: Path, content: str | bytes) -> None:
         UnicodeEncodeError: a text that is no UTF-8, likewise.
     """
     data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         partial.write_bytes(data)
         partial.replace(path)
     finally:
         with suppress(OSError):  # on a disk that cannot be written to, the error of the write is the one to tell
             partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, option: str, *, parents: bool = False) -> None:
+    """Make sure that `write` can write a file, by an empty file that is made beside it and removed at once.
+
+    Args:
+        path: of the file. Nothing needs to be there; what is there stays as it is.
+        option: who gave it, for the message: `--out`, `--seedshift-report`.
+        parents: whether folders that are missing will be made.
+
+    Raises:
+        UnwritableError: a folder, a pipe, a device, a name that is too long, a folder that is not there or in which
+            nothing can be written. The message has a single sentence: `--out .: is a folder; give the path of a file`.
+    """
+    if (reason := _why_not(path, parents)) is not None:
+        raise UnwritableError(f"{option} {path}: {reason}")
+
+
+def _why_not(path: Path, parents: bool) -> str | None:
+    folder = path.parent
+    try:
+        found = _mode(path)
+        if not path.name or path.name == ".." or (found is not None and stat.S_ISDIR(found)):
+            return "is a folder; give the path of a file"
+        if found is not None and not stat.S_ISREG(found):
+            return "is a pipe, a device or a socket; give the path of a file"
+        while parents and _mode(folder) is None and folder != folder.parent:
+            if folder.is_symlink():
+                return f"{folder} is a link that leads nowhere"
+            folder = folder.parent
+        found = _mode(folder)
+        if found is None:
+            return f"there is no folder {folder}; make it first"
+        if not stat.S_ISDIR(found):
+            return f"{folder} is a file, not a folder"
+        for name in path.relative_to(folder).parts:  # those of the folders to make may be too long, too
+            _mode(folder / name)
+        partial = _partial(folder / path.name)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return "has a name that is too long; give a shorter one"
+        return f"cannot be written: {error.strerror}"
+    except ValueError:  # of a NUL, or of half of a surrogate pair
+        return "holds a character that no path can have"
+    return None
+
+
+def _mode(path: Path) -> int | None:
+    """What there is, where a link leads to; None where there is nothing."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _partial(path: Path) -> Path:
+    """The file beside another one in which its new content is gathered."""
+    name = path.name
+    if len(os.fsencode(name)) > _LONGEST:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return path.with_name(f"{name}.{os.getpid()}.partial")
