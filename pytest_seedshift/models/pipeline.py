@@ -48,8 +48,8 @@ _DECODERS = ("vae", "movq", "vqvae", "vqgan")
 # Asked for a single step, this takes from its sampler what only those of distilled models give.
 _TWO_STEPS = {"PixArtAlphaPipeline"}
 
-# With guidance, the time embedding of PRX is of two rows, whatever the batch; and GLM-Image seeds its first stage, which
-# samples tokens, by the first generator of the batch alone.
+# With guidance, the time embedding of PRX is of two rows, whatever the batch. GLM-Image seeds its first stage, which
+# samples tokens, by the first generator of a batch alone.
 _ALONE = {"GlmImagePipeline", "PRXPipeline", "PRXPixelPipeline"}
 
 # These pad prompts to the longest of the batch and let the padding have its say in the image.
