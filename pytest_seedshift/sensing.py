@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import collection
+from pytest_seedshift import collection, seed_sensitivity
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
-from pytest_seedshift.pairs import class_list
 from pytest_seedshift.report import words
-from pytest_seedshift.seeduse import SeedUse
-from pytest_seedshift.sensitivity import BLOCKS, SensitivityError, design, fingerprint, measure
+from pytest_seedshift.sensitivity import BLOCKS
 
 if TYPE_CHECKING:
     from pytest_seedshift.collection import Subject
     from pytest_seedshift.grid import Grid
-    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.seeduse import SeedUse
     from pytest_seedshift.session import State
 
 IMAGES = 6 * BLOCKS
@@ -83,15 +82,7 @@ class Sensing:
         return outcome
 
     def _use(self, model: str) -> SeedUse:
-        samples = self._state.workbench.samples(model)
-        try:
-            rows = self._design(model)
-        except SensitivityError:  # is said when it is to be measured
-            rows = ()
-        return SeedUse(model, samples.model, samples.scorers[-1], fingerprint(rows))
-
-    def _design(self, model: str) -> tuple[tuple[Pair, ...], ...]:
-        return design(class_list(self._state.catalogue.find(model).classes))
+        return seed_sensitivity.wanted(self._state.workbench, model)
 
     def _measure(self, model: str) -> None:
         """Measure it unless another process does, or has."""
@@ -109,22 +100,11 @@ class Sensing:
 
     def _make(self, model: str, use: SeedUse) -> SeedUse:
         """Whatever is wrong with it, no verdict hangs on it: the report says why there is none."""
-        import dataclasses
-
-        from pytest_seedshift.scorers.base import Embedder
-
         try:
-            engine = self._state.workbench.engine(model)
-            embedder = next((each for each in engine.scorers if isinstance(each, Embedder)), None)
-            if embedder is None:
-                raise SensitivityError(f"no scorer of {model} can embed images")
-            found = measure(
-                engine.model,
-                embedder,
-                self._design(model),
-                batch_size=engine.batch_size,
+            return seed_sensitivity.measure(
+                self._state.workbench,
+                model,
                 progress=lambda made: self._tell(f"  {model}: seed sensitivity, {made} of {IMAGES} images"),
             )
         except Exception as error:
             return dataclasses.replace(use, reason=words.first_line(error))
-        return dataclasses.replace(use, sensitivity=found)

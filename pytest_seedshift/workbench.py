@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry, TextToImage
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.pairs import Pair
-    from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.scorers.base import Embedder, Scorer
     from pytest_seedshift.scorers.own import OwnScorer
 
 Keep: TypeAlias = Literal["report", "all", "none"]
@@ -205,6 +205,19 @@ class Workbench:
             except ValueError as error:
                 raise CaseError(f"{name} cannot be judged: {error}") from error
             self._checked.add(name)
+        return found
+
+    def embedder(self, model: str) -> Embedder:
+        """The scorer whose embeddings say how unlike two images of a model are: its CLIP.
+
+        Raises:
+            CaseError: it cannot be loaded.
+        """
+        from pytest_seedshift.scorers.base import Embedder
+
+        self.scorers(model)
+        found = self._scorers[self.catalogue.find(model).clip]
+        assert isinstance(found, Embedder)
         return found
 
     def own_scorer(self, score: str) -> OwnScorer:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_seedshift import sensitivity
+from pytest_seedshift import seed_sensitivity
 from pytest_seedshift.cases import Case
-from pytest_seedshift.pairs import class_list
 from pytest_seedshift.scores import CERTAINTY, SCORES
-from pytest_seedshift.seeduse import SeedUse
+from pytest_seedshift.sensitivity import SensitivityError
 from pytest_seedshift.why import effects
 from pytest_seedshift.workbench import Work
 
@@ -172,24 +170,16 @@ def _columns(bench: Workbench, case: Case, design: Sequence[Pair]) -> dict[str, 
 
 
 def _sensitivity(bench: Workbench, model: str, certainty: float) -> tuple[Sensitivity | None, str]:
-    from pytest_seedshift.scorers.base import Embedder
-
-    rows = sensitivity.design(class_list(bench.catalogue.find(model).classes))
-    samples = bench.samples(model)
-    use = SeedUse(model, samples.model, samples.scorers[-1], sensitivity.fingerprint(rows))
+    use = seed_sensitivity.wanted(bench, model)
     kept = use.kept(bench.folder, certainty)
     if kept is not None:
         return kept, ""
-    engine = bench.engine(model)
-    embedder = next((each for each in engine.scorers if isinstance(each, Embedder)), None)
-    if embedder is None:
-        return None, "no scorer embeds images"
     try:
-        found = sensitivity.measure(engine.model, embedder, rows, batch_size=engine.batch_size, certainty=certainty)
-    except sensitivity.SensitivityError as error:
+        found = seed_sensitivity.measure(bench, model, certainty=certainty)
+    except SensitivityError as error:
         return None, str(error)
-    dataclasses.replace(use, sensitivity=found).write(bench.folder)
-    return found, ""
+    found.write(bench.folder)
+    return found.sensitivity, ""
 
 
 def seed_weight(model: TextToImage) -> float | None:
