@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_seedshift import cases, options, scores
+from pytest_seedshift import asking, cases, marker_values, options, scores
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
-from pytest_seedshift.names import BREAKING_RESULT, CASE_FIXTURES, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
+from pytest_seedshift.names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ def read_marker(
     given = mark.kwargs
     changes: dict[str, Any] = {}
     if "models" in given:
-        changes["models"] = tuple(options.split(_listed(given["models"])))
+        changes["models"] = tuple(marker_values.names(given["models"], f"{where} models", "model"))
     if "shifts" in given:
-        changes["shifts"] = options.check_shifts(_listed(given["shifts"]), f"{where} shifts")
+        shifts = marker_values.names(given["shifts"], f"{where} shifts", "shift")
+        changes["shifts"] = options.check_shifts(_some(shifts, given, "shifts", where), f"{where} shifts")
     if "magnitudes" in given:
-        changes["magnitudes"] = options.check_magnitudes(_listed(given["magnitudes"]), f"{where} magnitudes")
+        magnitudes = marker_values.numbers(given["magnitudes"], f"{where} magnitudes")
+        _some(options.split(magnitudes), given, "magnitudes", where)
+        changes["magnitudes"] = options.check_magnitudes(magnitudes, f"{where} magnitudes")
     if "images" in given:
-        images = given["images"]
-        if not isinstance(images, int) or isinstance(images, bool) or images < 1:
-            raise pytest.UsageError(f"{where} images={images!r}: give a whole number of at least 1")
-        changes["images"] = images
+        changes["images"] = marker_values.whole(given["images"], f"{where} images")
     if "exact" in given:
         if not isinstance(given["exact"], bool):
             raise pytest.UsageError(f"{where} exact={given['exact']!r}: give True or False")
@@ -115,35 +115,121 @@ def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
         raise pytest.UsageError(str(error)) from None
 
 
-def _listed(value: object) -> Iterable[object]:
-    return value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+def _some(found: list[str], given: Mapping[str, Any], name: str, where: str) -> list[str]:
+    """What was found.
+
+    Raises:
+        pytest.UsageError: nothing.
+    """
+    if not found:
+        raise pytest.UsageError(
+            f"{where} {name}={given[name]!r} names none: leave it away for those of the options"
+            f"{'' if name == 'models' else ', or give magnitudes=0 for the control alone'}"
+        )
+    return found
 
 
 def parametrize(metafunc: pytest.Metafunc, request: Request) -> None:
-    """Make one item for each case; where no model is named, one that is skipped and says how to name one."""
+    """Make one item for each case; where no model is named, one that says so instead of passing."""
     marked = metafunc.definition.get_closest_marker(MARKER) is not None
-    models_only = not marked and CASE_FIXTURES.isdisjoint(metafunc.fixturenames)
-    if PARAMETER not in metafunc.fixturenames:
-        metafunc.fixturenames.append(PARAMETER)  # parametrize refuses a name that the function does not use
+    models_only = not marked and CASE not in metafunc.fixturenames
     found = request.cases(models_only=models_only)
-    if not found:
-        reason = "no model to test: give --seedshift-model=NAME"
-        parameters = [pytest.param(None, id="no-model", marks=pytest.mark.skip(reason=reason))]
-        metafunc.parametrize(PARAMETER, parameters, indirect=True)
-    else:
-        ids = [case.model if models_only else case.id for case in found]
-        metafunc.parametrize(PARAMETER, found, indirect=True, ids=ids)
+    make_items(metafunc, found, [case.model if models_only else case.id for case in found], MARKER)
 
 
 def parametrize_null(metafunc: pytest.Metafunc, models: Iterable[str]) -> None:
     """Make one item for the null control of each model."""
     found = [Case(model).null_control for model in models]
-    metafunc.parametrize(PARAMETER, found, indirect=True, ids=[case.id for case in found])
+    make_items(metafunc, found, [case.id for case in found], MARKER)
 
 
-def request_fixtures(item: pytest.Function) -> None:
-    """Let a marked item use the fixtures that judge its case. Its function need not ask for them."""
-    item.fixturenames.extend(name for name in (PARAMETER, RESULT) if name not in item.fixturenames)
+def make_items(metafunc: pytest.Metafunc, subjects: Sequence[Subject], ids: Sequence[str], marker: str) -> None:
+    """Make an item of a test for each of what it is about; where there is none, one that cannot be judged."""
+    if PARAMETER not in metafunc.fixturenames:
+        metafunc.fixturenames.append(PARAMETER)  # parametrize refuses a name that the function does not use
+    found, names = list[object](subjects), list(ids)
+    if not found:
+        found, names = [_no_model(metafunc.definition, marker)], [NO_MODEL]
+    metafunc.parametrize(PARAMETER, found, indirect=True, ids=names)
+
+
+NO_MODEL = "no-model"
+"""The parameter's id of a test that has no model."""
+
+
+def _no_model(definition: pytest.Function, marker: str) -> pytest.UsageError:
+    mark = definition.get_closest_marker(marker)
+    given = "" if mark is None or "models" not in mark.kwargs else f" (its models={mark.kwargs['models']!r} name none)"
+    names = [str(each.args[0]) for each in definition.iter_markers("parametrize") if each.args]
+    beside = next((name for name in names if name.strip() in ("model", "models")), None)
+    hint = "" if beside is None else f" (parametrize({beside!r}, …) gives none: that is for your own arguments)"
+    return pytest.UsageError(
+        f"{definition.nodeid}: no model to test{given}: give --seedshift-model=NAME, or models=… in "
+        f"@pytest.mark.{marker}{hint}. To run all other tests: -k 'not {NO_MODEL}'"
+    )
+
+
+def request_fixtures(item: pytest.Function, result: str) -> None:
+    """Let a marked item use the fixtures that judge what it is about. Its function need not ask for them.
+
+    pytest shares the list of names among all items of a test, so this one gets a list of its own.
+    """
+    item.fixturenames = list(dict.fromkeys([*item.fixturenames, PARAMETER, result]))
+
+
+def check_suite(config: pytest.Config, settings: Settings) -> None:
+    """Make sure that there is a model where the command line names the built-in suite.
+
+    Raises:
+        pytest.UsageError: there is none. Of null controls the tests themselves may name the models.
+    """
+    named = [each for each in suite_arguments(config) if _test_of(each) != "test_null_control"]
+    if named and not settings.models:
+        raise pytest.UsageError(
+            f"{named[0]}: no model to test: give --seedshift-model=NAME (or its ini key, seedshift_model)"
+        )
+
+
+def unanswered(config: pytest.Config, settings: Settings, items: Sequence[pytest.Item]) -> pytest.UsageError | None:
+    """What to say where no test answers what this command line asks, whatever else is run; None where some do."""
+    subjects = [subject for item in items if (subject := subject_of(item))]
+    judged = {subject.model for subject in subjects}
+    for flag in asking.asked(config):
+        kind = {"--seedshift-null": is_null, "--seedshift-breaking-point": is_search}.get(flag, asking.asks)
+        if not any(map(kind, items)):
+            return pytest.UsageError(
+                f"{flag}: no model to test: give --seedshift-model=NAME, or run tests that are marked {MARKER}"
+            )
+    for model in settings.models if asking.on_command_line(config, "--seedshift-model") else ():
+        if model not in judged and subjects:
+            return pytest.UsageError(
+                f"--seedshift-model={model}: no test is about it, as all that would judge it name models of their own. "
+                f"Add the built-in suite ({SUITE}), or leave the option away"
+            )
+    return None
+
+
+def refuse(session: pytest.Session, items: list[pytest.Item], error: pytest.UsageError) -> None:
+    """Raise an error; in a worker of pytest-xdist, whose errors nobody hears, add a test that fails with it."""
+    if not hasattr(session.config, "workerinput"):
+        raise error
+    items.append(Refusal.from_parent(session, name=f"{SUITE}::usage-error", reason=str(error)))
+
+
+class Refusal(pytest.Item):
+    """A test that fails, in words."""
+
+    def __init__(self, *, reason: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._reason = reason
+
+    def runtest(self) -> None:
+        """Fail."""
+        pytest.fail(self._reason, pytrace=False)
+
+    def reportinfo(self) -> tuple[str, None, str]:
+        """Its place is no file."""
+        return SUITE, None, self.name
 
 
 def case_of(item: pytest.Item) -> Case | None:
@@ -160,8 +246,7 @@ def search_of(item: pytest.Item) -> Search | None:
 
 def subject_of(item: pytest.Item) -> Subject | None:
     """What an item is about, a case or a search for a breaking point; None for every other item."""
-    callspec = getattr(item, "callspec", None)
-    subject = callspec.params.get(PARAMETER) if callspec is not None else None
+    subject = asking.parameter(item)
     return subject if isinstance(subject, (Case, Search)) else None
 
 
@@ -178,6 +263,11 @@ def is_null(item: pytest.Item) -> bool:
 def is_search(item: pytest.Item) -> bool:
     """Whether an item searches for a breaking point, or would if a model were named."""
     return BREAKING_RESULT in getattr(item, "fixturenames", ())
+
+
+def stands_in(item: pytest.Item) -> bool:
+    """Whether an item is of the built-in suite that runs where a project has no such test of its own."""
+    return item.nodeid.startswith(f"{SUITE}::test_reliability[")
 
 
 def is_judged(item: pytest.Item) -> bool:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import collection, shards
+from pytest_seedshift import asking, collection, shards
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
+from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
     from pytest_seedshift.collection import Subject
@@ -27,6 +28,8 @@ class Grid:
         self.models: tuple[str, ...] = ()
         """The models whose cases this session runs."""
         self.split: shards.Split | None = None
+        self.stand_ins: list[pytest.Item] = []
+        """Of the built-in suite, what runs only where the project asks for no verdict."""
         self._state = state
         self._error: str | None = None
         self._others: frozenset[str] = frozenset()
@@ -38,6 +41,7 @@ class Grid:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Split what -k, -m and others have left: that is the same on every machine with the same command line."""
+        self._drop_stand_ins(config, items)
         self.items = [
             (item, subject) for item in items if collection.is_judged(item) and (subject := collection.subject_of(item))
         ]
@@ -57,6 +61,15 @@ class Grid:
             return
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in others])
         items[:] = [item for item in items if item.nodeid not in others]
+
+    def _drop_stand_ins(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave the built-in suite out where a conftest has marked tests by now: the project does ask."""
+        ours = frozenset(self.stand_ins)
+        if any(asking.asks(item) and not item.nodeid.startswith(f"{SUITE}::") for item in items):
+            dropped = [item for item in items if item in ours]
+            items[:] = [item for item in items if item not in ours]
+            if dropped:
+                config.hook.pytest_deselected(items=dropped)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import collection, extensions, options, scores, workers
+from pytest_seedshift import asking, collection, extensions, options, scores, workers
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
@@ -61,8 +61,9 @@ class Hooks:
         self._grid = Grid(self._state)
         self._sensing = Sensing(self._state, self._grid, self._terminal.tick_text)
         self._models = dict.fromkeys(self._state.settings.models)
-        self.breaking = BreakingHooks(self._state, self._tick, self._rest, self._collect)
+        self.breaking = BreakingHooks(self._state, self._tick, self._rest, self._collect, lambda: tuple(self._models))
         collection.Request(self._state.settings, self._state.catalogue).cases()
+        collection.check_suite(config, self._state.settings)
 
     def register_others(self) -> None:
         """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
@@ -133,6 +134,7 @@ class Hooks:
             deaths = Deaths(self._state, self._watcher.board)
             self._state.config.pluginmanager.register(deaths, "seedshift-deaths")
         node.workerinput["seedshift_board"] = str(self._watcher.folder)
+        node.workerinput[asking.ARGUMENTS] = list(map(str, self._state.config.invocation_params.args))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
@@ -216,8 +218,8 @@ class Hooks:
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """The marker alone makes an item judge its case."""
-        if isinstance(item, pytest.Function) and item.get_closest_marker(MARKER):
-            collection.request_fixtures(item)
+        if isinstance(item, pytest.Function) and collection.case_of(item) and item.get_closest_marker(MARKER):
+            collection.request_fixtures(item, RESULT)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -230,16 +232,21 @@ class Hooks:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the built-in suite where it is asked for or there is no other reliability test; sort by model."""
         tests, settings = [], self._state.settings
-        if self._suite_arguments or (settings.models and not any(map(collection.is_judged, items))):
+        if self._suite_arguments or (settings.models and not any(map(asking.asks, items))):
             tests.append("test_reliability")
-        if settings.breaking_point and settings.models and not any(map(collection.is_search, items)):
+        if settings.breaking_point and self._models and not any(map(collection.is_search, items)):
             tests.append("test_breaking_point")
-        if settings.null and not self._usage_errors:
+        if settings.null and self._models and not self._usage_errors:
             tests.append("test_null_control")
         if tests:
-            items.extend(collection.suite_items(session, self._suite_arguments, tests))
+            made = collection.suite_items(session, self._suite_arguments, tests)
+            items.extend(made)
+            self._grid.stand_ins = [] if self._suite_arguments else list(filter(collection.stands_in, made))
         if self._usage_errors and not self._state.worker:
             raise self._usage_errors[0]
+        error = collection.unanswered(session.config, settings, items)
+        if error is not None:
+            collection.refuse(session, items, error)
         collection.sort_by_model(items)
 
     # Running -----------------------------------------------------------------------------------------------------

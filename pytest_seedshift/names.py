@@ -15,8 +15,8 @@ BREAKING_MARKER_HELP = (
     "where that is below min_breaking_point. All arguments are optional."
 )
 
-BREAKING_RESULT = "breaking_point"
-"""The fixture that searches for a breaking point."""
+BREAKING_RESULT = "_seedshift_search"
+"""The fixture that searches for a breaking point; `breaking_point` hands its result on."""
 
 SUITE = "seedshift"
 """The node id of the built-in suite; it can be given to pytest like a file."""
@@ -24,11 +24,14 @@ SUITE = "seedshift"
 PARAMETER = "_seedshift_parameter"
 """The fixture that every item about a case or a model is parametrized by."""
 
-RESULT = "reliability"
-"""The fixture that judges a case."""
+# What a project's own fixture of the same name could override stands in none of these: whatever `reliability` is there,
+# a marked test is judged, and who uses none of ours is left alone.
 
-CASE_FIXTURES = frozenset({RESULT, "seedshift_case", "seedshift_shift", "seedshift_trajectory"})
-MODEL_FIXTURES = frozenset({"seedshift_model", "seedshift_scorers", "seedshift_position"})
+RESULT = "_seedshift_result"
+"""The fixture that judges a case; `reliability` hands its result on."""
+
+CASE = "_seedshift_case"
+"""The fixture that all fixtures about a case ask for; those about a model need none."""
 
 NULL_RESULT = "_seedshift_null"
 """The fixture that judges a null control."""

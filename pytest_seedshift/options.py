@@ -235,8 +235,9 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def names_model(config: pytest.Config) -> bool:
-    """Whether the command line or the ini file names a model."""
-    return bool(config.getoption("--seedshift-model", default=None) or _from_ini(config, OPTIONS[0]))
+    """Whether the command line or the ini file names a model, or means to: see `resolve` for an empty name."""
+    given = config.getoption("--seedshift-model", default=None)
+    return (_from_ini(config, OPTIONS[0]) if given is None else given) is not None
 
 
 def is_named(config: pytest.Config) -> bool:
@@ -255,6 +256,9 @@ def resolve(config: pytest.Config) -> Settings:
     for option in OPTIONS:
         given = config.getoption(option.flag, default=None)
         values[option.name] = _from_ini(config, option) if given is None else given
+        _check_given(
+            values[option.name], option, option.flag if given is not None else f"{config.inipath}: {option.key}"
+        )
 
     def texts(name: str) -> list[str]:
         given = values[name]
@@ -309,6 +313,26 @@ def resolve(config: pytest.Config) -> Settings:
         write_margin=_part(text("write-margin") or "0.02", "write-margin"),
         write_in_ci=bool(values["write-in-ci"]),
     )
+
+
+def _check_given(given: object, option: Option, where: str) -> None:
+    """Refuse what names nothing, as a variable does that is not set: its default would be taken in silence."""
+    if option.kind == "text" and isinstance(given, str) and not given.strip():
+        raise pytest.UsageError(
+            f"{where} is empty (a variable that is not set?): give {option.metavar}, or leave it away"
+        )
+    if option.kind != "list" or not isinstance(given, list):
+        return
+    if not split(given):
+        raise pytest.UsageError(
+            f"{where} names no {option.name} (a variable that is not set?): give {option.metavar}, or leave it away"
+        )
+    for text in given if where == option.flag else ():  # an ini key may have a comma at the end of each line
+        if not all(part.strip() for part in str(text).split(",")):
+            raise pytest.UsageError(
+                f"{where}={text}: one of these is empty (a variable that is not set?): give {option.metavar} or "
+                f"{option.metavar},{option.metavar}"
+            )
 
 
 def _choice(given: str, name: str, choices: tuple[_Choice, ...]) -> _Choice:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_seedshift import hookspecs, options
+from pytest_seedshift import asking, hookspecs, options
 from pytest_seedshift.names import (
     BREAKING_MARKER,
     BREAKING_MARKER_HELP,
     BREAKING_RESULT,
-    CASE_FIXTURES,
     MARKER,
     MARKER_HELP,
-    MODEL_FIXTURES,
-    NULL_RESULT,
+    PARAMETER,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """The hooks by which a project gives models, shifts and scorers of its own."""
+    """The hooks by which a project gives models, shifts and scorers of its own; the rule about tests that ask."""
     pluginmanager.add_hookspecs(hookspecs)
+    pluginmanager.register(asking.Asking(), "seedshift-asking")
 
 
 @pytest.hookimpl(wrapper=True)  # before pytest-xdist has read its options
@@ -71,33 +70,45 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", BREAKING_MARKER_HELP)
     named = options.is_named(config)
     distributes = config.getoption("dist", "no") != "no" or config.getoption("tx", None)
-    if named or distributes or config.getoption("htmlpath", None):
+    if named or distributes or asking.asked(config) or config.getoption("htmlpath", None):
         _activate(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each case of a test that is about cases, by its marker or by a fixture."""
+    asking.note(metafunc)
     searches = metafunc.definition.get_closest_marker(BREAKING_MARKER) is not None
     if searches or BREAKING_RESULT in metafunc.fixturenames:
         _activate(metafunc.config).breaking.parametrize(metafunc)
         return
     marked = metafunc.definition.get_closest_marker(MARKER) is not None
-    if marked or not (CASE_FIXTURES | MODEL_FIXTURES | {NULL_RESULT}).isdisjoint(metafunc.fixturenames):
+    if marked or PARAMETER in metafunc.fixturenames:
         _activate(metafunc.config).parametrize(metafunc)
 
 
 @pytest.fixture
 def _seedshift_parameter(request: pytest.FixtureRequest) -> Case:
-    if isinstance(request.param, pytest.UsageError):
-        pytest.fail(str(request.param), pytrace=False)
-    case: Case = request.param
-    return case
+    case = getattr(request, "param", None)
+    if case is None:
+        pytest.fail(
+            f"{request.node.nodeid}: it is about no case: name the fixtures of seedshift among the test's arguments or "
+            "in @pytest.mark.usefixtures, not by getfixturevalue",
+            pytrace=False,
+        )
+    if isinstance(case, pytest.UsageError):
+        pytest.fail(str(case), pytrace=False)
+    return cast("Case", case)
 
 
 @pytest.fixture
-def seedshift_case(_seedshift_parameter: Case) -> Case:
-    """The case of this item: model, shift, magnitude."""
+def _seedshift_case(_seedshift_parameter: Case) -> Case:
     return _seedshift_parameter
+
+
+@pytest.fixture
+def seedshift_case(_seedshift_case: Case) -> Case:
+    """The case of this item: model, shift, magnitude."""
+    return _seedshift_case
 
 
 @pytest.fixture
@@ -113,15 +124,15 @@ def seedshift_scorers(request: pytest.FixtureRequest, _seedshift_parameter: Case
 
 
 @pytest.fixture
-def seedshift_shift(seedshift_case: Case) -> Callable[..., Tensor]:
+def seedshift_shift(_seedshift_case: Case) -> Callable[..., Tensor]:
     """The case's shift, to call on seed vectors, with a `generator=` where it draws; the control's changes nothing."""
 
     def shift(z: Tensor, **arguments: Any) -> Tensor:
         from pytest_seedshift import shifts
 
-        if seedshift_case.is_control:
+        if _seedshift_case.is_control:
             return z
-        return shifts.apply(z, seedshift_case.shift, seedshift_case.magnitude, **arguments)
+        return shifts.apply(z, _seedshift_case.shift, _seedshift_case.magnitude, **arguments)
 
     return shift
 
@@ -133,25 +144,35 @@ def seedshift_position(request: pytest.FixtureRequest, _seedshift_parameter: Cas
 
 
 @pytest.fixture
-def reliability(request: pytest.FixtureRequest, seedshift_case: Case) -> CaseResult:
-    """The case's result: samples, scores with intervals, pictures, verdict. Making it is what takes the time."""
-    return _activate(request.config).judge(request.node, seedshift_case)
+def _seedshift_result(request: pytest.FixtureRequest, _seedshift_case: Case) -> CaseResult:
+    return _activate(request.config).judge(request.node, _seedshift_case)
 
 
 @pytest.fixture
-def breaking_point(request: pytest.FixtureRequest, _seedshift_parameter: Any) -> BreakingPoint:
-    """The breaking point of this item's model, shift and sign, with every magnitude that was looked at."""
+def reliability(_seedshift_result: CaseResult) -> CaseResult:
+    """The case's result: samples, scores with intervals, pictures, verdict. Making it is what takes the time."""
+    return _seedshift_result
+
+
+@pytest.fixture
+def _seedshift_search(request: pytest.FixtureRequest, _seedshift_parameter: Any) -> BreakingPoint:
     return _activate(request.config).breaking.search(request.node, _seedshift_parameter)
 
 
 @pytest.fixture
-def seedshift_trajectory(request: pytest.FixtureRequest, seedshift_case: Case) -> Trajectory:
+def breaking_point(_seedshift_search: BreakingPoint) -> BreakingPoint:
+    """The breaking point of this item's model, shift and sign, with every magnitude that was looked at."""
+    return _seedshift_search
+
+
+@pytest.fixture
+def seedshift_trajectory(request: pytest.FixtureRequest, _seedshift_case: Case) -> Trajectory:
     """The sampler's way from the seed vectors to the pictures, of the first pairs of the case's design.
 
     Arrays, one row a pair, beside the control's, and `discontinuity`. Of as many pairs as `--seedshift-trajectories`
     says, else of four. A model that reports no steps fails the test, with the reason.
     """
-    return _activate(request.config).trajectory(request.node, seedshift_case)
+    return _activate(request.config).trajectory(request.node, _seedshift_case)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_seedshift import collection
 from pytest_seedshift.breaking import bounds, searches
-from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, PARAMETER, RESULT
+from pytest_seedshift.names import BREAKING_MARKER, MARKER, RESULT
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Search
@@ -62,7 +62,7 @@ def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | No
     if "signs" in mark.kwargs:
         signs = _signs(mark.kwargs["signs"], place)
     minimum = None
-    if mark.kwargs.get(bounds.KEY) is not None:
+    if bounds.KEY in mark.kwargs:
         try:
             minimum = bounds.check(mark.kwargs[bounds.KEY], place)
         except bounds.BoundError as error:
@@ -80,7 +80,7 @@ def _signs(given: object, where: str) -> tuple[int, ...]:
 
 
 def parametrize(metafunc: pytest.Metafunc, request: SearchRequest) -> None:
-    """Make one item for each search; where no model is named, one that is skipped and says how to name one.
+    """Make one item for each search; where no model is named, one that says so instead of passing.
 
     Raises:
         pytest.UsageError: the test is about cases too.
@@ -91,16 +91,4 @@ def parametrize(metafunc: pytest.Metafunc, request: SearchRequest) -> None:
             f"({BREAKING_MARKER}), not both: make it two tests"
         )
     found = request.searches()
-    if PARAMETER not in metafunc.fixturenames:
-        metafunc.fixturenames.append(PARAMETER)
-    if found:
-        metafunc.parametrize(PARAMETER, found, indirect=True, ids=[search.id for search in found])
-    else:
-        reason = "no model to test: give --seedshift-model=NAME"
-        parameters = [pytest.param(None, id="no-model", marks=pytest.mark.skip(reason=reason))]
-        metafunc.parametrize(PARAMETER, parameters, indirect=True)
-
-
-def request_fixtures(item: pytest.Function) -> None:
-    """Let a marked item use the fixture that searches. Its function need not ask for it."""
-    item.fixturenames.extend(name for name in (PARAMETER, BREAKING_RESULT) if name not in item.fixturenames)
+    collection.make_items(metafunc, found, [search.id for search in found], BREAKING_MARKER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,7 @@ from pytest_seedshift.breaking import collection as searched
 from pytest_seedshift.breaking import session, words
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
+from pytest_seedshift.names import BREAKING_RESULT, SUITE
 from pytest_seedshift.report import anchors
 
 if TYPE_CHECKING:
@@ -33,22 +34,28 @@ class BreakingHooks:
         progress: OnProgress,
         rest: Callable[[], None],
         collect: Callable[[pytest.Metafunc, Callable[[], Iterable[str]]], None],
+        models: Callable[[], tuple[str, ...]],
     ) -> None:
         """`progress` hears of each batch, `rest` of the end of a search.
 
-        `collect` keeps the user's mistakes, and the models that what it calls returns.
+        `collect` keeps the user's mistakes, and the models that what it calls returns; `models` gives those that are
+        known by now.
         """
         self._state = state
         self._progress = progress
         self._rest = rest
         self._collect = collect
+        self._models = models
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Make one item for each search of a test."""
         mark, where = metafunc.definition.get_closest_marker(MARKER), metafunc.definition.nodeid
 
         def make() -> Iterable[str]:
-            request = searched.read_marker(self._state.settings, self._state.catalogue, mark, where)
+            settings = self._state.settings
+            if where.startswith(f"{SUITE}::") and not settings.models:  # the option is about all models of the run
+                settings = replace(settings, models=self._models())
+            request = searched.read_marker(settings, self._state.catalogue, mark, where)
             searched.parametrize(metafunc, request)
             return request.base.settings.models
 
@@ -56,8 +63,8 @@ class BreakingHooks:
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """The marker alone makes an item search."""
-        if isinstance(item, pytest.Function) and item.get_closest_marker(MARKER):
-            searched.request_fixtures(item)
+        if isinstance(item, pytest.Function) and collection.search_of(item) and item.get_closest_marker(MARKER):
+            collection.request_fixtures(item, BREAKING_RESULT)
 
     def search(self, item: pytest.Item, search: Search) -> BreakingPoint:
         """Search; the result stays with the item for its report."""

@@ -57,13 +57,6 @@ def test_a_project_s_own_test_stands_in_for_the_built_in_suite(pytester, run):
     result.stdout.no_fnmatch_line("seedshift::*")
 
 
-def test_without_a_model_a_reliability_test_is_skipped_and_says_why(pytester, run):
-    pytester.makepyfile("import pytest\n@pytest.mark.reliability\ndef test_mine():\n    pass\n")
-    result = run("-rs")
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED*no model to test: give --seedshift-model=NAME"])
-
-
 def test_the_body_may_assert_more_and_then_the_case_has_not_passed(pytester, run, verdicts):
     pytester.makepyfile(
         """

@@ -9,7 +9,7 @@ from runs import SMALL
 
 HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "open_clip", "matplotlib", "PIL")
 
-OURS = ", ".join(f"'pytest_seedshift.{name}'" for name in ("hookspecs", "names", "options", "plugin"))
+OURS = ", ".join(f"'pytest_seedshift.{name}'" for name in ("asking", "hookspecs", "names", "options", "plugin"))
 
 
 @pytest.fixture

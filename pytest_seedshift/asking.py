@@ -1,0 +1,188 @@
+"""One rule: a test that asks for a verdict and comes to none has not passed, in whatever way it asks.
+
+A test asks by a marker, wherever that comes from, or by a fixture; the built-in suite asks by both. Before the tests
+run, each that asks must have something to be judged; when one is reported as passed, its record must say so. Registered
+in every pytest run, so nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+
+from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, NULL_RESULT, PARAMETER, RESULT
+
+MARKERS = (MARKER, BREAKING_MARKER)
+FIXTURES = frozenset({RESULT, BREAKING_RESULT, NULL_RESULT})
+"""The fixtures that judge."""
+
+_RECORDS = {MARKER: "seedshift", BREAKING_MARKER: "seedshift_breaking"}
+"""By marker, the attribute of a report that has the record of what was judged."""
+
+_READ = pytest.StashKey[set[tuple[str, int]]]()
+"""By test, the markers that its items were made of."""
+
+
+# What a test asks for ---------------------------------------------------------------------------------------------
+
+
+def asks(item: pytest.Item) -> bool:
+    """Whether a test asks for a verdict."""
+    return any(item.get_closest_marker(name) for name in MARKERS) or by_fixture(item)
+
+
+def by_fixture(item: pytest.Item) -> bool:
+    """Whether a test asks for a verdict by a fixture."""
+    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def note(metafunc: pytest.Metafunc) -> None:
+    """Note the markers that a test's items are made of: those that come later make none."""
+    definition = metafunc.definition
+    noted = metafunc.config.stash.setdefault(_READ, set())
+    noted.update((definition.nodeid, id(mark)) for mark in definition.iter_markers() if mark.name in MARKERS)
+
+
+# What a command line asks for -------------------------------------------------------------------------------------
+
+OPTIONS = ("plan", "null", "breaking-point", "baseline", "save-baseline", "write-thresholds", "shard")
+"""Those that have no meaning where no test is about a model."""
+
+
+ARGUMENTS = "seedshift_arguments"
+"""The key under which a worker of pytest-xdist is given its controller's command line."""
+
+
+def asked(config: pytest.Config) -> list[str]:
+    """Those of `OPTIONS` that were given to this very run, not by `addopts` or an ini key, which hold for all runs."""
+    return [f"--seedshift-{name}" for name in OPTIONS if on_command_line(config, f"--seedshift-{name}")]
+
+
+def on_command_line(config: pytest.Config, flag: str) -> bool:
+    """Whether an option stands on the command line itself; of a worker of pytest-xdist, on its controller's."""
+    arguments = getattr(config, "workerinput", {}).get(ARGUMENTS, config.invocation_params.args)
+    return any(argument.partition("=")[0] == flag for argument in map(str, arguments))
+
+
+# What cannot be judged --------------------------------------------------------------------------------------------
+
+
+def parameter(item: pytest.Item) -> object:
+    """What an item is about: a case, a search, or the error that stands in for them; None for all other items."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get(PARAMETER)
+
+
+def why_not(item: pytest.Item) -> str | None:
+    """Why a test that asks for a verdict cannot come to one; None where it can, or asks for none."""
+    about = parameter(item)
+    if isinstance(about, pytest.UsageError):
+        return str(about)
+    noted = item.config.stash.get(_READ, set())
+    late = [mark for mark in item.iter_markers() if mark.name in MARKERS and (_definition(item), id(mark)) not in noted]
+    if late:
+        return f"{item.nodeid}: @pytest.mark.{late[0].name} judges nothing here: {_late(item)}"
+    if about is None and by_fixture(item):
+        return f"{item.nodeid}: it asks for a verdict by a fixture, and is about no case: {_late(item)}"
+    return None
+
+
+def _definition(item: pytest.Item) -> str:
+    """The id of the test that an item was made of."""
+    name, parent = getattr(item, "originalname", None), item.parent
+    return f"{parent.nodeid}::{name}" if name and parent is not None else item.nodeid
+
+
+def _late(item: pytest.Item) -> str:
+    """Why no cases were made of it, and what to do."""
+    if not isinstance(item, pytest.Function):
+        return f"a {type(item).__name__} cannot be made into cases. Write a test function"
+    unittest = sys.modules.get("unittest")
+    if unittest is not None and item.cls is not None and issubclass(item.cls, unittest.TestCase):
+        return "pytest makes no cases of a unittest.TestCase. Write a function, or a method of a plain class"
+    return (
+        "it came when the cases had been made (by pytest.param, add_marker or a hook). Put the marker on the test "
+        "function, its class, or its module (pytestmark)"
+    )
+
+
+def refusal(items: Sequence[pytest.Item]) -> pytest.UsageError | None:
+    """What to say where no test that is to run can be judged: then there is nothing to run.
+
+    Beside other tests such a test is an error of its own instead, and the others run.
+    """
+    reasons = [None if _may_be_skipped(item) else why_not(item) for item in items]
+    told = [reason for reason in reasons if reason is not None]
+    if not told or len(told) < len(items):
+        return None
+    others = len(told) - 1
+    return pytest.UsageError(f"{told[0]}{f' (and {others} more like it)' if others else ''}")
+
+
+def _may_be_skipped(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("skip", "skipif"))
+
+
+# Hooks ------------------------------------------------------------------------------------------------------------
+
+
+class Asking:
+    """Hooks that hold every test to the rule. Registered before any conftest, so that those can skip a test first."""
+
+    @pytest.hookimpl(wrapper=True)  # before whoever makes plans
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Refuse to run nothing but tests that cannot be judged. A worker's usage error would be heard by nobody."""
+        config = session.config
+        if not (session.testsfailed or config.option.collectonly or hasattr(config, "workerinput")):
+            error = refusal(getattr(session, "items", ()))
+            if error is not None:
+                raise error
+        return (yield)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Say why a test cannot be judged in place of running it; one that is skipped is skipped."""
+        reason = why_not(item)
+        if reason is not None:
+            pytest.fail(reason, pytrace=False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Let no test pass, nor fail as expected, that asks for a verdict and cannot have one or has none."""
+        report = yield
+        reason = None
+        if report.when == "call" and report.passed:
+            reason = why_not(item) or _unjudged(item, report)
+        elif report.when == "setup" and hasattr(report, "wasxfail"):
+            reason = why_not(item)
+        if reason is not None:
+            report.outcome = "failed"
+            report.longrepr = failure(reason)
+            vars(report).pop("wasxfail", None)
+        return report
+
+
+def _unjudged(item: pytest.Item, report: pytest.TestReport) -> str | None:
+    """Why a test that has passed must not have; None where nothing is wrong."""
+    for name, attribute in _RECORDS.items():
+        if item.get_closest_marker(name) is not None:
+            record = getattr(report, attribute, None)
+            if record is None:
+                return f"{item.nodeid}: @pytest.mark.{name} asks for a verdict, and nothing was judged"
+            if record["verdict"] in ("fail", "error"):  # whoever ran the test has not asked the plugin
+                return str(record["reason"])
+    if by_fixture(item) and not any(hasattr(report, attribute) for attribute in _RECORDS.values()):
+        return f"{item.nodeid}: it asks for a verdict by a fixture, and nothing was judged"
+    return None
+
+
+def failure(reason: str) -> Any:
+    """A failure's text as pytest has it where a test fails without a traceback."""
+    try:
+        pytest.fail(reason, pytrace=False)
+    except pytest.fail.Exception:
+        return pytest.ExceptionInfo.from_current().getrepr(style="value")
