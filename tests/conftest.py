@@ -1,9 +1,27 @@
+"""What the plugin's own tests share.
+
+pytest loads this file for `pytest seedshift` in the project's folder too, with no more than the base installation: at
+import it needs nothing of the extra "test".
+"""
+
+from __future__ import annotations
+
 import os
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from hypothesis import settings
+if TYPE_CHECKING:
+    import pytest
 
-settings.register_profile("seedshift", deadline=None, derandomize=True, database=None, max_examples=25)
-settings.load_profile("seedshift")
 
-for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
-    os.environ.pop(name, None)  # runs inside of tests have nothing to say on the page of a CI that runs these tests
+def pytest_configure(config: pytest.Config) -> None:
+    """Reproducible properties; runs inside of tests have nothing to say on the page of a CI that runs these tests."""
+    if config.getoption("--seedshift-model", default=None):
+        return  # a model is tested here, as in any other folder
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        os.environ.pop(name, None)
+    if find_spec("hypothesis"):
+        from hypothesis import settings
+
+        settings.register_profile("seedshift", deadline=None, derandomize=True, database=None, max_examples=25)
+        settings.load_profile("seedshift")

@@ -19,11 +19,6 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_ci_runs_exactly_the_test_command():
-    command = blocks("sh")[1].strip()
-    assert command in (ROOT / ".ci/run").read_text().splitlines()
-
-
 @pytest.mark.parametrize("page", ["README.md", "docs/why.md"])
 def test_links_within_the_project_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", (ROOT / page).read_text())
