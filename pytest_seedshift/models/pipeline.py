@@ -42,6 +42,9 @@ _SIGNED = {
     "PRXPixelPipeline",
 }
 
+# These give colours and how opaque they are. A scorer sees them as a viewer shows them, on white.
+_LAYERED = {"QwenImage21Pipeline"}
+
 # The parts that make pictures of latents, by the names that pipelines give them.
 _DECODERS = ("vae", "movq", "vqvae", "vqgan")
 
@@ -53,7 +56,13 @@ _TWO_STEPS = {"PixArtAlphaPipeline"}
 _ALONE = {"GlmImagePipeline", "PRXPipeline", "PRXPixelPipeline"}
 
 # These pad prompts to the longest of the batch and let the padding have its say in the image.
-_PADDED = {"CogView4Pipeline", "Kandinsky3Pipeline", "Kandinsky5T2IPipeline", "OmniGenPipeline"}
+_PADDED = {
+    "CogView4Pipeline",
+    "Kandinsky3Pipeline",
+    "Kandinsky5T2IPipeline",
+    "OmniGenPipeline",
+    "QwenImage21Pipeline",
+}
 
 # What every call is given here, and what would make another number of images.
 _OURS = {
@@ -233,8 +242,9 @@ class DiffusersPipeline:
         if not self._kinds & _PADDED:
             return [list(range(len(pairs)))]
         groups: dict[int, list[int]] = defaultdict(list)
+        tokenizer: Any = getattr(self._pipeline, "tokenizer", None) or self._pipeline.processor
         for index, pair in enumerate(pairs):
-            groups[len(self._pipeline.tokenizer(text=[pair.prompt])["input_ids"][0])].append(index)
+            groups[len(tokenizer(text=[pair.prompt])["input_ids"][0])].append(index)
         return list(groups.values())
 
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
@@ -288,6 +298,8 @@ class DiffusersPipeline:
 
     def _images(self, output: Any, count: int) -> Tensor:
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and shape[:2] == (count, 4) and self._kinds & _LAYERED:
+            return _on_white(output.float().clamp(0, 1))
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or shape[:2] != (count, 3):
             raise ValueError(
                 f"{self.name}: {self._family} gave {shape} where ({count}, 3, height, width) was expected: "
@@ -295,3 +307,9 @@ class DiffusersPipeline:
             )
         images = output.float()
         return (images / 2 + 0.5 if self._kinds & _SIGNED else images).clamp(0, 1)
+
+
+def _on_white(images: Tensor) -> Tensor:
+    """Pictures of four channels, the last of which is their opacity, laid on white: (batch, 3, height, width)."""
+    colours, opacity = images[:, :3], images[:, 3:]
+    return colours * opacity + (1 - opacity)

@@ -10,7 +10,8 @@ from typing import Any
 import diffusers
 import pytest
 import torch
-from families import FAMILIES, Family, stable_diffusion
+from families import Family, stable_diffusion
+from families_new import FAMILIES
 from torch import Tensor
 
 from pytest_seedshift import engine, pairs
@@ -52,7 +53,8 @@ def direct(pipeline: Any, chosen: Sequence[Pair], arguments: dict[str, Any], see
         output_type="np",
         **arguments,
     )[0]
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
+    made = torch.from_numpy(images).permute(0, 3, 1, 2)
+    return made if made.shape[1] == 3 else made[:, :3] * made[:, 3:] + (1 - made[:, 3:])  # on white
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from families import FAMILIES
+from families_new import FAMILIES
 
 from pytest_seedshift import pairs
 from pytest_seedshift.models import load

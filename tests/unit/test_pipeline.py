@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 from diffusers import DiffusionPipeline
-from families import FAMILIES, stable_diffusion
+from families import stable_diffusion
+from families_new import FAMILIES
 
 from pytest_seedshift import engine, pairs
 from pytest_seedshift.cases import Case
