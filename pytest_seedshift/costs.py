@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pytest_seedshift import whole
+from pytest_seedshift import files, whole
 
 FILE_NAME = "costs.json"
 
@@ -38,20 +38,23 @@ def write(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """
     found = {record["test"]: {name: record[name] for name in UNKNOWN} for record in records}
     text = json.dumps({"version": VERSION, "cases": found}, indent=1, ensure_ascii=False)
-    whole.write(folder / FILE_NAME, text + "\n")
+    whole.write(folder / FILE_NAME, text + "\n", within=folder)
 
 
 def read(folder: Path, notes: list[str]) -> Costs:
     """Read costs.json; what cannot be read is told in `notes`, and is no reason to lose a verdict."""
+    path = folder / FILE_NAME
     try:
-        document = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-        if document["version"] == VERSION:
-            return {str(test): _cost(entry) for test, entry in document["cases"].items()}
-        notes.append(f"{FILE_NAME} has the version {document['version']!r}, this version of seedshift reads {VERSION}")
-    except FileNotFoundError:
+        document = files.read_json(path, within=folder)
+        with files.foreign(path):
+            if document["version"] == VERSION:
+                return {str(test): _cost(entry) for test, entry in document["cases"].items()}
+            version = str(document["version"])
+        notes.append(f"{FILE_NAME} has the version {version}, this version of seedshift reads {VERSION}")
+    except files.MissingFileError:
         notes.append(f"{FILE_NAME} is not there: what the cases cost is not known")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        notes.append(f"{FILE_NAME} cannot be read ({type(error).__name__}: {error})")
+    except files.FileError as error:
+        notes.append(f"{FILE_NAME} {error.reason}: what the cases cost is not known")
     return {}
 
 

@@ -6,6 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from pytest_seedshift import files
+
 
 class DocumentError(ValueError):
     """A file cannot be read or is not TOML; the message names the file."""
@@ -18,10 +20,9 @@ def read(path: Path) -> dict[str, Any]:
         DocumentError: see there.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DocumentError(f"{path}: cannot be read: {reason}") from None
+        text = files.read_text(path, most=files.MOST_TEXT, encoding="utf-8-sig")
+    except files.FileError as error:
+        raise DocumentError(str(error)) from None
     return parse(text, str(path))
 
 
@@ -33,5 +34,6 @@ def parse(text: str, source: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DocumentError(f"{source}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError of another kind
+        said = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise DocumentError(f"{source}: not valid TOML: {said}") from None

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import whole
+from pytest_seedshift import files, whole
 
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
@@ -110,25 +110,23 @@ def write(folder: RunFolder, *facts: Facts) -> None:
     """
     document = {"version": VERSION, "runs": [asdict(each) for each in facts]}
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    # An argument that is no UTF-8 has surrogates, which become JSON's own escapes.
-    whole.write(folder.path / FILE_NAME, text.encode(errors="backslashreplace"))
+    whole.write(folder.path / FILE_NAME, text, within=folder.path)
 
 
 def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:
     """Read run.json; what cannot be read is told in `notes`."""
     path = folder.path / FILE_NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["version"] != VERSION:
-            notes.append(
-                f"{FILE_NAME} has the version {document['version']!r}, this version of seedshift reads {VERSION}"
-            )
-            return ()
-        return tuple(_facts(entry) for entry in document["runs"])
-    except FileNotFoundError:
+        document = files.read_json(path, within=folder.path)
+        with files.foreign(path):
+            if document["version"] == VERSION:
+                return tuple(_facts(entry) for entry in document["runs"])
+            version = str(document["version"])
+        notes.append(f"{FILE_NAME} has the version {version}, this version of seedshift reads {VERSION}")
+    except files.MissingFileError:
         notes.append(f"{FILE_NAME} is not there: command, versions and hardware are not known")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        notes.append(f"{FILE_NAME} cannot be read ({type(error).__name__}: {error})")
+    except files.FileError as error:
+        notes.append(f"{FILE_NAME} {error.reason}: command, versions and hardware are not known")
     return ()
 
 

@@ -6,6 +6,7 @@ names the file. `foreign` is the net for what is done with its contents.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64_000_000
 """Of a file that is read as a whole."""
+
+MOST_TEXT = 4_000_000
+"""Of a text that a person writes, such as thresholds or a class list."""
 
 MOST_VALUES = 4_000_000
 """Of a JSON file: in Python, a value of one or two bytes takes a hundred."""
@@ -45,12 +49,17 @@ class FileError(ValueError):
 
     Attributes:
         path: which.
-        reason: why, to be said after its name: `is not UTF-8: …`.
+        what: is wrong with it: `not JSON: …`.
     """
 
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.reason = Path(path), reason
+    def __init__(self, path: Path | str, what: str) -> None:
+        super().__init__(path, what)
+        self.path, self.what = Path(path), what
+
+    @property
+    def reason(self) -> str:
+        """To be said after its name: `cannot be read: not JSON: …`."""
+        return f"cannot be read: {self.what}"
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -60,7 +69,7 @@ class MissingFileError(FileError):
     """A file that is not there."""
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__(path, "is not there")
+        super().__init__(path, os.strerror(errno.ENOENT))
 
     def __reduce__(self) -> tuple[type[MissingFileError], tuple[Path]]:
         return type(self), (self.path,)
@@ -77,25 +86,25 @@ def foreign(path: Path | str) -> Iterator[None]:
     except FileError:
         raise
     except Exception as error:  # libraries raise anything over a strange file, MemoryError and RecursionError too
-        raise FileError(path, _reason(error)) from error
+        raise FileError(path, _what(error)) from error
 
 
-def _reason(error: Exception) -> str:
-    """What to say after a file's name."""
+def _what(error: Exception) -> str:
+    """What is wrong with a file, by what a library says over it."""
     if isinstance(error, OSError) and error.strerror:  # Pillow has OSErrors of its own, without it
-        return f"cannot be read: {error.strerror}"
+        return error.strerror
     if isinstance(error, UnicodeDecodeError):
-        return f"is not UTF-8: {error.reason} at byte {error.start}"
+        return f"not a text in UTF-8: {error}"
     if isinstance(error, json.JSONDecodeError):
-        return f"is damaged: not JSON: {error}"
+        return f"not JSON: {error}"
     if isinstance(error, RecursionError):
-        return "is damaged: nested too deeply"
+        return "nested too deeply"
     if isinstance(error, MemoryError):
-        return "cannot be read: it takes more memory than there is"
+        return "it takes more memory than there is"
     if isinstance(error, KeyError):
-        return f"is damaged: it lacks {error}"
+        return f"it lacks {error}"
     said = " ".join(str(error).split())
-    return f"is damaged: {said[:200] or type(error).__name__}"
+    return said[:200] or type(error).__name__
 
 
 def link_within(path: Path, within: Path) -> Path | None:
@@ -157,12 +166,12 @@ def read_bytes(path: Path, *, within: Path | None = None, most: int = MOST_BYTES
         except (FileNotFoundError, NotADirectoryError):
             raise MissingFileError(path) from None
         if about.st_size > most:
-            raise FileError(path, f"is larger than {_size(most)}, which is more than such a file has")
+            raise FileError(path, f"it is larger than {_size(most)}, which is more than such a file has")
         return content
 
 
 def _of_link(link: Path, path: Path) -> str:
-    what = "is a link" if link == path else f"lies in {link.name}, which is a link"
+    what = "it is a link" if link == path else f"it lies in {link.name}, which is a link"
     return f"{what}: links in a run folder are not followed (the folder itself may be one)"
 
 
@@ -178,9 +187,9 @@ def check_ordinary(path: Path) -> None:
 
 def _check_mode(path: Path, mode: int) -> None:
     if stat.S_ISDIR(mode):
-        raise FileError(path, "is a folder, not a file")
+        raise FileError(path, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        raise FileError(path, "is no ordinary file but a pipe, a device or a socket")
+        raise FileError(path, "it is no ordinary file, but a pipe, a device or a socket")
 
 
 def _size(count: int) -> str:
@@ -221,7 +230,7 @@ def read_json(
 def parse_json(text: str, path: Path | str, *, values: int = MOST_VALUES, finite: bool = True) -> Any:
     """Read the text of a JSON file, which `path` names in an error; see `read_json`."""
     if sum(map(text.count, ",:[{")) > values:
-        raise FileError(path, f"has more than {values:,} values, which is more than such a file has")
+        raise FileError(path, f"it has more than {values:,} values, which is more than such a file has")
     hooks: dict[str, Any] = {}
     if finite:
         hooks["parse_constant"] = _constant
@@ -279,9 +288,11 @@ def gunzip(content: bytes, path: Path | str, most: int) -> bytes:
             part = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
             made += part.decompress(rest, most + 1 - len(made))
             if len(made) > most:
-                raise FileError(path, f"is larger than {_size(most)} when unpacked, which is more than such a file has")
+                raise FileError(
+                    path, f"it is larger than {_size(most)} when unpacked, which is more than such a file has"
+                )
             if not part.eof:
-                raise FileError(path, "is damaged: it is cut off")
+                raise FileError(path, "it is cut off")
             rest = part.unused_data.lstrip(b"\0")
         return made
 
@@ -296,10 +307,10 @@ def open_picture(content: bytes, path: Path | str, most: int = MOST_PIXELS) -> I
 
     with foreign(path):
         if len(content) < _PNG.size or (found := _PNG.unpack_from(content))[:2] != (b"\x89PNG\r\n\x1a\n", b"IHDR"):
-            raise FileError(path, "is no PNG")
+            raise FileError(path, "it is no PNG")
         width, height = found[2:]
         if width * height > most:
-            raise FileError(path, f"is a picture of {width} × {height} pixels, which is too large to be shown")
+            raise FileError(path, f"it is a picture of {width} × {height} pixels, which is too large to be shown")
         picture = Image.open(io.BytesIO(content), formats=("PNG",))
         picture.load()
         return picture

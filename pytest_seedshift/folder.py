@@ -6,13 +6,13 @@ import hashlib
 import io
 import json
 import re
-import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs, whole
+from pytest_seedshift import costs, files, locks, mark, whole
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 VERDICTS_VERSION = 1
 
-_SESSION = "session"
+_PARTIAL = r"(\.[0-9]+\.partial)?"
+_TRAJECTORY = r".+-[^-.]{1,8}"
+_STATES = re.compile(rf"{_TRAJECTORY}\.safetensors{_PARTIAL}")
+_STEP = re.compile(rf"[0-9]+-[0-9]+\.png{_PARTIAL}")
+_SENSITIVITY = re.compile(rf".+-[0-9a-f]{{12}}\.json{_PARTIAL}")
+"""The names of what is removed again: of trajectories and states, of pictures of a trajectory, of sensitivities."""
 
 
 class VerdictsError(ValueError):
@@ -71,48 +76,64 @@ class RunFolder:
         """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
         return self.path / self.SENSITIVITY / f"{file_name(model)}-{key}.json"
 
+    def check(self) -> None:
+        """Make sure that the folder may be taken: it is not there, is empty, or a run has made it.
+
+        Raises:
+            mark.FolderError: it may not; the message says why, and what to do.
+            OSError: what is there cannot be seen.
+        """
+        mark.check(self.path)
+
     def prepare(self) -> None:
         """Make the folder and keep it out of version control.
 
         Raises:
+            mark.FolderError: see `check`.
             OSError: the folder cannot be written to.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
+        self.check()
+        mark.put(self.path)
 
     def lock(self, name: str) -> BaseFileLock:
         """A lock between processes. One that dies, however it dies, lets it go.
 
         Locks of a process are not nested, so that no two processes can wait for each other.
         """
-        from filelock import FileLock
-
-        path = self.path / "locks" / f"{file_name(name)}.lock"
-        path.parent.mkdir(exist_ok=True)
-        return FileLock(path)
+        return locks.lock(self.path, file_name(name))
 
     def occupy(self) -> BaseFileLock:
-        """Tell others that a session writes to the folder, until the lock that is returned is released."""
-        lock = self.lock(f"{_SESSION}-{uuid.uuid4().hex}")
-        lock.acquire()
-        return lock
+        """Tell others that a session writes to the folder, until the lock that is returned is let go: `locks.leave`."""
+        return locks.occupy(self.path)
 
-    def is_occupied(self) -> bool:
-        """Whether a session still writes to the folder. One that died does not.
+    def is_occupied(self, *, besides: BaseFileLock | None = None) -> bool:
+        """Whether a session still writes to the folder, besides the one that has a lock. One that died does not.
 
         Raises:
             OSError: that cannot be seen.
         """
-        from filelock import FileLock, Timeout
+        return locks.is_occupied(self.path, besides=besides)
 
-        for path in self.path.glob(f"locks/{_SESSION}-*.lock"):
-            try:
-                with FileLock(path, timeout=0):
-                    pass
-            except Timeout:
-                return True
-            path.unlink(missing_ok=True)
-        return False
+    def forget_states(self) -> None:
+        """Remove the control's states, as far as that is possible; what others have put there stays."""
+        if not self.trajectories_folder.is_symlink():
+            _remove(self.states_folder, _STATES)
+
+    def forget_measurements(self) -> None:
+        """Remove trajectories and seed sensitivities that were measured before; what others have put there stays.
+
+        Raises:
+            OSError: they cannot be removed.
+        """
+        folder = self.trajectories_folder
+        self.forget_states()
+        if folder.is_dir() and not folder.is_symlink():
+            for path in list(folder.iterdir()):
+                if re.fullmatch(_TRAJECTORY, path.name):
+                    _remove(path, _STEP)
+        _remove(folder, _STATES)
+        _remove(self.path / self.SENSITIVITY, _SENSITIVITY)
 
     def picture_folder(self, case: Case) -> Path:
         """Where the pictures of a case lie."""
@@ -130,7 +151,7 @@ class RunFolder:
         from torchvision.transforms.v2.functional import to_pil_image
 
         path = self.picture_folder(case) / f"{file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        whole.make_folder(path.parent, self.path)
         buffer = io.BytesIO()
         to_pil_image(image.mul(255).round().byte().cpu()).save(buffer, format="PNG")
         whole.write(path, buffer.getvalue())
@@ -138,17 +159,16 @@ class RunFolder:
 
     def load_picture(self, picture: Picture) -> Tensor | None:
         """A saved picture, float32 (3, height, width) in [0, 1]; None where it is not as it was saved."""
-        from PIL import Image
         from torchvision.transforms.v2.functional import pil_to_tensor
 
         try:
-            content = picture.path.read_bytes()
-        except OSError:
+            content = files.read_bytes(picture.path, within=self.path)
+            if _digest(content) != picture.digest:
+                return None
+            with files.open_picture(content, picture.path) as opened:
+                image: Tensor = pil_to_tensor(opened).float().div(255)
+        except files.FileError:
             return None
-        if _digest(content) != picture.digest:
-            return None
-        with Image.open(io.BytesIO(content)) as opened:
-            image: Tensor = pil_to_tensor(opened).float().div(255)
         return image
 
     def write_verdicts(
@@ -176,6 +196,14 @@ class RunFolder:
         costs.write(self.path, [*cases, *breaking])
         whole.write(self.verdicts_file, text + "\n")
 
+    def has_verdicts(self) -> bool:
+        """Whether there is a verdicts.json, whatever is in it."""
+        return files.is_file(self.verdicts_file, self.path)
+
+    def has_samples(self) -> bool:
+        """Whether there is a store of samples, whatever is in it."""
+        return files.is_file(self.samples_file, self.path)
+
     def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
         """All of verdicts.json, each case with what it cost; where that cannot be known, `notes` are told why.
 
@@ -186,13 +214,12 @@ class RunFolder:
             raise VerdictsError("no such folder" if not self.path.exists() else "not a folder, so no run folder")
         name = self.verdicts_file.name
         try:
-            document = json.loads(self.verdicts_file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            document = files.read_json(self.verdicts_file, within=self.path)
+        except files.MissingFileError:
             raise VerdictsError(f"it has no {name}: no run has ended there") from None
-        except OSError as error:
-            raise VerdictsError(f"its {name} cannot be read: {error.strerror}") from None
-        except ValueError as error:
-            raise VerdictsError(f"its {name} is damaged: {error}") from None
+        except files.FileError as error:
+            how = "cannot be read" if isinstance(error.__cause__, OSError) else "is damaged"
+            raise VerdictsError(f"its {name} {how}: {error.what}") from None
         version = document.get("version") if isinstance(document, dict) else None
         if not isinstance(version, int) or not _are_records(document.get("cases")):
             raise VerdictsError(f"its {name} is none of seedshift's")
@@ -221,6 +248,17 @@ def _are_records(cases: object) -> bool:
     return isinstance(cases, list) and all(isinstance(case, dict) for case in cases)
 
 
+def _remove(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove the files of a folder that have such names, and the folder where it is empty then."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in list(folder.iterdir()):
+        if names.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -229,4 +267,5 @@ def file_name(text: str) -> str:
     """A name that every file system takes; texts that differ get names that differ."""
     # Of a long text, such as a path, the end tells most. 45 letters are at most 180 of the 255 bytes a name may have.
     plain = re.sub(r"[^\w.+=-]+", "_", text)[-45:]
-    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    # A name need not be UTF-8.
+    return plain if plain == text else f"{plain}-{_digest(text.encode(errors='backslashreplace'))[:6]}"

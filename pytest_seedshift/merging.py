@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pytest_seedshift.breaking.form import Record as _Search  # noqa: TC001  # pydantic reads it
 from pytest_seedshift.folder import VERDICTS_VERSION, all_records
+from pytest_seedshift.run import form
 from pytest_seedshift.scores import BUILT_IN
 
 Document: TypeAlias = dict[str, Any]
@@ -220,82 +221,27 @@ def _inside(path: str) -> str:
     return path
 
 
-_Picture = Annotated[str, StringConstraints(pattern="^pictures/"), BeforeValidator(_inside)]
+_Picture = Annotated[str, StringConstraints(pattern="^pictures/"), AfterValidator(_inside)]
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-
-class _Shard(_Form):
-    number: int
-    of: int
-    by: str
-    split: str
-
-
-class _Model(_Form):
-    device: str
-    dtype: str
-    fingerprint: str | None
-    classifier: str | None
-    clip: str | None
-    own: dict[str, str] | None = None
-
-
-class _Case(_Form):
-    id: str
-    test: str
-    model: str
-    shift: str
-    magnitude: Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Entry(_Case):
-    asks: dict[str, float]
-    exact: bool
-    images: int
-    design: str
-
-
-class _Kind(_Form):
-    title: str
-    top: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    binary: bool
-
-
-class _Score(_Form):
-    mean: float
-    low: float
-    high: float
-
-
-class _Constraint(_Form):
-    score: str
-    kind: str
-    bound: float
-    holds: bool | None
-
-
-class _Kept(_Form):
-    label: str
-    seed: int
-    right: bool
+class _Kept(form.Kept):
     picture: _Picture
     control: _Picture
-    control_right: bool
 
 
-class _Record(_Case):
-    verdict: Literal["pass", "fail", "error"]
+class _Record(form.Record):
+    """All that a report reads of a record: what is optional elsewhere is not where records are joined as they are."""
+
+    id: str
+    test: str
     reason: str
-    scores: dict[str, _Score]
-    images: int
-    design: int
-    generated: int
-    seconds: float
-    constraints: list[_Constraint]
-    pictures: list[_Kept]
+    scores: dict[str, form.Score]
+    constraints: list[form.Constraint]
+    images: form.Images
+    design: form.Images
+    generated: form.Count
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    pictures: Sequence[_Kept]
 
     @model_validator(mode="after")
     def _is_whole(self) -> _Record:
@@ -304,16 +250,9 @@ class _Record(_Case):
         return self
 
 
-class _Document(_Form):
-    certainty: float
-    thresholds: str
-    libraries: dict[str, str]
-    models: dict[str, _Model]
-    grid: list[_Entry]
+class _Document(form.Head):
     cases: list[_Record]
-    breaking: list[_Search] = []
-    shard: _Shard | None = None
-    scores: dict[str, _Kind] = {}
+    breaking: Sequence[_Search] = ()
 
     @model_validator(mode="after")
     def _knows_its_scores(self) -> _Document:
@@ -337,8 +276,6 @@ def check(document: Mapping[str, Any]) -> None:
             "earlier version wrote it. Run it anew"
         )
     try:
-        _Document.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise MergeError(f"its verdicts.json is damaged: {where}: {first['msg']}") from None
+        form.read(_Document, document)
+    except ValueError as error:
+        raise MergeError(f"its verdicts.json is damaged: {error}") from None

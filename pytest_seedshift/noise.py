@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift import whole
+from pytest_seedshift import files, whole
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def write(folder: RunFolder, fingerprint: str, noise: Noise) -> Path:
     with folder.lock("noise"):
         entries = {key: asdict(each) for key, each in read(folder).items()} | {fingerprint: asdict(noise)}
         document = {"version": VERSION, "models": entries}
-        whole.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        whole.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", within=folder.path)
     return path
 
 
@@ -145,21 +145,21 @@ def read(folder: RunFolder) -> dict[str, Noise]:
     """
     path = folder.path / FILE_NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["version"] != VERSION:
-            raise NoiseError(f"{path}: its version is {document['version']!r}, this version reads {VERSION}: remove it")
-        return {key: _noise(each) for key, each in document["models"].items()}
-    except FileNotFoundError:
+        document = files.read_json(path, within=folder.path)
+        with files.foreign(path):
+            if document["version"] == VERSION:
+                return {key: _noise(each) for key, each in document["models"].items()}
+            version = str(document["version"])
+    except files.MissingFileError:
         return {}
-    except NoiseError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NoiseError(f"{path} cannot be read ({type(error).__name__}: {error}): remove it") from None
+    except files.FileError as error:
+        raise NoiseError(f"{error}: remove it") from None
+    raise NoiseError(f"{path}: its version is {version}, this version reads {VERSION}: remove it")
 
 
 def _noise(entry: Mapping[str, Any]) -> Noise:
     arms = tuple(
-        Arm(str(each["name"]), {name: Change(**change) for name, change in each["scores"].items()})
+        Arm(str(each["name"]), {str(name): _change(change) for name, change in each["scores"].items()})
         for each in entry["arms"]
     )
     return Noise(
@@ -168,8 +168,12 @@ def _noise(entry: Mapping[str, Any]) -> Noise:
         int(entry["images"]),
         str(entry["reference"]),
         arms,
-        tuple(Skipped(**each) for each in entry["skipped"]),
+        tuple(Skipped(str(each["name"]), str(each["reason"])) for each in entry["skipped"]),
     )
+
+
+def _change(entry: Mapping[str, Any]) -> Change:
+    return Change(float(entry["largest"]), float(entry["mean"]), int(entry["changed"]), float(entry["of_mean"]))
 
 
 # Bounds ----------------------------------------------------------------------------------------------------------

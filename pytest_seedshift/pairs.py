@@ -111,7 +111,7 @@ def class_list(name: str) -> tuple[Label, ...]:
         text = resources.files("pytest_seedshift").joinpath("classes", f"{name}.csv").read_text(encoding="utf-8")
     elif name.lower().endswith(".csv"):
         try:
-            text = files.read_text(Path(name), encoding="utf-8-sig")
+            text = files.read_text(Path(name), most=files.MOST_TEXT, encoding="utf-8-sig")
         except files.FileError as error:
             raise ValueError(f"the class list {error}") from None
     else:
@@ -192,4 +192,4 @@ def _generator(key: bytes) -> torch.Generator:
 
 
 def _digest(*parts: object) -> bytes:
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode(errors="surrogatepass")).digest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import identity
+from pytest_seedshift import files, identity
 from pytest_seedshift.folder import Picture
 from pytest_seedshift.store import Image, ScoreKey
 
@@ -107,4 +107,4 @@ class Samples:
         if image is None or image.picture is None:
             return None
         path = self._folder.path / image.picture
-        return path if path.is_file() else None
+        return path if files.is_file(path, self._folder.path) else None

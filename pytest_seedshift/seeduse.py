@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import whole
+from pytest_seedshift import files, whole
 from pytest_seedshift.scores import CERTAINTY
 from pytest_seedshift.sensitivity import KINDS, Distances, Sensitivity
 
@@ -56,8 +56,8 @@ class SeedUse:
     def kept(self, folder: RunFolder, certainty: float = CERTAINTY) -> Sensitivity | None:
         """What the folder has of it, with intervals of a certainty; None where it has nothing."""
         try:
-            return _read(self.path(folder), certainty).sensitivity
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return _read(folder, self.path(folder), certainty).sensitivity
+        except files.FileError:
             return None
 
     def write(self, folder: RunFolder) -> None:
@@ -67,7 +67,7 @@ class SeedUse:
             OSError: the folder cannot be written to.
         """
         path, found = self.path(folder), self.sensitivity
-        path.parent.mkdir(exist_ok=True)
+        whole.make_folder(path.parent, folder.path)
         document: dict[str, Any] = {
             "version": VERSION,
             **{name: getattr(self, name) for name in ("model", "fingerprint", "embedder", "design", "reason")},
@@ -80,7 +80,7 @@ class SeedUse:
                 for kind, each in found.distances.items()
             },
         }
-        whole.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        whole.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", within=folder.path)
 
 
 def read(
@@ -112,24 +112,19 @@ def of_all(folder: RunFolder, notes: list[str], *, certainty: float = CERTAINTY)
     found = []
     for path in sorted(folder.path.glob(f"{folder.SENSITIVITY}/*.json")):
         try:
-            found.append(_read(path, certainty))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            notes.append(f"{folder.SENSITIVITY}/{path.name} cannot be read ({type(error).__name__}: {error})")
+            found.append(_read(folder, path, certainty))
+        except files.FileError as error:
+            notes.append(f"{folder.SENSITIVITY}/{path.name} {error.reason}")
     return found
 
 
-def forget(folder: RunFolder) -> None:
-    """Remove what was measured before.
-
-    Raises:
-        OSError: it cannot be removed.
-    """
-    for path in folder.path.glob(f"{folder.SENSITIVITY}/*.json"):
-        path.unlink(missing_ok=True)
+def _read(folder: RunFolder, path: Path, certainty: float = CERTAINTY) -> SeedUse:
+    document = files.read_json(path, within=folder.path)
+    with files.foreign(path):
+        return _seed_use(document, certainty)
 
 
-def _read(path: Path, certainty: float = CERTAINTY) -> SeedUse:
-    document = json.loads(path.read_text(encoding="utf-8"))
+def _seed_use(document: Mapping[str, Any], certainty: float) -> SeedUse:
     if document["version"] != VERSION:
         raise ValueError(f"its version is {document['version']!r}, this version of seedshift reads {VERSION}")
     model, version, embedder, design = (str(document[name]) for name in ("model", "fingerprint", "embedder", "design"))

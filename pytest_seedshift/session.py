@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection, facts, options
+from pytest_seedshift import collection, facts, locks, options
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.session import Gating
+from pytest_seedshift.mark import FolderError
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
 from pytest_seedshift.weights import WeightsNotFoundError
@@ -178,14 +178,15 @@ class State:
         """Let go of the store and of the model, and at last of what trajectories were compared with."""
         if self._workbench is not None:
             self._workbench.close()
-        if not self.worker and self.folder.states_folder.is_dir():
-            shutil.rmtree(self.folder.states_folder, ignore_errors=True)
+        if self._occupied is not None and not self.worker:
+            with suppress(OSError):
+                if not self.folder.is_occupied(besides=self._occupied):  # else another session may need them
+                    self.folder.forget_states()
 
     def leave(self) -> None:
         """Let others know that nothing more is written to the run folder."""
         if self._occupied is not None:
-            self._occupied.release()
-            Path(self._occupied.lock_file).unlink(missing_ok=True)
+            locks.leave(self._occupied)
             self._occupied = None
 
     def request(self, item: pytest.Item) -> collection.Request:
@@ -285,6 +286,7 @@ class State:
         Raises:
             pytest.UsageError: one that cannot be used.
         """
+        self._check_folder()
         _ = self.thresholds
         _ = self.gating.against
         designs = list(dict.fromkeys(designs))
@@ -326,9 +328,18 @@ class State:
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise pytest.UsageError(str(error)) from None
 
+    def _check_folder(self) -> None:
+        """See `RunFolder.check`."""
+        try:
+            self.folder.check()
+        except FolderError as error:
+            raise pytest.UsageError(f"--seedshift-dir={error}") from None
+        except OSError:
+            pass  # `_prepare_folder` says so
+
     def _prepare_folder(self) -> list[str]:
         """Make the run folder and the store; see `check_ground`."""
-        from pytest_seedshift import seeduse, store
+        from pytest_seedshift import store
 
         try:
             self.folder.prepare()
@@ -339,8 +350,9 @@ class State:
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
                 if self.settings.fresh:
-                    shutil.rmtree(self.folder.trajectories_folder, ignore_errors=True)
-                    seeduse.forget(self.folder)
+                    self.folder.forget_measurements()
+        except FolderError as error:
+            raise pytest.UsageError(f"--seedshift-dir={error}") from None
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "

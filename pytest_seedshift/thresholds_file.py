@@ -6,7 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
-from pytest_seedshift import thresholds, whole
+from pytest_seedshift import files, thresholds, whole
 from pytest_seedshift.calibration import CalibrationError
 
 
@@ -49,9 +49,9 @@ def read(path: Path, otherwise: Path | None) -> str:
     for each in (path, otherwise):
         if each is not None and each.exists():
             try:
-                return each.read_bytes().decode("utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                raise CalibrationError(f"{each}: cannot be read: {error}") from None
+                return files.read_text(each, most=files.MOST_TEXT, encoding="utf-8-sig")
+            except files.FileError as error:
+                raise CalibrationError(str(error)) from None
     return thresholds.default_text()
 
 

@@ -9,6 +9,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+LINK = "is a link, and links in a run folder are not followed"
+
 _LONGEST = 200
 """Bytes of a file's name that its partial file is named after: 255 are the most that file systems take."""
 
@@ -17,21 +19,56 @@ class UnwritableError(ValueError):
     """A path at which no file can be written; the message names the option that gave it."""
 
 
-def write(path: Path, content: str | bytes) -> None:
-    """Put a file in the place of what is there, in a folder that exists; a text in UTF-8, its line ends as they are.
+def write(path: Path, content: str | bytes, *, within: Path | None = None) -> None:
+    r"""Put a file in the place of what is there, in a folder that exists; a text in UTF-8, its line ends as they are.
+
+    A link in its place is replaced, not followed. What is no UTF-8 in a text, as names of files need not be, is written
+    as Python and JSON write it: `\udcff`.
+
+    Args:
+        path: of the file.
+        content: of it.
+        within: the run folder that it lies in: folders on the way from there must be none by a link.
 
     Raises:
         OSError: it cannot be written; what was there still is.
-        UnicodeEncodeError: a text that is no UTF-8, likewise.
     """
-    data = content.encode() if isinstance(content, str) else content
+    if within is not None:
+        refuse_links(path.parent, within)
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     partial = _partial(path)
     try:
-        partial.write_bytes(data)
+        partial.unlink(missing_ok=True)  # of a process that died and had this one's number
+        with partial.open("xb") as file:
+            file.write(data)
         partial.replace(path)
     finally:
         with suppress(OSError):  # on a disk that cannot be written to, the error of the write is the one to tell
             partial.unlink(missing_ok=True)
+
+
+def make_folder(path: Path, within: Path) -> None:
+    """Make a folder in a run folder, and those on the way to it.
+
+    Raises:
+        OSError: it cannot be made, or there is a link on the way.
+    """
+    refuse_links(path, within)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_links(path: Path, within: Path) -> None:
+    """Raise OSError where a link lies on the way from a run folder to what is in it."""
+    place = within
+    for name in path.relative_to(within).parts:
+        place = place / name
+        refuse_link(place)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise OSError where there is a link."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, LINK, str(path))
 
 
 def check_writable(path: Path, option: str, *, parents: bool = False) -> None:

@@ -13,11 +13,12 @@ Less than that of verdicts: a verdict is reached as soon as it is certain enough
 for all possible pairs, which has two ends, is never clear of the bound at that same certainty.
 """
 
-_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class _Form(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 class Score(_Form):
@@ -35,7 +36,7 @@ class Probe(_Form):
     holds: bool
     clear: bool | None
     """Whether another draw of pairs would surely (95 %) say the same."""
-    images: int
+    images: _Count
     scores: dict[str, Score]
     broken: str
     """The bound that is broken, such as `top-1 0.41 < 0.60`; empty where none is."""
@@ -67,13 +68,13 @@ class Record(_Form):
     minimum: _Number | None
     """The least breaking point that was asked for, without its sign."""
     probes: list[Probe]
-    images: int
-    scan: int
+    images: _Count
+    scan: _Count
     """How many images a scan in steps of 0.02 on the whole design would take."""
-    design: int
-    certainty: float | None
-    generated: int = 0
-    seconds: float = 0.0
+    design: _Count
+    certainty: Annotated[float, Field(gt=0, lt=1)] | None
+    generated: _Count = 0
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     device: str | None
     dtype: str | None
 

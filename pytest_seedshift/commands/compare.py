@@ -42,7 +42,6 @@ def run(options: argparse.Namespace) -> int:
     """
     from pytest_seedshift import run as runs
     from pytest_seedshift.extensions import scores_known
-    from pytest_seedshift.folder import VerdictsError
     from pytest_seedshift.gate.baseline import BaselineError
     from pytest_seedshift.report import page, regressions, words
     from pytest_seedshift.scores import recorded
@@ -53,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             after, comparison = _compare(options)
             page.write(options.new, out, run=replace(after, comparison=comparison))
             print("\n".join([*_table(comparison), *regressions.lines(comparison), words.relative(str(out))]))
-    except (BaselineError, runs.RunError, VerdictsError) as error:
+    except (BaselineError, runs.RunError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
@@ -63,11 +62,15 @@ def run(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> tuple[Run, Comparison]:
     """The new run, and how it compares with the old one."""
     from pytest_seedshift import run as runs
-    from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.folder import RunFolder, VerdictsError
     from pytest_seedshift.gate import baselines, comparisons, regression
+    from pytest_seedshift.run import form
 
     before, after = baselines.load(options.old), runs.load(options.new)
-    gate = comparisons.gate_of(RunFolder(options.new).read_document())
+    try:
+        gate = comparisons.gate_of(form.head(RunFolder(options.new).read_document()))
+    except VerdictsError as error:
+        raise CommandError(f"{options.new}: {error}") from None
     if not any(gate.asked.values() if gate.asked else ()):
         gate = replace(gate, asked=None)
     gate = replace(gate, models={**(gate.models or {}), **_models(options.model)})

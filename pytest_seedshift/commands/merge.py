@@ -11,11 +11,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import whole
+from pytest_seedshift import files, locks, whole
 from pytest_seedshift.commands import CommandError
 from pytest_seedshift.commands.report import add_summary, summarise
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
+from pytest_seedshift.mark import FolderError
 from pytest_seedshift.scores import recorded
 
 if TYPE_CHECKING:
@@ -55,17 +56,22 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
     try:
         into.prepare()
-        with into.occupy():
-            (into.path / _MARK).write_text(json.dumps({"runs": [str(path) for path in runs]}) + "\n", encoding="utf-8")
+        occupied = into.occupy()
+        try:
+            _mark(into, runs)
             notes += _take_samples(into, runs)
-            _take_pictures(into, runs)
-            _take_trajectories(into, runs)
+            _take_pictures(into, runs, notes)
+            _take_trajectories(into, runs, notes)
             _take_sensitivities(into, runs)
             _take_facts(into, runs)
-            _take_baseline(into, runs)
+            _take_baseline(into, runs, notes)
             with scores_known(recorded(merged.document)):
                 made = _write(into, merged)
                 said, regressed = _compare(made)
+        finally:
+            locks.leave(occupied)
+    except FolderError as error:
+        raise CommandError(f"--into {error}") from None
     except OSError as error:
         raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     with scores_known(recorded(merged.document)):
@@ -83,9 +89,28 @@ def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
         raise CommandError(f"--into {path}: not a folder")
     if any(path.resolve() == run.resolve() for run in runs):
         raise CommandError(f"--into {path}: is one of the runs to join; give a folder of its own")
-    if path.exists() and any(path.iterdir()) and not (path / _MARK).exists():
+    if path.exists() and any(path.iterdir()) and not _is_merged(path):
         raise CommandError(f"--into {path}: is not empty, and no earlier merge has made it; give a folder of its own")
+    try:
+        into.check()
+    except FolderError as error:
+        raise CommandError(f"--into {error}") from None
     _check_idle(into, f"--into {path}")
+
+
+def _mark(into: RunFolder, runs: Sequence[Path]) -> None:
+    text = json.dumps({"runs": [str(path) for path in runs]}) + "\n"
+    whole.write(into.path / _MARK, text, within=into.path)
+
+
+def _is_merged(path: Path) -> bool:
+    """Whether a merge has made a folder. A file of that name may be somebody else's."""
+    try:
+        document = files.read_json(path / _MARK, within=path)
+    except files.FileError:
+        return False
+    runs = document.get("runs") if isinstance(document, dict) else None
+    return isinstance(runs, list) and all(isinstance(each, str) for each in runs)
 
 
 def _check_idle(folder: RunFolder, name: str) -> None:
@@ -127,7 +152,7 @@ def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
         notes += [] if warning is None else [f"warning: {warning}"]
         with closing(Store(into.samples_file)) as store:
             for path in runs:
-                if not RunFolder(path).samples_file.exists():
+                if not RunFolder(path).samples_file.exists() and not RunFolder(path).samples_file.is_symlink():
                     notes.append(f"warning: {path} has no samples.sqlite: its verdicts count, its samples are not here")
                     continue
                 _take_store(store, RunFolder(path), into.path)
@@ -138,10 +163,14 @@ def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
 
 def _take_store(store: Store, folder: RunFolder, beside: Path) -> None:
     """Take over a copy of a run's store: SQLite writes to what it reads, and a run is left as it is."""
-    from pytest_seedshift.store import Store, StoreError
+    from pytest_seedshift.store import Store, StoreError, check_file
 
     with tempfile.TemporaryDirectory(prefix=".merge-", dir=beside) as temporary:
-        copy = Path(temporary, folder.path.name + ".sqlite")
+        copy = Path(temporary, "samples.sqlite")
+        try:
+            check_file(folder.samples_file)
+        except StoreError as error:
+            raise CommandError(f"{error}. Leave that run out") from None
         for suffix in ("", "-wal"):
             source = folder.samples_file.with_name(folder.samples_file.name + suffix)
             if source.exists():
@@ -155,21 +184,27 @@ def _take_store(store: Store, folder: RunFolder, beside: Path) -> None:
             raise CommandError(f"{said}. Run that shard again, or leave it out") from None
 
 
-def _take_pictures(into: RunFolder, runs: Sequence[Path]) -> None:
+def _take_pictures(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
+    """Take over the pictures that are files and not links, from folders that are none either."""
     for path in runs:
         for source in sorted(path.glob("pictures/*/*.png")):
             target = into.path / source.relative_to(path)
-            if source.is_symlink() or target.exists():
+            if target.exists() or files.link_within(source, path) is not None:
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            whole.write(target, source.read_bytes())
+            try:
+                content = files.read_bytes(source, within=path)
+            except files.FileError as error:
+                notes.append(f"warning: {error}: it is left out")
+                continue
+            whole.make_folder(target.parent, into.path)
+            whole.write(target, content, within=into.path)
 
 
-def _take_trajectories(into: RunFolder, runs: Sequence[Path]) -> None:
+def _take_trajectories(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
     from pytest_seedshift.trajectories import files
 
     for path in runs:
-        files.take_over(RunFolder(path), into)
+        files.take_over(RunFolder(path), into, notes)
 
 
 def _take_sensitivities(into: RunFolder, runs: Sequence[Path]) -> None:
@@ -190,15 +225,22 @@ def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
     facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
 
 
-def _take_baseline(into: RunFolder, runs: Sequence[Path]) -> None:
+def _take_baseline(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
     """Take over the copy of the baseline, which is the same in all runs that have one."""
     from pytest_seedshift.gate import baseline
 
     target = into.path / baseline.FILE_NAME
     target.unlink(missing_ok=True)
-    found = [path / baseline.FILE_NAME for path in runs if (path / baseline.FILE_NAME).is_file()]
-    if found:
-        shutil.copyfile(found[0], target)
+    for path in runs:
+        try:
+            content = files.read_bytes(path / baseline.FILE_NAME, within=path, most=baseline.MOST_BYTES)
+        except files.MissingFileError:
+            continue
+        except files.FileError as error:
+            notes.append(f"warning: {error}: it is left out")
+            continue
+        whole.write(target, content, within=into.path)
+        return
 
 
 def _compare(run: Run) -> tuple[list[str], bool]:
@@ -224,7 +266,8 @@ def _write(into: RunFolder, merged: Merged) -> Run:
     into.write_verdicts(records, about, searches)
     run = runs.load(into.path)
     controls = {case.id: case.control_means for case in run.cases}
-    (into.path / "junit.xml").write_bytes(junit.to_xml(merged.document["grid"], [*records, *searches], controls))
+    xml = junit.to_xml(merged.document["grid"], [*records, *searches], controls)
+    whole.write(into.path / "junit.xml", xml, within=into.path)
     page.write(into.path, run=run)
     return run
 

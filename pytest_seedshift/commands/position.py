@@ -9,9 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import whole
+from pytest_seedshift import locks, whole
 from pytest_seedshift.commands import CommandError
 from pytest_seedshift.folder import RunFolder, file_name
+from pytest_seedshift.mark import FolderError
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -71,12 +72,19 @@ def run(options: argparse.Namespace) -> int:
             raise CommandError(f"--{name.replace('_', '-')} {number}: give a whole number of at least 1")
     folder = RunFolder(options.into)
     try:
+        folder.check()
         position.choose(options.model, given["magnitude"], given["directions"])  # before anything is loaded
         bench = _bench(options, folder)
-        with closing(bench), folder.occupy():
-            study = position.run(bench, options.model, progress=_tell, **given)
+        occupied = folder.occupy()
+        try:
+            with closing(bench):
+                study = position.run(bench, options.model, progress=_tell, **given)
+        finally:
+            locks.leave(occupied)
         print("\n".join([*told.table(study), "", *told.sentences(study)]))
         files = _write(study, folder, options.model)
+    except FolderError as error:
+        raise CommandError(f"--into {error}") from None
     except (CaseError, ValueError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:
@@ -124,6 +132,6 @@ def _write(study: Study, folder: RunFolder, model: str) -> tuple[Path, Path]:
 
     command = shlex.join(["python", "-m", "pytest_seedshift", *sys.argv[1:]])
     html, data = (folder.path / f"position-{file_name(model)}.{end}" for end in ("html", "json"))
-    whole.write(html, page.make(study, command).encode(errors="replace"))  # a path need not be UTF-8
-    whole.write(data, told.as_json(study).encode(errors="replace"))
+    whole.write(html, page.make(study, command), within=folder.path)
+    whole.write(data, told.as_json(study), within=folder.path)
     return html, data

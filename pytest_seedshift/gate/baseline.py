@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,9 @@ FILE_NAME = "against.json"
 VERSION = 1
 
 WHAT = "a baseline of pytest-seedshift: the scores of each case, pair by pair, in the order of its design"
+
+MOST_BYTES, MOST_VALUES = 128_000_000, 8_000_000
+"""Of a file: a baseline has a value for each pair of each case."""
 
 DECIMALS = 3
 """Of scores that are not 0 or 1: far below what another batch size changes."""
@@ -68,8 +71,13 @@ class Design:
 
     def places(self) -> list[tuple[str, int]]:
         """Label and seed index of each pair, in the order in which they are visited."""
-        labels = [pairs.Label(label, index) for index, label in enumerate(self.labels)]
-        return [(pair.label.name, pair.seed) for pair in pairs.design(labels, self.images)]
+        return _places(self.labels, self.images)
+
+
+@lru_cache(maxsize=8)
+def _places(labels: tuple[str, ...], images: int) -> list[tuple[str, int]]:
+    made = [pairs.Label(label, index) for index, label in enumerate(labels)]
+    return [(pair.label.name, pair.seed) for pair in pairs.design(made, images)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,7 @@ class Baseline:
             OSError: it cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole.write(path, self.text().encode())
+        whole.write(path, self.text())
 
     def counterpart(self, model: str, others: Iterable[str], named: Mapping[str, str]) -> str | None:
         """The name that a model has here: as `named` says, else its own, else that of the only one.

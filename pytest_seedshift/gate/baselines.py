@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pytest_seedshift import files
 from pytest_seedshift import run as runs
 from pytest_seedshift.cases import Case
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError
-from pytest_seedshift.gate.baseline import VERSION, WHAT, Baseline, BaselineError, Design, Samples, Version, checksum
+from pytest_seedshift.gate.baseline import (
+    MOST_BYTES,
+    MOST_VALUES,
+    VERSION,
+    WHAT,
+    Baseline,
+    BaselineError,
+    Design,
+    Samples,
+    Version,
+    checksum,
+)
+from pytest_seedshift.run import form
 from pytest_seedshift.scores import BUILT_IN, ScoreKind, recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import CaseRun, Run
 
+_MOST_PAIRS, _PAIRS_A_SAMPLE = 500_000, 20
+"""Of a run folder's designs together, which are made again: so many, and so many more for each sample that is there."""
+
 _AGAIN = "restore it from version control, or save it anew with --seedshift-save-baseline"
 
 
-def load(path: Path, name: str | None = None) -> Baseline:
+def load(path: Path, name: str | None = None, *, within: Path | None = None) -> Baseline:
     """Read a baseline file, or a run folder as one; `name` is what the user calls it.
+
+    With `within`, a run folder, no link in it is followed to the file.
 
     Raises:
         BaselineError: it is not there, is damaged, or was changed by hand.
@@ -38,15 +54,14 @@ def load(path: Path, name: str | None = None) -> Baseline:
         except runs.RunError as error:
             raise BaselineError(str(error)) from None
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = files.read_text(path, within=within, most=MOST_BYTES)
+    except files.MissingFileError:
         raise BaselineError(
             f"{name} is not there: make it with a run of the version to compare with, by --seedshift-exact "
             f"--seedshift-save-baseline={name}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
-        raise BaselineError(f"{name} cannot be read: {reason}") from None
+    except files.FileError as error:
+        raise BaselineError(f"{name} {error.reason}") from None
     return parse(text, name)
 
 
@@ -93,9 +108,9 @@ class _File(BaseModel):
 def parse(text: str, name: str) -> Baseline:
     """Read the text of a baseline file; see `load`."""
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise BaselineError(f"{name} is damaged or cut off ({error}): {_AGAIN}") from None
+        document = files.parse_json(text, name, values=MOST_VALUES)
+    except files.FileError as error:
+        raise BaselineError(f"{name} is damaged or cut off ({error.what}): {_AGAIN}") from None
     if not isinstance(document, dict) or document.get("what") != WHAT:
         raise BaselineError(f"{name} is no baseline of seedshift: --seedshift-save-baseline writes one")
     if document.get("version") != VERSION:
@@ -135,6 +150,9 @@ def _samples(entry: _Samples, form: _File, kinds: Mapping[str, ScoreKind]) -> Sa
     if entry.pairs > form.designs[entry.design].images:
         raise ValueError(f"{case.id}: more pairs than its design has")
     scores = {score: _values(case, score, values, kinds) for score, values in entry.scores.items()}
+    lacking = [score for score in BUILT_IN if score not in scores]
+    if lacking:
+        raise ValueError(f"{case.id}: it has no {lacking[0]}")
     if any(len(values) != entry.pairs for values in scores.values()):
         raise ValueError(f"{case.id}: not {entry.pairs} values of each score")
     return Samples(case, entry.design, entry.exact, scores)
@@ -163,54 +181,57 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
     name = name or str(run.path)
     try:
         document = RunFolder(run.path).read_document()
+        if "grid" not in document or "prompt" not in document:
+            raise BaselineError(
+                f"{name}: an earlier version of seedshift made this run, or it was cut off. Run it again"
+            )
+        head = form.head(document)
     except VerdictsError as error:
         raise BaselineError(f"{name}: {error}") from None
-    if "grid" not in document or "prompt" not in document:
-        raise BaselineError(f"{name}: an earlier version of seedshift made this run, or it was cut off. Run it again")
-    entries = {entry["test"]: entry for entry in document["grid"]}
+    entries = {entry.test: entry for entry in head.grid}
     known = {model.name: model for each in run.facts for model in each.models if model.classes}
     models: dict[str, Version] = {}
     designs: dict[str, Design] = {}
     cases: dict[Case, Samples] = {}
     pictures: dict[tuple[Case, str, int], Path] = {}
     notes = []
+    room = _MOST_PAIRS + _PAIRS_A_SAMPLE * sum(len(each.samples) for each in run.cases)
     for case in (each for each in run.cases if not each.null):
         if case.verdict not in ("pass", "fail"):
             notes.append(f"{case.id} has no verdict and is left out")
             continue
-        entry, version = entries.get(case.test), _version(document["models"].get(case.case.model))
+        entry, version = entries.get(case.test), _version(head.models.get(case.case.model))
         about = known.get(case.case.model)
         if entry is None or version is None or about is None:
             notes.append(f"{case.id} is left out: the folder does not say how {case.case.model} was run")
             continue
-        design = Design(about.class_list, about.classes, document["prompt"], entry["images"])
-        if not case.complete or [each.pair for each in case.samples] != _places(design)[: case.images]:
+        if not case.complete or len(case.samples) != case.images or not case.scores.keys() >= BUILT_IN.keys():
             notes.append(f"{case.id} is left out: the samples that its verdict rests on are not in the folder")
             continue
-        models[case.case.model], designs[entry["design"]] = version, design
-        cases[case.case] = Samples(
-            case.case, entry["design"], entry["exact"], _columns(case, [*BUILT_IN, *recorded(document)])
-        )
+        design = Design(about.class_list, about.classes, head.prompt or "", entry.images)
+        room -= 0 if design in designs.values() else design.images
+        if room < 0 or len(about.classes) > design.images:
+            notes.append(f"{case.id} is left out: its design of {design.images} pairs is too large, or too small")
+            continue
+        if [each.pair for each in case.samples] != design.places()[: case.images]:
+            notes.append(f"{case.id} is left out: the samples that its verdict rests on are not in the folder")
+            continue
+        models[case.case.model], designs[entry.design] = version, design
+        columns = _columns(case, [*BUILT_IN, *recorded(document)])
+        cases[case.case] = Samples(case.case, entry.design, entry.exact, columns)
         for sample in (each for each in case.samples if each.picture is not None):
             pictures[case.case, sample.label, sample.seed] = Path(str(sample.picture))
     if not cases:
         raise BaselineError(f"{name} holds no scores to compare: {'; '.join(notes[:3]) or 'it has no case'}")
     own = recorded(document)
-    return Baseline(name, document["libraries"], models, designs, cases, pictures, own, tuple(notes))
+    return Baseline(name, head.libraries, models, designs, cases, pictures, own, tuple(notes))
 
 
-@cache
-def _places(design: Design) -> list[tuple[str, int]]:
-    return design.places()
-
-
-def _version(entry: Mapping[str, Any] | None) -> Version | None:
-    weights = (entry or {}).get("scorer_weights")
-    if entry is None or not entry.get("fingerprint") or not weights:
+def _version(entry: form.Model | None) -> Version | None:
+    if entry is None or not entry.fingerprint or not entry.scorer_weights:
         return None
-    classifier, clip = weights
-    own = dict(entry.get("own_given") or {})
-    return Version(entry["fingerprint"], entry["device"], entry["dtype"], classifier, clip, own)
+    classifier, clip = entry.scorer_weights
+    return Version(entry.fingerprint, entry.device, entry.dtype, classifier, clip, entry.own_given)
 
 
 def _columns(case: CaseRun, scores: Sequence[str]) -> dict[str, tuple[float, ...]]:

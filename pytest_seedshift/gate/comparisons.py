@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import files, whole
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder, VerdictsError
 from pytest_seedshift.gate import baseline, baselines, regression
+from pytest_seedshift.run import form
 from pytest_seedshift.scores import SCORES, Constraint
 
 if TYPE_CHECKING:
@@ -33,14 +35,20 @@ def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
     """
     folder = RunFolder(run.path)
     try:
-        head = folder.read_document()
+        document = folder.read_document()
     except VerdictsError:
         return None
-    about = head.get("baseline")
-    if not isinstance(about, dict) or not run.cases:
+    if not isinstance(document.get("baseline"), dict) or not run.cases:
         return None
-    found = before or baselines.load(run.path / baseline.FILE_NAME, str(about.get("name")))
-    if found.checksum != about.get("checksum"):
+    try:
+        head = form.head(document)
+    except VerdictsError as error:
+        raise baseline.BaselineError(f"{run.path}: {error}") from None
+    about = head.baseline
+    if about is None:
+        return None
+    found = before or baselines.load(run.path / baseline.FILE_NAME, about.name, within=run.path)
+    if found.checksum != about.checksum:
         raise baseline.BaselineError(
             f"{run.path / baseline.FILE_NAME} is not the baseline that this run was held against"
         )
@@ -48,19 +56,18 @@ def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
     return made if before is not None else replace(made, before=replace(found, pictures=_kept(made, folder)))
 
 
-def gate_of(head: Mapping[str, Any]) -> Gate:
+def gate_of(head: form.Head) -> Gate:
     """What a run asked of regressions, as the head of its verdicts.json tells it."""
-    about = head.get("baseline") or {}
-    asked = {
-        Case(entry["model"], entry["shift"], entry["magnitude"]): _constraints(entry["asks"])
-        for entry in head.get("grid", ())
-        if "kind" not in entry
-    }
+    about = head.baseline
     return regression.Gate(
-        certainty=float(head["certainty"]),
-        family=bool(about.get("family")),
-        asked=asked,
-        models=dict(about.get("models") or {}),
+        certainty=head.certainty,
+        family=about is not None and about.family,
+        asked={
+            Case(entry.model, entry.shift, entry.magnitude): _constraints(entry.asks)
+            for entry in head.grid
+            if entry.kind is None
+        },
+        models={} if about is None else about.models,
     )
 
 
@@ -87,8 +94,9 @@ def keep(comparison: Comparison, folder: RunFolder) -> None:
         other = comparison.other(case)
         for label, seed in [pair for pair in (*lost, *won) if (other, *pair) in pictures][:_SHOWN]:
             target = folder.baseline_picture(case, label, seed)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(pictures[other, label, seed], target)
+            whole.make_folder(target.parent, folder.path)
+            with suppress(files.FileError):  # it may have been removed meanwhile: the page shows none in its place
+                whole.write(target, files.read_bytes(pictures[other, label, seed]), within=folder.path)
 
 
 def _kept(comparison: Comparison, folder: RunFolder) -> dict[tuple[Case, str, int], Any]:
@@ -97,6 +105,6 @@ def _kept(comparison: Comparison, folder: RunFolder) -> dict[tuple[Case, str, in
         for turned in comparison.turned(case):
             for label, seed in turned:
                 path = folder.baseline_picture(case, label, seed)
-                if path.is_file():
+                if files.is_file(path, folder.path):
                     found[comparison.other(case), label, seed] = path
     return found

@@ -180,7 +180,7 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
     """
     named = ("model", "shift", "magnitude", "verdict", "images", "design", "certainty")
     made: list[tuple[str, object]] = [
-        (f"seedshift_{name}", str(record[name])) for name in named if record[name] is not None
+        (f"seedshift_{name}", str(record[name])) for name in named if record.get(name) is not None
     ]
     for score, estimate in record["scores"].items():
         made.append((f"seedshift_{score}", str(estimate["mean"])))

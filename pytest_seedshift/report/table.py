@@ -44,4 +44,6 @@ def _cell(record: Record | None, score: str) -> str:
         return "· "
     if record["verdict"] == "error":
         return "! "
+    if score not in record["scores"]:
+        return "· "
     return f"{SCORES[score].format(record['scores'][score]['mean'])}{'✗' if recorded.breaks(record, score) else ' '}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs, facts
+from pytest_seedshift import costs, facts, files
 from pytest_seedshift.cases import Case
 from pytest_seedshift.run.data import CaseRun, RunError, Sample
 from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
@@ -17,11 +15,10 @@ from pytest_seedshift.suggest import some
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record as Search
     from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.run import form
 
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
-
-_VERDICTS = ("pass", "fail", "error")
 
 _MOST = 100
 """How many cases without a verdict are named."""
@@ -31,13 +28,14 @@ def document(folder: RunFolder, notes: list[str]) -> dict[str, Any]:
     """verdicts.json; empty where there is none that can be read."""
     file = folder.verdicts_file
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        version = document["version"]
-    except FileNotFoundError:
+        document = files.read_json(file, within=folder.path)
+        with files.foreign(file):
+            version, document = document["version"], dict(document)
+    except files.MissingFileError:
         notes.append(f"{file.name} is not there: the run was interrupted, or it judged nothing")
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        notes.append(f"{file.name} cannot be read ({type(error).__name__}: {error})")
+    except files.FileError as error:
+        notes.append(f"{file.name} {error.reason}")
         return {}
     if version not in VERSIONS:
         newer = isinstance(version, int) and version > max(VERSIONS)
@@ -45,7 +43,7 @@ def document(folder: RunFolder, notes: list[str]) -> dict[str, Any]:
             f"{file}: its version is {version!r}, this version of seedshift reads {' and '.join(map(str, VERSIONS))}"
             + (": upgrade pytest-seedshift" if newer else "")
         )
-    return dict(document)
+    return document
 
 
 def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> list[CaseRun]:
@@ -58,9 +56,12 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
     found: dict[str, CaseRun] = {}
     for place, entry in enumerate(entries):
         try:
-            record = _record({**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}, folder.path)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            notes.append(f"case {place + 1} of {file.name} cannot be read ({type(error).__name__}: {error})")
+            if not isinstance(entry, dict):
+                raise ValueError("it is no object")
+            record = _record(entry, known.get(str(entry.get("test")), costs.UNKNOWN), folder.path)
+            _ = record.id  # a magnitude that cannot be written
+        except ValueError as error:
+            notes.append(f"case {place + 1} of {file.name} cannot be read: {error}")
         else:
             found[record.id] = record  # two tests may judge one case: the last word counts
     grid = document.get("grid")
@@ -75,9 +76,8 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
 
 def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:
     """The records of searches for breaking points; what cannot be read is told in `notes`."""
-    from pydantic import ValidationError  # not where tests are collected, which is quicker without it
-
-    from pytest_seedshift.breaking import form
+    from pytest_seedshift.breaking import form  # pydantic, not where tests are collected, which is quicker without it
+    from pytest_seedshift.run import form as of_form
 
     entries, file = document.get("breaking", []), folder.verdicts_file
     if not isinstance(entries, list):
@@ -88,10 +88,12 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     found: dict[str, Search] = {}
     for place, entry in enumerate(entries):
         try:
-            search = form.Record.model_validate({**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)})
-        except (ValidationError, TypeError, AttributeError) as error:
-            said = str(error).replace("\n", " ")
-            notes.append(f"breaking point {place + 1} of {file.name} cannot be read ({type(error).__name__}: {said})")
+            if not isinstance(entry, dict):
+                raise ValueError("it is no object")
+            record = {**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}
+            search = of_form.read(form.Record, record)
+        except ValueError as error:
+            notes.append(f"breaking point {place + 1} of {file.name} cannot be read: {error}")
         else:
             found[search.id] = search
     grid = document.get("grid")
@@ -105,78 +107,69 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
 
 def with_head(known: tuple[facts.Facts, ...], document: Mapping[str, Any]) -> tuple[facts.Facts, ...]:
     """The facts, with the fingerprints of those models that only the head of verdicts.json names."""
+    from pytest_seedshift.run import form
+
     head = document.get("models")
     named = {model.name for each in known for model in each.models}
-    more = [
-        facts.Model(
-            name=str(name),
-            fingerprint=str(each.get("fingerprint") or ""),
-            scorers=tuple(
-                str(fingerprint)
-                for fingerprint in (each.get("classifier"), each.get("clip"), *dict(each.get("own") or {}).values())
-                if fingerprint
-            ),
-        )
-        for name, each in (head.items() if isinstance(head, dict) else ())
-        if name not in named and isinstance(each, dict)
-    ]
+    more = []
+    for name, each in head.items() if isinstance(head, dict) else ():
+        try:
+            model = form.read(form.Model, each)
+        except ValueError:  # what needs it is left out, and that is told
+            continue
+        if name not in named:
+            scorers = (model.classifier, model.clip, *(model.own or {}).values())
+            more.append(facts.Model(name, model.fingerprint or "", tuple(filter(None, scorers))))
     return (*known, facts.Facts(models=tuple(more))) if more else known
 
 
-def _record(entry: Mapping[str, Any], folder: Path) -> CaseRun:
-    case = Case(str(entry["model"]), str(entry["shift"]), float(entry["magnitude"]))
-    if not math.isfinite(case.magnitude):
-        raise ValueError(f"magnitude {case.magnitude}")
-    if entry["verdict"] not in _VERDICTS:
-        raise ValueError(f"verdict {entry['verdict']!r}")
-    samples, control = _shown(entry.get("pictures") or (), folder)
+def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: Path) -> CaseRun:
+    from pytest_seedshift.run import form
+
+    found = form.read(form.Record, entry)
+    samples, control = _shown(found.pictures, folder)
     return CaseRun(
-        case=case,
-        verdict=str(entry["verdict"]),
-        reason=str(entry.get("reason") or ""),
+        case=Case(found.model, found.shift, found.magnitude),
+        verdict=found.verdict,
+        reason=found.reason,
         scores={
-            name: Estimate(
-                float(found["mean"]), float(found["low"]), float(found["high"]), int(found.get("clipped") or 0)
-            )
-            for name, found in (entry.get("scores") or {}).items()
+            name: Estimate(each.mean, each.low, each.high, each.clipped)
+            for name, each in found.scores.items()
             if name in SCORES
         },
         findings=tuple(
             Finding(
-                each["score"],
-                each["kind"],
-                float(each["bound"]),
-                float(each["measured"]),
-                each["holds"],
-                Change(**each["change"]) if each.get("change") else None,
+                each.score,
+                each.kind,
+                each.bound,
+                each.measured,
+                each.holds,
+                None if each.change is None else Change(**each.change.model_dump()),
             )
-            for each in entry.get("constraints") or ()
-            if each["score"] in SCORES
+            for each in found.constraints
+            if each.score in SCORES
         ),
-        images=int(entry.get("images") or 0),
-        design=int(entry.get("design") or 0),
-        certainty=None if entry.get("certainty") is None else float(entry["certainty"]),
-        generated=int(entry["generated"]),
-        seconds=float(entry["seconds"]),
-        device=_text(entry.get("device")),
-        dtype=_text(entry.get("dtype")),
-        test=str(entry.get("test") or ""),
+        images=found.images,
+        design=found.design,
+        certainty=found.certainty,
+        generated=int(cost["generated"]),
+        seconds=float(cost["seconds"]),
+        device=found.device,
+        dtype=found.dtype,
+        test=found.test,
         samples=samples,
         control=control,
-        null=entry.get("null") is True,
+        null=found.null,
     )
 
 
-def _shown(
-    entries: Iterable[Mapping[str, Any]], folder: Path
-) -> tuple[tuple[Sample, ...], dict[tuple[str, int], Sample]]:
+def _shown(entries: Iterable[form.Kept], folder: Path) -> tuple[tuple[Sample, ...], dict[tuple[str, int], Sample]]:
     """The samples of which verdicts.json names pictures: what there is where the store is lost."""
     after, before = [], {}
     for each in entries:
-        label, seed = str(each["label"]), int(each["seed"])
-        after.append(Sample(label, seed, {"top1": float(each["right"])}, *picture(each.get("picture"), folder)))
-        known = {"top1": float(each["control_right"])}
-        before[label, seed] = Sample(label, seed, known, *picture(each.get("control"), folder))
+        after.append(Sample(each.label, each.seed, {"top1": float(each.right)}, *picture(each.picture, folder)))
+        known = {"top1": float(each.control_right)}
+        before[each.label, each.seed] = Sample(each.label, each.seed, known, *picture(each.control, folder))
     return tuple(after), before
 
 
@@ -184,10 +177,5 @@ def picture(name: object, folder: Path) -> tuple[Path | None, bool]:
     """The picture's path, if it is there and in the folder; and whether it is missing."""
     if not isinstance(name, str) or not name:
         return None, False
-    path = folder / name
-    inside = path.resolve().is_relative_to(folder.resolve())  # a folder from elsewhere must not name files out of it
-    return (path, False) if inside and path.is_file() else (None, True)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    path = folder / name  # a folder from elsewhere must not name files out of it, by an absolute path, .. or a link
+    return (path, False) if files.is_file(path, folder) else (None, True)

@@ -8,7 +8,7 @@ session needs them. Nothing here loads torch: a report is made without it.
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_seedshift import whole
+from pytest_seedshift import files, whole
 from pytest_seedshift.cases import Case
 from pytest_seedshift.trajectories.trajectory import ARRAYS, Trajectory
 
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 VERSION = 1
 
 _HEADER = "seedshift"
+
+_MOST_BYTES, _MOST_HEADER = 64_000_000, 1_000_000
+"""Of a file, and of its header."""
+
+_MOST_PAIRS, _MOST_STEPS, _MOST_SHOWN = 10_000, 10_000, 16
+
+_PICTURE = re.compile(r"[0-9]+-[0-9]+\.png")
+"""The names of pictures; see `picture_path`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ def write(path: Path, fingerprint: str, trajectory: Trajectory) -> None:
         "reason": "",
     }
     arrays = {name: np.ascontiguousarray(getattr(trajectory, name), np.float32) for name in ARRAYS}
-    _save(path, arrays, _of(trajectory.case, fingerprint) | header)
+    _save(path, arrays, _of(trajectory.case, fingerprint) | header, path.parent.parent)
 
 
 def write_reason(path: Path, case: Case, fingerprint: str, reason: str) -> None:
@@ -86,7 +94,7 @@ def write_reason(path: Path, case: Case, fingerprint: str, reason: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    _save(path, {}, _of(case, fingerprint) | {"reason": reason})
+    _save(path, {}, _of(case, fingerprint) | {"reason": reason}, path.parent.parent)
 
 
 def write_states(path: Path, pairs: tuple[tuple[str, int], ...], states: Values) -> None:
@@ -95,17 +103,24 @@ def write_states(path: Path, pairs: tuple[tuple[str, int], ...], states: Values)
     Raises:
         OSError: they cannot be written.
     """
-    _save(path, {"states": states}, {"version": VERSION, "pairs": pairs})
+    _save(path, {"states": states}, {"version": VERSION, "pairs": pairs}, path.parent.parent.parent)
 
 
 def read_states(path: Path, pairs: tuple[tuple[str, int], ...]) -> Values | None:
     """The control's states of these pairs, (K, S + 1, D); None where they are not there."""
+    from safetensors import safe_open
+
+    within = path.parent.parent.parent  # the run folder
     try:
-        arrays, header = _load(path)
-        same = header["version"] == VERSION and _pairs(header) == pairs
-        states: Values = arrays["states"]
-        return states if same and states.ndim == 3 else None
-    except _UNREADABLE:
+        with files.foreign(path):
+            if not files.is_file(path, within):
+                return None
+            with safe_open(path, framework="numpy") as file:  # they are large, and of this session
+                header = json.loads(file.metadata()[_HEADER])
+                same = header["version"] == VERSION and _pairs(header) == pairs
+                states: Values = file.get_tensor("states")
+            return states if same and states.ndim == 3 else None
+    except files.FileError:
         return None
 
 
@@ -113,30 +128,36 @@ def read(path: Path) -> Kept:
     """Read a case's trajectories, or why there are none.
 
     Raises:
-        ValueError: the file cannot be used; the message says why.
+        files.FileError: the file cannot be used; the message says why.
     """
-    try:
-        arrays, header = _load(path)
-        version = header["version"]
-        if version != VERSION:
-            newer = ": upgrade pytest-seedshift" if isinstance(version, int) and version > VERSION else ""
-            raise ValueError(f"its version is {version!r}, this version of seedshift reads {VERSION}{newer}")
-        case = Case(str(header["model"]), str(header["shift"]), float(header["magnitude"]))
-        _ = case.id  # a magnitude that is no number
-        fingerprint, reason = str(header["fingerprint"]), str(header["reason"])
-        if reason:
-            return Kept(case, fingerprint, None, reason, {})
-        made = Trajectory(
-            case=case,
-            pairs=_pairs(header),
-            size=int(header["size"]),
-            shown=tuple(int(step) for step in header["shown"]),
-            notes=tuple(map(str, header["notes"])),
-            **{name: arrays[name] for name in ARRAYS},
-        )
-        _check(made)
-    except _UNREADABLE as error:
-        raise ValueError(f"{path.name} cannot be read ({error})") from None
+    content = files.read_bytes(path, within=path.parent.parent, most=_MOST_BYTES)
+    with files.foreign(path):
+        return _read(path, content)
+
+
+def _read(path: Path, content: bytes) -> Kept:
+    from safetensors.numpy import load
+
+    header = _header(path, content)
+    version = header["version"]
+    if version != VERSION:
+        newer = ": upgrade pytest-seedshift" if isinstance(version, int) and version > VERSION else ""
+        raise ValueError(f"its version is {version}, this version of seedshift reads {VERSION}{newer}")
+    case = Case(str(header["model"]), str(header["shift"]), float(header["magnitude"]))
+    _ = case.id  # a magnitude that is no number
+    fingerprint, reason = str(header["fingerprint"]), str(header["reason"])
+    if reason:
+        return Kept(case, fingerprint, None, reason, {})
+    arrays = load(content)
+    made = Trajectory(
+        case=case,
+        pairs=_pairs(header),
+        size=int(header["size"]),
+        shown=tuple(int(step) for step in header["shown"]),
+        notes=tuple(map(str, header["notes"])),
+        **{name: arrays[name] for name in ARRAYS},
+    )
+    _check(made)
     places = [(pair, step) for pair in range(len(made.pairs)) for step in made.shown]
     return Kept(case, fingerprint, made, "", {place: picture_path(path, *place) for place in places})
 
@@ -146,24 +167,41 @@ def find(folder: RunFolder) -> Iterator[Path]:
     yield from sorted(folder.trajectories_folder.glob("*.safetensors"))
 
 
-def take_over(source: RunFolder, target: RunFolder) -> None:
+def take_over(source: RunFolder, target: RunFolder, notes: list[str] | None = None) -> None:
     """Copy the trajectories of another run that are not there; the pictures before the file that names them.
+
+    `notes` are told what cannot be read.
 
     Raises:
         OSError: they cannot be copied.
     """
     for path in find(source):
         there = target.trajectories_folder / path.name
-        if path.is_symlink() or there.exists():
+        if there.exists():
             continue
-        there.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            content = files.read_bytes(path, within=source.path, most=_MOST_BYTES)
+        except files.FileError as error:
+            if notes is not None:
+                notes.append(f"warning: {error}: it is left out")
+            continue
+        whole.make_folder(there.parent, target.path)
         pictures = path.with_suffix("")
-        if pictures.is_dir() and not pictures.is_symlink():
-            shutil.copytree(pictures, there.with_suffix(""), symlinks=True, dirs_exist_ok=True)
-        whole.write(there, path.read_bytes())
+        if files.is_folder(pictures, source.path):
+            whole.make_folder(there.with_suffix(""), target.path)
+            for each in sorted(pictures.iterdir()):
+                _take_picture(each, source, there.with_suffix("") / each.name, target)
+        whole.write(there, content, within=target.path)
 
 
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+def _take_picture(picture: Path, source: RunFolder, there: Path, target: RunFolder) -> None:
+    """Copy a picture; what is none is left where it is, as its place on the page will say."""
+    if _PICTURE.fullmatch(picture.name):
+        try:
+            content = files.read_bytes(picture, within=source.path)
+        except files.FileError:
+            return
+        whole.write(there, content, within=target.path)
 
 
 def _of(case: Case, fingerprint: str) -> dict[str, Any]:
@@ -181,7 +219,11 @@ def _check(made: Trajectory) -> None:
     Raises:
         ValueError: they are not.
     """
+    if made.length.ndim != 2 or made.size < 1:
+        raise ValueError(f"length is of shape {made.length.shape}, of states of {made.size} numbers")
     pairs, steps = len(made.pairs), made.steps
+    if pairs > _MOST_PAIRS or steps > _MOST_STEPS:
+        raise ValueError(f"{pairs} pairs of {steps} steps")
     states = (pairs, steps + 1)
     expected = {"length": (pairs, steps), "control_length": (pairs, steps), "explained": (2,)}
     expected |= {"plane": (*states, 2), "control_plane": (*states, 2)}
@@ -189,23 +231,23 @@ def _check(made: Trajectory) -> None:
         shape = getattr(made, name).shape
         if shape != expected.get(name, states) or not pairs or not steps:
             raise ValueError(f"{name} is of shape {shape}")
-    if any(not 1 <= step <= steps for step in made.shown):
-        raise ValueError(f"pictures of steps {made.shown} of {steps}")
+        if getattr(made, name).dtype != np.float32:
+            raise ValueError(f"{name} is of type {getattr(made, name).dtype}")
+    if any(not 1 <= step <= steps for step in made.shown) or len(made.shown) > _MOST_SHOWN:
+        raise ValueError(f"pictures of steps {made.shown[:_MOST_SHOWN]} of {steps}")
 
 
-def _save(path: Path, arrays: dict[str, Any], header: Mapping[str, Any]) -> None:
+def _save(path: Path, arrays: dict[str, Any], header: Mapping[str, Any], within: Path) -> None:
     from safetensors.numpy import save
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole.write(path, save(arrays, {_HEADER: json.dumps(header, ensure_ascii=False)}))
+    whole.make_folder(path.parent, within)
+    whole.write(path, save(arrays, {_HEADER: json.dumps(header)}))
 
 
-def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads(file.metadata()[_HEADER])
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(header)  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(str(error)) from None
+def _header(path: Path, content: bytes) -> dict[str, Any]:
+    """What the file says of its arrays."""
+    length = int.from_bytes(content[:8], "little")
+    if length > _MOST_HEADER:
+        raise ValueError(f"a header of {length} bytes")
+    header = files.parse_json(content[8 : 8 + length].decode(), path)
+    return dict(files.parse_json(header["__metadata__"][_HEADER], path))

@@ -197,5 +197,5 @@ def _save(path: Path, picture: Tensor) -> None:
     image.thumbnail((_SIDE, _SIDE))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    whole.make_folder(path.parent, path.parent.parent.parent)
     whole.write(path, buffer.getvalue())

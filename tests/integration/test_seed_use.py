@@ -87,7 +87,7 @@ def test_a_model_s_use_of_its_seed_is_measured_once_and_told_everywhere(pytester
 
     (path,) = (pytester.path / ".seedshift/sensitivity").iterdir()
     path.write_text(path.read_text()[:100])
-    quick().stdout.fnmatch_lines([f"warning: sensitivity/{path.name} cannot be read (JSONDecodeError: *"])
+    quick().stdout.fnmatch_lines([f"warning: sensitivity/{path.name} cannot be read: not JSON: *"])
     assert f"{path.name} cannot be read" in (pytester.path / ".seedshift/report.html").read_text()
     quick("--seedshift-sensitivity=always").stdout.fnmatch_lines(["seed use of quick: another seed vector *"])
     assert json.loads(path.read_text())["distances"] == use["distances"]

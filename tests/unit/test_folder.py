@@ -77,12 +77,11 @@ def test_who_reads_verdicts_while_they_are_written_reads_the_old_ones_whole(fold
     assert folder.read_document()["cases"] == [of("new")]
 
 
-@pytest.mark.parametrize("cases", [[of("new", scores=object())], [of("\ud800")]])
-def test_verdicts_that_cannot_be_written_leave_the_old_ones(folder, cases):
+def test_verdicts_that_cannot_be_written_leave_the_old_ones(folder):
     folder.write_verdicts([of("old")])
     before = set(folder.path.iterdir())
-    with pytest.raises((TypeError, UnicodeEncodeError)):
-        folder.write_verdicts(cases)
+    with pytest.raises(TypeError):
+        folder.write_verdicts([of("new", scores=object())])
     assert folder.read_document()["cases"] == [of("old")]
     assert set(folder.path.iterdir()) == before
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from pytest_seedshift import files as reading
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import position as told
 from pytest_seedshift.report import words
@@ -130,10 +131,9 @@ def _place(value: float, positive: str, negative: str) -> str:
 
 
 def _size(placed: Placed) -> tuple[int, int] | None:
-    from PIL import Image
-
+    if placed.picture is None:
+        return None
     try:
-        with Image.open(str(placed.picture)) as opened:
-            return opened.size
-    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return reading.open_picture(reading.read_bytes(placed.picture), placed.picture).size
+    except reading.FileError:
         return None

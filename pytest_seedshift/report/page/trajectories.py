@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_seedshift import files as reading
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.report.page import trajectory_plots as plots
 from pytest_seedshift.report.page.section import Section, section
@@ -36,8 +37,8 @@ def build(run: Run, album: Album) -> Section | None:
     for path in files.find(folder):
         try:
             found = files.read(path)
-        except ValueError as error:
-            broken.append(str(error))
+        except reading.FileError as error:
+            broken.append(f"{path.name} {error.reason}")
             continue
         model = found.case.model
         if model not in known or (model, found.fingerprint) in stated:  # others are of another version of the model
@@ -143,7 +144,7 @@ def _shots(kept: Kept, place: int, each: Trajectory, album: Album) -> list[Shot]
     made = []
     for step in each.shown:
         path = kept.pictures.get((place, step))
-        there = path is not None and path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+        there = path is not None and reading.is_file(path, path.parents[2])
         name = album.add(path) if path is not None and there else None
         made.append(Shot(label, seed, None, name, lost=not there))
     return made

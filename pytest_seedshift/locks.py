@@ -1,0 +1,139 @@
+"""Locks between processes that work in one run folder. One that dies, however it dies, lets its locks go."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_seedshift import whole
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+FOLDER = "locks"
+"""Where they lie in a run folder."""
+
+_SESSION = "session"
+
+
+def lock(folder: Path, name: str) -> BaseFileLock:
+    """A lock in a run folder, by a name that a file can have.
+
+    Raises:
+        OSError: the run folder cannot be written to, or has a link in the place of the lock.
+    """
+    from filelock import FileLock
+
+    path = folder / FOLDER / f"{name}.lock"
+    whole.refuse_link(path.parent)
+    path.parent.mkdir(exist_ok=True)
+    whole.refuse_link(path)
+    return FileLock(path)
+
+
+def occupy(folder: Path) -> BaseFileLock:
+    """Tell others that a session writes to a run folder, until `leave`; what dead sessions have left is removed."""
+    for path in _sessions(folder):
+        _remove_if_free(path)
+    while True:
+        made = lock(folder, f"{_SESSION}-{uuid.uuid4().hex}")
+        made.acquire()
+        if Path(made.lock_file).exists():  # else another one took it for a dead session's just before it was acquired
+            return made
+        made.release()
+
+
+def leave(lock: BaseFileLock) -> None:
+    """Let others know that a session writes no more."""
+    with suppress(OSError):
+        if sys.platform != "win32":  # while it is held: who waits for it must not get a lock that is no file any more
+            Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
+    with suppress(OSError):
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def is_occupied(folder: Path, *, besides: BaseFileLock | None = None) -> bool:
+    """Whether a session still writes to a run folder. One that died does not; nothing is changed there.
+
+    Args:
+        folder: the run folder.
+        besides: the lock of the session that asks.
+
+    Raises:
+        OSError: that cannot be seen.
+    """
+    own = None if besides is None else Path(besides.lock_file).name
+    return any(_is_held(path) for path in _sessions(folder) if path.name != own)
+
+
+def _sessions(folder: Path) -> Iterator[Path]:
+    """The lock files of sessions; what is a link is none."""
+    place = folder / FOLDER
+    if place.is_symlink():
+        return
+    for path in sorted(place.glob(f"{_SESSION}-*.lock")):
+        if path.is_file() and not path.is_symlink():
+            yield path
+
+
+if sys.platform == "win32":
+
+    def _is_held(path: Path) -> bool:
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(path, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _remove_if_free(path: Path) -> None:
+        if not _is_held(path):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+else:
+    import fcntl
+
+    def _open(path: Path, mode: int) -> int | None:
+        try:
+            return os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+
+    def _take(opened: int, kind: int) -> bool:
+        """Lock an open file, as `filelock` does; False where another process holds it."""
+        try:
+            fcntl.flock(opened, kind | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise
+        return True
+
+    def _is_held(path: Path) -> bool:
+        opened = _open(path, os.O_RDONLY)
+        if opened is None:
+            return False
+        try:
+            return not _take(opened, fcntl.LOCK_SH)
+        finally:
+            os.close(opened)
+
+    def _remove_if_free(path: Path) -> None:
+        with suppress(OSError):
+            opened = _open(path, os.O_RDWR)
+            if opened is None:
+                return
+            try:
+                if _take(opened, fcntl.LOCK_EX):
+                    path.unlink(missing_ok=True)
+            finally:
+                os.close(opened)
