@@ -102,8 +102,7 @@ class Deaths:
         last_words = self._board.last_words(name)
         if last_words is not None:
             return f"worker {name}: {last_words}"
-        samples = words.relative(str(self._state.folder.samples_file))
-        return words.death(case, name, _cause(worker), samples)
+        return words.death(case, name, _cause(worker), self._state.samples)
 
 
 def _cause(worker: Any) -> str:

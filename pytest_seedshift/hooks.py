@@ -372,7 +372,7 @@ class Hooks:
 
         A worker of pytest-xdist is replaced by a fresh one. Without workers the session ends.
         """
-        reason = words.poisoned(case, error, words.relative(str(self._state.folder.samples_file)))
+        reason = words.poisoned(case, error, self._state.samples)
         if self._board is not None:
             self._board.post_last_words(self._state.worker, reason)
             os._exit(1)  # not in order: that too would need the GPU

@@ -113,7 +113,7 @@ def class_list(name: str) -> tuple[Label, ...]:
         try:
             text = files.read_text(Path(name), most=files.MOST_TEXT, encoding="utf-8-sig")
         except files.FileError as error:
-            raise ValueError(f"the class list {error}") from None
+            raise ValueError(f"the class list {name} {error.reason}") from None
     else:
         raise ValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
     return tuple(Label(row.label, row.index, row.aliases) for row in class_lists.parse(text, name))

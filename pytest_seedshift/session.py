@@ -48,6 +48,8 @@ class State:
     _thresholds: Thresholds | None = None
     _workbench: Workbench | None = None
     _occupied: BaseFileLock | None = None
+    _store: tuple[int, int] | None = None
+    """Which file the store was when the session began."""
     _recorder: Recorder | None = None
 
     def __post_init__(self) -> None:
@@ -182,6 +184,16 @@ class State:
             with suppress(OSError):
                 if not self.folder.is_occupied(besides=self._occupied):  # else another session may need them
                     self.folder.forget_states()
+
+    @property
+    def samples(self) -> str:
+        """Where the samples of this session lie, as the user knows it; empty where they are not there any more."""
+        from pytest_seedshift import store
+        from pytest_seedshift.report import words
+
+        there = store.which(self.folder.samples_file)
+        kept = there is not None and self._store in (None, there)
+        return words.relative(str(self.folder.samples_file)) if kept else ""
 
     def leave(self) -> None:
         """Let others know that nothing more is written to the run folder."""
@@ -349,6 +361,7 @@ class State:
                 return []
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
+                self._store = store.which(self.folder.samples_file)
                 if self.settings.fresh:
                     self.folder.forget_measurements()
         except FolderError as error:

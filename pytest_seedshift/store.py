@@ -133,7 +133,7 @@ class Store:
                 self._make()
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = NORMAL")  # a process may die; with FULL, the machine too
-                self._file = _file(path)
+                self._file = which(path)
             except BaseException:
                 self._connection.close()
                 raise
@@ -304,7 +304,7 @@ class Store:
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        if self._file is not None and _file(self.path) != self._file:
+        if self._file is not None and which(self.path) != self._file:
             raise StoreError(
                 f"{self.path} was {'replaced' if self.path.exists() else 'removed'} while this run used it: what was "
                 "stored there is lost to it. Run it again, and let nothing else touch the run folder meanwhile"
@@ -548,8 +548,8 @@ def _said(error: sqlite3.Error) -> str:
     return "reading it takes far longer than its size can explain" if ended else str(error)
 
 
-def _file(path: Path) -> tuple[int, int] | None:
-    """Which file lies at a path."""
+def which(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path, to tell it from one that takes its place; None where there is none."""
     try:
         found = path.stat()
     except OSError:

@@ -90,7 +90,8 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise CommandError(f"--into {folder.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     except KeyboardInterrupt:
-        print("interrupted: what was stored so far is kept, and is not made again", file=sys.stderr)
+        kept = ": what was stored so far is kept, and is not made again" if folder.has_samples() else ""
+        print(f"interrupted{kept}", file=sys.stderr)
         return _INTERRUPTED
     for path in files:
         print(path)

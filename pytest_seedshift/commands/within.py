@@ -60,7 +60,8 @@ class _Instead:
         try:
             self._work(state)
         except KeyboardInterrupt:
-            print("interrupted: what was stored so far is kept, and is not made again", file=sys.stderr)
+            kept = ": what was stored so far is kept, and is not made again" if state.samples else ""
+            print(f"interrupted{kept}", file=sys.stderr)
             return pytest.ExitCode.INTERRUPTED
         finally:
             state.close()

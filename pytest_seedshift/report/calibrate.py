@@ -54,7 +54,8 @@ class Calibrate:
         terminalreporter.section("seedshift: thresholds", "=")
         try:
             if exitstatus not in _ENDED and self._terminal.records:
-                raise CalibrationError("the run has not come to its end: run it again, what was made is kept")
+                kept = ", what was made is kept" if self._state.samples else ""
+                raise CalibrationError(f"the run has not come to its end: run it again{kept}")
             lines = self._propose_and_write(terminalreporter)
         except CalibrationError as error:
             lines = [f"{_FLAG}: nothing was written: {error}"]

@@ -67,12 +67,14 @@ class RobustnessReport:
 
     @contextmanager
     def _told(self, what: str, then: str = "") -> Iterator[None]:
-        """Turn an error into a warning: the verdicts are written, and so is the exit status."""
+        """Turn an error into a warning: the exit status is that of the verdicts."""
         try:
             yield
         except Exception as error:
-            said = f"seedshift: warning: {what} could not be made ({type(error).__name__}: {error}). The verdicts stand"
-            self._terminal.write([said + then], always=True)
+            said = f"seedshift: warning: {what} could not be made ({type(error).__name__}: {error})"
+            # Where the run folder is gone, or the disk is full, they may be gone too, and there is nothing to make of.
+            stand = self._terminal.has_verdicts and self._state.folder.has_verdicts()
+            self._terminal.write([f"{said}. The verdicts stand{then}" if stand else said], always=True)
 
     def _compared(self) -> bool:
         """Hold the whole run against its baseline, and save it as one, as far as that was asked for.

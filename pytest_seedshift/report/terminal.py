@@ -39,6 +39,8 @@ class TerminalReport:
         self._outlook = Outlook()
         self._line = LiveLine(state.config)
         self._file = ""
+        self.has_verdicts = False
+        """Whether verdicts.json was written."""
         self.page = ""
         """Where the robustness report lies, once it does."""
         self.closing: list[str] = []
@@ -130,10 +132,16 @@ class TerminalReport:
                     for records in (self.records, self.searches.records)
                 )
                 self._state.folder.write_verdicts(ordered, self.manifest, searched)
-            except OSError as error:
+                self.has_verdicts = True
+            except Exception as error:  # whatever it is, the rest of the end must not be lost over it
+                why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
                 file = words.relative(str(self._state.folder.verdicts_file))
-                self.write([f"seedshift: {file} cannot be written: {error.strerror}; samples are safe"], always=True)
+                safe = "samples are safe" if self._state.samples else words.kept("")
+                self.write([f"seedshift: {file} cannot be written: {why}; {safe}"], always=True)
                 session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            else:
+                if not self._state.samples:
+                    self.write([f"seedshift: warning: {words.kept('')}. The verdicts stand"], always=True)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table of shifts × magnitudes, breaking points, robustness."""
@@ -189,7 +197,8 @@ class TerminalReport:
         ]
         lines = [*(lines if self.records else []), *self.searches.closing()]
         if self._outlook.to_come:
-            lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run; what was made is kept")
+            kept = "; what was made is kept" if self._state.samples else ""
+            lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run{kept}")
         lines += self._seed_lines()
         loads = self._state.loads
         if loads:
@@ -199,8 +208,10 @@ class TerminalReport:
             lines.append(f"report:   {self.page}")
         if self.summary:
             lines.append(f"summary:  {self.summary}")
-        lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
-        lines.append(f"samples:  {words.relative(str(self._state.folder.samples_file))}")
+        if self.has_verdicts and self._state.folder.has_verdicts():
+            lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
+        if self._state.samples:
+            lines.append(f"samples:  {self._state.samples}")
         return lines
 
     def _seed_lines(self) -> list[str]:

@@ -206,12 +206,18 @@ def relative(path: str) -> str:
     return os.path.relpath(path) if Path(path).is_absolute() and Path(path).is_relative_to(Path.cwd()) else path
 
 
+def kept(samples: str) -> str:
+    """What becomes of a run's samples where it ends before its end; `samples` is where they lie, empty: nowhere."""
+    if not samples:
+        return "The samples of this run are lost: its store was removed while it ran"
+    return f"Samples that were finished are kept in {samples}; the next run goes on from them"
+
+
 def death(case: Subject, worker: str, cause: str, samples: str) -> str:
     """Why there is no verdict about a case whose worker has died."""
     how = f" ({cause})" if cause else ""
     return (
-        f"worker {worker} died{how} while it had {case.model}, {case.describe()} in work: no verdict. Samples that "
-        f"were finished are kept in {samples}; the next run goes on from them"
+        f"worker {worker} died{how} while it had {case.model}, {case.describe()} in work: no verdict. {kept(samples)}"
     )
 
 
@@ -219,8 +225,8 @@ def poisoned(case: Subject, error: BaseException, samples: str) -> str:
     """Why a process ends after a CUDA error."""
     return (
         f"{case.model}, {case.describe()}: no verdict, because of a CUDA error: {first_line(error)}. After it nothing "
-        f"that this process does on the GPU works, so it ends. Samples that were finished are kept in {samples}; the "
-        "next run goes on from them. CUDA_LAUNCH_BLOCKING=1 shows where such an error comes from"
+        f"that this process does on the GPU works, so it ends. {kept(samples)}. "
+        "CUDA_LAUNCH_BLOCKING=1 shows where such an error comes from"
     )
 
 

@@ -143,7 +143,7 @@ def test_a_class_file_that_is_not_there(pytester, run, folder):
     write(pytester, "thresholds.toml", f"{EASY}[models.mine]\n{ENTRY.replace('toy16', 'none.csv')}")
     result = run(*MINE)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: the class list *none.csv: is not there"])
+    result.stderr.fnmatch_lines(["ERROR: the class list *none.csv cannot be read: No such file*"])
 
 
 def test_a_folder_of_pickles_is_a_mistake_before_anything_is_generated(pytester, run, folder):

@@ -284,5 +284,5 @@ def test_a_design_is_of_the_entry_s_classes(root):
 
 def test_a_class_file_that_is_not_there_is_told_when_a_design_is_made(root):
     found = write(root, "[models.toy-latent]\nclasses = 'mine.csv'")
-    with pytest.raises(ValueError, match=r"the class list .*mine\.csv: is not there"):
+    with pytest.raises(ValueError, match=r"the class list .*mine\.csv cannot be read: No such file"):
         found.design("toy-latent", 16)

@@ -71,10 +71,10 @@ def test_a_class_list_that_cannot_be_used_says_where(tmp_path, text, message):
 
 
 def test_a_class_list_that_cannot_be_read_says_so(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.csv: is not there"):
+    with pytest.raises(ValueError, match=r"nowhere\.csv cannot be read: No such file"):
         pairs.class_list(str(tmp_path / "nowhere.csv"))
     (tmp_path / "latin.csv").write_bytes("label,index\nLöwe,1\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"latin\.csv: is not UTF-8"):
+    with pytest.raises(ValueError, match=r"latin\.csv cannot be read: not a text in UTF-8"):
         pairs.class_list(str(tmp_path / "latin.csv"))
 
 

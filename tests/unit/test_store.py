@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from limits import files_no_larger_than
 
+from pytest_seedshift import store as store_module
 from pytest_seedshift.store import Image, Pace, ScoreKey, Store, StoreError, prepare
 
 BATCH = 5
@@ -28,6 +31,7 @@ WRITER = f"""
 import sys
 from itertools import islice, count
 from pathlib import Path
+from pytest_seedshift import store as store_module
 from pytest_seedshift.store import Image, ScoreKey, Store, StoreError
 
 path, who, first, batches = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -428,6 +432,135 @@ def test_no_damaged_store_takes_the_place_of_another(path):
         path.write_bytes(content)
         assert prepare(path) is not None
     assert sorted(each.read_bytes() for each in aside(path)) == contents
+
+
+# Stores that somebody else has made --------------------------------------------------------------------------------
+
+
+def forge(path: Path, statement: str, *values: object) -> None:
+    """Change a store and seal its rows again."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement, values)
+        for table, key in (("images", "key"), ("scores", "image || scorer")):
+            for row in connection.execute(f"SELECT {key}, * FROM {table}").fetchall():
+                connection.execute(
+                    f"UPDATE {table} SET seal = ? WHERE {key} = ?", (store_module._seal(row[1:-1]), row[0])
+                )
+        connection.commit()
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
+HOSTILE = {
+    "a view in place of a table": "DROP TABLE images; CREATE VIEW images AS " + ENDLESS + "i AS key, i AS fingerprint, "
+    "i AS model, i AS shift, i AS magnitude, i AS label, i AS seed, i AS prompt, i AS picture, i AS digest, i AS seal "
+    "FROM n",
+    "a view of scores": "DROP TABLE scores; CREATE VIEW scores AS "
+    + ENDLESS
+    + "i AS image, i AS scorer, i AS class, i AS "
+    "scores, i AS seal FROM n",
+    "another table": "CREATE TABLE more (x)",
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON images BEGIN DELETE FROM scores; END",
+    "an index with a function": "CREATE INDEX i ON images (abs(seed))",
+    "a generated column": "ALTER TABLE paces ADD COLUMN x AS (hex(zeroblob(batch_size * 1000000)))",
+    "a table that is lacking": "DROP TABLE visits",
+    "another view of samples": "DROP VIEW samples; CREATE VIEW samples AS SELECT 1",
+}
+
+
+@pytest.mark.parametrize("statements", HOSTILE.values(), ids=HOSTILE)
+def test_a_store_whose_tables_are_not_ours_is_not_read(path, statements):
+    fill(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(statements)
+    for reader in (lambda: store_module.read(path), lambda: Store(path)):
+        with pytest.raises(StoreError, match=rf"{path.name}: damaged: its tables are not as seedshift makes them"):
+            reader()
+    assert "set aside" in prepare(path)
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "sparse"])
+def test_a_store_that_is_no_ordinary_file_is_not_opened(path, tmp_path, suffix, kind):
+    fill(path)
+    other = tmp_path / "other"
+    place = path.with_name(path.name + suffix)
+    place.rename(other) if place.exists() else other.write_bytes(b"")
+    before = other.read_bytes()
+    if kind == "link":
+        place.symlink_to(other)
+    elif kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        with place.open("wb") as file:
+            file.truncate(10**12)
+    for reader in (lambda: store_module.read(path), lambda: Store(path), lambda: prepare(path)):
+        with pytest.raises(StoreError, match=rf"{place.name} cannot be used: it is"):
+            reader()
+    assert other.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE images SET model = x'ff00' WHERE seed = 7",
+        "UPDATE images SET seed = 'seven' WHERE seed = 7",
+        "UPDATE images SET seed = 7.5 WHERE seed = 7",
+        "UPDATE images SET magnitude = 9e999 WHERE seed = 7",
+        "UPDATE images SET magnitude = 'x' WHERE seed = 7",
+        "UPDATE images SET picture = x'00' WHERE seed = 7",
+        *(
+            f"UPDATE scores SET scores = '{text}' WHERE image LIKE '%7' AND scorer = 'a'"
+            for text in ("[1]", "{", '{"top1": "x"}', '{"top1": null}', '{"top1": 1e999}', '{"top1": NaN}', "[" * 9000)
+        ),
+        "UPDATE scores SET scores = 7 WHERE image LIKE '%7' AND scorer = 'a'",
+        f"UPDATE scores SET scores = '{{\"top1\": {10**400}}}' WHERE image LIKE '%7' AND scorer = 'a'",
+        "UPDATE scores SET class = 'x' WHERE image LIKE '%7' AND scorer = 'a'",
+    ],
+)
+def test_a_row_with_a_right_seal_and_wrong_content_is_not_used(path, statement):
+    made = fill(path)
+    forge(path, statement)
+    assert store_module.read(path).broken >= 1
+    with closing(Store(path)) as store:
+        assert set(store.images(made)) >= set(made) - {f"{7:032x}"}
+        wanted = [score_key(key, scorer) for key in made for scorer in "ab"]
+        assert all(values == SCORES for values in store.scores(wanted).values())
+    assert "set aside" in prepare(path)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "with its folder"])
+def test_a_store_that_vanishes_while_it_is_used_is_noticed(tmp_path, how):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    path = folder / "samples.sqlite"
+    with closing(Store(path)) as store:
+        store.add([image()], {})
+        if how == "with its folder":
+            shutil.rmtree(folder)
+        else:
+            for each in folder.iterdir():
+                each.unlink()
+        if how == "replaced":
+            Store(path).close()
+        was = "replaced" if how == "replaced" else "removed"
+        for use in (lambda: store.add([image()], {}), lambda: store.images(["k"]), lambda: store.pace("f", "cpu")):
+            with pytest.raises(
+                StoreError, match=rf"samples.sqlite was {was} while this run used it: .* is lost"
+            ) as said:
+                use()
+            assert "safe" not in str(said.value)
+
+
+@pytest.mark.parametrize("name", ["caf\udcff", "\udc80\udcff", "模型", "\U0001f40c", "a\0b"], ids=ascii)
+def test_names_that_are_no_utf_8_are_read_as_they_were_written(path, store, name):
+    made = image(model=name, label=name, prompt=f"A photo of {name}", picture=f"pictures/{name}.png")
+    store.add([made], {score_key("k", "s"): SCORES})
+    assert store.images(["k"]) == {"k": made}
+    assert store_module.read(path, [name]).images == (made,)
+    assert store_module.read(path, ["another"]).images == ()
+    store.check()
 
 
 # Stores that are not for this version -----------------------------------------------------------------------------
