@@ -123,7 +123,7 @@ def _bench(setting: Setting, catalogue: Catalogue, folder: RunFolder) -> Workben
 
 def _scores(bench: Workbench, model: str, setting: Setting, design: Sequence[Pair]) -> list[dict[str, float]]:
     """The scores of each pair, in the order of the design."""
-    engine = Engine(bench.model(model), bench.scorers(model), setting.batch_size, overlap=False)
+    engine = Engine(bench.model(model), bench.scorers(model), setting.batch_size, overlap=False, dtype=setting.dtype)
     pairs = list(reversed(design)) if setting.reverse else list(design)
     found: dict[Pair, dict[str, float]] = {}
 

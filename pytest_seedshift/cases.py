@@ -13,6 +13,10 @@ class CaseError(Exception):
     """A case cannot be judged; the message says why, down to the pair and the step."""
 
 
+class ModelError(CaseError):
+    """No case of a model can be judged: the model, or a scorer of it, cannot be loaded, or not run at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A model under one shift at one magnitude; one pytest item. The control has shift "none" and magnitude 0."""

@@ -12,6 +12,8 @@ import torch
 from pytest_seedshift import devices, shifts
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import CaseError
+from pytest_seedshift.models import drawing
+from pytest_seedshift.models.seedvector import SeedVectorError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import ShiftFunction, TextToImage
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scorers.base import Scorer
+
+_ADVICE = {
+    "float16": "Half precision often does this: try --seedshift-dtype=float32 or bfloat16",
+    "bfloat16": "Half precision sometimes does this: try --seedshift-dtype=float32",
+    None: "The seed vector has none, so the model has made it: look at its weights, its scheduler and its guidance",
+}
+"""What to do about NaN in what a model makes, by its number type; None for those of full precision."""
 
 _SLACK = 1e-3
 """How far values of an image may lie outside of [0, 1], as rounding makes them."""
@@ -72,12 +81,24 @@ class Engine:
     `batch_size` is the most images that are generated at once; an out-of-memory error halves it.
     """
 
-    def __init__(self, model: TextToImage, scorers: Sequence[Scorer], batch_size: int, *, overlap: bool) -> None:
-        """With `overlap`, a batch is scored (and its pictures are saved) while the next one is generated."""
+    def __init__(
+        self,
+        model: TextToImage,
+        scorers: Sequence[Scorer],
+        batch_size: int,
+        *,
+        overlap: bool,
+        dtype: str | None = None,
+    ) -> None:
+        """With `overlap`, a batch is scored (and its pictures are saved) while the next one is generated.
+
+        `dtype` is what the model runs in, as far as it is known: of NaN, half precision is a usual cause.
+        """
         self.model = model
         self.scorers = tuple(scorers)
         self.batch_size = batch_size
         self.overlap = overlap
+        self._advice = _ADVICE.get(dtype, _ADVICE[None])
 
     def run(self, case: Case, pairs: Sequence[Pair], finish: Callable[[Batch], _T]) -> Iterator[_T]:
         """Generate, score and finish the pairs of a case, batch by batch, in the order given.
@@ -136,8 +157,9 @@ class Engine:
             finite.append(state.isfinite().flatten(1).all(1))  # looked at later: a GPU should not wait for it
 
         try:
-            with torch.inference_mode():
-                images = self.model.generate(pairs, shift, note)
+            images = drawing.generate(self.model, pairs, shift, note)
+        except (ValueError, SeedVectorError) as error:
+            raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
         except Exception as error:
             if not devices.is_out_of_memory(error):
                 raise
@@ -147,10 +169,9 @@ class Engine:
                 f"{case.model}, {case.describe()}: memory does not suffice for one image on this device: "
                 f"{str(error).strip().splitlines()[0]}. Try --seedshift-dtype=float16 or bfloat16, or another device"
             ) from error
-        _check_images(images, pairs, case)
         for step, rows in enumerate(finite):
-            _check(rows, pairs, case, f"the model's state after step {step + 1}")
-        _check_finite(images, pairs, case, "the image")
+            _check(rows, pairs, case, f"the model's state after step {step + 1}", self._advice)
+        _check_finite(images, pairs, case, "the image", self._advice)
         _check_range(images, case)
         return images.float().clamp(0, 1).mul(255).round().div(255)
 
@@ -179,7 +200,7 @@ def score(case: Case, pairs: tuple[Pair, ...], images: Tensor, scorers: Sequence
 def _column(scorer: Scorer, case: Case, pairs: tuple[Pair, ...], images: Tensor) -> list[dict[str, float]]:
     columns = {}
     for name, values in scorer.score(images, [pair.label for pair in pairs]).items():
-        _check_finite(values, pairs, case, f"the score {name}")
+        _check_finite(values, pairs, case, f"the score {name}", "The image has none, so the scorer has made it")
         columns[name] = values.tolist()
     return [{name: column[row] for name, column in columns.items()} for row in range(len(pairs))]
 
@@ -211,7 +232,8 @@ def shift_function(case: Case) -> ShiftFunction | None:
     """The case's shift as a model applies it; None for the control.
 
     What a shift draws is keyed by the pair and the shift, not by the magnitude: along a curve over magnitudes each pair
-    moves in one direction. The function raises `CaseError` where the shift has no meaning on the model's seed vectors.
+    moves in one direction. The function raises `CaseError` where the shift has no meaning on the model's seed vectors,
+    or makes NaN or Inf of them.
     """
     if case.is_control:
         return None
@@ -225,24 +247,13 @@ def shift_function(case: Case) -> ShiftFunction | None:
             ]
         except ValueError as error:  # a channel that this model's seed vectors do not have
             raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
-        return torch.stack(rows)
+        shifted = torch.stack(rows)
+        if not bool(shifted.isfinite().all()):
+            _check_finite(z, pairs, case, "the seed vector", "The model has drawn it so, before any shift")
+            _check_finite(shifted, pairs, case, "the shifted seed vector", "Before the shift it has none")
+        return shifted
 
     return shift
-
-
-def _check_images(images: Tensor, pairs: tuple[Pair, ...], case: Case) -> None:
-    """Hold what a model gives against what it has to give: it may be one of the user's own.
-
-    Raises:
-        CaseError: another type or shape.
-    """
-    shape = tuple(images.shape) if isinstance(images, torch.Tensor) else ()
-    if len(shape) != 4 or shape[:2] != (len(pairs), 3) or not images.is_floating_point():
-        what = f"{images.dtype} {shape}" if isinstance(images, torch.Tensor) else type(images).__name__
-        raise CaseError(
-            f"{case.model}, {case.describe()}: the model gave {what} for {len(pairs)} pairs: images are "
-            f"floating point, ({len(pairs)}, 3, height, width)"
-        )
 
 
 def _check_range(images: Tensor, case: Case) -> None:
@@ -258,15 +269,12 @@ def _check_range(images: Tensor, case: Case) -> None:
         )
 
 
-def _check_finite(values: Tensor, pairs: tuple[Pair, ...], case: Case, what: str) -> None:
-    _check(values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite(), pairs, case, what)
+def _check_finite(values: Tensor, pairs: Sequence[Pair], case: Case, what: str, advice: str) -> None:
+    _check(values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite(), pairs, case, what, advice)
 
 
-def _check(finite: Tensor, pairs: tuple[Pair, ...], case: Case, what: str) -> None:
+def _check(finite: Tensor, pairs: Sequence[Pair], case: Case, what: str, advice: str) -> None:
     if bool(finite.all()):
         return
     row = int(finite.logical_not().nonzero()[0])
-    raise CaseError(
-        f"{case.model}, {case.describe()}: NaN or Inf in {what} of {pairs[row]}. "
-        "Half precision often does this: try --seedshift-dtype=float32 or bfloat16"
-    )
+    raise CaseError(f"{case.model}, {case.describe()}: NaN or Inf in {what} of {pairs[row]}. {advice}")

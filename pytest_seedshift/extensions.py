@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import guard
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
@@ -25,6 +27,7 @@ GROUPS = {"model": "pytest_seedshift.models", "shift": "pytest_seedshift.shifts"
 
 _NAME = re.compile(r"[^\W\d][\w.+-]*")
 _US = "pytest-seedshift itself"
+_FACTORY = "give a factory, such as a class or a function"
 
 
 class ExtensionError(ValueError):
@@ -50,12 +53,10 @@ class Extension:
         Raises:
             ExtensionError: it cannot be imported, or is no factory.
         """
-        try:
+        with guard.calling(f"{self} cannot be imported: it", error=ExtensionError):
             found = self._load()
-        except Exception as error:  # whatever a module does when it is imported
-            raise ExtensionError(f"{self} cannot be imported: {_told(error)}") from error
         if not callable(found):
-            raise ExtensionError(f"{self} is {found!r}: give a factory, such as a class or a function")
+            raise ExtensionError(f"{self} is {found!r}: {_FACTORY}")
         return found  # type: ignore[no-any-return]
 
     def make(self, *arguments: object, needs: Collection[str], what: str) -> Any:
@@ -63,24 +64,24 @@ class Extension:
 
         Args:
             *arguments: of the call.
-            needs: the attributes that what it makes has to have.
+            needs: the attributes that what it makes has to have; those with `()` behind their names are called.
             what: the name of the protocol that these are of.
 
         Raises:
             ExtensionError: the factory raises, or makes something else, or a fingerprint that is none.
         """
         factory = self.factory()
-        try:
+        given = ", ".join(map(repr, arguments))
+        with guard.calling(f"{self}: its factory, called with ({given}),", factory, error=ExtensionError):
             made = factory(*arguments)
-        except Exception as error:  # of the user's own code
-            given = ", ".join(map(repr, arguments))
-            raise ExtensionError(f"{self}: its factory, called with ({given}), raised {_told(error)}") from error
-        lacking = [name for name in needs if not hasattr(made, name)]
-        if lacking:
-            raise ExtensionError(
-                f"{self}: its factory gave a {type(made).__name__}, which is no {what}: it lacks {', '.join(lacking)}"
-            )
-        self._check_fingerprint(made)
+        with guard.calling(f"{self}: what its factory gave", type(made), error=ExtensionError):
+            lacking = [name for name in needs if not _has(made, name)]
+            if lacking:
+                raise ExtensionError(
+                    f"{self}: its factory gave a {type(made).__name__}, which is no {what}: it lacks "
+                    f"{', '.join(lacking)}"
+                )
+            self._check_fingerprint(made)
         return made
 
     def _check_fingerprint(self, made: Any) -> None:
@@ -97,8 +98,10 @@ class Extension:
             )
 
 
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+def _has(made: object, name: str) -> bool:
+    """Whether something has an attribute, `seed_shape`, or a method, `generate()`."""
+    attribute = getattr(made, name.removesuffix("()"), None)
+    return attribute is not None and (callable(attribute) or not name.endswith("()"))
 
 
 def _itself(factory: Any) -> Any:
@@ -134,8 +137,14 @@ class Registry:
                 raise ExtensionError(
                     f"{owner}: pytest_seedshift_{kind}s gave {mapping!r}: give a mapping of names to factories"
                 )
-            for name, factory in mapping.items():
+            with guard.calling(
+                f"{owner}: the mapping of pytest_seedshift_{kind}s", type(mapping), error=ExtensionError
+            ):
+                factories = dict(mapping)
+            for name, factory in factories.items():
                 self._add(name, owner, partial(_itself, factory))
+                if not callable(factory):
+                    raise ExtensionError(f"{owner}: the {kind} {name!r} is {factory!r}: {_FACTORY}")
         for point in entry_points:
             owner = f"the package {point.dist.name}" if point.dist is not None else "a package"
             self._add(point.name, f"{owner} ({point.value})", point.load)

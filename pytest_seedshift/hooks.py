@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import asking, collection, extensions, options, scores, workers
+from pytest_seedshift import asking, collection, conflicts, extensions, options, scores, workers
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
@@ -92,6 +92,8 @@ class Hooks:
         """Where pytest-xdist distributes, check what can be checked before its workers start."""
         settings = self._state.settings
         if self._state.distributes:
+            if options.is_named(session.config):
+                conflicts.check(session.config)
             if settings.plan:
                 raise pytest.UsageError("--seedshift-plan makes its plan in one process: leave -n away")
             self._warn(self._state.check_ground((model, settings.images) for model in settings.models))
@@ -361,7 +363,7 @@ class Hooks:
             if made is not None:
                 result = item.stash.get(_RESULT, None)
                 control = None if result is None else result.control_means
-                item.user_properties.extend(records.properties(made, control))  # JUnit's file has the teardown's
+                records.set_properties(item, records.properties(made, control))  # JUnit's file has the teardown's
                 report.seedshift = made  # type: ignore[attr-defined]
                 if result is not None:  # workers know what their controller does not
                     report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]

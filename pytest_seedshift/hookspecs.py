@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.scorers.base import Scorer
 
 _KEY = pytest.StashKey[Any]()
-_PREFIX = "pytest_seedshift_"
+PREFIX = "pytest_seedshift_"
+"""What the names of all these hooks begin with."""
 
 
 @pytest.hookspec
@@ -79,14 +80,23 @@ def _registry(config: pytest.Config, kind: str, built_in: tuple[str, ...]) -> An
 
     from pytest_seedshift.extensions import GROUPS, Registry
 
-    return Registry(kind, built_in, _answers(config, f"{_PREFIX}{kind}s"), entry_points(group=GROUPS[kind]))
+    return Registry(kind, built_in, _answers(config, f"{PREFIX}{kind}s"), entry_points(group=GROUPS[kind]))
 
 
 def _answers(config: pytest.Config, hook: str) -> Iterator[tuple[str, object]]:
-    """What each plugin answers, with the plugin's name: a path relative to the root folder where it is a conftest."""
+    """What each plugin answers, with the plugin's name: a path relative to the root folder where it is a conftest.
+
+    Raises:
+        ExtensionError: a hook raises.
+    """
+    from pytest_seedshift import extensions, guard
+
     manager = config.pluginmanager
     implementations = getattr(config.hook, hook).get_hookimpls()
     for implementation in implementations:
         others = [each.plugin for each in implementations if each.plugin is not implementation.plugin]
-        for answer in manager.subset_hook_caller(hook, others)(config=config):
-            yield implementation.plugin_name.removeprefix(f"{config.rootpath}/"), answer
+        owner = implementation.plugin_name.removeprefix(f"{config.rootpath}/")
+        with guard.calling(f"{owner}: {hook}", implementation.function, error=extensions.ExtensionError):
+            answers = manager.subset_hook_caller(hook, others)(config=config)
+        for answer in answers:
+            yield owner, answer

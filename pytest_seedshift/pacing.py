@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import torch
-
 from pytest_seedshift import devices
+from pytest_seedshift.models import drawing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,8 +69,7 @@ def _step_seconds(model: TextToImage, pairs: Sequence[Pair]) -> float | None:
             raise _EnoughError
 
     try:
-        with torch.inference_mode():
-            model.generate(pairs, on_step=after)
+        drawing.generate(model, pairs, on_step=after)
     except _EnoughError:
         pass
     except Exception as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_seedshift import asking, hookspecs, options
+from pytest_seedshift import asking, config_names, hookspecs, options
 from pytest_seedshift.names import (
     BREAKING_MARKER,
     BREAKING_MARKER_HELP,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.trajectories.trajectory import Trajectory
 
 _HOOKS = pytest.StashKey["Hooks"]()
+_REFUSED = pytest.StashKey[pytest.UsageError]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Be ready from the start where a model or the built-in suite is named, or where cases may come from workers."""
     config.addinivalue_line("markers", MARKER_HELP)
     config.addinivalue_line("markers", BREAKING_MARKER_HELP)
+    config_names.check(config, {option.key for option in options.OPTIONS})
     named = options.is_named(config)
     distributes = config.getoption("dist", "no") != "no" or config.getoption("tx", None)
     if named or distributes or asking.asked(config) or config.getoption("htmlpath", None):
@@ -78,12 +80,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each case of a test that is about cases, by its marker or by a fixture."""
     asking.note(metafunc)
     searches = metafunc.definition.get_closest_marker(BREAKING_MARKER) is not None
-    if searches or BREAKING_RESULT in metafunc.fixturenames:
-        _activate(metafunc.config).breaking.parametrize(metafunc)
-        return
+    searches = searches or BREAKING_RESULT in metafunc.fixturenames
     marked = metafunc.definition.get_closest_marker(MARKER) is not None
-    if marked or PARAMETER in metafunc.fixturenames:
-        _activate(metafunc.config).parametrize(metafunc)
+    if not (searches or marked or PARAMETER in metafunc.fixturenames):
+        return
+    try:
+        hooks = _activate(metafunc.config)
+    except pytest.UsageError as error:  # pytest would make an error of this module of it
+        metafunc.config.stash.setdefault(_REFUSED, error)
+        return
+    if searches:
+        hooks.breaking.parametrize(metafunc)
+    else:
+        hooks.parametrize(metafunc)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """End the session now where a marker is misspelt, or an option cannot be used that nobody has read before."""
+    if (refused := config.stash.get(_REFUSED, None)) is not None:
+        raise refused
+    config_names.check_markers(config, items)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pytest_seedshift import extensions
+from pytest_seedshift import extensions, guard
 
 NULL = "null"
 """The kind of a `Finding` of a null control; see `nullcontrol`."""
@@ -86,7 +86,9 @@ def ask(name: str) -> bool:
     found = extensions.current().scorers.find(name)
     if found is None or name in SCORES:
         return name in SCORES
-    kind = getattr(found.factory(), "kind", None)
+    factory = found.factory()
+    with guard.calling(f"{found}: its factory's kind", factory, error=extensions.ExtensionError):
+        kind = getattr(factory, "kind", None)
     if (
         not isinstance(kind, ScoreKind)
         or not kind.title

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection, facts, locks, options
+from pytest_seedshift import collection, conflicts, facts, locks, options
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.session import Gating
@@ -270,10 +270,12 @@ class State:
         """Find every mistake of the user that can be found before anything is generated; see `check_ground`.
 
         Raises:
-            pytest.UsageError: a case without a threshold, or what `check_ground` finds.
+            pytest.UsageError: a case without a threshold, a plugin that does not go together with cases, or what
+                `check_ground` finds.
         """
         designs, notes = [], {}
         for item in items:
+            conflicts.check(self.config, item)
             case = collection.case_of(item)
             if case is not None:
                 judged = collection.is_reliability(item)

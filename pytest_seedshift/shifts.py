@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import extensions
+from pytest_seedshift import extensions, guard
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -175,21 +175,22 @@ def _own(name: str) -> Any:
         found = known.shifts.find(name)
         if found is None:
             raise ValueError(unknown("shift", name, (*names(), *known.shifts.names)))
-        known.made[name] = found.make(needs=("__call__", "fingerprint"), what="shift")
+        known.made[name] = found.make(needs=("__call__()", "fingerprint"), what="shift")
     return known.made[name]
 
 
 def _apply_own(name: str, z: Tensor, magnitude: float, generator: torch.Generator | None) -> Tensor:
     """Apply a shift of the user's own to (batch, channels, height, width), and hold what it gives against that."""
     shift, owner = _own(name), extensions.current().shifts.find(name)
-    try:
+    with guard.calling(str(owner), shift):
         shifted = shift(z.clone(), magnitude, generator)
-    except Exception as error:  # of the user's own code
-        raise ValueError(f"{owner} raised {type(error).__name__}: {error}") from error
-    wanted, got = (tuple(z.shape), z.dtype), (tuple(getattr(shifted, "shape", ())), getattr(shifted, "dtype", None))
-    if got != wanted:
-        raise ValueError(f"{owner} gave {type(shifted).__name__} {got} for {wanted}: it has to keep shape and dtype")
-    return shifted  # type: ignore[no-any-return]
+    from pytest_seedshift import tensors  # torch, which is there where there is a tensor
+
+    wanted = f"it has to keep shape and dtype, {z.dtype} {tuple(z.shape)}"
+    taken = tensors.taken(shifted, f"{owner} gave {{}}", wanted, z.shape)
+    if taken.dtype != z.dtype or taken.device != z.device:
+        raise ValueError(f"{owner} gave {taken.dtype} on {taken.device}: {wanted} on {z.device}")
+    return taken
 
 
 # Every formula below takes z as (batch, channels, height, width), a magnitude other than 0, the variant's parameter

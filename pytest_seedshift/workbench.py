@@ -15,12 +15,13 @@ import torch
 
 from pytest_seedshift import devices, engine, identity, pacing, scores, weights
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.cases import Case, CaseError, ModelError
 from pytest_seedshift.engine import Batch, Engine, Maker
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
 from pytest_seedshift.store import Pace, Store, StoreError
+from pytest_seedshift.tensors import TensorError
 from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Workbench:
         self._checked: set[str] = set()
         self._measured: dict[Case, Work] = {}
         self._told: Counter[Case] = Counter()
+        self._unusable: dict[str, str] = {}
+        """Models that cannot be loaded or run, and why."""
 
     @property
     def overlaps(self) -> bool:
@@ -169,16 +172,23 @@ class Workbench:
         Raises:
             CaseError: it cannot be loaded.
         """
+        if name in self._unusable:  # every case of it would load it again, to fail in the same way
+            raise ModelError(self._unusable[name])
         if self._model is None or self._model.name != name:
             self._model = self._engine = None
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
             try:
                 self._model = _load(self.catalogue.find(name), self.device, self.dtype(name))
             except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
-                raise CaseError(f"{name} cannot be loaded: {error}") from error
+                raise self._refusal(name, f"{name} cannot be loaded: {error}") from error
             if self._on_load is not None:
                 self._on_load()
         return self._model
+
+    def _refusal(self, name: str, reason: str) -> ModelError:
+        self._model = self._engine = None
+        self._unusable[name] = reason
+        return ModelError(reason)
 
     def scorers(self, name: str) -> tuple[Scorer, ...]:
         """The scorers that belong to a model, shared with every other model that has the same.
@@ -195,7 +205,7 @@ class Workbench:
                 try:
                     self._scorers[source] = load(source, self.device)
                 except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
-                    raise CaseError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
+                    raise ModelError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
         mine = [self.own_scorer(score) for score in scores.own()]
         found = self._scorers[entry.classifier], self._scorers[entry.clip], *mine
         if name not in self._checked:
@@ -203,7 +213,7 @@ class Workbench:
                 for scorer in found:
                     scorer.check(pairing.class_list(entry.classes))
             except ValueError as error:
-                raise CaseError(f"{name} cannot be judged: {error}") from error
+                raise ModelError(f"{name} cannot be judged: {error}") from error
             self._checked.add(name)
         return found
 
@@ -243,8 +253,13 @@ class Workbench:
         """
         model, scorers = self.model(name), self.scorers(name)
         if self._engine is None:
-            size = self._batch_size or self._found_batch_size(model)
-            self._engine = Engine(model, scorers, size, overlap=self.overlaps)
+            try:
+                size = self._batch_size or self._found_batch_size(model)
+            except TensorError as error:  # what is wrong with its images is wrong with those of a case
+                raise CaseError(f"{name}: {error}") from error
+            except (ValueError, SeedVectorError) as error:
+                raise self._refusal(name, f"{name} cannot generate: {error}") from error
+            self._engine = Engine(model, scorers, size, overlap=self.overlaps, dtype=self.dtype(name))
         return self._engine
 
     def maker(self, name: str) -> Maker:

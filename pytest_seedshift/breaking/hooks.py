@@ -15,6 +15,7 @@ from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
 from pytest_seedshift.names import BREAKING_RESULT, SUITE
 from pytest_seedshift.report import anchors
+from pytest_seedshift.report.records import set_properties
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Search
@@ -120,7 +121,7 @@ class BreakingHooks:
             if made is not None:
                 from pytest_seedshift.breaking import records
 
-                item.user_properties.extend(records.properties(made))
+                set_properties(item, records.properties(made))
                 report.seedshift_breaking = made  # type: ignore[attr-defined]
                 if item.stash.get(_RESULT, None) is not None:
                     report.seedshift_model = asdict(self._state.facts(search.model))  # type: ignore[attr-defined]

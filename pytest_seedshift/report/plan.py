@@ -12,7 +12,7 @@ import pytest
 from pytest_seedshift import collection
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
-from pytest_seedshift.cases import CaseError
+from pytest_seedshift.cases import CaseError, ModelError
 from pytest_seedshift.report import words
 from pytest_seedshift.store import StoreError
 
@@ -137,7 +137,9 @@ def make(
         said = (*(each for model in models for each in state.workbench.notes(model)), *notes())
         cases = tuple(_planned(state, item, case) for item, case in judged)
         paces: dict[str, float] = {}
-        for model, (item, case, planned) in _to_make(judged, cases).items():
+        for place, (model, (item, case, planned)) in enumerate(_to_make(judged, cases).items()):
+            if measure == "all" or (measure == "first" and place == 0):
+                _load(state, model)
             pace = state.workbench.pace(model)
             if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
                 try:
@@ -168,6 +170,20 @@ def _besides(state: State) -> list[str]:
     if pairs is None:
         return []
     return [f"the trajectories of {words.count(pairs, 'pair')} a case are recorded besides, one image each"]
+
+
+def _load(state: State, model: str) -> None:
+    """Load a model that is needed now or never: one that cannot be loaded is no error of each of its cases.
+
+    Raises:
+        ModelError: it cannot be loaded, or not run at all.
+    """
+    try:
+        state.workbench.maker(model)
+    except ModelError:
+        raise
+    except CaseError:
+        pass  # what is wrong with its images the case itself will say
 
 
 def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned) -> Pace:

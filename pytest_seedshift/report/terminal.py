@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _MARKS = {"pass": "pass", "fail": "FAIL", "error": "ERROR"}
 _COLOURS = {"pass": "green", "fail": "red", "error": "red"}
 
+_OUTCOMES = ("passed", "failed", "skipped")
+"""Those of pytest. Other plugins have others, such as that of an attempt after which a test is run again: theirs."""
+
 
 class TerminalReport:
     """Hooks that tell the user what happens; registered where there are cases, not in workers."""
@@ -85,6 +88,8 @@ class TerminalReport:
         self, report: pytest.TestReport, config: pytest.Config
     ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
         """A case gets a line of its own instead of a dot; with -v its figures stand behind pytest's word."""
+        if report.outcome not in _OUTCOMES:
+            return None
         if hasattr(report, "seedshift_breaking") and not hasattr(report, "wasxfail"):
             return self.searches.status(report, config.get_verbosity())
         record = getattr(report, "seedshift", None)
@@ -103,16 +108,19 @@ class TerminalReport:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
         """Keep the case's record and give it its line; whatever pytest prints meanwhile has the terminal to itself."""
         with self._line.cleared():
+            ends = report.outcome in _OUTCOMES
             record = getattr(report, "seedshift", None)
             if record is not None:
-                self.records.append(record)
+                _keep(record, self.records)
+            if record is not None and ends:
                 self._outlook.finish(record)
                 reporter = self._reporter
                 if reporter is not None and reporter.verbosity == 0:
                     self._write_case(reporter, report, record)
             record = getattr(report, "seedshift_breaking", None)
             if record is not None:
-                self.searches.records.append(record)
+                _keep(record, self.searches.records)
+            if record is not None and ends:
                 self._outlook.finish(record)
                 reporter = self._reporter
                 if reporter is not None and reporter.verbosity == 0:
@@ -226,3 +234,11 @@ class TerminalReport:
         notes: list[str] = []
         uses = seeduse.read(self._state.folder, versions, notes)
         return [*seedlines.lines(uses, self.records), *(f"warning: {note}" for note in notes)]
+
+
+def _keep(record: Record, records: list[Record]) -> None:
+    """Add a record, in place of that of an earlier attempt at the same test, whose costs it takes over."""
+    for earlier in [each for each in records if each["test"] == record["test"]]:
+        record |= {key: record[key] + earlier[key] for key in ("generated", "seconds")}
+        records.remove(earlier)
+    records.append(record)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_seedshift import extensions, identity
+from pytest_seedshift import devices, extensions, guard, identity, tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,23 +38,38 @@ class OwnScorer:
         found = extensions.current().scorers.find(score)
         if found is None:
             raise extensions.ExtensionError(f"there is no scorer of the score {score!r}")
-        return cls(found, found.make(device, needs=("fingerprint", "check", "score"), what="Scorer"))
+        return cls(found, found.make(device, needs=("fingerprint", "check()", "score()"), what="Scorer"))
 
     def check(self, labels: Sequence[Label]) -> None:
-        """See `Scorer.check`."""
-        self._scorer.check(labels)
+        """See `Scorer.check`.
+
+        Raises:
+            ValueError: also where it raises anything else.
+        """
+        with guard.calling(f"{self._owner}: check", getattr(self._scorer, "check", None), passes=_is_said):
+            self._scorer.check(labels)
 
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`.
 
         Raises:
-            ValueError: what the scorer gives is not one value an image of its score.
+            ValueError: the scorer raises something, or what it gives is not one value an image of its score.
         """
-        found = self._scorer.score(images, labels)
-        values = found.get(self._score) if isinstance(found, dict) and len(found) == 1 else None
-        if not isinstance(values, torch.Tensor) or tuple(values.shape) != (len(labels),):
-            raise ValueError(
-                f"{self._owner} gave {found!r}: give {{{self._score!r}: a tensor of shape ({len(labels)},)}}"
-            )
-        return {self._score: values.float()}
+        with guard.calling(f"{self._owner}: score", getattr(self._scorer, "score", None), passes=_is_of_the_machine):
+            found = self._scorer.score(images, labels)
+        wanted = f"give {{{self._score!r}: a tensor of shape ({len(labels)},)}}"
+        if not isinstance(found, dict) or list(found) != [self._score]:
+            said = f"the scores {', '.join(map(str, found))}" if isinstance(found, dict) else repr(found)
+            raise ValueError(f"{self._owner} gave {said}: {wanted}")
+        who = f"{self._owner} gave {{}} as its score"
+        return {self._score: tensors.taken(found[self._score], who, wanted, (len(labels),), whole=True).float()}
+
+
+def _is_said(error: BaseException) -> bool:
+    """Whether it is what a scorer is to raise over labels that it cannot score."""
+    return isinstance(error, ValueError)
+
+
+def _is_of_the_machine(error: BaseException) -> bool:
+    return isinstance(error, Exception) and (devices.is_out_of_memory(error) or devices.is_poisoned(error))

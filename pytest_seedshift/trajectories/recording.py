@@ -12,6 +12,7 @@ import torch
 from pytest_seedshift import devices
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.engine import shift_function
+from pytest_seedshift.models import drawing
 from pytest_seedshift.models.base import Observable
 from pytest_seedshift.report import words
 
@@ -86,7 +87,7 @@ def record(model: TextToImage, case: Case, pair: Pair) -> Recording:
 
     with nullcontext() if observable is None else observable.observed() as observation:
         steps = _Steps(observation)
-        image = model.generate([pair], shifted, steps.note)
+        image = drawing.generate(model, [pair], shifted, steps.note)
     if not steps.states:
         raise CaseError(
             f"{case.model} reports no steps, so it has no trajectory: its pipeline takes no callback that is called "

@@ -65,12 +65,24 @@ class Brightest:
         return {self.name: images.flatten(1).amax(1) + known, f"{self.name} of the label": known}
 
 
-def engine(batch_size: int, model: Double | None = None, *scorers: Brightest, overlap: bool = False) -> Engine:
-    return Engine(model or Double(), scorers or [Brightest()], batch_size, overlap=overlap)
+def engine(
+    batch_size: int,
+    model: Double | None = None,
+    *scorers: Brightest,
+    overlap: bool = False,
+    dtype: str | None = None,
+) -> Engine:
+    return Engine(model or Double(), scorers or [Brightest()], batch_size, overlap=overlap, dtype=dtype)
 
 
-def run(case: Case, batch_size: int, model: Double | None = None, pairs: Sequence[Pair] = DESIGN) -> list[Batch]:
-    return list(engine(batch_size, model).run(case, pairs, lambda batch: batch))
+def run(
+    case: Case,
+    batch_size: int,
+    model: Double | None = None,
+    pairs: Sequence[Pair] = DESIGN,
+    dtype: str | None = None,
+) -> list[Batch]:
+    return list(engine(batch_size, model, dtype=dtype).run(case, pairs, lambda batch: batch))
 
 
 def outcomes(batches: list[Batch]) -> dict[Pair, tuple[list[float], Scores]]:
@@ -171,7 +183,32 @@ def test_what_is_not_finite_is_told_with_its_prompt_seed_and_step(value, batch_s
         run(Case("double", "mean", 0.5), batch_size, Double(broken, at_step, value))
     assert str(caught.value).startswith(f"double, mean +0.50: NaN or Inf in {what} of {broken}. ")
     assert f"'{broken.label.prompt}', seed {broken.seed}" in str(caught.value)
-    assert "--seedshift-dtype" in str(caught.value)
+    assert "--seedshift-dtype" not in str(caught.value)  # it runs in full precision
+
+
+@pytest.mark.parametrize(("dtype", "others"), [("float16", "float32 or bfloat16"), ("bfloat16", "float32")])
+def test_half_precision_is_blamed_where_it_runs(dtype, others):
+    with pytest.raises(CaseError, match=f"Half precision .*: try --seedshift-dtype={others}$"):
+        run(CONTROL, 3, Double(DESIGN[4], 1), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_neither_a_scorer_nor_a_shift_is_taken_for_half_precision(dtype):
+    with pytest.raises(CaseError, match=r"NaN or Inf in the score clip .* so the scorer has made it$"):
+        list(engine(7, None, Brightest(broken=LABELS[2]), dtype=dtype).run(CONTROL, DESIGN, lambda batch: batch))
+    huge = Case("double", "mean", 1e39)  # beyond float32
+    with pytest.raises(CaseError, match=r"NaN or Inf in the shifted seed vector of .* Before the shift it has none$"):
+        run(huge, 3, dtype=dtype)
+
+
+def test_a_seed_vector_that_the_model_has_broken_is_not_the_shifts_fault():
+    class Broken(Double):
+        def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
+            spoilt = None if shift is None else lambda z, pairs: shift(z / 0, pairs)
+            return super().generate(pairs, spoilt, on_step)
+
+    with pytest.raises(CaseError, match=r"NaN or Inf in the seed vector of .* before any shift$"):
+        run(Case("double", "mean", 0.5), 3, Broken())
 
 
 def test_a_score_that_is_not_finite_is_told_with_its_pair():
@@ -241,8 +278,14 @@ def test_no_memory_for_one_image_is_told():
 
 
 def test_other_errors_are_not_taken_for_want_of_memory():
-    with pytest.raises(RuntimeError, match="shapes"):
+    with pytest.raises(CaseError, match="double: generate raised RuntimeError: mat1 and mat2 shapes cannot be"):
         run(CONTROL, 7, Small(1, RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+
+
+def test_an_error_that_ends_the_process_is_not_put_into_words():
+    """Who ends it has to know it for what it is."""
+    with pytest.raises(RuntimeError, match=r"^CUDA error"):
+        run(CONTROL, 7, Small(1, RuntimeError("CUDA error: an illegal memory access was encountered")))
 
 
 class Narrow(Brightest):

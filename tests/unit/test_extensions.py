@@ -86,6 +86,7 @@ def known() -> Iterator[Extensions]:
         ([("a.py", {"my:model": Model})], "'my:model' is no name of a model"),
         ([("a.py", {3: Model})], "3 is no name"),
         ([("a.py", {"sd21": Model})], "called 'sd21': one of pytest-seedshift itself, one of a.py. Rename yours"),
+        ([("a.py", {"mine": "not a factory"})], "a.py: the model 'mine' is 'not a factory': give a factory"),
         ([("a.py", {"mine": Model}), ("b.py", {"mine": Model})], "called 'mine': one of a.py, one of b.py"),
     ],
 )
@@ -99,7 +100,9 @@ def test_an_entry_point_is_imported_only_when_its_name_is_asked_for():
     found = Registry("model", (), [], [point])
     assert found.names == ("theirs",)
     assert found.find("mine") is None
-    with pytest.raises(ExtensionError, match=r"'theirs' of a package \(no_such_module:Model\) cannot be imported: Mod"):
+    with pytest.raises(
+        ExtensionError, match=r"'theirs' of a package \(no_such_module:Model\) cannot be imported: it r"
+    ):
         found.find("theirs").factory()
 
 
@@ -116,6 +119,14 @@ def failing(*_: str) -> None:
     raise RuntimeError("no weights")
 
 
+def skipping(*_: str) -> None:
+    pytest.skip("no GPU today")
+
+
+def leaving(*_: str) -> None:
+    raise SystemExit(3)
+
+
 def called(**attributes: object) -> type:
     return type("Odd", (Model,), attributes)
 
@@ -123,7 +134,6 @@ def called(**attributes: object) -> type:
 @pytest.mark.parametrize(
     ("factory", "says"),
     [
-        ("not a factory", "the model 'mine' of conftest.py is 'not a factory': give a factory"),
         (failing, r"its factory, called with \('cpu', 'float32'\), raised RuntimeError: no weights"),
         (
             lambda device, dtype: None,
@@ -133,6 +143,22 @@ def called(**attributes: object) -> type:
         (called(fingerprint=7), "its fingerprint is 7: give a text"),
         (called(fingerprint=property(lambda self: uuid.uuid4().hex)), "at one time and '.*' at another"),
         (called(name="other"), "whose name is 'other': let it be 'mine'"),
+        (skipping, r"called pytest.skip: no GPU today \(.*test_extensions.py, line \d+\)"),
+        (leaving, r"raised SystemExit: 3 \(.*test_extensions.py, line \d+\)"),
+        (lambda device: None, r"raised TypeError: .* takes 1 positional argument but 2 were given"),
+        (
+            called(fingerprint=property(failing)),
+            r"what its factory gave raised RuntimeError: no weights \(.*line \d+\)",
+        ),
+        (called(generate=None), r"no TextToImage: it lacks generate"),
+        (called(generate="images"), r"no TextToImage: it lacks generate"),
+        (called(seed_shape=3), "its seed_shape is 3: give the shape of one seed vector"),
+        (called(seed_shape=(3, 4)), r"its seed_shape is \(3, 4\)"),
+        (called(seed_shape=(3, 0, 4)), r"its seed_shape is \(3, 0, 4\)"),
+        (called(seed_shape=(3, 4.0, 4)), r"its seed_shape is \(3, 4.0, 4\)"),
+        (called(seed_axes=(0, 1, 2)), r"its seed_axes are \(0, 1, 2\): give three different axes"),
+        (called(seed_axes=Axes(0, 1, 3)), r"its seed_axes are Axes\(channels=0, height=1, width=3\)"),
+        (called(seed_axes=Axes(0, 1, 1)), r"its seed_axes are Axes\(channels=0, height=1, width=1\)"),
     ],
 )
 def test_what_is_no_model_is_an_error_that_says_why(factory, says):
@@ -162,8 +188,8 @@ def test_an_own_shift_is_one_like_others(known):
     [
         ("tlit", "unknown shift 'tlit'. Did you mean 'tilt'"),
         ("tilt:exact", "has no variants"),
-        ("wide", r"'wide' of conftest.py gave Tensor .* it has to keep shape and dtype"),
-        ("failing", "'failing' of conftest.py raised RuntimeError: no such luck"),
+        ("wide", r"'wide' of conftest.py gave torch.float32 \(1, 2, 4, 1\): it has to keep shape and dtype"),
+        ("failing", r"'failing' of conftest.py raised RuntimeError: no such luck \(.*test_extensions.py, line \d+\)"),
     ],
 )
 def test_a_shift_that_cannot_be_used_is_an_error_that_says_whose_it_is(known, shift, says):

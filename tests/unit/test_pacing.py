@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pytest_seedshift import pacing
 from pytest_seedshift import pairs as pairing
+from pytest_seedshift.models.drawing import DrawingError
 from pytest_seedshift.pairs import Label, Pair
 
 DESIGN = pairing.design([Label("owl", 0), Label("fig", 1)], 100)
@@ -120,5 +121,5 @@ def test_other_errors_are_not_hidden():
         def generate(self, pairs, shift=None, on_step=None):
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    with pytest.raises(RuntimeError, match="shapes"):
+    with pytest.raises(DrawingError, match=r"raised RuntimeError: .*shapes"):
         pacing.find_batch_size(Broken(0.0, 0.0), DESIGN)
