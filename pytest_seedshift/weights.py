@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,12 @@ SINGLE_FILE = ".safetensors"
 
 CLASSIFIER_FILES = ("*.json", "*.safetensors")
 CLIP_FILES = ("open_clip_*.json", "open_clip_*.safetensors", "*.json", "*.txt")
+
+_SETTLED = 2 * 10**9
+"""Nanoseconds since its last change after which a file's times tell whether it changes again: clocks of files tick."""
+
+_hashes: dict[tuple[int, ...], str] = {}
+"""What was read of files, by all that tells that they are the same files as then: a run asks several times."""
 
 _PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 
@@ -415,7 +422,8 @@ def fingerprint(path: Path, *settings: object) -> str:
     """A hash of every file in a folder of weights, or of a single file, and of the settings they are used with.
 
     In the Hugging Face cache a large file is a link to a blob that is named by its own SHA-256; that name stands for
-    the content, so that gigabytes are not read again. Hidden files are no weights: a download leaves its notes in them.
+    the content, so that gigabytes are not read again. Of other files a process reads each once, until size, times or
+    inode change. Hidden files are no weights: a download leaves its notes in them.
     """
     digest = hashlib.sha256(repr(settings).encode())
     if path.is_file():
@@ -433,5 +441,12 @@ def _content(file: Path) -> str:
     name = file.resolve().name
     if file.is_symlink() and len(name) == 64:
         return name
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    about = file.stat()
+    key = about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    if key not in _hashes:
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        if time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) < _SETTLED:
+            return content
+        _hashes[key] = content
+    return _hashes[key]

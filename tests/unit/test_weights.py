@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -335,3 +336,41 @@ def test_a_downloads_notes_are_no_weights(folder):
     (folder / ".cache" / "huggingface" / "model_index.json.metadata").write_text("1700000000.0")
     (folder / "unet" / ".DS_Store").write_bytes(b"")
     assert fingerprint(folder) == before
+
+
+def dated(path: Path) -> Path:
+    """Set a file's modification time, as copying does that keeps times."""
+    os.utime(path, ns=(0, 10**18))
+    return path
+
+
+def test_a_file_is_read_once_a_process_and_again_when_it_has_changed(folder, monkeypatch):
+    fingerprint(folder)
+    reads = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda opened, name: reads.append(opened.name) or digest(opened, name))
+    monkeypatch.setattr(time, "time_ns", lambda: 2**62)  # long after the files were written
+    before = fingerprint(folder)
+    assert len(reads) == len(set(reads)) >= 2
+    reads.clear()
+    assert fingerprint(folder) == before
+    assert reads == []
+    changed = dated(folder / "unet" / "model.safetensors")
+    assert fingerprint(folder) == before
+    assert reads == [str(changed)]  # its times have changed, its content has not
+    reads.clear()
+    time.sleep(0.05)  # longer than a tick of the file system's clock
+    changed.write_bytes(b"weightz")
+    dated(changed)  # the same size, the same modification time
+    assert fingerprint(folder) != before
+    assert reads == [str(changed)]
+
+
+def test_a_file_that_has_just_been_written_is_read_every_time(folder, monkeypatch):
+    """Within a tick of the file system's clock a change leaves the times as they were."""
+    reads = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda opened, name: reads.append(opened.name) or digest(opened, name))
+    for _ in range(2):
+        fingerprint(folder)
+    assert len(reads) == 2 * len(set(reads)) == 4
