@@ -17,7 +17,7 @@ from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER, RESULT
-from pytest_seedshift.report import anchors, github, manifest, plan, records, words
+from pytest_seedshift.report import github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
 from pytest_seedshift.report.terminal import TerminalReport
@@ -345,8 +345,7 @@ class Hooks:
         outcome = yield
         result = pyfuncitem.stash.get(_RESULT, None)
         if result is not None and not result.passed and pyfuncitem.get_closest_marker(MARKER):
-            page = anchors.link(self._state.report, result.case.id)
-            pytest.fail(words.failure(result, f"report: {page}"), pytrace=False)
+            pytest.fail(words.failure(result, self._state.where(result.case.id)), pytrace=False)
         return outcome
 
     @pytest.hookimpl(wrapper=True)

@@ -144,7 +144,9 @@ OPTIONS = (
         "off",
         "compare with a baseline that lacks some of the cases, or has cases that are not run",
     ),
-    Option("report", "text", "report.html in the run folder", "file of the robustness report", "PATH"),
+    Option(
+        "report", "text", "report.html in the run folder", "file of the robustness report; 'none': no report", "PATH"
+    ),
     Option(
         "summary",
         "text",
@@ -202,7 +204,7 @@ class Settings:
     baseline: Path | None
     save_baseline: Path | None
     allow_missing: bool
-    report: Path | None
+    report: Path | Literal["none"] | None
     summary: Path | Literal["none"] | None
     null: bool
     sensitivity: Literal["auto", "always", "never"]
@@ -304,7 +306,7 @@ def resolve(config: pytest.Config) -> Settings:
         baseline=path("baseline"),
         save_baseline=path("save-baseline"),
         allow_missing=bool(values["allow-missing"]),
-        report=path("report"),
+        report="none" if text("report") == "none" else path("report"),
         summary="none" if text("summary") == "none" else path("summary"),
         null=bool(values["null"]),
         sensitivity=_choice(text("sensitivity") or "auto", "sensitivity", SENSITIVITY),

@@ -17,6 +17,7 @@ from pytest_seedshift.gate.session import Gating
 from pytest_seedshift.mark import FolderError
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
+from pytest_seedshift.report import anchors
 from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
@@ -62,9 +63,14 @@ class State:
         return RunFolder(self.settings.folder)
 
     @property
-    def report(self) -> Path:
-        """The file of the robustness report."""
-        return self.settings.report or self.settings.folder / "report.html"
+    def report(self) -> Path | None:
+        """The file of the robustness report; None where none is asked for."""
+        given = self.settings.report
+        return None if given == "none" else given or self.settings.folder / "report.html"
+
+    def where(self, case_id: str) -> str:
+        """Where there is more to see of a case, `report: .seedshift/report.html#…`; empty where no report is made."""
+        return "" if self.report is None else f"report: {anchors.link(self.report, case_id)}"
 
     @property
     def worker(self) -> str:

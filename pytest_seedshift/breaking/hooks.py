@@ -14,7 +14,6 @@ from pytest_seedshift.breaking import session, words
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
 from pytest_seedshift.names import BREAKING_RESULT, SUITE
-from pytest_seedshift.report import anchors
 from pytest_seedshift.report.records import set_properties
 
 if TYPE_CHECKING:
@@ -96,8 +95,8 @@ class BreakingHooks:
 
             record = form.Record.model_validate(records.of_result(result, pyfuncitem.nodeid))
             if record.verdict == "fail":
-                page = anchors.link(self._state.report, record.id)
-                pytest.fail(f"{record.reason}\n    report: {page}", pytrace=False)
+                where = self._state.where(record.id)
+                pytest.fail(f"{record.reason}\n    {where}" if where else record.reason, pytrace=False)
             if record.verdict == "measured":
                 pytest.skip(words.measured(record))
         return outcome

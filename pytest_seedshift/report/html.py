@@ -99,10 +99,11 @@ class HtmlReport:
 
     def _link_to_report(self) -> str | None:
         """Where the robustness report lies, as seen from this page; None where there is none."""
-        if not self._terminal.page:
+        report = self._state.report
+        if not self._terminal.page or report is None:
             return None
         here = Path(self._state.config.getoption("htmlpath")).absolute().parent
-        return quote(Path(os.path.relpath(self._state.report, here)).as_posix())
+        return quote(Path(os.path.relpath(report, here)).as_posix())
 
 
 def _title(column: str) -> str:

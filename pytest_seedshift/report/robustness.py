@@ -53,7 +53,7 @@ class RobustnessReport:
         )
         out = state.settings.report
         folder = words.relative(str(state.folder.path))
-        again = command(folder, None if out is None else words.relative(str(out)))
+        again = command(folder, None if out in (None, "none") else words.relative(str(out)))
         run = None
         with self._told("run.json"):
             facts.write(state.folder, found)
@@ -114,8 +114,9 @@ class RobustnessReport:
         from pytest_seedshift.report import gaps, page
 
         self._terminal.gaps = gaps.lines(run)
-        page.write(self._state.folder.path, self._state.report, run=run)
-        self._terminal.page = words.relative(str(self._state.report))
+        if self._state.report is not None:
+            page.write(self._state.folder.path, self._state.report, run=run)
+            self._terminal.page = words.relative(str(self._state.report))
 
     def _summarise(self, run: runs.Run) -> None:
         from pytest_seedshift.report import publish

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes.
 
-    `where` says where there is more to see, such as `report: .seedshift/report.html#toy-latent-mean-+0.30`. With
-    `control`, what the control scores on as many of the pairs as it has samples of.
+    `where` says where there is more to see, such as `report: .seedshift/report.html#toy-latent-mean-+0.30`; empty where
+    there is not. With `control`, what the control scores on as many of the pairs as it has samples of.
     """
     first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
@@ -42,9 +42,9 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     worst = worst_classes(result)
     if worst:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
-    rest.append(where)
+    rest += [where] if where else []
     said = worse(result.case) if first.kind == "max_regression" else subject(result.case)
-    return f"{said}: {comparison(first)} ({', '.join(aside)})\n    {' · '.join(rest)}"
+    return f"{said}: {comparison(first)} ({', '.join(aside)})" + (f"\n    {' · '.join(rest)}" if rest else "")
 
 
 def success(result: CaseResult) -> str:

@@ -124,6 +124,24 @@ def test_it_is_written_where_it_is_asked_for(pytester, run):
     assert not (pytester.path / ".seedshift/report.html").exists()
 
 
+def test_none_is_made_where_none_is_asked_for(pytester, run):
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = 50.0\n")
+    asked = (*ONE, "--seedshift-breaking-point", "--seedshift-report=none", "-k", "none or breaking")
+    pages = ("--html=page.html", "--self-contained-html", "--seedshift-summary=summary.md")
+    result = run(*asked, *pages)
+    result.assert_outcomes(failed=1, skipped=1, deselected=1)
+    result.stdout.fnmatch_lines(["verdicts: .seedshift/verdicts.json"])
+    for told in (result.stdout.str(), (pytester.path / "summary.md").read_text()):
+        assert "report: " not in told.replace("Generated html report: ", "")
+        assert "report.html" not in told
+    assert 'class="seedshift-report"' not in (pytester.path / "page.html").read_text()
+    assert not list(pytester.path.rglob("*report.html"))
+    assert not (pytester.path / "none").exists()
+    made = command(pytester, "report", ".seedshift")
+    assert made.ret == 0
+    assert "toy-latent" in (pytester.path / ".seedshift/report.html").read_text()
+
+
 def test_a_report_that_cannot_be_made_is_a_warning_that_says_how_to_make_it_again(pytester, run):
     pytester.mkdir("taken")
     result = run(*ONE, "--seedshift-report=taken")
@@ -174,7 +192,7 @@ def test_the_command_says_in_words_what_it_cannot_do(pytester):
         result.stderr.no_fnmatch_line("Traceback*")
 
 
-def test_the_command_loads_no_model_s_library(pytester, session):
+def test_the_command_loads_no_model_s_library(pytester, session, cold):
     loaded = "import sys; from pytest_seedshift.__main__ import main; main(); print(sorted(sys.modules))"
     result = pytester.run(sys.executable, "-c", loaded, "report", session[0] / ".seedshift")
     assert result.ret == 0
