@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import warm
+from recall import Memory, recalling
 from runs import EASY, cases_of
 
 import pytest_seedshift
@@ -34,6 +41,35 @@ def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     bench = Workbench(folder, "cpu", "float32", batch_size=1, keep="none")
     bench.measure(Case("toy-latent"), catalogue.shipped().design("toy-latent", 16))
     bench.close()
+    gc.freeze()  # what is there now stays: every run's collections of garbage need not look at it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory(_loaded: None) -> Iterator[Memory]:
+    """What the toys' networks have computed in this process; see `recall`."""
+    with recalling(Memory()) as memory:
+        yield memory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """Let `sys.executable` be a Python that has its libraries loaded already; see `warm`, and the fixture `cold`."""
+    if not hasattr(os, "pidfd_open"):  # not on Linux
+        yield
+        return
+    with (
+        TemporaryDirectory(prefix="warm") as folder,
+        warm.python(Path(folder)) as python,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "executable", str(python))
+        yield
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `sys.executable` be the Python that a user has, for a test of what it loads, or of all there is at once."""
+    monkeypatch.setattr(sys, "executable", warm.PYTHON)
 
 
 Run = Callable[..., pytest.RunResult]

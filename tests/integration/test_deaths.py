@@ -195,8 +195,9 @@ def test_it_works_where_pytest_xdist_is_not_installed(pytester, monkeypatch):
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
-def test_kills_at_random_moments_lose_no_sample_and_turn_no_case_green():
+def test_kills_at_random_moments_lose_no_sample_and_turn_no_case_green(cold):
     command = [sys.executable, BENCHMARKS / "kills.py", "--short"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from runs import samples_of
 
-GRID = ("--seedshift-model=toy-latent", "--seedshift-shift=mean", "--seedshift-magnitude=0.3", "--seedshift-images=48")
+GRID = (
+    "--seedshift-model=toy-latent",
+    "--seedshift-shift=mean",
+    "--seedshift-magnitude=0.3",
+    "--seedshift-images=48",
+    "--seedshift-batch-size=4",
+)
 
 
 @pytest.fixture

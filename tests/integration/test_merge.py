@@ -235,7 +235,7 @@ def test_runs_of_different_thresholds(shards, capsys):
     assert "asks top1 min 0.3, top1 max_drop 0.9" in refused(capsys, *shards)
 
 
-def test_a_run_that_is_still_written_is_refused_until_it_has_ended(shards, capsys):
+def test_a_run_that_is_still_written_is_refused_until_it_has_ended(shards, capsys, cold):
     code = "from pytest_seedshift.folder import RunFolder; from pathlib import Path; import time\n"
     code += "lock = RunFolder(Path('shard-2')).occupy(); print('ready', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
@@ -332,7 +332,7 @@ def test_a_command_line_that_cannot_be_read_ends_with_pytests_status_for_that(ca
     assert told in capsys.readouterr().err
 
 
-def test_the_command_runs_as_a_module_and_its_help_loads_no_torch():
+def test_the_command_runs_as_a_module_and_its_help_loads_no_torch(cold):
     code = (
         "import runpy, sys; sys.argv[1:] = ['--help']\ntry: runpy.run_module('pytest_seedshift', run_name='__main__')\n"
     )

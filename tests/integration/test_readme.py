@@ -79,6 +79,15 @@ def test_the_example_of_a_trajectory_passes_where_the_sampler_keeps_its_seed_and
     )
 
 
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda script: script.name)
+def test_the_benchmarks_load_what_they_need_and_say_what_they_measure(pytester, script):
+    result = pytester.run(sys.executable, script, "--help")
+    assert result.ret == 0
+    if "__main__" in script.read_text():
+        result.stdout.fnmatch_lines([f"usage: {script.name}*"])
+
+
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "arguments", "line"),
@@ -96,7 +105,7 @@ def test_the_example_of_a_trajectory_passes_where_the_sampler_keeps_its_seed_and
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )
-def test_the_benchmarks_run_in_a_short_form(pytester, script, arguments, line):
+def test_the_benchmarks_run_in_a_short_form(pytester, cold, script, arguments, line):
     result = pytester.run(sys.executable, ROOT / "benchmarks" / script, *arguments)
     assert result.ret == 0
     result.stdout.fnmatch_lines([line])

@@ -7,6 +7,8 @@ import sys
 import pytest
 from runs import SMALL
 
+pytestmark = pytest.mark.usefixtures("cold")
+
 HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "open_clip", "matplotlib", "PIL")
 
 OURS = ", ".join(f"'pytest_seedshift.{name}'" for name in ("asking", "hookspecs", "names", "options", "plugin"))
