@@ -184,7 +184,8 @@ class Hooks:
 
     def _notes(self) -> list[str]:
         """What else the plan has to say."""
-        return [note for note in (self._grid.note(), self._sensing.note(self._grid.models)) if note is not None]
+        notes = (self._grid.note(), self._sensing.note(self._grid.models), self._state.gating.note())
+        return [note for note in notes if note is not None]
 
     # Collection --------------------------------------------------------------------------------------------------
 

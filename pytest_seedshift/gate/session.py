@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,18 +32,17 @@ class Gating:
         self._state = state
         self._baseline: Baseline | None = None
         self._family: int | None = None
+        self._unjudged = False
 
     @property
     def against(self) -> Against | None:
-        """What the cases are held against; None where no baseline is given.
-
-        A run that saves a baseline is not held against the one that the thresholds name: it is to take its place.
+        """What the cases are held against; None where no baseline is given, or where this run makes the first one.
 
         Raises:
             pytest.UsageError: it cannot be used.
         """
-        place = self._place()
-        if place is None:
+        place = self._place
+        if place is None or self._is_first:
             return None
         from pytest_seedshift.gate import against, baselines
         from pytest_seedshift.gate.baseline import BaselineError
@@ -76,6 +76,7 @@ class Gating:
         if self.against is not None:
             before, _ = self.columns(asked, item, case)
             return tuple(asked) if before or not regressions else against.without(asked)
+        self._unjudged |= bool(regressions)
         if regressions and self._state.settings.save_baseline is None:
             raise pytest.UsageError(
                 f"{case.id}: max_regression of {regressions[0]} is asked for, and no baseline is given: add "
@@ -131,17 +132,50 @@ class Gating:
             self._family = max(1, regression.tests(asked))
         return self._family
 
-    def _place(self) -> Path | None:
-        settings, table = self._state.settings, self._state.thresholds.baseline
-        if settings.baseline is not None:
-            return settings.baseline
-        if table.path is None or settings.save_baseline is not None:
+    @property
+    def replaces(self) -> bool:
+        """Whether the run is saved to the very file that it is held against."""
+        return self._place is not None and self._saves_to(self._place)
+
+    def note(self) -> str | None:
+        """What the user should know beforehand of a run that saves a baseline."""
+        saved = self._state.settings.save_baseline
+        if saved is None:
             return None
+        from pytest_seedshift.report import words
+
+        name = words.relative(str(saved))
+        if self.against is not None:
+            return f"held against {name}, which is replaced if nothing is worse" if self.replaces else None
+        if self._is_first:
+            return f"{name} is not there yet: this run is held against no baseline, and makes it"
+        return (
+            f"held against no baseline, so max_regression is not judged: this run makes {name}"
+            if self._unjudged
+            else None
+        )
+
+    @cached_property
+    def _place(self) -> Path | None:
+        """Where the baseline lies that the user names."""
+        table = self._state.thresholds.baseline
+        if self._state.settings.baseline is not None or table.path is None:
+            return self._state.settings.baseline
         return Path(self._state.thresholds.source).parent / table.path
+
+    @cached_property
+    def _is_first(self) -> bool:
+        """Whether the run makes the baseline that it names and that is not there yet; at its end it will be."""
+        return self._place is not None and not self._place.exists() and self._saves_to(self._place)
+
+    def _saves_to(self, place: Path) -> bool:
+        saved = self._state.settings.save_baseline
+        return saved is not None and saved.resolve() == place.resolve()
 
     def _refusal(self, error: Exception) -> pytest.UsageError:
         said = "[baseline]" if self._state.settings.baseline is None else "--seedshift-baseline"
-        return pytest.UsageError(f"{said}: {error}")
+        anew = ". To make another in its place, remove that file first" if self.replaces else ""
+        return pytest.UsageError(f"{said}: {error}{anew}")
 
 
 def _regressions(asked: Sequence[Constraint]) -> list[str]:

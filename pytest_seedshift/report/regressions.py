@@ -77,6 +77,20 @@ def notes(comparison: Comparison) -> list[str]:
     return found
 
 
+def keeps(comparison: Comparison) -> str | None:
+    """Why a run must not take the place of the baseline that it is held against; None where it may."""
+    before, after = comparison.before, comparison.after
+    if comparison.regressed:
+        return "this run is worse, and a run to come would be held against that"
+    others = {comparison.other(case): each for case, each in after.cases.items()}
+    lacking = [case.id for case in before.cases if case not in others]
+    if lacking:
+        return f"this run lacks cases that it has: {some(lacking, _NAMED)}"
+    if any(before.cases[case].exact and not each.exact for case, each in others.items() if case in before.cases):
+        return "it has whole designs, and this run's verdicts were early: make it with --seedshift-exact"
+    return None
+
+
 def saved(baseline: Baseline, path: str, size: int) -> list[str]:
     """What was saved, and whether it is good enough to gate on."""
     have = sum(each.pairs for each in baseline.cases.values())

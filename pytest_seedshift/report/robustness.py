@@ -100,11 +100,19 @@ class RobustnessReport:
                 comparisons.keep(comparison, state.folder)
                 self._terminal.closing += regressions.lines(comparison)
             if saved is not None:
-                made = baselines.of_run(run)
+                made, name = baselines.of_run(run), words.relative(str(saved))
+                kept = regressions.keeps(comparison) if comparison is not None and state.gating.replaces else None
+                if kept is not None:
+                    raise baseline.BaselineError(
+                        f"{name} is left as it is: {kept}. To replace it nonetheless, save to another path and put "
+                        "that file in its place"
+                    )
                 made.write(saved)
-                self._terminal.closing += regressions.saved(made, words.relative(str(saved)), saved.stat().st_size)
+                self._terminal.closing += regressions.saved(made, name, saved.stat().st_size)
+                if against is None:
+                    self._terminal.closing.append("  held against no baseline: no max_regression was judged")
         except Exception as error:
-            what = "compare with the baseline" if against is not None else "save the baseline"
+            what = "compare with the baseline" if against is not None and comparison is None else "save the baseline"
             told = str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
             self._terminal.closing.append(f"ERROR: could not {what}: {told}")
             return False

@@ -134,6 +134,61 @@ def test_what_is_wrong_is_found_before_anything_is_generated(pytester, gate, old
         assert not (pytester.path / ".seedshift/verdicts.json").exists()
 
 
+def test_saving_never_turns_the_gate_off(pytester, gate, old, toy):
+    """A run that saves a baseline is held against the one that the thresholds name, and puts no worse one there."""
+    base = pytester.path / "base.json"
+    base.write_bytes(before := (old / "base.json").read_bytes())
+    named = f'{GATE}[baseline]\npath = "base.json"\n'
+    grid = [each for each in ONE if each != "--seedshift-exact"]
+    worse = named + WORSE.format(toy)
+
+    elsewhere = gate(*ONE, "--seedshift-save-baseline=new.json", thresholds=worse, baseline=False)
+    assert elsewhere.ret == pytest.ExitCode.TESTS_FAILED
+    elsewhere.stdout.fnmatch_lines(
+        ["against base.json: 2 cases on * regressions", "*REGRESSION*", "baseline: new.json, *"]
+    )
+    assert (pytester.path / "new.json").exists()
+
+    for arguments, thresholds, says in (
+        (ONE, worse, "ERROR: could not save the baseline: base.json is left as it is: this run is worse*another path*"),
+        ((*ONE, "-k", "none"), named, f"ERROR: *base.json is left as it is: *lacks cases that it has: {SHIFTED}. *"),
+        (grid, named, "ERROR: *base.json is left as it is: it has whole designs, *make it with --seedshift-exact.*"),
+    ):
+        result = gate(*arguments, "--seedshift-save-baseline=./base.json", thresholds=thresholds, baseline=False)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED, says
+        result.stdout.fnmatch_lines(["seedshift: held against base.json, which is replaced if nothing is worse"])
+        result.stdout.fnmatch_lines(["against base.json: *", says])
+        assert base.read_bytes() == before
+
+    base.write_bytes(before[:-50])
+    torn = gate(*ONE, "--seedshift-save-baseline=base.json", thresholds=named, baseline=False)
+    assert torn.ret == pytest.ExitCode.USAGE_ERROR
+    torn.stderr.fnmatch_lines(
+        ["*base.json is damaged or cut off*. To make another in its place, remove that file first"]
+    )
+
+    base.unlink()
+    lacking = gate(*ONE, "--seedshift-save-baseline=new.json", thresholds=named, baseline=False)
+    assert lacking.ret == pytest.ExitCode.USAGE_ERROR
+    lacking.stderr.fnmatch_lines(["*base.json is not there: make it *"])
+
+    first = gate(*ONE, "--seedshift-save-baseline=base.json", thresholds=named, baseline=False)
+    assert first.ret == pytest.ExitCode.OK
+    first.stdout.fnmatch_lines(
+        ["seedshift: base.json is not there yet: this run is held against no baseline, and makes it"]
+    )
+    first.stdout.fnmatch_lines(
+        ["baseline: base.json, 2 cases, *", "  held against no baseline: no max_regression was judged"]
+    )
+    assert base.read_bytes() == before
+
+    again = gate(*ONE, "--seedshift-save-baseline=base.json", thresholds=named, baseline=False)
+    assert again.ret == pytest.ExitCode.OK
+    again.stdout.fnmatch_lines(
+        ["against base.json: * no regression", "baseline: base.json, 2 cases, 32 of 32 pairs, *"]
+    )
+
+
 def test_cases_on_one_side_are_compared_where_that_is_allowed(pytester, gate, old):
     wider = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3", "--seedshift-allow-missing")
     result = gate(*wider, "-k", "none or std", thresholds=GATE + "[verdict]\nfamily = true\n")
