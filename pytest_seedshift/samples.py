@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import files, identity
+from pytest_seedshift.cases import CaseError
 from pytest_seedshift.folder import Picture
+from pytest_seedshift.scores import outside
 from pytest_seedshift.store import Image, ScoreKey
 
 if TYPE_CHECKING:
@@ -21,12 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One generated image of a case: its pair, its scores, and where its picture lies if it was kept."""
+    """One generated image of a case: its pair, its scores, and where its picture lies if it was kept.
+
+    Whether it was made now or is of the store: a score outside of its declared range is an error of the case.
+
+    Raises:
+        CaseError: there is one.
+    """
 
     case: Case
     pair: Pair
     scores: Mapping[str, float]
     picture: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Hold the scores to their ranges."""
+        for name, value in self.scores.items():
+            wrong = outside(name, value)
+            if wrong is not None:
+                raise CaseError(f"{self.case.model}, {self.case.describe()}: the score {name} of {self.pair} {wrong}")
 
 
 class Samples:

@@ -21,7 +21,8 @@ CERTAINTY = 0.99
 class ScoreKind:
     """A score's title for people, its largest value (the smallest is 0), and whether a value is 0 or 1.
 
-    Values outside the range count as its nearer end, and are counted.
+    A value outside of the range is an error of its case: see `outside`. Of CLIP it counts as the nearer end, and is
+    counted.
     """
 
     title: str
@@ -92,6 +93,7 @@ def ask(name: str) -> bool:
     if (
         not isinstance(kind, ScoreKind)
         or not kind.title
+        or not isinstance(kind.top, (int, float))
         or not 0 < kind.top < math.inf
         or (kind.binary and kind.top != 1)
     ):
@@ -185,6 +187,30 @@ class Finding:
     measured: float
     holds: bool | None
     change: Change | None = None
+
+
+SLACK = 1e-5
+"""How far, as a part of the range, a value may lie outside of it, as rounding makes it."""
+
+
+def outside(score: str, value: float) -> str | None:
+    """What is wrong with a value of a score, and what to do; None of one in its range, and of what is no score.
+
+    A bound on a score means nothing where values are clipped to a range that they do not have: every minimum holds.
+    """
+    kind = SCORES.get(score)
+    if kind is None or score == "clip":  # whose range is the one that cosines of real images and prompts keep to
+        return None
+    if value in (0, 1) if kind.binary else -SLACK * kind.top <= value <= (1 + SLACK) * kind.top:
+        return None
+    said = f"is {value:.6g}, and its declared range is {'0 or 1' if kind.binary else f'0 to {kind.top:g}'}"
+    if score in BUILT_IN:
+        return f"{said}: the store was not written by this package. Begin a new one by --seedshift-fresh"
+    return (
+        f"{said}: let its scorer give values in that range, or declare the one that they have, by kind = "
+        f"ScoreKind({kind.title!r}, LARGEST, binary=False); samples that it has scored are scored anew under another "
+        "fingerprint"
+    )
 
 
 def check_certainty(certainty: float) -> None:

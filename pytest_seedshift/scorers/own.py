@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_seedshift import devices, extensions, guard, identity, tensors
+from pytest_seedshift.scores import SCORES, SLACK
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ class OwnScorer:
 
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
-        """See `Scorer.score`.
+        """See `Scorer.score`. What rounding has put outside of the declared range is put back.
 
         Raises:
             ValueError: the scorer raises something, or what it gives is not one value an image of its score.
@@ -63,7 +64,12 @@ class OwnScorer:
             said = f"the scores {', '.join(map(str, found))}" if isinstance(found, dict) else repr(found)
             raise ValueError(f"{self._owner} gave {said}: {wanted}")
         who = f"{self._owner} gave {{}} as its score"
-        return {self._score: tensors.taken(found[self._score], who, wanted, (len(labels),), whole=True).float()}
+        values = tensors.taken(found[self._score], who, wanted, (len(labels),), whole=True).float()
+        kind = SCORES.get(self._score)
+        if kind is not None:
+            ends = values.clamp(0, kind.top)
+            values = torch.where((values - ends).abs() <= SLACK * kind.top, ends, values)
+        return {self._score: values}
 
 
 def _is_said(error: BaseException) -> bool:

@@ -174,6 +174,63 @@ def test_a_model_that_is_none_is_an_error_without_a_traceback(pytester, project,
     assert "Traceback" not in told
 
 
+GIVES = '"contrast": 2 * images.std((1, 2, 3))'
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {GIVES: '"contrast": 5.2 + images.std((1, 2, 3))'},
+            "is 5.*, and its declared range is 0 to 1: let its scorer ",
+        ),
+        ({GIVES: '"contrast": 100 * images.std((1, 2, 3))'}, "and its declared range is 0 to 1: let its scorer give *"),
+        (
+            {GIVES: '"contrast": -images.std((1, 2, 3))'},
+            "is -0.*, and its declared range is 0 to 1: *ScoreKind('contrast', ",
+        ),
+        ({"binary=False": "binary=True"}, "is 0.*, and its declared range is 0 or 1: "),
+        ({GIVES: '"contrast": images.std((1, 2, 3)) / 0'}, "NaN or Inf in the score contrast of 'A photo of a "),
+    ],
+)
+def test_a_score_outside_of_its_declared_range_is_an_error_of_the_case(pytester, project, verdicts, change, says):
+    text = CONFTEST
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    project.joinpath("conftest.py").write_text(text)
+    result = pytester.runpytest_inprocess(*RUN, "-k", "none")
+    result.assert_outcomes(errors=1, deselected=2)
+    told = " ".join(result.stdout.str().split())
+    assert re.search(re.escape(says).replace(r"\*", ".*"), told), told
+    assert "mine, control: " in told
+    assert "Traceback" not in told
+    assert verdicts()["mine-none-+0.00"]["verdict"] == "error"
+
+
+def test_a_store_s_scores_are_held_to_the_range_that_is_declared_now(pytester, project):
+    wide = CONFTEST.replace('ScoreKind("contrast", 1.0', 'ScoreKind("contrast", 10.0').replace(
+        GIVES, '"contrast": 5.2 + 0 * (images.std((1, 2, 3)))'
+    )
+    project.joinpath("conftest.py").write_text(wide)
+    pytester.runpytest_inprocess(*RUN, "-k", "none").assert_outcomes(passed=1, deselected=2)
+    project.joinpath("conftest.py").write_text(CONFTEST)  # the same fingerprint
+    result = pytester.runpytest_inprocess(*RUN, "-k", "none")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: mine, control: the score contrast of * is 5.2, and its declared range is 0 to 1: *"]
+    )
+
+
+def test_a_value_that_rounding_has_put_outside_is_none(pytester, project, verdicts):
+    project.joinpath("conftest.py").write_text(
+        CONFTEST.replace(GIVES, '"contrast": 1.000001 + 0 * images.std((1, 2, 3))')
+    )
+    pytester.runpytest_inprocess(*RUN, "-k", "none").assert_outcomes(passed=1, deselected=2)
+    contrast = verdicts()["mine-none-+0.00"]["scores"]["contrast"]
+    assert (contrast["mean"], contrast["clipped"]) == (1.0, 0)
+
+
 def test_a_package_gives_by_entry_points_and_is_imported_only_for_its_own(pytester, project):
     project.joinpath("conftest.py").unlink()
     text = CONFTEST.partition("def pytest_seedshift_models")[0].replace('"mine"', '"theirs"')
