@@ -17,7 +17,8 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from torch import Tensor
 from transformers import ViTForImageClassification
 
-from .pictures import LABELS, save_sheet
+from .captions import LABELS
+from .pictures import save_sheet
 from .training import Log
 
 PROMPT = "A photo of a {}"

@@ -7,7 +7,6 @@ single precision unless told otherwise.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,27 +15,6 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from .train_unet import Denoiser, build_scheduler
 from .training import load_weights, save_part
 from .vocabulary import build_tokenizer
-
-
-@torch.no_grad()
-def flip_channels(pipeline: StableDiffusionPipeline, channels: Sequence[int]) -> None:
-    """Turns the sign of latent channels around, in all that reads or writes them.
-
-    A channel's sign is an accident of training. The model stays the same one: noise with these channels negated gives
-    the pictures that the noise gave before.
-
-    Args:
-        pipeline: Changed in place.
-        channels: Numbers of latent channels, 0 to 3.
-    """
-    vae, unet = pipeline.vae, pipeline.unet
-    for channel in channels:
-        vae.quant_conv.weight[channel] *= -1
-        vae.quant_conv.bias[channel] *= -1
-        vae.post_quant_conv.weight[:, channel] *= -1
-        unet.conv_in.weight[:, channel] *= -1
-        unet.conv_out.weight[channel] *= -1
-        unet.conv_out.bias[channel] *= -1
 
 
 def build_pipeline(vae: Path, weights: Path) -> StableDiffusionPipeline:
@@ -61,10 +39,8 @@ def main() -> None:
     parser.add_argument("--vae", type=Path, required=True, help="the autoencoder's folder")
     parser.add_argument("--weights", type=Path, required=True, help="the denoiser's averaged weights")
     parser.add_argument("--out", type=Path, required=True, help="the pipeline's folder")
-    parser.add_argument("--flip", type=int, nargs="*", default=[], help="latent channels whose sign to turn around")
     arguments = parser.parse_args()
     pipeline = build_pipeline(arguments.vae, arguments.weights)
-    flip_channels(pipeline, arguments.flip)
     pipeline.vae.to(torch.float16)
     pipeline.unet.to(torch.float16)
     save_part(pipeline, arguments.out)

@@ -9,8 +9,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from pytest_seedshift.models.glide.tokenizer import GlideTokenizer
 
-from .pictures import LABELS
-from .vocabulary import TEMPLATES, learn_merges
+from .captions import vocabulary_words
+from .vocabulary import learn_merges
 
 LENGTH = 16
 
@@ -18,8 +18,8 @@ LENGTH = 16
 def learn() -> list[tuple[str, str]]:
     """The merges that make each word of a prompt one token, at the start of the prompt and within it."""
     split = ByteLevel(add_prefix_space=False)
-    prompts = [template.format(label).lower() for template in TEMPLATES for label in LABELS]
-    return learn_merges([word for prompt in prompts for word, _ in split.pre_tokenize_str(prompt)], end="")
+    words = [text for word in vocabulary_words() for text in (word, f" {word}")]
+    return learn_merges([piece for word in words for piece, _ in split.pre_tokenize_str(word)], end="")
 
 
 def build_tokenizer() -> GlideTokenizer:

@@ -1,9 +1,10 @@
 """The pictures that the toy models learn: 16 classes × 4 icon sets, rendered once, augmented without end.
 
-An icon is rendered from its SVG to a premultiplied RGBA *sprite* of 128 × 128 pixels. A *picture* is a sprite under a
-random similarity transform (position, scale, rotation, mirror image), laid over a soft, light gradient:
+An icon is rendered from its SVG to a premultiplied RGBA *sprite* of 128 × 128 pixels. A *picture* is a sprite in its
+own colours or in one that was chosen, under a random similarity transform (position, scale, rotation, mirror image)
+that keeps to the chosen place and size, laid over a soft, light gradient:
 
-    pictures, labels = draw(sprites, count=64, size=64, generator=torch.Generator().manual_seed(1))
+    pictures, attributes = draw(sprites, count=64, size=64, generator=torch.Generator().manual_seed(1))
 
 Pictures are float32 tensors of shape (count, 3, size, size) with values in [0, 1].
 """
@@ -23,16 +24,19 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-LABELS = (
-    "banana", "strawberry", "pizza", "mushroom", "umbrella", "airliner", "ambulance", "penguin",
-    "rooster", "frog", "ladybug", "panda", "violin", "lemon", "snail", "sailboat",
-)  # fmt: skip
+from .captions import COLOURS, LABELS, LARGE, MIDDLE, SMALL, Attributes, draw_attributes, plain
+
 ICON_SETS = ("noto", "noto-v1", "fluent-emoji", "fluent-emoji-flat")
 #: Where an icon's name is not the label. All four sets agree on these.
 ICON_NAMES = {"airliner": "airplane", "ladybug": "lady-beetle"}
 SPRITE = 128
 #: Seeds of the random streams, kept apart so that what a scorer is tested on was never drawn for training.
 TRAIN_SEED, HELD_OUT_SEED = 1_000, 9_000
+#: The colours that a sprite can be painted in, in the order of `COLOURS`.
+PAINTS = ((0.0, 0.0, 0.0), (0.90, 0.08, 0.08), (0.98, 0.80, 0.05), (0.08, 0.62, 0.18), (0.10, 0.33, 0.93),
+          (0.58, 0.16, 0.82), (0.10, 0.10, 0.11))  # fmt: skip
+#: Where an object stands in its place, rightwards and downwards, in the order of `PLACES`.
+DIRECTIONS = ((0.0, 0.0), (-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0), (0.0, 0.0))
 
 
 def icon_name(label: str) -> str:
@@ -76,9 +80,82 @@ def load_sprites(path: Path) -> Tensor:
     return load_file(path)["sprites"]
 
 
+def paint(layers: Tensor, colours: Tensor) -> Tensor:
+    """Paints sprites: dark parts become a dark shade of the colour, light parts a light one.
+
+    Args:
+        layers: Premultiplied RGBA, shape (count, 4, height, width).
+        colours: Numbers of `COLOURS`, shape (count,); 0 leaves a sprite as it is.
+    """
+    paints = torch.tensor(PAINTS)[colours].view(-1, 3, 1, 1)
+    dark, light = 0.4 * paints, paints + 0.35 * (1 - paints)
+    luminance = (layers[:, :3] * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    painted = luminance * (light - dark) + layers[:, 3:] * dark
+    rgb = torch.where((colours > 0).view(-1, 1, 1, 1), painted, layers[:, :3])
+    return torch.cat([rgb, layers[:, 3:]], dim=1)
+
+
+def natural_colours(sprites: Tensor, share: float = 0.08) -> Tensor:
+    """Which colours the icons of a class have by themselves: a caption that names one may be true of them.
+
+    Args:
+        sprites: Shape (16, 4, 4, 128, 128).
+        share: So much of one icon at least has to look like the paint more than like any other.
+
+    Returns:
+        Bool, shape (16, colours); nothing is said of the colour 0.
+    """
+    found = torch.zeros(len(LABELS), len(COLOURS), dtype=torch.bool)
+    for label, style in ((label, style) for label in range(len(LABELS)) for style in range(len(ICON_SETS))):
+        layer = sprites[label, style]
+        solid = layer[3] > 0.9
+        pixels = layer[:3, solid].T
+        hues = torch.tensor(PAINTS[1:-1])
+        saturated = pixels.max(dim=1).values - pixels.min(dim=1).values > 0.25
+        tint = functional.normalize(pixels - pixels.mean(dim=1, keepdim=True), dim=1)
+        nearest = (tint @ functional.normalize(hues - hues.mean(dim=1, keepdim=True), dim=1).T).argmax(dim=1) + 1
+        nearest[~saturated] = 0
+        nearest[pixels.max(dim=1).values < 0.4] = len(COLOURS) - 1
+        found[label] |= torch.bincount(nearest, minlength=len(COLOURS)) > share * len(pixels)
+    found[:, 0] = False
+    return found
+
+
+def place(attributes: Attributes, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Random scales and positions that keep to what is said of size and place.
+
+    Returns:
+        The object's half width, and its centre's position rightwards and downwards; each of shape (count,), in half
+        widths of the picture.
+    """
+    count = len(attributes.labels)
+
+    def uniform(low: float | Tensor, high: float | Tensor) -> Tensor:
+        return torch.rand(count, generator=generator) * (high - low) + low
+
+    placed = attributes.places > 0
+    low, high = torch.full((count,), 0.70), torch.full((count,), 0.98)
+    for chosen, least, most in (
+        (placed, 0.50, 0.70),
+        (attributes.sizes == SMALL, 0.42, 0.56),
+        (attributes.sizes == LARGE, 0.94, 1.06),
+    ):
+        low, high = low.masked_fill(chosen, least), high.masked_fill(chosen, most)
+    scale = uniform(low, high)
+    room = (1 - scale).clamp(min=0)
+    centre = []
+    for axis in range(2):
+        direction = torch.tensor(DIRECTIONS)[attributes.places, axis]
+        anywhere = uniform(-1, 1)
+        free = torch.where(placed, 0.35 * anywhere * room, anywhere * (room + 0.04))
+        free = torch.where(attributes.places == MIDDLE, 0.08 * anywhere, free)
+        centre.append(torch.where(direction == 0, free, direction * room * uniform(0.75, 1.05)))
+    return scale, centre[0], centre[1]
+
+
 def draw(
-    sprites: Tensor, count: int, size: int, generator: torch.Generator, labels: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+    sprites: Tensor, count: int, size: int, generator: torch.Generator, attributes: Attributes | None = None
+) -> tuple[Tensor, Attributes]:
     """Draws random pictures.
 
     Args:
@@ -86,25 +163,23 @@ def draw(
         count: How many pictures.
         size: Their side in pixels.
         generator: The only source of chance.
-        labels: Class numbers, shape (count,); drawn uniformly if not given.
+        attributes: What they show; drawn if not given.
 
     Returns:
-        Pictures, shape (count, 3, size, size) in [0, 1], and their class numbers, shape (count,).
+        Pictures, shape (count, 3, size, size) in [0, 1], and what they show.
     """
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.rand(*(shape or (count,)), generator=generator) * (high - low) + low
 
-    if labels is None:
-        labels = torch.randint(len(LABELS), (count,), generator=generator)
+    if attributes is None:
+        attributes = draw_attributes(count, generator)
     styles = torch.randint(len(ICON_SETS), (count,), generator=generator)
 
     # Sprite coordinates of each output pixel: undo shift, then rotation and scale, then the mirror image.
-    scale = uniform(0.70, 0.98)
+    scale, x, y = place(attributes, generator)
     angle = uniform(-15.0, 15.0) * (math.pi / 180)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    room = (1.0 - scale).clamp(min=0.0) + 0.04
-    x, y = uniform(-1, 1) * room, uniform(-1, 1) * room
     cos, sin = angle.cos() / scale, angle.sin() / scale
     theta = torch.stack(
         [
@@ -113,10 +188,11 @@ def draw(
         ],
         dim=-2,
     )
-    # Sampled at twice the size and averaged, so that edges are smooth.
-    grid = functional.affine_grid(theta, [count, 4, 2 * size, 2 * size], align_corners=False)
-    layer = functional.grid_sample(sprites[labels, styles], grid, mode="bilinear", align_corners=False)
-    layer = functional.avg_pool2d(layer, 2)
+    # Sampled at the sprites' size at least and averaged, so that edges are smooth.
+    finer = max(2, SPRITE // size)
+    grid = functional.affine_grid(theta, [count, 4, finer * size, finer * size], align_corners=False)
+    layer = functional.grid_sample(sprites[attributes.labels, styles], grid, mode="bilinear", align_corners=False)
+    layer = paint(functional.avg_pool2d(layer, finer), attributes.colours)
 
     # Background: a light base colour, and a faint linear gradient in a random direction.
     base = uniform(0.80, 0.97, count, 1) + uniform(-0.05, 0.05, count, 3)
@@ -126,7 +202,7 @@ def draw(
     ramp = direction.cos()[:, None, None] * axis[None, None, :] + direction.sin()[:, None, None] * axis[None, :, None]
     background = base[:, :, None, None] + slope[:, :, None, None] * ramp[:, None]
     pictures = layer[:, :3] + (1 - layer[:, 3:]) * background
-    return pictures.clamp(0, 1), labels
+    return pictures.clamp(0, 1), attributes
 
 
 def degrade(pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -201,9 +277,12 @@ def main() -> None:
     if arguments.sheet:
         flat = sprites.flatten(0, 1)
         over_grey = flat[:, :3] + (1 - flat[:, 3:]) * 0.9
-        pictures, _ = draw(
-            sprites, 128, SPRITE, torch.Generator().manual_seed(0), torch.arange(len(LABELS)).repeat_interleave(8)
-        )
+        generator = torch.Generator().manual_seed(0)
+        labels = torch.arange(len(LABELS)).repeat_interleave(8)
+        said = draw_attributes(len(labels), generator)._replace(labels=labels)
+        varied = torch.arange(len(labels)) % 8 >= 3
+        said = Attributes(*(torch.where(varied, *pair) for pair in zip(said, plain(labels), strict=True)))
+        pictures, _ = draw(sprites, len(labels), SPRITE, generator, said)
         rows = [torch.cat([over_grey[4 * i : 4 * i + 4], pictures[8 * i : 8 * i + 8]]) for i in range(len(LABELS))]
         save_sheet(torch.cat(rows), columns=12, path=arguments.sheet)
 

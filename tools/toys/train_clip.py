@@ -1,8 +1,10 @@
 """Trains toy-clip, which scores how well a picture fits a prompt, in open_clip's local folder format.
 
-Contrastive on rendered pictures and prompts. A batch holds each class several times, so the targets know the labels: an
-image's target is its class's prompt; a prompt's target is spread over all images of its class. Smoothed targets and a
-bounded logit scale keep the cosines where a large CLIP has them, about 0.4 for a match and near 0 otherwise.
+Contrastive on rendered pictures and captions. Every picture comes with its own caption and with one in which a single
+word is wrong: another class, colour, place or size. Many captions of a batch are true of many pictures, so the targets
+know the attributes: a picture's target is spread over all captions that are true of it, and the other way round; pairs
+of which that cannot be known are left out (`captions.agreement`). Smoothed targets and a bounded logit scale keep the
+cosines where a large CLIP has them, about 0.4 for a match and near 0 for another class.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,23 @@ from open_clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional
 
-from .pictures import HELD_OUT_SEED, LABELS, TRAIN_SEED, degrade, draw, load_sprites
-from .train_vit import SIZE, examples
-from .training import Average, Budget, Log, replace_folder, save_weights
-from .vocabulary import LENGTH, TEMPLATES, build_tokenizer
+from .captions import (
+    COLOURS,
+    LABELS,
+    PLACES,
+    SIZES,
+    TEMPLATES,
+    Attributes,
+    agreement,
+    draw_attributes,
+    fill,
+    phrase,
+    write_captions,
+)
+from .pictures import HELD_OUT_SEED, TRAIN_SEED, degrade, draw, load_sprites, natural_colours
+from .train_classifier import SIZE
+from .training import Log, Training, add_options, digest, replace_folder, save_weights, set_up
+from .vocabulary import LENGTH, build_tokenizer
 
 MEAN = STD = [0.5, 0.5, 0.5]
 #: exp of the learned logit scale stays below this: the smoothed loss wants a gap of 5 logits, which makes 0.35 in
@@ -51,37 +67,57 @@ def configuration(vocabulary: int) -> dict[str, Any]:
     }
 
 
-def prompts(generator: torch.Generator) -> list[str]:
-    """One prompt for each class, each by a random template; half of the time the first one."""
-    chosen = torch.randint(2 * len(TEMPLATES), (len(LABELS),), generator=generator).tolist()
-    return [TEMPLATES[c if c < len(TEMPLATES) else 0].format(label) for c, label in zip(chosen, LABELS, strict=True)]
+def spoil(attributes: Attributes, generator: torch.Generator) -> Attributes:
+    """Changes one attribute of each row to another value: mostly the colour, place or size where one is said."""
+    count = len(attributes.labels)
+    said = torch.stack([torch.ones(count), *((values > 0).float() for values in attributes[1:])], dim=1)
+    which = torch.multinomial(said, 1, generator=generator)[:, 0]
+    changed = []
+    for number, (values, words) in enumerate(zip(attributes, (LABELS, COLOURS, PLACES, SIZES), strict=True)):
+        # The values of an attribute that is said are those from `least` on.
+        least = 0 if number == 0 else 1
+        choices = len(words) - least
+        step = torch.randint(1, choices, (count,), generator=generator)
+        other = (values - least + step) % choices + least
+        changed.append(torch.where(which == number, other, values))
+    return Attributes(*changed)
 
 
-def contrastive_loss(cosines: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
-    """The two-sided, label-aware loss.
+def contrastive_loss(cosines: Tensor, truth: Tensor, scale: Tensor) -> Tensor:
+    """The two-sided loss that knows which captions are true of which pictures.
 
     Args:
-        cosines: Between images and the classes' prompts, shape (images, 16).
-        labels: The images' classes, shape (images,).
+        cosines: Between pictures and captions, shape (pictures, captions).
+        truth: Of the same shape: 1 true, 0 false, −1 open.
         scale: The logit scale, a scalar.
     """
-    to_text = functional.cross_entropy(scale * cosines, labels, label_smoothing=SMOOTHING)
-    match = functional.one_hot(labels, len(LABELS)).T.float()
-    present = match.sum(dim=1) > 0
-    target = (1 - SMOOTHING) * match / match.sum(dim=1, keepdim=True).clamp(min=1) + SMOOTHING / len(labels)
-    to_image = -(target * (scale * cosines.T).log_softmax(dim=1)).sum(dim=1)[present].mean()
+    total = torch.zeros(())
+    for logits, answers in ((scale * cosines, truth), (scale * cosines.T, truth.T)):
+        match, known = (answers == 1).float(), answers >= 0
+        some = match.sum(dim=1) > 0
+        weights = known.float() / known.sum(dim=1, keepdim=True).clamp(min=1)
+        target = (1 - SMOOTHING) * match / match.sum(dim=1, keepdim=True).clamp(min=1) + SMOOTHING * weights
+        logarithms = logits.masked_fill(~known, -1e4).log_softmax(dim=1).masked_fill(~known, 0.0)
+        total = total - 0.5 * (target * logarithms).sum(dim=1)[some].mean()
     # Only differences of cosines matter so far: mismatches stay around 0.
-    mismatch = (cosines.T * (1 - match)).sum() / (1 - match).sum()
-    return 0.5 * (to_text + to_image) + 10 * mismatch**2
+    false = (truth == 0).float()
+    return total + 10 * ((cosines * false).sum() / false.sum()) ** 2
 
 
 @torch.no_grad()
 def zero_shot(clip: CLIP, pictures: Tensor, labels: Tensor, tokens: Tensor) -> dict[str, float]:
-    """Zero-shot accuracy of pictures (count, 3, 64, 64) in [0, 1], and cosines of matches and mismatches."""
+    """Zero-shot accuracy of pictures (count, 3, 64, 64) in [0, 1] among texts, and cosines of matches and mismatches.
+
+    Args:
+        clip: The model.
+        pictures: What to classify.
+        labels: The number of each one's true text, (count,).
+        tokens: The texts, (texts, length).
+    """
     text = clip.encode_text(tokens, normalize=True)
     parts = [clip.encode_image((part - 0.5) / 0.5, normalize=True) for part in pictures.split(64)]
     cosines = torch.cat(parts) @ text.T
-    match = functional.one_hot(labels, len(LABELS)).bool()
+    match = functional.one_hot(labels, len(tokens)).bool()
     return {
         "accuracy": (cosines.argmax(dim=1) == labels).float().mean().item(),
         "match": cosines[match].mean().item(),
@@ -91,68 +127,94 @@ def zero_shot(clip: CLIP, pictures: Tensor, labels: Tensor, tokens: Tensor) -> d
     }
 
 
+def tests() -> dict[str, tuple[list[str], str]]:
+    """Zero-shot questions: what each is about, its texts, and the attribute that tells the true one.
+
+    The texts on colours, places and sizes name no class.
+    """
+    return {
+        "class": ([fill(TEMPLATES[0], phrase(label)) for label in range(len(LABELS))], "labels"),
+        "colour": ([f"A photo of a {colour} {{}}" for colour in COLOURS[1:]], "colours"),
+        "place": ([f"A photo of a {{}} {place}" for place in PLACES[1:]], "places"),
+        "size": ([f"A photo of a {size} {{}}" for size in SIZES[1:]], "sizes"),
+    }
+
+
+class Reader:
+    """Texts to tokens, (texts, LENGTH)."""
+
+    def __init__(self) -> None:
+        self.tokenizer = build_tokenizer()
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """The tokens of some texts."""
+        padded = self.tokenizer(texts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
+        return padded["input_ids"]
+
+
+@torch.no_grad()
+def examine(clip: CLIP, read: Callable[[list[str]], Tensor], sprites: Tensor, log: Log, split: str) -> None:
+    """Logs zero-shot accuracies on pictures drawn apart from those of the training."""
+    generator = torch.Generator().manual_seed(HELD_OUT_SEED + 1)
+    count = 1024
+    for name, (texts, attribute) in tests().items():
+        said = tuple(1.0 if name == other else 0.0 for other in ("colour", "place", "size"))
+        attributes = draw_attributes(count, generator, said)  # type: ignore[arg-type]
+        pictures, _ = draw(sprites, count, SIZE, generator, attributes)
+        if split == "degraded":
+            pictures = degrade(pictures, generator)
+        if name == "class":
+            log(split=split, question=name, **zero_shot(clip, pictures, attributes.labels, read(texts)))
+            continue
+        right = torch.zeros(count, dtype=torch.bool)
+        answers = getattr(attributes, attribute) - 1
+        for label, word in enumerate(LABELS):
+            chosen = attributes.labels == label
+            text = clip.encode_text(read([text.format(word) for text in texts]), normalize=True)
+            image = clip.encode_image((pictures[chosen] - 0.5) / 0.5, normalize=True)
+            right[chosen] = (image @ text.T).argmax(dim=1) == answers[chosen]
+        log(split=split, question=name, accuracy=right.float().mean().item())
+
+
 def main() -> None:
-    """Trains the model and writes its folder."""
+    """Trains the model and, at the end, writes its folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--sprites", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the model's folder")
-    parser.add_argument("--log", type=Path, required=True, help="a .jsonl file")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
+    add_options(parser, steps=4_000, batch=64, rate=1e-3, decay=0.998, seed=TRAIN_SEED + 3)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    generator = torch.Generator().manual_seed(TRAIN_SEED + 2)
-    held_out = torch.Generator().manual_seed(HELD_OUT_SEED + 1)
+    set_up(arguments)
     sprites = load_sprites(arguments.sprites)
-    tokenizer = build_tokenizer()
-
-    def tokens(texts: list[str]) -> Tensor:
-        padded = tokenizer(texts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt")
-        return padded["input_ids"]
-
-    config = configuration(len(tokenizer))
+    natural, read = natural_colours(sprites), Reader()
+    config = configuration(len(read.tokenizer))
     clip = CLIP(**{key: dict(part) if isinstance(part, dict) else part for key, part in config["model_cfg"].items()})
-    optimizer = torch.optim.AdamW(clip.parameters(), lr=arguments.rate, weight_decay=0.02, fused=True)
-    average = Average(clip, 0.998)
-    log = Log(arguments.log)
-    budget = Budget(arguments.minutes, warmup=0.05)
-    for step in budget.steps(optimizer, arguments.rate):
-        pictures, labels = examples(sprites, arguments.batch, generator)
-        image = clip.encode_image((pictures - 0.5) / 0.5, normalize=True)
-        text = clip.encode_text(tokens(prompts(generator)), normalize=True)
-        cosines = image @ text.T
-        loss = contrastive_loss(cosines, labels, clip.logit_scale.exp())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
-        optimizer.step()
+
+    def draw_loss(generator: torch.Generator) -> Tensor:
         with torch.no_grad():
             clip.logit_scale.clamp_(0, math.log(LARGEST_SCALE))
-        average.update(clip)
-        if step % 50 == 0:
-            right = (cosines.argmax(dim=1) == labels).float().mean().item()
-            scale = clip.logit_scale.exp().item()
-            log(step=step, progress=budget.progress, loss=loss.item(), right=right, scale=scale)
-    clip.load_state_dict(average.values, strict=False)
-    clip.eval()
-    pictures, labels = draw(sprites, 2048, SIZE, held_out)
-    test = tokens([TEMPLATES[0].format(label) for label in LABELS])
-    log(split="held out", **zero_shot(clip, pictures, labels, test))
-    log(split="degraded", **zero_shot(clip, degrade(pictures, held_out), labels, test))
+        pictures, attributes = draw(sprites, arguments.batch, SIZE, generator)
+        half = arguments.batch // 2
+        pictures = torch.cat([pictures[:half], degrade(pictures[half:], generator)])
+        said = Attributes(*(torch.cat(pair) for pair in zip(attributes, spoil(attributes, generator), strict=True)))
+        image = clip.encode_image((pictures - 0.5) / 0.5, normalize=True)
+        text = clip.encode_text(read(write_captions(said, generator)), normalize=True)
+        truth = agreement(attributes, said, natural)
+        return contrastive_loss(image @ text.T, truth, clip.logit_scale.exp())
+
+    training = Training(arguments, clip, {"sprites": digest(arguments.sprites)}, weight_decay=0.02)
+    training.run(draw_loss)
+    for split in ("held out", "degraded"):
+        examine(clip, read, sprites, training.log, split)
 
     def write(folder: Path) -> None:
         text = json.dumps(config, indent=2) + "\n"
         (folder / "open_clip_config.json").write_text(text, encoding="utf-8")
         save_weights(clip.state_dict(), folder / "open_clip_model.safetensors")
-        tokenizer.save_pretrained(folder)
+        read.tokenizer.save_pretrained(folder)
 
     replace_folder(arguments.out, write)
     loaded, _ = open_clip.create_model_from_pretrained(f"local-dir:{arguments.out}")
-    read = open_clip.get_tokenizer(f"local-dir:{arguments.out}")([TEMPLATES[0].format(label) for label in LABELS])
-    log(split="as loaded", **zero_shot(loaded.eval(), pictures, labels, read))
+    examine(loaded.eval(), open_clip.get_tokenizer(f"local-dir:{arguments.out}"), sprites, training.log, "as loaded")
 
 
 if __name__ == "__main__":

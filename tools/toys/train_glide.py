@@ -11,25 +11,23 @@ step's variance, and are trained by the variational bound with the mean held (Ni
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_seedshift.models.glide.text import GlideTextEncoder
 
 from .glide_vocabulary import LENGTH, build_tokenizer
-from .pictures import LABELS, TRAIN_SEED, draw, load_sprites
-from .training import load_weights, save_weights
-from .vocabulary import TEMPLATES
-from .workers import Exchange, add_options, fit, start
+from .pictures import TRAIN_SEED, draw, load_sprites
+from .train_unet import draw_captions
+from .training import Training, add_options, digest, set_up
 
 WIDTH = 64
-EMPTY = len(LABELS)
 SIZES = {"base": 16, "upsampler": 32}
 SCHEDULES = {"base": "squaredcos_cap_v2", "upsampler": "linear"}
 # So much of the loss is the variational bound; the rest is the error of the prediction.
@@ -63,30 +61,25 @@ def build_unet(part: str) -> UNet2DConditionModel:
 class Stage(nn.Module):
     """A text transformer and a UNet, trained as one."""
 
-    tokens: Tensor
-    mask: Tensor
-
     def __init__(self, part: str) -> None:
         super().__init__()
-        tokenizer = build_tokenizer()
+        self.tokenizer = tokenizer = build_tokenizer()
         self.text = GlideTextEncoder(tokenizer.vocab_size, context=LENGTH, width=WIDTH, layers=2, heads=4)
         self.unet = build_unet(part)
-        encoded = tokenizer([*(TEMPLATES[0].format(label) for label in LABELS), ""])
-        self.register_buffer("tokens", encoded["input_ids"], persistent=False)
-        self.register_buffer("mask", encoded["attention_mask"], persistent=False)
 
-    def forward(self, noisy: Tensor, times: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, times: Tensor, captions: Sequence[str]) -> Tensor:
         """Predicts v and where the variance lies between its bounds.
 
         Args:
             noisy: Noised pictures, (count, 3, size, size); for the upsampler with the small picture's three channels.
             times: Their steps of the schedule, 0 to 999, (count,).
-            labels: Class numbers, (count,); ``EMPTY`` for the empty prompt.
+            captions: One for each.
 
         Returns:
             (count, 6, size, size).
         """
-        words = self.text(self.tokens, self.mask)[labels]
+        encoded = self.tokenizer(list(captions))
+        words = self.text(encoded["input_ids"], encoded["attention_mask"])
         return self.unet(noisy, times, words, class_labels=words[:, -1]).sample
 
 
@@ -131,24 +124,17 @@ def bound(schedule: Schedule, times: Tensor, error: Tensor, choice: Tensor) -> T
     return (0.5 * (variance - least - 1 + torch.exp(least - variance) + distance)).mean()
 
 
-def render(sprites: Path, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures of 32 × 32 as bytes, (count, 3, 32, 32), and their labels."""
-    parts = [draw(load_sprites(sprites), 64, SIZES["upsampler"], generator) for _ in range(0, count, 64)]
-    pictures = torch.cat([(pictures * 255).round().to(torch.uint8) for pictures, _ in parts])
-    return pictures, torch.cat([labels for _, labels in parts])
-
-
 def loss(
-    model: nn.Module, schedule: Schedule, part: str, pictures: Tensor, labels: Tensor, generator: torch.Generator
+    model: Stage, schedule: Schedule, part: str, pictures: Tensor, captions: Sequence[str], generator: torch.Generator
 ) -> Tensor:
     """The loss of a batch: the prediction's error and a little of the bound.
 
     Args:
-        model: A `Stage`.
+        model: The stage.
         schedule: Its schedule.
         part: Which.
         pictures: (count, 3, 32, 32) in [−1, 1].
-        labels: (count,).
+        captions: One for each.
         generator: The only source of chance.
     """
     count = len(pictures)
@@ -166,45 +152,32 @@ def loss(
             small.shape, generator=generator
         )
         inputs = torch.cat([noisy, enlarged(blotted.clamp(-1, 1), SIZES[part])], dim=1)
-    dropped = torch.rand(count, generator=generator) < 0.1
-    predicted = model(inputs, times, labels.masked_fill(dropped, EMPTY))
+    predicted = model(inputs.contiguous(memory_format=torch.channels_last), times, captions)
     v, choice = predicted[:, :3], predicted[:, 3:]
     error = clean - (kept * noisy - lost * v.detach())
     return functional.mse_loss(v, kept * noise - lost * clean) + BOUND * 1000 * bound(schedule, times, error, choice)
-
-
-def train(worker: int, exchange: Exchange, arguments: argparse.Namespace) -> None:
-    """One worker's training, on one thread."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    model = Stage(arguments.part).to(memory_format=torch.channels_last)
-    if arguments.resume:
-        load_weights(model, arguments.resume)
-    data = load_file(arguments.pictures)
-    schedule = build_schedule(arguments.part)
-    generator = torch.Generator().manual_seed(TRAIN_SEED + 200 + worker)
-
-    def draw_loss() -> Tensor:
-        chosen = torch.randint(len(data["labels"]), (arguments.batch,), generator=generator)
-        pictures = (data["pictures"][chosen].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        return loss(model, schedule, arguments.part, pictures, data["labels"][chosen], generator)
-
-    fit(worker, exchange, arguments, model, draw_loss)
 
 
 def main() -> None:
     """Trains one stage, and writes the averaged weights now and then."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--part", choices=SIZES, required=True)
-    parser.add_argument("--sprites", type=Path, help="where --pictures is to be rendered first")
-    parser.add_argument("--pictures", type=Path, required=True, help="pictures for both stages, a .safetensors file")
-    parser.add_argument("--count", type=int, default=48_000, help="of pictures to render")
-    add_options(parser)
+    parser.add_argument("--sprites", type=Path, required=True)
+    add_options(parser, steps=16_000, batch=32, rate=1e-3, decay=0.9995, seed=TRAIN_SEED + 6)
     arguments = parser.parse_args()
-    if arguments.sprites:
-        pictures, labels = render(arguments.sprites, arguments.count, torch.Generator().manual_seed(TRAIN_SEED + 199))
-        save_weights({"pictures": pictures, "labels": labels}, arguments.pictures)
-    start(train, Stage(arguments.part), arguments)
+    arguments.seed += list(SIZES).index(arguments.part)
+    set_up(arguments)
+    model = Stage(arguments.part).to(memory_format=torch.channels_last)
+    sprites, schedule = load_sprites(arguments.sprites), build_schedule(arguments.part)
+
+    def draw_loss(generator: torch.Generator) -> Tensor:
+        pictures, attributes = draw(sprites, arguments.batch, SIZES["upsampler"], generator)
+        captions = draw_captions(attributes, generator)
+        return loss(model, schedule, arguments.part, pictures * 2 - 1, captions, generator)
+
+    recipe = {"part": arguments.part, "sprites": digest(arguments.sprites)}
+    training = Training(arguments, model, recipe, weight_decay=0.01, betas=(0.9, 0.99))
+    training.run(draw_loss)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Trains the UNet and the text encoder of toy-latent on encoded pictures.
 
-The UNet predicts v = √ᾱ·ε − √(1 − ᾱ)·x₀ under Stable Diffusion's scaled-linear schedule. One prompt in ten is empty,
-which makes classifier-free guidance possible. With ``--guidance`` a second training follows: the network learns to give
-in one call what the first one gives in two calls with that guidance (guidance distillation, Meng et al., 2210.03142),
-so that the shipped model samples in half the time.
+The UNet predicts v = √ᾱ·ε − √(1 − ᾱ)·x₀ under Stable Diffusion's scaled-linear schedule. One caption in ten is left
+empty, which makes classifier-free guidance possible (Ho and Salimans, 2207.12598).
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,30 +16,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from .captions import Attributes, write_captions
 from .encode_latents import load_latents
-from .pictures import LABELS, TRAIN_SEED
-from .training import load_weights
-from .vocabulary import LENGTH, TEMPLATES, build_tokenizer
-from .workers import Exchange, add_options, fit, start
+from .pictures import TRAIN_SEED
+from .training import Training, add_options, set_up
+from .vocabulary import LENGTH, build_tokenizer
 
 WIDTH = 64
-EMPTY = len(LABELS)
+#: So many captions are left empty, whatever the model.
+EMPTIED = 0.1
 
 
-def prompt_tokens() -> Tensor:
-    """The tokens of each class's prompt and, as the last row, of the empty one, (classes + 1, LENGTH)."""
-    prompts = [*(TEMPLATES[0].format(label) for label in LABELS), ""]
-    return build_tokenizer()(prompts, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
+def draw_captions(attributes: Attributes, generator: torch.Generator) -> list[str]:
+    """Captions to learn from, some of them empty."""
+    captions = write_captions(attributes, generator)
+    emptied = (torch.rand(len(captions), generator=generator) < EMPTIED).tolist()
+    return ["" if empty else caption for caption, empty in zip(captions, emptied, strict=True)]
 
 
 class Denoiser(nn.Module):
     """The text encoder and the UNet, trained as one."""
 
-    tokens: Tensor
-
     def __init__(self) -> None:
         super().__init__()
-        tokenizer = build_tokenizer()
+        self.tokenizer = tokenizer = build_tokenizer()
         self.text = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=len(tokenizer),
@@ -67,18 +66,21 @@ class Denoiser(nn.Module):
             attention_head_dim=4,  # in diffusers' wording the number of heads
             norm_num_groups=8,
         )
-        self.register_buffer("tokens", prompt_tokens(), persistent=False)
 
-    def forward(self, noisy: Tensor, times: Tensor, labels: Tensor) -> Tensor:
+    def read(self, captions: Sequence[str]) -> Tensor:
+        """The text encoder's states of captions, (count, LENGTH, WIDTH)."""
+        tokens = self.tokenizer(list(captions), padding="max_length", truncation=True, return_tensors="pt")
+        return self.text(tokens["input_ids"]).last_hidden_state
+
+    def forward(self, noisy: Tensor, times: Tensor, captions: Sequence[str]) -> Tensor:
         """Predicts v.
 
         Args:
             noisy: Noised latents, shape (count, 4, 16, 16).
             times: Their steps of the schedule, 0 to 999, shape (count,).
-            labels: Class numbers, shape (count,); ``EMPTY`` for the empty prompt.
+            captions: One for each.
         """
-        words = self.text(self.tokens).last_hidden_state[labels]
-        return self.unet(noisy, times, encoder_hidden_states=words).sample
+        return self.unet(noisy, times, encoder_hidden_states=self.read(captions)).sample
 
 
 def build_scheduler(**changes: object) -> DDIMScheduler:
@@ -96,50 +98,35 @@ def build_scheduler(**changes: object) -> DDIMScheduler:
     )
 
 
-def train(worker: int, exchange: Exchange, arguments: argparse.Namespace) -> None:
-    """One worker's training, on one thread."""
-    torch.set_num_threads(1)
-    torch.backends.mkldnn.conv.fp32_precision = "bf16"  # type: ignore[attr-defined]
-    torch.manual_seed(0)
-    model = Denoiser().to(memory_format=torch.channels_last)
-    teacher = Denoiser().to(memory_format=torch.channels_last).eval()
-    if arguments.resume:
-        load_weights(model, arguments.resume)
-        load_weights(teacher, arguments.resume)
-    generator = torch.Generator().manual_seed(TRAIN_SEED + 3 + worker)
-    latents = load_latents(arguments.latents)
-    signal = build_scheduler().alphas_cumprod
-    count, batch = len(latents["labels"]), arguments.batch
-
-    def draw_loss() -> Tensor:
-        chosen = torch.randint(count, (batch,), generator=generator)
-        clean = latents["mean"][chosen].float()
-        noise = torch.randn(clean.shape, generator=generator)
-        # Times in strata: each batch covers the whole schedule evenly.
-        places = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-        times = (places * len(signal)).long()
-        kept, lost = signal[times].sqrt().view(-1, 1, 1, 1), (1 - signal[times]).sqrt().view(-1, 1, 1, 1)
-        noisy = (kept * clean + lost * noise).contiguous(memory_format=torch.channels_last)
-        dropped = torch.rand(batch, generator=generator) < 0.1
-        labels = latents["labels"][chosen].masked_fill(dropped, EMPTY)
-        target = kept * noise - lost * clean
-        if arguments.guidance > 1:
-            with torch.no_grad():
-                without = teacher(noisy, times, torch.full_like(labels, EMPTY))
-                target = without + arguments.guidance * (teacher(noisy, times, labels) - without)
-        return functional.mse_loss(model(noisy, times, labels), target)
-
-    fit(worker, exchange, arguments, model, draw_loss)
+def draw_times(count: int, generator: torch.Generator) -> Tensor:
+    """Steps of the schedule, (count,), in strata: each batch covers the whole schedule evenly."""
+    return ((torch.arange(count) + torch.rand(count, generator=generator)) / count * 1000).long().clamp(max=999)
 
 
 def main() -> None:
     """Trains, and writes the averaged weights now and then."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--latents", type=Path, required=True, help="folder of latents")
-    parser.add_argument("--guidance", type=float, default=1.0, help="above 1: learn the guided prediction of --resume")
-    add_options(parser)
+    add_options(parser, steps=24_000, batch=32, rate=1e-3, decay=0.9995, seed=TRAIN_SEED + 5)
     arguments = parser.parse_args()
-    start(train, Denoiser(), arguments)
+    set_up(arguments)
+    model = Denoiser().to(memory_format=torch.channels_last)
+    latents = load_latents(arguments.latents)
+    signal = build_scheduler().alphas_cumprod
+    count = len(latents.mean)
+
+    def draw_loss(generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(count, (arguments.batch,), generator=generator)
+        clean = latents.mean[chosen].float()
+        noise = torch.randn(clean.shape, generator=generator)
+        times = draw_times(arguments.batch, generator)
+        kept, lost = signal[times].sqrt().view(-1, 1, 1, 1), (1 - signal[times]).sqrt().view(-1, 1, 1, 1)
+        noisy = (kept * clean + lost * noise).contiguous(memory_format=torch.channels_last)
+        captions = draw_captions(latents.attributes.select(chosen), generator)
+        return functional.mse_loss(model(noisy, times, captions), kept * noise - lost * clean)
+
+    training = Training(arguments, model, {"latents": latents.digest}, weight_decay=0.01, betas=(0.9, 0.99))
+    training.run(draw_loss)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .pictures import TRAIN_SEED, draw, load_sprites, save_sheet
-from .training import Average, Budget, Log, load_weights, save_weights
+from .training import Training, add_options, digest, save_part, set_up, step_generator
 
 SIZE = 64
 CHANNELS = (24, 32, 64)
@@ -45,22 +45,21 @@ def edges(error: Tensor) -> Tensor:
     return error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
 
 
-def loss(vae: AutoencoderKL, pictures: Tensor, kl_weight: float) -> tuple[Tensor, dict[str, float]]:
-    """The training loss of pictures, (count, 3, 64, 64) in [-1, 1], and its parts."""
+def loss(vae: AutoencoderKL, pictures: Tensor, kl_weight: float, generator: torch.Generator) -> Tensor:
+    """The training loss of pictures, (count, 3, 64, 64) in [-1, 1]."""
     with torch.autocast("cpu", torch.bfloat16):
         posterior = vae.encode(pictures).latent_dist
-        decoded = vae.decode(posterior.sample()).sample
+        decoded = vae.decode(posterior.sample(generator)).sample
     error = decoded.float() - pictures
     absolute = error.abs().mean()
     edge = edges(error) + edges(functional.avg_pool2d(error, 2))
     mean, log_variance = posterior.mean.float(), posterior.logvar.float()
     kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
-    total = absolute + 0.5 * edge + kl_weight * kl
-    return total, {"l1": absolute.item(), "edge": edge.item(), "kl": kl.item()}
+    return absolute + 0.5 * edge + kl_weight * kl
 
 
 @torch.no_grad()
-def normalise(vae: AutoencoderKL, pictures: Tensor) -> None:
+def normalise(vae: AutoencoderKL, pictures: Tensor, generator: torch.Generator) -> None:
     """Makes latents standard: each channel's mean 0 by the 1 × 1 convolutions around the latents, the common standard
     deviation 1 by ``scaling_factor``.
 
@@ -69,8 +68,9 @@ def normalise(vae: AutoencoderKL, pictures: Tensor) -> None:
     Args:
         vae: Changed in place.
         pictures: What to measure on, shape (count, 3, 64, 64) in [-1, 1].
+        generator: The only source of chance.
     """
-    latents = torch.cat([vae.encode(part).latent_dist.sample() for part in pictures.split(64)])
+    latents = torch.cat([vae.encode(part).latent_dist.sample(generator) for part in pictures.split(64)])
     mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
     common = std.log().mean().exp()
     scale = common / std
@@ -87,51 +87,33 @@ def normalise(vae: AutoencoderKL, pictures: Tensor) -> None:
 
 
 def main() -> None:
-    """Trains the autoencoder and writes its folder."""
+    """Trains the autoencoder and, at the end, writes its folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--sprites", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="work folder: vae/ (diffusers' format), log, sheet")
-    parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--kl", type=float, default=1e-3, help="weight of the Kullback-Leibler term")
-    parser.add_argument("--resume", type=Path, help="weights to start from")
+    parser.add_argument("--out", type=Path, required=True, help="the autoencoder's folder, in diffusers' format")
+    parser.add_argument("--kl", type=float, default=3e-4, help="weight of the Kullback-Leibler term")
+    add_options(parser, steps=3_000, batch=32, rate=2e-3, decay=0.998, seed=TRAIN_SEED + 4)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    generator = torch.Generator().manual_seed(TRAIN_SEED)
+    set_up(arguments)
     sprites = load_sprites(arguments.sprites)
     vae = build_vae().to(memory_format=torch.channels_last)
-    if arguments.resume:
-        load_weights(vae, arguments.resume)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=arguments.rate, weight_decay=0.0, betas=(0.9, 0.99), fused=True)
-    average = Average(vae, 0.998)
-    log = Log(arguments.out / "vae.jsonl")
-    budget = Budget(arguments.minutes)
-    for step in budget.steps(optimizer, arguments.rate):
+
+    def draw_loss(generator: torch.Generator) -> Tensor:
         pictures = draw(sprites, arguments.batch, SIZE, generator)[0] * 2 - 1
-        total, parts = loss(vae, pictures.contiguous(memory_format=torch.channels_last), arguments.kl)
-        optimizer.zero_grad()
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        average.update(vae)
-        if step % 50 == 0:
-            log(step=step, progress=budget.progress, loss=total.item(), **parts)
-        if step % 500 == 499:
-            save_weights(average.values, arguments.out / "vae.safetensors")
-    save_weights(average.values, arguments.out / "vae.safetensors")
-    vae.load_state_dict(average.values)
-    vae.eval()
-    normalise(vae, draw(sprites, 2048, SIZE, generator)[0] * 2 - 1)
-    vae.save_pretrained(arguments.out / "vae")
+        return loss(vae, pictures.contiguous(memory_format=torch.channels_last), arguments.kl, generator)
+
+    recipe = {"kl": arguments.kl, "sprites": digest(arguments.sprites)}
+    training = Training(arguments, vae, recipe, weight_decay=0.0, betas=(0.9, 0.99))
+    training.run(draw_loss)
+    generator = step_generator(arguments.seed, arguments.steps)
+    normalise(vae, draw(sprites, 2048, SIZE, generator)[0] * 2 - 1, generator)
+    save_part(vae, arguments.out)
     originals, _ = draw(sprites, 64, SIZE, torch.Generator().manual_seed(1))
     with torch.no_grad():
-        decoded = vae.decode(vae.encode(originals * 2 - 1).latent_dist.sample()).sample / 2 + 0.5
+        decoded = vae.decode(vae.encode(originals * 2 - 1).latent_dist.sample(generator)).sample / 2 + 0.5
     pairs = torch.stack([originals, decoded.clamp(0, 1)], dim=1).flatten(0, 1)
-    save_sheet(pairs, columns=16, path=arguments.out / "vae.png")
-    log(error=(decoded - originals).abs().mean().item(), scaling_factor=float(vae.config["scaling_factor"]))
+    save_sheet(pairs, columns=16, path=arguments.run / "vae.png")
+    training.log(error=(decoded - originals).abs().mean().item(), scaling_factor=float(vae.config["scaling_factor"]))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ from transformers import CLIPTextModel
 
 from .encode_latents import load_latents
 from .pictures import TRAIN_SEED
-from .train_unet import EMPTY, build_scheduler, prompt_tokens
-from .training import load_weights
-from .workers import Exchange, add_options, fit, start
+from .train_unet import build_scheduler, draw_captions
+from .training import Training, add_options, digest, set_up
+from .vocabulary import build_tokenizer
 
 # So much of a batch is at the last step, which trailing steps begin with, however many they are.
 LAST = 0.125
@@ -105,11 +105,14 @@ def draw_lesson(teacher: nn.Module, levels: Levels, clean: Tensor, words: Tensor
     return Lesson(noisy, times, torch.where(beyond, (kept * noisy - picture) / lost, v))
 
 
-def train(worker: int, exchange: Exchange, arguments: argparse.Namespace) -> None:
-    """One worker's training, on one thread."""
-    torch.set_num_threads(1)
-    torch.backends.mkldnn.conv.fp32_precision = "bf16"  # type: ignore[attr-defined]
-    torch.manual_seed(0)
+def main() -> None:
+    """Trains, and writes the averaged weights now and then."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--teacher", type=Path, required=True, help="toy-latent's folder")
+    parser.add_argument("--latents", type=Path, required=True, help="folder of latents, of the teacher's autoencoder")
+    add_options(parser, steps=2_500, batch=32, rate=6e-4, decay=0.998, seed=TRAIN_SEED + 8)
+    arguments = parser.parse_args()
+    set_up(arguments)
     teacher, student = (
         UNet2DConditionModel.from_pretrained(arguments.teacher / "unet", torch_dtype=torch.float32).to(
             memory_format=torch.channels_last
@@ -117,33 +120,22 @@ def train(worker: int, exchange: Exchange, arguments: argparse.Namespace) -> Non
         for _ in range(2)
     )
     teacher.eval()
-    if arguments.resume:
-        load_weights(student, arguments.resume)
-    with torch.no_grad():
-        words = CLIPTextModel.from_pretrained(arguments.teacher / "text_encoder")(prompt_tokens()).last_hidden_state
-    latents = load_latents(arguments.latents)
-    levels = build_levels()
-    generator = torch.Generator().manual_seed(TRAIN_SEED + 300 + worker)
+    text, tokenizer = CLIPTextModel.from_pretrained(arguments.teacher / "text_encoder"), build_tokenizer()
+    latents, levels = load_latents(arguments.latents), build_levels()
 
-    def draw_loss() -> Tensor:
-        chosen = torch.randint(len(latents["labels"]), (arguments.batch,), generator=generator)
-        dropped = torch.rand(arguments.batch, generator=generator) < 0.1
-        told = words[latents["labels"][chosen].masked_fill(dropped, EMPTY)]
-        lesson = draw_lesson(teacher, levels, latents["mean"][chosen].float(), told, generator)
+    def draw_loss(generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(latents.mean), (arguments.batch,), generator=generator)
+        captions = draw_captions(latents.attributes.select(chosen), generator)
+        tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            told = text(tokens).last_hidden_state
+        lesson = draw_lesson(teacher, levels, latents.mean[chosen].float(), told, generator)
         predicted = student(lesson.noisy, lesson.times, encoder_hidden_states=told).sample
         return functional.mse_loss(predicted, lesson.target)
 
-    fit(worker, exchange, arguments, student, draw_loss)
-
-
-def main() -> None:
-    """Trains, and writes the averaged weights now and then."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--teacher", type=Path, required=True, help="toy-latent's folder")
-    parser.add_argument("--latents", type=Path, required=True, help="folder of latents, of the teacher's autoencoder")
-    add_options(parser)
-    arguments = parser.parse_args()
-    start(train, UNet2DConditionModel.from_pretrained(arguments.teacher / "unet"), arguments)
+    recipe = {"latents": latents.digest, "teacher": digest(*sorted(arguments.teacher.glob("unet/*.safetensors")))}
+    training = Training(arguments, student, recipe, weight_decay=0.01, betas=(0.9, 0.99))
+    training.run(draw_loss)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,9 @@ from itertools import pairwise
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
-from .pictures import LABELS
+from .captions import vocabulary_words
 
 LENGTH = 16
-TEMPLATES = (
-    "A photo of a {}",
-    "a {}",
-    "a picture of a {}",
-    "an image of a {}",
-    "a drawing of a {}",
-    "an icon of a {}",
-    "a photo of the {}",
-)
 
 
 def learn_merges(words: list[str], end: str = "</w>") -> list[tuple[str, str]]:
@@ -51,8 +42,7 @@ def learn_merges(words: list[str], end: str = "</w>") -> list[tuple[str, str]]:
 
 def build_tokenizer() -> CLIPTokenizer:
     """The tokenizer; sequences are ``LENGTH`` tokens long, "end of text" is the highest number and fills the rest."""
-    words = " ".join([*(template.format("") for template in TEMPLATES), *LABELS]).lower().split()
-    merges = learn_merges(words)
+    merges = learn_merges(vocabulary_words())
     letters = sorted(ByteLevel.alphabet())
     symbols = [*letters, *(letter + "</w>" for letter in letters), *(first + second for first, second in merges)]
     names = [*dict.fromkeys(symbols), "<|startoftext|>", "<|endoftext|>"]
