@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -19,8 +20,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tools.toys import captions, glide_vocabulary, pictures, training, vocabulary
+from tools.toys import captions, glide_vocabulary, pictures, train_all, training, vocabulary
 from tools.toys.captions import COLOURS, LABELS, PLACES, SIZES, TEMPLATES, Attributes
+from tools.toys.evaluate import caption_grid
 from tools.toys.train_clip import spoil
 from tools.toys.train_unet import EMPTIED, draw_captions
 
@@ -125,6 +127,16 @@ def test_a_spoilt_caption_differs_in_one_attribute_that_makes_it_false(seed: int
         assert sum(one != other for one, other in zip(row(attributes, index), row(spoilt, index), strict=True)) == 1
     assert captions.agreement(attributes, attributes, NATURAL).diagonal().eq(1).all()
     assert captions.agreement(attributes, spoilt, NATURAL).diagonal().eq(0).all()
+
+
+def test_the_contact_sheet_shows_every_class_template_colour_place_and_size() -> None:
+    grid = caption_grid()
+    assert len(grid) == 16 * len(LABELS) == len(set(grid))
+    words = {word for text in grid for word in text.split()}
+    assert {*LABELS, *COLOURS[1:], *SIZES[1:]} <= words
+    assert all(any(text.endswith(place) for text in grid) for place in PLACES[1:])
+    starts = {text.split(label)[0] for text in grid for label in LABELS if text.endswith(f" {label}")}
+    assert len(starts) > 8
 
 
 # Pictures
@@ -252,6 +264,15 @@ def test_another_seed_makes_another_training(tmp_path: Path) -> None:
     assert len({(tmp_path / str(seed) / "weights.safetensors").read_bytes() for seed in (3, 4)}) == 2
 
 
+def test_every_step_of_every_seed_has_chance_of_its_own() -> None:
+    draws = {
+        (seed, step): torch.rand(4, generator=training.step_generator(seed, step)).tolist()
+        for seed in (pictures.TRAIN_SEED, pictures.TRAIN_SEED + 1)
+        for step in (0, 1, 2, 23_999)
+    }
+    assert len({tuple(values) for values in draws.values()}) == len(draws)
+
+
 def test_a_time_limit_leaves_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
         learn(tmp_path, stop_at=2)
@@ -307,3 +328,42 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
         with pytest.raises(SystemExit, match="trained by another process"):
             learn(tmp_path)
     assert not (tmp_path / "state.safetensors").exists()
+
+
+# All of them, one after the other
+
+
+def test_stages_run_in_order_skip_what_is_there_and_stop_at_the_first_that_does_not_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def child(stage: train_all.Stage, work: Path, minutes: float) -> list[str]:
+        code = f"import pathlib, sys, time; pathlib.Path({str(work / stage.name)!r}).touch(); {stage.module}"
+        return [sys.executable, "-c", code]
+
+    monkeypatch.setattr(train_all, "command", child)
+    (tmp_path / "done").mkdir()
+    stages = [
+        train_all.Stage("first", "pass", (), "{work}/done"),
+        train_all.Stage("second", "pass", ()),
+        train_all.Stage("third", f"sys.exit({training.UNFINISHED})", ()),
+        train_all.Stage("fourth", "pass", ()),
+    ]
+    assert train_all.run(stages, tmp_path, 1.0) == training.UNFINISHED
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["done", "second", "third"]
+    assert train_all.run(stages[1:2], tmp_path, 1.0) == 0
+    assert train_all.run(stages[3:], tmp_path, 0.0) == training.UNFINISHED
+    # What knows no time limit of its own is ended by it.
+    endless = train_all.Stage("endless", "time.sleep(600)", (), trains=False)
+    assert train_all.run([endless, stages[3]], tmp_path, 0.01) == training.UNFINISHED
+    assert not (tmp_path / "fourth").exists()
+
+
+def test_every_stage_names_a_module_and_is_given_its_run_and_its_time(tmp_path: Path) -> None:
+    folder = Path(train_all.__file__).parent
+    names = [stage.name for stages in train_all.LANES.values() for stage in stages]
+    assert len(set(names)) == len(names)
+    for stage in (stage for stages in train_all.LANES.values() for stage in stages):
+        words = train_all.command(stage, tmp_path, 2.5)
+        assert (folder / f"{stage.module}.py").is_file()
+        assert (f"{tmp_path}/runs/{stage.name}" in words) == stage.trains == ("2.50" in words)
+        assert not any("{" in word for word in words)

@@ -59,7 +59,7 @@ LANES: dict[str, tuple[Stage, ...]] = {
     ),
     "glide": (
         Stage("base", "train_glide", ("--part", "base", *SPRITES)),
-        Stage("upsampler", "train_glide", ("--part", "upsampler", *SPRITES)),
+        Stage("upsampler", "train_glide", ("--part", "upsampler", *SPRITES, "--steps", "8000")),
     ),
 }
 
@@ -96,7 +96,7 @@ def run(stages: Sequence[Stage], work: Path, minutes: float) -> int:
         left = ends - time.monotonic()
         if left <= 0:
             return UNFINISHED
-        print(f"{stage.name} ({left / 60:.0f} minutes left)", flush=True)
+        print(stage.name if left == math.inf else f"{stage.name} ({left / 60:.0f} minutes left)", flush=True)
         child = subprocess.Popen(command(stage, work, left / 60))
         signal.signal(signal.SIGTERM, lambda number, _, child=child: child.send_signal(number))
         try:
