@@ -1,6 +1,6 @@
 """Whether a study of position control measures more than colours: from the pictures that it kept.
 
-    python -m pytest_seedshift position toy-latent --images 256 --into run
+    seedshift position toy-latent --images 256 --into run
     python benchmarks/repainted.py toy-latent run
 
 For each direction: by how much the measured position moves from the control's pictures to the shifted ones of the same

@@ -3,7 +3,7 @@
     python benchmarks/report.py [--only large|session] [--short]
 
 Large: a run folder of 2 models × 51 cases × 400 samples of 100 classes, with 24 pictures of 512 × 512 pixels a case, is
-written by the store's own writer; then `python -m pytest_seedshift report` makes its page. Session: the default run of
+written by the store's own writer; then `seedshift report` makes its page. Session: the default run of
 the toy model, whose samples a first run has left in the store, and how much of its time the report takes.
 """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_seedshift import asking, cases, marker_values, options, scores
+from pytest_seedshift import asking, cases, marker_values, options, scores, text
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
@@ -147,7 +147,7 @@ def make_items(metafunc: pytest.Metafunc, subjects: Sequence[Subject], ids: Sequ
     """Make an item of a test for each of what it is about; where there is none, one that cannot be judged."""
     if PARAMETER not in metafunc.fixturenames:
         metafunc.fixturenames.append(PARAMETER)  # parametrize refuses a name that the function does not use
-    found, names = list[object](subjects), list(ids)
+    found, names = list[object](subjects), list(map(text.identifier, ids))
     if not found:
         found, names = [_no_model(metafunc.definition, marker)], [NO_MODEL]
     metafunc.parametrize(PARAMETER, found, indirect=True, ids=names)

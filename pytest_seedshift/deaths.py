@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift import text
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.names import NULL_TEST
 from pytest_seedshift.report import records as recorded
@@ -54,7 +55,8 @@ class Deaths:
             report.outcome = "passed"
             return
         report.location = (report.location[0], None, crashitem.rpartition("::")[2])
-        report.longrepr = self._reason(case, report.node)
+        reason = self._reason(case, report.node)
+        report.longrepr = text.lines(reason)
         if phase == "call":  # its verdict stands
             report.when = "teardown"
             return
@@ -63,11 +65,11 @@ class Deaths:
             if isinstance(case, Search):
                 from pytest_seedshift.breaking import records as searched
 
-                record = searched.of_error(case, report.longrepr, crashitem)
+                record = searched.of_error(case, reason, crashitem)
                 report.seedshift_breaking = record  # type: ignore[attr-defined]
                 report.user_properties = searched.properties(record)
             else:
-                record = recorded.of_error(case, report.longrepr, crashitem, null=crashitem.startswith(NULL_TEST))
+                record = recorded.of_error(case, reason, crashitem, null=crashitem.startswith(NULL_TEST))
                 report.seedshift = record  # type: ignore[attr-defined]
                 report.user_properties = recorded.properties(record)
         self._unfinished = report

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import asking, collection, conflicts, extensions, options, scores, workers
+from pytest_seedshift import asking, collection, conflicts, extensions, options, output, scores, text, workers
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.deaths import Deaths
@@ -71,6 +71,7 @@ class Hooks:
         config.pluginmanager.register(self._grid, "seedshift-grid")
         config.pluginmanager.register(self._sensing, "seedshift-sensing")
         config.pluginmanager.register(self.breaking, "seedshift-breaking")
+        config.pluginmanager.register(_Harmless(), "seedshift-harmless")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)
@@ -380,7 +381,9 @@ class Hooks:
             os._exit(1)  # not in order: that too would need the GPU
         item.stash[_RESULT] = None
         report.longrepr = reason
-        item.session.shouldfail = f"a CUDA error has made this process useless: {words.first_line(error)}"
+        item.session.shouldfail = text.terminal_line(
+            f"a CUDA error has made this process useless: {words.first_line(error)}"
+        )
 
     def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:
         """What is to be recorded of a case after a phase of its item: its verdict, or why there is none."""
@@ -396,6 +399,18 @@ class Hooks:
             # A test may assert more than the thresholds. A case whose test fails has not passed.
             made |= {"verdict": "fail", "reason": f"the test's own assertion: {_last_line(report.longreprtext)}"}
         return made
+
+
+class _Harmless:
+    """Registered after all others that have a part in reports: what they say is shown as it is, and has names in it."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Make harmless what a report of a test of ours says of its failure."""
+        report = yield
+        if PARAMETER in getattr(getattr(item, "callspec", None), "params", ()):
+            output.clean_report(report)
+        return report
 
 
 def _with_subjects(items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Subject]]:

@@ -45,14 +45,20 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.register(asking.Asking(), "seedshift-asking")
 
 
-@pytest.hookimpl(wrapper=True)  # before pytest-xdist has read its options
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist has read its options
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
-    """Let -n distribute the cases in a way that suits them."""
+    """Let -n distribute the cases in a way that suits them; make the messages of the user's mistakes harmless."""
     if config.getoption("numprocesses", None) and options.is_named(config):
         from pytest_seedshift import workers
 
         workers.prefer_worksteal(config)
-    return (yield)
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        from pytest_seedshift import output
+
+        output.clean_error(error)
+        raise
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

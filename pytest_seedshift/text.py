@@ -1,9 +1,9 @@
 r"""Any text for the place where it is shown: names, titles, reasons, paths, of whoever they are, stay text there.
 
-A name may come from a file that somebody else made, and may hold anything. What can be read is shown as it is, in every
-script; what cannot be seen (control characters, marks of direction, half surrogate pairs) is shown as Python would write
-it, such as `\x1b`. There is a function for each place, and each takes a text as it is: none is to be given what another
-one has made.
+A name may come from a file that somebody else made, and may hold anything. What can be read is shown as it is, in
+every script; what cannot be seen (control characters, marks of direction, half surrogate pairs) is shown as Python
+would write it, such as `\x1b`. There is a function for each place, and each takes a text as it is: none is to be given
+what another one has made.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"##(?=\w*\[)")
 
 _MARKS = re.compile(r"([\\`*_\[\]|~]|:(?=//)|(?<=\bwww)\.)", re.IGNORECASE)
+_LINKS = re.compile(r":(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 _STARTS = re.compile(r"^(?:[-+#=]|\d+(?=[.)]))")
 _SIGNS = re.compile(r"[$@]|#(?=\w)|:(?=[\w+-]+:)")
 _LETTER = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
@@ -45,13 +46,10 @@ _RIGHT_TO_LEFT = re.compile(f"{_WORD}(?: {_WORD})*")
 def lines(value: object) -> str:
     """A text of several lines, such as a traceback, for a terminal or a log: see `terminal`, which keeps fewer lines.
 
-    No line of it is a command to a CI that reads logs: GitHub's runner takes `::name::` at a line's start and `##[name]`
-    anywhere, others read `##vso[` and `##teamcity[`.
+    No line of it is a command to a CI that reads logs: GitHub's runner takes `::name::` at a line's start and
+    `##[name]` anywhere, others read `##vso[` and `##teamcity[`.
     """
-    made = _visible(value)
-    if "::" in made:
-        made = _COMMAND.sub(r"\1\\x3a", made)
-    return _OLD_COMMAND.sub(r"#\\x23", made) if "##" in made else made
+    return _harmless(_visible(value))
 
 
 def terminal(value: object) -> str:
@@ -60,7 +58,12 @@ def terminal(value: object) -> str:
     >>> terminal("a\n::error::b\n  \x1b[1mc")
     'a\\n::error::b\n  \\x1b[1mc'
     """
-    return lines(re.sub(r"\n(?!  )", r"\\n", str(value)))
+    return _harmless(_visible(re.sub(r"\n(?!  )", r"\\n", str(value))))
+
+
+def terminal_line(value: object) -> str:
+    """A line, or a part of one, for a terminal or a log."""
+    return _harmless(line(value))
 
 
 def line(value: object) -> str:
@@ -70,6 +73,11 @@ def line(value: object) -> str:
     'a\\tb\\u202e'
     """
     return _BREAKS.sub(lambda match: _NAMED[match[0]], _visible(value))
+
+
+def identifier(value: object) -> str:
+    """The id of a test, which pytest shows within lines and makes ASCII on one line itself."""
+    return _OLD_COMMAND.sub(r"#\\x23", str(value))
 
 
 def workflow(value: object) -> str:
@@ -85,8 +93,8 @@ def workflow_property(value: object) -> str:
 def markdown(value: object) -> str:
     r"""A text as GitHub's Markdown that shows it on one line: in a paragraph, an entry of a list, a heading or a cell.
 
-    It makes no link, no mention, no reference to an issue and no emoji either. What is written from right to left stands
-    in an isolate (Unicode Annex 9), as in HTML's `<bdi>`, so that it does not turn round what is beside it.
+    It makes no link, no mention, no reference to an issue and no emoji either. What is written from right to left
+    stands in an isolate (Unicode Annex 9), as in HTML's `<bdi>`, so that it does not turn round what is beside it.
 
     >>> markdown("<b> | *x*")
     '&lt;b&gt; \\| \\*x\\*'
@@ -97,7 +105,7 @@ def markdown(value: object) -> str:
 
 def markdown_html(value: object) -> str:
     """The same in a block of HTML that stands in Markdown, where only HTML is read."""
-    return _signs(escape(isolated(value), quote=False))
+    return _LINKS.sub(r"<span>\g<0></span>", _signs(escape(isolated(value), quote=False)))
 
 
 def isolated(value: object) -> str:
@@ -111,7 +119,7 @@ def _signs(made: str) -> str:
 
 
 def html(value: object) -> object:
-    """A value for a page, where jinja escapes it: a text with what cannot be seen shown; HTML and numbers as they are."""
+    """A value for a page, where jinja escapes it: a text with what cannot be seen shown; HTML and numbers as is."""
     return _visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
@@ -121,9 +129,16 @@ def xml(value: object) -> str:
 
 
 def plot(value: object, longest: int = 80) -> str:
-    """A label of a figure, on one line, cut where there can be no room for it. matplotlib must read no formulas in it."""
+    """A label of a figure, on one line, cut where there is no room for it. matplotlib must read no formulas in it."""
     made = line(value)
     return made if len(made) <= longest else f"{made[: longest - longest // 3]} … {made[-(longest // 3) :]}"
+
+
+def _harmless(made: str) -> str:
+    """A text without what a CI takes for a command."""
+    if "::" in made:
+        made = _COMMAND.sub(r"\1\\x3a", made)
+    return _OLD_COMMAND.sub(r"#\\x23", made) if "##" in made else made
 
 
 def _visible(value: object) -> str:

@@ -18,10 +18,8 @@ def check_target(path: Path) -> None:
     """
     if path.suffix != ".toml":
         raise CalibrationError(f"{path}: give the path of a .toml file (with = before it)")
-    if path.is_dir():
-        raise CalibrationError(f"{path}: is a folder; give the path of a .toml file")
-    if not path.parent.is_dir():
-        raise CalibrationError(f"{path}: there is no folder {path.parent}; make it first")
+    if (reason := whole.why_unwritable(path)) is not None:
+        raise CalibrationError(f"{path}: {reason}")
     place = path if path.exists() else path.parent
     if not os.access(place, os.W_OK) or not place.stat().st_mode & 0o222:
         raise CalibrationError(f"{path}: {'the file' if place == path else 'the folder'} is read-only")

@@ -432,7 +432,7 @@ def fingerprint(path: Path, *settings: object) -> str:
     for name, file in sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*")):
         if not file.is_file() or name.startswith(".") or "/." in name:
             continue
-        digest.update(f"{name}\n{_content(file)}\n".encode())
+        digest.update(f"{name}\n{_content(file)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 

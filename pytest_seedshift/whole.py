@@ -83,11 +83,12 @@ def check_writable(path: Path, option: str, *, parents: bool = False) -> None:
         UnwritableError: a folder, a pipe, a device, a name that is too long, a folder that is not there or in which
             nothing can be written. The message has a single sentence: `--out .: is a folder; give the path of a file`.
     """
-    if (reason := _why_not(path, parents)) is not None:
+    if (reason := why_unwritable(path, parents=parents)) is not None:
         raise UnwritableError(f"{option} {path}: {reason}")
 
 
-def _why_not(path: Path, parents: bool) -> str | None:
+def why_unwritable(path: Path, *, parents: bool = False) -> str | None:
+    """Why `write` cannot write a file, to be said after its name; None where it can. See `check_writable`."""
     folder = path.parent
     try:
         found = _mode(path)

@@ -75,6 +75,25 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
     return folder
 
 
+def add_head(folder: RunFolder, plan: Plan, **more: object) -> None:
+    """Give a run the head of its verdicts.json, so that it can be merged and compared; `more` stands in it as given."""
+    cases = folder.read_document()["cases"]
+    labels = [pairs.Label(name, index) for index, name in enumerate(plan.labels)]
+    of_all = {"images": plan.images, "design": pairs.fingerprint(pairs.design(labels, plan.images)), "exact": True}
+    asks = {f"{score} min": bound for score, bound in BOUNDS.items()}
+    named = ("id", "test", "model", "shift", "magnitude")
+    model = {"device": "cpu", "dtype": "float32", "classifier": "vit", "clip": "clip", "scorer_weights": ["a", "b"]}
+    head = {
+        "certainty": 0.99,
+        "thresholds": "t",
+        "prompt": pairs.PROMPT,
+        "libraries": {"torch": "2"},
+        "models": {name: {**model, "fingerprint": f"print of {name}"} for name in plan.models},
+        "grid": [{**{name: case[name] for name in named}, "asks": asks, **of_all} for case in cases],
+    }
+    folder.write_verdicts(cases, {**head, **more})
+
+
 def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
     """Give a run the seed sensitivities of two models, of which one does not look, and a null control of the first."""
     for model, vector in ((looking, 0.2), (blind, 0.001)):

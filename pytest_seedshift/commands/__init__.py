@@ -1,9 +1,12 @@
-"""What `python -m pytest_seedshift` can do: each command a module with `add_arguments` and `run`.
+"""What `seedshift` can do: each command a module with `add_arguments` and `run`.
 
 A module of a command imports what is heavy only where it runs.
 """
 
 from __future__ import annotations
+
+PROGRAM = "seedshift"
+"""The name under which the commands are installed."""
 
 COMMANDS = {
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",

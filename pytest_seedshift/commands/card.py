@@ -1,13 +1,12 @@
-"""`python -m pytest_seedshift card RUN`: a run's results in the form of a Hugging Face model card."""
+"""`seedshift card RUN`: a run's results in the form of a Hugging Face model card."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import whole
+from pytest_seedshift import output, whole
 from pytest_seedshift.commands import CommandError
 
 if TYPE_CHECKING:
@@ -46,18 +45,20 @@ def _make(options: argparse.Namespace) -> int:
     except runs.RunError as error:
         raise CommandError(str(error)) from None
     model, into = _model(found, options.model), options.into
+    if into is not None:
+        whole.check_writable(into, "--into")
     existing = "" if into is None else _read(into)
     try:
         made = card.make(found, model, existing)
     except card.CardError as error:
         raise CommandError(str(error) if into is None or not existing else f"{into}: {error}") from None
     for note in found.notes:
-        print(f"warning: {note}", file=sys.stderr)
+        output.say(f"warning: {note}", err=True)
     if into is None:
-        print(made, end="")
+        output.say_document(made)
     else:
         _write(into, made)
-        print(into)
+        output.say(into)
     return 0
 
 
@@ -87,8 +88,7 @@ def _read(path: Path) -> str:
 
 def _write(path: Path, card: str) -> None:
     """Write the card, whole or not at all; where the path is a link, to the file that it leads to."""
-    path = path.resolve()
     try:
-        whole.write(path, card.encode(errors="replace"))
+        whole.write(path.resolve(), card)
     except OSError as error:
         raise CommandError(f"--into {path}: cannot be written: {error.strerror}") from None

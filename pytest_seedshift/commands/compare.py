@@ -1,4 +1,4 @@
-"""`python -m pytest_seedshift compare OLD NEW`: hold a run against another one, or against a baseline file."""
+"""`seedshift compare OLD NEW`: hold a run against another one, or against a baseline file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import output, whole
 from pytest_seedshift.commands import CommandError
 from pytest_seedshift.suggest import some
 
@@ -47,11 +48,13 @@ def run(options: argparse.Namespace) -> int:
     from pytest_seedshift.scores import recorded
 
     out = options.out or options.new / FILE_NAME
+    if options.out is not None or options.new.is_dir():
+        whole.check_writable(out, "--out", parents=True)
     try:
         with scores_known(recorded(runs.head(options.new))):
             after, comparison = _compare(options)
             page.write(options.new, out, run=replace(after, comparison=comparison))
-            print("\n".join([*_table(comparison), *regressions.lines(comparison), words.relative(str(out))]))
+            output.say(*_table(comparison), *regressions.lines(comparison), words.relative(str(out)))
     except (BaselineError, runs.RunError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:

@@ -11,9 +11,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import files, locks, whole
+from pytest_seedshift import files, locks, output, whole
 from pytest_seedshift.commands import CommandError
-from pytest_seedshift.commands.report import add_summary, summarise
+from pytest_seedshift.commands.report import add_summary, check_outputs, summarise
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
 from pytest_seedshift.mark import FolderError
@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from pytest_seedshift.report import page, words
 
+    check_outputs(None, options.summary)
     runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
     into = RunFolder(options.into)
     _check_target(into, runs)
@@ -279,7 +280,7 @@ def _annotate(merged: Merged) -> None:
     if github.wanted():
         failing = [record for record in all_records(merged.document) if record["verdict"] in _BROKEN]
         made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
-        github.write(list(github.commands([*made, *map(github.of_missing, merged.missing)])))
+        output.say_commands(github.commands([*made, *map(github.of_missing, merged.missing)]))
 
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
@@ -291,29 +292,27 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> N
 
     records, searches = merged.document["cases"], SearchLines(merged.document.get("breaking", []))
     for model in recorded.models(records):
-        print("\n".join(table(recorded.ordinary([record for record in records if record["model"] == model]))))
-    for line in searches.table():
-        print(line)
+        output.say(*table(recorded.ordinary([record for record in records if record["model"] == model])))
+    output.say(*searches.table())
     for record in (*records, *searches.records):
         if record["verdict"] in _BROKEN:
-            print(f"\n{record['id']}: {record['reason']}")
+            first, *others = str(record["reason"]).split("\n")
+            output.say("", f"{record['id']}: {first}", *(f"    {each.strip()}" for each in others))
     if merged.missing:
-        print(f"\nno verdict about {words.count(len(merged.missing), 'case')}:")
-        print("\n".join(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
-    print()
+        output.say("", f"no verdict about {words.count(len(merged.missing), 'case')}:")
+        output.say(*(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
+    output.say("")
     versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
-    print("".join(f"{line}\n" for line in seedlines.lines(seeduse.read(into, versions, []), records)), end="")
-    for note in (*merged.notes, *notes):
-        print(note)
+    output.say(*seedlines.lines(seeduse.read(into, versions, []), records), *merged.notes, *notes)
     by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}
     errors = len(records) - sum(by_verdict.values())
     cases = words.count(sum(entry.get("kind") is None for entry in merged.document["grid"]), "case")
-    print(
+    output.say(
         f"{cases} of {words.count(runs, 'run')}: {by_verdict['pass']} pass, {by_verdict['fail']} fail"
         + (f", {errors} cannot be judged" if errors else "")
         + (f", {len(merged.missing)} missing" if merged.missing else "")
     )
-    for line in searches.closing():
-        print(line)
-    for name in ("verdicts.json", "junit.xml", "report.html"):
-        print(f"{name}: {words.relative(str(into.path / name))}")
+    output.say(*searches.closing())
+    output.say(
+        *(f"{name}: {words.relative(str(into.path / name))}" for name in ("verdicts.json", "junit.xml", "report.html"))
+    )

@@ -1,10 +1,11 @@
-"""`python -m pytest_seedshift noise MODEL`: how far scores move under what should not matter."""
+"""`seedshift noise MODEL`: how far scores move under what should not matter."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import output
 from pytest_seedshift.commands import CommandError, within
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     def work(state: State) -> None:
         models = state.settings.models
         for warning in state.check_ground((model, None) for model in models):
-            print(f"warning: {warning}")
+            output.say(f"warning: {warning}")
         for model in models:
             _measure(state, model, options.images)
 
@@ -63,4 +64,4 @@ def _measure(state: State, model: str, images: int) -> None:
         path = noise.write(state.folder, fingerprint, found)
     except (CaseError, noise.NoiseError, OSError) as error:
         raise pytest.UsageError(str(error)) from None
-    print("\n".join(["", *noise.table(found), f"  {path}"]))
+    output.say("", *noise.table(found), f"  {path}")

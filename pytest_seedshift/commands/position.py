@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import locks, whole
-from pytest_seedshift.commands import CommandError
+from pytest_seedshift import locks, output, whole
+from pytest_seedshift.commands import PROGRAM, CommandError
 from pytest_seedshift.folder import RunFolder, file_name
 from pytest_seedshift.mark import FolderError
 
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
                 study = position.run(bench, options.model, progress=_tell, **given)
         finally:
             locks.leave(occupied)
-        print("\n".join([*told.table(study), "", *told.sentences(study)]))
+        output.say(*told.table(study), "", *told.sentences(study))
         files = _write(study, folder, options.model)
     except FolderError as error:
         raise CommandError(f"--into {error}") from None
@@ -91,10 +91,9 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"--into {folder.path}: cannot be written to: {error.strerror} ({error.filename})") from None
     except KeyboardInterrupt:
         kept = ": what was stored so far is kept, and is not made again" if folder.has_samples() else ""
-        print(f"interrupted{kept}", file=sys.stderr)
+        output.say(f"interrupted{kept}", err=True)
         return _INTERRUPTED
-    for path in files:
-        print(path)
+    output.say(*files)
     return 1 if study.null.moves_at_all else 0
 
 
@@ -119,19 +118,19 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
         raise CommandError(str(error)) from None
     bench = Workbench(folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size)
     for told in (*([] if warning is None else [warning]), *bench.notes(options.model)):
-        print(f"warning: {told}", file=sys.stderr)
+        output.say(f"warning: {told}", err=True)
     return bench
 
 
 def _tell(case: Case, number: int, total: int) -> None:
-    print(f"{number}/{total} {case.model} {case.describe()}", file=sys.stderr, flush=True)
+    output.say(f"{number}/{total} {case.model} {case.describe()}", err=True)
 
 
 def _write(study: Study, folder: RunFolder, model: str) -> tuple[Path, Path]:
     from pytest_seedshift.report import position as told
     from pytest_seedshift.report.page import position as page
 
-    command = shlex.join(["python", "-m", "pytest_seedshift", *sys.argv[1:]])
+    command = shlex.join([PROGRAM, *sys.argv[1:]])
     html, data = (folder.path / f"position-{file_name(model)}.{end}" for end in ("html", "json"))
     whole.write(html, page.make(study, command), within=folder.path)
     whole.write(data, told.as_json(study), within=folder.path)

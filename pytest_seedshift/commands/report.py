@@ -1,14 +1,14 @@
-"""`python -m pytest_seedshift report RUN`: make the report of a run folder, or of merged ones, again."""
+"""`seedshift report RUN`: make the report of a run folder, or of merged ones, again."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.commands import CommandError
+from pytest_seedshift import output, whole
+from pytest_seedshift.commands import PROGRAM, CommandError
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import Run
@@ -30,6 +30,20 @@ def add_summary(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_outputs(out: Path | None, summary: str | None) -> None:
+    """Make sure that what is asked for by `--out` and `--summary` can be written.
+
+    Raises:
+        UnwritableError: it cannot.
+    """
+    from pytest_seedshift.report import publish
+
+    file = publish.target(summary).file
+    for path, option in ((out, "--out"), (file, "--summary")):
+        if path is not None:
+            whole.check_writable(path, option, parents=True)
+
+
 def summarise(run: Run, given: str | None, report: str) -> None:
     """Write the summary that is asked for by `--summary`, and say so.
 
@@ -41,11 +55,11 @@ def summarise(run: Run, given: str | None, report: str) -> None:
     target = publish.target(given)
     try:
         for warning in publish.publish(run, target, report):
-            print(f"warning: {warning}", file=sys.stderr)
+            output.say(f"warning: {warning}", err=True)
     except OSError as error:
         raise CommandError(f"the summary cannot be written: {error.strerror} ({error.filename})") from None
     if target.file is not None:
-        print(target.file)
+        output.say(target.file)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
     from pytest_seedshift.report import page, words
     from pytest_seedshift.scores import recorded
 
+    from_folder = options.run / page.FILE_NAME if options.run.is_dir() else None
+    check_outputs(options.out or from_folder, options.summary)
     with scores_known(recorded(runs.head(options.run))):
         try:
             found = runs.load(options.run)
@@ -68,12 +84,12 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:
             target = options.out or options.run / page.FILE_NAME
             raise CommandError(f"{target} cannot be written: {error.strerror}") from None
-        print(path)
+        output.say(path)
         summarise(found, options.summary, words.relative(str(path)))
     return 0
 
 
 def command(folder: str, out: str | None = None) -> str:
     """The command line that makes a folder's report."""
-    words = ["python", "-m", "pytest_seedshift", "report", folder]
+    words = [PROGRAM, "report", folder]
     return shlex.join([*words, "--out", out] if out is not None else words)

@@ -1,10 +1,11 @@
-"""`python -m pytest_seedshift thresholds RUN`: bounds by what a run has measured, also of merged runs."""
+"""`seedshift thresholds RUN`: bounds by what a run has measured, also of merged runs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from pytest_seedshift import output
 from pytest_seedshift.commands import CommandError
 
 
@@ -52,10 +53,10 @@ def run(options: argparse.Namespace) -> int:
         with scores_known(recorded(document)):
             proposal = calibration.propose(text, str(options.out), records, options.margin)
         changes = thresholds_file.difference(options.out, proposal.text)
-        print("\n".join([*changes, *proposal.summary]))
+        output.say(*changes, *proposal.summary)
         if changes and not options.dry_run:
             thresholds_file.write(options.out, proposal.text)
-            print(f"written: {options.out}")
+            output.say(f"written: {options.out}")
     except VerdictsError as error:
         raise CommandError(f"{options.run}: {error}") from None
     except calibration.CalibrationError as error:
@@ -63,5 +64,5 @@ def run(options: argparse.Namespace) -> int:
     except (KeyError, TypeError, AttributeError) as error:
         raise CommandError(f"{options.run}: its verdicts.json is damaged ({type(error).__name__}: {error})") from None
     if not changes:
-        print(f"{options.out} says so already")
+        output.say(f"{options.out} says so already")
     return 0

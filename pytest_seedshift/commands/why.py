@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.commands import CommandError, within
+from pytest_seedshift import output, whole
+from pytest_seedshift.commands import PROGRAM, CommandError, within
 
 if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
@@ -68,8 +69,11 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"--images {options.images}: give at least 2, better 64: intervals come from their spread")
     if options.clip is not None and not 0 < options.clip < float("inf"):
         raise CommandError(f"--clip {options.clip:g}: give a range above 0, such as 1 for pixels or 4 for latents")
-    if options.into is not None and options.into.suffix == ".json":
-        raise CommandError(f"--into {options.into}: it is a page: give a name such as why.html")
+    if options.into is not None:
+        whole.check_writable(options.into, "--into", parents=True)
+        if options.into.suffix == ".json":
+            raise CommandError(f"--into {options.into}: it is a page: give a name such as why.html")
+        whole.check_writable(options.into.with_suffix(".json"), "--into", parents=True)
     return within.run(models, options, lambda state: _work(state, models, shifts, options))
 
 
@@ -97,7 +101,7 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
 
     design = _design(state, models, options.images)
     for warning in state.check_ground((model, len(design)) for model in models):
-        print(f"warning: {warning}")
+        output.say(f"warning: {warning}")
     crossed = arms.cross(
         models, lambda name: _why_not(state, models[0], name), lambda model: _clip(state, model, options.clip)
     )
@@ -106,7 +110,7 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
         raise pytest.UsageError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
     images = len(design) * (1 + len(shifts)) + IMAGES
     where = words.relative(str(state.folder.path))
-    print(f"{len(crossed.arms)} arms of {images} images each, less what {where} has")
+    output.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has")
     try:
         study = experiment.run(
             state.workbench,
@@ -114,7 +118,7 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
             shifts,
             design,
             certainty=state.thresholds.certainty,
-            tell=lambda line: print(line, file=sys.stderr, flush=True),
+            tell=lambda line: output.say(line, err=True),
         )
         files = _write(study, options.into or state.folder.path / "why.html")
     except CaseError as error:
@@ -166,12 +170,11 @@ def _why_not(state: State, model: str, name: str) -> str | None:
 
 
 def _write(study: Study, page: Path) -> tuple[Path, Path]:
-    from pytest_seedshift import whole
     from pytest_seedshift.report import why as told
     from pytest_seedshift.report.page import why as pages
     from pytest_seedshift.why.document import document
 
-    command = shlex.join(["python", "-m", "pytest_seedshift", *sys.argv[1:]])
+    command = shlex.join([PROGRAM, *sys.argv[1:]])
     data = page.with_suffix(".json")
     page.parent.mkdir(parents=True, exist_ok=True)
     whole.write(page, pages.make(study, command))
@@ -183,6 +186,5 @@ def _print(study: Study, files: tuple[Path, Path]) -> None:
     from pytest_seedshift.report import why as told
     from pytest_seedshift.report import words
 
-    print("\n".join(["", *told.table(study), "", *told.sentences(study), told.CAVEAT]))
-    for path in files:
-        print(words.relative(str(path)))
+    output.say("", *told.table(study), "", *told.sentences(study), told.CAVEAT)
+    output.say(*(words.relative(str(path)) for path in files))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+
+from pytest_seedshift import output
 
 if TYPE_CHECKING:
     from pytest_seedshift.session import State
@@ -61,7 +62,7 @@ class _Instead:
             self._work(state)
         except KeyboardInterrupt:
             kept = ": what was stored so far is kept, and is not made again" if state.samples else ""
-            print(f"interrupted{kept}", file=sys.stderr)
+            output.say(f"interrupted{kept}", err=True)
             return pytest.ExitCode.INTERRUPTED
         finally:
             state.close()

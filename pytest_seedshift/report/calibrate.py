@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import calibration, thresholds, thresholds_file
+from pytest_seedshift import calibration, output, thresholds, thresholds_file
 from pytest_seedshift.calibration import CalibrationError
 from pytest_seedshift.report import words
 
@@ -51,7 +51,7 @@ class Calibrate:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Show what changes, then write it."""
-        terminalreporter.section("seedshift: thresholds", "=")
+        output.section(terminalreporter, "seedshift: thresholds")
         try:
             if exitstatus not in _ENDED and self._terminal.records:
                 kept = ", what was made is kept" if self._state.samples else ""
@@ -61,8 +61,7 @@ class Calibrate:
             lines = [f"{_FLAG}: nothing was written: {error}"]
             if self._session is not None:
                 self._session.exitstatus = self._session.exitstatus or pytest.ExitCode.USAGE_ERROR
-        for line in lines:
-            terminalreporter.write_line(line)
+        output.report(terminalreporter, *lines)
 
     def _text(self) -> str:
         settings = self._state.settings
@@ -78,6 +77,6 @@ class Calibrate:
         if not changes:
             return [*proposal.summary, f"{name} says so already"]
         for line in changes:
-            terminalreporter.write_line(line, green=line.startswith("+"), red=line.startswith("-"))
+            output.report(terminalreporter, line, green=line.startswith("+"), red=line.startswith("-"))
         thresholds_file.write(self._path, proposal.text)
         return [*proposal.summary, f"written: {name}"]

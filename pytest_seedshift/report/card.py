@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import text
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import markdown, summary
+from pytest_seedshift.report import summary
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.scores import SCORES
@@ -217,7 +218,7 @@ def _with_tables(body: str, run: Run, model: str, newline: str) -> str:
     ours = f"{_BEGIN}\n{_tables(run, model)}\n{_END}".replace("\n", newline)
     if _OURS.search(body):
         return _OURS.sub(lambda _: ours, body, count=1)
-    before = body or f"{newline}# {markdown.text(model)}{newline}"
+    before = body or f"{newline}# {text.markdown(model)}{newline}"
     between = newline if before.endswith("\n") else 2 * newline
     return f"{before}{between}{ours}{newline}"
 
@@ -227,16 +228,16 @@ def _tables(run: Run, model: str) -> str:
     unjudged = [case.case.describe() for case in cases if case.verdict in ("error", UNFINISHED)]
     parts = [
         "## Robustness to shifts of the seed vector",
-        f"{markdown.text(verdicts.sentence(model, cases, run.searches(model)))}.",
+        f"{text.markdown(verdicts.sentence(model, cases, run.searches(model)))}.",
         summary.scores(cases),
         "Shifts down, magnitudes across, 0 is without a shift; ❌ is below what was asked"
-        + (f" ({', '.join(verdicts.asked(cases))})." if verdicts.asked(cases) else "."),
+        + (f" ({text.markdown(', '.join(verdicts.asked(cases)))})." if verdicts.asked(cases) else "."),
     ]
     searches = run.searches(model)
     if searches:
         parts.append(summary.breaking(searches))
     if unjudged:
-        parts.append(f"Not judged: {markdown.text(', '.join(unjudged))}.")
+        parts.append(f"Not judged: {text.markdown(', '.join(unjudged))}.")
     if any(len({each.images, each.design}) > 1 for each in cases):
         seen, design = sum(each.images for each in cases), sum(each.design for each in cases)
         parts.append(f"Cases stop as soon as they are decided: {seen} of {design} images were looked at.")

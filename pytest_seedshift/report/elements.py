@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import text
 from pytest_seedshift.report import records as recorded
 
 if TYPE_CHECKING:
@@ -56,5 +57,9 @@ def templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("pytest_seedshift.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("pytest_seedshift.report"),
+        autoescape=True,
+        finalize=text.html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )

@@ -7,7 +7,6 @@ line of its output.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_seedshift.report import markdown
+from pytest_seedshift import output, text
 from pytest_seedshift.report import records as recorded
 
 MOST = 10
@@ -46,13 +45,13 @@ def of_record(record: Mapping[str, Any], file: str = "", line: int | None = None
     """The annotation of a case, or of a search for a breaking point, that fails or could not be judged."""
     what = recorded.describe(record)
     how = "fails" if record["verdict"] == "fail" else "could not be judged"
-    reason = "\n".join(map(markdown.line, str(record["reason"]).strip().splitlines()))
-    return Annotation(f"{markdown.line(record['model'])}, {what} {how}", reason[:_LONGEST], file, line)
+    reason = "\n".join(line.strip() for line in str(record["reason"]).strip().split("\n"))
+    return Annotation(f"{record['model']}, {what} {how}", reason[:_LONGEST], file, line)
 
 
 def of_missing(entry: Mapping[str, Any]) -> Annotation:
     """The annotation of a case of the grid that no run has judged."""
-    return Annotation(f"{markdown.line(entry['id'])} has no verdict", f"no run has judged it: {entry['test']}")
+    return Annotation(f"{entry['id']} has no verdict", f"no run has judged it: {entry['test']}")
 
 
 def commands(annotations: Sequence[Annotation]) -> Iterator[str]:
@@ -69,18 +68,8 @@ def commands(annotations: Sequence[Annotation]) -> Iterator[str]:
 
 def _command(annotation: Annotation) -> str:
     properties = {"title": annotation.title, "file": annotation.file, "line": annotation.line}
-    given = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value)
-    return f"::error {given}::{_data(annotation.message)}"
-
-
-def _data(text: str) -> str:
-    """A message as the runner unescapes it."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    """A property's value likewise."""
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    given = ",".join(f"{name}={text.workflow_property(value)}" for name, value in properties.items() if value)
+    return f"::error {given}::{text.workflow(annotation.message)}"
 
 
 def where(test: str, root: Path, environ: Mapping[str, str] = os.environ) -> str:
@@ -111,15 +100,7 @@ class Annotations:
         lines = list(commands(list(self._made.values())))
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
         if reporter is None:
-            write(lines)
+            output.say_commands(lines)
         elif lines:
-            for line in ["", *lines]:  # the progress may stand on a line that has not ended
-                reporter.write_line(line)
-
-
-def write(lines: Sequence[str]) -> None:
-    """Write commands to the output, whatever its encoding."""
-    for line in lines:
-        encoding = sys.stdout.encoding or "utf-8"
-        print(line.encode(encoding, errors="replace").decode(encoding))
-    sys.stdout.flush()
+            output.report(reporter, "")  # the progress may stand on a line that has not ended
+            output.report_commands(reporter, lines)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_seedshift import collection
+from pytest_seedshift import collection, text
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import elements
+from pytest_seedshift.report import elements, words
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.scores import SCORES
 
@@ -43,7 +44,7 @@ class HtmlReport:
         """Keep the page: it learns its columns when it is known that there are cases."""
         self._page = report
         if self._state.settings.models:
-            report.title = f"Reliability of {', '.join(self._state.settings.models)}"
+            report.title = text.line(f"Reliability of {', '.join(self._state.settings.models)}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -59,7 +60,7 @@ class HtmlReport:
             self._columns = ("model", "shift", "magnitude", *SCORES, "images")
             header = list(self._page.table_header)
             header[_PLACE:_PLACE] = [
-                f'<th class="sortable" data-column-type="{name}">{escape(_title(name))}</th>' for name in self._columns
+                f'<th class="sortable" data-column-type="{name}">{_shown(_title(name))}</th>' for name in self._columns
             ]
             self._page.table_header = header
             self._has_columns = True
@@ -81,8 +82,9 @@ class HtmlReport:
         if record and record["pictures"] and self._page is not None:
             from pytest_html import extras
 
-            strip = elements.strip(record, self._state.folder.path)
-            report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
+            with self._told(f"pictures of {record['id']}"):
+                strip = elements.strip(record, self._state.folder.path)
+                report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, summary: list[str]) -> None:
@@ -90,12 +92,24 @@ class HtmlReport:
         if any(record["scores"] for record in self._records):
             from pytest_seedshift.report import plots
 
-            svg = plots.scores_by_magnitude(self._records)
-            page = elements.templates().get_template("summary.html.jinja2")
-            figure = elements.data_uri(svg.encode(), "image/svg+xml")
-            summary.append(
-                page.render(sentences=recorded.sentences(self._records), figure=figure, report=self._link_to_report())
-            )
+            figure = None
+            with self._told("figure"):
+                svg = plots.scores_by_magnitude(self._records)
+                figure = elements.data_uri(svg.encode(), "image/svg+xml")
+            with self._told("summary"):
+                page = elements.templates().get_template("summary.html.jinja2")
+                told = recorded.sentences(self._records)
+                summary.append(page.render(sentences=told, figure=figure, report=self._link_to_report()))
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn an error into a warning: a page that lacks something is no reason to end the session."""
+        try:
+            yield
+        except Exception as error:
+            path = self._state.config.getoption("htmlpath")
+            said = f"seedshift: warning: {path} has no {what} ({type(error).__name__}: {words.first_line(error)})"
+            self._terminal.write([said], always=True)
 
     def _link_to_report(self) -> str | None:
         """Where the robustness report lies, as seen from this page; None where there is none."""
@@ -106,6 +120,11 @@ class HtmlReport:
         return quote(Path(os.path.relpath(report, here)).as_posix())
 
 
+def _shown(value: object) -> str:
+    """Any text as HTML."""
+    return escape(text.line(value))
+
+
 def _title(column: str) -> str:
     title = SCORES[column].title if column in SCORES else column
     return title[0].upper() + title[1:]
@@ -113,13 +132,14 @@ def _title(column: str) -> str:
 
 def _value(record: Record, column: str) -> str:
     if column == "magnitude" and recorded.is_search(record):  # a search: what it found
-        from pytest_seedshift.breaking import form, words
+        from pytest_seedshift.breaking import form
+        from pytest_seedshift.breaking import words as told
 
-        return escape(words.point(form.Record.model_validate(record)))
+        return _shown(told.point(form.Record.model_validate(record)))
     if column == "magnitude":
-        return escape(format_magnitude(record["magnitude"]))
+        return _shown(format_magnitude(record["magnitude"]))
     if column not in SCORES:
-        return escape(str(record[column]))
+        return _shown(record[column])
     estimate = record["scores"].get(column)
     if estimate is None:
         return ""

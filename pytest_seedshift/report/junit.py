@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from pytest_seedshift import text
 from pytest_seedshift.breaking import records as searched
 from pytest_seedshift.report import records as recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
-
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
 def to_xml(
@@ -47,6 +46,9 @@ def to_xml(
     )
     for entry, record in zip(grid, found, strict=True):
         _append(suite, entry["test"], record, (controls or {}).get(entry["id"]))
+    for element in suites.iter():
+        element.text = element.text and text.xml(element.text)
+        element.attrib |= {name: text.xml(value) for name, value in element.attrib.items()}
     content: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
     return content
 
@@ -61,10 +63,10 @@ def _append(suite: ElementTree.Element, test: str, record: Record | None, contro
     properties = ElementTree.SubElement(case, "properties")
     is_search = recorded.is_search(record)
     for key, value in searched.properties(record) if is_search else recorded.properties(record, control):
-        ElementTree.SubElement(properties, "property", name=key, value=_legal(str(value)))
+        ElementTree.SubElement(properties, "property", name=key, value=str(value))
     if record["verdict"] != "pass":
         kind = {"fail": "failure", "error": "error", "measured": "skipped"}[record["verdict"]]
-        reason = _legal(record["reason"])
+        reason = str(record["reason"])
         ElementTree.SubElement(case, kind, message=reason.partition("\n")[0]).text = reason
 
 
@@ -73,9 +75,4 @@ def _place(test: str) -> tuple[str, str]:
     before, bracket, parameters = test.partition("[")
     path, *names = before.split("::")
     file = re.sub(r"\.py$", "", path.replace("/", "."))
-    return _legal(".".join([file, *names[:-1]])), _legal((names[-1] if names else "") + bracket + parameters)
-
-
-def _legal(text: str) -> str:
-    """Write a character that XML cannot hold as `#x1B`."""
-    return _ILLEGAL.sub(lambda match: f"#x{ord(match[0]):02X}", text)
+    return ".".join([file, *names[:-1]]), (names[-1] if names else "") + bracket + parameters

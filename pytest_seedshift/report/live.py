@@ -17,7 +17,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import whole
+from pytest_seedshift import output, whole
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.report import records
@@ -53,11 +53,11 @@ class LiveLine:
         with self._lock, self._uncaptured():
             if reporter.isatty:
                 width = shutil.get_terminal_size().columns - 1
-                reporter.write(f"\r\x1b[K{text()[:width]}", flush=True)
+                output.show_live(reporter, text(), width)
                 self._written = True
             elif time.monotonic() - self._last >= _LOG_EVERY:
                 reporter.ensure_newline()
-                reporter.write_line(text())
+                output.report(reporter, text())
                 self._last = time.monotonic()
 
     @contextmanager
@@ -65,7 +65,7 @@ class LiveLine:
         """Take the line away, and keep it away meanwhile."""
         with self._lock:
             if self._written:
-                self._config.pluginmanager.getplugin("terminalreporter").write("\r\x1b[K")
+                output.clear_live(self._config.pluginmanager.getplugin("terminalreporter"))
                 self._written = False
             self._last = time.monotonic()
             yield

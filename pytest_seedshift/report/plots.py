@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import text
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
 from pytest_seedshift.scores import SCORES
@@ -13,6 +15,7 @@ from pytest_seedshift.shifts import NONE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from pytest_seedshift.report.records import Record
 
@@ -29,23 +32,40 @@ def scores_by_magnitude(records: Sequence[Record]) -> str:
 
     models = recorded.models(records)
     scores = [score for score in SCORES if any(score in record["scores"] for record in records)]
-    # Fixed ids and no date: the same run draws the same bytes.
-    with rc_context({"svg.fonttype": "path", "svg.hashsalt": "seedshift", "font.size": 9}):
+    # No formulas: two dollar signs in a name are two dollar signs.
+    with rc_context({"text.parse_math": False, "text.usetex": False, "font.size": 9}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is drawn nothing is the tests' concern
         figure = Figure(figsize=(11, 3.1 * len(models) + 0.5), layout="constrained")
         panels = figure.subplots(len(models), len(scores), squeeze=False)
         for row, model in zip(panels, models, strict=True):
             ours = [record for record in records if record["model"] == model and record["scores"]]
             for axes, score in zip(row, scores, strict=True):
                 _draw(axes, [record for record in ours if score in record["scores"]], score)
-                axes.set_title(f"{model}: {SCORES[score].title}", fontsize=10)
+                axes.set_title(f"{text.plot(model, 40)}: {text.plot(SCORES[score].title, 30)}", fontsize=10)
         entries = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
         if _THRESHOLD in entries:
             entries[_THRESHOLD] = entries.pop(_THRESHOLD)  # last
         labels, handles = list(entries), list(entries.values())
         if handles:
             figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    """A figure's file, with letters as outlines; as letters where matplotlib's font lacks one: a reader's has it."""
+    from matplotlib import rc_context
+
+    for letters in ("path", "none"):
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # Fixed ids and no date: the same run draws the same bytes.
+        with (
+            rc_context({"svg.fonttype": letters, "svg.hashsalt": "seedshift"}),
+            warnings.catch_warnings(record=True) as said,
+        ):
+            warnings.simplefilter("always")
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        if not any("missing from" in str(each.message) for each in said):
+            break
     return buffer.getvalue()
 
 
@@ -65,7 +85,7 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
             marker=_MARKERS[index % len(_MARKERS)],
             markersize=4,
             linewidth=1.4,
-            label=name,
+            label=text.plot(f" {name}" if name.startswith("_") else name),  # matplotlib leaves out _names
         )
         low = [record["scores"][score]["low"] for record in points]
         high = [record["scores"][score]["high"] for record in points]

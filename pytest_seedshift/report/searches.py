@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import output, text
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
 
@@ -31,15 +32,15 @@ class SearchLines:
         word = {"passed": "PASSED", "failed": "FAILED", "error": "ERROR", "skipped": "MEASURED"}[category]
         letter = {"passed": ".", "failed": "F", "error": "E", "skipped": "s"}[category] if verbosity < 0 else ""
         if verbosity > 0:
-            word = f"{word} {_line(vars(report)['seedshift_breaking'])}"
+            word = text.terminal_line(f"{word} {_line(vars(report)['seedshift_breaking'])}")
         colour = {"passed": "green", "skipped": "yellow"}.get(category, "red")
         return category, letter, (word, {colour: True})
 
     def write(self, reporter: pytest.TerminalReporter, record: Record) -> None:
         """The line of a search that has ended."""
-        reporter.write(f"{record['model']} {recorded.describe(record)}  {_line(record)}  ")
-        reporter.write(_WORDS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
-        reporter.write(f"  {words.count(record['images'], 'image')}" if record["images"] else "")
+        output.report_part(reporter, f"{record['model']} {recorded.describe(record)}  {_line(record)}  ")
+        output.report_part(reporter, _WORDS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
+        output.report_part(reporter, f"  {words.count(record['images'], 'image')}" if record["images"] else "")
 
     def table(self) -> list[str]:
         """All breaking points."""

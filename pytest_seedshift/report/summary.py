@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.breaking import words as words_of
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
-from pytest_seedshift.report.markdown import code, folded, table, text
+from pytest_seedshift.report.markdown import code, folded, table
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.scores import SCORES
+from pytest_seedshift.text import markdown as text
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record as Search
@@ -95,7 +96,7 @@ def _verdict(model: str, cases: Sequence[CaseRun], searches: Sequence[Search]) -
 
 def _rests_on(cases: Sequence[CaseRun]) -> str:
     images, design = sum(each.images for each in cases), sum(each.design for each in cases)
-    asked = " · ".join(verdicts.asked(cases))
+    asked = " · ".join(map(text, verdicts.asked(cases)))
     certainties = sorted({each.certainty for each in cases if each.certainty is not None})
     parts = [
         f"{verdicts.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
@@ -147,7 +148,7 @@ def scores(cases: Sequence[CaseRun]) -> str:
             for shift in shifts
         ]
         rows = rows or [["control", _cell(control, score)]]
-        tables.append(table([f"{SCORES[score].title}", *head], rows, numbers=True))
+        tables.append(table([text(SCORES[score].title), *head], rows, numbers=True))
     return "\n\n".join(tables)
 
 

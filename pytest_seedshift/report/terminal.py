@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift import output, text
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import seedlines, words
 from pytest_seedshift.report.live import LiveLine
@@ -64,8 +65,7 @@ class TerminalReport:
         reporter = self._reporter
         if reporter is not None and (always or reporter.verbosity >= 0):
             reporter.ensure_newline()
-            for line in lines:
-                reporter.write_line(line)
+            output.report(reporter, *lines)
 
     def tick(self, progress: Progress) -> None:
         """Show how far the case in work has come."""
@@ -101,7 +101,7 @@ class TerminalReport:
         if config.get_verbosity() == 0:
             letter = ""
         elif config.get_verbosity() > 0:
-            word = f"{word} {words.figures(record)}".rstrip()
+            word = text.terminal_line(f"{word} {words.figures(record)}".rstrip())
         return category, letter, (word, {"green": category == "passed", "red": category != "passed"})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -155,13 +155,11 @@ class TerminalReport:
         """The table of shifts × magnitudes, breaking points, robustness."""
         if not self.records and not self.searches.records:
             return
-        terminalreporter.section("seedshift", "=")
+        output.section(terminalreporter, "seedshift")
         for model in recorded.models(self.records):
             of_model = [record for record in self.records if record["model"] == model]
-            for line in table(recorded.ordinary(of_model)):
-                terminalreporter.write_line(line)
-        for line in (*self.searches.table(), *self.gaps, *self.closing, *self._closing_lines()):
-            terminalreporter.write_line(line)
+            output.report(terminalreporter, *table(recorded.ordinary(of_model)))
+        output.report(terminalreporter, *self.searches.table(), *self.gaps, *self.closing, *self._closing_lines())
 
     # -------------------------------------------------------------------------------------------------------------
 
@@ -173,9 +171,9 @@ class TerminalReport:
     def _write_case(self, reporter: pytest.TerminalReporter, report: pytest.TestReport, record: Record) -> None:
         case = recorded.case_of(record)
         self._begin_line(reporter, report)
-        reporter.write(f"{case.model} {case.describe():<18} {words.figures(record)}  ")
-        reporter.write(_MARKS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
-        reporter.write(f"  {words.count(record['images'], 'image')}" if record["images"] else "")
+        output.report_part(reporter, f"{case.model} {case.describe():<18} {words.figures(record)}  ")
+        output.report_part(reporter, _MARKS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
+        output.report_part(reporter, f"  {words.count(record['images'], 'image')}" if record["images"] else "")
         self._end_line(reporter)
 
     def _begin_line(self, reporter: pytest.TerminalReporter, report: pytest.TestReport) -> None:
@@ -183,13 +181,14 @@ class TerminalReport:
         file = report.nodeid.partition("::")[0]
         if file != self._file:
             self._file = file
-            reporter.write("\n")
+            output.end_line(reporter)
         total, ended = self._outlook.cases, len(self.records) + len(self.searches.records)
-        reporter.write(f"  {ended:>{len(str(total))}}/{total} " if total else f"  {ended} ")
+        output.report_part(reporter, f"  {ended:>{len(str(total))}}/{total} " if total else f"  {ended} ")
 
     def _end_line(self, reporter: pytest.TerminalReporter) -> None:
         left = self._outlook.now([])[1]
-        reporter.write(f"  about {words.duration(left)} left\n" if left else "\n")
+        output.report_part(reporter, f"  about {words.duration(left)} left" if left else "")
+        output.end_line(reporter)
 
     def _closing_lines(self) -> list[str]:
         by_verdict = {verdict: sum(record["verdict"] == verdict for record in self.records) for verdict in _MARKS}

@@ -208,7 +208,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert main(["merge", *arguments, "--into", "merged"]) == 4
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err.startswith("python -m pytest_seedshift merge: error: ")
+    assert output.err.startswith("seedshift merge: error: ")
     assert "Traceback" not in output.err
     assert not Path("merged/verdicts.json").exists()
     return output.err

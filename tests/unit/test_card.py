@@ -169,7 +169,7 @@ def test_the_command_prints_a_card_or_writes_one(run, tmp_path, capsys):
         ([], "say which with --model. It has toy-latent, toy-glide"),
         (["--model", "sd21"], "--model sd21: the run has none of that name"),
         (["--model", "toy-glide", "--into", "nowhere/README.md"], "there is no folder nowhere"),
-        (["--model", "toy-glide", "--into", "."], "cannot be read: Is a directory"),
+        (["--model", "toy-glide", "--into", "."], "--into .: is a folder; give the path of a file"),
         (["--model", "toy-glide", "--into", "latin.md"], "is not UTF-8"),
         (["--model", "toy-glide", "--into", "broken.md"], "broken.md: its metadata is not valid YAML"),
     ],

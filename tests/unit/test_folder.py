@@ -17,7 +17,7 @@ from PIL import Image
 
 from pytest_seedshift import costs
 from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import Picture, RunFolder, VerdictsError
+from pytest_seedshift.folder import Picture, RunFolder, VerdictsError, file_name
 from pytest_seedshift.pairs import Label, Pair
 
 CASE = Case("toy-latent", "mean:exact", 0.3)
@@ -77,11 +77,21 @@ def test_who_reads_verdicts_while_they_are_written_reads_the_old_ones_whole(fold
     assert folder.read_document()["cases"] == [of("new")]
 
 
+def test_names_that_are_no_utf_8_are_written_and_read(folder):
+    for name in ("\udcff", "\ud800", "a\udcff/模型", "\n\x1b\u2028"):
+        folder.write_verdicts([of(name)])
+        assert folder.read_document()["cases"] == [of(name)]
+        folder.verdicts_file.read_bytes().decode()
+    assert file_name("\udcff") != file_name("\udcfe")
+    assert file_name("\ud800")
+
+
 def test_verdicts_that_cannot_be_written_leave_the_old_ones(folder):
+    cases = [of("new", scores=object())]
     folder.write_verdicts([of("old")])
     before = set(folder.path.iterdir())
     with pytest.raises(TypeError):
-        folder.write_verdicts([of("new", scores=object())])
+        folder.write_verdicts(cases)
     assert folder.read_document()["cases"] == [of("old")]
     assert set(folder.path.iterdir()) == before
 

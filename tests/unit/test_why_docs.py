@@ -14,7 +14,7 @@ from pytest_seedshift.models import catalogue
 
 ROOT = Path(__file__).parents[2]
 README, PAGE = ((ROOT / name).read_text() for name in ("README.md", "docs/why.md"))
-COMMANDS = sorted(set(re.findall(r"python -m pytest_seedshift why ([^`\n]*)", README + PAGE)))
+COMMANDS = sorted(set(re.findall(r"seedshift why ([^`\n]*)", README + PAGE)))
 
 
 def test_what_the_readme_prints_of_the_experiment_stands_on_its_page():

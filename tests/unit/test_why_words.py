@@ -111,7 +111,7 @@ def test_the_document_is_plain_and_says_what_was_found():
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a\"b'c", "שלום 🐌"])
 def test_names_of_models_are_text_on_the_page(name):
-    page = pages.make(study(by_ddim, models=(name, "other")), f"python -m pytest_seedshift why {name}")
+    page = pages.make(study(by_ddim, models=(name, "other")), f"seedshift why {name}")
     assert "<script" not in page
     assert page.count(f"<bdi>{escape(name)}") >= 4  # each arm's name
 

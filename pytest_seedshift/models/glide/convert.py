@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__":
+    from pytest_seedshift import safepath
+
+    safepath.leave_out_working_directory()  # before anything else is looked for there
+
 import argparse
 import pickle
-import sys
 import tempfile
 import warnings
 import zipfile
@@ -15,7 +21,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from pytest_seedshift import loading
+from pytest_seedshift import loading, output
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.glide.architecture import BASE, UPSAMPLER, Architecture, Move, text_moves, unet_moves
 from pytest_seedshift.models.glide.pipeline import GlidePipeline
@@ -174,13 +180,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("vocabulary", type=Path, metavar="vocab.bpe", help="GPT-2's merges, plain or as .gz")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
     given = parser.parse_args(arguments)
+    output.begin()
     try:
         convert(given.base, given.upsampler, given.vocabulary, given.out)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        output.say(f"error: {error}", err=True)
         return 1
-    print(f"{given.out} is ready: pytest --seedshift-model={given.out}")
-    return 0
+    output.say(f"{given.out} is ready: pytest --seedshift-model={given.out}")
+    return output.end(0)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> P
     with scores_known(recorded(runs.head(folder))):
         page = make(runs.load(folder) if run is None else run)
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole.write(path, page.encode(errors="replace"))
+    whole.write(path, page)
     return path
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from pytest_seedshift import text
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import anchor, fragment, slug
@@ -44,6 +45,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("pytest_seedshift.report.page"),
         autoescape=True,
+        finalize=text.html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
