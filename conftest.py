@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from packaging.requirements import Requirement
 
 pytest_plugins = ["pytester"]
@@ -32,6 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     elif any(_needs_extra(config.invocation_params.dir / each.partition("::")[0]) for each in config.args):
         _refuse_without_extra()
+
+
+@pytest.hookimpl(wrapper=True)  # before pytest-xdist has read its options
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Let -n give each worker neighbours, so that what a module shares is made once, and none wait at the end."""
+    from pytest_seedshift import workers
+
+    workers.prefer_worksteal(config)
+    return (yield)
 
 
 def _needs_extra(path: Path) -> bool:

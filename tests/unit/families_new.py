@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import diffusers
 import families
+import pytest
 import transformers
 from families import FRAMED, WORDS, Family, alive, flow, gemma2, qwen3, qwen25_vl, still_vae, t5, tokenizer, vae
 
@@ -337,3 +338,21 @@ FAMILIES = {
         qwen_image_21, (1, 4, 4, 6), FRAMED, call={"height": 64, "width": 96}, together=families.length
     ),
 }
+
+DAILY = (
+    "stable-diffusion-1",  # a UNet in latents
+    "stable-diffusion-3",  # a transformer that follows a flow
+    "flux",  # packed states
+    "glide",  # in pixels, with an upsampler; a pipeline of this package
+    "deepfloyd-if",  # in pixels, signed
+    "kandinsky-2.2",  # a prior, and FutureWarnings of its own
+    "stable-unclip",  # two samplings in a row
+    "kandinsky-5",  # channels last; prompts padded to the longest
+    "qwen-image",  # a frame of a video
+    "prx-pixel",  # one image at a time
+    "latent-diffusion",  # reports no steps
+)
+"""One family of each kind. All others are tested nightly."""
+
+EACH = [pytest.param(name, marks=() if name in DAILY else pytest.mark.nightly) for name in FAMILIES]
+"""All families, as parameters of a test."""

@@ -11,7 +11,7 @@ import diffusers
 import pytest
 import torch
 from families import Family, stable_diffusion
-from families_new import FAMILIES
+from families_new import EACH, FAMILIES
 from torch import Tensor
 
 from pytest_seedshift import engine, pairs
@@ -70,7 +70,7 @@ def build(name: str) -> Made:
     return Made(family, expected, DiffusersPipeline(name, pipeline, "", family.arguments), pipeline)
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=EACH)
 def made(request: pytest.FixtureRequest) -> Made:
     return build(request.param)
 

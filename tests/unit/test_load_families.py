@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from families_new import FAMILIES
+from families_new import EACH, FAMILIES
 
 from pytest_seedshift import pairs
 from pytest_seedshift.models import load
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", EACH)
 def test_a_pipeline_is_the_same_when_it_was_saved_and_loaded(tmp_path, name):
     family = FAMILIES[name]
     pipeline = family.build()

@@ -26,7 +26,7 @@ from pytest_seedshift.models.glide.architecture import BASE
 from pytest_seedshift.scorers.clip import ClipScore
 from pytest_seedshift.scorers.vit import Classifier
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 LABELS = pairs.class_list("imagenet100")
 BATCH = LABELS[:4]
