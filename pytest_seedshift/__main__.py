@@ -15,11 +15,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from pytest_seedshift import output
-from pytest_seedshift.commands import COMMANDS, PROGRAM, CommandError
+from pytest_seedshift.commands import COMMANDS, PROGRAM, USAGE_ERROR, CommandError
 from pytest_seedshift.whole import UnwritableError
-
-USAGE_ERROR = 4
-"""pytest's own status for a mistake of the user's."""
 
 INTERRUPTED = 2
 """pytest's own status for it."""

@@ -1,11 +1,15 @@
-"""Loading weights with diffusers and transformers: quietly, and wholly or not at all."""
+"""Loading weights with the libraries: quietly, wholly or not at all, and without code or anything from elsewhere."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from pytest_seedshift import trust
 
 # Both libraries fill what a checkpoint lacks with random numbers and go on. These are their words for it.
 _INCOMPLETE = "newly initialized"
@@ -48,6 +52,49 @@ def complete(what: str) -> Iterator[None]:
             library.set_verbosity(verbosity)
     if notes.incomplete:
         raise OSError(f"{what} lacks weights: {'; '.join(notes.incomplete)}")
+
+
+@contextmanager
+def sealed(what: str) -> Iterator[None]:
+    """Let the libraries load a folder that `trust` has passed, and nothing besides it.
+
+    No code that lies with weights is imported, no pickle is read, nothing is fetched, and nobody is asked whether code
+    may be run: should `trust` not have known a way to any of these, it ends here. Not for several threads at once.
+
+    Args:
+        what: what is being loaded, for the error.
+
+    Raises:
+        UntrustedError: a library was about to.
+    """
+    import torch
+    from huggingface_hub import constants
+    from transformers import dynamic_module_utils as of_transformers
+
+    def refuse(problem: str) -> Callable[..., NoReturn]:
+        def refused(*_: object, **__: object) -> NoReturn:
+            raise trust.UntrustedError(f"{what}: {problem}, which is never done")
+
+        return refused
+
+    no_pickle = refuse("a pickle in it would be read")
+    no_code = refuse("code that lies with its weights, or that they name, would be run")
+    of_diffusers = sys.modules.get("diffusers.utils.dynamic_modules_utils")  # not without: a scorer needs none of it
+    changes: tuple[tuple[Any, str, object], ...] = (
+        *(() if of_diffusers is None else ((of_diffusers, "get_class_in_module", no_code),)),
+        (torch, "load", no_pickle),
+        (of_transformers, "get_class_in_module", no_code),
+        (of_transformers, "TIME_OUT_REMOTE_CODE", 0),  # seconds that an answer is waited for; with none, none is asked
+        (constants, "HF_HUB_OFFLINE", True),
+    )
+    before = [getattr(module, name) for module, name, _ in changes]
+    for module, name, value in changes:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(changes, before, strict=True):
+            setattr(module, name, value)
 
 
 class _Notes(logging.Handler):

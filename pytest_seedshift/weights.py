@@ -1,12 +1,12 @@
 """Where weights come from: a local folder, the Hugging Face cache or the hub, in that order; and their fingerprint.
 
 Weights are safetensors. A pickle can run any code when it is loaded: none ever is, nor code that lies with weights.
+No folder is given out that `trust` has not looked through.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_seedshift import files, trust
 from pytest_seedshift.models.glide import released
+
+INDEX, SAFETY_CHECKER = trust.INDEX, trust.SAFETY_CHECKER
 
 # What huggingface_hub takes for a repository; it raises an error of its own at all else.
 _HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
-
-INDEX = "model_index.json"
-"""What makes a folder a pipeline of diffusers: it names the class and the parts."""
 
 SINGLE_FILE = ".safetensors"
 """The suffix of a whole pipeline in one file."""
@@ -33,11 +33,6 @@ _SETTLED = 2 * 10**9
 
 _hashes: dict[tuple[int, ...], str] = {}
 """What was read of files, by all that tells that they are the same files as then: a run asks several times."""
-
-_PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
-
-SAFETY_CHECKER = "safety_checker"
-"""The part of a pipeline that is never loaded: it blackens images, which would be scored as what the model drew."""
 
 # Parts that hold no weights, whatever else lies in their folders.
 _WEIGHTLESS = ("Tokenizer", "Processor", "FeatureExtractor", "Scheduler")
@@ -97,17 +92,18 @@ def probe(source: str, file: str) -> None:
 
     Raises:
         WeightsNotFoundError: neither the folder nor the cache nor the hub has it.
+        UntrustedError: what lies there must not be loaded.
     """
     folder = Path(source).expanduser()
     if (folder / file).is_file():
-        return
+        return trust.check(folder, source)
     tried = [_no_folder(source, file)]
     if not looks_local(source):
-        if _in_cache(source, file) is not None:
-            return
+        if (cached := _in_cache(source, file)) is not None:
+            return trust.check(cached.parent, source)
         problem = _hub_problem(source, file)
         if problem is None:
-            return
+            return None
         tried += [f"the Hugging Face cache at {_cache()} (not there)", f"the hub ({problem})"]
     raise _nowhere((source,), tried)
 
@@ -121,19 +117,26 @@ def fetch(source: str, patterns: Iterable[str]) -> Path:
 
     Raises:
         WeightsNotFoundError: see `probe`.
+        UntrustedError: what lies there must not be loaded.
     """
     folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder
+    if not folder.is_dir():
+        folder = _snapshot(source, list(patterns))
+    trust.check(folder, source)
+    return folder
+
+
+def _snapshot(source: str, patterns: list[str]) -> Path:
+    """The folder of a hub repository in the cache, into which it is downloaded where it is not there."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(source, allow_patterns=list(patterns), local_files_only=True))
+        return Path(snapshot_download(source, allow_patterns=patterns, local_files_only=True))
     except LocalEntryNotFoundError:
         pass
     try:
-        return Path(snapshot_download(source, allow_patterns=list(patterns)))
+        return Path(snapshot_download(source, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise WeightsNotFoundError(f"the weights of {source!r} could not be downloaded: {error}") from error
 
@@ -185,20 +188,22 @@ def locate_pipeline(sources: Sequence[str], revision: str | None = None, advice:
     raise _nowhere(sources, tried, advice)
 
 
-def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str]) -> Location | None:
-    """The first source that is a folder, a file or wholly in the cache."""
+def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str], *, deep: bool = True) -> Location | None:
+    """The first source that is a folder, a file or wholly in the cache; with `deep`, with the pipelines it needs."""
     for source in sources:
         path = Path(source).expanduser()
         refuse_pickle(path)
         if path.is_file() and path.suffix == SINGLE_FILE:
             beside = [folder for folder in (path.with_suffix(""), path.parent) if (folder / INDEX).is_file()]
+            if beside:
+                _check_beside(beside[0], source)
             return Location(source, path, config=beside[0] if beside else None)
         if (path / INDEX).is_file():
             _check_folder(path, source)
-            priors = [_prior(prior, tried) for prior in _priors(path)]
+            priors = [_prior(prior, tried) for prior in _priors(path)] if deep else []
             return Location(source, path, priors=tuple(prior for prior in priors if prior is not None))
-        if (files := released.find(path)) is not None:
-            return Location(source, path, released=files)
+        if (theirs := released.find(path)) is not None:
+            return Location(source, path, released=theirs)
         tried.append(_no_folder(source, INDEX))
         if looks_local(source):
             continue
@@ -207,8 +212,9 @@ def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str]) -> 
         if index is None:
             tried.append(f"{place} (not there)")
             continue
+        trust.check(index.parent, source)
         lacks = [problem for _, problem in _problems(index.parent)]
-        priors = [_prior(prior, tried) for prior in _priors(index.parent)]
+        priors = [_prior(prior, tried) for prior in _priors(index.parent)] if deep else []
         if not lacks and None not in priors:
             return Location(source, index.parent, priors=tuple(prior for prior in priors if prior is not None))
         tried.append(f"{place} (not whole: {lacks[0] if lacks else 'the prior is not there'})")
@@ -216,7 +222,7 @@ def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str]) -> 
 
 
 def _prior(source: str, tried: list[str]) -> Path | None:
-    found = _on_disk((source,), None, tried)
+    found = _on_disk((source,), None, tried, deep=False)  # a prior has none, and might name itself
     return None if found is None else found.path
 
 
@@ -235,29 +241,65 @@ def _on_hub(sources: Sequence[str], revision: str | None, tried: list[str]) -> I
 def _download(source: str, revision: str | None) -> Location:
     """Bring a pipeline into the cache, the pipelines that it needs among it, without its safety checker.
 
+    Its index comes first, so that of a pipeline that may not be loaded nothing else does.
+
     Raises:
         OSError: it cannot be downloaded, or has no safetensors.
+        UntrustedError: what has come must not be loaded.
     """
+    from huggingface_hub import hf_hub_download
+
+    trust.check_index(Path(hf_hub_download(source, INDEX, revision=revision)), source)
+    folder = _bring(source, revision=revision, load_connected_pipeline=True)
+    _check_folder(folder, source)
+    priors = [_bring(prior) for prior in _priors(folder)]
+    for prior in priors:
+        _check_folder(prior, str(prior))
+    return Location(source, folder, priors=tuple(priors))
+
+
+def _bring(source: str, **more: Any) -> Path:
     from diffusers import DiffusionPipeline
 
-    wanted: dict[str, Any] = {"use_safetensors": True, SAFETY_CHECKER: None}
-    folder = Path(DiffusionPipeline.download(source, revision=revision, load_connected_pipeline=True, **wanted))
-    _check_folder(folder, source)
-    priors = [Path(DiffusionPipeline.download(prior, **wanted)) for prior in _priors(folder)]
-    return Location(source, folder, priors=tuple(priors))
+    more[SAFETY_CHECKER] = None
+    try:
+        return Path(DiffusionPipeline.download(source, use_safetensors=True, trust_remote_code=False, **more))
+    except OSError:
+        raise
+    except Exception as error:  # of what a repository says: any class there is
+        raise OSError(_first_line(error)) from error
 
 
 def refuse_pickle(path: Path) -> None:
     """Raise ValueError for a file that is a pickle by its name."""
-    if path.suffix in _PICKLES and path.is_file():
+    if path.suffix in trust.PICKLES and path.is_file():
         raise ValueError(
             f"{path} is a pickle: loading it could run any code, so none is ever loaded. Convert it to "
             f"{SINGLE_FILE}, or take a copy that is one"
         )
 
 
+def _check_beside(folder: Path, source: str) -> None:
+    """Raise ValueError for a single file's configuration of which a part would be read from a pickle.
+
+    What the file lacks, diffusers reads from there, and in whatever form.
+    """
+    trust.check(folder, source)
+    for part in _parts(_index(folder)):
+        if part == SAFETY_CHECKER or not (folder / part).is_dir():
+            continue
+        found = sorted(path.name for path in (folder / part).iterdir())
+        pickles = [name for name in found if Path(name).suffix in trust.PICKLES]
+        if pickles and not any(name.endswith(SINGLE_FILE) for name in found):
+            raise trust.UntrustedError(
+                f"{source}: {part}: {pickles[0]} in {folder} is a pickle, which would be read if the file lacks this "
+                "part, and could run any code. Remove it, or save the part as safetensors"
+            )
+
+
 def _check_folder(folder: Path, source: str) -> None:
     """Raise ValueError for a folder that is no pipeline, or that only code or a pickle could make one."""
+    trust.check(folder, source)
     for part, problem in _problems(folder):
         raise ValueError(f"{source}: {part}: {problem}")
 
@@ -265,13 +307,11 @@ def _check_folder(folder: Path, source: str) -> None:
 def _problems(folder: Path) -> Iterator[tuple[str, str]]:
     """What is wrong with a folder that should be a pipeline: the part, and the words."""
     index = _index(folder)
-    if not isinstance(index.get("_class_name"), str):
-        yield INDEX, "names no class of diffusers, or one of its own code, which is never loaded"
+    if not index.get("_class_name"):
+        yield INDEX, "names no class of diffusers"
         return
-    for part, (library, kind) in _parts(index).items():
+    for part, (_, kind) in _parts(index).items():
         place = folder / part
-        if (place / f"{library}.py").is_file():
-            yield part, f"has code of its own ({library}.py), which is never loaded"
         if part == SAFETY_CHECKER:
             continue
         if not place.is_dir() and not (folder / "config.json").is_file():  # parts may lie in the folder itself
@@ -281,7 +321,7 @@ def _problems(folder: Path) -> Iterator[tuple[str, str]]:
             continue
         found = {path.name for path in place.iterdir()}
         if not any(name.endswith(SINGLE_FILE) for name in found):
-            pickles = sorted(name for name in found if Path(name).suffix in _PICKLES)
+            pickles = sorted(name for name in found if Path(name).suffix in trust.PICKLES)
             if pickles:
                 yield (
                     part,
@@ -292,22 +332,13 @@ def _problems(folder: Path) -> Iterator[tuple[str, str]]:
                 yield part, f"has no weights (no {SINGLE_FILE} file)"
         for name in sorted(found):
             if name.endswith(f"{SINGLE_FILE}.index.json"):
-                shards = set(_json(place / name).get("weight_map", {}).values())
+                shards = set(files.read_json(place / name, finite=False)["weight_map"].values())
                 yield from ((part, f"lacks {shard}") for shard in sorted(shards - found))
 
 
 def _index(folder: Path) -> dict[str, Any]:
-    return _json(folder / INDEX)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} cannot be read: it is no JSON object")
-    return content
+    found: dict[str, Any] = files.read_json(folder / INDEX, finite=False)
+    return found
 
 
 def _parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -329,8 +360,9 @@ def _priors(folder: Path) -> list[str]:
     from huggingface_hub import ModelCard
 
     try:
-        prior = getattr(ModelCard.load(card).data, "prior", None)
-    except ValueError:  # no data, or none that can be read
+        with files.foreign(card):
+            prior = getattr(ModelCard.load(card).data, "prior", None)
+    except files.FileError:  # no data, or none that can be read
         return []
     return [str(prior[0])] if isinstance(prior, list) and prior else []
 

@@ -20,6 +20,9 @@ COMMANDS = {
 }
 """Each command, by the name of its module, and what it does."""
 
+USAGE_ERROR = 4
+"""pytest's own status for a mistake of the user's, and so that of every command."""
+
 
 class CommandError(Exception):
     """The user's mistake; the message says what is wrong, what is valid, and what to do."""

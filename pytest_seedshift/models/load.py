@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import logging
@@ -70,9 +71,9 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
         OSError: weights are missing or damaged.
         ValueError: it is not a text-to-image pipeline, or a key of the entry does not fit it.
     """
-    location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+    location = _configured(weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice))
     with _in_words(location.source), loading.complete(location.source):
-        pipeline = _loader(location)(location, dtype, parts.load(entry, location.parts, getattr(torch, dtype)))
+        pipeline = _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry)
         call = _call(pipeline, entry)
     _place(pipeline, entry.name, device)
@@ -96,50 +97,61 @@ def _in_words(source: str) -> Iterator[None]:
 # From files to a pipeline -----------------------------------------------------------------------------------------
 
 
-def _loader(location: weights.Location) -> Callable[[weights.Location, str, dict[str, Any]], DiffusionPipeline]:
+def _configured(location: weights.Location) -> weights.Location:
+    """A place that has the configuration of its parts, which for a single file without any is fetched."""
+    if location.released is not None or location.path.is_dir() or location.config is not None:
+        return location
+    with _in_words(location.source), loading.complete(location.source):
+        return dataclasses.replace(location, config=_configuration(location))
+
+
+def _loader(location: weights.Location) -> Callable[[weights.Location, str, Entry], DiffusionPipeline]:
     if location.released is not None:
         return _from_released
     return _from_file if location.path.is_file() else _from_folder
 
 
-def _from_released(location: weights.Location, dtype: str, _: dict[str, Any]) -> DiffusionPipeline:
+def _from_released(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     from pytest_seedshift.models.glide import convert
 
+    parts.load(entry, location.parts, getattr(torch, dtype))  # it has none that could be replaced
     files = location.released
     assert files is not None
     return convert.assemble(files.base, files.upsampler, files.vocabulary).to(getattr(torch, dtype))
 
 
-def _from_folder(location: weights.Location, dtype: str, others: dict[str, Any]) -> DiffusionPipeline:
+def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
     kind = _text_to_image_class(name, location.source)
     _check_libraries(location)
     auto = name in _DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
     loader = AutoPipelineForText2Image if auto else kind if name in _OWN else DiffusionPipeline
-    return loader.from_pretrained(
-        location.path,
-        dtype=getattr(torch, dtype),
-        use_safetensors=True,
-        local_files_only=True,
-        **others,
-        **_without_safety_checker(kind),
-    )
+    with loading.sealed(location.source):
+        return loader.from_pretrained(
+            location.path,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            **parts.load(entry, location.parts, getattr(torch, dtype)),
+            **_without_safety_checker(kind),
+        )
 
 
-def _from_file(location: weights.Location, dtype: str, others: dict[str, Any]) -> DiffusionPipeline:
-    config = location.config or _configuration(location)
+def _from_file(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
+    config = location.config
     name = str(DiffusionPipeline.load_config(config, local_files_only=True)["_class_name"])
     kind = _text_to_image_class(name, location.source)
     if not hasattr(kind, "from_single_file"):
         raise LoadError(f"{location.source}: {name} cannot be loaded from a single file: give a folder in its place")
     _check_libraries(location)
-    with _wholly(location.source):
+    with _wholly(location.source), loading.sealed(location.source):
         return kind.from_single_file(
             str(location.path),
             config=str(config),
             dtype=getattr(torch, dtype),
             local_files_only=True,
-            **others,
+            **parts.load(entry, location.parts, getattr(torch, dtype)),
             **_without_safety_checker(kind),
         )
 

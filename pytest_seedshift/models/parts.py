@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import weights
+from pytest_seedshift import trust, weights
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def check(entry: Entry) -> None:
 
     Raises:
         WeightsNotFoundError: one is not there.
-        ValueError: one has pickles in place of safetensors.
+        ValueError: one has pickles in place of safetensors, or something else that must not be loaded.
     """
     for name, folder in entry.parts:
         where, path = f"{entry.name}: parts: {name}", Path(folder)
@@ -35,6 +35,7 @@ def check(entry: Entry) -> None:
             )
         if not any(path.glob(f"*{weights.SINGLE_FILE}")):
             raise ValueError(f"{where}: {folder} has no {weights.SINGLE_FILE} file; nothing else is ever loaded")
+        trust.check(path, f"{where}: {folder}")
 
 
 def fingerprints(entry: Entry) -> tuple[tuple[str, str], ...]:
@@ -66,5 +67,7 @@ def load(entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any) -> dict[s
                 f"{entry.name}: parts: {name} is of {library}: only parts of {' and '.join(_LIBRARIES)} can"
             )
         made = getattr(importlib.import_module(library), kind)
-        found[name] = made.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+        found[name] = made.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+        )
     return found

@@ -10,7 +10,7 @@ import open_clip
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from pytest_seedshift import identity, weights
+from pytest_seedshift import identity, loading, trust, weights
 from pytest_seedshift.scorers import pixels, tags
 from pytest_seedshift.scorers.base import check_finite, readable
 
@@ -75,13 +75,13 @@ class ClipScore:
         """
         place = tags.repository(source)
         folder = weights.fetch(place, weights.CLIP_FILES)
-        _check_safe(folder, source)
-        with readable(source, "a model of open_clip"):
+        _check_there(folder, source)
+        with readable(source, "a model of open_clip"), loading.sealed(source):
             # Without `require_pretrained` open_clip goes on with random weights where it finds none.
             model = open_clip.create_model(
                 f"local-dir:{folder}", precision="fp32", device=device, require_pretrained=True, weights_only=True
             )
-            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+            tokenizer = _tokenizer(folder)
         check_finite(model, source)
         return cls(source, model.eval(), tokenizer, identity.of_clip(place))
 
@@ -144,20 +144,25 @@ class ClipScore:
         return window - filling + (1 if tokens[-1] == end else 0)
 
 
-def _check_safe(folder: Path, source: str) -> None:
-    """Make sure that open_clip finds safetensors in a folder, and would not rather take a pickle.
+def _tokenizer(folder: Path) -> Any:
+    """The tokenizer of a folder, or open_clip's own where the folder names none."""
+    text: dict[str, Any] = open_clip.get_model_config(f"local-dir:{folder}").get("text_cfg", {})
+    if text.get("hf_tokenizer_name"):
+        return open_clip.get_tokenizer(f"local-dir:{folder}", trust_remote_code=False)
+    settings = text.get("tokenizer_kwargs") or {}
+    return open_clip.SimpleTokenizer(
+        context_length=text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH), **settings
+    )
+
+
+def _check_there(folder: Path, source: str) -> None:
+    """Make sure that there are weights in a folder.
 
     Raises:
-        OSError: it would, or there is neither.
+        OSError: there are none.
     """
-    ours = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
-    if any((folder / name).is_file() for name in ours):
-        return
-    pickles = sorted(file.name for pattern in ("*.bin", "*.pth", "*.pt") for file in folder.glob(pattern))
-    if not pickles and any(folder.glob("*.safetensors")):
-        return
-    found = f"only {', '.join(pickles)}, which can run code when it is loaded" if pickles else "no weights at all"
-    raise OSError(
-        f"{source}: there is no open_clip_model.safetensors in {folder}, {found}. Convert the weights with "
-        "safetensors.torch.save_file, or take a repository that has them"
-    )
+    if not any(folder.glob("*.safetensors")):
+        raise OSError(
+            f"{source}: there is no {trust.CLIP_WEIGHTS[0]} in {folder}, no weights at all. Take a repository that has "
+            "them"
+        )

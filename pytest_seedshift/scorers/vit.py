@@ -43,9 +43,13 @@ class Classifier:
             ValueError: they are not finite.
         """
         folder = weights.fetch(source, weights.CLASSIFIER_FILES)
-        with readable(source, "an image classifier of transformers"), loading.complete(source):
-            model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-            processor = AutoImageProcessor.from_pretrained(folder, backend="torchvision")
+        with readable(source, "an image classifier of transformers"), loading.complete(source), loading.sealed(source):
+            model = AutoModelForImageClassification.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            )
+            processor = AutoImageProcessor.from_pretrained(
+                folder, backend="torchvision", local_files_only=True, trust_remote_code=False
+            )
         check_finite(model, source)
         return cls(source, model.to(device).eval(), processor, identity.of_classifier(source))
 

@@ -170,7 +170,7 @@ def test_the_command_says_what_is_wrong_and_leaves_nothing_behind(small):
     names = ("base.pt", "upsample.pt", golden.VOCABULARY.name, "out/made")
     command = [sys.executable, "-m", "pytest_seedshift.models.glide.convert", *(str(folder / name) for name in names)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
+    assert result.returncode == 4
     assert result.stdout == ""
     assert result.stderr.startswith(
         f"error: {small} is no checkpoint of GLIDE's base: it has no token_embedding.weight"
@@ -191,13 +191,13 @@ def test_a_vocabulary_that_is_missing_or_another_one_is_refused(small, name, wor
     (small.parent / "short.bpe").write_text("#version: 0.2\nt h\n")
     (small.parent / "clip.bpe").write_text("#version: 0.2\ne r</w>\n")
     out = small.parent / "made"
-    assert convert.main([str(small), str(small), str(small.parent / name), str(out)]) == 1
+    assert convert.main([str(small), str(small), str(small.parent / name), str(out)]) == 4
     assert words in capsys.readouterr().err
     assert not out.exists()
 
 
 def test_the_command_never_writes_into_a_folder_that_exists(small, capsys):
-    assert convert.main([str(small), str(small), str(golden.VOCABULARY), str(small.parent)]) == 1
+    assert convert.main([str(small), str(small), str(golden.VOCABULARY), str(small.parent)]) == 4
     assert capsys.readouterr().err == f"error: {small.parent} exists: give a folder that does not\n"
 
 

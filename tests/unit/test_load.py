@@ -224,9 +224,9 @@ def test_a_folder_that_is_no_pipeline_is_refused(tmp_path):
     with pytest.raises(weights.WeightsNotFoundError, match=r"no model_index\.json in it"):
         loaded(tmp_path / "empty")
     (tmp_path / "empty" / "model_index.json").write_text("{")
-    assert "model_index.json cannot be read" in refused(tmp_path / "empty")
+    assert "model_index.json: cannot be read: not JSON" in refused(tmp_path / "empty")
     (tmp_path / "empty" / "model_index.json").write_text("[]")
-    assert "it is no JSON object" in refused(tmp_path / "empty")
+    assert "model_index.json: cannot be read: no JSON object" in refused(tmp_path / "empty")
     (tmp_path / "empty" / "model_index.json").write_text("{}")
     assert "names no class of diffusers" in refused(tmp_path / "empty")
 
@@ -257,11 +257,13 @@ def test_code_in_a_folder_is_never_run(copy, tmp_path):
     (copy / "unet" / "trap.py").write_text(trap)
     own = json.loads((copy / "model_index.json").read_text())
     rewrite(copy / "model_index.json", _class_name=["trap", "Trap"])
-    assert "code, which is never loaded" in refused(copy)
+    assert "_class_name = ['trap', 'Trap']: is not the name of a library's class, but of code of its own" in refused(
+        copy
+    )
     (copy / "model_index.json").write_text(json.dumps(own | {"unet": ["trap", "Trap"]}))
-    assert "unet: has code of its own (trap.py), which is never loaded" in refused(copy)
+    assert "unet = ['trap', 'Trap']: is code of its own (unet/trap.py), which is never loaded" in refused(copy)
     (copy / "unet" / "trap.py").unlink()
-    assert "unet is of 'trap', which is no library that pipelines are of" in refused(copy)
+    assert "unet = ['trap', 'Trap']: 'trap' is no library that pipelines are of" in refused(copy)
     assert not (tmp_path / "ran").exists()
 
 

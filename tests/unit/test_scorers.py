@@ -22,6 +22,7 @@ from pytest_seedshift.models import catalogue, load
 from pytest_seedshift.scorers import pixels, tags
 from pytest_seedshift.scorers.clip import ClipScore
 from pytest_seedshift.scorers.vit import Classifier
+from pytest_seedshift.trust import UntrustedError
 
 ENTRY = catalogue.shipped().find("toy-latent")
 LABELS = pairs.class_list(ENTRY.classes)
@@ -347,7 +348,7 @@ def test_a_pickle_is_never_loaded(tmp_path, loader, source):
     name = "pytorch_model.bin" if loader == Classifier.load else "open_clip_pytorch_model.bin"
     torch.save(load_file(weights_file(folder)), folder / name)
     weights_file(folder).unlink()
-    with pytest.raises(OSError, match=r"bad|safetensors"):
+    with pytest.raises(UntrustedError, match=r"pytorch_model\.bin.* can|could run"):
         loader(str(folder), "cpu")
 
 
@@ -356,7 +357,7 @@ def test_a_pickle_beside_weights_of_another_name_is_not_taken_for_them(tmp_path)
     folder = copied(ENTRY.clip, tmp_path / "bad")
     torch.save(load_file(weights_file(folder)), folder / "open_clip_pytorch_model.bin")
     weights_file(folder).rename(folder / "model.safetensors")
-    with pytest.raises(OSError, match=r"only open_clip_pytorch_model\.bin, which can run code"):
+    with pytest.raises(UntrustedError, match=r"only open_clip_pytorch_model\.bin, which can run code"):
         ClipScore.load(str(folder), "cpu")
 
 

@@ -22,6 +22,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from pytest_seedshift import loading, output
+from pytest_seedshift.commands import USAGE_ERROR
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.glide.architecture import BASE, UPSAMPLER, Architecture, Move, text_moves, unet_moves
 from pytest_seedshift.models.glide.pipeline import GlidePipeline
@@ -171,7 +172,7 @@ def convert(base: Path, upsampler: Path, vocabulary: Path, out: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns its exit status: 0, or 1 with the reason on standard error."""
+    """The command. Returns its exit status: 0, or that of a mistake with the reason on standard error."""
     parser = argparse.ArgumentParser(
         prog="python -m pytest_seedshift.models.glide.convert", description=__doc__, epilog=f"{released.ADVICE}."
     )
@@ -185,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         convert(given.base, given.upsampler, given.vocabulary, given.out)
     except (ValueError, OSError) as error:
         output.say(f"error: {error}", err=True)
-        return 1
+        return USAGE_ERROR
     output.say(f"{given.out} is ready: pytest --seedshift-model={given.out}")
     return output.end(0)
 
