@@ -182,7 +182,9 @@ def _unjudged(item: pytest.Item, report: pytest.TestReport) -> str | None:
 
 def failure(reason: str) -> Any:
     """A failure's text as pytest has it where a test fails without a traceback."""
+    from pytest_seedshift import text
+
     try:
-        pytest.fail(reason, pytrace=False)
+        pytest.fail(text.terminal(reason), pytrace=False)
     except pytest.fail.Exception:
         return pytest.ExceptionInfo.from_current().getrepr(style="value")

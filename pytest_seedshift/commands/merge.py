@@ -17,6 +17,7 @@ from pytest_seedshift.commands.report import add_summary, check_outputs, summari
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
 from pytest_seedshift.mark import FolderError
+from pytest_seedshift.names import SUITE
 from pytest_seedshift.scores import recorded
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     with scores_known(recorded(merged.document)):
         _tell(into, merged, len(runs), [*said, *notes])
         summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
-        _annotate(merged)
+        _annotate(merged, made)
     # A breaking point may have been measured without being asked for: that fails nothing.
     passed = not any(record["verdict"] in _BROKEN for record in all_records(merged.document)) and not regressed
     return 0 if passed and not merged.missing else 1
@@ -251,7 +252,7 @@ def _compare(run: Run) -> tuple[list[str], bool]:
     from pytest_seedshift.report import regressions
 
     try:
-        comparison = comparisons.of_folder(run)
+        comparison = run.comparison or comparisons.of_folder(run)
     except BaselineError as error:
         return [f"ERROR: could not compare with the baseline: {error}"], True
     return ([], False) if comparison is None else (regressions.lines(comparison), comparison.regressed)
@@ -260,26 +261,36 @@ def _compare(run: Run) -> tuple[list[str], bool]:
 def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
     from pytest_seedshift import run as runs
+    from pytest_seedshift.gate import comparisons
     from pytest_seedshift.report import junit, page
 
     records, searches = merged.document["cases"], merged.document.get("breaking", [])
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases", "breaking")}
     into.write_verdicts(records, about, searches)
-    run = runs.load(into.path)
+    run = comparisons.compared(runs.load(into.path))
     controls = {case.id: case.control_means for case in run.cases}
-    xml = junit.to_xml(merged.document["grid"], [*records, *searches], controls)
+    xml = junit.to_xml(merged.document["grid"], [*records, *searches], controls, _beyond(run))
     whole.write(into.path / "junit.xml", xml, within=into.path)
     page.write(into.path, run=run)
     return run
 
 
-def _annotate(merged: Merged) -> None:
+def _beyond(run: Run) -> dict[str, str]:
+    """What has become worse beside the cases that fail, as a session would report it: by test, with the reason."""
+    from pytest_seedshift.report import regressions
+
+    found = [] if run.comparison is None else regressions.beyond_cases(run.comparison, run.failed)
+    return {f"{SUITE}::regression[{each.name}]": each.sentence for each in found}
+
+
+def _annotate(merged: Merged, run: Run) -> None:
     """In a step of GitHub Actions, what does not pass and what is missing, at the top of its page."""
     from pytest_seedshift.report import github
 
     if github.wanted():
         failing = [record for record in all_records(merged.document) if record["verdict"] in _BROKEN]
         made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
+        made += [github.of_session(name, reason) for name, reason in _beyond(run).items()]
         output.say_commands(github.commands([*made, *map(github.of_missing, merged.missing)]))
 
 

@@ -56,6 +56,16 @@ def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
     return made if before is not None else replace(made, before=replace(found, pictures=_kept(made, folder)))
 
 
+def compared(run: Run) -> Run:
+    """A run with its comparison with its baseline; as it is where there is none, or where it cannot be made."""
+    if run.comparison is not None:
+        return run
+    try:
+        return replace(run, comparison=of_folder(run))
+    except baseline.BaselineError:
+        return run
+
+
 def gate_of(head: form.Head) -> Gate:
     """What a run asked of regressions, as the head of its verdicts.json tells it."""
     about = head.baseline

@@ -54,6 +54,11 @@ def of_missing(entry: Mapping[str, Any]) -> Annotation:
     return Annotation(f"{entry['id']} has no verdict", f"no run has judged it: {entry['test']}")
 
 
+def of_session(name: str, reason: str) -> Annotation:
+    """The annotation of what fails a session beside its cases: see `session_failures`."""
+    return Annotation(f"{name} fails", reason[:_LONGEST])
+
+
 def commands(annotations: Sequence[Annotation]) -> Iterator[str]:
     """The lines that ask for annotations: no more than are shown, the last of which names those left out."""
     shown, rest = list(annotations), []
@@ -93,6 +98,8 @@ class Annotations:
             file = where(report.nodeid, self._config.rootpath)
             line = report.location[1]
             self._made[report.nodeid] = of_record(record, file, line + 1 if file and line is not None else None)
+        elif report.failed and hasattr(report, "seedshift_session"):
+            self._made[report.nodeid] = of_session(report.nodeid, report.seedshift_session)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:

@@ -19,6 +19,7 @@ def to_xml(
     grid: Sequence[Mapping[str, Any]],
     records: Sequence[Record],
     controls: Mapping[str, Mapping[str, float]] | None = None,
+    beyond: Mapping[str, str] | None = None,
 ) -> bytes:
     """One test case for each entry of the grid; one without a record is an error.
 
@@ -26,10 +27,12 @@ def to_xml(
         grid: as verdicts.json has it.
         records: of the cases.
         controls: the control's means on the pairs of a case, by the case's id and by score, as far as they are known.
+        beyond: what fails beside the cases, by test, with its reason.
 
     Returns:
         The file, in UTF-8. Elements and attributes are those that pytest's families xunit1 and xunit2 both have.
     """
+    beyond = beyond or {}
     by_test = {record["test"]: record for record in records}
     found = [by_test.get(entry["test"]) for entry in grid]
     verdicts = ["error" if record is None else record["verdict"] for record in found]
@@ -39,13 +42,17 @@ def to_xml(
         "testsuite",
         name="pytest",
         errors=str(verdicts.count("error")),
-        failures=str(verdicts.count("fail")),
+        failures=str(verdicts.count("fail") + len(beyond)),
         skipped=str(verdicts.count("measured")),
-        tests=str(len(grid)),
+        tests=str(len(grid) + len(beyond)),
         time=f"{sum(record['seconds'] for record in found if record is not None):.3f}",
     )
     for entry, record in zip(grid, found, strict=True):
         _append(suite, entry["test"], record, (controls or {}).get(entry["id"]))
+    for test, reason in beyond.items():
+        classname, name = _place(test)
+        case = ElementTree.SubElement(suite, "testcase", classname=classname, name=name, time="0.000")
+        ElementTree.SubElement(case, "failure", message=reason.partition("\n")[0]).text = reason
     for element in suites.iter():
         element.text = element.text and text.xml(element.text)
         element.attrib |= {name: text.xml(value) for name, value in element.attrib.items()}

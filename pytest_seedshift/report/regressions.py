@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.gate.significance import TESTS
@@ -11,11 +13,13 @@ from pytest_seedshift.scores import SCORES
 from pytest_seedshift.suggest import some
 
 if TYPE_CHECKING:
+    from pytest_seedshift.cases import Case
     from pytest_seedshift.gate.baseline import Baseline
     from pytest_seedshift.gate.regression import Comparison, Pool, Row
 
 _NAMED = 5
 
+_MARK = "  REGRESSION"
 _STEPPED = " by Holm's step: its own test has passed"
 
 
@@ -77,6 +81,46 @@ def notes(comparison: Comparison) -> list[str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What has become worse though each of its cases passes: a pool of them, or what only Holm's later steps find."""
+
+    model: str
+    name: str
+    """Such as `toy-latent-mean-top1`."""
+    what: str
+    """Such as `mean, all magnitudes`."""
+    sentence: str
+
+
+def beyond_cases(comparison: Comparison, failed: Collection[Case]) -> list[Beyond]:
+    """What has become worse beside the cases that have failed: no failed case tells of it.
+
+    Args:
+        comparison: of the run with its baseline.
+        failed: the cases that do not pass.
+    """
+    found = [
+        Beyond(row.case.model, f"{row.case.id}-{row.score}", row.case.describe(), _said(_row(row), comparison))
+        for row in comparison.rows
+        if row.regressed and row.case not in failed
+    ]
+    told = {*failed, *(row.case for row in comparison.rows if row.regressed)}
+    for pool in comparison.pools:
+        ours = [case for case in comparison.cases if case.model == pool.model and pool.shift in (None, case.shift)]
+        if pool.regressed and told.isdisjoint(ours):
+            name = f"{pool.model}-{pool.shift or 'all'}-{pool.score}"
+            found.append(Beyond(pool.model, name, pool.title, _said(_pool(pool), comparison)))
+    return found
+
+
+def _said(line: str, comparison: Comparison) -> str:
+    """A line of the comparison as a sentence of its own."""
+    figures, _, how = line.strip().partition(_MARK)
+    why = how or ", though each of its cases passes"
+    return f"{figures}: a regression against {comparison.before.name}{why}"
+
+
 def keeps(comparison: Comparison) -> str | None:
     """Why a run must not take the place of the baseline that it is held against; None where it may."""
     before, after = comparison.before, comparison.after
@@ -111,7 +155,7 @@ def _row(row: Row) -> str:
     kind = SCORES[row.score]
     means = f"{kind.title} {kind.format(row.before)} → {kind.format(row.after)}"
     name = f"{row.case.model} {row.case.describe():<18}"
-    return f"  {name} {means}  {words.change(row.change, row.score)}  REGRESSION{_STEPPED if row.stepped else ''}"
+    return f"  {name} {means}  {words.change(row.change, row.score)}{_MARK}{_STEPPED if row.stepped else ''}"
 
 
 def _pool(pool: Pool) -> str:
@@ -120,7 +164,7 @@ def _pool(pool: Pool) -> str:
     return (
         f"  {pool.model} {pool.title}: {kind.title} drop {pool.drop:.{decimals}f} on {pool.pairs} pairs of "
         f"{pool.cases} cases, allowed {pool.bound:.{decimals}f}, {words.probability(pool.p)}"
-        f"{'  REGRESSION' if pool.regressed else ''}"
+        f"{_MARK if pool.regressed else ''}"
     )
 
 

@@ -1,12 +1,13 @@
-"""At a session's end: run.json, the comparison with a baseline, the robustness report, a summary.
+"""At a session's end: verdicts.json, run.json, the comparison with a baseline, the robustness report, a summary.
 
-Of these only the comparison can change what the session came to.
+Only the verdicts and the comparison can change what the session came to, and what they change is a failed item: see
+`session_failures`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,12 @@ from pytest_seedshift import facts
 from pytest_seedshift import run as runs
 from pytest_seedshift.commands.report import command
 from pytest_seedshift.gate import baseline
-from pytest_seedshift.report import words
+from pytest_seedshift.report import session_failures, words
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_seedshift.gate.regression import Comparison
     from pytest_seedshift.report.terminal import TerminalReport
     from pytest_seedshift.session import State
 
@@ -32,6 +36,7 @@ class RobustnessReport:
         self._terminal = terminal
         self._models: dict[str, facts.Model] = {}
         self._started = time.time()
+        self._ended = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a worker says of how its model is run."""
@@ -39,11 +44,44 @@ class RobustnessReport:
         if told is not None:
             self._models[told["name"]] = facts.model(told)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """When all tests have run, see what fails the session beside them, while that still counts as a test."""
+        ran = yield
+        for name, reason in self._failures():
+            session_failures.log(self._state.config, name, reason)
+        return ran
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write run.json and the report, after verdicts.json and before pytest-html's page."""
+        """Write the report and the summary, after verdicts.json and before pytest-html's page."""
         if not self._terminal.records and not self._terminal.searches.records:
             return
+        if self._failures():  # of a session that was ended before all tests had run
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        from pytest_seedshift.gate import comparisons
+
         state = self._state
+        out = state.settings.report
+        folder = words.relative(str(state.folder.path))
+        again = command(folder, None if out in (None, "none") else words.relative(str(out)))
+        run = None
+        with self._told("the report", f"; to make it again: {again}"):
+            run = comparisons.compared(runs.load(state.folder.path))
+            self._write(run)
+        with self._told("the summary"):
+            self._summarise(run or runs.load(state.folder.path))
+
+    def _failures(self) -> list[tuple[str, str]]:
+        """Write verdicts.json and run.json, and hold the run against its baseline, once.
+
+        Returns:
+            What fails the session beside its tests, by a name, with the reason.
+        """
+        if self._ended or not (self._terminal.records or self._terminal.searches.records):
+            return []
+        self._ended = True
+        state = self._state
+        unwritten = self._terminal.write_verdicts()
         found = facts.gather(
             state.config.invocation_params.args,
             self._started,
@@ -51,19 +89,9 @@ class RobustnessReport:
             workers=state.workers,
             thresholds=words.relative(state.thresholds.source),
         )
-        out = state.settings.report
-        folder = words.relative(str(state.folder.path))
-        again = command(folder, None if out in (None, "none") else words.relative(str(out)))
-        run = None
         with self._told("run.json"):
             facts.write(state.folder, found)
-        if not self._compared():
-            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-        with self._told("the report", f"; to make it again: {again}"):
-            run = runs.load(state.folder.path)
-            self._write(run)
-        with self._told("the summary"):
-            self._summarise(run or runs.load(state.folder.path))
+        return [*([("verdicts", unwritten)] if unwritten is not None else []), *self._compare()]
 
     @contextmanager
     def _told(self, what: str, then: str = "") -> Iterator[None]:
@@ -76,22 +104,23 @@ class RobustnessReport:
             stand = self._terminal.has_verdicts and self._state.folder.has_verdicts()
             self._terminal.write([f"{said}. The verdicts stand{then}" if stand else said], always=True)
 
-    def _compared(self) -> bool:
+    def _compare(self) -> list[tuple[str, str]]:
         """Hold the whole run against its baseline, and save it as one, as far as that was asked for.
 
         Returns:
-            Whether nothing has become worse. Where it cannot be known that is told, and the session has not passed:
-            what is not checked has not passed.
+            What has become worse and no failed case tells of. Where that cannot be known, the reason: what is not
+            checked has not passed.
         """
         state, saved = self._state, self._state.settings.save_baseline
         against = state.gating.against
         (state.folder.path / baseline.FILE_NAME).unlink(missing_ok=True)
         if against is None and saved is None:
-            return True
-        from pytest_seedshift.gate import baselines, comparisons
+            return []
+        from pytest_seedshift.gate import comparisons
         from pytest_seedshift.report import regressions
 
         comparison = None
+        found: list[tuple[str, str]] = []
         try:
             run = runs.load(state.folder.path)
             if against is not None:
@@ -99,24 +128,41 @@ class RobustnessReport:
             if comparison is not None:
                 comparisons.keep(comparison, state.folder)
                 self._terminal.closing += regressions.lines(comparison)
+                found += self._worse(comparison, run)
             if saved is not None:
-                made, name = baselines.of_run(run), words.relative(str(saved))
-                kept = regressions.keeps(comparison) if comparison is not None and state.gating.replaces else None
-                if kept is not None:
-                    raise baseline.BaselineError(
-                        f"{name} is left as it is: {kept}. To replace it nonetheless, save to another path and put "
-                        "that file in its place"
-                    )
-                made.write(saved)
-                self._terminal.closing += regressions.saved(made, name, saved.stat().st_size)
-                if against is None:
-                    self._terminal.closing.append("  held against no baseline: no max_regression was judged")
+                self._save(saved, run, comparison)
         except Exception as error:
             what = "compare with the baseline" if against is not None and comparison is None else "save the baseline"
             told = str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
-            self._terminal.closing.append(f"ERROR: could not {what}: {told}")
-            return False
-        return comparison is None or not comparison.regressed
+            said = f"could not {what}: {told}"
+            self._terminal.closing.append(f"ERROR: {said}")
+            return [*found, ("baseline", said)]
+        return found
+
+    def _worse(self, comparison: Comparison, run: runs.Run) -> list[tuple[str, str]]:
+        from pytest_seedshift.report import regressions
+
+        page = self._state.report
+        where = "" if page is None else f"\n    report: {words.relative(str(page))}#regressions"
+        beyond = regressions.beyond_cases(comparison, run.failed)
+        return [(f"regression[{each.name}]", f"{each.sentence}{where}") for each in beyond]
+
+    def _save(self, target: Path, run: runs.Run, comparison: Comparison | None) -> None:
+        """Save the run as a baseline, unless it is one of a worse or a narrower run in place of the better one."""
+        from pytest_seedshift.gate import baselines
+        from pytest_seedshift.report import regressions
+
+        made, name = baselines.of_run(run), words.relative(str(target))
+        kept = regressions.keeps(comparison) if comparison is not None and self._state.gating.replaces else None
+        if kept is not None:
+            raise baseline.BaselineError(
+                f"{name} is left as it is: {kept}. To replace it nonetheless, save to another path and put that file "
+                "in its place"
+            )
+        made.write(target)
+        self._terminal.closing += regressions.saved(made, name, target.stat().st_size)
+        if comparison is None:
+            self._terminal.closing.append("  held against no baseline: no max_regression was judged")
 
     def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.report import gaps, page

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.breaking import words as words_of
 from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.gate import comparisons
 from pytest_seedshift.report import words
 from pytest_seedshift.report.markdown import code, folded, table
 from pytest_seedshift.report.page import verdicts
@@ -39,7 +40,7 @@ def make(run: Run, most: int, report: str = "") -> str:
     Returns:
         Markdown that ends with a line break; empty if there is no room even for the verdicts.
     """
-    blocks = list(_blocks(run, report))
+    blocks = list(_blocks(comparisons.compared(run), report))
     whole = "\n\n".join(blocks) + "\n"
     if _size(whole) <= most:
         return whole
@@ -62,7 +63,7 @@ def _size(made: str) -> int:
 def _blocks(run: Run, report: str) -> Iterator[str]:
     """The summary's parts, from what matters most."""
     yield f"## {title(run)}"
-    yield "\n".join(_verdict(model, run.of(model), run.searches(model)) for model in run.models)
+    yield "\n".join(_verdict(run, model) for model in run.models)
     if run.notes:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
@@ -88,9 +89,10 @@ def title(run: Run) -> str:
     return text(words.robustness_of(run.models))
 
 
-def _verdict(model: str, cases: Sequence[CaseRun], searches: Sequence[Search]) -> str:
-    sign = _SIGNS.get(verdicts.overall(cases, searches))  # what is measured only has no verdict
-    said = [f"- {sign}" if sign else "-", f"**{text(verdicts.sentence(model, cases, searches))}.**"]
+def _verdict(run: Run, model: str) -> str:
+    cases, (verdict, sentence) = run.of(model), verdicts.of_model(run, model)
+    sign = _SIGNS.get(verdict)  # what is measured only has no verdict
+    said = [f"- {sign}" if sign else "-", f"**{text(sentence)}.**"]
     return " ".join(said) + (f"<br>{_rests_on(cases)}" if cases else "")
 
 

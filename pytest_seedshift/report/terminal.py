@@ -9,7 +9,7 @@ import pytest
 
 from pytest_seedshift import output, text
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import seedlines, words
+from pytest_seedshift.report import seedlines, session_failures, words
 from pytest_seedshift.report.live import LiveLine
 from pytest_seedshift.report.outlook import Outlook
 from pytest_seedshift.report.searches import SearchLines
@@ -47,6 +47,7 @@ class TerminalReport:
         """Whether verdicts.json was written."""
         self.page = ""
         """Where the robustness report lies, once it does."""
+        self._tried = False
         self.closing: list[str] = []
         """What else is told at the end, below the table."""
         self.summary = ""
@@ -90,6 +91,8 @@ class TerminalReport:
         """A case gets a line of its own instead of a dot; with -v its figures stand behind pytest's word."""
         if report.outcome not in _OUTCOMES:
             return None
+        if (shown := session_failures.status(report)) is not None:
+            return shown
         if hasattr(report, "seedshift_breaking") and not hasattr(report, "wasxfail"):
             return self.searches.status(report, config.get_verbosity())
         record = getattr(report, "seedshift", None)
@@ -132,24 +135,36 @@ class TerminalReport:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write verdicts.json, whatever ended the session: what was measured is never lost."""
-        if self.records or self.searches.records:
-            try:
-                places = {entry["test"]: place for place, entry in enumerate(self.manifest.get("grid", ()))}
-                ordered, searched = (
-                    sorted(records, key=lambda record: places.get(record["test"], len(places)))
-                    for records in (self.records, self.searches.records)
-                )
-                self._state.folder.write_verdicts(ordered, self.manifest, searched)
-                self.has_verdicts = True
-            except Exception as error:  # whatever it is, the rest of the end must not be lost over it
-                why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-                file = words.relative(str(self._state.folder.verdicts_file))
-                safe = "samples are safe" if self._state.samples else words.kept("")
-                self.write([f"seedshift: {file} cannot be written: {why}; {safe}"], always=True)
-                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-            else:
-                if not self._state.samples:
-                    self.write([f"seedshift: warning: {words.kept('')}. The verdicts stand"], always=True)
+        if self.write_verdicts() is not None:
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def write_verdicts(self) -> str | None:
+        """Write verdicts.json, once.
+
+        Returns:
+            Why it cannot be written; None where it is, or where there is nothing to write.
+        """
+        if self._tried or not (self.records or self.searches.records):
+            return None
+        self._tried = True
+        try:
+            places = {entry["test"]: place for place, entry in enumerate(self.manifest.get("grid", ()))}
+            ordered, searched = (
+                sorted(records, key=lambda record: places.get(record["test"], len(places)))
+                for records in (self.records, self.searches.records)
+            )
+            self._state.folder.write_verdicts(ordered, self.manifest, searched)
+            self.has_verdicts = True
+        except Exception as error:  # whatever it is, the rest of the end must not be lost over it
+            why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            file = words.relative(str(self._state.folder.verdicts_file))
+            safe = "samples are safe" if self._state.samples else words.kept("")
+            said = f"{file} cannot be written: {why}; {safe}"
+            self.write([f"seedshift: {said}"], always=True)
+            return said
+        if not self._state.samples:
+            self.write([f"seedshift: warning: {words.kept('')}. The verdicts stand"], always=True)
+        return None
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table of shifts × magnitudes, breaking points, robustness."""

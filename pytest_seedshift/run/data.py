@@ -127,6 +127,11 @@ class Run:
     """The searches for breaking points."""
 
     @property
+    def failed(self) -> set[Case]:
+        """The cases that do not pass: those that fail, and those without a verdict."""
+        return {each.case for each in self.cases if each.verdict != "pass"}
+
+    @property
     def models(self) -> list[str]:
         """The models, in their order."""
         return list(dict.fromkeys((*(each.case.model for each in self.cases), *(each.model for each in self.breaking))))

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.usefixtures("cold")
 
 HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "open_clip", "matplotlib", "PIL")
 
-OURS = ", ".join(f"'pytest_seedshift.{name}'" for name in ("asking", "hookspecs", "names", "options", "plugin"))
+OURS = ", ".join(
+    f"'pytest_seedshift.{name}'" for name in ("asking", "config_names", "hookspecs", "names", "options", "plugin")
+)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from pytest_seedshift import run as runs
 from pytest_seedshift import whole
 from pytest_seedshift.extensions import scores_known
+from pytest_seedshift.gate import comparisons
 from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import slug
 from pytest_seedshift.report.page import (
@@ -87,6 +88,7 @@ def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> P
 
 def make(run: Run) -> str:
     """The page of a run, as HTML."""
+    run = comparisons.compared(run)
     album = Album()
     sections = [section for build in SECTIONS if (section := build(run, album)) is not None]
     script = _asset("page.js")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import seedlines, words
+from pytest_seedshift.report import regressions, seedlines, words
 from pytest_seedshift.report.page.breaking import in_short, of_searches
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run import UNFINISHED
@@ -24,12 +24,12 @@ def build(run: Run, _: Album) -> Section:
 
 
 def _card(run: Run, model: str) -> dict[str, Any]:
-    cases = run.of(model)
+    cases, (verdict, said) = run.of(model), of_model(run, model)
     generated, seconds = sum(each.generated for each in cases), sum(each.seconds for each in cases)
     return {
         "model": model,
-        "verdict": overall(cases, run.searches(model)),
-        "sentence": sentence(model, cases, run.searches(model)),
+        "verdict": verdict,
+        "sentence": said,
         "control": run.control(model),
         "scores": run.scores,
         "cases": counted(cases),
@@ -76,6 +76,17 @@ def _asked(score: str, kind: str, least: float, most: float) -> str:
     shown = SCORES[score]
     span = f"{shown.format(least)}{f' to {shown.format(most)}, by case' if least != most else ''}"
     return f"{shown.title} {words.asked_as(kind)} {span}"
+
+
+def of_model(run: Run, model: str) -> tuple[str, str]:
+    """A model's verdict and its sentence. What is worse than the baseline fails it, though each case may pass."""
+    cases, searches = run.of(model), run.searches(model)
+    verdict, said = overall(cases, searches), sentence(model, cases, searches)
+    beyond = [] if run.comparison is None else regressions.beyond_cases(run.comparison, run.failed)
+    worse = dict.fromkeys(each.what for each in beyond if each.model == model)
+    if run.comparison is None or not worse:
+        return verdict, said
+    return ("fail" if verdict == "pass" else verdict), f"{said}; worse than its baseline: {'; '.join(worse)}"
 
 
 def overall(cases: Sequence[CaseRun], searches: Sequence[Search] = ()) -> str:
