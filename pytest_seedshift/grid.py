@@ -42,6 +42,7 @@ class Grid:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Split what -k, -m and others have left: that is the same on every machine with the same command line."""
         self._drop_stand_ins(config, items)
+        collection.sort_by_model(items)
         self.items = [
             (item, subject) for item in items if collection.is_judged(item) and (subject := collection.subject_of(item))
         ]

@@ -156,7 +156,12 @@ class Hooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """A worker tells the controller, which has no items, what is planned: the first one, or who replaces one."""
+        """Group the cases by model; a worker tells the controller, which has no items, what is planned.
+
+        Here nobody orders items any more: plugins and conftests that shuffle them may come last among those that modify
+        them. The first worker tells, or who replaces one.
+        """
+        collection.sort_by_model(session.items)
         board = self._board
         if board is None:
             return
@@ -234,7 +239,7 @@ class Hooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Add the built-in suite where it is asked for or there is no other reliability test; sort by model."""
+        """Add the built-in suite where it is asked for or there is no other reliability test."""
         tests, settings = [], self._state.settings
         if self._suite_arguments or (settings.models and not any(map(asking.asks, items))):
             tests.append("test_reliability")
@@ -251,7 +256,6 @@ class Hooks:
         error = collection.unanswered(session.config, settings, items)
         if error is not None:
             collection.refuse(session, items, error)
-        collection.sort_by_model(items)
 
     # Running -----------------------------------------------------------------------------------------------------
 
