@@ -83,6 +83,7 @@ def sealed(what: str) -> Iterator[None]:
     changes: tuple[tuple[Any, str, object], ...] = (
         *(() if of_diffusers is None else ((of_diffusers, "get_class_in_module", no_code),)),
         (torch, "load", no_pickle),
+        (torch.hub, "download_url_to_file", refuse("weights would be fetched from elsewhere")),
         (of_transformers, "get_class_in_module", no_code),
         (of_transformers, "TIME_OUT_REMOTE_CODE", 0),  # seconds that an answer is waited for; with none, none is asked
         (constants, "HF_HUB_OFFLINE", True),

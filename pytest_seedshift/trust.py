@@ -47,6 +47,9 @@ _CONFIGURATION = re.compile(
 )
 """With `_VOCABULARY`, the names that a loader makes up or takes from a configuration. Other JSON may lie beside."""
 
+_LEVELS = 2
+"""How deep in a part's folder lies what a loader reads: a processor has tokenizers, and these have templates."""
+
 _LARGEST_VOCABULARY = 8_000_000
 """Bytes. Larger lists of tokens are not looked through: nothing in them is acted upon."""
 
@@ -88,7 +91,7 @@ def check(folder: Path, source: str) -> None:
     """
     try:
         places = (_Place(folder), *(_parts(folder, source) if os.path.lexists(folder / INDEX) else ()))
-        found = tuple((place, tuple(_files(place.path, deep=bool(place.part)))) for place in places)
+        found = tuple((place, tuple(_files(place.path, _LEVELS if place.part else 0))) for place in places)
         _check(folder, source, found, tuple(_state(path) for _, paths in found for path in paths))
     except files.FileError as error:
         raise UntrustedError(f"{source}: {_relative(error.path, folder)}: {error.reason}") from None
@@ -129,8 +132,8 @@ def _state(path: Path) -> tuple[object, ...]:
     return about.st_mtime_ns, about.st_size, about.st_mode, about.st_ino
 
 
-def _files(folder: Path, *, deep: bool) -> Iterator[Path]:
-    """The files in a folder, and, with `deep`, in those within it; hidden ones are notes of downloads.
+def _files(folder: Path, levels: int) -> Iterator[Path]:
+    """The files in a folder, and in those so many levels within it; hidden ones are notes of downloads.
 
     A folder that has the name of a configuration counts as a file, as a loader would open it.
     """
@@ -139,8 +142,8 @@ def _files(folder: Path, *, deep: bool) -> Iterator[Path]:
             continue
         if path.name.endswith(".json") or not path.is_dir():
             yield path
-        elif deep and not path.is_symlink():
-            yield from _files(path, deep=True)
+        elif levels and not path.is_symlink():
+            yield from _files(path, levels - 1)
 
 
 # Parts of a pipeline ----------------------------------------------------------------------------------------------

@@ -180,6 +180,8 @@ KEYS: tuple[tuple[str, Any], ...] = (
     ("audio_tokenizer", {"audio_tokenizer_class": "Evil", "audio_tokenizer_name_or_path": "owner/repo"}),
     ("base_model_name_or_path", "owner/repo"),
     ("init_inputs", ["/etc/passwd"]),
+    ("repo_path", "owner/repo"),
+    ("speaker_embeddings.repo_or_path", "owner/repo"),
 )
 """What no configuration may have: the keys, and a value."""
 

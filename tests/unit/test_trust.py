@@ -272,6 +272,17 @@ def test_a_prior_that_names_itself_is_looked_for_once(built):
         weights.locate_pipeline([str(folder)])
 
 
+def test_folders_as_deep_as_a_path_can_be_do_no_harm(built):
+    folder = built("pipeline")
+    deep = folder / "unet"
+    for _ in range(60):
+        deep = deep / "d"
+    deep.mkdir(parents=True)
+    (deep / "evil.py").write_text("")  # which no loader would reach
+    (folder / "unet" / "loop").symlink_to(folder / "unet")
+    trust.check(folder, "mine")
+
+
 def test_what_was_found_is_looked_for_again_when_a_file_changes(built):
     folder = built("classifier")
     trust.check(folder, "mine")
@@ -576,6 +587,8 @@ def test_sealed_nothing_is_fetched_asked_or_unpickled_and_afterwards_all_is_as_b
             dynamic_module_utils.resolve_trust_remote_code(None, "mine", False, True)
         with pytest.raises(trust.UntrustedError, match="code that lies with its weights"):
             dynamic_module_utils.get_class_in_module("Evil", "evil.py")
+        with pytest.raises(trust.UntrustedError, match="mine: weights would be fetched"):
+            torch.hub.load_state_dict_from_url("https://example.org/weights.pth", model_dir=str(tmp_path))
         with pytest.raises(OSError, match=r"offline|cache|local"):
             hf_hub_download("owner/name", "config.json", cache_dir=tmp_path)
     assert (torch.load, constants.HF_HUB_OFFLINE, dynamic_module_utils.TIME_OUT_REMOTE_CODE) == before
