@@ -56,7 +56,7 @@ class Deaths:
             return
         report.location = (report.location[0], None, crashitem.rpartition("::")[2])
         reason = self._reason(case, report.node)
-        report.longrepr = text.lines(reason)
+        report.longrepr = text.indented(reason)
         if phase == "call":  # its verdict stands
             report.when = "teardown"
             return

@@ -409,11 +409,14 @@ class _Harmless:
     """Registered after all others that have a part in reports: what they say is shown as it is, and has names in it."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Make harmless what a report of a test of ours says of its failure."""
         report = yield
         if PARAMETER in getattr(getattr(item, "callspec", None), "params", ()):
-            output.clean_report(report)
+            error = None if call.excinfo is None else call.excinfo.value
+            output.clean_report(report, message=getattr(error, "pytrace", True) is False)
         return report
 
 

@@ -169,17 +169,21 @@ def clean_error(error: pytest.UsageError) -> None:
         trace = trace.tb_next
 
 
-def clean_report(report: pytest.TestReport) -> None:
-    """Make harmless what a report says of a failure; all of it is shown as it is, in several places."""
+def clean_report(report: pytest.TestReport, *, message: bool = False) -> None:
+    """Make harmless what a report says of a failure; all of it is shown as it is, in several places.
+
+    Where it is a `message` and no traceback, its lines behind the first are indented, so that no name begins one.
+    """
     told: Any = report.longrepr
+    clean = text.indented if message else text.lines
     if isinstance(told, str):
-        report.longrepr = text.lines(told)
+        report.longrepr = clean(told)
     elif isinstance(told, tuple):
-        report.longrepr = (told[0], told[1], text.lines(told[2]))
+        report.longrepr = (told[0], told[1], clean(told[2]))
     elif told is not None:
         for trace, crash, *_ in getattr(told, "chain", [(getattr(told, "reprtraceback", None), None)]):
             for entry in getattr(trace, "reprentries", ()):
-                entry.lines = [text.lines(line) for line in entry.lines]
+                entry.lines = clean("\n".join(entry.lines)).split("\n")
             for each in (crash, getattr(told, "reprcrash", None)):
                 if each is not None:
-                    each.message = text.lines(each.message)
+                    each.message = clean(each.message)

@@ -37,7 +37,7 @@ _OLD_COMMAND = re.compile(r"##(?=\w*\[)")
 _MARKS = re.compile(r"([\\`*_\[\]|~]|:(?=//)|(?<=\bwww)\.)", re.IGNORECASE)
 _LINKS = re.compile(r":(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 _STARTS = re.compile(r"^(?:[-+#=]|\d+(?=[.)]))")
-_SIGNS = re.compile(r"[$@]|#(?=\w)|:(?=[\w+-]+:)")
+_SIGNS = re.compile(r"[$@]|#(?=\w)|:(?=(?:[\w+-]*[A-Za-z][\w+-]*|[+-]1|100|1234):)")
 _LETTER = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
 _WORD = f"{_LETTER}(?:[{_JOINERS}]?{_LETTER})*"
 _RIGHT_TO_LEFT = re.compile(f"{_WORD}(?: {_WORD})*")
@@ -59,6 +59,11 @@ def terminal(value: object) -> str:
     'a\\n::error::b\n  \\x1b[1mc'
     """
     return _harmless(_visible(re.sub(r"\n(?!  )", r"\\n", str(value))))
+
+
+def indented(value: object) -> str:
+    """A text of several lines, likewise, whose lines behind the first are indented: none of it begins a line."""
+    return re.sub(r"\n(?!  )", "\n    ", lines(value))
 
 
 def terminal_line(value: object) -> str:

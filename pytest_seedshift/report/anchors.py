@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+from pytest_seedshift import text
 from pytest_seedshift.report import words
 
 
 def anchor(case_id: str) -> str:
-    """The anchor of a case: its id. HTML allows no spaces in it."""
-    return re.sub(r"\s", "_", case_id)
+    """The anchor of a case: its id. HTML allows no spaces in it, and nothing in it is unseen."""
+    return text.line(re.sub(r"\s", "_", case_id))
 
 
 def link(page: Path, case_id: str) -> str:
@@ -29,6 +30,6 @@ def fragment(case_id: str) -> str:
     return f"#{quote(anchor(case_id), safe='+:=,/', errors='replace')}"
 
 
-def slug(text: str) -> str:
+def slug(name: str) -> str:
     """A short name of a model for attributes and classes: texts that differ get names that differ."""
-    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:8]
+    return hashlib.sha256(name.encode("utf-8", errors="surrogatepass")).hexdigest()[:8]

@@ -6,8 +6,9 @@ it. Nothing is asked of the hub.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import text
@@ -119,15 +120,28 @@ def _split(card: str, newline: str) -> tuple[str, str, str, str]:
 
 def _with_index(head: str, model: str, results: Sequence[EvalResult], newline: str) -> str:
     """Metadata with our results; all other lines, with their comments, are as they were."""
-    import yaml
-
     start, end, index = _index(head)
-    entries = {"model-index": _joined(index, model, results)}
-    made: str = yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=10_000).rstrip()
+    made = _yaml({"model-index": _joined(index, model, results)})
     if not head.strip():
         return f"pipeline_tag: text-to-image\n{made}".replace("\n", newline)
     before = head[:start] + ("" if not start or head[:start].endswith("\n") else newline)
     return before + made.replace("\n", newline) + head[end:]
+
+
+def _yaml(entries: Mapping[str, Any]) -> str:
+    """Metadata in YAML; of their texts what cannot be seen is written as YAML has it in quotes."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        pass
+
+    def represent(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        plain = text.terminal_line(value) == value
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
+
+    Dumper.add_representer(str, represent)
+    made: str = yaml.dump(entries, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
+    return text.lines(made).rstrip()
 
 
 def _index(head: str) -> tuple[int, int, list[dict[str, Any]]]:

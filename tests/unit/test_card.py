@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 import synthetic
+import yaml
 from huggingface_hub import ModelCard
+from hypothesis import given
 from test_markdown import HOSTILE, shown
+from test_text import HOSTILE as NAMES
+from test_text import starts_a_command, unseen
 
 from pytest_seedshift import run as runs
 from pytest_seedshift.__main__ import main
@@ -181,3 +185,13 @@ def test_the_command_says_in_words_what_it_cannot_do(run, tmp_path, monkeypatch,
     assert main(["card", str(run.path), *arguments]) == 4
     assert says in capsys.readouterr().err
     assert (tmp_path / "broken.md").read_text() == "---\na: [\n---\n"
+
+
+@given(NAMES)
+def test_metadata_hold_any_name_and_show_what_cannot_be_seen(name):
+    name = name.replace("\ud800", "").replace("\udcff", "")  # for which YAML has no escapes that all readers take
+    entries = {"model-index": [{"name": name, "results": [{"metrics": name * 3}]}]}
+    made = card._yaml(entries)
+    assert yaml.safe_load(made) == entries
+    assert not unseen(made) - {"\n"}
+    assert not starts_a_command(made)

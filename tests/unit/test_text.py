@@ -94,6 +94,10 @@ def test_a_terminal_is_given_no_sequences_and_a_log_no_commands(name):
     assert all(line.startswith("  ") for line in shown.split("\n")[1:])
     assert not unseen(text.line(name))
     shown.encode()
+    shown = text.indented(f"{name} fails\n{name}")
+    assert not unseen(shown) - {"\n", "\t"}
+    assert not starts_a_command(shown)
+    assert all(line.startswith("  ") for line in shown.split("\n")[1:])
 
 
 def test_the_checks_see_what_they_look_for():
