@@ -232,6 +232,11 @@ class Refusal(pytest.Item):
         return SUITE, None, self.name
 
 
+def has(item: pytest.Item, kind: type[Subject]) -> bool:
+    """Whether an item was made for such a subject, be it that an error stands in its place."""
+    return isinstance(asking.parameter(item), (kind, pytest.UsageError))
+
+
 def case_of(item: pytest.Item) -> Case | None:
     """The case of an item; None for every other item."""
     subject = subject_of(item)

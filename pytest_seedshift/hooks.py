@@ -13,7 +13,7 @@ import pytest
 
 from pytest_seedshift import asking, collection, conflicts, extensions, options, output, scores, text, workers
 from pytest_seedshift.breaking.hooks import BreakingHooks
-from pytest_seedshift.cases import CaseError
+from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER, RESULT
@@ -25,7 +25,6 @@ from pytest_seedshift.sensing import Sensing
 from pytest_seedshift.session import State
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
     from pytest_seedshift.collection import Subject
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.position import Study
@@ -227,7 +226,7 @@ class Hooks:
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """The marker alone makes an item judge its case."""
-        if isinstance(item, pytest.Function) and collection.case_of(item) and item.get_closest_marker(MARKER):
+        if isinstance(item, pytest.Function) and collection.has(item, Case) and item.get_closest_marker(MARKER):
             collection.request_fixtures(item, RESULT)
 
     @pytest.hookimpl(tryfirst=True)

@@ -11,13 +11,13 @@ import pytest
 from pytest_seedshift import collection
 from pytest_seedshift.breaking import collection as searched
 from pytest_seedshift.breaking import session, words
+from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
 from pytest_seedshift.names import BREAKING_RESULT, SUITE
 from pytest_seedshift.report.records import set_properties
 
 if TYPE_CHECKING:
-    from pytest_seedshift.breaking.searches import Search
     from pytest_seedshift.breaking.trial import BreakingPoint
     from pytest_seedshift.results import OnProgress
     from pytest_seedshift.session import State
@@ -63,7 +63,7 @@ class BreakingHooks:
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """The marker alone makes an item search."""
-        if isinstance(item, pytest.Function) and collection.search_of(item) and item.get_closest_marker(MARKER):
+        if isinstance(item, pytest.Function) and collection.has(item, Search) and item.get_closest_marker(MARKER):
             collection.request_fixtures(item, BREAKING_RESULT)
 
     def search(self, item: pytest.Item, search: Search) -> BreakingPoint:
