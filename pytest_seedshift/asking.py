@@ -22,6 +22,9 @@ FIXTURES = frozenset({RESULT, BREAKING_RESULT, NULL_RESULT})
 _RECORDS = {MARKER: "seedshift", BREAKING_MARKER: "seedshift_breaking"}
 """By marker, the attribute of a report that has the record of what was judged."""
 
+IN_WORK = pytest.StashKey[bool]()
+"""Whether a test's function runs: a report that is made meanwhile is one of a part of it, such as a subtest."""
+
 _READ = pytest.StashKey[set[tuple[str, int]]]()
 """By test, the markers that its items were made of."""
 
@@ -155,7 +158,7 @@ class Asking:
         """Let no test pass, nor fail as expected, that asks for a verdict and cannot have one or has none."""
         report = yield
         reason = None
-        if report.when == "call" and report.passed:
+        if report.when == "call" and report.passed and not item.stash.get(IN_WORK, False):
             reason = why_not(item) or _unjudged(item, report)
         elif report.when == "setup" and hasattr(report, "wasxfail"):
             reason = why_not(item)

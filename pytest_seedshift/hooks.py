@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -57,6 +58,7 @@ class Hooks:
         if board is not None:
             self._state.on_load = lambda: board.post_load(self._state.worker)
         self._planned = False
+        self._failed_parts: Counter[str] = Counter()
         self._grid = Grid(self._state)
         self._sensing = Sensing(self._state, self._grid, self._terminal.tick_text)
         self._models = dict.fromkeys(self._state.settings.models)
@@ -347,7 +349,12 @@ class Hooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """After the test's own assertions, assert the thresholds of a test that is marked `reliability`."""
-        outcome = yield
+        pyfuncitem.stash[asking.IN_WORK] = True
+        self._failed_parts.pop(pyfuncitem.nodeid, None)
+        try:
+            outcome = yield
+        finally:
+            pyfuncitem.stash[asking.IN_WORK] = False
         result = pyfuncitem.stash.get(_RESULT, None)
         if result is not None and not result.passed and pyfuncitem.get_closest_marker(MARKER):
             pytest.fail(words.failure(result, self._state.where(result.case.id)), pytrace=False)
@@ -362,7 +369,7 @@ class Hooks:
         case, subject = collection.case_of(item), collection.subject_of(item)
         if subject is not None and call.excinfo is not None and _is_poison(call.excinfo.value):
             self._end(item, subject, report, call.excinfo.value)
-        if case is not None and collection.is_reliability(item):
+        if case is not None and collection.is_reliability(item) and not item.stash.get(asking.IN_WORK, False):
             made = self._record(case, item, report)
             if made is not None:
                 result = item.stash.get(_RESULT, None)
@@ -372,6 +379,12 @@ class Hooks:
                 if result is not None:  # workers know what their controller does not
                     report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the parts of a test that have failed, such as subtests: what they fail has not passed."""
+        if type(report) is not pytest.TestReport and report.failed:
+            self._failed_parts[report.nodeid] += 1
 
     def _end(self, item: pytest.Item, case: Subject, report: pytest.TestReport, error: BaseException) -> None:
         """End this process: after such an error all that it does on the GPU would fail, every later case with it.
@@ -401,6 +414,10 @@ class Hooks:
         if report.failed and result.passed:
             # A test may assert more than the thresholds. A case whose test fails has not passed.
             made |= {"verdict": "fail", "reason": f"the test's own assertion: {_last_line(report.longreprtext)}"}
+        failed = self._failed_parts[item.nodeid]
+        if report.passed and failed:  # as pytest itself does when it shows the report, which workers never do
+            report.outcome, report.longrepr = "failed", f"contains {words.count(failed, 'failed subtest')}"
+            made |= {"verdict": "fail", "reason": f"the test {report.longrepr}"}
         return made
 
 
