@@ -144,8 +144,7 @@ def _value(record: Record, column: str) -> str:
     if estimate is None:
         return ""
     shown = SCORES[column].format
-    mean = shown(estimate["mean"])
-    if recorded.breaks(record, column):
-        mean = f'<span class="seedshift-broken">{mean}</span>'
+    kind = "broken" if recorded.breaks(record, column) else "mean"
+    mean = f'<span class="seedshift-{kind}">{shown(estimate["mean"])}</span>'
     interval = f"{shown(estimate['low'])}–{shown(estimate['high'])}"
     return f'{mean} <span class="seedshift-interval">{interval}</span>'

@@ -36,11 +36,14 @@ class SearchLines:
         colour = {"passed": "green", "skipped": "yellow"}.get(category, "red")
         return category, letter, (word, {colour: True})
 
-    def write(self, reporter: pytest.TerminalReporter, record: Record) -> None:
-        """The line of a search that has ended."""
-        output.report_part(reporter, f"{record['model']} {recorded.describe(record)}  {_line(record)}  ")
-        output.report_part(reporter, _WORDS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
-        output.report_part(reporter, f"  {words.count(record['images'], 'image')}" if record["images"] else "")
+    def write(self, reporter: pytest.TerminalReporter, record: Record) -> int:
+        """The line of a search that has ended, but for its end; how many columns it takes."""
+        found, mark = f"{record['model']} {recorded.describe(record)}  {_line(record)}  ", _WORDS[record["verdict"]]
+        images = f"  {words.count(record['images'], 'image')}" if record["images"] else ""
+        output.report_part(reporter, found)
+        output.report_part(reporter, mark, **{_COLOURS[record["verdict"]]: True})
+        output.report_part(reporter, images)
+        return len(found) + len(mark) + len(images)
 
     def table(self) -> list[str]:
         """All breaking points."""

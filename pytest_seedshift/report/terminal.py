@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -127,9 +128,8 @@ class TerminalReport:
                 self._outlook.finish(record)
                 reporter = self._reporter
                 if reporter is not None and reporter.verbosity == 0:
-                    self._begin_line(reporter, report)
-                    self.searches.write(reporter, record)
-                    self._end_line(reporter)
+                    begun = self._begin_line(reporter, report)
+                    self._end_line(reporter, begun + self.searches.write(reporter, record))
             yield
 
     @pytest.hookimpl(tryfirst=True)
@@ -185,24 +185,33 @@ class TerminalReport:
 
     def _write_case(self, reporter: pytest.TerminalReporter, report: pytest.TestReport, record: Record) -> None:
         case = recorded.case_of(record)
-        self._begin_line(reporter, report)
-        output.report_part(reporter, f"{case.model} {case.describe():<18} {words.figures(record)}  ")
-        output.report_part(reporter, _MARKS[record["verdict"]], **{_COLOURS[record["verdict"]]: True})
-        output.report_part(reporter, f"  {words.count(record['images'], 'image')}" if record["images"] else "")
-        self._end_line(reporter)
+        begun = self._begin_line(reporter, report)
+        figures, mark = f"{case.model} {case.describe():<18} {words.figures(record)}  ", _MARKS[record["verdict"]]
+        output.report_part(reporter, figures)
+        output.report_part(reporter, mark, **{_COLOURS[record["verdict"]]: True})
+        images = f"  {words.count(record['images'], 'image')}" if record["images"] else ""
+        self._end_line(reporter, begun + len(figures) + len(mark), images)
 
-    def _begin_line(self, reporter: pytest.TerminalReporter, report: pytest.TestReport) -> None:
+    def _begin_line(self, reporter: pytest.TerminalReporter, report: pytest.TestReport) -> int:
         # pytest writes a file's name once and then its dots behind it. Ours are lines below it.
         file = report.nodeid.partition("::")[0]
         if file != self._file:
             self._file = file
             output.end_line(reporter)
         total, ended = self._outlook.cases, len(self.records) + len(self.searches.records)
-        output.report_part(reporter, f"  {ended:>{len(str(total))}}/{total} " if total else f"  {ended} ")
+        begun = f"  {ended:>{len(str(total))}}/{total} " if total else f"  {ended} "
+        output.report_part(reporter, begun)
+        return len(begun)
 
-    def _end_line(self, reporter: pytest.TerminalReporter) -> None:
+    def _end_line(self, reporter: pytest.TerminalReporter, written: int, *parts: str) -> None:
+        """End a line with what else it can say: in a terminal what fits behind the columns `written`, in a log all."""
         left = self._outlook.now([])[1]
-        output.report_part(reporter, f"  about {words.duration(left)} left" if left else "")
+        further = [*parts, f"  about {words.duration(left)} left" if left else ""]
+        room = shutil.get_terminal_size().columns - written if reporter.isatty else sum(map(len, further))
+        while sum(map(len, further)) > room and further:
+            further.pop()
+        for part in further:
+            output.report_part(reporter, part)
         output.end_line(reporter)
 
     def _closing_lines(self) -> list[str]:

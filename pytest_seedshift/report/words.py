@@ -142,14 +142,15 @@ def percent(certainty: float) -> str:
 
 
 def progress(at: Progress, pace: float | None, left: float | None) -> str:
-    """How far a case has come, what it waits for, and how fast.
+    """How long the run still takes, how far a case has come, what it waits for, and how fast.
 
-    `toy-latent mean +0.30: 74 of 400 images, about 214 expected · top-1 0.41 (0.30–0.53) < 0.60 · 41 images/s · about
-    5 s left`
+    `about 5 s left · toy-latent mean +0.30: 74 of 400 images, about 214 expected · top-1 0.41 (0.30–0.53) < 0.60 · 41
+    images/s`. What matters most stands in front: a terminal of 80 columns cuts the rest.
     """
     from pytest_seedshift.verdict import estimate
 
-    parts = [f"  {at.case.model} {at.case.describe()}: {at.images} of {at.design} images"]
+    soon = "" if left is None else f"about {duration(left)} left · "
+    parts = [f"  {soon}{at.case.model} {at.case.describe()}: {at.images} of {at.design} images"]
     if at.expected < at.design:
         parts[0] += f", about {at.expected} expected"
     if at.images:
@@ -162,7 +163,7 @@ def progress(at: Progress, pace: float | None, left: float | None) -> str:
             shown = kind.format(at.leading.measured)
             text = text.replace(shown, f"{shown} ({kind.format(found.low)}–{kind.format(found.high)})", 1)
         parts.append(text)
-    return " · ".join([*parts, *_pace(pace, left)])
+    return " · ".join([*parts, *_pace(pace, None)])
 
 
 def progress_of_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from pytest_seedshift.report import live
 def on_a_terminal(folder, *arguments) -> str:
     """Run pytest with a pseudo-terminal as its output, and give what it wrote."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "120"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "80"}
     command = [sys.executable, "-m", "pytest", *arguments]
     with subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
@@ -45,6 +46,9 @@ def test_the_case_in_work_counts_its_images_and_its_line_replaces_them(pytester)
     line = written.index("2/2 toy-latent mean +0.30")
     assert written.index("1/2 toy-latent control") < first < second < line
     assert "\r\x1b[K" in written[second:line]
+    cases = [re.sub(r"\x1b\[\w*", "", each) for each in re.split(r"[\r\n]+", written) if "/2 toy-latent" in each]
+    assert len(cases) == 2
+    assert all("pass" in each and len(each) <= 80 for each in cases), "a line wraps"
 
 
 @pytest.mark.slow
@@ -56,7 +60,7 @@ def test_quiet_runs_do_not_count(pytester):
 def test_a_log_gets_a_line_now_and_then(pytester, run, monkeypatch):
     monkeypatch.setattr(live, "_LOG_EVERY", 0.0)
     result = run(*ONE, "--seedshift-batch-size=8", "-k", "mean")
-    result.stdout.fnmatch_lines(["  toy-latent mean +0.30: 8 of 16 images · top-1 * · *images/s*"])
+    result.stdout.fnmatch_lines(["  about * left · toy-latent mean +0.30: 8 of 16 images · top-1 * · *images/s"])
     result.stdout.no_fnmatch_line("*\x1b*")
 
 
