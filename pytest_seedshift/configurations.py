@@ -45,8 +45,8 @@ _OF_A_CLASS = re.compile(
     r"(.*_)?(tokenizer|processor|extractor|model|config|auto)_class|(image_processor|feature_extractor)_type"
 )
 _TIMM_NAME = re.compile(r"[\w.-]+", re.ASCII)
-_CODE = re.compile(r"[\w.-]+/[\w.-]+--.+|.*\.(py|pyc|pkl|pickle|joblib)", re.IGNORECASE | re.DOTALL)
-"""How a text names a class in a repository, a module, or a pickle."""
+_CODE = re.compile(r"[\w.-]+/[\w.-]+--.+|(?!\w+://).*\.(py|pyc|pkl|pickle|joblib)", re.IGNORECASE | re.DOTALL)
+"""How a text names a class in a repository, a module, or a pickle; an address of the web is a note of somebody's."""
 
 
 @dataclass(frozen=True, slots=True)

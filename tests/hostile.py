@@ -225,6 +225,7 @@ HARMLESS: dict[str, Any] = {
     "chat_template": "{% for message in messages %}x/y--z.py{% endfor %}",
     "model_args": {"img_size": 224, "act_layer": "gelu"},
     "kernel_size": 3,
+    "origin_url": "https://example.org/blob/main/vit.py",
 }
 """What real configurations have, and may."""
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from hostile import FILES, GROUNDS, plant
 from huggingface_hub import constants
 
-from pytest_seedshift import identity, pairs, weights
+from pytest_seedshift import identity, pairs, trust, weights
 from pytest_seedshift.models import catalogue, load
 from pytest_seedshift.models.base import Entry
 
@@ -155,3 +156,30 @@ def test_a_repository_of_pickles_is_refused(hub):
         weights.locate_pipeline(["owner/toy"])
     assert "safetensors" in str(caught.value)
     assert not [name for name in hub.downloads if name.endswith(".bin")]
+
+
+def test_what_has_come_is_looked_through_before_it_is_loaded(hub):
+    plant(hub.repositories["owner/toy"] / "vae" / "config.json", "auto_map", {"AutoModel": "owner/repo--evil.Evil"})
+    for _ in range(2):  # from the hub, then from the cache
+        with pytest.raises(trust.UntrustedError, match=r"owner/toy: vae/config\.json: auto_map = "):
+            weights.locate_pipeline(["owner/toy"])
+
+
+def test_of_a_pipeline_that_may_not_be_loaded_nothing_but_its_index_comes(hub):
+    plant(hub.repositories["owner/toy"] / "model_index.json", "vae", ["diffusers", "StableDiffusionPipeline"])
+    for _ in range(2):
+        with pytest.raises(trust.UntrustedError, match=r"owner/toy: model_index\.json: vae = .* is a pipeline"):
+            weights.locate_pipeline(["owner/toy"])
+    assert set(hub.downloads) == {"model_index.json"}
+
+
+def test_so_is_a_scorer(hub, tmp_path):
+    for name, role in (("classifier", "vit"), ("clip", "clip")):
+        folder = GROUNDS[name].build(tmp_path / name)
+        plant(folder / FILES[name][0], "auto_map", {"AutoModel": "evil.Evil"})
+        hub.repositories[f"owner/{role}"] = folder
+        for _ in range(2):
+            with pytest.raises(trust.UntrustedError, match=rf"owner/{role}: .*auto_map = "):
+                weights.fetch(f"owner/{role}", weights.CLIP_FILES if role == "clip" else weights.CLASSIFIER_FILES)
+        with pytest.raises(trust.UntrustedError):
+            weights.probe(f"owner/{role}", "open_clip_config.json" if role == "clip" else "config.json")
