@@ -271,18 +271,16 @@ class Boom:
 
 def all_folders() -> Iterator[tuple[str, str, str, Any]]:
     """Enough of grounds, files and plants for every file and every plant to be among them: name, file, key, value."""
-    plants = [*KEYS, *VALUES]
-    number = 0
-    for name, ground in GROUNDS.items():
-        for file in FILES[name]:
-            for _ in range(3 if ground.role != "cached" else 1):
-                key, value = plants[number % len(plants)]
-                while is_vocabulary(file) and (key, value) in VALUES:
-                    number += 1
-                    key, value = plants[number % len(plants)]
-                yield name, file, key, value
-                number += 1
+    waiting = [*KEYS, *VALUES] * 2
+    files = [(name, file) for name, files in FILES.items() for file in files]
+    for name, file in files * 2:
+        fit = OF_VOCABULARIES if is_vocabulary(file) else waiting
+        yield name, file, *waiting.pop(next(index for index, each in enumerate(waiting) if each in fit))
+    yield from (("pipeline", "vae/config.json", key, value) for key, value in waiting)
 
+
+OF_VOCABULARIES = [(key, value) for key, value in KEYS if type(value) is not int]
+"""Those for a list of tokens, where numbers are of tokens and any text may be one."""
 
 FILES: dict[str, list[str]] = {
     "pipeline": configurations(MODELS / "toy-latent"),

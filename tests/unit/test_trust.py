@@ -101,9 +101,8 @@ def test_open_clip_s_own_architectures_pass_but_those_whose_tower_comes_from_els
 
 def check_plants(folder: Path, file: str, *, every: int, levels: Iterable[tuple[str, ...]]) -> None:
     """Plant keys into a file, every so many of them, each under one of some others, and see them refused by name."""
-    path, plants = folder / file, [*hostile.KEYS, *hostile.VALUES]
-    if hostile.is_vocabulary(file):  # where numbers are those of tokens, and any text may be one
-        plants = [(key, value) for key, value in hostile.KEYS if type(value) is not int]
+    path = folder / file
+    plants = hostile.OF_VOCABULARIES if hostile.is_vocabulary(file) else [*hostile.KEYS, *hostile.VALUES]
     before = path.read_bytes()
     for (key, value), under in zip(plants[::every], cycle(levels), strict=False):
         planted = hostile.plant(path, key, value, under=under)
