@@ -7,11 +7,14 @@ import it needs nothing of the extra "test".
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
+import warm
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,3 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
         settings.register_profile("seedshift", deadline=None, derandomize=True, database=None, max_examples=25)
         settings.load_profile("seedshift")
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[str]:
+    """The path of a Python that has its libraries loaded already; see `warm`."""
+    if not hasattr(os, "pidfd_open"):  # not on Linux
+        yield sys.executable
+        return
+    with TemporaryDirectory(prefix="warm") as folder, warm.python(Path(folder)) as python:
+        yield str(python)

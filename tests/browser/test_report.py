@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -19,7 +18,7 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory, warm_python):
     """A report of three cases of which one fails."""
     folder = tmp_path_factory.mktemp("report")
     (folder / "thresholds.toml").write_text("[default]\ntop1 = 0.0\n[shift.mean]\nclip = 50.0\n")
@@ -27,23 +26,29 @@ def report(tmp_path_factory):
         "--seedshift-model=toy-latent --seedshift-images=16 --seedshift-exact --seedshift-shift=mean,std "
         "--seedshift-magnitude=0.3"
     )
-    command = [sys.executable, "-m", "pytest", *arguments.split(), "--html=report.html", "--self-contained-html"]
+    command = [warm_python, "-m", "pytest", *arguments.split(), "--html=report.html", "--self-contained-html"]
     subprocess.run(command, cwd=folder, check=False, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return folder / "report.html"
 
 
-@pytest.fixture
-def page(report):
+@pytest.fixture(scope="module")
+def browser():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.problems = []
-        page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("requestfailed", lambda request: page.problems.append(request.url))
-        page.goto(report.as_uri())
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser, report):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.problems = []
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("requestfailed", lambda request: page.problems.append(request.url))
+    page.goto(report.as_uri())
+    yield page
+    page.close()
 
 
 def loaded(page: Page, selector: str) -> list[bool]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from pathlib import Path
 from pkgutil import walk_packages
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -52,17 +49,10 @@ def memory(_loaded: None) -> Iterator[Memory]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _warm() -> Iterator[None]:
+def _warm(warm_python: str) -> Iterator[None]:
     """Let `sys.executable` be a Python that has its libraries loaded already; see `warm`, and the fixture `cold`."""
-    if not hasattr(os, "pidfd_open"):  # not on Linux
-        yield
-        return
-    with (
-        TemporaryDirectory(prefix="warm") as folder,
-        warm.python(Path(folder)) as python,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(sys, "executable", str(python))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", warm_python)
         yield
 
 

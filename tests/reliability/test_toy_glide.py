@@ -6,12 +6,25 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.reliability(
+    models="toy-glide",
+    shifts="mean",
+    magnitudes=0.3,
+    images=32,
+    top1={"min": 0.85, "max_drop": 0.15},
+    clip={"min": 40.0, "max_drop": 4.0},
+)
+def test_a_shift_that_breaks_toy_latent_leaves_it_whole():
+    pass
+
+
+@pytest.mark.nightly
 @pytest.mark.reliability(models="toy-glide", magnitudes=0, images=96, top1=0.90, top5=0.97, clip=40.0)
 def test_without_a_shift_it_draws_what_it_is_asked_for():
     pass
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.reliability(
     models="toy-glide",
     shifts=["mean", "mixed"],
@@ -20,5 +33,5 @@ def test_without_a_shift_it_draws_what_it_is_asked_for():
     top1={"max_drop": 0.15},
     clip={"max_drop": 4.0},
 )
-def test_a_shift_that_breaks_toy_latent_leaves_it_whole():
+def test_no_shift_that_breaks_toy_latent_breaks_it():
     pass

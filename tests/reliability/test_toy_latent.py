@@ -8,9 +8,15 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.reliability(models="toy-latent", magnitudes=0, images=192, top1=0.95, top5=0.99, clip=40.0)
 def test_without_a_shift_it_draws_what_it_is_asked_for():
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.reliability(models="toy-latent", magnitudes=0, images=64, top1=0.90, top5=0.95, clip=40.0)
+def test_without_a_shift_it_draws_nearly_always_what_it_is_asked_for():
     pass
 
 
@@ -18,7 +24,7 @@ def test_without_a_shift_it_draws_what_it_is_asked_for():
 @pytest.mark.reliability(
     models="toy-latent",
     shifts="arrangement:permute",
-    magnitudes=[-1.0, 1.0],
+    magnitudes=1.0,
     images=64,
     top1={"max_drop": 0.08},
     clip={"max_drop": 2.0},
@@ -37,7 +43,7 @@ def drop(reliability, score: str) -> float:
     models="toy-latent",
     shifts=["mean", "mixed"],
     magnitudes=0.3,
-    images=64,
+    images=48,
     exact=True,
     top1={"max_drop": 1},
     clip={"max_drop": 50},
@@ -52,7 +58,7 @@ def test_a_mean_shift_breaks_it(reliability):
 @pytest.mark.reliability(
     models="toy-latent",
     shifts="arrangement",
-    magnitudes=[-0.3, 0.3],
+    magnitudes=0.3,
     images=64,
     top1={"max_drop": 0.08},
     clip={"max_drop": 2.0},

@@ -6,7 +6,6 @@ import os
 import pickle
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -163,12 +162,12 @@ def test_a_res_block_s_surplus_weight_is_refused():
 
 
 @pytest.mark.slow
-def test_the_command_says_what_is_wrong_and_leaves_nothing_behind(small):
+def test_the_command_says_what_is_wrong_and_leaves_nothing_behind(small, warm_python):
     folder = small.parent
     shutil.copy(small, folder / "upsample.pt")
     shutil.copy(golden.VOCABULARY, folder)
     names = ("base.pt", "upsample.pt", golden.VOCABULARY.name, "out/made")
-    command = [sys.executable, "-m", "pytest_seedshift.models.glide.convert", *(str(folder / name) for name in names)]
+    command = [warm_python, "-m", "pytest_seedshift.models.glide.convert", *(str(folder / name) for name in names)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 4
     assert result.stdout == ""

@@ -34,15 +34,15 @@ print(sum(made), len(made), max(made), engine.batch_size)
 """
 
 
-def with_room_for(megabytes: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", SCRIPT, str(megabytes)]
+def with_room_for(megabytes: int, python: str) -> subprocess.CompletedProcess[str]:
+    command = [python, "-c", SCRIPT, str(megabytes)]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
 
 
-def test_a_batch_that_does_not_fit_is_halved_until_it_does():
-    result = with_room_for(150)
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(warm_python):
+    result = with_room_for(150, warm_python)
     assert result.returncode == 0, result.stderr
     images, batches, largest, size = map(int, result.stdout.split())
     assert images == 64
