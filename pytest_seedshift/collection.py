@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_seedshift import asking, cases, marker_values, options, scores, text
+from pytest_seedshift import asking, cases, limits, marker_values, options, scores, text
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
@@ -46,13 +46,19 @@ class Request:
         """The cases of the test; with `models_only` the control of each model.
 
         Raises:
-            pytest.UsageError: an unknown model, or a magnitude at which a shift has no meaning.
+            pytest.UsageError: an unknown model, a magnitude at which a shift has no meaning, or too many cases.
         """
+        asked = self.settings
         try:
-            for model in self.settings.models:
+            for model in asked.models:
                 self.catalogue.find(model)
             if models_only:
-                return [Case(model) for model in self.settings.models]
+                return [Case(model) for model in asked.models]
+            count = len(asked.models) * (1 + len(asked.shifts) * len(asked.magnitudes))
+            what = (
+                f"{len(asked.models)} models × {len(asked.shifts)} shifts × {len(asked.magnitudes)} magnitudes: cases"
+            )
+            limits.check(count, limits.CASES, what, lifted=asked.no_limits)
             return cases.grid(self.settings.models, self.settings.shifts, self.settings.magnitudes)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
@@ -93,9 +99,10 @@ def read_marker(
     if "magnitudes" in given:
         magnitudes = marker_values.numbers(given["magnitudes"], f"{where} magnitudes")
         _some(options.split(magnitudes), given, "magnitudes", where)
-        changes["magnitudes"] = options.check_magnitudes(magnitudes, f"{where} magnitudes")
+        changes["magnitudes"] = options.check_magnitudes(magnitudes, f"{where} magnitudes", lifted=settings.no_limits)
     if "images" in given:
-        changes["images"] = marker_values.whole(given["images"], f"{where} images")
+        images = changes["images"] = marker_values.whole(given["images"], f"{where} images")
+        options.check_limit(images, limits.IMAGES, f"{where} images={images}", settings.no_limits)
     if "exact" in given:
         if not isinstance(given["exact"], bool):
             raise pytest.UsageError(f"{where} exact={given['exact']!r}: give True or False")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import asking, collection, conflicts, extensions, options, output, scores, text, workers
+from pytest_seedshift import asking, collection, conflicts, effects, extensions, options, output, scores, text, workers
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.deaths import Deaths
@@ -65,6 +65,8 @@ class Hooks:
         self.breaking = BreakingHooks(self._state, self._tick, self._rest, self._collect, lambda: tuple(self._models))
         collection.Request(self._state.settings, self._state.catalogue).cases()
         collection.check_suite(config, self._state.settings)
+        if not self._state.worker:
+            effects.check(config, self._state.settings)
 
     def register_others(self) -> None:
         """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
@@ -98,6 +100,7 @@ class Hooks:
                 conflicts.check(session.config)
             if settings.plan:
                 raise pytest.UsageError("--seedshift-plan makes its plan in one process: leave -n away")
+            self._warn(self._state.check_ends())
             self._warn(self._state.check_ground((model, settings.images) for model in settings.models))
 
     def pytest_sessionfinish(self) -> None:
@@ -192,7 +195,10 @@ class Hooks:
     def _notes(self) -> list[str]:
         """What else the plan has to say."""
         notes = (self._grid.note(), self._sensing.note(self._grid.models), self._state.gating.note())
-        return [note for note in notes if note is not None]
+        said = [note for note in notes if note is not None]
+        if self._state.worker:  # where there is none, they were said before
+            said += [f"warning: {warning}" for warning in self._state.threshold_warnings()]
+        return said
 
     # Collection --------------------------------------------------------------------------------------------------
 

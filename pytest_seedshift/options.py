@@ -7,6 +7,7 @@ above all three. This module is imported by every pytest run, so it imports noth
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pytest
 
-from pytest_seedshift import hookspecs
+from pytest_seedshift import hookspecs, limits
 from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ KEEP_IMAGES: tuple[Literal["report", "all", "none"], ...] = ("report", "all", "n
 SENSITIVITY: tuple[Literal["auto", "always", "never"], ...] = ("auto", "always", "never")
 
 _Choice = TypeVar("_Choice", bound=str)
+
+_DECIMAL_COMMA = re.compile(r",\s*(?P<number>[+-]?0\s*,\s*\d*[1-9]\d*)\s*(?=,)", re.ASCII)
+"""Of magnitudes with a comma before, after and between them: `0,3`, which is 0 and 3, and hardly meant so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,7 @@ OPTIONS = (
         "PART",
     ),
     Option("write-in-ci", "flag", "off", "let --seedshift-write-thresholds write where CI is set, too"),
+    Option("no-limits", "flag", "off", "lift the upper limits of images, cases, sizes, magnitudes and the like"),
 )
 
 
@@ -212,6 +217,7 @@ class Settings:
     write_thresholds: Path | None
     write_margin: float
     write_in_ci: bool
+    no_limits: bool = False
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -266,12 +272,15 @@ def resolve(config: pytest.Config) -> Settings:
         given = values[name]
         return split(given if isinstance(given, list) else [])  # an ini key that is not set is None
 
-    def number(name: str) -> int | None:
+    lifted = bool(values["no-limits"])
+
+    def number(name: str, most: int) -> int | None:
         given = values[name]
         if given is None:
             return None
         if not isinstance(given, int) or given < 1:
             raise pytest.UsageError(f"--seedshift-{name}={given}: give a whole number of at least 1")
+        check_limit(given, most, f"--seedshift-{name}={given}", lifted)
         return given
 
     def text(name: str) -> str | None:
@@ -289,18 +298,18 @@ def resolve(config: pytest.Config) -> Settings:
     return Settings(
         models=tuple(texts("model")),
         shifts=check_shifts(texts("shift") or DEFAULT_SHIFTS, "--seedshift-shift"),
-        magnitudes=check_magnitudes(texts("magnitude") or DEFAULT_MAGNITUDES, "--seedshift-magnitude"),
-        images=number("images"),
+        magnitudes=_magnitudes(values["magnitude"], lifted),
+        images=number("images", limits.IMAGES),
         thresholds=path("thresholds"),
         device=text("device"),
         dtype=dtype,
-        batch_size=number("batch-size"),
+        batch_size=number("batch-size", limits.BATCH),
         exact=bool(values["exact"]),
         breaking_point=bool(values["breaking-point"]),
         folder=path("dir") or config.rootpath / ".seedshift",
         fresh=bool(values["fresh"]),
         keep_images=_choice(text("keep-images") or "report", "keep-images", KEEP_IMAGES),
-        trajectories=number("trajectories"),
+        trajectories=number("trajectories", limits.TRAJECTORIES),
         shard=_shard(text("shard")),
         shard_by=path("shard-by"),
         baseline=path("baseline"),
@@ -314,7 +323,25 @@ def resolve(config: pytest.Config) -> Settings:
         write_thresholds=None if values["write-thresholds"] is None else _written(path, config),
         write_margin=_part(text("write-margin") or "0.02", "write-margin"),
         write_in_ci=bool(values["write-in-ci"]),
+        no_limits=lifted,
     )
+
+
+def _magnitudes(given: object, lifted: bool) -> tuple[float, ...]:
+    texts = given if isinstance(given, list) and given else DEFAULT_MAGNITUDES
+    return check_magnitudes(texts, "--seedshift-magnitude", lifted=lifted)
+
+
+def check_limit(value: float, most: float, what: str, lifted: bool, hint: str = "") -> None:
+    """See `limits.check`.
+
+    Raises:
+        pytest.UsageError: the number is above its limit.
+    """
+    try:
+        limits.check(value, most, what, lifted=lifted, hint=hint)
+    except limits.LimitError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _check_given(given: object, option: Option, where: str) -> None:
@@ -401,13 +428,21 @@ def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:
     return tuple(checked)
 
 
-def check_magnitudes(given: Iterable[object], where: str) -> tuple[float, ...]:
+def check_magnitudes(given: Iterable[object], where: str, *, lifted: bool = False) -> tuple[float, ...]:
     """Check magnitudes, given as numbers or as text; sorted, without repetitions.
 
     Raises:
-        pytest.UsageError: not a finite number.
+        pytest.UsageError: not a finite number, one with a decimal comma, or one above the limit, unless that is
+            `lifted`.
     """
-    checked = set()
+    checked, given = set(), list(given)
+    for each in given:
+        if (meant := _DECIMAL_COMMA.search(f",{each},")) is not None:
+            number = meant["number"].replace(",", ".").replace(" ", "")
+            raise pytest.UsageError(
+                f"{where}={each}: a comma stands between magnitudes, and 0 is the control, which every run has: give "
+                f"{number} if that is meant, else leave the 0 away"
+            )
     for text in split(given):
         try:
             magnitude = float(text)
@@ -415,5 +450,8 @@ def check_magnitudes(given: Iterable[object], where: str) -> tuple[float, ...]:
             magnitude = math.nan
         if not math.isfinite(magnitude):
             raise pytest.UsageError(f"{where}={text}: not a finite number; give one such as -0.3 or 0.1")
+        hint = "The numbers of a seed vector have a standard deviation of 1"
+        hint += f"; of percent, {magnitude:g} would be {magnitude / 100:g}" if abs(magnitude) <= 100 else ""
+        check_limit(abs(magnitude), limits.MAGNITUDE, f"{where}={text}", lifted, hint)
         checked.add(magnitude)
     return tuple(sorted(checked))

@@ -54,6 +54,29 @@ def find_batch_size(model: TextToImage, pairs: Sequence[Pair]) -> int:
     return next((size for size, seconds in by_size.items() if seconds <= enough), 1)
 
 
+def try_step(model: TextToImage, pair: Pair) -> None:
+    """Make the first step of an image, of which nothing is kept: a pipeline that cannot run says so now.
+
+    Memory that does not suffice is left for the batches to say.
+
+    Raises:
+        ValueError: the model cannot generate; see `drawing.generate`.
+        SeedVectorError: likewise.
+    """
+
+    def after(_: int, __: Tensor) -> None:
+        raise _EnoughError
+
+    try:
+        drawing.generate(model, [pair], on_step=after)
+    except _EnoughError:
+        pass
+    except Exception as error:
+        if not devices.is_out_of_memory(error):
+            raise
+    devices.free_memory()
+
+
 def _step_seconds(model: TextToImage, pairs: Sequence[Pair]) -> float | None:
     """Seconds of a denoising step of a batch; None where memory does not suffice.
 

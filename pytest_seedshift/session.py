@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection, conflicts, facts, locks, options
+from pytest_seedshift import collection, conflicts, effects, facts, locks, options, outputs
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.session import Gating
@@ -102,7 +102,9 @@ class State:
         """
         if self._catalogue is None:
             try:
-                self._catalogue = catalogues.load(self.config.rootpath, self.settings.thresholds)
+                self._catalogue = catalogues.load(
+                    self.config.rootpath, self.settings.thresholds, no_limits=self.settings.no_limits
+                )
             except ValueError as error:
                 raise pytest.UsageError(str(error)) from None
         return self._catalogue
@@ -279,7 +281,8 @@ class State:
             pytest.UsageError: a case without a threshold, a plugin that does not go together with cases, or what
                 `check_ground` finds.
         """
-        designs, notes = [], {}
+        warnings = self.check_ends()
+        designs, notes, markers = [], {}, {}
         for item in items:
             conflicts.check(self.config, item)
             case = collection.case_of(item)
@@ -287,6 +290,7 @@ class State:
                 judged = collection.is_reliability(item)
                 if judged:
                     self.constraints(item, case)
+                    markers[item.nodeid.partition("[")[0]] = self.request(item).constraints
                     notes[case.model] = self.thresholds.note(case.model)
                 designs.append((case.model, self.request(item).settings.images if judged else None))
             search = collection.search_of(item)
@@ -295,7 +299,31 @@ class State:
                 notes[search.model] = self.thresholds.note(search.model)
                 designs.append((search.model, asked.request(self, item).base.settings.images))
         self.gating.check_missing()
-        return [*(note for note in notes.values() if note is not None), *self.check_ground(designs)]
+        warnings += [note for note in notes.values() if note is not None]
+        from pytest_seedshift import threshold_warnings  # pydantic, which collecting shall not load without need
+
+        for where, constraints in markers.items():
+            warnings += threshold_warnings.far_off(constraints.values(), f"{where}: @pytest.mark.{MARKER}")
+        return warnings + self.threshold_warnings() + self.check_ground(designs)
+
+    def threshold_warnings(self) -> list[str]:
+        """What is to be said of the thresholds file, once the tests are collected; see `threshold_warnings`."""
+        from pytest_seedshift import threshold_warnings
+
+        gating = self.gating
+        return threshold_warnings.found(self.thresholds, gating.asked, gating.sought, has_baseline=gating.has_baseline)
+
+    def check_ends(self) -> list[str]:
+        """Check what a run is to write at its end, and whether its options have an effect.
+
+        Returns:
+            Warnings for the user.
+
+        Raises:
+            pytest.UsageError: a file that cannot be written, or an option without an effect.
+        """
+        outputs.check(self)
+        return effects.check(self.config, self.settings, has_baseline=self.gating.has_baseline)
 
     def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> list[str]:
         """Check what all cases stand on: models with their numbers of images, thresholds, device, run folder, store.
@@ -344,6 +372,7 @@ class State:
                     entry = self.catalogue.find(model)
                     self.catalogue.fetch_weights(entry)
                     self.catalogue.check_sampling(entry)
+                    self.catalogue.check_fit(entry)
                     self.catalogue.check_labels(entry)
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise pytest.UsageError(str(error)) from None

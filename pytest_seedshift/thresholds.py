@@ -27,8 +27,10 @@ they are held against: see `BaselineTable`.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
@@ -81,22 +83,24 @@ _Table = dict[str, Constraint]
 
 
 @dataclass(frozen=True, slots=True)
-class _ShiftTable:
+class ShiftTable:
+    """The tables that belong to one shift: one without a magnitude, and one for each magnitude that is named."""
+
     here: _Table = field(default_factory=dict)
     by_magnitude: dict[float, _Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
+class Section:
     """The tables that belong to one model, or to all."""
 
     here: _Table = field(default_factory=dict)
-    shifts: dict[str, _ShiftTable] = field(default_factory=dict)
+    shifts: dict[str, ShiftTable] = field(default_factory=dict)
 
     def tables(self, case: Case) -> Iterator[_Table]:
         """The tables that speak of a case, from the widest to the narrowest."""
         yield self.here
-        by_name = [self.shifts[name] for name in _names(case.shift) if name in self.shifts]
+        by_name = [self.shifts[name] for name in names_of(case.shift) if name in self.shifts]
         yield from (table.here for table in by_name)
         yield from (table.by_magnitude.get(case.magnitude, {}) for table in by_name)
 
@@ -109,8 +113,8 @@ class Thresholds:
     """
 
     source: str
-    everywhere: _Section
-    models: dict[str, _Section]
+    everywhere: Section
+    models: dict[str, Section]
     shipped: bool = False
     certainty: float = CERTAINTY
     family: bool = False
@@ -133,7 +137,7 @@ class Thresholds:
             ThresholdsError: nothing at all is asked of the case. What is not checked has not passed.
         """
         found: _Table = {}
-        for section in (self.everywhere, self.models.get(derive.canonical(case.model), _Section())):
+        for section in (self.everywhere, self.models.get(derive.canonical(case.model), Section())):
             for table in section.tables(case):
                 found |= table
         found |= override or {}
@@ -157,7 +161,7 @@ class Thresholds:
 
 def _sorted(value: object) -> object:
     """Tables as tuples, their keys in order."""
-    if isinstance(value, (_Section, _ShiftTable)):
+    if isinstance(value, (Section, ShiftTable)):
         return [_sorted(getattr(value, each.name)) for each in fields(value)]
     if isinstance(value, dict):
         return [(key, _sorted(value[key])) for key in sorted(value)]
@@ -213,7 +217,7 @@ def _parse(
         raise ThresholdsError(str(error)) from None
     _table(document.get("models", {}), f"{source}: [models]")
     default = _constraints(_table(document.get("default", {}), f"{source}: [default]"), f"{source}: [default]")
-    everywhere = _Section(default, _shift_tables(document.get("shift", {}), source, "shift"))
+    everywhere = Section(default, _shift_tables(document.get("shift", {}), source, "shift"))
     models = {}
     for name, content in _table(document.get("model", {}), f"{source}: [model]").items():
         where = f"{source}: [model.{name}]"
@@ -226,7 +230,7 @@ def _parse(
             raise ThresholdsError(f"{where}: two tables for the model {known_as}")
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
-        models[known_as] = _Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
+        models[known_as] = Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
     verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
     return Thresholds(
         source,
@@ -280,7 +284,7 @@ def constraint(score: str, value: object, where: str) -> Constraint:
     """
     try:
         if not scores.ask(score):
-            raise ThresholdsError(f"{where} {unknown('score', score, scores.known())}")
+            raise ThresholdsError(f"{where} {unknown('score', score, scores.known())}{_hint(score, value)}")
     except ExtensionError as error:
         raise ThresholdsError(f"{where} {error}") from None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -302,11 +306,28 @@ def constraint(score: str, value: object, where: str) -> Constraint:
         ("max_regression", bounds.max_regression),
     ):
         if bound is not None and not 0 <= bound <= top:
-            raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}")
+            percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if top == 1 and 2 <= bound <= 100 else ""
+            raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}{percent}")
     return Constraint(score, bounds.min, bounds.max_drop, bounds.max_regression, bounds.significant is not False)
 
 
-def _names(shift: str) -> list[str]:
+def _hint(key: str, value: object) -> str:
+    """What else was perhaps meant by a key that is no score."""
+    if isinstance(value, dict):
+        if re.fullmatch(r"\s*[+-]?\d*,\d+\s*", key):
+            return f'. A magnitude is written with a point: "{key.strip().replace(",", ".")}"'
+        if re.fullmatch(r"\s*[+-]?[\d.]+\s*%\s*", key):
+            return '. A magnitude is no percentage: 30 % is "0.3"'
+        if key in (shifts.NONE, *shifts.names()):
+            return f". The table of a shift is [shift.{key}], or of a model [model.NAME.shift.{key}]"
+        if difflib.get_close_matches(key, ["shift"], 1):
+            return ". Tables of shifts stand in [shift.mean], or of a model in [model.NAME.shift.mean]"
+    if difflib.get_close_matches(key, [bounds.KEY], 1, 0.8):
+        return f". Did you mean {bounds.KEY!r}?"
+    return ""
+
+
+def names_of(shift: str) -> list[str]:
     """The names under which a shift's tables can stand, from the widest: mean, mean:channel, mean:channel=2."""
     return list(dict.fromkeys((shift.partition(":")[0], shift.partition("=")[0], shift)))
 
@@ -321,7 +342,7 @@ def _constraints(table: dict[str, Any], where: str) -> _Table:
     return {score: constraint(score, value, where) for score, value in table.items()}
 
 
-def _shift_tables(value: object, source: str, path: str) -> dict[str, _ShiftTable]:
+def _shift_tables(value: object, source: str, path: str) -> dict[str, ShiftTable]:
     tables = {}
     for name, content in _table(value, f"{source}: [{path}]").items():
         where = f"{source}: [{path}.{name}]"
@@ -340,12 +361,13 @@ def _shift_tables(value: object, source: str, path: str) -> dict[str, _ShiftTabl
                     f"{where}: at the magnitude {key} there is no shift. Put a magnitude in quotes, such as "
                     f'[{path}.{name}."0.3"]; the table of the unshifted case is [{path}.{shifts.NONE}]'
                 )
+            _check_magnitude(shift, magnitude, f"{where} {key}")
             if magnitude in by_magnitude:
                 raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
             by_magnitude[magnitude] = _constraints(
                 _table(inner, f"{where} {key}"), f'{source}: [{path}.{name}."{key}"]'
             )
-        tables[shift] = _ShiftTable(here, by_magnitude)
+        tables[shift] = ShiftTable(here, by_magnitude)
     return tables
 
 
@@ -355,6 +377,16 @@ def _shift(name: str, where: str) -> str:
         return name
     try:
         return str(shifts.parse(name))
+    except ValueError as error:
+        raise ThresholdsError(f"{where}: {error}") from None
+
+
+def _check_magnitude(shift: str, magnitude: float, where: str) -> None:
+    """Make sure that a shift has a meaning at a magnitude: no other case could have it."""
+    if shift == shifts.NONE:
+        raise ThresholdsError(f"{where}: the unshifted case has no magnitude: put it into [shift.{shifts.NONE}]")
+    try:
+        shifts.check_magnitude(shifts.parse(shift), magnitude)
     except ValueError as error:
         raise ThresholdsError(f"{where}: {error}") from None
 

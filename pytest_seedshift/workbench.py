@@ -254,6 +254,8 @@ class Workbench:
         model, scorers = self.model(name), self.scorers(name)
         if self._engine is None:
             try:
+                if self.catalogue.find(name).own is None:  # of one's own, a whole image would have to be made
+                    pacing.try_step(model, self.catalogue.design(name, None)[0])
                 size = self._batch_size or self._found_batch_size(model)
             except TensorError as error:  # what is wrong with its images is wrong with those of a case
                 raise CaseError(f"{name}: {error}") from error

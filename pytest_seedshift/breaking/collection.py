@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import collection
+from pytest_seedshift import collection, limits
 from pytest_seedshift.breaking import bounds, searches
 from pytest_seedshift.names import BREAKING_MARKER, MARKER, RESULT
 
@@ -36,11 +36,14 @@ class SearchRequest:
         """The searches of the test.
 
         Raises:
-            pytest.UsageError: an unknown model, or a shift without a meaning.
+            pytest.UsageError: an unknown model, or a shift without a meaning, or too many searches.
         """
         settings = self.base.settings
         self.base.cases(models_only=True)
         try:
+            count = len(settings.models) * len(settings.shifts) * len(self.signs)
+            what = f"{len(settings.models)} models × {len(settings.shifts)} shifts: breaking points"
+            limits.check(count, limits.CASES, what, lifted=settings.no_limits)
             return searches.grid(settings.models, settings.shifts, self.signs)
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None

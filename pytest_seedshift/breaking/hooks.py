@@ -57,6 +57,7 @@ class BreakingHooks:
                 settings = replace(settings, models=self._models())
             request = searched.read_marker(settings, self._state.catalogue, mark, where)
             searched.parametrize(metafunc, request)
+            self._state.gating.sought.update(request.searches())
             return request.base.settings.models
 
         self._collect(metafunc, make)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift import output, whole
 from pytest_seedshift.commands import CommandError
-from pytest_seedshift.suggest import some
+from pytest_seedshift.suggest import some, unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.gate.baseline import Baseline
@@ -76,8 +76,13 @@ def _compare(options: argparse.Namespace) -> tuple[Run, Comparison]:
         raise CommandError(f"{options.new}: {error}") from None
     if not any(gate.asked.values() if gate.asked else ()):
         gate = replace(gate, asked=None)
-    gate = replace(gate, models={**(gate.models or {}), **_models(options.model)})
-    comparison = regression.compare(before, baselines.of_run(after), gate)
+    named, made = _models(options.model), baselines.of_run(after)
+    for new, old in named.items():
+        for name, side in ((new, made), (old, before)):
+            if name not in side.models:
+                raise CommandError(f"--model {new}={old}: {side.name}: {unknown('model', name, side.models)}")
+    gate = replace(gate, models={**(gate.models or {}), **named})
+    comparison = regression.compare(before, made, gate)
     _check_missing(comparison, options.allow_missing)
     return after, comparison
 

@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.images < 1:
         raise CommandError(f"--images {options.images}: give a whole number of at least 1")
+    within.check_images(options)
 
     def work(state: State) -> None:
         models = state.settings.models
@@ -55,6 +56,8 @@ def _measure(state: State, model: str, images: int) -> None:
 
     bench = state.workbench
     design = state.catalogue.design(model, None)[:images]
+    if images > len(design):
+        design = state.catalogue.design(model, images)
     size = min(state.settings.batch_size or _BATCH_SIZE, len(design))
     reference = arms.Setting(bench.device, bench.dtype(model), size, torch.get_num_threads())
     try:

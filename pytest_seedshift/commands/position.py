@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import locks, output, whole
-from pytest_seedshift.commands import PROGRAM, CommandError
+from pytest_seedshift.commands import PROGRAM, CommandError, within
 from pytest_seedshift.folder import RunFolder, file_name
 from pytest_seedshift.mark import FolderError
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="left, right, up, down or sign (also as random:left, …, random); repeatable or comma-separated "
         "(default: all; the null is always among them)",
     )
-    parser.add_argument("--magnitude", type=float, metavar="NUMBER", help="strength of the shifts (default: 0.3)")
+    parser.add_argument("--magnitude", metavar="NUMBER", help="strength of the shifts (default: 0.3)")
     parser.add_argument("--images", type=int, metavar="N", help="pairs (default: 128 or more, the same of each class)")
     parser.add_argument(
         "--certainty", type=float, metavar="NUMBER", help="with which all intervals hold together (default: 0.99)"
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="DEVICE", help="torch device (default: cuda if there is one)")
     parser.add_argument("--dtype", metavar="DTYPE", choices=("float32", "float16", "bfloat16"), help="number type")
     parser.add_argument("--batch-size", type=int, metavar="N", help="most images that are generated at once")
+    parser.add_argument("--no-limits", action="store_true", help="as --seedshift-no-limits")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_seedshift.report import position as told
 
     given = {
-        "magnitude": position.MAGNITUDE if options.magnitude is None else options.magnitude,
+        "magnitude": position.MAGNITUDE if options.magnitude is None else _magnitude(options),
         "certainty": position.CERTAINTY if options.certainty is None else options.certainty,
         "directions": [part.strip() for text in options.shift or () for part in text.split(",") if part.strip()],
         "images": options.images,
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         number = getattr(options, name)
         if number is not None and number < 1:
             raise CommandError(f"--{name.replace('_', '-')} {number}: give a whole number of at least 1")
+    within.check_images(options)
     folder = RunFolder(options.into)
     try:
         folder.check()
@@ -97,18 +99,26 @@ def run(options: argparse.Namespace) -> int:
     return 1 if study.null.moves_at_all else 0
 
 
+def _magnitude(options: argparse.Namespace) -> float:
+    found = within.magnitudes(options.magnitude, "--magnitude", lifted=options.no_limits)
+    if len(found) != 1:
+        raise CommandError(f"--magnitude {options.magnitude}: give one number, such as 0.3")
+    return found[0]
+
+
 def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
     from pytest_seedshift import devices, store
     from pytest_seedshift.models import catalogue as catalogues
     from pytest_seedshift.weights import WeightsNotFoundError
     from pytest_seedshift.workbench import Workbench
 
-    catalogue = catalogues.load(Path.cwd())
+    catalogue = catalogues.load(Path.cwd(), no_limits=options.no_limits)
     try:
         catalogue.design(options.model, options.images)
         entry = catalogue.find(options.model)
         catalogue.fetch_weights(entry)
         catalogue.check_sampling(entry)
+        catalogue.check_fit(entry)
         catalogue.check_labels(entry)
         device, _ = devices.resolve(options.device, options.dtype)
         folder.prepare()

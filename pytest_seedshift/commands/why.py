@@ -64,9 +64,10 @@ def run(options: argparse.Namespace) -> int:
         CommandError: a shift, a magnitude, a number or a path that cannot be used.
     """
     models = list(dict.fromkeys(options.models))
-    shifts = _shifts(options.shift, options.magnitude)
+    shifts = _shifts(options)
     if options.images is not None and options.images < 2:
         raise CommandError(f"--images {options.images}: give at least 2, better 64: intervals come from their spread")
+    within.check_images(options)
     if options.clip is not None and not 0 < options.clip < float("inf"):
         raise CommandError(f"--clip {options.clip:g}: give a range above 0, such as 1 for pixels or 4 for latents")
     if options.into is not None:
@@ -77,11 +78,12 @@ def run(options: argparse.Namespace) -> int:
     return within.run(models, options, lambda state: _work(state, models, shifts, options))
 
 
-def _shifts(names: str, magnitudes: str) -> list[tuple[str, float]]:
+def _shifts(options: argparse.Namespace) -> list[tuple[str, float]]:
     from pytest_seedshift import cases
 
+    names, magnitudes = options.shift, options.magnitude
+    numbers = within.magnitudes(magnitudes, "--magnitude", lifted=options.no_limits)
     try:
-        numbers = [float(each) for each in magnitudes.split(",")]
         named = [each.strip() for each in names.split(",") if each.strip()]
         found = [(each.shift, each.magnitude) for each in cases.grid([""], named, numbers) if not each.is_control]
     except ValueError as error:

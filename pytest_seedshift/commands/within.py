@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_seedshift import output
+from pytest_seedshift import limits, output
+from pytest_seedshift.commands import CommandError
 
 if TYPE_CHECKING:
     from pytest_seedshift.session import State
@@ -26,15 +27,44 @@ OPTIONS = ("device", "dtype", "dir", "thresholds", "batch-size")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `OPTIONS`."""
+    """Declare `OPTIONS`, and what lifts the limits."""
     for name in OPTIONS:
         parser.add_argument(f"--{name}", metavar=name.upper().replace("-", "_"), help=f"as --seedshift-{name}")
+    parser.add_argument("--no-limits", action="store_true", help="as --seedshift-no-limits")
+
+
+def check_images(given: argparse.Namespace) -> None:
+    """Hold a command's number of images against the limit.
+
+    Raises:
+        CommandError: it is above.
+    """
+    if given.images is not None:
+        try:
+            limits.check(given.images, limits.IMAGES, f"--images {given.images}", lifted=given.no_limits)
+        except limits.LimitError as error:
+            raise CommandError(str(error)) from None
+
+
+def magnitudes(text: str, where: str, *, lifted: bool) -> tuple[float, ...]:
+    """A command's magnitudes, checked as a run's are.
+
+    Raises:
+        CommandError: one that cannot be used.
+    """
+    from pytest_seedshift import options
+
+    try:
+        return options.check_magnitudes([text], where, lifted=lifted)
+    except pytest.UsageError as error:
+        raise CommandError(str(error)) from None
 
 
 def run(models: Sequence[str], given: argparse.Namespace, work: Work) -> int:
     """Do some work with models; the exit status is pytest's."""
     values = {name: getattr(given, name.replace("-", "_")) for name in OPTIONS}
     arguments = [f"--seedshift-{name}={value}" for name, value in values.items() if value is not None]
+    arguments += ["--seedshift-no-limits"] if given.no_limits else []
     named = f"--seedshift-model={','.join(models)}"
     return int(pytest.main(["-s", "-p", "no:cacheprovider", named, *arguments], plugins=[_Instead(work)]))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift import identity, pairs, scores
 from pytest_seedshift.gate.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.scores import SCORES, Constraint
-from pytest_seedshift.suggest import some
+from pytest_seedshift.suggest import some, unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -54,8 +54,14 @@ class Against:
         """The baseline's samples of a case; None of one that it lacks.
 
         Raises:
-            BaselineError: it lacks the case, or its model, and may not.
+            BaselineError: it lacks the case, or its model, and may not; or the user names a model that it has not.
         """
+        named = self.models.get(case.model)
+        if named is not None and named not in self.baseline.models:
+            raise BaselineError(
+                f'[baseline] models = {{ "{case.model}" = "{named}" }}: {self.baseline.name}: '
+                f"{unknown('model', named, self.baseline.models)}"
+            )
         model = self.baseline.counterpart(case.model, self.others, self.models)
         found = None if model is None else self.baseline.cases.get(replace(case, model=model))
         if found is not None or self.allow_missing:

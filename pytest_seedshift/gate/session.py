@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_seedshift.breaking.searches import Search
     from pytest_seedshift.cases import Case
     from pytest_seedshift.gate.against import Against
     from pytest_seedshift.gate.baseline import Baseline
@@ -22,12 +23,14 @@ class Gating:
 
     Attributes:
         asked: all cases that tests ask for, whether they were deselected or not.
+        sought: all searches for breaking points, likewise.
         grid: the items of the whole grid, those of other shards too, with their cases.
     """
 
     def __init__(self, state: State) -> None:
         """Nothing is read yet."""
         self.asked: set[Case] = set()
+        self.sought: set[Search] = set()
         self.grid: Sequence[tuple[pytest.Item, Case]] = ()
         self._state = state
         self._baseline: Baseline | None = None
@@ -63,6 +66,15 @@ class Gating:
             state.catalogue,
             lambda score: state.workbench.own_scorer(score).given,
         )
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether one is given, by an option or by the thresholds; it is not read.
+
+        Raises:
+            pytest.UsageError: the thresholds cannot be used.
+        """
+        return self._place is not None
 
     def constraints(self, asked: Sequence[Constraint], item: pytest.Item, case: Case) -> tuple[Constraint, ...]:
         """What is asked of an item's case, as far as the baseline lets it be judged.

@@ -14,9 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, extensions, labels, scorers, weights
+from pytest_seedshift import documents, extensions, labels, limits, scorers, weights
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import derive, parts
+from pytest_seedshift.models import derive, headers, parts
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
 from pytest_seedshift.scorers import tags
 from pytest_seedshift.suggest import unknown
@@ -32,9 +32,13 @@ _SCORERS = {
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All entries by name: those that are shipped, with the user's laid over them."""
+    """All entries by name: those that are shipped, with the user's laid over them.
+
+    Unless there are `no_limits`, what entries and designs ask for is held against `limits`.
+    """
 
     entries: Mapping[str, Entry]
+    no_limits: bool = False
     _designs: dict[tuple[str, int | None], tuple[Pair, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -45,11 +49,16 @@ class Catalogue:
         Each may be followed by changes: see `derive`.
 
         Raises:
-            ValueError: a plain word that is neither an entry nor a folder nor a file; a pickle; a change that is none.
+            ValueError: a plain word that is neither an entry nor a folder nor a file; a pickle; a change that is none;
+                a size or a number of steps above its limit.
         """
         base, changes = derive.split(name, self._is_known)
         entry = self._find(base)
-        return derive.derive(entry, name, changes) if changes else entry
+        if changes:
+            entry = derive.derive(entry, name, changes)
+        if not self.no_limits:
+            limits.check_entry(entry)
+        return entry
 
     def _is_known(self, name: str) -> bool:
         path = Path(name).expanduser()
@@ -71,12 +80,17 @@ class Catalogue:
         """The design of a model's cases: its class list and so many images; None for `pairs.default_images`.
 
         Raises:
-            ValueError: an unknown model, a class list that cannot be read, or fewer images than classes.
+            ValueError: an unknown model, a class list that cannot be read, fewer images than classes, or more images
+                than the limit.
         """
         key = (name, images)
         if key not in self._designs:
-            classes = pairing.class_list(self.find(name).classes)
-            self._designs[key] = pairing.design(classes, images or pairing.default_images(len(classes)))
+            listed = self.find(name).classes
+            classes = pairing.class_list(listed)
+            count = images or pairing.default_images(len(classes))
+            what = f"{count} images" if images else f"{count} images for the {len(classes)} classes of {listed}"
+            limits.check(count, limits.IMAGES, what, lifted=self.no_limits)
+            self._designs[key] = pairing.design(classes, count)
         return self._designs[key]
 
     def check_weights(self, entry: Entry) -> None:
@@ -115,6 +129,28 @@ class Catalogue:
             from pytest_seedshift.models import samplers  # diffusers
 
             samplers.settled(entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice))
+
+    def check_fit(self, entry: Entry) -> None:
+        """Make sure that an entry fits its pipeline, as far as the pipeline's files tell: see `models.fit`.
+
+        Entries of the package itself do. So diffusers is imported for others alone: a run whose samples exist need not.
+
+        Raises:
+            WeightsNotFoundError: the model is nowhere.
+            ValueError: it does not; or a file of weights is cut short.
+        """
+        if entry.own is not None:
+            return
+        location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+        headers.check(entry, location)
+        headers.check_steps(entry, location)
+        plain = shipped().entries.get(entry.name)
+        changes = (entry.scheduler, entry.call, entry.height, entry.width, entry.guidance, entry.steps)
+        if entry.sampling is None and (entry == plain or not any(each not in (None, ()) for each in changes)):
+            return
+        from pytest_seedshift.models import fit, samplers  # diffusers
+
+        fit.check(samplers.settled(entry, location), location)
 
     def same_as(self, name: str) -> str | None:
         """The name of the model that a derived one is the same as, since its changes say what is so already.
@@ -169,7 +205,7 @@ def shipped() -> Catalogue:
     return Catalogue({name: _entry(name, table, folder, None) for name, table in tables.items()})
 
 
-def load(root: Path, thresholds: Path | None = None) -> Catalogue:
+def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False) -> Catalogue:
     """The shipped entries with those of the user laid over them, key by key.
 
     The user's stand in `[tool.seedshift.models.NAME]` of pyproject.toml and, above these, in `[models.NAME]` of the
@@ -178,6 +214,7 @@ def load(root: Path, thresholds: Path | None = None) -> Catalogue:
     Args:
         root: the folder of pyproject.toml and of thresholds.toml.
         thresholds: another thresholds file.
+        no_limits: see `Catalogue`.
 
     Raises:
         ValueError: a file cannot be read, or an entry is not valid.
@@ -200,7 +237,7 @@ def load(root: Path, thresholds: Path | None = None) -> Catalogue:
                 found[name] = _entry(name, checked, path.parent, found.get(name))
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
-    return Catalogue(found)
+    return Catalogue(found, no_limits)
 
 
 def _tables(root: Path, thresholds: Path | None) -> Iterator[tuple[Mapping[str, Any], Path, str]]:

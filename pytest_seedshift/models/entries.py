@@ -18,6 +18,9 @@ from pytest_seedshift.suggest import unknown
 _Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
 _Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
 
+# What torch.device(…) takes for a machine that computes, and what stands for all others. A private one's name is free.
+_DEVICES = ("*", "cpu", "cuda", "hpu", "mps", "mtia", "npu", "privateuseone", "xla", "xpu")
+
 _NAME = re.compile(r"\w[\w.+-]*")
 
 # What every call of a pipeline is given by this package, or what would change what is tested.
@@ -134,6 +137,10 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
     classes = table.get("classes")
     if classes is not None and classes not in pairs.CLASS_LISTS and not classes.lower().endswith(".csv"):
         raise EntryError(f"{where}: classes: {unknown('class list', classes, pairs.CLASS_LISTS)} (or a CSV file)")
+    dtype = table.get("dtype")
+    for device in dtype if isinstance(dtype, dict) else ():
+        if device not in _DEVICES:
+            raise EntryError(f"{where}: dtype: {unknown('kind of device', device, _DEVICES)}")
     for key in table.get("call", {}):
         if key in _OURS:
             raise EntryError(f"{where}: call: {key!r} is given by seedshift itself and cannot be changed")

@@ -36,11 +36,14 @@ GIB = 2**30
 _OWN = {"GlidePipeline": "pytest_seedshift.models.glide"}
 
 # Halves of a model that is whole only with a prior, which diffusers loads along with them.
-_DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
+DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
 
 # What a pipeline's call takes tells what it makes its pictures from, and whether it makes pictures.
 _WANTS = {"image": "an image", "control_image": "an image", "mask_image": "an image", "video": "a video"}
 _MAKES = {"num_frames": "videos", "video_length": "videos", "audio_length_in_s": "sound", "audio_end_in_s": "sound"}
+
+# Of a call's arguments those that an entry cannot give: a call has them from this package, or they are no values.
+_NOT_GIVEN = {"self", "args", "kwargs", "prompt", "generator", "latents", "output_type", "return_dict"}
 
 _CONVOLUTIONAL = ("unet", "prior_unet", "upsampler", "vae", "movq", "vqvae")
 
@@ -75,7 +78,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
     with _in_words(location.source), loading.complete(location.source):
         pipeline = _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry)
-        call = _call(pipeline, entry)
+        call = call_of(type(pipeline), entry)
     _place(pipeline, entry.name, device)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
         fingerprint = identity.of_model(entry, device, dtype)
@@ -122,9 +125,9 @@ def _from_released(location: weights.Location, dtype: str, entry: Entry) -> Diff
 
 def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
-    kind = _text_to_image_class(name, location.source)
-    _check_libraries(location)
-    auto = name in _DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
+    kind = text_to_image_class(name, location.source)
+    check_libraries(location)
+    auto = name in DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
     loader = AutoPipelineForText2Image if auto else kind if name in _OWN else DiffusionPipeline
     with loading.sealed(location.source):
         return loader.from_pretrained(
@@ -141,10 +144,10 @@ def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> Diffus
 def _from_file(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     config = location.config
     name = str(DiffusionPipeline.load_config(config, local_files_only=True)["_class_name"])
-    kind = _text_to_image_class(name, location.source)
+    kind = text_to_image_class(name, location.source)
     if not hasattr(kind, "from_single_file"):
         raise LoadError(f"{location.source}: {name} cannot be loaded from a single file: give a folder in its place")
-    _check_libraries(location)
+    check_libraries(location)
     with _wholly(location.source), loading.sealed(location.source):
         return kind.from_single_file(
             str(location.path),
@@ -201,7 +204,7 @@ def _configuration(location: weights.Location) -> Path:
     )
 
 
-def _text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
+def text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
     """The class of a pipeline by its name.
 
     Raises:
@@ -217,7 +220,7 @@ def _text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
         )
     if lacking := getattr(kind, "_backends", None):  # what stands in for a class whose libraries are not installed
         raise LoadError(f"{source}: {name} needs libraries of which one is missing: {', '.join(map(str, lacking))}")
-    if name in _DECODERS:
+    if name in DECODERS:
         return kind  # type: ignore[no-any-return]
     takes = inspect.signature(kind.__call__).parameters
     what = f"{source} is a {name}, which"
@@ -236,7 +239,7 @@ def _text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
     return kind  # type: ignore[no-any-return]
 
 
-def _check_libraries(location: weights.Location) -> None:
+def check_libraries(location: weights.Location) -> None:
     """Make sure that the parts are of libraries that may be imported, and that diffusers finds them.
 
     Stable Cascade's and Wuerstchen's files name modules that diffusers has moved since, and what it saves of them today
@@ -303,18 +306,21 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry) -> None:
         host.scheduler = made
 
 
-def _call(pipeline: DiffusionPipeline, entry: Entry) -> dict[str, Any]:
-    """What every call of the pipeline is given besides prompts and noise."""
+def call_of(kind: type[Any], entry: Entry) -> dict[str, Any]:
+    """What every call of a pipeline of that class is given besides prompts and noise.
+
+    Raises:
+        LoadError: the entry has a key that its call does not take.
+    """
     keys = {"steps": "num_inference_steps", "guidance": "guidance_scale", "height": "height", "width": "width"}
     given: Mapping[str, Any] = {key: getattr(entry, key) for key in keys if getattr(entry, key) is not None}
-    takes = inspect.signature(type(pipeline).__call__).parameters
-    name = type(pipeline).__name__
+    takes, name = inspect.signature(kind.__call__).parameters, kind.__name__
     for key in given:
         if keys[key] not in takes:
             raise LoadError(f"{entry.name}: {key} = {getattr(entry, key)!r}: the call of {name} takes no {keys[key]}")
     for key, _ in entry.call:
         if key not in takes:
-            raise LoadError(f"{entry.name}: call: {unknown(f'argument of {name}', key, set(takes) - {'self'})}")
+            raise LoadError(f"{entry.name}: call: {unknown(f'argument of {name}', key, set(takes) - _NOT_GIVEN)}")
     return {keys[key]: value for key, value in given.items()} | dict(entry.call)
 
 

@@ -7,13 +7,14 @@ import inspect
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import observation, prompts, seedweight
+from pytest_seedshift.models import observation, prompts, seedweight, sizes
 from pytest_seedshift.models.seedvector import (
     NoUpsamplerError,
     SeedVector,
@@ -269,16 +270,35 @@ class DiffusersPipeline:
 
     def _run(self, pairs: Sequence[Pair], purpose: str, more: Mapping[str, Any]) -> Any:
         """The first thing that a call of the pipeline gives: in every family these are the images."""
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), ExitStack() as stack:
             # Of the libraries' own code, which nobody here can change; in a strict session they would be errors.
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
+            stack.enter_context(sizes.heard(type(self._pipeline), self._refuse_size))
             return self._pipeline(
                 prompt=[pair.prompt for pair in pairs],  # a list of its own: Z-Image writes into it
                 generator=[pairing.generator(pair, purpose) for pair in pairs],
                 output_type="pt",
-                **{**self._call, **more},
+                **{**self._texts(len(pairs)), **more},
             )[0]
+
+    def _texts(self, count: int) -> dict[str, Any]:
+        """What every call is given, with one text for each prompt where some pipelines would not take one for all."""
+        return {
+            name: [value] * count
+            if isinstance(value, str) and name.startswith("negative_prompt") and self._takes_list(name)
+            else value
+            for name, value in self._call.items()
+        }
+
+    def _takes_list(self, name: str) -> bool:
+        return "list" in str(self._takes[name].annotation).lower()
+
+    def _refuse_size(self, warning: str) -> None:
+        """Make no images of another size than was asked for."""
+        if sizes.is_changed(warning) and not {"height", "width"}.isdisjoint(self._call):
+            asked = ", ".join(f"{name} = {self._call[name]}" for name in ("height", "width") if name in self._call)
+            raise ValueError(f"{self.name}: {asked}: {self._family} says: {' '.join(warning.split())}")
 
     def _watched(self, on_step: OnStep | None) -> dict[str, Any]:
         """The arguments by which a pipeline reports its steps; none where it reports none."""

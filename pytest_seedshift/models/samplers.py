@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.models.base import Scheduler
@@ -78,6 +78,63 @@ def native(location: Location) -> tuple[str, Mapping[str, Any]] | None:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     return location.parts["scheduler"][1], config
+
+
+# Beginnings of the names of schedulers that can take each other's place, beside those that diffusers says can.
+_ALIKE = ("FlowMatch", "EDM", "CogVideoX", "Glide")
+
+# Schedulers of betas as any other, of which diffusers does not say whose place they can take.
+_MORE = ("DDIMParallelScheduler", "DDPMParallelScheduler", "LCMScheduler", "TCDScheduler")
+
+
+def check_replacement(entry: Entry, name: str, config: Mapping[str, Any]) -> None:
+    """Make sure that an entry's scheduler exists, takes its options, and can take the place of the pipeline's own.
+
+    Args:
+        entry: with a scheduler.
+        name: the class of the pipeline's own scheduler.
+        config: its configuration.
+
+    Raises:
+        ValueError: it cannot; the message says which can.
+    """
+    assert entry.scheduler is not None
+    wanted, options = entry.scheduler.name, dict(entry.scheduler.options)
+    where = f"the scheduler of {entry.name}"
+    try:
+        kind, present = find(wanted), find(name)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    valid = takes(kind)
+    for option in options:
+        if option not in valid:
+            raise ValueError(f"{where}: {unknown(f'option of {wanted}', option, valid)}")
+    fits = {*_compatible(present), name}
+    alike = any(each.startswith(start) for start in _ALIKE for each in (wanted,) if name.startswith(start))
+    flows = options.get("use_flow_sigmas") is True and name.startswith("FlowMatch")
+    of_betas = wanted in _MORE and "beta_schedule" in config
+    if not (wanted in fits or name in _compatible(kind) or alike or flows or of_betas):
+        raise ValueError(
+            f"{where}: {wanted} cannot take the place of {name}, which the pipeline is sampled by. "
+            f"{_others(name, fits)}"
+        )
+    try:
+        kind.from_config(dict(config), **options)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ValueError(
+            f"{where}: {wanted} does not take {options or 'the configuration of the pipeline'}: {error}"
+        ) from None
+
+
+def _compatible(kind: type[Any]) -> list[str]:
+    """The names of the schedulers that diffusers says can take a scheduler's place."""
+    return [str(getattr(each, "name", each)) for each in getattr(kind, "_compatibles", ())]
+
+
+def _others(name: str, fits: Collection[str]) -> str:
+    if name.startswith("FlowMatch"):
+        return "It is of a flow: other FlowMatch… schedulers fit, and those that take use_flow_sigmas = true"
+    return f"These fit: {', '.join(sorted(fits))}"
 
 
 def settled(entry: Entry, location: Location) -> Entry:

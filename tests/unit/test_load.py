@@ -216,7 +216,7 @@ def test_what_is_no_text_to_image_pipeline_is_refused_by_its_class(copy, name, m
     ],
 )
 def test_text_to_image_pipelines_are_not_refused_by_their_class(name):
-    assert load._text_to_image_class(name, "mine").__name__ == name
+    assert load.text_to_image_class(name, "mine").__name__ == name
 
 
 def test_a_folder_that_is_no_pipeline_is_refused(tmp_path):
@@ -293,7 +293,7 @@ def test_parts_of_modules_that_diffusers_has_moved_are_found(copy):
 
     rewrite(copy / "model_index.json", vqgan=["wuerstchen", "PaellaVQModel"])
     (copy / "vqgan").mkdir()
-    load._check_libraries(weights.locate_pipeline((str(copy),)))
+    load.check_libraries(weights.locate_pipeline((str(copy),)))
     assert pipelines.wuerstchen.PaellaVQModel.__name__ == "PaellaVQModel"
 
 
