@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -267,5 +268,9 @@ def file_name(text: str) -> str:
     """A name that every file system takes; texts that differ get names that differ."""
     # Of a long text, such as a path, the end tells most. 45 letters are at most 180 of the 255 bytes a name may have.
     plain = re.sub(r"[^\w.+=-]+", "_", text)[-45:]
+    try:
+        os.fsencode(plain)
+    except UnicodeEncodeError:  # in a locale whose file names are ASCII
+        plain = re.sub(r"[^\w.+=-]+", "_", text, flags=re.ASCII)[-45:]
     # A name need not be UTF-8.
     return plain if plain == text else f"{plain}-{_digest(text.encode(errors='backslashreplace'))[:6]}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -212,6 +215,16 @@ def test_without_either_half_of_the_function_the_checks_fail(project, tmp_path, 
     monkeypatch.setattr(text, part, lambda value: re.sub("[\ud800\udcff]", "", str(value)))
     _, said = run(monkeypatch, capfd, project, tmp_path, "evil", *COMMANDS[1])
     assert problems(said.encode(errors="backslashreplace").decode(), commands=3)
+
+
+def test_a_locale_that_knows_ascii_alone_is_no_reason_to_fail(project, tmp_path):
+    environ = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+    command = [sys.executable, "-m", "pytest_seedshift", "merge", "evil", "--into", str(tmp_path / "merged")]
+    done = subprocess.run(command, check=False, cwd=project, env=environ, capture_output=True)
+    assert done.returncode == 1, done.stderr
+    assert (tmp_path / "merged/junit.xml").exists()
+    shown = text.terminal_line(evil("one")).encode("ascii", "backslashreplace")
+    assert shown in done.stdout
 
 
 def test_the_run_folder_is_what_the_test_says_it_is(project):
