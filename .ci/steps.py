@@ -32,7 +32,7 @@ FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "VIRT
 """Variables of whoever starts this that a newcomer does not have."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-"""For short jobs that run beside others: they would wait for each other's threads."""
+"""For jobs that run beside others: they would wait for each other's threads, many times as long as they compute."""
 
 
 @dataclass
@@ -105,6 +105,7 @@ class Place:
         empty = self.folder / "empty"
         empty.mkdir()
         self.run(python, "-m", "pytest_seedshift", "--help", cwd=empty)
+        self.run(python.parent / "seedshift", "--help", cwd=empty)
         status, printed = self.run(python.parent / "pytest", *SHORT, cwd=empty, env=ONE_THREAD, statuses=(0, 1))
         return run_checks.run(empty, status, printed, cases=2, pages=[".seedshift/report.html"])
 
@@ -113,7 +114,7 @@ def first(place: Place) -> str:
     """The README's first command, without extras, to its report."""
     clone = place.clone()
     command, _ = two_commands((clone / "README.md").read_text(encoding="utf-8"))
-    status, printed = place.run("bash", "-c", command, cwd=clone, statuses=(0, 1))
+    status, printed = place.run("bash", "-c", command, cwd=clone, env=ONE_THREAD, statuses=(0, 1))
     return run_checks.run(clone, status, printed, cases=31, pages=["report.html", ".seedshift/report.html"])
 
 
