@@ -12,7 +12,8 @@ pytestmark = pytest.mark.usefixtures("cold")
 HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "open_clip", "matplotlib", "PIL")
 
 OURS = ", ".join(
-    f"'pytest_seedshift.{name}'" for name in ("asking", "config_names", "hookspecs", "names", "options", "plugin")
+    f"'pytest_seedshift.{name}'"
+    for name in ("asking", "config_names", "hookspecs", "limits", "names", "options", "plugin")
 )
 
 
