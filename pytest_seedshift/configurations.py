@@ -71,7 +71,9 @@ Rule: TypeAlias = Callable[[Any], "str | None"]
 """Says what is wrong with the value of a key; None where nothing is."""
 
 
-def find(document: Mapping[str, Any], *, vocabulary: bool = False, ported: bool = False) -> Finding | None:
+def find(
+    document: Mapping[str, Any], *, vocabulary: bool = False, ported: bool = False, pipeline: bool = False
+) -> Finding | None:
     """The first thing in a configuration that must not be loaded; None where it may be.
 
     Args:
@@ -79,11 +81,14 @@ def find(document: Mapping[str, Any], *, vocabulary: bool = False, ported: bool 
         vocabulary: whether it is a tokenizer's list of tokens, in which any word may be a key of a number.
         ported: whether its part is of a class that diffusers has written itself after code that once lay beside the
             weights, and that the configuration still names.
+        pipeline: whether it is that of a pipeline, and not of a part.
     """
     for path, key, value in _walk(document, vocabulary=vocabulary):
         if vocabulary and type(value) in (int, float, type(None)):
             continue
         if ported and "auto_map" in path:
+            continue
+        if pipeline and path == ("_class_name",) and class_problem(value) is None:
             continue
         problem = _problem(path, key, value, vocabulary=vocabulary)
         if problem is not None:
@@ -275,6 +280,12 @@ def class_problem(value: object) -> str | None:
     return _class_name(value if value is None or isinstance(value, str) else "a module in the folder")
 
 
+def _class_of_a_part(value: object) -> str | None:
+    if isinstance(value, str) and "pipeline" in value.lower():
+        return "is a pipeline, and no part: what lies in it would be loaded unseen. Give a pipeline of single parts"
+    return class_problem(value)
+
+
 def _plain_names(value: object) -> str | None:
     given = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
     for each in given:
@@ -331,7 +342,7 @@ _RULES: dict[str, Rule] = {
     "use_kernels": _kernels,
     "quantization_config": _quantisation,
     "compression_config": _quantisation,
-    "_class_name": class_problem,
+    "_class_name": _class_of_a_part,
     "transformers_weights": _weights,
 }
 """By key. A key of which the ending alone tells has its rule in `_rule`."""

@@ -53,6 +53,10 @@ _LEVELS = 2
 _LARGEST_VOCABULARY = 8_000_000
 """Bytes. Larger lists of tokens are not looked through: nothing in them is acted upon."""
 
+_TEXTS = (".bpe", ".jinja", ".json", ".model", ".txt", ".vocab")
+_LARGEST_TEXT = 128_000_000
+"""Bytes, of a tokenizer's files; of others `files` has a limit."""
+
 _TOKENIZER_FILES = re.compile(
     r"tokenizer.*\.json|vocab.*|merges\.txt|.*\.model|tekken\.json|.*\.bpe(\.gz)?", re.IGNORECASE
 )
@@ -214,6 +218,8 @@ def _check_file(path: Path, source: str, folder: Path, place: _Place) -> None:
         problem = "is code beside the weights, which is never run. Remove it, or move it out of the folder"
     elif name.endswith(_PICKLED_DATA):
         problem = "is a pickle, which could run any code when it is loaded. Remove it, or move it out of the folder"
+    elif name == INDEX and place.part:
+        problem = "makes of the part a pipeline, and what lies in one would be loaded unseen. Remove it"
     elif name == "adapter_config.json":
         problem = (
             "makes of the folder an adapter, as peft writes it, whose weights would be loaded into another model, "
@@ -228,17 +234,25 @@ def _check_file(path: Path, source: str, folder: Path, place: _Place) -> None:
     if not _is_configuration(name, place):
         if not path.is_dir():
             files.check_ordinary(path)
+            _check_size(path, name)
         return
     files.check_ordinary(path)
+    _check_size(path, name)
     vocabulary = _VOCABULARY.fullmatch(name) is not None
     if vocabulary and path.stat().st_size > _LARGEST_VOCABULARY:
         return
     content = _read(path)
     if _SHARDS.fullmatch(name):
         _check_shards(path, content, source, folder)
-    finding = configurations.find(content, vocabulary=vocabulary, ported=place.ported)
+    finding = configurations.find(content, vocabulary=vocabulary, ported=place.ported, pipeline=name == INDEX)
     if finding is not None:
         raise UntrustedError(f"{source}: {_relative(path, folder)}: {finding}")
+
+
+def _check_size(path: Path, name: str) -> None:
+    """Make sure that a text, which a tokenizer reads as a whole, is not larger than any is."""
+    if name.endswith(_TEXTS) and path.stat().st_size > _LARGEST_TEXT:
+        raise files.FileError(path, f"larger than {_LARGEST_TEXT / 1e6:g} MB, which is more than such a file has")
 
 
 def _is_configuration(name: str, place: _Place) -> bool:

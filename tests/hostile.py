@@ -177,6 +177,7 @@ KEYS: tuple[tuple[str, Any], ...] = (
     ("image_processor_type", "evil.Evil"),
     ("_class_name", ["evil", "Evil"]),
     ("_class_name", "evil.Evil"),
+    ("part._class_name", "StableDiffusionPipeline"),
     ("audio_tokenizer", {"audio_tokenizer_class": "Evil", "audio_tokenizer_name_or_path": "owner/repo"}),
     ("base_model_name_or_path", "owner/repo"),
     ("init_inputs", ["/etc/passwd"]),

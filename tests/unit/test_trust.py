@@ -165,6 +165,17 @@ def test_no_part_may_be_of_a_class_that_brings_code_or_hides_other_parts(built, 
     assert message in refusal(folder)
 
 
+def test_no_part_may_be_a_pipeline_by_its_own_files(built):
+    folder = built("pipeline")
+    hostile.plant(folder / "model_index.json", "vae", ["diffusers", "AutoModel"])
+    trust.check(folder, "mine")
+    hostile.plant(folder / "vae" / "config.json", "_class_name", "StableDiffusionPipeline")
+    assert "vae/config.json: _class_name = 'StableDiffusionPipeline': is a pipeline, and no part" in refusal(folder)
+    shutil.copyfile(folder / "model_index.json", folder / "vae" / "model_index.json")
+    hostile.plant(folder / "vae" / "config.json", "_class_name", "AutoencoderKL")
+    assert "vae/model_index.json: makes of the part a pipeline" in refusal(folder)
+
+
 def test_no_part_may_lie_elsewhere(built):
     folder = built("pipeline")
     index = json.loads((folder / "model_index.json").read_text())
@@ -313,7 +324,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "not UTF-8": (lambda path: path.write_bytes(b'{"a": "\xff"}'), "not a text in UTF-8"),
     "UTF-16": (lambda path: path.write_text('{"a": 1}', encoding="utf-16"), "not a text in UTF-8"),
     "many values": (lambda path: path.write_text("[" + "1," * 5_000_000 + "1]"), "has more than"),
-    "huge": (_huge, "is larger than"),
+    "huge": (_huge, "larger than"),
     "a folder": (lambda path: path.mkdir(), os.strerror(errno.EISDIR)),
     "a pipe": (_fifo, "no ordinary file"),
 }
@@ -334,6 +345,14 @@ def test_so_is_an_index_that_cannot_be_read(built, kind):
     folder, (make, message) = built("pipeline"), BROKEN[kind]
     make(folder / "model_index.json")
     assert message in refusal(folder)
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "merges.txt", "tokenizer.model", "chat_template.jinja"])
+def test_texts_are_not_larger_than_any_is(built, file):
+    folder = built("pipeline")
+    (folder / "tokenizer" / file).unlink(missing_ok=True)
+    _huge(folder / "tokenizer" / file)
+    assert f"tokenizer/{file}: cannot be read: larger than 128 MB" in refusal(folder)
 
 
 def test_weights_that_are_a_pipe_are_not_waited_for(built):
