@@ -50,6 +50,8 @@ def _make(options: argparse.Namespace) -> int:
     existing = "" if into is None else _read(into)
     try:
         made = card.make(found, model, existing)
+    except card.NoResultError as error:
+        raise CommandError(f"{options.run}: {error}") from None
     except card.CardError as error:
         raise CommandError(str(error) if into is None or not existing else f"{into}: {error}") from None
     for note in found.notes:

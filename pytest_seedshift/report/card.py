@@ -40,6 +40,10 @@ class CardError(ValueError):
     """A card that cannot be made, or one to write into that cannot be read; the message says why."""
 
 
+class NoResultError(CardError):
+    """There is nothing to put on a card; the message says of which model."""
+
+
 def make(run: Run, model: str, existing: str = "") -> str:
     """A model's card.
 
@@ -53,12 +57,13 @@ def make(run: Run, model: str, existing: str = "") -> str:
         The card, held against what huggingface_hub reads of it.
 
     Raises:
-        CardError: no case of the model was judged, or the existing card's metadata cannot be read.
+        NoResultError: no case of the model was judged.
+        CardError: the existing card's metadata cannot be read.
     """
     cases = run.of(model)
     results = list(_results(run, cases)) if cases else []
     if not results:
-        raise CardError(f"no case of {model} has a verdict: there is nothing to put on a card")
+        raise NoResultError(f"no case of {model} has a verdict: there is nothing to put on a card")
     newline = "\r\n" if "\r\n" in existing else "\n"
     opening, head, closing, body = _split(existing, newline)
     head = _with_index(head, model, results, newline)
