@@ -108,7 +108,10 @@ def propose(
         by_hand = thresholds.parse(_by_hand(text), source, check_model)
     except thresholds.ThresholdsError as error:
         raise CalibrationError(f"{error}. Put that right first") from None
-    document = tomlkit.parse(text)
+    try:
+        document = tomlkit.parse(text)
+    except ValueError as error:  # it is stricter here and there than who reads thresholds
+        raise CalibrationError(f"{source}: cannot be written into: {error}") from None
     default = document.unwrap().get("default", {})
     kept, values = [], {}
     for case, estimates in measured.items():

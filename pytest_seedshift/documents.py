@@ -33,7 +33,9 @@ def parse(text: str, source: str) -> dict[str, Any]:
         DocumentError: not TOML.
     """
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
+        files.check_levels(document)
     except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError of another kind
         said = "nested too deeply" if isinstance(error, RecursionError) else error
         raise DocumentError(f"{source}: not valid TOML: {said}") from None
+    return document

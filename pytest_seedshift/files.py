@@ -238,7 +238,7 @@ def parse_json(text: str, path: Path | str, *, values: int = MOST_VALUES, finite
             hooks |= {"parse_int": _integer, "parse_float": _float}
     with foreign(path):
         document = json.loads(text, **hooks)
-        _check_levels(document)
+        check_levels(document)
         return document
 
 
@@ -261,7 +261,12 @@ def _float(digits: str) -> float:
     return number
 
 
-def _check_levels(document: object) -> None:
+def check_levels(document: object) -> None:
+    """Make sure that lists and objects do not lie in each other deeper than `MOST_LEVELS`.
+
+    Raises:
+        ValueError: they do.
+    """
     level, depth = [document], 0
     while level:
         depth += 1

@@ -457,7 +457,7 @@ def attack(base: Path, place: Path, seed: int, outcome: Outcome, most: int = len
                 outcome.problems.append(f"{what}: names no file\n{said}")
             elif SECRET in said:
                 outcome.problems.append(f"{what}: tells a secret\n{said}")
-        outcome.problems += [f"{seed}: {file}, {how}: {each} has a secret" for each in _leaks(place)]
+        outcome.problems += [f"{seed}: {file}, {how}: {each} has a secret" for each in leaks(place)]
     finally:
         os.chdir(there)
     outcome.files += 1
@@ -467,7 +467,7 @@ def attack(base: Path, place: Path, seed: int, outcome: Outcome, most: int = len
     outcome.memory = max(outcome.memory, memory)
 
 
-def _leaks(place: Path) -> list[Path]:
+def leaks(place: Path) -> list[Path]:
     """Files that a command has made with what stands in a file that was none of its business."""
     made = [path for path in place.rglob("*") if path.is_file() and not path.is_symlink() and path.name != "secret"]
     return [path for path in made if path.stat().st_size < 10**8 and SECRET.encode() in path.read_bytes()]

@@ -64,8 +64,8 @@ def run(options: argparse.Namespace) -> int:
             notes += _take_samples(into, runs)
             _take_pictures(into, runs, notes)
             _take_trajectories(into, runs, notes)
-            _take_sensitivities(into, runs)
-            _take_facts(into, runs)
+            _take_sensitivities(into, runs, notes)
+            _take_facts(into, runs, notes)
             _take_baseline(into, runs, notes)
             with scores_known(recorded(merged.document)):
                 made = _write(into, merged)
@@ -209,22 +209,27 @@ def _take_trajectories(into: RunFolder, runs: Sequence[Path], notes: list[str]) 
         files.take_over(RunFolder(path), into, notes)
 
 
-def _take_sensitivities(into: RunFolder, runs: Sequence[Path]) -> None:
+def _take_sensitivities(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
     """Take over how much models look at their seed vectors; what was measured stands above what could not be."""
     from pytest_seedshift import seeduse
 
-    unread: list[str] = []  # the report says what cannot be read
     for path in runs:
+        unread: list[str] = []
         for each in seeduse.of_all(RunFolder(path), unread):
             if not each.is_measured(into):
                 each.write(into)
+        notes += [f"warning: {path}: {each}" for each in unread]
 
 
-def _take_facts(into: RunFolder, runs: Sequence[Path]) -> None:
+def _take_facts(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
     from pytest_seedshift import facts
 
-    unread: list[str] = []  # the report says what is missing
-    facts.write(into, *(each for path in runs for each in facts.read(RunFolder(path), unread)))
+    found: list[facts.Facts] = []
+    for path in runs:
+        unread: list[str] = []
+        found += facts.read(RunFolder(path), unread)
+        notes += [f"warning: {path}: {each}" for each in unread]
+    facts.write(into, *found)
 
 
 def _take_baseline(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:

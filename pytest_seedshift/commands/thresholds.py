@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pytest_seedshift import output
 from pytest_seedshift.commands import CommandError
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         document = RunFolder(options.run).read_document()
         records = document["cases"]
+        _check(options.run, records)
         if not options.dry_run:
             thresholds_file.check_not_ci(options.in_ci, "--in-ci")
             thresholds_file.check_target(options.out)
@@ -61,8 +64,16 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"{options.run}: {error}") from None
     except calibration.CalibrationError as error:
         raise CommandError(str(error)) from None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CommandError(f"{options.run}: its verdicts.json is damaged ({type(error).__name__}: {error})") from None
     if not changes:
         output.say(f"{options.out} says so already")
     return 0
+
+
+def _check(run: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    from pytest_seedshift.run import form
+
+    for place, record in enumerate(records):
+        try:
+            form.read(form.Measurement, record)
+        except ValueError as error:
+            raise CommandError(f"{run}: its verdicts.json is damaged: cases.{place}.{error}") from None

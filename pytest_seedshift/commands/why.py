@@ -75,7 +75,30 @@ def run(options: argparse.Namespace) -> int:
         if options.into.suffix == ".json":
             raise CommandError(f"--into {options.into}: it is a page: give a name such as why.html")
         whole.check_writable(options.into.with_suffix(".json"), "--into", parents=True)
+        _check_beside(options.into)
     return within.run(models, options, lambda state: _work(state, models, shifts, options))
+
+
+def _check_beside(page: Path) -> None:
+    """Make sure that the file beside the page, which the user has not named, is none of somebody else's.
+
+    Raises:
+        CommandError: it is.
+    """
+    from pytest_seedshift import files
+
+    data = page.with_suffix(".json")
+    try:
+        found = files.read_json(data)
+    except files.MissingFileError:
+        return
+    except files.FileError:
+        found = None
+    if not isinstance(found, dict) or not {"version", "arms", "effects", "sentences"} <= found.keys():
+        raise CommandError(
+            f"--into {page}: {data} is there, where the figures would be written, and is not of such an experiment: "
+            "give another name"
+        )
 
 
 def _shifts(options: argparse.Namespace) -> list[tuple[str, float]]:

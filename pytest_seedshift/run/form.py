@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 MOST_IMAGES = 10_000_000
 """Of a case's design."""
@@ -95,6 +95,23 @@ class Record(Case):
     dtype: str | None = None
     pictures: Sequence[Kept] = ()
     null: bool = False
+
+
+class Measurement(Case):
+    """What thresholds are made of: a record of which nothing that this needs is lacking."""
+
+    id: str
+    scores: dict[str, Score]
+    images: Images
+    design: Images
+    certainty: Annotated[float, Field(gt=0, lt=1)] | None
+    null: bool = False
+
+    @model_validator(mode="after")
+    def _is_certain(self) -> Measurement:
+        if self.scores and self.certainty is None:
+            raise ValueError("scores without the certainty of their intervals")
+        return self
 
 
 class Entry(Case):

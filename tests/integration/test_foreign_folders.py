@@ -87,6 +87,15 @@ def test_a_merged_json_of_somebody_else_is_no_mark(pytester, capsys):
     assert len(list((pytester.path / "theirs").iterdir())) == 1
 
 
+@pytest.mark.parametrize("text", ['{"name": "package"}', "[1]", "not JSON", '{"version": 1, "arms": []}'])
+def test_the_file_beside_a_page_is_not_overwritten_where_it_is_none_of_ours(pytester, capsys, text):
+    (pytester.path / "package.json").write_text(text)
+    assert main(["why", "toy-latent", "--into=package.html"]) == pytest.ExitCode.USAGE_ERROR
+    assert "--into package.html: package.json is there" in capsys.readouterr().err
+    assert (pytester.path / "package.json").read_text() == text
+    assert len(list(pytester.path.iterdir())) == 1
+
+
 # What vanishes -------------------------------------------------------------------------------------------------------
 
 VANISHES = """

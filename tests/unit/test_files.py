@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pytest_seedshift import files
+from pytest_seedshift import documents, files
 from pytest_seedshift.files import FileError, MissingFileError
 
 LITTLE = 50_000_000
@@ -268,3 +268,20 @@ def test_other_formats_are_not_tried(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "x.png", format="BMP")
     with pytest.raises(FileError, match="it is no PNG"):
         files.open_picture((tmp_path / "x.png").read_bytes(), "x.png")
+
+
+# TOML --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x = " + "[" * depth + "]" * depth for depth in (66, 200, 100_000)),
+        *("x = " + "{a = " * depth + "1" + "}" * depth for depth in (66, 200, 100_000)),
+        *("x = " + "[" * 100_000, "[a" + ".b" * 100 + "]", "x = " + "1" * 5000, "x = 1\nx = 2", "\0", "x ="),
+    ],
+    ids=lambda text: f"{text[:6]} {len(text)}",
+)
+def test_toml_that_nobody_writes_is_told_in_a_sentence(text):
+    with pytest.raises(documents.DocumentError, match=r"^mine\.toml: not valid TOML: [^\n]*$"):
+        documents.parse(text, "mine.toml")

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -396,3 +397,15 @@ def test_a_damaged_vocabulary_is_refused(tmp_path):
     (tmp_path / "vocab.bpe.gz").write_bytes(gzip.compress(golden.VOCABULARY.read_bytes())[:1000])
     with pytest.raises(ValueError, match="cannot be read as a vocabulary"):
         read_merges(tmp_path / "vocab.bpe.gz")
+
+
+@pytest.mark.parametrize("content", [b"\0" * 10**8, b"a b\n" * 10**6], ids=["zeros", "lines"])
+def test_a_vocabulary_that_unpacks_to_far_more_than_one_has_is_refused_soon(tmp_path, content):
+    (tmp_path / "vocab.bpe.gz").write_bytes(gzip.compress(content))
+    tracemalloc.start()
+    with pytest.raises(
+        ValueError, match=r"vocab\.bpe\.gz cannot be read as a vocabulary: it (is larger|has more) than"
+    ):
+        read_merges(tmp_path / "vocab.bpe.gz")
+    assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    tracemalloc.stop()

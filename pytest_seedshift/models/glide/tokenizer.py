@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +9,12 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import BatchEncoding, PreTrainedTokenizer
 
+from pytest_seedshift import files
+
 _PRINTABLE = (*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100))
+
+_MOST, _MOST_MERGES = 16_000_000, 500_000
+"""Bytes, unpacked, and lines of a vocabulary. CLIP's, which is among the largest, has 3.2 million in 262,145 lines."""
 
 
 def read_merges(file: Path) -> list[tuple[str, str]]:
@@ -21,10 +24,13 @@ def read_merges(file: Path) -> list[tuple[str, str]]:
         ValueError: it cannot be read, or is of another kind of encoding.
     """
     try:
-        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        lines = data.decode("utf-8").split("\n")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read as a vocabulary: {error}") from None
+        with files.foreign(file):
+            data = files.read_bytes(file, most=_MOST)
+            lines = (files.gunzip(data, file, _MOST) if file.suffix == ".gz" else data).decode("utf-8").split("\n")
+        if len(lines) > _MOST_MERGES:
+            raise files.FileError(file, f"it has more than {_MOST_MERGES:,} lines")
+    except files.FileError as error:
+        raise ValueError(f"{file} cannot be read as a vocabulary: {error.what}") from None
     known = set(_letters())
     merges = []
     for number, line in enumerate(lines, 1):
