@@ -12,11 +12,13 @@ from numbers import Integral, Real
 
 import pytest
 
+from pytest_seedshift import typed
+
 _Parameters = type(pytest.param())
 
 
 def names(value: object, where: str, what: str) -> list[str]:
-    """Names, given as one text (which may have commas) or as several; none where all are empty, or where it is None.
+    """Names, given as one text (which may have commas) or as a list; none where all are empty, or where it is None.
 
     Args:
         value: as the marker has it: a text, a path, or a list, tuple, set or array of these.
@@ -28,12 +30,14 @@ def names(value: object, where: str, what: str) -> list[str]:
     """
     given = [] if value is None else _listed(value)
     found: list[str] = []
+    several = not isinstance(value, str)  # what stands in a list is one name, whatever it has in it
     for each in given if given is not None else [value]:
         if not isinstance(each, (str, os.PathLike)) or isinstance(os.fspath(each), bytes):
             raise pytest.UsageError(
                 f"{where}={_shown(value)}: {_not(each)}: give the name of a {what}, or a list of names"
             )
-        found += [part.strip() for part in str(os.fspath(each)).split(",")]
+        name = str(os.fspath(each))
+        found += [name.strip()] if several else typed.names(name)
     if any(found) and not all(found):
         raise pytest.UsageError(f"{where}={_shown(value)}: one of these names is empty: leave it away")
     return list(dict.fromkeys(name for name in found if name))

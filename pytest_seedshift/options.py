@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pytest
 
-from pytest_seedshift import hookspecs, limits
+from pytest_seedshift import hookspecs, limits, typed
 from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
@@ -270,6 +270,8 @@ def resolve(config: pytest.Config) -> Settings:
 
     def texts(name: str) -> list[str]:
         given = values[name]
+        if isinstance(given, tuple):
+            return [each.strip() for each in given]
         return split(given if isinstance(given, list) else [])  # an ini key that is not set is None
 
     lifted = bool(values["no-limits"])
@@ -290,7 +292,8 @@ def resolve(config: pytest.Config) -> Settings:
     def path(name: str) -> Path | None:
         given = text(name)
         on_command_line = config.getoption(f"--seedshift-{name}", default=None) is not None
-        return Path(config.invocation_params.dir if on_command_line else config.rootpath, given) if given else None
+        folder = config.invocation_params.dir if on_command_line else config.rootpath
+        return folder / typed.expand(given) if given else None
 
     dtype = text("dtype")
     if dtype is not None and dtype not in DTYPES:
@@ -350,7 +353,7 @@ def _check_given(given: object, option: Option, where: str) -> None:
         raise pytest.UsageError(
             f"{where} is empty (a variable that is not set?): give {option.metavar}, or leave it away"
         )
-    if option.kind != "list" or not isinstance(given, list):
+    if option.kind != "list" or not isinstance(given, (list, tuple)):
         return
     if not split(given):
         raise pytest.UsageError(
@@ -399,16 +402,38 @@ def _shard(given: str | None) -> Shard | None:
 
 
 def _from_ini(config: pytest.Config, option: Option) -> object:
+    """What an ini key has: in pytest's own TOML tables a number may be one, and a list is a tuple of whole names."""
     try:
-        return config.getini(option.key)
+        given: object = config.getini(option.key)
+        if option.kind != "list" or not any("," in each for each in given or ()):  # type: ignore[attr-defined]
+            return given
+        native = _in_toml(config, option)
+        return tuple(map(str, native)) if isinstance(native, list) else given
     except (pytest.UsageError, TypeError, ValueError) as error:
+        native = _in_toml(config, option)
+        several = native if isinstance(native, list) else [native]
+        if option.kind in ("list", "text", "maybe") and all(
+            isinstance(each, (str, int, float)) and not isinstance(each, bool) for each in several
+        ):
+            return tuple(map(str, several)) if option.kind == "list" else str(native)
         raise pytest.UsageError(f"{config.inipath}: {option.key}: {error}") from None
 
 
+def _in_toml(config: pytest.Config, option: Option) -> object:
+    """What pytest's own table of a TOML file has under an ini key, as it stands there; None where it has nothing."""
+    if config.inipath is None or config.inipath.suffix != ".toml":
+        return None
+    import tomllib
+
+    table: Any = tomllib.loads(config.inipath.read_text(encoding="utf-8"))
+    for key in ("pytest",) if config.inipath.name != "pyproject.toml" else ("tool", "pytest"):
+        table = table.get(key, {})
+    return table.get(option.key)
+
+
 def split(texts: Iterable[object]) -> list[str]:
-    """Take comma-separated values apart, without repetitions, in the order given."""
-    parts = (part.strip() for text in texts for part in str(text).split(","))
-    return list(dict.fromkeys(part for part in parts if part))
+    """Take comma-separated values apart, without repetitions, in the order given; see `typed.names`."""
+    return typed.split(map(str, texts))
 
 
 def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:

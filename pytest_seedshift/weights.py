@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift import files, trust
+from pytest_seedshift import files, trust, typed
 from pytest_seedshift.models.glide import released
 
 INDEX, SAFETY_CHECKER = trust.INDEX, trust.SAFETY_CHECKER
@@ -94,7 +94,7 @@ def probe(source: str, file: str) -> None:
         WeightsNotFoundError: neither the folder nor the cache nor the hub has it.
         UntrustedError: what lies there must not be loaded.
     """
-    folder = Path(source).expanduser()
+    folder = typed.expand(source)
     if (folder / file).is_file():
         return trust.check(folder, source)
     tried = [_no_folder(source, file)]
@@ -119,7 +119,7 @@ def fetch(source: str, patterns: Iterable[str]) -> Path:
         WeightsNotFoundError: see `probe`.
         UntrustedError: what lies there must not be loaded.
     """
-    folder = Path(source).expanduser()
+    folder = typed.expand(source)
     if not folder.is_dir():
         folder = _snapshot(source, list(patterns))
     trust.check(folder, source)
@@ -191,7 +191,7 @@ def locate_pipeline(sources: Sequence[str], revision: str | None = None, advice:
 def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str], *, deep: bool = True) -> Location | None:
     """The first source that is a folder, a file or wholly in the cache; with `deep`, with the pipelines it needs."""
     for source in sources:
-        path = Path(source).expanduser()
+        path = typed.expand(source)
         refuse_pickle(path)
         if path.is_file() and path.suffix == SINGLE_FILE:
             beside = [folder for folder in (path.with_suffix(""), path.parent) if (folder / INDEX).is_file()]
@@ -381,7 +381,7 @@ def looks_like_path(source: str) -> bool:
 
 
 def _no_folder(source: str, file: str) -> str:
-    folder = Path(source).expanduser()
+    folder = typed.expand(source)
     problem = released.lacking(folder) or f"no {file} in it"
     return f"the folder {source} ({problem if folder.is_dir() else 'there is none'})"
 

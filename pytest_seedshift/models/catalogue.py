@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, extensions, labels, limits, scorers, weights
+from pytest_seedshift import documents, extensions, labels, limits, scorers, typed, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.models import derive, headers, parts
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
@@ -61,13 +61,13 @@ class Catalogue:
         return entry
 
     def _is_known(self, name: str) -> bool:
-        path = Path(name).expanduser()
+        path = typed.expand(name)
         return name in self.entries or (bool(name) and (path.is_dir() or (_is_place(name) and path.exists())))
 
     def _find(self, name: str) -> Entry:
         if name in self.entries:
             return self.entries[name]
-        path = Path(name).expanduser()
+        path = typed.expand(name)
         weights.refuse_pickle(path)
         if _is_place(name) or path.is_dir():
             return Entry(name, (name,))
@@ -291,7 +291,7 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
         changes["scheduler"] = Scheduler(options.pop("name"), tuple(sorted(options.items())))
     if "parts" in table:
         changes["parts"] = tuple(
-            sorted((part, str(folder / Path(given).expanduser())) for part, given in table["parts"].items())
+            sorted((part, str(folder / typed.expand(given))) for part, given in table["parts"].items())
         )
     if "dtype" in table:
         given = table["dtype"]
@@ -300,7 +300,7 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
         changes["call"] = tuple(sorted(table["call"].items()))
     if "classes" in table:
         given = table["classes"]
-        changes["classes"] = given if given in pairing.CLASS_LISTS else str(folder / Path(given).expanduser())
+        changes["classes"] = given if given in pairing.CLASS_LISTS else str(folder / typed.expand(given))
     if "scorers" in table:
         given = table["scorers"]
         if isinstance(given, str):
@@ -320,6 +320,6 @@ def _is_place(name: str) -> bool:
 
 def _source(text: str, folder: Path) -> str:
     """A source as an entry holds it: a path in full, or whatever else it is, as it stands."""
-    path = folder / Path(text).expanduser()
+    path = folder / typed.expand(text)
     weights.refuse_pickle(path)
     return str(path) if path.exists() or weights.looks_like_path(text) else text

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from pytest_seedshift import typed
 from pytest_seedshift.suggest import unknown
 
 _SCHEMES = ("hf-hub:", "local-dir:")
@@ -29,7 +30,7 @@ def repository(source: str) -> str:
         if source.startswith(scheme):
             return source.removeprefix(scheme)
     architecture, _, tag = source.partition("/")
-    if not tag or architecture not in _architectures() or Path(source).expanduser().exists():
+    if not tag or architecture not in _architectures() or typed.expand(source).exists():
         return source
     import open_clip
 

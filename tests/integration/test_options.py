@@ -152,3 +152,56 @@ def test_the_command_line_stands_above_the_ini_file(pytester, run):
     )
     ids = collected(run("--seedshift-shift=mixed", "--seedshift-magnitude=0.1", "--co", "-q"))
     assert ids == ["toy-latent-none-+0.00", "toy-latent-mixed-+0.10"]
+
+
+@pytest.mark.parametrize(
+    ("table", "models", "magnitudes"),
+    [
+        ("seedshift_model = ['toy-latent']\nseedshift_magnitude = [0.1, -0.3]", {"toy-latent"}, {"+0.10", "-0.30"}),
+        (
+            "seedshift_model = ['toy-latent', './a,b']\nseedshift_magnitude = ['0.1']",
+            {"toy-latent", "./a,b"},
+            {"+0.10"},
+        ),
+        (
+            "seedshift_model = ['toy-latent']\nseedshift_magnitude = 1e-1\nseedshift_write_margin = 0.01",
+            {"toy-latent"},
+            {"+0.10"},
+        ),
+    ],
+)
+def test_pytest_s_own_toml_tables_may_have_numbers_and_lists(pytester, table, models, magnitudes):
+    pytester.mkdir("a,b")
+    pytester.makepyprojecttoml(f"[tool.pytest]\n{table}\nseedshift_shift = ['mean']\n")
+    result = pytester.runpytest("--co", "-q", "-p", "no:cacheprovider")
+    assert result.ret == 0, result.stdout.str() + result.stderr.str()
+    ids = [line.partition("[")[2].rstrip("]") for line in result.outlines if "[" in line and "none" not in line]
+    assert {each.rpartition("-mean-") for each in ids} == {(m, "-mean-", x) for m in models for x in magnitudes}
+
+
+def test_a_folder_with_a_comma_in_its_name_is_one_model_wherever_it_is_named(pytester):
+    pytester.path.joinpath("out/lr=0.1,steps=20/ckpt").mkdir(parents=True)
+    name = "./out/lr=0.1,steps=20/ckpt"
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.reliability(models=["{name}"], shifts="mean", magnitudes=0.3)
+        def test_in_a_list(): pass
+
+        @pytest.mark.reliability(models="{name},sd21", shifts="mean", magnitudes=0.3)
+        def test_in_a_text(): pass
+
+        @pytest.mark.reliability(shifts="mean", magnitudes=0.3)
+        def test_by_option(): pass
+        """
+    )
+    result = pytester.runpytest("--co", "-q", "-p", "no:cacheprovider", f"--seedshift-model={name}+ddim,toy-latent")
+    ids = [line.partition("::")[2] for line in result.outlines if "::" in line and "-none-" not in line]
+    assert ids == [
+        f"test_in_a_list[{name}-mean-+0.30]",
+        f"test_in_a_text[{name}-mean-+0.30]",
+        "test_in_a_text[sd21-mean-+0.30]",
+        f"test_by_option[{name}+ddim-mean-+0.30]",
+        "test_by_option[toy-latent-mean-+0.30]",
+    ]
