@@ -44,7 +44,6 @@ _CLASS = re.compile(r"[^\W\d]\w*", re.ASCII)
 _OF_A_CLASS = re.compile(
     r"(.*_)?(tokenizer|processor|extractor|model|config|auto)_class|(image_processor|feature_extractor)_type"
 )
-_TIMM_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _CODE = re.compile(r"[\w.-]+/[\w.-]+--.+|(?!\w+://).*\.(py|pyc|pkl|pickle|joblib)", re.IGNORECASE | re.DOTALL)
 """How a text names a class in a repository, a module, or a pickle; an address of the web is a note of somebody's."""
 
@@ -197,7 +196,7 @@ def _repository(value: object) -> str | None:
 
 
 def _timm(value: object) -> str | None:
-    if not isinstance(value, str) or _TIMM_NAME.fullmatch(value):
+    if not isinstance(value, str) or is_plain(value):
         return None
     return "is no name of one of timm's architectures, such as 'vit_base_patch16_224', but a place to load one from"
 
@@ -208,9 +207,9 @@ def _backbone(value: object) -> str | None:
 
 
 def _tokenizer_arguments(value: object) -> str | None:
-    return (
-        None if value is None or isinstance(value, dict) else "is no table of a tokenizer's arguments: remove the key"
-    )
+    if value is None or isinstance(value, dict):
+        return None
+    return "is no table of a tokenizer's arguments: remove the key"
 
 
 def _tokenizer_argument(key: str, value: object) -> str | None:
@@ -319,11 +318,8 @@ _RULES: dict[str, Rule] = {
     "audio_tokenizer": _elsewhere,
     "audio_tokenizer_name_or_path": _elsewhere,
     "base_model_name_or_path": _elsewhere,
-    "cache_dir": _elsewhere,
     "checkpoint_path": _elsewhere,
     "ckpt_path": _elsewhere,
-    "bpe_path": _elsewhere,
-    "repo_id": _elsewhere,
     "repo_or_path": _elsewhere,
     "repo_path": _elsewhere,
     "hf_model_name": _repository,

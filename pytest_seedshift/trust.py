@@ -163,13 +163,11 @@ def _parts(folder: Path, source: str) -> list[_Place]:
         )
     found = []
     for part, library, kind in _classes(index):
-        if part == SAFETY_CHECKER:
-            continue
         problem = _of_class(folder, part, library, kind)
         if problem is not None:
             where = f"{source}: {INDEX}: {configurations.shown(part)[1:-1]} = {configurations.shown([library, kind])}"
             raise UntrustedError(f"{where}: {problem}")
-        if (folder / part).is_dir():
+        if part != SAFETY_CHECKER and (folder / part).is_dir():
             found.append(_Place(folder / part, part, ported=_is_module_of_diffusers(library)))
     return found
 
