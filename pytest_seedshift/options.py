@@ -331,7 +331,7 @@ def resolve(config: pytest.Config) -> Settings:
 
 
 def _magnitudes(given: object, lifted: bool) -> tuple[float, ...]:
-    texts = given if isinstance(given, list) and given else DEFAULT_MAGNITUDES
+    texts = given if isinstance(given, (list, tuple)) and given else DEFAULT_MAGNITUDES
     return check_magnitudes(texts, "--seedshift-magnitude", lifted=lifted)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files, weights
+from pytest_seedshift import files, typed, weights
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -65,7 +65,7 @@ def _weights(entry: Entry, location: Location) -> Iterator[Path]:
     for _, folder in entry.parts:
         yield from sorted(Path(folder).glob(f"*{weights.SINGLE_FILE}"))
     for source in (entry.classifier, entry.clip):
-        folder_of = Path(source).expanduser()
+        folder_of = typed.expand(source)
         if folder_of.is_dir():
             yield from sorted(folder_of.glob(f"*{weights.SINGLE_FILE}"))
 

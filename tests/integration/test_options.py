@@ -164,7 +164,7 @@ def test_the_command_line_stands_above_the_ini_file(pytester, run):
             {"+0.10"},
         ),
         (
-            "seedshift_model = ['toy-latent']\nseedshift_magnitude = 1e-1\nseedshift_write_margin = 0.01",
+            "seedshift_model = ['toy-latent']\nseedshift_magnitude = 1e-1",
             {"toy-latent"},
             {"+0.10"},
         ),
