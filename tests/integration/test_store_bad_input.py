@@ -14,6 +14,7 @@ import pytest
 from limits import files_no_larger_than
 from runs import cases_of
 
+from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.store import Store
 
 IMAGES, BATCH = 24, 4
@@ -147,7 +148,7 @@ def test_a_store_of_another_version_is_an_error_and_fresh_is_the_way_out(run, so
 
 
 def test_a_database_of_something_else_is_an_error_and_is_left_alone(run, store):
-    store.parent.mkdir()
+    RunFolder(store.parent).prepare()
     change(store, "CREATE TABLE bookmarks (place)")
     before = store.read_bytes()
     result = run(*ONE)
@@ -160,17 +161,18 @@ def test_a_database_of_something_else_is_an_error_and_is_left_alone(run, store):
 
 
 def test_a_store_that_cannot_be_opened_is_an_error(run, store):
-    store.mkdir(parents=True)
+    RunFolder(store.parent).prepare()
+    store.mkdir()
     result = run(*ONE)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {store} cannot be used: unable to open database file*"])
+    result.stderr.fnmatch_lines([f"ERROR: {store} cannot be used: it is no ordinary file*"])
 
 
 @pytest.mark.parametrize("more", [(), (f"--seedshift-batch-size={BATCH}",)], ids=["batch size to be found", "given"])
 @pytest.mark.parametrize("name", ["locks", "pictures"])
 def test_a_run_folder_that_cannot_be_written_to_is_an_error_in_words(run, store, name, more):
     """Whoever runs as root can write anywhere, except where something is in the way."""
-    store.parent.mkdir()
+    RunFolder(store.parent).prepare()
     (store.parent / name).write_text("in the way")
     arguments = [argument for argument in ONE if "batch-size" not in argument and "keep-images" not in argument]
     result = run(*arguments, *more)
