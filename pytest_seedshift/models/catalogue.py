@@ -115,6 +115,7 @@ class Catalogue:
         """
         if entry.own is None:
             weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+            parts.check(entry)
         weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
         weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
 

@@ -100,11 +100,11 @@ DAILY = [
     ("clip", "open_clip_config.json", "tokenizer_kwargs.trust_remote_code", True, "run -s", "yes"),
     ("clip", "tokenizer_config.json", "auto_map", hostile._CODE, "noise", "yes"),
     ("classifier", "config.json", "auto_map", hostile._CODE, "run", "nobody"),
-    ("timm", "config.json", "model_args.checkpoint_path", "evil.pth", "position", "yes"),
+    ("timm", "config.json", "model_args.checkpoint_path", "evil.pth", "noise", "yes"),
     ("pipeline", "text_encoder/config.json", "attn_implementation", "owner/kernel", "why", "nobody"),
     ("file", "vae/config.json", "auto_map", hostile._CODE, "plan", "yes"),
     ("cached", "tokenizer/tokenizer_config.json", "auto_map", hostile._CODE, "run", "yes"),
-    ("part", "config.json", "quantization_config", {"quant_method": "nunchaku_lite"}, "noise", "nobody"),
+    ("part", "config.json", "quantization_config", {"quant_method": "nunchaku_lite"}, "position", "nobody"),
 ]
 
 
