@@ -201,6 +201,21 @@ def still_vae(channels: int = 16, levels: int = 2) -> nn.Module:
     return vae(channels, levels, shift_factor=0.1, scaling_factor=0.3, use_quant_conv=False, use_post_quant_conv=False)
 
 
+def framed_vae() -> nn.Module:
+    """Of videos, of which a picture is one frame."""
+    return alive(
+        diffusers.AutoencoderKLQwenImage(
+            base_dim=8,
+            z_dim=4,
+            dim_mult=[1, 2, 2],
+            num_res_blocks=1,
+            temperal_downsample=[False, True],
+            latents_mean=[0.0] * 4,
+            latents_std=[1.0] * 4,
+        )
+    )
+
+
 # Denoisers
 
 
@@ -613,17 +628,7 @@ def aura_flow() -> Any:
 def qwen_image() -> Any:
     return diffusers.QwenImagePipeline(
         scheduler=flow(use_dynamic_shifting=True),
-        vae=alive(
-            diffusers.AutoencoderKLQwenImage(
-                base_dim=8,
-                z_dim=4,
-                dim_mult=[1, 2, 2],
-                num_res_blocks=1,
-                temperal_downsample=[False, True],
-                latents_mean=[0.0] * 4,
-                latents_std=[1.0] * 4,
-            )
-        ),
+        vae=framed_vae(),
         text_encoder=qwen25_vl(),
         tokenizer=tokenizer(1024),
         transformer=alive(

@@ -8,24 +8,24 @@ import diffusers
 import families
 import pytest
 import transformers
-from families import FRAMED, WORDS, Family, alive, flow, gemma2, qwen3, qwen25_vl, still_vae, t5, tokenizer, vae
+from families import (
+    FRAMED,
+    WORDS,
+    Family,
+    alive,
+    flow,
+    framed_vae,
+    gemma2,
+    qwen3,
+    qwen25_vl,
+    still_vae,
+    t5,
+    tokenizer,
+    vae,
+)
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def framed_vae() -> nn.Module:
-    return alive(
-        diffusers.AutoencoderKLQwenImage(
-            base_dim=8,
-            z_dim=4,
-            dim_mult=[1, 2, 2],
-            num_res_blocks=1,
-            temperal_downsample=[False, True],
-            latents_mean=[0.0] * 4,
-            latents_std=[1.0] * 4,
-        )
-    )
 
 
 def qwen3_vl(kind: type, layers: int = 3) -> nn.Module:
