@@ -30,6 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("seedshift")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let -m "not slow" leave out what is too long for every day, too: it stands in for pyproject's own -m."""
+    for item in items:
+        if item.get_closest_marker("nightly") is not None:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def warm_python() -> Iterator[str]:
     """The path of a Python that has its libraries loaded already; see `warm`."""

@@ -123,8 +123,10 @@ def tolerated(certainty: float, repeats: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("certainty", [0.9, 0.99])
-@pytest.mark.parametrize(("size", "repeats"), [(16, 250), (64, 250), (400, 200), (5000, 20)])
+@pytest.mark.parametrize("certainty", [0.9, pytest.param(0.99, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    ("size", "repeats"), [(16, 250), (64, 250), (400, 200), pytest.param(5000, 20, marks=pytest.mark.nightly)]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_verdicts_seldom_differ_from_the_exact_ones(kind, size, repeats, certainty):
     for name, offset in OFFSETS.items():
