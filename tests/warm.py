@@ -52,6 +52,9 @@ LIBRARIES = (
     "scipy.stats",
 )
 
+COMMANDS = (("pytest", "pytest", "console_main"), ("seedshift", "pytest_seedshift.__main__", "main"))
+"""What lies beside it, for who looks there; each as a script of Python's packages is made."""
+
 LAUNCHER = """#!{python} -IS
 import array, json, os, signal, socket, sys
 
@@ -109,10 +112,11 @@ def python(folder: Path) -> Iterator[Path]:
     launcher, address = folder / "python", str(folder / "socket")
     theirs = {name: value for name, value in os.environ.items() if name.startswith("PYTHON") and name != "PYTHONPATH"}
     launcher.write_text(LAUNCHER.format(python=sys.executable, address=address, theirs=theirs))
-    command = folder / "pytest"  # for what finds it beside Python
-    command.write_text(f"#!{launcher}\nimport sys\nimport pytest\nsys.exit(pytest.console_main())\n")
-    for path in (launcher, command):
-        path.chmod(0o755)
+    launcher.chmod(0o755)
+    for name, module, function in COMMANDS:
+        command = folder / name
+        command.write_text(f"#!{launcher}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+        command.chmod(0o755)
     server = subprocess.Popen([sys.executable, __file__, address, launcher], stdin=subprocess.PIPE)
     try:
         while not Path(address).exists():
