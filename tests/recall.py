@@ -57,18 +57,22 @@ class Memory:
 
         return forward
 
-    def aside(self, native: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that runs without this memory."""
+    def timed(self, native: Callable[..., int]) -> Callable[..., int]:
+        """A function of a model and a design that runs without this memory, once for each."""
+        sizes: dict[tuple[str, int], int] = {}
 
         @wraps(native)
-        def without(*args: Any, **kwargs: Any) -> Any:
-            self._asleep += 1
-            try:
-                return native(*args, **kwargs)
-            finally:
-                self._asleep -= 1
+        def once(model: Any, design: Any) -> int:
+            key = model.fingerprint, len(design)
+            if key not in sizes:
+                self._asleep += 1
+                try:
+                    sizes[key] = native(model, design)
+                finally:
+                    self._asleep -= 1
+            return sizes[key]
 
-        return without
+        return once
 
     def _identity(self, network: nn.Module) -> bytes:
         """What makes it this network: its class, its configuration, every bit of its weights, their number type.
@@ -123,14 +127,17 @@ def _size(output: Any) -> int:
 
 @contextmanager
 def recalling(memory: Memory) -> Iterator[Memory]:
-    """Let the networks of this process use a memory for a while, but where it is timed how long they take."""
+    """Let the networks of this process use a memory for a while.
+
+    Where they are timed they do not; but each is timed once only, so that its batches are of one size in all runs.
+    """
     from diffusers import UNet2DConditionModel
     from diffusers.models.autoencoders.vae import Decoder
 
     from pytest_seedshift import pacing
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pacing, "find_batch_size", memory.aside(pacing.find_batch_size))
+        patch.setattr(pacing, "find_batch_size", memory.timed(pacing.find_batch_size))
         for kind in (UNet2DConditionModel, Decoder):
             patch.setattr(kind, "forward", memory.around(kind.forward))
         yield memory
