@@ -380,7 +380,7 @@ COMMANDS = {
     "thresholds": ["thresholds", "run", "--in-ci"],
 }
 LONGEST = 10.0
-"""Seconds that a command may take."""
+"""Seconds of CPU that a command may take."""
 MOST_MEMORY = 1_000_000_000
 """Bytes that a process may take, all that it has loaded included."""
 
@@ -396,7 +396,7 @@ class Outcome:
     files: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     longest: float = 0.0
-    """Seconds, of a command."""
+    """Seconds of CPU, of a command."""
     longest_of: str = ""
     memory: int = 0
     """Bytes, at most, of the process."""
@@ -404,25 +404,31 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
+def limited(seconds: float = LONGEST, waiting: float = 30 * LONGEST) -> Iterator[None]:
+    """End what works for longer than so many seconds of CPU, however busy the machine is, or waits for far longer."""
+
     def ring(*_: object) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, waiting)}
+    before = {number: signal.signal(number, ring) for number in timers}
+    for timer, limit in timers.values():
+        signal.setitimer(timer, limit)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, _ in timers.values():
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _call(arguments: list[str], limit: float = LONGEST) -> tuple[int | None, str]:
-    """The exit status of a command, None where it raised; and its output."""
+def _call(arguments: list[str], seconds: float = LONGEST, waiting: float = 30 * LONGEST) -> tuple[int | None, str]:
+    """The exit status of a command, None where it raised or hung; and its output."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
-            with _alarm(limit):
+            with limited(seconds, waiting):
                 status: int | None = main(arguments)
         except Hang:
             status = None
@@ -444,9 +450,9 @@ def attack(base: Path, place: Path, seed: int, outcome: Outcome, most: int = len
     try:
         for name in chosen:
             arguments = COMMANDS[name]
-            begun = time.perf_counter()
+            begun = time.process_time()
             status, said = _call(arguments)
-            seconds = time.perf_counter() - begun
+            seconds = time.process_time() - begun
             what = f"{seed}: {file}, {how}: {name}"
             outcome.statuses[str(status)] = outcome.statuses.get(str(status), 0) + 1
             if seconds > outcome.longest:
@@ -490,7 +496,7 @@ def load(base: Path, place: Path) -> None:
     there = Path.cwd()
     os.chdir(place)
     for name, arguments in COMMANDS.items():
-        status, said = _call(arguments, limit=60.0)
+        status, said = _call(arguments, 10 * LONGEST)
         assert status == 0, f"{name}: {said}"
     os.chdir(there)
     shutil.rmtree(place)

@@ -91,7 +91,7 @@ def test_what_raises_or_hangs_is_noticed(base, tmp_path, monkeypatch):
         print(f"run: {fuzzing.SECRET}")
         return 4
 
-    monkeypatch.setattr(fuzzing._call, "__defaults__", (0.1,))
+    monkeypatch.setattr(fuzzing._call, "__defaults__", (0.1, 0.1))
     for number, (main, words) in enumerate([(raises, "KeyError"), (hangs, "hangs"), (tells, "tells a secret")]):
         monkeypatch.setattr(fuzzing, "main", main)
         outcome = fuzzing.Outcome()
