@@ -16,6 +16,8 @@ SMALL = ("--seedshift-model=toy-latent", "--seedshift-images=16", "--seedshift-b
 """A run of one image a class, all of them looked at. Without narrowing it has 31 cases."""
 ONE = (*SMALL, "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
 """The control and one shifted case."""
+PAGELESS = (*ONE, "--seedshift-report=none")
+"""The same for tests that do not look at the page, which takes a quarter of so short a run."""
 
 
 def samples_of(folder: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from runs import EASY, ONE, SMALL
+from runs import EASY, PAGELESS, SMALL
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_option_that_cannot_be_used(pytester, run, arguments, message):
 )
 def test_a_thresholds_file_that_cannot_be_used(pytester, run, text, message):
     pytester.path.joinpath("thresholds.toml").write_text(text)
-    result = run(*ONE)
+    result = run(*PAGELESS)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: *thresholds.toml: {message}"])
     assert not (pytester.path / ".seedshift").exists()
@@ -156,7 +156,7 @@ def broken_model(tmp_path, monkeypatch):
 
 def test_nan_while_denoising_is_an_error_that_names_pair_and_step(run, broken_model, verdicts):
     poison(broken_model / "unet/diffusion_pytorch_model.safetensors", "conv_out.bias")
-    result = run(*ONE, "-k", "mean")
+    result = run(*PAGELESS, "-k", "mean")
     result.assert_outcomes(errors=1, deselected=1)
     result.stdout.fnmatch_lines(
         ["toy-latent, mean +0.30: NaN or Inf in the model's state after step 1 of 'A photo of a *', seed 0.*"]
@@ -169,7 +169,7 @@ def test_nan_while_denoising_is_an_error_that_names_pair_and_step(run, broken_mo
 
 def test_nan_in_the_decoded_image_is_an_error_too(run, broken_model):
     poison(broken_model / "vae/diffusion_pytorch_model.safetensors", "decoder.conv_out.bias")
-    result = run(*ONE, "-k", "none")
+    result = run(*PAGELESS, "-k", "none")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(errors=1, deselected=1)
     result.stdout.fnmatch_lines(["toy-latent, control: NaN or Inf in the image of 'A photo of a *', seed 0.*"])
@@ -177,7 +177,7 @@ def test_nan_in_the_decoded_image_is_an_error_too(run, broken_model):
 
 def test_damaged_weights_are_one_error_and_not_one_of_each_case(run, broken_model):
     (broken_model / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"not safetensors")
-    result = run(*ONE)
+    result = run(*PAGELESS)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: toy-latent cannot be loaded: *"])
 
@@ -185,4 +185,4 @@ def test_damaged_weights_are_one_error_and_not_one_of_each_case(run, broken_mode
 def test_easy_thresholds_are_easy(run):
     """The negative control of this file: without a mistake the same runs pass."""
     assert "top1 = 0.0" in EASY
-    assert run(*ONE, "-k", "none").ret == pytest.ExitCode.OK
+    assert run(*PAGELESS, "-k", "none").ret == pytest.ExitCode.OK

@@ -5,11 +5,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from runs import IMPOSSIBLE, ONE, SMALL, samples_of
+from runs import IMPOSSIBLE, PAGELESS, SMALL, samples_of
 
 
 def test_an_empty_folder_gets_the_built_in_suite(pytester, run, verdicts):
-    result = run(*ONE)
+    result = run(*PAGELESS)
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
@@ -30,7 +30,7 @@ def test_an_empty_folder_gets_the_built_in_suite(pytester, run, verdicts):
 
 def test_a_case_that_fails_ends_with_status_1_and_says_why_without_a_traceback(pytester, run, verdicts):
     pytester.path.joinpath("thresholds.toml").write_text(f"{IMPOSSIBLE}[shift.none]\nclip = 0.0\n")
-    result = run(*ONE)
+    result = run(*PAGELESS)
     result.assert_outcomes(passed=1, failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["mean shift +0.30 breaks toy-latent: CLIP * < 50.0 (99 % interval *, 16 images*)"])
@@ -43,7 +43,7 @@ def test_a_case_that_fails_ends_with_status_1_and_says_why_without_a_traceback(p
 
 
 def test_verdicts_json_keeps_its_public_format(run, verdicts):
-    run(*ONE)
+    run(*PAGELESS)
     case = verdicts()["toy-latent-mean-+0.30"]
     expected = {"model": "toy-latent", "shift": "mean", "magnitude": 0.3, "verdict": "pass", "images": 16, "design": 16}
     assert {key: case[key] for key in expected} == expected
@@ -56,7 +56,7 @@ def test_verdicts_json_keeps_its_public_format(run, verdicts):
 
 
 def test_every_sample_is_in_the_store_and_the_means_are_the_samples_means(pytester, run, verdicts):
-    run(*ONE)
+    run(*PAGELESS)
     samples = samples_of(pytester.path / ".seedshift")
     shifted = [sample for sample in samples if sample["shift"] == "mean"]
     assert len(samples) == 32
@@ -69,7 +69,7 @@ def test_every_sample_is_in_the_store_and_the_means_are_the_samples_means(pytest
 
 
 def test_junit_gets_the_figures_as_properties(pytester, run):
-    run(*ONE, "--junitxml=junit.xml")
+    run(*PAGELESS, "--junitxml=junit.xml")
     tree = ElementTree.parse(pytester.path / "junit.xml")
     case = tree.find(".//testcase[@name='test_reliability[toy-latent-mean-+0.30]']")
     assert case is not None
@@ -90,7 +90,7 @@ def test_the_default_grid_has_31_cases_in_one_order(run):
 
 def test_a_drop_against_the_control_is_measured_on_the_same_pairs(pytester, run, verdicts):
     pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = { max_drop = 50 }\n")
-    run(*ONE)
+    run(*PAGELESS)
     found = verdicts()
     (drop,) = found["toy-latent-mean-+0.30"]["constraints"]
     scores = [found[name]["scores"]["clip"]["mean"] for name in ("toy-latent-none-+0.00", "toy-latent-mean-+0.30")]
@@ -101,14 +101,14 @@ def test_a_drop_against_the_control_is_measured_on_the_same_pairs(pytester, run,
 
 def test_a_drop_needs_no_control_among_the_selected_cases(pytester, run, verdicts):
     pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = { max_drop = 50 }\n")
-    result = run(*ONE, "-k", "mean")
+    result = run(*PAGELESS, "-k", "mean")
     result.assert_outcomes(passed=1, deselected=1)
     assert list(verdicts()) == ["toy-latent-mean-+0.30"]
 
 
 @pytest.mark.parametrize("verbosity", ["-q", "-v", "-vv"])
 def test_quiet_and_verbose_runs_tell_their_verdicts_too(run, verbosity):
-    result = run(*ONE, verbosity)
+    result = run(*PAGELESS, verbosity)
     result.assert_outcomes(passed=2)
     if verbosity == "-q":
         result.stdout.no_fnmatch_line("seedshift: * cases of *")

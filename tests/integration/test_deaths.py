@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from runs import EASY, ONE, SMALL, cases_of, samples_of
+from runs import EASY, PAGELESS, SMALL, cases_of, samples_of
 
 IMAGES, BATCH = 16, 4
 
@@ -162,14 +162,14 @@ def test_without_workers_a_poisoned_process_ends_with_its_case_as_an_error(pytes
 def test_an_error_that_does_not_last_leaves_the_session_going(pytester, run):
     """The negative control: the same place, another error."""
     deadly(pytester, {"none-": "CUDA"}, batches=0, error='RuntimeError("shapes cannot be multiplied")')
-    run(*ONE, f"--seedshift-batch-size={BATCH}").assert_outcomes(errors=1, passed=1)
+    run(*PAGELESS, f"--seedshift-batch-size={BATCH}").assert_outcomes(errors=1, passed=1)
 
 
 # Without pytest-xdist ---------------------------------------------------------------------------------------------
 
 
 def test_it_works_with_pytest_xdist_switched_off(run):
-    result = run(*ONE, "-pno:xdist")
+    result = run(*PAGELESS, "-pno:xdist")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["1 model load"])
 
@@ -185,7 +185,7 @@ def test_it_works_where_pytest_xdist_is_not_installed(pytester, monkeypatch):
     pytester.makeconftest(
         "import pytest\ndef pytest_configure():\n    with pytest.raises(ModuleNotFoundError):\n        import xdist\n"
     )
-    result = pytester.runpytest_subprocess("-ppytest_seedshift.plugin", *ONE)
+    result = pytester.runpytest_subprocess("-ppytest_seedshift.plugin", *PAGELESS)
     result.assert_outcomes(passed=2)
     assert len(cases_of(pytester.path / ".seedshift")) == 2
 

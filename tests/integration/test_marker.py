@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import ONE, samples_of
+from runs import PAGELESS, samples_of
 
 
 def test_the_marker_alone_makes_a_test(pytester, run, verdicts):
@@ -46,13 +46,13 @@ def test_the_marker_takes_what_it_does_not_say_from_the_options(pytester, run, v
             pass
         """
     )
-    run(*ONE).assert_outcomes(passed=2)
+    run(*PAGELESS).assert_outcomes(passed=2)
     assert list(verdicts()) == ["toy-latent-none-+0.00", "toy-latent-std-+0.30"]
 
 
 def test_a_project_s_own_test_stands_in_for_the_built_in_suite(pytester, run):
     pytester.makepyfile("import pytest\npytestmark = pytest.mark.reliability\ndef test_mine():\n    pass\n")
-    result = run(*ONE, "--co", "-q")
+    result = run(*PAGELESS, "--co", "-q")
     result.stdout.fnmatch_lines(["test_a_project*.py::test_mine?toy-latent-none-+0.00?"])
     result.stdout.no_fnmatch_line("seedshift::*")
 
@@ -67,7 +67,7 @@ def test_the_body_may_assert_more_and_then_the_case_has_not_passed(pytester, run
             assert reliability.case.is_control, "only the control is good enough"
         """
     )
-    run(*ONE).assert_outcomes(passed=1, failed=1)
+    run(*PAGELESS).assert_outcomes(passed=1, failed=1)
     case = verdicts()["toy-latent-mean-+0.30"]
     assert case["verdict"] == "fail"
     assert "only the control is good enough" in case["reason"]
@@ -89,13 +89,13 @@ def test_the_result_tells_samples_scores_pictures_and_verdict(pytester, run):
             assert reliability.passed
         """
     )
-    run(*ONE).assert_outcomes(passed=2)
+    run(*PAGELESS).assert_outcomes(passed=2)
 
 
 def test_by_hand_with_the_result_and_no_marker_the_test_decides(pytester, run):
     pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = 50.0\n")
     pytester.makepyfile("def test_mine(reliability):\n    assert not reliability.passed\n")
-    run(*ONE).assert_outcomes(passed=2)
+    run(*PAGELESS).assert_outcomes(passed=2)
 
 
 def test_by_hand_with_model_shift_and_scorers(pytester, run):
@@ -121,10 +121,10 @@ def test_by_hand_with_model_shift_and_scorers(pytester, run):
                 assert torch.equal(seedshift_shift(z), z + 0.3)
         """
     )
-    result = run(*ONE, "-v")
+    result = run(*PAGELESS, "-v")
     result.assert_outcomes(passed=5)  # neither test judges a case, so the built-in suite does
     result.stdout.fnmatch_lines(["*::test_model?toy-latent? PASSED*", "*::test_shift?toy-latent-none-+0.00? PASSED*"])
-    run(*ONE, "-k", "test_model").assert_outcomes(passed=1, deselected=4)  # alone, without any case to judge
+    run(*PAGELESS, "-k", "test_model").assert_outcomes(passed=1, deselected=4)  # alone, without any case to judge
 
 
 def test_two_tests_of_the_same_case_make_its_samples_once(pytester, run):
@@ -141,7 +141,7 @@ def test_two_tests_of_the_same_case_make_its_samples_once(pytester, run):
             pass
         """
     )
-    run(*ONE).assert_outcomes(passed=4)
+    run(*PAGELESS).assert_outcomes(passed=4)
     assert len(samples_of(pytester.path / ".seedshift")) == 32
 
 
@@ -173,12 +173,12 @@ def test_a_class_can_carry_the_marker(pytester, run):
                 pass
         """
     )
-    run(*ONE).assert_outcomes(passed=2)
+    run(*PAGELESS).assert_outcomes(passed=2)
 
 
 def test_other_tests_run_beside_it_untouched(pytester, run):
     pytester.makepyfile("def test_plain():\n    pass\n")
-    result = run(*ONE)
+    result = run(*PAGELESS)
     result.assert_outcomes(passed=3)
 
 

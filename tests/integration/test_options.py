@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import IMPOSSIBLE, ONE, SMALL, cases_of, samples_of
+from runs import IMPOSSIBLE, PAGELESS, SMALL, cases_of, samples_of
 
 from pytest_seedshift import options
 
@@ -47,7 +47,7 @@ def test_a_variant_is_a_shift_of_its_own(run, verdicts):
 
 
 def test_images_sets_the_size_of_the_design(run, verdicts):
-    run(*ONE, "--seedshift-images=17", "-k", "none")
+    run(*PAGELESS, "--seedshift-images=17", "-k", "none")
     assert verdicts()["toy-latent-none-+0.00"]["images"] == 17
 
 
@@ -60,39 +60,39 @@ def test_a_design_has_400_images_unless_the_user_says_otherwise(run):
 
 def test_thresholds_names_another_file(pytester, run):
     pytester.path.joinpath("strict.toml").write_text(IMPOSSIBLE)
-    run(*ONE).assert_outcomes(passed=2)
-    run(*ONE, "--seedshift-thresholds=strict.toml").assert_outcomes(failed=2)
+    run(*PAGELESS).assert_outcomes(passed=2)
+    run(*PAGELESS, "--seedshift-thresholds=strict.toml").assert_outcomes(failed=2)
 
 
 def test_the_shipped_thresholds_hold_where_the_folder_has_none(pytester, run):
     pytester.path.joinpath("thresholds.toml").unlink()
-    result = run(*ONE, "--seedshift-plan")
+    result = run(*PAGELESS, "--seedshift-plan")
     result.stdout.fnmatch_lines(["seedshift: thresholds from thresholds.toml (shipped), *"])
 
 
 def test_device_and_dtype_are_taken(run, verdicts):
-    result = run(*ONE, "--seedshift-device=cpu", "--seedshift-dtype=bfloat16", "-k", "none")
+    result = run(*PAGELESS, "--seedshift-device=cpu", "--seedshift-dtype=bfloat16", "-k", "none")
     result.stdout.fnmatch_lines(["seedshift: 1 case of toy-latent on cpu (bfloat16)*"])
     assert verdicts()["toy-latent-none-+0.00"]["dtype"] == "bfloat16"
 
 
 def test_the_batch_size_does_not_change_the_scores(run, verdicts):
-    run(*ONE, "--seedshift-batch-size=16")
+    run(*PAGELESS, "--seedshift-batch-size=16")
     at_once = verdicts()
-    run(*ONE, "--seedshift-batch-size=5")
+    run(*PAGELESS, "--seedshift-batch-size=5")
     for name, case in verdicts().items():
         for score, estimate in case["scores"].items():
             assert estimate["mean"] == pytest.approx(at_once[name]["scores"][score]["mean"], abs=1e-3)
 
 
 def test_dir_names_another_run_folder(pytester, run):
-    run(*ONE, "--seedshift-dir=out/run-1")
+    run(*PAGELESS, "--seedshift-dir=out/run-1")
     assert len(cases_of(pytester.path / "out/run-1")) == 2
     assert not (pytester.path / ".seedshift").exists()
 
 
 def test_plan_lists_cases_images_and_a_measured_time_and_stops(pytester, run):
-    result = run(*ONE, "--seedshift-plan")
+    result = run(*PAGELESS, "--seedshift-plan")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
         [
@@ -106,12 +106,12 @@ def test_plan_lists_cases_images_and_a_measured_time_and_stops(pytester, run):
 
 
 def test_plan_leaves_the_run_before_alone_and_reckons_with_it(pytester, run):
-    run(*ONE)
+    run(*PAGELESS)
     before = samples_of(pytester.path / ".seedshift")
-    result = run(*ONE, "--seedshift-plan")
+    result = run(*PAGELESS, "--seedshift-plan")
     result.stdout.fnmatch_lines(["seedshift: 32 samples of earlier runs will be used again"])
     result.stdout.no_fnmatch_line("*to generate*")
-    result = run(*ONE, "--seedshift-plan", "--seedshift-fresh")
+    result = run(*PAGELESS, "--seedshift-plan", "--seedshift-fresh")
     result.stdout.fnmatch_lines(["seedshift: about * to generate 32 images *"])
     assert samples_of(pytester.path / ".seedshift") == before
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import EASY, IMPOSSIBLE, ONE, SMALL
+from runs import EASY, IMPOSSIBLE, PAGELESS, SMALL
 
 MEAN = (*SMALL, "--seedshift-shift=mean,std", "--seedshift-magnitude=0.3")
 
@@ -15,7 +15,7 @@ def test_k_selects_by_id(run, verdicts):
 
 def test_m_selects_reliability_tests_and_leaves_the_others_out(pytester, run):
     pytester.makepyfile("def test_plain():\n    assert False\n")
-    run(*ONE, "-m", "reliability").assert_outcomes(passed=2, deselected=1)
+    run(*PAGELESS, "-m", "reliability").assert_outcomes(passed=2, deselected=1)
 
 
 def test_a_node_id_of_the_built_in_suite_can_be_given_back_to_pytest(run):
@@ -24,17 +24,17 @@ def test_a_node_id_of_the_built_in_suite_can_be_given_back_to_pytest(run):
 
 def test_the_built_in_suite_can_be_named_where_there_are_other_tests(pytester, run):
     pytester.makepyfile("def test_plain():\n    assert False\n")
-    run(*ONE, "seedshift").assert_outcomes(passed=2)
+    run(*PAGELESS, "seedshift").assert_outcomes(passed=2)
 
 
 def test_a_file_called_seedshift_is_a_file(pytester, run):
     pytester.mkdir("seedshift").joinpath("test_mine.py").write_text("def test_plain():\n    pass\n")
-    result = run(*ONE, "seedshift", "--co", "-q")
+    result = run(*PAGELESS, "seedshift", "--co", "-q")
     result.stdout.fnmatch_lines(["seedshift/test_mine.py::test_plain"])
 
 
 def test_an_unknown_node_id_is_a_usage_error(run):
-    result = run(*ONE, "seedshift::test_reliability[toy-latent-std-+0.30]")
+    result = run(*PAGELESS, "seedshift::test_reliability[toy-latent-std-+0.30]")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: not found: seedshift::test_reliability?toy-latent-std-+0.30? *"])
 
@@ -62,25 +62,25 @@ def test_xfail_marks_a_break_that_is_known(pytester, run, verdicts):
     pytester.makepyfile(
         "import pytest\n@pytest.mark.xfail(strict=True)\n@pytest.mark.reliability\ndef test_mine():\n    pass\n"
     )
-    run(*ONE).assert_outcomes(xfailed=2)
+    run(*PAGELESS).assert_outcomes(xfailed=2)
     assert {case["verdict"] for case in verdicts().values()} == {"fail"}
 
 
 def test_without_pytest_html(pytester):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
-    pytester.runpytest_inprocess("-p", "no:html", *ONE).assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-p", "no:html", *PAGELESS).assert_outcomes(passed=2)
 
 
 def test_without_pytest_xdist(pytester):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
-    pytester.runpytest_inprocess("-p", "no:xdist", *ONE).assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-p", "no:xdist", *PAGELESS).assert_outcomes(passed=2)
 
 
 def test_without_terminal_and_without_capture(pytester, verdicts):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
-    assert pytester.runpytest_inprocess("-p", "no:terminal", *ONE).ret == pytest.ExitCode.OK
+    assert pytester.runpytest_inprocess("-p", "no:terminal", *PAGELESS).ret == pytest.ExitCode.OK
     assert len(verdicts()) == 2
-    pytester.runpytest_inprocess("-s", *ONE).assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-s", *PAGELESS).assert_outcomes(passed=2)
 
 
 def test_models_are_the_outermost_order_over_all_tests(pytester, run):
@@ -100,7 +100,7 @@ def test_models_are_the_outermost_order_over_all_tests(pytester, run):
             pass
         """
     )
-    result = run(*ONE, "--seedshift-model=./other", "--co", "-q")
+    result = run(*PAGELESS, "--seedshift-model=./other", "--co", "-q")
     order = [line.partition("::")[2] for line in result.outlines if "::" in line]
     assert order == [
         "test_one[toy-latent-none-+0.00]",

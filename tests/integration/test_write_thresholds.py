@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from runs import EASY, ONE
+from runs import EASY, PAGELESS
 
 from pytest_seedshift import thresholds
 from pytest_seedshift.__main__ import main
@@ -32,7 +32,7 @@ def test_a_run_writes_what_it_measured_and_the_next_passes_with_the_same_samples
 ):
     file = pytester.path / "thresholds.toml"
     file.write_text(BY_HAND)
-    result = run(*ONE, "--seedshift-write-thresholds", "--seedshift-write-margin=0.01")
+    result = run(*PAGELESS, "--seedshift-write-thresholds", "--seedshift-write-margin=0.01")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
@@ -49,7 +49,7 @@ def test_a_run_writes_what_it_measured_and_the_next_passes_with_the_same_samples
         low = verdicts()[CASE.id]["scores"][score]["low"]
         assert bound is not None
         assert bound <= low - (0.5 if score == "clip" else 0.01) + 1e-9
-    again = run(*ONE, "--seedshift-write-thresholds", "--seedshift-write-margin=0.01")
+    again = run(*PAGELESS, "--seedshift-write-thresholds", "--seedshift-write-margin=0.01")
     again.assert_outcomes(passed=2)
     assert verdicts()[CASE.id]["generated"] == 0
     again.stdout.fnmatch_lines(["thresholds.toml says so already"])
@@ -79,7 +79,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_generated(
     pytester, run, outside_of_ci, arguments, damage, says
 ):
     damage(pytester.path / "thresholds.toml")
-    result = run(*ONE, "--seedshift-write-thresholds", *arguments)
+    result = run(*PAGELESS, "--seedshift-write-thresholds", *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert says in result.stderr.str()
     assert not (pytester.path / ".seedshift").exists()
@@ -87,17 +87,17 @@ def test_what_cannot_be_written_is_said_before_anything_is_generated(
 
 def test_ci_writes_no_thresholds_unless_it_is_forced(pytester, run, monkeypatch):
     monkeypatch.setenv("CI", "true")
-    result = run(*ONE, "--seedshift-write-thresholds")
+    result = run(*PAGELESS, "--seedshift-write-thresholds")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "force it with --seedshift-write-in-ci" in result.stderr.str()
-    run(*ONE, "-k", "none", "--seedshift-write-thresholds", "--seedshift-write-in-ci").assert_outcomes(passed=1)
+    run(*PAGELESS, "-k", "none", "--seedshift-write-thresholds", "--seedshift-write-in-ci").assert_outcomes(passed=1)
     assert "# measured" in pytester.path.joinpath("thresholds.toml").read_text()
     assert main(["thresholds", ".seedshift"]) == 4
 
 
 def test_where_no_case_was_measured_nothing_is_written_and_the_run_fails(pytester, run, outside_of_ci):
     pytester.makepyfile("def test_plain():\n    pass\n")
-    result = run(*ONE, "-k", "plain", "--seedshift-write-thresholds")
+    result = run(*PAGELESS, "-k", "plain", "--seedshift-write-thresholds")
     result.stdout.fnmatch_lines(["*nothing was written: no case was measured*"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert pytester.path.joinpath("thresholds.toml").read_text() == EASY
