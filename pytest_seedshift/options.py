@@ -272,7 +272,8 @@ def resolve(config: pytest.Config) -> Settings:
         given = values[name]
         if isinstance(given, tuple):
             return [each.strip() for each in given]
-        return split(given if isinstance(given, list) else [])  # an ini key that is not set is None
+        several = map(str, given if isinstance(given, list) else [])  # an ini key that is not set is None
+        return typed.split(several) if name == "model" else split(several)
 
     lifted = bool(values["no-limits"])
 
@@ -432,8 +433,9 @@ def _in_toml(config: pytest.Config, option: Option) -> object:
 
 
 def split(texts: Iterable[object]) -> list[str]:
-    """Take comma-separated values apart, without repetitions, in the order given; see `typed.names`."""
-    return typed.split(map(str, texts))
+    """Take comma-separated values apart, without repetitions, in the order given."""
+    parts = (part.strip() for text in texts for part in str(text).split(","))
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:

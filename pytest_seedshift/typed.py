@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+_MOST_COMMAS = 32
+"""In the name of a folder; more are looked for in vain, and of a long list each look would cost as much as the list."""
+
 _CHANGE = "+"
 """What stands before a change of a model, as in `./mine+ddim`."""
 
@@ -26,11 +29,12 @@ def names(text: str) -> list[str]:
     >>> names("sd21, sdxl")
     ['sd21', 'sdxl']
     """
-    parts, found = text.split(","), []
-    while parts:
-        count = next((count for count in range(len(parts), 1, -1) if _is_place(",".join(parts[:count]).strip())), 1)
-        found.append(",".join(parts[:count]).strip())
-        del parts[:count]
+    parts, found, start = text.split(","), list[str](), 0
+    while start < len(parts):
+        ends = range(min(len(parts), start + 1 + _MOST_COMMAS), start + 1, -1)
+        end = next((end for end in ends if _is_place(",".join(parts[start:end]).strip())), start + 1)
+        found.append(",".join(parts[start:end]).strip())
+        start = end
     return found
 
 
