@@ -168,7 +168,7 @@ INI = {
     ),
     "an ini value": ini("[pytest]\nseedshift_model = toy-latent\nseedshift_images = lots\n", "seedshift_images"),
     "an ini value of another type": ini(
-        "[tool.pytest]\nseedshift_model = 'toy-latent'\n", "seedshift_model", "list", name="pyproject.toml"
+        "[tool.pytest]\nseedshift_model = true\n", "seedshift_model", "list", name="pyproject.toml"
     ),
     "too many by the ini file": Mistake(
         ("--seedshift-images=5000000", LIFT),
