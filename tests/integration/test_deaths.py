@@ -32,7 +32,7 @@ def end(module, arguments):
     if deadly is None or type(module).__name__ != "UNet2DConditionModel":
         return
     calls += 1
-    if calls > STEPS:
+    if calls > STEPS + 1:  # a model that was just loaded is tried by one step
         if deadly == "CUDA":
             raise {error}
         os.kill(os.getpid(), getattr(signal, deadly))

@@ -143,7 +143,18 @@ def test_none_is_made_where_none_is_asked_for(pytester, run):
 
 
 def test_a_report_that_cannot_be_made_is_a_warning_that_says_how_to_make_it_again(pytester, run):
-    pytester.mkdir("taken")
+    pytester.makeconftest(
+        """
+        from pathlib import Path
+
+        class Late:  # in the way after all that can be seen before the work
+            def pytest_runtest_logfinish(self):
+                Path("taken").mkdir(exist_ok=True)
+
+        def pytest_configure(config):  # the built-in suite hears of no conftest's hooks
+            config.pluginmanager.register(Late())
+        """
+    )
     result = run(*ONE, "--seedshift-report=taken")
     result.assert_outcomes(passed=2)
     assert result.ret == pytest.ExitCode.OK

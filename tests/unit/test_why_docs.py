@@ -27,7 +27,7 @@ def test_commands_can_be_parsed_and_their_models_are_known(command):
     parser = argparse.ArgumentParser(exit_on_error=False)
     why.add_arguments(parser)
     given = parser.parse_args(shlex.split(command))
-    assert why._shifts(given.shift, given.magnitude)
+    assert why._shifts(given)
     for model in given.models:
         assert catalogue.shipped().find(model).name == model
 
