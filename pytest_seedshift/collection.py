@@ -152,12 +152,17 @@ def parametrize_null(metafunc: pytest.Metafunc, models: Iterable[str]) -> None:
 
 def make_items(metafunc: pytest.Metafunc, subjects: Sequence[Subject], ids: Sequence[str], marker: str) -> None:
     """Make an item of a test for each of what it is about; where there is none, one that cannot be judged."""
-    if PARAMETER not in metafunc.fixturenames:
-        metafunc.fixturenames.append(PARAMETER)  # parametrize refuses a name that the function does not use
     found, names = list[object](subjects), list(map(text.identifier, ids))
     if not found:
         found, names = [_no_model(metafunc.definition, marker)], [NO_MODEL]
-    metafunc.parametrize(PARAMETER, found, indirect=True, ids=names)
+    parametrize_by(metafunc, found, names)
+
+
+def parametrize_by(metafunc: pytest.Metafunc, parameters: Sequence[object], ids: Sequence[str]) -> None:
+    """Make an item for each of what a test is about, or of the errors that stand in for it."""
+    if PARAMETER not in metafunc.fixturenames:
+        metafunc.fixturenames.append(PARAMETER)  # parametrize refuses a name that the function does not use
+    metafunc.parametrize(PARAMETER, parameters, indirect=True, ids=ids)
 
 
 NO_MODEL = "no-model"

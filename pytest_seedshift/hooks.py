@@ -229,7 +229,7 @@ class Hooks:
             self._models |= dict.fromkeys(make())
         except pytest.UsageError as error:
             if self._state.worker:  # nobody would hear of a worker's usage error: make it the test's
-                metafunc.parametrize(PARAMETER, [error], indirect=True, ids=["usage-error"])
+                collection.parametrize_by(metafunc, [error], ["usage-error"])
             self._usage_errors.append(error)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:

@@ -197,10 +197,15 @@ def test_a_mistake_that_only_the_workers_see_is_an_error_in_words(pytester, monk
         def test_misspelt():
             pass
 
+        @pytest.mark.reliability(models="toy-latent", shifts="mean", magnitudes=0.1, images=16)
+        def test_without_a_threshold_for_the_control():
+            pass
         """
     )
     result = pytester.runpytest_subprocess("-n2")
-    assert result.ret
-    result.stdout.fnmatch_lines(["*unknown model 'toy-latnt'. Did you mean 'toy-latent'?*"])
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines_random(
+        ["unknown model 'toy-latnt'. Did you mean 'toy-latent'?*", "*no threshold for toy-latent-none-+0.00.*"]
+    )
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     result.stdout.no_fnmatch_line("*During handling*")
