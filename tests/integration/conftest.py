@@ -41,14 +41,19 @@ def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     gc.freeze()  # what is there now stays: every run's collections of garbage need not look at it
 
 
-@pytest.fixture(scope="session", autouse=True)
-def memory(_loaded: None) -> Iterator[Memory]:
+@pytest.fixture(scope="session")
+def _remembered() -> Memory:
+    return Memory()
+
+
+@pytest.fixture(scope="module", autouse=True)  # so that tests elsewhere have the networks as they are
+def memory(_loaded: None, _remembered: Memory) -> Iterator[Memory]:
     """What the toys' networks have computed in this process; see `recall`."""
-    with recalling(Memory()) as memory:
-        yield memory
+    with recalling(_remembered):
+        yield _remembered
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _warm(warm_python: str) -> Iterator[None]:
     """Let `sys.executable` be a Python that has its libraries loaded already; see `warm`, and the fixture `cold`."""
     with pytest.MonkeyPatch.context() as patch:

@@ -10,7 +10,7 @@ import pytest
     models="toy-glide",
     shifts="mean",
     magnitudes=0.3,
-    images=32,
+    images=24,
     top1={"min": 0.85, "max_drop": 0.15},
     clip={"min": 40.0, "max_drop": 4.0},
 )
