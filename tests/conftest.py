@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Reproducible properties; runs inside of tests have nothing to say on the page of a CI that runs these tests."""
     if config.getoption("--seedshift-model", default=None):
         return  # a model is tested here, as in any other folder
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+    for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         os.environ.pop(name, None)
     if find_spec("hypothesis"):
         from hypothesis import settings
