@@ -54,6 +54,8 @@ class Model:
     classes: tuple[str, ...] = ()
     """The labels, in the order of the class list, which a design depends on."""
     class_list: str = ""
+    settings: tuple[str, ...] = ()
+    """Of the process, those not at their defaults that can change pictures: `attention backend = _native_math`."""
 
 
 @dataclass(frozen=True, slots=True)

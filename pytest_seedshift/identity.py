@@ -12,8 +12,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import shifts, weights
-from pytest_seedshift.models import parts
+from pytest_seedshift import settings, shifts, weights
+from pytest_seedshift.models import habits, libraries, parts
 from pytest_seedshift.scorers import tags
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
 
     Weights and configuration, scheduler, number of steps, guidance, size, what else its call is given, number type,
     kind of device, whether a second stage is shifted too, and the versions of the libraries that run it: what an
-    upgrade changes must be measured anew. Which of several sources and which revision was used is told by its content.
-    A derived model has the fingerprint of the entry that says the same, whatever the order of its changes.
+    upgrade changes must be measured anew. Settings of this process and libraries that its parts name are in it where
+    there are any: see `settings` and `libraries`. Which of several sources and which revision was used is told by its
+    content. A derived model has the fingerprint of the entry that says the same, whatever the order of its changes.
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
@@ -57,6 +58,9 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         *(("upsampler",) if entry.upsampler else ()),
         *parts.fingerprints(entry),
         *(() if entry.sampling is None else (entry.sampling,)),
+        *habits.key(location, entry),
+        *libraries.taking_part(location, entry),
+        *settings.in_force(device),
     )
 
 

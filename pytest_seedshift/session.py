@@ -261,7 +261,7 @@ class State:
         Raises:
             CaseError: the store or the weights cannot be read.
         """
-        from pytest_seedshift import devices, pairs
+        from pytest_seedshift import devices, pairs, settings
 
         entry, samples = self.catalogue.find(model), self.workbench.samples(model)
         return facts.Model(
@@ -272,6 +272,7 @@ class State:
             hardware=devices.describe(self.workbench.device),
             classes=tuple(label.name for label in pairs.class_list(entry.classes)),
             class_list=entry.classes,
+            settings=settings.in_force(self.workbench.device),
         )
 
     def check(self, items: Iterable[pytest.Item]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_seedshift import devices, engine, identity, pacing, scores, weights
+from pytest_seedshift import devices, engine, identity, pacing, scores, settings, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError, ModelError
 from pytest_seedshift.engine import Batch, Engine, Maker
 from pytest_seedshift.models import catalogue as catalogues
+from pytest_seedshift.models import habits
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
 from pytest_seedshift.store import Pace, Store, StoreError
@@ -78,7 +80,7 @@ class Workbench:
         self._keep: Keep = "none" if forget else keep
         self._store_path = Path(":memory:") if forget else folder.samples_file
         self._store: Store | None = None
-        self._samples: dict[str, Samples] = {}
+        self._samples: dict[tuple[str, tuple[str, ...]], Samples] = {}
         self._model: TextToImage | None = None
         self._engine: Engine | None = None
         self._elsewhere = maker
@@ -131,27 +133,29 @@ class Workbench:
         """
         entry = self.catalogue.find(model)
         try:
-            parts = {} if entry.own else weights.locate_pipeline(entry.pipeline, entry.revision).parts
+            of_habits: list[str] = []
+            if entry.own is None:
+                location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+                of_habits += habits.notes(location, entry)
             of_labels = self.catalogue.check_labels(entry)
             same_as = self.catalogue.same_as(model)
         except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
             raise CaseError(f"{model} cannot be judged: {error}") from error
         found = [] if of_labels is None else [of_labels]
+        if (of_settings := settings.note(settings.in_force(self.device))) is not None:
+            found.append(of_settings)
         if same_as is not None:
             found.append(f"{model} is {same_as} itself: what its name changes is so already. They share their samples")
-        if weights.SAFETY_CHECKER in parts:
-            found.append(
-                f"the safety checker of {model} is off: images that it blackens would be scored as the model's own"
-            )
-        return found
+        return [*found, *of_habits]
 
     def samples(self, model: str) -> Samples:
-        """A model's samples. The model itself is not loaded.
+        """A model's samples under the settings that are in force now. The model itself is not loaded.
 
         Raises:
             CaseError: weights that cannot be had, or a store that cannot be opened.
         """
-        if model not in self._samples:
+        in_force = settings.in_force(self.device)
+        if (model, in_force) not in self._samples:
             entry = self.catalogue.find(model)
             try:
                 mine = [self.own_scorer(score).fingerprint for score in scores.own()]
@@ -160,11 +164,24 @@ class Workbench:
                     of_model = identity.of_model(entry, self.device, self.dtype(model))
                 else:  # only the model itself can say
                     where = self.device.partition(":")[0], self.dtype(model)
-                    of_model = identity.of_own("model", self.model(model).fingerprint, model, *where)
-                self._samples[model] = Samples(self.store, self.folder, of_model, scorers)
+                    of_model = identity.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
+                self._tell_of_change(model, in_force)
+                self._samples[model, in_force] = Samples(self.store, self.folder, of_model, scorers)
             except (OSError, ValueError, WeightsNotFoundError, StoreError) as error:
                 raise CaseError(f"{model} cannot be judged: {error}") from error
-        return self._samples[model]
+        return self._samples[model, in_force]
+
+    def _tell_of_change(self, model: str, in_force: tuple[str, ...]) -> None:
+        """Warn of settings that have changed since the first samples of a model were looked for."""
+        before = next((each for known, each in self._samples if known == model), in_force)
+        if before != in_force:
+            now = ", ".join(in_force) or "all at their defaults"
+            warnings.warn(
+                f"{model}: settings of this process that change pictures were changed after the run's start "
+                f"(now: {now}; before: {', '.join(before) or 'all at their defaults'}). Samples under one are not used "
+                "under the other: set them where conftest.py is read, not in a fixture",
+                stacklevel=3,
+            )
 
     def model(self, name: str) -> TextToImage:
         """The loaded model; the one before it is freed if it is another.

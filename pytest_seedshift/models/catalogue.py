@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, extensions, labels, limits, scorers, typed, weights
+from pytest_seedshift import documents, extensions, labels, limits, scorers, settings, typed, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.models import derive, headers, parts
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
@@ -114,6 +114,7 @@ class Catalogue:
             ValueError: what is there must not or cannot be loaded.
         """
         if entry.own is None:
+            settings.check()
             weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
             parts.check(entry)
         weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)

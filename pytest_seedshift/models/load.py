@@ -20,7 +20,7 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import identity, loading, weights
-from pytest_seedshift.models import parts, samplers
+from pytest_seedshift.models import habits, parts, samplers
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.suggest import unknown
@@ -62,7 +62,8 @@ class LoadError(ValueError):
 def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
     """Load a model onto a device, ready to generate.
 
-    The safety checker is left out: it blackens images, which would then be scored as if the model had drawn them.
+    The safety checker is left out: it blackens images, which would then be scored as if the model had drawn them. So is
+    what else a pipeline would do unasked: see `habits`.
 
     Args:
         entry: the model.
@@ -137,7 +138,7 @@ def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> Diffus
             local_files_only=True,
             trust_remote_code=False,
             **parts.load(entry, location.parts, getattr(torch, dtype)),
-            **_without_safety_checker(kind),
+            **habits.making(kind),
         )
 
 
@@ -155,7 +156,7 @@ def _from_file(location: weights.Location, dtype: str, entry: Entry) -> Diffusio
             dtype=getattr(torch, dtype),
             local_files_only=True,
             **parts.load(entry, location.parts, getattr(torch, dtype)),
-            **_without_safety_checker(kind),
+            **habits.making(kind),
         )
 
 
@@ -262,15 +263,6 @@ def check_libraries(location: weights.Location) -> None:
         setattr(pipelines, library, importlib.import_module(moved))
 
 
-def _without_safety_checker(kind: type[DiffusionPipeline]) -> dict[str, Any]:
-    takes = inspect.signature(kind.__init__).parameters
-    return {
-        name: value
-        for name, value in ((weights.SAFETY_CHECKER, None), ("requires_safety_checker", False))
-        if name in takes
-    }
-
-
 # What the entry changes -------------------------------------------------------------------------------------------
 
 
@@ -321,7 +313,11 @@ def call_of(kind: type[Any], entry: Entry) -> dict[str, Any]:
     for key, _ in entry.call:
         if key not in takes:
             raise LoadError(f"{entry.name}: call: {unknown(f'argument of {name}', key, set(takes) - _NOT_GIVEN)}")
-    return {keys[key]: value for key, value in given.items()} | dict(entry.call)
+    try:
+        unasked = habits.call(kind, dict(entry.call))
+    except ValueError as error:
+        raise LoadError(f"{entry.name}: {error}") from None
+    return unasked | {keys[key]: value for key, value in given.items()} | dict(entry.call)
 
 
 # Onto the device --------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def make(
         return None
     models = tuple(dict.fromkeys(case.model for _, case in judged))
     try:
-        said = (*(each for model in models for each in state.workbench.notes(model)), *notes())
+        said = tuple(dict.fromkeys((*(each for model in models for each in state.workbench.notes(model)), *notes())))
         cases = tuple(_planned(state, item, case) for item, case in judged)
         paces: dict[str, float] = {}
         for place, (model, (item, case, planned)) in enumerate(_to_make(judged, cases).items()):
