@@ -109,3 +109,13 @@ def lowest(goodness: NDArray[np.float64], certainty: float) -> float:
         else:
             high = middle
     return low
+
+
+def interval(goodness: NDArray[np.float64], certainty: float) -> tuple[float, float]:
+    """Where the mean of all values like these lies, whenever one looks: both ends in [0, 1]. See `lowest`.
+
+    Args:
+        goodness: at least one value, in [0, 1], in the order in which they were drawn.
+        certainty: of both ends together.
+    """
+    return lowest(goodness, certainty), 1 - lowest(1 - goodness, certainty)

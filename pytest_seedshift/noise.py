@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift import files, whole
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift import files, unseen, whole
+from pytest_seedshift.scores import CERTAINTY, SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILE_NAME = "noise.json"
 VERSION = 1
 MAX_REGRESSION = "max_regression"
+_CERTAIN = f"{100 * CERTAINTY:g} %"
 
 Scores: TypeAlias = Mapping[str, float]
 
@@ -83,6 +84,20 @@ class Noise:
         moved = [(abs(arm.scores[score].of_mean), arm.name) for arm in self.arms if score in arm.scores]
         return max(moved, default=(0.0, ""))
 
+    def room(self, score: str) -> tuple[float, str] | None:
+        """How far a score's mean may move for all that these images tell, at 99 %, and the arm of which that is so.
+
+        Of a score that is 0 or 1 that is the largest share of outcomes that may change: see `unseen`. None of other
+        scores, of whose unseen changes nothing can be said but their range; and where nothing was measured.
+        """
+        if not SCORES[score].binary:
+            return None
+        changed = [(arm.scores[score].changed, arm.name) for arm in self.arms if score in arm.scores]
+        if not changed or not self.images:
+            return None
+        most, arm = max(changed)
+        return unseen.most(self.images, min(most, self.images)), arm
+
 
 def compare(reference: Sequence[Scores], other: Sequence[Scores]) -> dict[str, Change]:
     """Hold the scores of an arm against the reference's, of the same pairs in the same order, at least one."""
@@ -116,7 +131,23 @@ def table(noise: Noise) -> list[str]:
         for moved, arm in [noise.floor(score)]
         if moved
     ]
+    for score in noise.arms[0].scores if noise.arms else ():
+        room = noise.room(score)
+        lines.append(
+            f"  {SCORES[score].title}: {_unseen(noise.images) if room is None else _room(noise.images, *room)}"
+        )
     return lines
+
+
+def _room(images: int, most: float, arm: str) -> str:
+    return f"up to {most:.2g} of all outcomes may change ({arm}), for all that {images} images tell at {_CERTAIN}"
+
+
+def _unseen(images: int) -> str:
+    return (
+        f"up to {unseen.most(images):.2g} of all pairs may change by more than the largest change, for all that "
+        f"{images} images tell at {_CERTAIN}"
+    )
 
 
 # noise.json ------------------------------------------------------------------------------------------------------
@@ -180,7 +211,7 @@ def _change(entry: Mapping[str, Any]) -> Change:
 
 
 def below_floor(noise: Noise, score: str, bound: float) -> str | None:
-    """Why a bound on a score's regression asks for more than can be told; None where it does not.
+    """Why a bound on a score's regression asks for more than can be told, or is known to; None where it does not.
 
     Args:
         noise: of the model.
@@ -188,11 +219,27 @@ def below_floor(noise: Noise, score: str, bound: float) -> str | None:
         bound: `max_regression`, in the score's own units.
     """
     moved, arm = noise.floor(score)
+    room = noise.room(score)
     if bound >= moved:
-        return None
+        return None if room is None or bound >= room[0] or not bound else _too_few(noise, score, bound, *room)
     return (
         f"{noise.model}: {MAX_REGRESSION} = {bound:g} of {SCORES[score].title} is below the noise: {arm} alone moves "
         f"the mean by {moved:.2g} on {noise.images} images. Ask for at least that, or keep it fixed"
+    )
+
+
+def _too_few(noise: Noise, score: str, bound: float, most: float, arm: str) -> str:
+    """That noise which is larger than a bound could have stayed unseen, and how many images would show it."""
+    changed = max(each.scores[score].changed for each in noise.arms if score in each.scores)
+    more = (
+        f"Measure it on {unseen.needed(bound)} images or more (seedshift noise --images), or ask for at least that"
+        if not changed
+        else "Ask for at least that, measure it on more images (seedshift noise --images), or keep it fixed"
+    )
+    return (
+        f"{noise.model}: whether the noise of {SCORES[score].title} lies below {MAX_REGRESSION} = {bound:g} is not "
+        f"known: {changed} of {noise.images} outcomes have changed ({arm}), which leaves room for {most:.2g} at "
+        f"{_CERTAIN}. {more}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -136,7 +136,11 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A score's mean over the samples, and the interval in which another draw of pairs would have its mean."""
+    """A score's mean over the samples, and a confidence interval of the model's own mean, over all possible pairs.
+
+    It does not speak of where another draw of as many pairs would have its mean: that moves about the model's own mean
+    as this one does, so it lies outside of the interval more often.
+    """
 
     mean: float
     low: float
@@ -187,6 +191,19 @@ class Finding:
     measured: float
     holds: bool | None
     change: Change | None = None
+
+
+def mean_of(score: str, values: Iterable[float]) -> float:
+    """The mean of a score's values as it stands everywhere: of values within the score's range, or its nearer end.
+
+    Raises:
+        ValueError: no values.
+    """
+    top = SCORES[score].top
+    clipped = [min(max(float(value), 0.0), top) for value in values]
+    if not clipped:
+        raise ValueError(f"{SCORES[score].title} has no values")
+    return math.fsum(clipped) / len(clipped)
 
 
 SLACK = 1e-5

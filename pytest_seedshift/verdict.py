@@ -19,7 +19,6 @@ and the exact test speaks: see `significance`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -29,7 +28,7 @@ import numpy as np
 from pytest_seedshift import bets
 from pytest_seedshift.bounds import Bound, Chance, Regression
 from pytest_seedshift.gate import significance
-from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty
+from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty, mean_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -245,8 +244,9 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
         certainty: of the interval.
         stopped: whether the values themselves decided how many there are. Such a sample is no ordinary one (it ended
             on a streak), so its interval is the confidence sequence of the bets above, which holds at every stop. Where
-            the number was fixed, Wilson's interval for accuracies (Wilson 1927) and for other scores a percentile
-            bootstrap of the mean with a fixed seed (Efron 1979) are narrower; both by scipy.
+            the number was fixed, Wilson's interval for accuracies (Wilson 1927; by scipy) is narrower. Other scores
+            have the interval of the bets then too: it asks for nothing but their range. A bootstrap, or Student's t,
+            knows only of values that were seen: equal values would have no width, and a rare low one would be missed.
 
     Raises:
         ValueError: no values, or one that is not finite. What was not measured has no mean.
@@ -256,30 +256,14 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
         raise ValueError(f"{SCORES[score].title} has no values")
     raw = np.asarray(values, dtype=np.float64)
     clipped = int((raw != array).sum())
-    mean, top = math.fsum(array) / array.size, SCORES[score].top
-    if stopped:
-        low = bets.lowest(array / top, certainty)
-        high = 1 - bets.lowest(1 - array / top, certainty)
-        return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
-    if SCORES[score].binary:
+    mean, top = mean_of(score, array), SCORES[score].top
+    if SCORES[score].binary and not stopped:
         from scipy.stats import binomtest
 
         interval = binomtest(int(array.sum()), array.size).proportion_ci(certainty, method="wilson")
         return Estimate(mean, float(interval.low), float(interval.high), clipped)
-    if array.size == 1 or np.ptp(array) == 0:
-        return Estimate(mean, mean, mean, clipped)
-    from scipy.stats import bootstrap
-
-    interval = bootstrap(
-        (array,),
-        np.mean,
-        confidence_level=certainty,
-        method="percentile",
-        n_resamples=2000,
-        batch=200,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Estimate(mean, float(interval.low), float(interval.high), clipped)
+    low, high = bets.interval(array / top, certainty)
+    return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
 
 
 def estimate_drop(score: str, values: Values, control: Values, *, certainty: float = CERTAINTY) -> Estimate:
@@ -305,7 +289,7 @@ def estimate_drop(score: str, values: Values, control: Values, *, certainty: flo
     top = SCORES[score].top
     loss = (before - after + top) / (2 * top)
     mean = float(top * (2 * loss.mean() - 1))
-    low, high = (top * (2 * end - 1) for end in (bets.lowest(loss, certainty), 1 - bets.lowest(1 - loss, certainty)))
+    low, high = (top * (2 * end - 1) for end in bets.interval(loss, certainty))
     return Estimate(mean, min(low, mean), max(high, mean))
 
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_seedshift import unseen
 from pytest_seedshift.scores import Estimate, check_certainty
+
+_SAME = 1e-9
+"""Values that differ by less are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,11 @@ def clustered(values: Sequence[float], labels: Sequence[str], certainty: float) 
     Seeds of one label share what the label does, so labels are what varies independently: the standard error is that of
     clusters, √(L/(L−1)·Σ_l(Σ_i(v_i − v̄))²)/N, and the interval Student's t with L − 1 degrees of freedom (Cameron and
     Miller 2015, A Practitioner's Guide to Cluster-Robust Inference, sections II and VI). With one label, pairs are the
-    clusters.
+    clusters. Values that are all the same have no spread to be used; then as many pairs as chance could have hidden may
+    lie anywhere within one width or height: see `unseen`.
 
     Args:
-        values: at least two.
+        values: at least two, from −1 to 1.
         labels: one a value.
         certainty: of the interval, between 0.5 and 1.
 
@@ -44,6 +49,9 @@ def clustered(values: Sequence[float], labels: Sequence[str], certainty: float) 
         raise ValueError(f"{len(values)} pairs have a position with and without the shift: an interval needs two")
     residuals = np.asarray(values, dtype=np.float64)
     mean = float(residuals.mean())
+    if np.ptp(residuals) <= _SAME:
+        hidden = unseen.most(len(residuals), certainty=certainty)
+        return Estimate(mean, mean - hidden * (1 + mean), mean + hidden * (1 - mean))
     residuals = residuals - mean
     _, group = np.unique(np.asarray(labels), return_inverse=True)
     if group.max() == 0:

@@ -28,6 +28,11 @@ class Cell:
     share: Share
     rough: bool
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether it has one: not of early verdicts, nor of too few pairs."""
+        return not self.rough and self.share.has_interval
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -62,12 +67,22 @@ class Gaps:
     @property
     def rough(self) -> bool:
         """Whether some cell is."""
-        return any(
-            cell is not None and cell.rough
-            for table in self.tables
-            for row in table.rows
-            for cell in (*row.shares, *row.gaps)
-        )
+        return any(cell.rough for cell in self._cells)
+
+    @property
+    def few(self) -> bool:
+        """Whether some cell is of too few pairs for an interval."""
+        return any(not cell.rough and not cell.has_interval for cell in self._cells)
+
+    @property
+    def least(self) -> int:
+        """How many pairs an interval takes."""
+        return gap.LEAST
+
+    @property
+    def _cells(self) -> list[Cell]:
+        rows = [row for table in self.tables for row in table.rows]
+        return [cell for row in rows for cell in (*row.shares, *row.gaps) if cell is not None]
 
 
 def of_run(run: Run) -> Gaps | None:
@@ -77,12 +92,12 @@ def of_run(run: Run) -> Gaps | None:
     certainty = max((case.certainty for case in run.cases if case.certainty is not None), default=CERTAINTY)
     tables = []
     for score in run.scores:
-        rows = []
+        rows, top = [], SCORES[score].top
         for shift in run.shifts:
             curves = {model: curve(run, model, shift, score) for model in models}
             early = {model: _decided_early(run, model, shift) for model in models}
-            shares = [gap.robustness(curves[model], certainty=certainty) for model in models]
-            gaps = [gap.gap(curves[one], curves[other], certainty=certainty) for one, other in couples]
+            shares = [gap.robustness(curves[model], certainty=certainty, top=top) for model in models]
+            gaps = [gap.gap(curves[one], curves[other], certainty=certainty, top=top) for one, other in couples]
             rows.append(
                 Row(
                     shift,
@@ -140,7 +155,8 @@ def lines(run: Run) -> list[str]:
     text = [
         f"robustness: the part of the unshifted score that is left, mean over {over(found)}",
         f"  {words.percent(found.certainty)} intervals"
-        + ("; ≈ decided early: a rough figure without one (--seedshift-exact)" if found.rough else ""),
+        + ("; ≈ decided early: a rough figure without one (--seedshift-exact)" if found.rough else "")
+        + (f"; * fewer than {found.least} pairs: too few for one" if found.few else ""),
     ]
     for table in found.tables:
         if table.score in asked or not asked:
@@ -167,5 +183,5 @@ def _told(cell: Cell | None, form: str, to: str) -> str:
     if cell is None:
         return "·"
     share = cell.share
-    interval = "" if cell.rough else f" ({share.low:{form}}{to}{share.high:{form}})"
+    interval = f" ({share.low:{form}}{to}{share.high:{form}})" if cell.has_interval else "" if cell.rough else "*"
     return f"{'≈' if cell.rough else ''}{share.value:{form}}{interval}"

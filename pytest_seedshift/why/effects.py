@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_seedshift import unseen
 from pytest_seedshift.scores import CERTAINTY
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def mean(
     its own degrees of freedom. The interval speaks of other seed vectors and, as far as the labels tell, other labels.
 
     Values that are all the same have no spread to be used. Then another value may still come in one of so many pairs as
-    chance could have hidden until now, 1 − (1 − certainty)^(1/n) (Hanley and Lippman-Hand 1983, JAMA 249), and move the
-    mean as far as the bounds let it. There pairs count as independent, so that it speaks of these labels alone.
+    chance could have hidden until now (see `unseen`), and move the mean as far as the bounds let it. There pairs count
+    as independent, so that it speaks of these labels alone.
 
     Args:
         values: at least two.
@@ -136,7 +137,7 @@ def mean(
     centre = float(found.mean())
     low, high = min(bounds[0], centre), max(bounds[1], centre)
     if np.ptp(found) <= 1e-9 * (high - low):
-        hidden = 1 - (1 - certainty) ** (1 / found.size)
+        hidden = unseen.most(found.size, certainty=certainty)
         return Mean(centre, centre + hidden * (low - centre), centre + hidden * (high - centre))
     width = max(_width(found, certainty), _width(_by_label(found, labels), certainty))
     return Mean(centre, max(low, centre - width), min(high, centre + width))

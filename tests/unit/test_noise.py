@@ -99,4 +99,28 @@ def test_the_table_names_every_arm_and_what_was_skipped():
     text = "\n".join(noise.table(NOISE))
     assert "device cuda" in text
     assert "skipped: there is none" in text
-    assert text.count("dtype bfloat16") == 4  # twice as an arm, twice as the floor
+    assert text.count("dtype bfloat16") == 5  # twice as an arm, twice as the floor, once as what leaves most room
+    assert "top-1: up to 0.12 of all outcomes may change (dtype bfloat16), for all that 64 images tell at 99 %" in text
+    assert "CLIP: up to 0.069 of all pairs may change by more than the largest change" in text
+
+
+@pytest.mark.parametrize(
+    ("images", "bound", "warned"), [(32, 0.05, True), (32, 0.13, True), (32, 0.14, False), (90, 0.05, False)]
+)
+def test_a_bound_that_noise_which_was_not_seen_could_pass_is_warned_of(folder, images, bound, warned):
+    """Of 32 outcomes none has changed, so up to 13 in 100 may; 90 would show that fewer than 5 in 100 do."""
+    still = Noise("toy-latent", ("vit", "clip"), images, "float32 on cpu", (Arm("batch size 1", {"top1": STILL}),), ())
+    noise.write(folder, "f", still)
+    grid = [{"model": "toy-latent", "asks": {"top1 max_regression": bound}}]
+    said = list(noise.warnings(folder, {**MANIFEST, "grid": grid}))
+    assert len(said) == warned
+    if warned:
+        assert f"0 of {images} outcomes have changed" in said[0]
+        assert "seedshift noise --images" in said[0]
+
+
+def test_a_bound_of_nothing_at_all_is_not_told_to_measure_more(folder):
+    still = Noise("toy-latent", ("vit", "clip"), 64, "float32 on cpu", (Arm("batch size 1", {"top1": STILL}),), ())
+    noise.write(folder, "f", still)
+    grid = [{"model": "toy-latent", "asks": {"top1 max_regression": 0.0}}]
+    assert list(noise.warnings(folder, {**MANIFEST, "grid": grid})) == []
