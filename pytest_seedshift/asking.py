@@ -19,11 +19,17 @@ MARKERS = (MARKER, BREAKING_MARKER)
 FIXTURES = frozenset({RESULT, BREAKING_RESULT, NULL_RESULT})
 """The fixtures that judge."""
 
-_RECORDS = {MARKER: "seedshift", BREAKING_MARKER: "seedshift_breaking"}
+JUDGED, SEARCHED = "seedshift", "seedshift_breaking"
+"""The attributes of a report that have the record of a case, and of a search for a breaking point."""
+
+_RECORDS = {MARKER: JUDGED, BREAKING_MARKER: SEARCHED}
 """By marker, the attribute of a report that has the record of what was judged."""
 
 IN_WORK = pytest.StashKey[bool]()
 """Whether a test's function runs: a report that is made meanwhile is one of a part of it, such as a subtest."""
+
+RECORDED = pytest.StashKey[tuple[str, dict[str, Any]] | None]()
+"""The phase of an item that has a record, and what is on its report: who replaces the report knows nothing of it."""
 
 _READ = pytest.StashKey[set[tuple[str, int]]]()
 """By test, the markers that its items were made of."""
@@ -157,28 +163,48 @@ class Asking:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Let no test pass, nor fail as expected, that asks for a verdict and cannot have one or has none."""
         report = yield
-        reason = None
-        if report.when == "call" and report.passed and not item.stash.get(IN_WORK, False):
-            reason = why_not(item) or _unjudged(item, report)
-        elif report.when == "setup" and hasattr(report, "wasxfail"):
-            reason = why_not(item)
-        if reason is not None:
-            report.outcome = "failed"
-            report.longrepr = failure(reason)
-            vars(report).pop("wasxfail", None)
+        hold(item, report)
         return report
+
+
+def hold(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let a report fail whose test asks for a verdict, and passes or fails as expected without one."""
+    reason = None
+    if report.when == "call" and report.passed and not item.stash.get(IN_WORK, False):
+        reason = why_not(item) or _unjudged(item, report)
+    elif report.when == "setup" and hasattr(report, "wasxfail"):
+        reason = why_not(item)
+    if reason is not None:
+        report.outcome = "failed"
+        report.longrepr = failure(reason)
+        vars(report).pop("wasxfail", None)
+
+
+def attach(item: pytest.Item, report: pytest.TestReport, attributes: dict[str, Any]) -> None:
+    """Put a record, and what belongs to it, on a report and beside it."""
+    phase, before = item.stash.get(RECORDED, None) or ("", {})
+    known = {**(before if phase == report.when else {}), **attributes}
+    item.stash[RECORDED] = (str(report.when), known)
+    vars(report).update(known)
+
+
+def recorded(item: pytest.Item, report: pytest.TestReport, attribute: str) -> dict[str, Any] | None:
+    """The record on a report, be it that the report was replaced."""
+    phase, attributes = item.stash.get(RECORDED, None) or ("", {})
+    found: dict[str, Any] | None = getattr(report, attribute, None)
+    return attributes.get(attribute) if found is None and phase == report.when else found
 
 
 def _unjudged(item: pytest.Item, report: pytest.TestReport) -> str | None:
     """Why a test that has passed must not have; None where nothing is wrong."""
     for name, attribute in _RECORDS.items():
         if item.get_closest_marker(name) is not None:
-            record = getattr(report, attribute, None)
+            record = recorded(item, report, attribute)
             if record is None:
                 return f"{item.nodeid}: @pytest.mark.{name} asks for a verdict, and nothing was judged"
             if record["verdict"] in ("fail", "error"):  # whoever ran the test has not asked the plugin
                 return str(record["reason"])
-    if by_fixture(item) and not any(hasattr(report, attribute) for attribute in _RECORDS.values()):
+    if by_fixture(item) and not any(recorded(item, report, each) for each in _RECORDS.values()):
         return f"{item.nodeid}: it asks for a verdict by a fixture, and nothing was judged"
     return None
 

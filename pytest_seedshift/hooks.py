@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import asking, collection, conflicts, effects, extensions, options, output, scores, text, workers
+from pytest_seedshift import asking, collection, conflicts, effects, extensions, options, scores, text, workers
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
-from pytest_seedshift.names import MARKER, NULL_RESULT, PARAMETER, RESULT
+from pytest_seedshift.names import MARKER, NULL_RESULT, RESULT
+from pytest_seedshift.outcomes import Outcomes
 from pytest_seedshift.report import github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
@@ -74,7 +75,7 @@ class Hooks:
         config.pluginmanager.register(self._grid, "seedshift-grid")
         config.pluginmanager.register(self._sensing, "seedshift-sensing")
         config.pluginmanager.register(self.breaking, "seedshift-breaking")
-        config.pluginmanager.register(_Harmless(), "seedshift-harmless")
+        config.pluginmanager.register(Outcomes(self._state), "seedshift-outcomes")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)
@@ -381,9 +382,9 @@ class Hooks:
                 result = item.stash.get(_RESULT, None)
                 control = None if result is None else result.control_means
                 records.set_properties(item, records.properties(made, control))  # JUnit's file has the teardown's
-                report.seedshift = made  # type: ignore[attr-defined]
-                if result is not None:  # workers know what their controller does not
-                    report.seedshift_model = asdict(self._state.facts(case.model))  # type: ignore[attr-defined]
+                # workers know what their controller does not
+                beside = {} if result is None else {"seedshift_model": asdict(self._state.facts(case.model))}
+                asking.attach(item, report, {asking.JUDGED: made, **beside})
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -416,40 +417,19 @@ class Hooks:
             return records.of_error(case, report.longreprtext, item.nodeid, null=collection.is_null(item))
         if report.when != "call" or result is None:
             return None
-        made = records.of_result(result, self._state.folder, item.nodeid)
-        if report.failed and result.passed:
-            # A test may assert more than the thresholds. A case whose test fails has not passed.
-            made |= {"verdict": "fail", "reason": f"the test's own assertion: {_last_line(report.longreprtext)}"}
         failed = self._failed_parts[item.nodeid]
         if report.passed and failed:  # as pytest itself does when it shows the report, which workers never do
             report.outcome, report.longrepr = "failed", f"contains {words.count(failed, 'failed subtest')}"
-            made |= {"verdict": "fail", "reason": f"the test {report.longrepr}"}
-        return made
-
-
-class _Harmless:
-    """Registered after all others that have a part in reports: what they say is shown as it is, and has names in it."""
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Make harmless what a report of a test of ours says of its failure."""
-        report = yield
-        if PARAMETER in getattr(getattr(item, "callspec", None), "params", ()):
-            error = None if call.excinfo is None else call.excinfo.value
-            output.clean_report(report, message=getattr(error, "pytrace", True) is False)
-        return report
+            return {
+                **records.of_result(result, self._state.folder, item.nodeid),
+                "verdict": "fail",
+                "reason": f"the test {report.longrepr}",
+            }
+        return records.of_result(result, self._state.folder, item.nodeid)
 
 
 def _with_subjects(items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Subject]]:
     return [(item, subject) for item in items if (subject := collection.subject_of(item))]
-
-
-def _last_line(text: str) -> str:
-    """The line of a failure's text that says what was wrong."""
-    lines = [line for line in text.splitlines() if line.startswith("E ")] or text.splitlines()
-    return lines[0].removeprefix("E").strip() if lines else ""
 
 
 def _is_poison(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pytest_seedshift.breaking.form import Record as _Search  # noqa: TC001  # pydantic reads it
 from pytest_seedshift.folder import VERDICTS_VERSION, all_records
 from pytest_seedshift.run import form
+from pytest_seedshift.run.data import SKIPPED, rank, status_of
 from pytest_seedshift.scores import BUILT_IN
 
 Document: TypeAlias = dict[str, Any]
@@ -53,7 +54,7 @@ def join(runs: Sequence[Run]) -> Merged:
     """Join the documents of runs, each of which was checked.
 
     The joined document is the one that one run of all cases would have written, but for the times. A verdict stands
-    above an error of the same case, which judged nothing.
+    above an error of the same case, or a skip, which judged nothing; a failure above one that was expected there.
 
     Raises:
         MergeError: they do not speak of the same thing, or do not agree about a case that both have judged.
@@ -69,9 +70,9 @@ def join(runs: Sequence[Run]) -> Merged:
             test = record["test"]
             if test not in grid:
                 differences.append(f"{run.name}: the case {record['id']} is not in its grid")
-            elif test not in records or records[test]["verdict"] == "error":
+            elif test not in records or _stands_above(record, records[test]):
                 records[test], origins[test] = dict(record), run.name
-            elif record["verdict"] != "error" and (said := _disagree(records[test], record)):
+            elif _is_judged(record) and _is_judged(records[test]) and (said := _disagree(records[test], record)):
                 differences.append(f"{record['id']}: {said[0]} in {origins[test]}, {said[1]} in {run.name}")
     if differences:
         more = len(differences) - _MOST
@@ -99,6 +100,20 @@ def join(runs: Sequence[Run]) -> Merged:
     if searches:
         document["breaking"] = searches
     return Merged(document, missing, tuple(_notes(runs)) if missing else ())
+
+
+def _is_judged(record: Mapping[str, Any]) -> bool:
+    return record["verdict"] not in ("error", SKIPPED)
+
+
+def _stands_above(record: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether a record is to stand in place of another of the same test."""
+    if _is_judged(record) != _is_judged(before):
+        return _is_judged(record)
+    one, other = (rank(status_of(each["verdict"], each.get("outcome"))) for each in (record, before))
+    if not _is_judged(record):
+        return one <= other
+    return one < other and _disagree(record, before) is None
 
 
 def _heads(runs: Sequence[Run]) -> Iterator[str]:
@@ -245,7 +260,7 @@ class _Record(form.Record):
 
     @model_validator(mode="after")
     def _is_whole(self) -> _Record:
-        if self.verdict != "error" and not self.scores.keys() >= BUILT_IN.keys():
+        if self.verdict not in ("error", "skipped") and not self.scores.keys() >= BUILT_IN.keys():
             raise ValueError(f"a verdict without the scores {', '.join(BUILT_IN)}")
         return self
 

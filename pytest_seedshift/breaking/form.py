@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pytest_seedshift.run.data import status_of
+
 CLEAR = 0.95
 """The certainty of the intervals by which a probe is called clear of its bounds.
 
@@ -51,7 +53,7 @@ class Record(_Form):
     shift: str
     magnitude: _Number
     """Where the search ends: the last magnitude of its sign at which the shift has a meaning, ±1 at most."""
-    verdict: Literal["pass", "fail", "measured", "error"]
+    verdict: Literal["pass", "fail", "measured", "error", "skipped"]
     reason: str
     at: _Number | None
     """The smallest magnitude that fails: 0 without any shift, None where none fails."""
@@ -77,6 +79,15 @@ class Record(_Form):
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     device: str | None
     dtype: str | None
+    outcome: Literal["xfailed", "xpassed"] | None = None
+    """Of a test that is expected to fail, whether it did."""
+    xfail: str = ""
+    """Why it is expected to fail."""
+
+    @property
+    def status(self) -> str:
+        """What came of it: the verdict, or that it is a known failure."""
+        return status_of(self.verdict, self.outcome)
 
     @property
     def shifted(self) -> list[Probe]:
@@ -91,4 +102,5 @@ class Record(_Form):
 
 def built_in(record: Record) -> dict[str, Any]:
     """A record in built-in types, with the (empty) scores by which those who look at all records tell it."""
-    return {**record.model_dump(), "scores": {}}
+    without = {"outcome", "xfail"} if record.outcome is None else set()
+    return {**record.model_dump(exclude=without), "scores": {}}

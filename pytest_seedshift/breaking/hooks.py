@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection
+from pytest_seedshift import asking, collection
 from pytest_seedshift.breaking import collection as searched
 from pytest_seedshift.breaking import session, words
 from pytest_seedshift.breaking.searches import Search
@@ -122,9 +122,9 @@ class BreakingHooks:
                 from pytest_seedshift.breaking import records
 
                 set_properties(item, records.properties(made))
-                report.seedshift_breaking = made  # type: ignore[attr-defined]
-                if item.stash.get(_RESULT, None) is not None:
-                    report.seedshift_model = asdict(self._state.facts(search.model))  # type: ignore[attr-defined]
+                is_new = item.stash.get(_RESULT, None) is not None
+                beside = {"seedshift_model": asdict(self._state.facts(search.model))} if is_new else {}
+                asking.attach(item, report, {asking.SEARCHED: made, **beside})
         return report
 
     @staticmethod
@@ -136,9 +136,4 @@ class BreakingHooks:
             return records.of_error(search, report.longreprtext, item.nodeid)
         if report.when != "call" or result is None:
             return None
-        made = records.of_result(result, item.nodeid)
-        if report.failed and made["verdict"] != "fail":
-            lines = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
-            said = lines[0].removeprefix("E").strip() if lines else report.longreprtext.partition("\n")[0]
-            made |= {"verdict": "fail", "reason": f"{made['reason']}; the test's own assertion: {said}"}
-        return made
+        return records.of_result(result, item.nodeid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_seedshift.breaking import form, words
 from pytest_seedshift.report.words import comparison
@@ -45,15 +45,15 @@ def of_result(result: BreakingPoint, test: str) -> dict[str, Any]:
     return form.built_in(made.model_copy(update={"reason": words.reason(made)}))
 
 
-def of_error(search: Search, reason: str, test: str) -> dict[str, Any]:
-    """The record of a search that could not be ended."""
+def of_error(search: Search, reason: str, test: str, verdict: Literal["error", "skipped"] = "error") -> dict[str, Any]:
+    """The record of a search that could not be ended, or of which the test was skipped."""
     nothing: dict[str, Any] = dict.fromkeys(
         ("at", "holds_at", "low", "high", "minimum", "certainty", "device", "dtype")
     )
     made = form.Record(
         **_head(search, test),
         **nothing,
-        verdict="error",
+        verdict=verdict,
         reason=reason,
         recovers=[],
         relapses=[],
@@ -69,7 +69,7 @@ def of_error(search: Search, reason: str, test: str) -> dict[str, Any]:
 def properties(record: dict[str, Any]) -> list[tuple[str, object]]:
     """A record's figures as JUnit's properties."""
     told = words.point(form.Record.model_validate(record))
-    named = ("model", "shift", "verdict", "images")
+    named = [name for name in ("model", "shift", "verdict", "outcome", "xfail", "images") if name in record]
     return [*((f"seedshift_{name}", record[name]) for name in named), ("seedshift_breaking_point", told)]
 
 

@@ -12,9 +12,20 @@ if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record
 
 
+_UNKNOWN = {"error": "could not be judged", "skipped": "skipped"}
+"""Of a search that has not been made, by verdict."""
+
+_CELLS = {"fail": "✗", "error": "!", "known": "k"}
+
+
+def is_unknown(record: Record) -> bool:
+    """Whether a record says nothing of a breaking point: it could not be judged, or was skipped before it was."""
+    return record.verdict == "error" or (record.verdict == "skipped" and not record.probes)
+
+
 def point(record: Record) -> str:
     """The breaking point in short: `+0.24`, `+0.10 to +0.20`, `holds up to +1.00`, `0: fails unshifted`."""
-    if record.verdict == "error":
+    if is_unknown(record):
         return "not known"
     if record.at is None:
         end = record.magnitude if record.holds_at is None else record.holds_at
@@ -84,8 +95,8 @@ def measured(record: Record) -> str:
 
 def line(record: Record) -> str:
     """The line of the terminal: `toy-latent mean +  breaks at +0.24  95 % interval +0.20 to +0.28`."""
-    if record.verdict == "error":
-        return "could not be judged"
+    if is_unknown(record):
+        return _UNKNOWN[record.verdict]
     told = point(record)
     told = told if record.at in (None, 0) else f"breaks at {told}"
     if record.at != 0:
@@ -98,6 +109,7 @@ def table(records: Sequence[Record]) -> list[str]:
     width = max(len(f"{record.model}  {record.shift}") for record in records)
     legend = [
         "✗ earlier than asked" if any(record.minimum for record in records) else "no min_breaking_point was asked for",
+        *(["k known failure"] if any(record.status == "known" for record in records) else []),
         *(["≈ it recovers"] if any(record.recovers for record in records) else []),
     ]
     lines = [f"breaking points   ({', '.join(legend)})", f"  {'':<{width}}  {'negative ':>26}  {'positive ':>26}"]
@@ -113,11 +125,11 @@ def _cell(record: Record | None) -> str:
     if record is None:
         return "· "
     told = point(record).removeprefix("holds up to ")
-    if record.at is None and record.verdict != "error":
+    if record.at is None and not is_unknown(record):
         told = f"beyond {told}"
     elif record.recovers:
         told += " ≈"
-    return f"{told}{'✗' if record.verdict == 'fail' else '!' if record.verdict == 'error' else ' '}"
+    return f"{told}{_CELLS.get(record.status, ' ')}"
 
 
 def _asked(record: Record) -> float:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _MARK = "merged.json"
 """Tells that a folder was made here, so that it may be made again."""
 
-_BROKEN = ("fail", "error")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
@@ -46,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CommandError: a folder that cannot be used, or runs that are not parts of one.
     """
-    from pytest_seedshift.report import page, words
+    from pytest_seedshift.report import page, tally, words
 
     check_outputs(None, options.summary)
     runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
@@ -81,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
         _annotate(merged, made)
     # A breaking point may have been measured without being asked for: that fails nothing.
-    passed = not any(record["verdict"] in _BROKEN for record in all_records(merged.document)) and not regressed
+    passed = not any(tally.status(record) in tally.BROKEN for record in all_records(merged.document)) and not regressed
     return 0 if passed and not merged.missing else 1
 
 
@@ -290,10 +288,10 @@ def _beyond(run: Run) -> dict[str, str]:
 
 def _annotate(merged: Merged, run: Run) -> None:
     """In a step of GitHub Actions, what does not pass and what is missing, at the top of its page."""
-    from pytest_seedshift.report import github
+    from pytest_seedshift.report import github, tally
 
     if github.wanted():
-        failing = [record for record in all_records(merged.document) if record["verdict"] in _BROKEN]
+        failing = [record for record in all_records(merged.document) if tally.status(record) in tally.BROKEN]
         made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
         made += [github.of_session(name, reason) for name, reason in _beyond(run).items()]
         output.say_commands(github.commands([*made, *map(github.of_missing, merged.missing)]))
@@ -302,16 +300,17 @@ def _annotate(merged: Merged, run: Run) -> None:
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
     from pytest_seedshift import seeduse
     from pytest_seedshift.report import records as recorded
-    from pytest_seedshift.report import seedlines, words
+    from pytest_seedshift.report import seedlines, tally, words
     from pytest_seedshift.report.searches import SearchLines
     from pytest_seedshift.report.table import table
 
     records, searches = merged.document["cases"], SearchLines(merged.document.get("breaking", []))
     for model in recorded.models(records):
-        output.say(*table(recorded.ordinary([record for record in records if record["model"] == model])))
+        of_model = [record for record in tally.distinct_records(records) if record["model"] == model]
+        output.say(*table(recorded.ordinary(of_model)))
     output.say(*searches.table())
     for record in (*records, *searches.records):
-        if record["verdict"] in _BROKEN:
+        if tally.status(record) in tally.BROKEN:
             first, *others = str(record["reason"]).split("\n")
             output.say("", f"{record['id']}: {first}", *(f"    {each.strip()}" for each in others))
     if merged.missing:
@@ -320,14 +319,9 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> N
     output.say("")
     versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
     output.say(*seedlines.lines(seeduse.read(into, versions, []), records), *merged.notes, *notes)
-    by_verdict = {verdict: sum(record["verdict"] == verdict for record in records) for verdict in ("pass", "fail")}
-    errors = len(records) - sum(by_verdict.values())
-    cases = words.count(sum(entry.get("kind") is None for entry in merged.document["grid"]), "case")
-    output.say(
-        f"{cases} of {words.count(runs, 'run')}: {by_verdict['pass']} pass, {by_verdict['fail']} fail"
-        + (f", {errors} cannot be judged" if errors else "")
-        + (f", {len(merged.missing)} missing" if merged.missing else "")
-    )
+    if records or merged.missing:
+        missing = [entry for entry in merged.missing if entry.get("kind") is None]
+        output.say(tally.counted(records, f" of {words.count(runs, 'run')}", missing=len(missing)))
     output.say(*searches.closing())
     output.say(
         *(f"{name}: {words.relative(str(into.path / name))}" for name in ("verdicts.json", "junit.xml", "report.html"))

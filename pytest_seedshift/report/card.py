@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import text
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import summary
+from pytest_seedshift.report import summary, tally
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
+from pytest_seedshift.run.data import SKIPPED
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
     classifier, clip = next((each.scorer_names for each in known if len(each.scorer_names) == 2), (None, None))
     scorers = {"top1": classifier, "top5": classifier, "clip": clip}
     for case in cases:
-        if case.verdict in ("error", UNFINISHED):
+        if case.verdict in ("error", UNFINISHED, SKIPPED):
             continue
         at = "" if case.case.is_control else f" at {format_magnitude(case.case.magnitude)}"
         shift = "no shift" if case.case.is_control else f"shift {case.case.shift}"
@@ -102,7 +103,7 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
                     "magnitude": case.case.magnitude,
                     **{name: round(value, 4) for name, value in told.items() if value is not None},
                     "design": case.design,
-                    "verdict": case.verdict,
+                    "verdict": tally.title(case.status),
                     **({"scorer": scorer} if scorer else {}),
                 },
             )
@@ -244,7 +245,7 @@ def _with_tables(body: str, run: Run, model: str, newline: str) -> str:
 
 def _tables(run: Run, model: str) -> str:
     cases = run.of(model)
-    unjudged = [case.case.describe() for case in cases if case.verdict in ("error", UNFINISHED)]
+    unjudged = [case.case.describe() for case in cases if case.verdict in ("error", UNFINISHED, SKIPPED)]
     parts = [
         "## Robustness to shifts of the seed vector",
         f"{text.markdown(verdicts.sentence(model, cases, run.searches(model)))}.",

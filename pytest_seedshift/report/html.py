@@ -14,7 +14,7 @@ import pytest
 
 from pytest_seedshift import collection, text
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import elements, words
+from pytest_seedshift.report import elements, tally, words
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.scores import SCORES
 
@@ -98,8 +98,23 @@ class HtmlReport:
                 figure = elements.data_uri(svg.encode(), "image/svg+xml")
             with self._told("summary"):
                 page = elements.templates().get_template("summary.html.jinja2")
-                told = recorded.sentences(self._records)
+                told = self._sentences()
                 summary.append(page.render(sentences=told, figure=figure, report=self._link_to_report()))
+
+    def _sentences(self) -> list[str]:
+        """A model's verdict in a sentence, as the robustness report has it."""
+        from pytest_seedshift.breaking import form
+        from pytest_seedshift.report.page import breaking
+
+        records = tally.distinct_records(recorded.ordinary(self._records))
+        searches = self._terminal.searches.records
+        made = []
+        for model in recorded.models([*records, *searches]):
+            cases = [each for each in records if each["model"] == model]
+            found = [form.Record.model_validate(each) for each in searches if each["model"] == model]
+            searched = breaking.of_searches(found, alone=not cases)
+            made.append(f"{tally.sentence(model, tally.of_records(cases), searched)}.")
+        return made
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

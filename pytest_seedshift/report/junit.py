@@ -10,9 +10,18 @@ from xml.etree import ElementTree
 from pytest_seedshift import text
 from pytest_seedshift.breaking import records as searched
 from pytest_seedshift.report import records as recorded
+from pytest_seedshift.report import tally
+from pytest_seedshift.run.data import KNOWN, SKIPPED
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
+
+
+_KINDS = {"fail": "failure", "error": "error", "measured": "skipped", KNOWN: "skipped", SKIPPED: "skipped"}
+"""By status, the element that says so; what passes has none. As pytest does, a known failure is told as skipped."""
+
+_TYPES = {KNOWN: "pytest.xfail", SKIPPED: "pytest.skip"}
+"""By status, the type of that element."""
 
 
 def to_xml(
@@ -35,15 +44,15 @@ def to_xml(
     beyond = beyond or {}
     by_test = {record["test"]: record for record in records}
     found = [by_test.get(entry["test"]) for entry in grid]
-    verdicts = ["error" if record is None else record["verdict"] for record in found]
+    kinds = [_KINDS["error"] if record is None else _KINDS.get(tally.status(record)) for record in found]
     suites = ElementTree.Element("testsuites", name="pytest tests")
     suite = ElementTree.SubElement(
         suites,
         "testsuite",
         name="pytest",
-        errors=str(verdicts.count("error")),
-        failures=str(verdicts.count("fail") + len(beyond)),
-        skipped=str(verdicts.count("measured")),
+        errors=str(kinds.count("error")),
+        failures=str(kinds.count("failure") + len(beyond)),
+        skipped=str(kinds.count("skipped")),
         tests=str(len(grid) + len(beyond)),
         time=f"{sum(record['seconds'] for record in found if record is not None):.3f}",
     )
@@ -71,10 +80,14 @@ def _append(suite: ElementTree.Element, test: str, record: Record | None, contro
     is_search = recorded.is_search(record)
     for key, value in searched.properties(record) if is_search else recorded.properties(record, control):
         ElementTree.SubElement(properties, "property", name=key, value=str(value))
-    if record["verdict"] != "pass":
-        kind = {"fail": "failure", "error": "error", "measured": "skipped"}[record["verdict"]]
+    status = tally.status(record)
+    if status in _KINDS:
         reason = str(record["reason"])
-        ElementTree.SubElement(case, kind, message=reason.partition("\n")[0]).text = reason
+        message = str(record.get("xfail", "")) if status == KNOWN else reason.partition("\n")[0]
+        element = ElementTree.SubElement(case, _KINDS[status], message=message)
+        element.text = reason
+        if status in _TYPES:
+            element.set("type", _TYPES[status])
 
 
 def _place(test: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.cases import Case
 from pytest_seedshift.report import words
 from pytest_seedshift.shifts import NONE
 
@@ -69,11 +69,11 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     }
 
 
-def of_error(case: Case, reason: str, test: str, *, null: bool = False) -> Record:
-    """The record of a case, perhaps a null control, that could not be judged."""
+def of_error(case: Case, reason: str, test: str, *, null: bool = False, verdict: str = "error") -> Record:
+    """The record of a case, perhaps a null control, that could not be judged, or of which the test was skipped."""
     return {
         **_head(case, test),
-        "verdict": "error",
+        "verdict": verdict,
         "reason": reason,
         "scores": {},
         "images": 0,
@@ -106,11 +106,6 @@ def of_progress(progress: Progress) -> dict[str, Any]:
     }
 
 
-def sentences(records: Sequence[Record]) -> list[str]:
-    """One sentence a model: `toy-latent fails 9 of 31 cases: mean at -0.30, +0.30; mixed at +0.20.`."""
-    return [_sentence(model, [record for record in records if record["model"] == model]) for model in models(records)]
-
-
 def ordinary(records: Sequence[Record]) -> list[Record]:
     """Those that tell of a model: all but null controls; these too where there are no others."""
     return [record for record in records if not record.get("null")] or list(records)
@@ -119,25 +114,6 @@ def ordinary(records: Sequence[Record]) -> list[Record]:
 def models(records: Sequence[Record]) -> list[str]:
     """The models that records speak of, in their order."""
     return list(dict.fromkeys(record["model"] for record in records))
-
-
-def _sentence(model: str, records: Sequence[Record]) -> str:
-    by_shift: dict[str, list[str]] = {}
-    for record in records:
-        if record["verdict"] == "fail":
-            by_shift.setdefault(record["shift"], []).append(format_magnitude(record["magnitude"]))
-    failed = sum(map(len, by_shift.values()))
-    errors = sum(record["verdict"] == "error" for record in records)
-    said = (
-        f"{model} fails {failed} of {len(records)} cases" if failed else f"{model} passes {len(records) - errors} cases"
-    )
-    if errors:
-        said += f", {errors} could not be judged"
-    breaks = [
-        "without any shift" if name == NONE else f"{name} at {', '.join(magnitudes)}"
-        for name, magnitudes in by_shift.items()
-    ]
-    return f"{said}: {'; '.join(breaks)}." if breaks else f"{said}."
 
 
 def shifts(records: Sequence[Record]) -> list[str]:
@@ -180,7 +156,7 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
     regressions, `seedshift_top1_regression` is the drop against the baseline, and `…_lost`, `…_won`, `…_pairs` and
     `…_p` tell of its pairs.
     """
-    named = ("model", "shift", "magnitude", "verdict", "images", "design", "certainty")
+    named = ("model", "shift", "magnitude", "verdict", "outcome", "xfail", "images", "design", "certainty")
     made: list[tuple[str, object]] = [
         (f"seedshift_{name}", str(record[name])) for name in named if record.get(name) is not None
     ]

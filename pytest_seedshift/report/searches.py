@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift import output, text
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import words
+from pytest_seedshift.report import tally, words
+from pytest_seedshift.run.data import KNOWN, SKIPPED
 
 if TYPE_CHECKING:
     import pytest
 
     from pytest_seedshift.report.records import Record
 
-_WORDS = {"pass": "pass", "fail": "FAIL", "error": "ERROR", "measured": "measured"}
-_COLOURS = {"pass": "green", "fail": "red", "error": "red", "measured": "yellow"}
+_WORDS = {
+    "pass": "pass",
+    "fail": "FAIL",
+    "error": "ERROR",
+    "measured": "measured",
+    SKIPPED: "skipped",
+    KNOWN: "known failure",
+}
+_COLOURS = {"pass": "green", "fail": "red", "error": "red"}
 
 
 class SearchLines:
@@ -38,10 +46,11 @@ class SearchLines:
 
     def write(self, reporter: pytest.TerminalReporter, record: Record) -> int:
         """The line of a search that has ended, but for its end; how many columns it takes."""
-        found, mark = f"{record['model']} {recorded.describe(record)}  {_line(record)}  ", _WORDS[record["verdict"]]
+        status = tally.status(record)
+        found, mark = f"{record['model']} {recorded.describe(record)}  {_line(record)}  ", _WORDS[status]
         images = f"  {words.count(record['images'], 'image')}" if record["images"] else ""
         output.report_part(reporter, found)
-        output.report_part(reporter, mark, **{_COLOURS[record["verdict"]]: True})
+        output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
         output.report_part(reporter, images)
         return len(found) + len(mark) + len(images)
 
@@ -58,8 +67,15 @@ class SearchLines:
         """How many there are, and what they took."""
         if not self.records:
             return []
-        verdicts = [record["verdict"] for record in self.records]
-        counts = {"pass": "pass", "fail": "fail", "measured": "measured only", "error": "cannot be judged"}
+        verdicts = [tally.status(record) for record in self.records]
+        counts = {
+            "pass": "pass",
+            "fail": "fail",
+            KNOWN: "known to fail",
+            "measured": "measured only",
+            SKIPPED: "skipped",
+            "error": "cannot be judged",
+        }
         said = ", ".join(f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts)
         images, scan, generated = (
             sum(record[key] for record in self.records) for key in ("images", "scan", "generated")

@@ -13,6 +13,7 @@ from pytest_seedshift.report import words
 from pytest_seedshift.report.markdown import code, folded, table
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
+from pytest_seedshift.run.data import KNOWN, SKIPPED
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.text import markdown as text
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.run import CaseRun, Run
 
 _SIGNS = {"pass": "✅", "fail": "❌", "error": "⚠️", UNFINISHED: "⚠️"}
+_TOLD = {**_SIGNS, KNOWN: "known failure", SKIPPED: "skipped"}
+"""What stands for a status in a table. What is expected, or was not tried, has no sign that asks for a look."""
 _ROWS = 100
 """How many failing cases have a row of their own."""
 _WHY = 600
@@ -67,8 +70,8 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
     if run.notes:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
-    order = list(_SIGNS)
-    failing = sorted((case for case in run.cases if case.verdict != "pass"), key=lambda case: order.index(case.verdict))
+    order = list(_TOLD)
+    failing = sorted((case for case in run.cases if case.status != "pass"), key=lambda case: order.index(case.status))
     if failing:
         yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
     if len(failing) > _ROWS:
@@ -111,14 +114,15 @@ def _rests_on(cases: Sequence[CaseRun]) -> str:
 def _row(case: CaseRun) -> tuple[str, str, str, str]:
     what = f"{text(case.case.model)} {text(case.case.describe())}"
     images = f"{case.images} of {case.design}" if case.design else str(case.images)
-    return what, _SIGNS[case.verdict], "<br>".join(map(text, why(case))), images
+    return what, _TOLD[case.status], "<br>".join(map(text, why(case))), images
 
 
 def why(case: CaseRun) -> list[str]:
     """Why a case does not pass, in a line or two: its reason without its subject and the way to the report."""
     reason = re.sub(r" · (pictures|report): .*", "", case.reason)
     reason = reason.removeprefix(f"{words.subject(case.case)}: ")
-    return [_short(line.strip(), _WHY) for line in reason.splitlines() if line.strip()][:4]
+    told = [_short(line.strip(), _WHY) for line in reason.splitlines() if line.strip()][:4]
+    return [*([_short(f"expected: {case.xfail}", _WHY)] if case.xfail and case.status == KNOWN else []), *told]
 
 
 def _short(line: str, most: int = 4 * _WHY) -> str:
@@ -130,7 +134,7 @@ def breaking(searches: Sequence[Search]) -> str:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for each in searches:
         point = text(f"{words_of.point(each)}{words_of.monotony(each)}")
-        told = f"{_SIGNS.get(each.verdict, '')} {point}".strip()
+        told = f"{_TOLD.get(each.status, '')} {point}".strip()
         found.setdefault((each.model, each.shift), {})[each.sign] = told
     rows = [(text(model), text(shift), by.get("-", "·"), by.get("+", "·")) for (model, shift), by in found.items()]
     return table(("breaking points", "shift", "negative", "positive"), rows)
@@ -158,9 +162,11 @@ def _cell(case: CaseRun | None, score: str) -> str:
     if case is None:
         return "·"
     if score not in case.scores:
-        return "⚠️"
+        return _TOLD[case.status] if case.status in (KNOWN, SKIPPED) else "⚠️"
     mean = SCORES[score].format(case.scores[score].mean)
-    return f"❌ **{mean}**" if case.breaks(score) else mean
+    if not case.breaks(score):
+        return mean
+    return f"❌ **{mean}**" if case.failed else f"{mean} ({'known' if case.status == KNOWN else 'below'})"
 
 
 def _facts(facts: Facts) -> Iterator[str]:

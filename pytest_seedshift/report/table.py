@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import records as recorded
+from pytest_seedshift.report import tally
+from pytest_seedshift.run.data import KNOWN
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.shifts import NONE
 
@@ -15,14 +17,17 @@ if TYPE_CHECKING:
 
 
 def table(records: Sequence[Record]) -> list[str]:
-    """A model's scores, shifts down and magnitudes across; ✗ marks a broken constraint, ! a case without a verdict."""
+    """A model's scores, shifts down and magnitudes across; ✗ marks a broken constraint, k a known one, ! an error."""
     magnitudes = sorted({record["magnitude"] for record in records if record["shift"] != NONE})
     shift_names = recorded.shifts(records)
     control = recorded.control(records)
     cells = {(record["shift"], record["magnitude"]): record for record in records}
     asked = {constraint["score"] for record in records for constraint in record["constraints"]}
     width = max([len(name) for name in shift_names] + [len("control")])
-    lines = [f"{records[0]['model']}   (✗ breaks a threshold{', ! no verdict' if _any_error(records) else ''})"]
+    legend = ["✗ breaks a threshold"]
+    legend += ["k known failure"] if any(tally.status(record) == KNOWN for record in records) else []
+    legend += ["! no verdict"] if any(record["verdict"] == "error" for record in records) else []
+    lines = [f"{records[0]['model']}   ({', '.join(legend)})"]
     for score in (score for score in SCORES if score in asked or not asked):
         head = "".join(f"{format_magnitude(magnitude):>8}" for magnitude in magnitudes)
         lines.append(f"  {SCORES[score].title:<{width}}  {head}")
@@ -35,10 +40,6 @@ def table(records: Sequence[Record]) -> list[str]:
     return lines
 
 
-def _any_error(records: Sequence[Record]) -> bool:
-    return any(record["verdict"] == "error" for record in records)
-
-
 def _cell(record: Record | None, score: str) -> str:
     if record is None:
         return "· "
@@ -46,4 +47,5 @@ def _cell(record: Record | None, score: str) -> str:
         return "! "
     if score not in record["scores"]:
         return "· "
-    return f"{SCORES[score].format(record['scores'][score]['mean'])}{'✗' if recorded.breaks(record, score) else ' '}"
+    mark = "k" if tally.status(record) == KNOWN else "✗"
+    return f"{SCORES[score].format(record['scores'][score]['mean'])}{mark if recorded.breaks(record, score) else ' '}"

@@ -10,11 +10,12 @@ import pytest
 
 from pytest_seedshift import output, text
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import seedlines, session_failures, words
+from pytest_seedshift.report import seedlines, session_failures, tally, words
 from pytest_seedshift.report.live import LiveLine
 from pytest_seedshift.report.outlook import Outlook
 from pytest_seedshift.report.searches import SearchLines
 from pytest_seedshift.report.table import table
+from pytest_seedshift.run.data import KNOWN, SKIPPED
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.plan import Plan
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.results import Progress
     from pytest_seedshift.session import State
 
-_MARKS = {"pass": "pass", "fail": "FAIL", "error": "ERROR"}
-_COLOURS = {"pass": "green", "fail": "red", "error": "red"}
+_MARKS = {"pass": "pass", "fail": "FAIL", "error": "ERROR", SKIPPED: "skipped", KNOWN: "known failure"}
+_COLOURS = {"pass": "green", "fail": "red", "error": "red", SKIPPED: "yellow", KNOWN: "yellow"}
 
 _OUTCOMES = ("passed", "failed", "skipped")
 """Those of pytest. Other plugins have others, such as that of an attempt after which a test is run again: theirs."""
@@ -94,11 +95,13 @@ class TerminalReport:
             return None
         if (shown := session_failures.status(report)) is not None:
             return shown
-        if hasattr(report, "seedshift_breaking") and not hasattr(report, "wasxfail"):
+        search = getattr(report, "seedshift_breaking", None)
+        if search is not None and "outcome" not in search and search["verdict"] != SKIPPED:
             return self.searches.status(report, config.get_verbosity())
         record = getattr(report, "seedshift", None)
         if record is None or hasattr(report, "wasxfail") or report.outcome == "skipped":
-            return None
+            has_line = (record or search) is not None and config.get_verbosity() == 0
+            return _plain_status(report) if has_line else None
         category = "error" if report.failed and report.when != "call" else report.outcome
         word = {"passed": "PASSED", "failed": "FAILED", "error": "ERROR"}[category]
         letter = {"passed": ".", "failed": "F", "error": "E"}[category]
@@ -172,7 +175,7 @@ class TerminalReport:
             return
         output.section(terminalreporter, "seedshift")
         for model in recorded.models(self.records):
-            of_model = [record for record in self.records if record["model"] == model]
+            of_model = [record for record in tally.distinct_records(self.records) if record["model"] == model]
             output.report(terminalreporter, *table(recorded.ordinary(of_model)))
         output.report(terminalreporter, *self.searches.table(), *self.gaps, *self.closing, *self._closing_lines())
 
@@ -186,9 +189,10 @@ class TerminalReport:
     def _write_case(self, reporter: pytest.TerminalReporter, report: pytest.TestReport, record: Record) -> None:
         case = recorded.case_of(record)
         begun = self._begin_line(reporter, report)
-        figures, mark = f"{case.model} {case.describe():<18} {words.figures(record)}  ", _MARKS[record["verdict"]]
+        status = tally.status(record)
+        figures, mark = f"{case.model} {case.describe():<18} {words.figures(record)}  ", _MARKS[status]
         output.report_part(reporter, figures)
-        output.report_part(reporter, mark, **{_COLOURS[record["verdict"]]: True})
+        output.report_part(reporter, mark, **{_COLOURS[status]: True})
         images = f"  {words.count(record['images'], 'image')}" if record["images"] else ""
         self._end_line(reporter, begun + len(figures) + len(mark), images)
 
@@ -215,17 +219,13 @@ class TerminalReport:
         output.end_line(reporter)
 
     def _closing_lines(self) -> list[str]:
-        by_verdict = {verdict: sum(record["verdict"] == verdict for record in self.records) for verdict in _MARKS}
         images, generated, seconds = (
             sum(record[name] for record in self.records) for name in ("images", "generated", "seconds")
         )
         pace = f" in {words.duration(seconds)}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
-        lines = [
-            f"{words.count(len(self.records), 'case')}: {by_verdict['pass']} pass, {by_verdict['fail']} fail"
-            + (f", {by_verdict['error']} cannot be judged" if by_verdict["error"] else "")
-            + f" · {images} of {sum(record['design'] for record in self.records)} images looked at, "
-            f"{generated} generated{pace}"
-        ]
+        design = sum(record["design"] for record in self.records)
+        looked = f"{images} of {design} images looked at, {generated} generated{pace}"
+        lines = [f"{tally.counted(self.records)} · {looked}"]
         lines = [*(lines if self.records else []), *self.searches.closing()]
         if self._outlook.to_come:
             kept = "; what was made is kept" if self._state.samples else ""
@@ -257,6 +257,14 @@ class TerminalReport:
         notes: list[str] = []
         uses = seeduse.read(self._state.folder, versions, notes)
         return [*seedlines.lines(uses, self.records), *(f"warning: {note}" for note in notes)]
+
+
+def _plain_status(report: pytest.TestReport) -> tuple[str, str, str]:
+    """What pytest says of a test that is skipped, or expected to fail, without the letter: the case has its line."""
+    category: str = report.outcome
+    if hasattr(report, "wasxfail"):
+        category = "xfailed" if report.skipped else "xpassed"
+    return category, "", category.upper()
 
 
 def _keep(record: Record, records: list[Record]) -> None:

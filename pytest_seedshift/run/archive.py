@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift import pairs, store
 from pytest_seedshift.cases import Case
-from pytest_seedshift.run.data import UNFINISHED, CaseRun, Sample
+from pytest_seedshift.run.data import SKIPPED, UNFINISHED, CaseRun, Sample
 from pytest_seedshift.run.verdicts import picture
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.suggest import some
@@ -41,7 +41,7 @@ def with_samples(
         found = archive.find(record)
         if found is None:
             made.append(record)
-            without += [record.id] if record.verdict != "error" else []
+            without += [record.id] if record.verdict not in ("error", SKIPPED) else []
         else:
             samples, control = found
             made.append(_replace(record, samples, control))

@@ -20,6 +20,29 @@ if TYPE_CHECKING:
 UNFINISHED = "unfinished"
 """The verdict of a case whose samples exist but which no verdict speaks of."""
 
+SKIPPED = "skipped"
+"""The verdict of a case whose test was skipped."""
+
+XFAILED, XPASSED = "xfailed", "xpassed"
+"""The outcomes of a test that is expected to fail, in pytest's words: it did, or it passed."""
+
+KNOWN = "known"
+"""The status of a known failure: of a case that does not pass, as its test expects."""
+
+
+def status_of(verdict: str, outcome: str | None) -> str:
+    """What came of a case: its verdict, or that it is a known failure."""
+    return KNOWN if outcome == XFAILED else verdict
+
+
+STATUSES = ("fail", "error", UNFINISHED, KNOWN, "pass", "measured", SKIPPED)
+"""From the worst. What one test has skipped and another has judged is judged."""
+
+
+def rank(status: str) -> int:
+    """The place of a status from the worst, 0."""
+    return STATUSES.index(status)
+
 
 class RunError(Exception):
     """A run folder of which nothing can be told; the message says why, and what to do."""
@@ -73,6 +96,10 @@ class CaseRun:
     """Whether it is a null control, which tells of the harness and not of the model."""
     complete: bool = False
     """Whether `samples` are all that the verdict rests on."""
+    outcome: str | None = None
+    """Of a test that is expected to fail, whether it did: `XFAILED` or `XPASSED`."""
+    xfail: str = ""
+    """Why it is expected to fail."""
 
     @property
     def id(self) -> str:
@@ -80,9 +107,14 @@ class CaseRun:
         return self.case.id
 
     @property
+    def status(self) -> str:
+        """What came of it: the verdict, or that it is a known failure."""
+        return status_of(self.verdict, self.outcome)
+
+    @property
     def failed(self) -> bool:
-        """Whether it has a verdict and that is not "pass"."""
-        return self.verdict in ("fail", "error")
+        """Whether it fails the run: it does not pass or could not be judged, and nobody expects that."""
+        return self.status in ("fail", "error")
 
     def breaks(self, score: str) -> bool:
         """Whether a score breaks one of its bounds."""

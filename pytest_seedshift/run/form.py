@@ -84,7 +84,7 @@ class Record(Case):
     """A case and what came of it."""
 
     test: str = ""
-    verdict: Literal["pass", "fail", "error"]
+    verdict: Literal["pass", "fail", "error", "skipped"]
     reason: str = ""
     scores: dict[str, Score] = {}
     constraints: list[Constraint] = []
@@ -95,6 +95,8 @@ class Record(Case):
     dtype: str | None = None
     pictures: Sequence[Kept] = ()
     null: bool = False
+    outcome: Literal["xfailed", "xpassed"] | None = None
+    xfail: str = ""
 
 
 class Measurement(Case):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import costs, facts, files
 from pytest_seedshift.cases import Case
-from pytest_seedshift.run.data import CaseRun, RunError, Sample
+from pytest_seedshift.run.data import CaseRun, RunError, Sample, rank
 from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
 from pytest_seedshift.suggest import some
 
@@ -63,7 +63,9 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
         except ValueError as error:
             notes.append(f"case {place + 1} of {file.name} cannot be read: {error}")
         else:
-            found[record.id] = record  # two tests may judge one case: the last word counts
+            before = found.get(record.id)  # two tests may judge one case: the worst counts
+            if before is None or rank(record.status) <= rank(before.status):
+                found[record.id] = record
     grid = document.get("grid")
     entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
     planned = [str(each.get("id")) for each in entries if each.get("kind") is None]
@@ -160,6 +162,8 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         samples=samples,
         control=control,
         null=found.null,
+        outcome=found.outcome,
+        xfail=found.xfail,
     )
 
 

@@ -77,7 +77,7 @@ def case(page: Page, name: str):
 def test_the_verdicts_are_the_first_things_on_the_page(page):
     sentences = page.locator(".sentence")
     expect(sentences).to_contain_text(
-        ["toy-latent fails 1 of 4: breaks under mean at +0.30.", "toy-glide passes all 4."]
+        ["toy-latent fails 1 of 5 cases: breaks under mean at +0.30.", "toy-glide passes all 5 cases."]
     )
     expect(sentences.first).to_be_in_viewport(ratio=1)
 
@@ -332,7 +332,7 @@ def test_hostile_names_are_shown_as_text(browser, tmp_path):
     assert page.evaluate("window.ran") is None
     assert page.problems == []
     assert page.locator("main img, main script, main i").count() == 0
-    expect(page.locator(".sentence").first).to_contain_text(f"{model} fails 1 of 4")
+    expect(page.locator(".sentence").first).to_contain_text(f"{model} fails 1 of 5 cases")
     expect(page.locator("h1")).to_contain_text(model)
     names = page.locator("section#classes tbody th").all_text_contents()
     assert set(names) == {name.replace("\u202e", r"\u202e") for name in HOSTILE}  # what turns text round is shown

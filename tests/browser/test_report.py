@@ -56,7 +56,9 @@ def loaded(page: Page, selector: str) -> list[bool]:
 
 
 def test_the_verdict_and_the_figure_are_the_first_things_on_the_page(page):
-    expect(page.locator(".seedshift-verdict")).to_have_text("toy-latent fails 1 of 3 cases: mean at +0.30.")
+    expect(page.locator(".seedshift-verdict")).to_have_text(
+        "toy-latent fails 1 of 3 cases: breaks under mean at +0.30."
+    )
     figure = page.locator(".seedshift-figure")
     expect(figure).to_be_in_viewport(ratio=1)
     assert loaded(page, ".seedshift-figure") == [True]

@@ -55,7 +55,7 @@ def test_a_case_shows_its_pictures_beside_the_control_s(page):
 
 
 def test_the_summary_says_the_verdict_and_has_the_figure(page):
-    assert "toy-latent fails 1 of 2 cases: mean at +0.30." in page
+    assert "toy-latent fails 1 of 2 cases: breaks under mean at +0.30." in page
     assert page.count("data:image/svg+xml;base64,") == 1
 
 

@@ -175,7 +175,7 @@ def test_the_page_stands_alone_and_shows_the_failing_case_with_its_pictures(shar
     main(["merge", *shards, "--into", "merged"])
     page = Path("merged/report.html").read_text()
     assert "mean shift +0.30 breaks toy-latent" in page
-    assert "toy-latent fails 1 of 2: breaks under mean at +0.30" in page
+    assert "toy-latent fails 1 of 3 cases: breaks under mean at +0.30" in page
     assert "What is missing" not in page
     assert page.count("data:image/webp;base64,") >= 8  # four pairs, each beside the control, and what has changed
     assert not re.search(r'(src|href)="(?!data:|#)', page)

@@ -77,7 +77,7 @@ def test_a_model_s_use_of_its_seed_is_measured_once_and_told_everywhere(pytester
     page = (pytester.path / ".seedshift/report.html").read_text()
     assert "Does it look at its seed vector?" in page
     assert "nothing changes" in page
-    assert "quick passes all 1" in page  # the null control is no case of the model's
+    assert "quick passes all 2 cases" in page  # the null control is no case of the model's
     written = [path.stat().st_mtime_ns for path in (pytester.path / ".seedshift/sensitivity").iterdir()]
 
     again = quick("--seedshift-sensitivity=always")

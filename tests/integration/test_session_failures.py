@@ -107,7 +107,7 @@ def test_a_regression_that_only_a_pool_shows_is_a_failed_item(pytester, project,
     )
     assert failures(project / "junit.xml") == POOLS
     assert all(name in (project / "page.html").read_text() for name in POOLS)
-    told = "mine passes all 2; worse than its baseline: mean, all magnitudes; all cases"
+    told = "mine passes all 3 cases; worse than its baseline: mean, all magnitudes; all cases"
     assert f"- ❌ **{told}.**" in (project / "summary.md").read_text()
     assert told in (project / ".seedshift/report.html").read_text()
 

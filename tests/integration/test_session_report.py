@@ -36,7 +36,7 @@ def test_a_session_leaves_a_report_that_its_last_lines_its_failures_and_pytest_h
     assert f" · report: .seedshift/report.html#{ANCHOR}\n" in printed
     assert "\nreport:   .seedshift/report.html\n" in printed
     page = (folder / ".seedshift/report.html").read_text()
-    assert "toy-latent fails 1 of 1: breaks under mean at +0.30" in page
+    assert "toy-latent fails 1 of 2 cases: breaks under mean at +0.30" in page
     assert f'id="{ANCHOR}"' in page
     (link,) = re.findall(r'class="seedshift-report" href="([^"]*)"', (folder / "out/page.html").read_text())
     assert folder.joinpath("out", link).samefile(folder / ".seedshift/report.html")
@@ -46,7 +46,7 @@ def test_it_leaves_a_summary_also_behind_that_of_the_step_before(session):
     folder, printed = session
     assert "\nsummary:  out/summary.md\n" in printed
     made = (folder / "out/summary.md").read_text()
-    assert "❌ **toy-latent fails 1 of 1: breaks under mean at +0.30.**" in made
+    assert "❌ **toy-latent fails 1 of 2 cases: breaks under mean at +0.30.**" in made
     assert "| toy-latent mean +0.30 | ❌ | CLIP " in made
     assert "<code>.seedshift/report.html</code>" in made
     assert (folder / "step.md").read_text() == f"# A step before\n\n\n{made}"

@@ -42,7 +42,7 @@ def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, r
     annotations = sorted(line.partition(" fails::")[0] for line in result.outlines if "::error" in line)
     assert annotations == [f"::error title=toy-latent%2C std {magnitude}" for magnitude in ("+0.30", "-0.30")]
     step = (pytester.path / "step.md").read_text()
-    assert step.count("toy-latent fails 2 of 4: breaks under std at every magnitude") == 1
+    assert step.count("toy-latent fails 2 of 5 cases: breaks under std at every magnitude") == 1
     cases = ElementTree.parse(pytester.path / "junit.xml").iter("testcase")
     properties = [{each.get("name"): each.get("value") for each in case.iter("property")} for case in cases]
     assert len(properties) == 5
@@ -62,7 +62,7 @@ def test_two_workers_share_the_cases_and_report_as_one_process_would(pytester, r
     assert len({(sample["shift"], sample["magnitude"]) for sample in samples}) == 5
     assert len(samples) == 80 == sum(case["generated"] for case in found.values())
     robustness = (pytester.path / ".seedshift/report.html").read_text()
-    assert "toy-latent fails 2 of 4: breaks under std at every magnitude" in robustness
+    assert "toy-latent fails 2 of 5 cases: breaks under std at every magnitude" in robustness
     (facts,) = json.loads((pytester.path / ".seedshift/run.json").read_text())["runs"]
     assert facts["workers"] == 2
     assert facts["models"][0]["hardware"].startswith("cpu")

@@ -64,7 +64,7 @@ def test_the_hub_s_library_reads_every_case_and_score_with_its_interval(run):
     assert found["none", "CLIP score"].metric_value > 30
     assert found["none", "CLIP score"].metric_args["scorer"] == "a/clip"
     page = shown(read.text)
-    assert "toy-latent fails 1 of 4: breaks under mean at +0.30." in page.text
+    assert "toy-latent fails 1 of 5 cases: breaks under mean at +0.30." in page.text
     assert page.text.count("❌ 0.") == 1
     assert "toy-glide" not in made
 
@@ -135,7 +135,7 @@ def test_names_are_shown_as_text(tmp_path):
     read = ModelCard(made)
     assert read.data.model_name == model
     page = shown(read.text)
-    assert f"{model} fails 1 of 4" in page.text
+    assert f"{model} fails 1 of 5 cases" in page.text
     assert "img" not in page.tags
 
 

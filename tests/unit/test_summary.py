@@ -26,8 +26,8 @@ def test_it_says_the_verdicts_first_and_shows_what_fails_and_by_how_much(run):
     made = summary.make(run, publish.LIMIT, "out/report.html")
     lines = made.splitlines()
     assert lines[0] == "## Robustness of toy-latent and toy-glide"
-    assert "❌ **toy-latent fails 1 of 4: breaks under mean at +0.30.**" in lines[2]
-    assert "✅ **toy-glide passes all 4.**" in lines[3]
+    assert "❌ **toy-latent fails 1 of 5 cases: breaks under mean at +0.30.**" in lines[2]
+    assert "✅ **toy-glide passes all 5 cases.**" in lines[3]
     assert "asked: top-1 ≥ 0.60 · top-5 ≥ 0.80 · CLIP ≥ 20.0; certainty 99 %" in lines[2]
     page = shown(made)
     assert page.text.count("❌ 0.") == 1
@@ -42,7 +42,7 @@ def test_names_and_reasons_are_shown_as_text(tmp_path):
     run = runs.load(synthetic.write(tmp_path / "run", plan).path)
     page = shown(summary.make(run, publish.LIMIT, "<i>|report.html"))
     assert page.text.count(f"Robustness of {model} and \u2068שלום\u2069") == 1
-    assert f"{model} fails 1 of 4" in page.text
+    assert f"{model} fails 1 of 5 cases" in page.text
     assert f"{model} mean +0.30" in page.text
     assert "--x=<script>|a" in page.text
     assert "<i>|report.html" in page.text
@@ -70,7 +70,7 @@ def test_it_keeps_within_its_bounds_and_the_verdicts_longest(run):
     for most in (size - 1, size // 2, 1000):
         made = summary.make(run, most)
         assert len(made.encode()) <= most
-        assert "toy-glide passes all 4" in made
+        assert "toy-glide passes all 5 cases" in made
         assert "Shortened" in made
         assert made.count("<details>") == made.count("</details>")
     assert summary.make(run, 100) == ""

@@ -9,6 +9,7 @@ from pytest_seedshift.breaking import words
 from pytest_seedshift.breaking.form import CLEAR
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.report.words import count as counted
+from pytest_seedshift.run.data import KNOWN, SKIPPED
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record
@@ -37,13 +38,18 @@ def of_searches(searches: Sequence[Record], *, alone: bool) -> list[str]:
     """
     by_verdict: dict[str, list[Record]] = {}
     for each in searches:
-        by_verdict.setdefault(each.verdict, []).append(each)
+        by_verdict.setdefault(each.status, []).append(each)
     early = ", ".join(f"{each.shift} {words.point(each)}" for each in by_verdict.get("fail", ()))
     said = [f"breaks earlier than asked: {early}"] if early else []
     if alone and "pass" in by_verdict and not early:
         said.append("breaks nowhere earlier than asked")
     if alone and "measured" in by_verdict:
         said.append(f"has {counted(len(by_verdict['measured']), 'breaking point')} measured, none asked for")
+    if KNOWN in by_verdict:
+        places = ", ".join(f"{each.shift} {words.point(each)}" for each in by_verdict[KNOWN])
+        said.append(f"{counted(len(by_verdict[KNOWN]), 'known failure')} among its breaking points: {places}")
+    if SKIPPED in by_verdict:
+        said.append(f"{counted(len(by_verdict[SKIPPED]), 'breaking point')} skipped")
     if "error" in by_verdict:
         said.append(f"has {counted(len(by_verdict['error']), 'breaking point')} that could not be judged")
     return said

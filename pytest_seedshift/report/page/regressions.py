@@ -42,7 +42,7 @@ def build(run: Run, album: Album) -> Section | None:
         summary=regressions.summary(comparison),
         notes=[*regressions.notes(comparison), *comparison.after.notes],
         tests=TESTS,
-        verdicts={each.id: each.verdict for each in run.cases},
+        verdicts={each.id: each.status for each in run.cases},
         turned=_turned(comparison, album),
     )
 

@@ -9,7 +9,8 @@
     const boxes = all(`input[name=${name}]`, form);
     return boxes.length ? new Set(boxes.filter((box) => box.checked).map((box) => box.value)) : null;
   };
-  const wantsVerdict = (wanted, verdict) => wanted === "all" || (wanted === "passing") === (verdict === "pass");
+  const wantsVerdict = (wanted, verdict) => wanted === "all" || (wanted === "passing"
+    ? verdict === "pass" : ["fail", "error", "unfinished"].includes(verdict));
   function filter() {
     const models = checked("model"), shifts = checked("shift");
     const verdict = form.elements.verdict.value;
