@@ -99,13 +99,17 @@ def _models(given: Sequence[str]) -> dict[str, str]:
 def _check_missing(comparison: Comparison, allowed: bool) -> None:
     if allowed:
         return
-    sides: list[tuple[Baseline, Sequence[str]]] = [
-        (comparison.before, [case.id for case in comparison.missing_before]),
-        (comparison.after, [case.id for case in comparison.missing_after]),
+    before, after = comparison.before, comparison.after
+    sides: list[tuple[Baseline, Baseline, Sequence[str]]] = [
+        (before, after, [case.id for case in comparison.missing_before]),
+        (after, before, [case.id for case in comparison.missing_after]),
     ]
-    for side, lacking in sides:
+    for side, other, lacking in sides:
         if lacking:
-            raise CommandError(f"{side.name} lacks {some(lacking, 5)}: compare what both have with --allow-missing")
+            raise CommandError(
+                f"{side.name} lacks {some(lacking, 5)}, which {other.name} has: "
+                "compare what both have with --allow-missing"
+            )
 
 
 def _table(comparison: Comparison) -> list[str]:
