@@ -39,10 +39,12 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         ValueError: what lies there must not be loaded or is no pipeline; or its scheduler does not support a change.
     """
     location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
-    if entry.sampling is not None:
-        from pytest_seedshift.models import samplers  # diffusers, which only a derived model's schedulers need
+    unsaid: tuple[str, ...] = ()
+    if entry.sampling is not None or entry.scheduler is not None:
+        from pytest_seedshift.models import samplers  # and diffusers, where a model is derived, or of 2022
 
         entry = samplers.settled(entry, location)
+        unsaid = samplers.unsaid(entry, location)
     return location.fingerprint(
         MAKING,
         device.partition(":")[0],
@@ -58,6 +60,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         *(("upsampler",) if entry.upsampler else ()),
         *parts.fingerprints(entry),
         *(() if entry.sampling is None else (entry.sampling,)),
+        *unsaid,
         *habits.key(location, entry),
         *libraries.taking_part(location, entry),
         *settings.in_force(device),

@@ -289,7 +289,7 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry) -> None:
     if not hosts:
         raise LoadError(f"{where}: {type(pipeline).__name__} has no scheduler to replace")
     try:
-        made = kind.from_config(hosts[0].scheduler.config, **options)
+        made = kind.from_config(hosts[0].scheduler.config, **(samplers.kept(hosts[0].scheduler, kind) | options))
     except (TypeError, ValueError, NotImplementedError) as error:
         raise LoadError(
             f"{where}: {name} does not take {options or 'the configuration of the pipeline'}: {error}"

@@ -80,6 +80,65 @@ def native(location: Location) -> tuple[str, Mapping[str, Any]] | None:
     return location.parts["scheduler"][1], config
 
 
+# What a scheduler's configuration says of the model, whatever samples it: betas, the step that it ends at, clipping.
+# What all classes have one default for, such as epsilon for what is predicted, is not among it.
+_OF_THE_MODEL = (
+    "beta_end",
+    "beta_schedule",
+    "beta_start",
+    "clip_sample",
+    "set_alpha_to_one",
+    "steps_offset",
+)
+
+# Of these what diffusers corrects when it makes a pipeline of a configuration of old that does not say it.
+_CORRECTED = ("clip_sample", "steps_offset")
+
+
+def kept(scheduler: Any, kind: type[Any]) -> dict[str, Any]:
+    """What another scheduler has to be told, so that it says the same of the model as the present one.
+
+    Of what a configuration does not say, a scheduler has the defaults of its class, and its successor would have those
+    of its own: configurations of 2022 do not say whether the sampler clips, for one.
+
+    Args:
+        scheduler: the present one.
+        kind: the class of the other one.
+    """
+    config, valid = scheduler.config, takes(kind)
+    unsaid = {*config.get("_use_default_values", ()), *(name for name in _OF_THE_MODEL if name not in config)}
+    in_force = {"clip_sample": False} | {name: config[name] for name in _OF_THE_MODEL if name in config}
+    return {
+        name: in_force[name]
+        for name in _OF_THE_MODEL
+        if name in unsaid and name in valid and name in in_force and in_force[name] != valid[name]
+    }
+
+
+def unsaid(entry: Entry, location: Location) -> tuple[str, ...]:
+    """What an entry's scheduler may have to be told because the pipeline's files do not say it: see `kept`.
+
+    Args:
+        entry: its changes settled.
+        location: of its pipeline.
+
+    Raises:
+        ValueError: the configuration cannot be read, or there is no such scheduler.
+    """
+    if entry.scheduler is None or (own := native(location)) is None or own[0] in _OWN:
+        return ()
+    name, config = own
+    lacking = [each for each in _OF_THE_MODEL if each not in config and each not in dict(entry.scheduler.options)]
+    if not lacking:
+        return ()
+    before, after = takes(find(name)), takes(find(entry.scheduler.name))
+    return tuple(
+        each
+        for each in lacking
+        if each in after and (each in _CORRECTED or (each in before and before[each] != after[each]))
+    )
+
+
 # Beginnings of the names of schedulers that can take each other's place, beside those that diffusers says can.
 _ALIKE = ("FlowMatch", "EDM", "CogVideoX", "Glide")
 
