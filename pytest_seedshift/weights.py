@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import files, trust, typed
+from pytest_seedshift.models import kinds
 from pytest_seedshift.models.glide import released
 
 INDEX, SAFETY_CHECKER = trust.INDEX, trust.SAFETY_CHECKER
@@ -249,7 +250,9 @@ def _download(source: str, revision: str | None) -> Location:
     """
     from huggingface_hub import hf_hub_download
 
-    trust.check_index(Path(hf_hub_download(source, INDEX, revision=revision)), source)
+    index = Path(hf_hub_download(source, INDEX, revision=revision))
+    trust.check_index(index, source)
+    kinds.check_index(index, source)
     folder = _bring(source, revision=revision, load_connected_pipeline=True)
     _check_folder(folder, source)
     priors = [_bring(prior) for prior in _priors(folder)]
@@ -268,6 +271,16 @@ def _bring(source: str, **more: Any) -> Path:
         raise
     except Exception as error:  # of what a repository says: any class there is
         raise OSError(_first_line(error)) from error
+
+
+def index_of(sources: Sequence[str], revision: str | None = None) -> tuple[str, Path] | None:
+    """The first source of which this machine has the index, whatever else of it, and that index; None where none is."""
+    for source in sources:
+        path = typed.expand(source) / INDEX
+        found = path if path.is_file() else None if looks_local(source) else _in_cache(source, INDEX, revision)
+        if found is not None:
+            return source, found
+    return None
 
 
 def refuse_pickle(path: Path) -> None:

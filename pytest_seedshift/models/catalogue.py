@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import documents, extensions, labels, limits, scorers, settings, typed, weights
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import derive, headers, parts
+from pytest_seedshift.models import derive, headers, kinds, parts
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
 from pytest_seedshift.scorers import tags
 from pytest_seedshift.suggest import unknown
@@ -101,6 +101,8 @@ class Catalogue:
             ValueError: what is there must not or cannot be loaded.
         """
         if entry.own is None:
+            if (index := weights.index_of(entry.pipeline, entry.revision)) is not None:
+                kinds.check_index(index[1], index[0])
             weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice)
             parts.check(entry)
         weights.probe(entry.classifier, "config.json")

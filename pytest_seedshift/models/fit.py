@@ -22,7 +22,7 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import files, weights
-from pytest_seedshift.models import load, samplers, sizes
+from pytest_seedshift.models import kinds, load, samplers, sizes
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -79,7 +79,7 @@ def kind_of(location: Location) -> type[Any] | None:
         return None
     name = str(files.read_json(folder / weights.INDEX, finite=False).get("_class_name"))
     kind: type[Any] = load.text_to_image_class(name, location.source)
-    combined = {task: whole for task, whole in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.items() if name in load.DECODERS}
+    combined = {task: whole for task, whole in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.items() if name in kinds.DECODERS}
     return next((whole for whole in combined.values() if _is_half_of(kind, whole)), kind)
 
 

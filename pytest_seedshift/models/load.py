@@ -20,7 +20,7 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import identity, loading, weights
-from pytest_seedshift.models import habits, parts, samplers
+from pytest_seedshift.models import habits, kinds, parts, samplers
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.suggest import unknown
@@ -34,13 +34,6 @@ GIB = 2**30
 
 # Pipelines of this package, where diffusers has none: the package of the class and of its parts.
 _OWN = {"GlidePipeline": "pytest_seedshift.models.glide"}
-
-# Halves of a model that is whole only with a prior, which diffusers loads along with them.
-DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
-
-# What a pipeline's call takes tells what it makes its pictures from, and whether it makes pictures.
-_WANTS = {"image": "an image", "control_image": "an image", "mask_image": "an image", "video": "a video"}
-_MAKES = {"num_frames": "videos", "video_length": "videos", "audio_length_in_s": "sound", "audio_end_in_s": "sound"}
 
 # Of a call's arguments those that an entry cannot give: a call has them from this package, or they are no values.
 _NOT_GIVEN = {"self", "args", "kwargs", "prompt", "generator", "latents", "output_type", "return_dict"}
@@ -128,7 +121,7 @@ def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> Diffus
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
     kind = text_to_image_class(name, location.source)
     check_libraries(location)
-    auto = name in DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
+    auto = name in kinds.DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
     loader = AutoPipelineForText2Image if auto else kind if name in _OWN else DiffusionPipeline
     with loading.sealed(location.source):
         return loader.from_pretrained(
@@ -209,7 +202,8 @@ def text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
     """The class of a pipeline by its name.
 
     Raises:
-        LoadError: it is not one that makes images from a text, or diffusers has no such class.
+        LoadError: diffusers has no such class.
+        KindError: it is not one that makes images from a text alone.
     """
     if name in _OWN:
         own: type[DiffusionPipeline] = getattr(importlib.import_module(f"{_OWN[name]}.pipeline"), name)
@@ -221,22 +215,7 @@ def text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
         )
     if lacking := getattr(kind, "_backends", None):  # what stands in for a class whose libraries are not installed
         raise LoadError(f"{source}: {name} needs libraries of which one is missing: {', '.join(map(str, lacking))}")
-    if name in DECODERS:
-        return kind  # type: ignore[no-any-return]
-    takes = inspect.signature(kind.__call__).parameters
-    what = f"{source} is a {name}, which"
-    advice = "give a text-to-image pipeline"
-    for argument, made in _MAKES.items():
-        if argument in takes:
-            raise LoadError(f"{what} makes {made}: {advice}")
-    if "Prior" in name:
-        raise LoadError(f"{what} makes no images: give the decoder, whose README.md names its prior")
-    plain = kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values() and "Control" not in name
-    for argument, wanted in _WANTS.items():
-        if argument in takes and not plain:
-            raise LoadError(f"{what} wants {wanted} besides the prompt: {advice}")
-    if "prompt" not in takes:
-        raise LoadError(f"{what} takes no prompt: {advice}")
+    kinds.check(kind, source)
     return kind  # type: ignore[no-any-return]
 
 

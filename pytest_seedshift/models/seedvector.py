@@ -95,6 +95,14 @@ def _order(dimensions: int, axes: Axes) -> list[int]:
     return [*(axis for axis in range(dimensions) if axis not in named), *named]
 
 
+def is_drawn(kind: type[Any]) -> bool:
+    """Whether pipelines of a class draw seed vectors where they are looked for; of combined ones a part does."""
+    if any(each.__name__ in _PARTS for each in kind.__mro__):
+        return True
+    method = next((method for method in _METHODS if hasattr(kind, method)), _CALL)
+    return _DRAW in inspect.unwrap(getattr(kind, method)).__globals__
+
+
 class SeedVector:
     """The place where a pipeline draws its seed vectors.
 
