@@ -34,6 +34,9 @@ MOST_VALUES = 4_000_000
 MOST_LEVELS = 64
 """How deep lists and objects of a JSON file may lie within each other."""
 
+LFS_POINTER = "version https://git-lfs"
+"""What a file begins with that git-lfs has left in place of another."""
+
 MOST_PIXELS = 4096 * 4096
 """Of a picture that is decoded."""
 
@@ -229,6 +232,8 @@ def read_json(
 
 def parse_json(text: str, path: Path | str, *, values: int = MOST_VALUES, finite: bool = True) -> Any:
     """Read the text of a JSON file, which `path` names in an error; see `read_json`."""
+    if text.startswith(LFS_POINTER):
+        raise FileError(path, "it is a pointer of git-lfs, and not the file that it stands for: run 'git lfs pull'")
     if sum(map(text.count, ",:[{")) > values:
         raise FileError(path, f"it has more than {values:,} values, which is more than such a file has")
     hooks: dict[str, Any] = {}

@@ -38,7 +38,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         WeightsNotFoundError: the weights are nowhere.
         ValueError: what lies there must not be loaded or is no pipeline; or its scheduler does not support a change.
     """
-    location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+    location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
     unsaid: tuple[str, ...] = ()
     if entry.sampling is not None or entry.scheduler is not None:
         from pytest_seedshift.models import samplers  # and diffusers, where a model is derived, or of 2022

@@ -10,9 +10,11 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
+from pytest_seedshift import files
 from pytest_seedshift.pairs import CLASS_LISTS, Label, class_list
 
 IMAGENET_CLASSES = 1000
@@ -67,19 +69,38 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
 
 
 def outputs_of(folder: Path) -> dict[int, str]:
-    """What a classifier calls its outputs, as its config.json says, without loading it.
+    """What a classifier calls its outputs, as its config.json says to transformers, without loading it.
 
     Raises:
         ValueError: there is no such file, or it is no configuration.
     """
+    path = folder / "config.json"
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        named = config.get("id2label")
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if "model_type" in config or "pretrained_cfg" in config:  # of transformers, or in timm's form
+            named = _read_by_transformers(folder, path.stat().st_mtime_ns)
+        else:
+            named = config.get("id2label")
         if named is None:
             return {index: f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # transformers' own words
         return {int(index): str(name) for index, name in named.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"{folder / 'config.json'} is no configuration of a classifier: {error}") from None
+        raise ValueError(f"{path} is no configuration of a classifier: {error}") from None
+
+
+@lru_cache(maxsize=32)
+def _read_by_transformers(folder: Path, _: int) -> Mapping[Any, Any]:
+    """By index the names of the outputs, once as long as the file does not change.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    from transformers import AutoConfig
+
+    with files.foreign(folder / "config.json"):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        named: Mapping[Any, Any] = config.id2label
+        return named
 
 
 def note(outputs: Mapping[int, str], classifier: str) -> str | None:

@@ -37,7 +37,7 @@ PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 _CODE = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib")
 _PICKLED_DATA = (".pkl", ".pickle", ".joblib", ".dill")
 
-_SHARDS = re.compile(r".*\.safetensors\.index(\..+)?\.json")
+_SHARDS = re.compile(r".*\.safetensors(\.\w+)?\.index(\..+)?\.json")
 _DISTRIBUTED = re.compile(r"\.metadata|shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors")
 _VOCABULARY = re.compile(r"(.*tokenizer(\..+)?|vocab.*|added_tokens|tekken)\.json")
 _CONFIGURATION = re.compile(
@@ -163,11 +163,13 @@ def _parts(folder: Path, source: str) -> list[_Place]:
         )
     found = []
     for part, library, kind in _classes(index):
+        if part == SAFETY_CHECKER:  # of whatever it is, it is handed over as None
+            continue
         problem = _of_class(folder, part, library, kind)
         if problem is not None:
             where = f"{source}: {INDEX}: {configurations.shown(part)[1:-1]} = {configurations.shown([library, kind])}"
             raise UntrustedError(f"{where}: {problem}")
-        if part != SAFETY_CHECKER and (folder / part).is_dir():
+        if (folder / part).is_dir():
             found.append(_Place(folder / part, part, ported=_is_module_of_diffusers(library)))
     return found
 

@@ -12,11 +12,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files, trust, typed
-from pytest_seedshift.models import kinds
+from pytest_seedshift import contents, files, trust, typed
+from pytest_seedshift.models import headers, kinds
 from pytest_seedshift.models.glide import released
+from pytest_seedshift.suggest import unknown
+
+if TYPE_CHECKING:
+    from pytest_seedshift.contents import Contents
 
 INDEX, SAFETY_CHECKER = trust.INDEX, trust.SAFETY_CHECKER
 
@@ -34,9 +38,6 @@ _SETTLED = 2 * 10**9
 
 _hashes: dict[tuple[int, ...], str] = {}
 """What was read of files, by all that tells that they are the same files as then: a run asks several times."""
-
-# Parts that hold no weights, whatever else lies in their folders.
-_WEIGHTLESS = ("Tokenizer", "Processor", "FeatureExtractor", "Scheduler")
 
 # The pipelines whose other half, the prior, lies in a repository of its own, which their README.md names.
 _WITH_PRIOR = ("Kandinsky", "StableCascade", "Wuerstchen")
@@ -56,6 +57,7 @@ class Location:
         config: of a single file, the folder with the configuration of its parts, as far as it lies beside the file.
         priors: the folders of the pipelines that it needs besides.
         released: GLIDE's files as OpenAI has released them, in the folder in place of a pipeline.
+        variant: of the weights, which is taken where it is there.
     """
 
     source: str
@@ -63,6 +65,7 @@ class Location:
     config: Path | None = None
     priors: tuple[Path, ...] = ()
     released: released.Files | None = None
+    variant: str | None = None
 
     @property
     def parts(self) -> Mapping[str, tuple[str, str]]:
@@ -70,15 +73,47 @@ class Location:
         if self.released is not None:
             return {}
         folder = self.path if self.path.is_dir() else self.config
-        return {} if folder is None else _parts(_index(folder))
+        return {} if folder is None else contents.classes(_index(folder))
+
+    @property
+    def variants(self) -> Mapping[str, str]:
+        """By name of the part, the variant of its weights; only of those that are loaded from one."""
+        return {} if self.released is not None or self.path.is_file() else _pipeline(self.path, self.variant).variants
+
+    def notes(self, name: str) -> list[str]:
+        """What a user should know of the files that the model of that name is loaded from."""
+        by_variant: dict[str, list[str]] = {}
+        for part, variant in self.variants.items():
+            by_variant.setdefault(variant, []).append(part)
+        why = ", as its entry says"
+        return [
+            f"the weights of {name} are of the variant {variant} ({', '.join(parts)})"
+            + (why if variant == self.variant else ": there are no others")
+            for variant, parts in by_variant.items()
+        ]
+
+    def files(self) -> Iterator[Path]:
+        """The files that the pipeline, and those that it needs besides, are loaded from."""
+        if self.released is not None:
+            yield from (self.released.base, self.released.upsampler, self.released.vocabulary)
+        elif self.path.is_file():
+            yield self.path
+            if self.config is not None:
+                yield from contents.paths(self.config, _pipeline(self.config))
+        else:
+            for folder in (self.path, *self.priors):
+                yield from contents.paths(folder, _pipeline(folder, self.variant))
 
     def fingerprint(self, *settings: object) -> str:
         """A hash of all files and of the settings they are used with; see `fingerprint`."""
-        if self.released is not None:  # others may lie beside them
+        if self.released is not None:
             files = (self.released.base, self.released.upsampler, self.released.vocabulary)
             return fingerprint(files[0], *settings, *(fingerprint(path) for path in files[1:]))
-        besides = [path for path in (self.config, *self.priors) if path is not None]
-        return fingerprint(self.path, *settings, *(fingerprint(path) for path in besides))
+        if self.config is not None:
+            beside = [self.path] if self.path.parent == self.config else []
+            return fingerprint(self.path, *settings, fingerprint(self.config, also=beside))
+        besides = [fingerprint(path, variant=self.variant) for path in self.priors]
+        return fingerprint(self.path, *settings, *besides, variant=self.variant)
 
 
 # Single folders ---------------------------------------------------------------------------------------------------
@@ -97,15 +132,20 @@ def probe(source: str, file: str) -> None:
     """
     folder = typed.expand(source)
     if (folder / file).is_file():
-        return trust.check(folder, source)
+        return _check_scorer(folder, source, file)
     tried = [_no_folder(source, file)]
     if not looks_local(source):
         if (cached := _in_cache(source, file)) is not None:
-            return trust.check(cached.parent, source)
+            lacks = _lacks(cached.parent, source, file)
+            if lacks is None:
+                return _check_scorer(cached.parent, source, file)
+            tried.append(f"the Hugging Face cache at {_cache()} (not whole: {lacks})")
+        else:
+            tried.append(f"the Hugging Face cache at {_cache()} ({_not_there(source)})")
         problem = _hub_problem(source, file)
         if problem is None:
             return None
-        tried += [f"the Hugging Face cache at {_cache()} (not there)", f"the hub ({problem})"]
+        tried.append(f"the hub ({problem})")
     raise _nowhere((source,), tried)
 
 
@@ -114,55 +154,116 @@ def fetch(source: str, patterns: Iterable[str]) -> Path:
 
     Args:
         source: a local folder or a hub id.
-        patterns: which files of a hub repository are wanted.
+        patterns: which files of a hub repository are wanted, such as `CLASSIFIER_FILES`.
 
     Raises:
         WeightsNotFoundError: see `probe`.
-        UntrustedError: what lies there must not be loaded.
+        ValueError: what lies there must not be loaded, or cannot be.
     """
     folder = typed.expand(source)
+    file = _NAMED_BY.get(tuple(patterns), "")
     if not folder.is_dir():
-        folder = _snapshot(source, list(patterns))
-    trust.check(folder, source)
+        folder = _snapshot(source, list(patterns), file)
+    _check_scorer(folder, source, file)
     return folder
 
 
-def _snapshot(source: str, patterns: list[str]) -> Path:
-    """The folder of a hub repository in the cache, into which it is downloaded where it is not there."""
+_NAMED_BY = {CLASSIFIER_FILES: "config.json", CLIP_FILES: trust.CLIP_CONFIG}
+"""By patterns, the file that says what a folder is of."""
+
+
+def _scorer(folder: Path, file: str) -> Contents | None:
+    """What a classifier or a CLIP model, which has a file of that name, is loaded from."""
+    if file not in _NAMED_BY.values() or not (folder / file).is_file():
+        return None
+    tree = contents.OnDisk(folder)
+    return contents.clip(tree) if file == trust.CLIP_CONFIG else contents.classifier(tree)
+
+
+def _check_scorer(folder: Path, source: str, file: str) -> None:
+    """Raise ValueError for a folder that a scorer must not, or cannot be loaded from."""
+    trust.check(folder, source)
+    found = _scorer(folder, file)
+    if found is not None:
+        _refuse(source, found)
+        headers.check_files(source, contents.paths(folder, found))
+
+
+def _lacks(folder: Path, source: str, file: str) -> str | None:
+    """What is not there of a scorer in the cache, of which it may have been no more than the configuration."""
+    trust.check(folder, source)
+    found = _scorer(folder, file)
+    return None if found is None else _absent(found)
+
+
+def _absent(found: Contents) -> str | None:
+    """The first of what is not there, where all that is wrong is that something is not."""
+    if not found.problems or not all(problem.absent for _, problem in found.problems):
+        return None
+    part, problem = found.problems[0]
+    return f"{part}: {problem.text}" if part else problem.text
+
+
+def _refuse(source: str, found: Contents) -> None:
+    """Raise ValueError where something keeps a folder from being loaded."""
+    if found.problems:
+        told = [f"{part}: {problem.text}" if part else problem.text for part, problem in found.problems]
+        raise ValueError(f"{source}: {'; '.join(dict.fromkeys(told))}")
+
+
+def _snapshot(source: str, patterns: list[str], file: str) -> Path:
+    """The folder of a hub repository in the cache, into which it is downloaded where it is not wholly there."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    lacks = None
     try:
-        return Path(snapshot_download(source, allow_patterns=patterns, local_files_only=True))
+        folder = Path(snapshot_download(source, allow_patterns=patterns, local_files_only=True))
+        lacks = _lacks(folder, source, file)
+        if lacks is None:
+            return folder
     except LocalEntryNotFoundError:
         pass
     try:
-        return Path(snapshot_download(source, allow_patterns=patterns))
+        folder = Path(snapshot_download(source, allow_patterns=patterns))  # offline what there is of it, without a word
+        if lacks is None or (lacks := _lacks(folder, source, file)) is None:
+            return folder
+        raise OSError("not reached, or it has no more")
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise WeightsNotFoundError(f"the weights of {source!r} could not be downloaded: {error}") from error
+        of_cache = (
+            "" if lacks is None else f", and its copy in the Hugging Face cache at {_cache()} is not whole: {lacks}"
+        )
+        raise WeightsNotFoundError(
+            f"the weights of {source!r} could not be downloaded: {_first_line(error)}{of_cache}"
+        ) from error
 
 
 # Pipelines --------------------------------------------------------------------------------------------------------
 
 
-def probe_pipeline(sources: Sequence[str], revision: str | None = None, advice: str = "") -> None:
+def probe_pipeline(
+    sources: Sequence[str], revision: str | None = None, advice: str = "", variant: str | None = None
+) -> None:
     """Make sure that a pipeline can be had from one of its sources, without loading or downloading it.
 
     Args:
         sources: folders, single files, hub ids, tried in this order.
         revision: of hub ids.
         advice: how it is to be had, for the error.
+        variant: of the files of weights, which is taken where it is there.
 
     Raises:
         WeightsNotFoundError: it is nowhere.
         ValueError: what lies there must not be loaded or is no pipeline.
     """
     tried: list[str] = []
-    if _on_disk(sources, revision, tried) is None and next(_on_hub(sources, revision, tried), None) is None:
+    if _on_disk(sources, revision, tried, variant) is None and next(_on_hub(sources, revision, tried), None) is None:
         raise _nowhere(sources, tried, advice)
 
 
-def locate_pipeline(sources: Sequence[str], revision: str | None = None, advice: str = "") -> Location:
+def locate_pipeline(
+    sources: Sequence[str], revision: str | None = None, advice: str = "", variant: str | None = None
+) -> Location:
     """Find a pipeline; it is downloaded only where no source is a folder, a file or in the cache.
 
     So the same is found in every run, whether or not the hub can be reached, once it is there. Where several processes
@@ -172,58 +273,101 @@ def locate_pipeline(sources: Sequence[str], revision: str | None = None, advice:
         sources: folders, single files, hub ids, tried in this order.
         revision: of hub ids.
         advice: how it is to be had, for the error.
+        variant: of the files of weights, which is taken where it is there.
 
     Raises:
         WeightsNotFoundError: it is nowhere, or the download failed.
         ValueError: what lies there must not be loaded or is no pipeline.
     """
     tried: list[str] = []
-    found = _on_disk(sources, revision, tried)
+    found = _on_disk(sources, revision, tried, variant)
     if found is not None:
         return found
     for source in _on_hub(sources, revision, tried):
         try:
-            return _download(source, revision)
+            return _download(source, revision, variant)
         except OSError as error:
             tried.append(f"the hub{_of(source, sources)} (the download failed: {_first_line(error)})")
     raise _nowhere(sources, tried, advice)
 
 
-def _on_disk(sources: Sequence[str], revision: str | None, tried: list[str], *, deep: bool = True) -> Location | None:
+def _on_disk(
+    sources: Sequence[str], revision: str | None, tried: list[str], variant: str | None = None, *, deep: bool = True
+) -> Location | None:
     """The first source that is a folder, a file or wholly in the cache; with `deep`, with the pipelines it needs."""
     for source in sources:
         path = typed.expand(source)
         refuse_pickle(path)
         if path.is_file() and path.suffix == SINGLE_FILE:
+            if variant is not None:
+                raise ValueError(f"{source}: variant = {variant!r}: a single file has no variants: remove the key")
             beside = [folder for folder in (path.with_suffix(""), path.parent) if (folder / INDEX).is_file()]
             if beside:
                 _check_beside(beside[0], source)
             return Location(source, path, config=beside[0] if beside else None)
         if (path / INDEX).is_file():
-            _check_folder(path, source)
-            priors = [_prior(prior, tried) for prior in _priors(path)] if deep else []
-            return Location(source, path, priors=tuple(prior for prior in priors if prior is not None))
+            _check_folder(path, source, variant)
+            if deep:
+                _check_variant(path, source, variant)
+            priors = [_prior(prior, tried, variant) for prior in _priors(path)] if deep else []
+            there = tuple(prior for prior in priors if prior is not None)
+            return Location(source, path, priors=there, variant=variant)
         if (theirs := released.find(path)) is not None:
             return Location(source, path, released=theirs)
+        _refuse_other(path, source)
         tried.append(_no_folder(source, INDEX))
         if looks_local(source):
             continue
-        place = f"the Hugging Face cache at {_cache()}"
-        index = _in_cache(source, INDEX, revision)
-        if index is None:
-            tried.append(f"{place} (not there)")
-            continue
-        trust.check(index.parent, source)
-        lacks = [problem for _, problem in _problems(index.parent)]
-        priors = [_prior(prior, tried) for prior in _priors(index.parent)] if deep else []
-        if not lacks and None not in priors:
-            return Location(source, index.parent, priors=tuple(prior for prior in priors if prior is not None))
-        tried.append(f"{place} (not whole: {lacks[0] if lacks else 'the prior is not there'})")
+        found = _cached(source, revision, tried, variant, deep=deep)
+        if found is not None:
+            return found
     return None
 
 
-def _prior(source: str, tried: list[str]) -> Path | None:
-    found = _on_disk((source,), None, tried, deep=False)  # a prior has none, and might name itself
+def _cached(source: str, revision: str | None, tried: list[str], variant: str | None, *, deep: bool) -> Location | None:
+    """A pipeline of the hub that is wholly in the cache."""
+    place = f"the Hugging Face cache at {_cache()}"
+    index = _in_cache(source, INDEX, revision)
+    if index is None:
+        for name in contents.TELLING:
+            if (other := _in_cache(source, name, revision)) is not None:
+                _refuse_other(other.parent, source)
+        tried.append(f"{place} ({_not_there(source, revision)})")
+        return None
+    folder = index.parent
+    trust.check(folder, source)
+    found = _pipeline(folder, variant)
+    lacks = _absent(found)
+    if lacks is None:
+        if found.problems:
+            _refuse_class(folder, source)
+        _refuse(source, found)
+        if deep:
+            _check_variant(folder, source, variant)
+    priors = [_prior(prior, tried, variant) for prior in _priors(folder)] if deep else []
+    if lacks is None and None not in priors:
+        there = tuple(prior for prior in priors if prior is not None)
+        return Location(source, folder, priors=there, variant=variant)
+    tried.append(f"{place} (not whole: {lacks or 'the prior is not there'})")
+    return None
+
+
+def _refuse_other(folder: Path, source: str) -> None:
+    """Raise ValueError for a folder that is surely something else than a pipeline."""
+    if not folder.is_dir():
+        return
+    told = contents.instead(contents.OnDisk(folder))
+    if told is not None:
+        raise ValueError(f"{source} {told}")
+    files_of_it = sorted(folder.glob(f"*{SINGLE_FILE}"))
+    if files_of_it and all(map(headers.is_adapter, files_of_it)):
+        raise ValueError(
+            f"{source}: {headers.why_not(files_of_it[0])}".replace(": holds", f": {files_of_it[0].name} holds")
+        )
+
+
+def _prior(source: str, tried: list[str], variant: str | None) -> Path | None:
+    found = _on_disk((source,), None, tried, variant, deep=False)  # a prior has none, and might name itself
     return None if found is None else found.path
 
 
@@ -239,7 +383,7 @@ def _on_hub(sources: Sequence[str], revision: str | None, tried: list[str]) -> I
             tried.append(f"the hub{_of(source, sources)} ({problem})")
 
 
-def _download(source: str, revision: str | None) -> Location:
+def _download(source: str, revision: str | None, variant: str | None) -> Location:
     """Bring a pipeline into the cache, the pipelines that it needs among it, without its safety checker.
 
     Its index comes first, so that of a pipeline that may not be loaded nothing else does.
@@ -253,21 +397,43 @@ def _download(source: str, revision: str | None) -> Location:
     index = Path(hf_hub_download(source, INDEX, revision=revision))
     trust.check_index(index, source)
     kinds.check_index(index, source)
-    folder = _bring(source, revision=revision, load_connected_pipeline=True)
-    _check_folder(folder, source)
-    priors = [_bring(prior) for prior in _priors(folder)]
-    for prior in priors:
-        _check_folder(prior, str(prior))
-    return Location(source, folder, priors=tuple(priors))
+    folder = _bring(source, index, revision, variant, load_connected_pipeline=True)
+    _check_folder(folder, source, variant)
+    _check_variant(folder, source, variant)
+    priors = []
+    for prior in _priors(folder):
+        priors.append(_bring(prior, Path(hf_hub_download(prior, INDEX)), None, variant))
+        _check_folder(priors[-1], prior, variant)
+    return Location(source, folder, priors=tuple(priors), variant=variant)
 
 
-def _bring(source: str, **more: Any) -> Path:
+def _bring(source: str, index: Path, revision: str | None, variant: str | None, **more: Any) -> Path:
+    """Bring a repository's files into the cache, once it is known from their list that they can be loaded.
+
+    Raises:
+        OSError: they cannot be downloaded.
+        ValueError: they cannot be loaded.
+    """
     from diffusers import DiffusionPipeline
+    from huggingface_hub import HfApi, snapshot_download
 
     more[SAFETY_CHECKER] = None
     try:
-        return Path(DiffusionPipeline.download(source, use_safetensors=True, trust_remote_code=False, **more))
-    except OSError:
+        listed = HfApi().model_info(source, revision=revision).siblings or []
+        tree = contents.Listed([each.rfilename for each in listed])
+        found = contents.pipeline(tree, variant, _index(index.parent))
+        _refuse(source, found)
+        if found.variants:
+            more["variant"] = variant if variant in found.variants.values() else min(found.variants.values())
+        folder = Path(
+            DiffusionPipeline.download(source, use_safetensors=True, trust_remote_code=False, revision=revision, **more)
+        )
+        # Diffusers brings one variant of all parts that have it; here some may be loaded from others.
+        lacking = [name for name in found.files if not (folder / name).is_file()]
+        if lacking:
+            snapshot_download(source, revision=revision, allow_patterns=lacking)
+        return folder
+    except (OSError, ValueError):
         raise
     except Exception as error:  # of what a repository says: any class there is
         raise OSError(_first_line(error)) from error
@@ -298,7 +464,7 @@ def _check_beside(folder: Path, source: str) -> None:
     What the file lacks, diffusers reads from there, and in whatever form.
     """
     trust.check(folder, source)
-    for part in _parts(_index(folder)):
+    for part in contents.classes(_index(folder)):
         if part == SAFETY_CHECKER or not (folder / part).is_dir():
             continue
         found = sorted(path.name for path in (folder / part).iterdir())
@@ -310,59 +476,43 @@ def _check_beside(folder: Path, source: str) -> None:
             )
 
 
-def _check_folder(folder: Path, source: str) -> None:
-    """Raise ValueError for a folder that is no pipeline, or that only code or a pickle could make one."""
+def _check_folder(folder: Path, source: str, variant: str | None = None) -> None:
+    """Raise ValueError for a folder that is no pipeline, or that must not, or cannot be loaded."""
     trust.check(folder, source)
-    for part, problem in _problems(folder):
-        raise ValueError(f"{source}: {part}: {problem}")
+    found = _pipeline(folder, variant)
+    if found.problems:
+        _refuse_class(folder, source)
+    _refuse(source, found)
 
 
-def _problems(folder: Path) -> Iterator[tuple[str, str]]:
-    """What is wrong with a folder that should be a pipeline: the part, and the words."""
-    index = _index(folder)
-    if not index.get("_class_name"):
-        yield INDEX, "names no class of diffusers"
+def _refuse_class(folder: Path, source: str) -> None:
+    """Raise ValueError for a pipeline that makes no images from a text, which is more to say than what it lacks."""
+    name = _index(folder).get("_class_name")
+    if not isinstance(name, str):
         return
-    for part, (_, kind) in _parts(index).items():
-        place = folder / part
-        if part == SAFETY_CHECKER:
-            continue
-        if not place.is_dir() and not (folder / "config.json").is_file():  # parts may lie in the folder itself
-            yield part, "is not there"
-            continue
-        if any(word in kind for word in _WEIGHTLESS) or not (place / "config.json").is_file():
-            continue
-        found = {path.name for path in place.iterdir()}
-        if not any(name.endswith(SINGLE_FILE) for name in found):
-            pickles = sorted(name for name in found if Path(name).suffix in trust.PICKLES)
-            if pickles:
-                yield (
-                    part,
-                    f"its weights are a pickle ({pickles[0]}), which could run any code and is never loaded. Save them "
-                    "as safetensors (save_pretrained does)",
-                )
-            else:
-                yield part, f"has no weights (no {SINGLE_FILE} file)"
-        for name in sorted(found):
-            if name.endswith(f"{SINGLE_FILE}.index.json"):
-                shards = set(files.read_json(place / name, finite=False)["weight_map"].values())
-                yield from ((part, f"lacks {shard}") for shard in sorted(shards - found))
+    if name.startswith(("Onnx", "ORT")):
+        raise ValueError(
+            f"{source} is a pipeline of ONNX ({name}), and nothing but safetensors is loaded: give the pipeline that "
+            "it was made from"
+        )
+    kinds.check_index(folder / INDEX, source)
+
+
+def _check_variant(folder: Path, source: str, variant: str | None) -> None:
+    """Raise ValueError for a variant that is in no part."""
+    if variant is not None and variant not in _pipeline(folder, variant).variants.values():
+        there = contents.variants(contents.OnDisk(folder))
+        others = f". {unknown('variant', variant, there)}" if there else ": it has none. Remove the key"
+        raise ValueError(f"{source}: variant = {variant!r}: no weights of it have that variant{others}")
+
+
+def _pipeline(folder: Path, variant: str | None = None) -> Contents:
+    return contents.pipeline(contents.OnDisk(folder), variant)
 
 
 def _index(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = files.read_json(folder / INDEX, finite=False)
     return found
-
-
-def _parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    return {
-        name: (value[0], value[1])
-        for name, value in index.items()
-        if not name.startswith("_")
-        and isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(each, str) for each in value)
-    }
 
 
 def _priors(folder: Path) -> list[str]:
@@ -396,7 +546,8 @@ def looks_like_path(source: str) -> bool:
 def _no_folder(source: str, file: str) -> str:
     folder = typed.expand(source)
     problem = released.lacking(folder) or f"no {file} in it"
-    return f"the folder {source} ({problem if folder.is_dir() else 'there is none'})"
+    hint = contents.hint(contents.OnDisk(folder)) if file == INDEX and folder.is_dir() else ""
+    return f"the folder {source} ({problem if folder.is_dir() else 'there is none'}){hint}"
 
 
 def _of(source: str, sources: Sequence[str]) -> str:
@@ -428,6 +579,25 @@ def _in_cache(source: str, file: str, revision: str | None = None) -> Path | Non
     return Path(found) if isinstance(found, str) else None
 
 
+def _not_there(source: str, revision: str | None = None) -> str:
+    """What the cache has of a repository where it has not what is sought."""
+    folder = Path(_cache()) / f"models--{source.replace('/', '--')}"
+    commits = sorted(path.name for path in folder.glob("snapshots/*"))
+    if not commits:
+        return "not there"
+    names = sorted(path.relative_to(folder / "refs").as_posix() for path in folder.glob("refs/**/*") if path.is_file())
+    there = ", ".join([*names, *commits][:_SHOWN])
+    if revision is not None and revision not in (*names, *commits):
+        return f"it has no revision {revision!r} of it, but {there}: revision in the model's entry says which is taken"
+    if revision is None and "main" not in names:
+        return f"it has not its branch main, but {there}: revision in the model's entry says which is taken"
+    return "not there"
+
+
+_SHOWN = 5
+"""How many revisions an error names."""
+
+
 def _hub_problem(source: str, file: str, revision: str | None = None) -> str | None:
     """Why the hub does not give a file; None if it does. Asks once: who is offline should not wait for retries."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
@@ -451,7 +621,7 @@ def _hub_problem(source: str, file: str, revision: str | None = None) -> str | N
     except RevisionNotFoundError:
         return f"its repository has no revision {revision!r}"
     except EntryNotFoundError:
-        return f"its repository has no {file}"
+        return f"its repository has no {file}{_hub_hint(source, revision) if file == INDEX else ''}"
     except HfHubHTTPError as error:
         return _first_line(error)
     except Exception as error:  # no network, no name, a proxy, a certificate: as many classes as http libraries
@@ -459,23 +629,45 @@ def _hub_problem(source: str, file: str, revision: str | None = None) -> str | N
     return None
 
 
+def _hub_hint(source: str, revision: str | None) -> str:
+    """What a repository of the hub is instead of a pipeline, as its list of files tells."""
+    from huggingface_hub import HfApi
+
+    try:
+        listed = HfApi().model_info(source, revision=revision).siblings or []
+    except Exception:  # as for the file itself; it is only a hint
+        return ""
+    told = contents.instead(contents.Listed([each.rfilename for each in listed]))
+    return "" if told is None else f": it {told}"
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def fingerprint(path: Path, *settings: object) -> str:
-    """A hash of every file in a folder of weights, or of a single file, and of the settings they are used with.
+def fingerprint(path: Path, *settings: object, variant: str | None = None, also: Iterable[Path] = ()) -> str:
+    """A hash of every file that a folder of weights is loaded from, or of one file, and of the settings of their use.
+
+    Which files these are is what `contents` says; of a folder that it does not know, all that are not hidden.
 
     In the Hugging Face cache a large file is a link to a blob that is named by its own SHA-256; that name stands for
     the content, so that gigabytes are not read again. Of other files a process reads each once, until size, times or
-    inode change. Hidden files are no weights: a download leaves its notes in them.
+    inode change.
+
+    Args:
+        path: of the folder or the file.
+        settings: whose representations are hashed, too.
+        variant: of the weights; see `contents.pipeline`.
+        also: files in the folder that are loaded besides.
     """
     digest = hashlib.sha256(repr(settings).encode())
     if path.is_file():
         digest.update(_content(path).encode())
         return digest.hexdigest()[:16]
-    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*")):
-        if not file.is_file() or name.startswith(".") or "/." in name:
+    found = contents.of(path, variant)
+    listed = (file for file in path.rglob("*") if file.is_file()) if found is None else contents.paths(path, found)
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in {*listed, *also}):
+        if name.startswith(".") or "/." in name:  # a download leaves its notes in them
             continue
         digest.update(f"{name}\n{_content(file)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]

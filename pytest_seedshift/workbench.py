@@ -135,8 +135,8 @@ class Workbench:
         try:
             of_habits: list[str] = []
             if entry.own is None:
-                location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
-                of_habits += habits.notes(location, entry)
+                location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+                of_habits += [*location.notes(model), *habits.notes(location, entry)]
             of_labels = self.catalogue.check_labels(entry)
             same_as = self.catalogue.same_as(model)
         except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:

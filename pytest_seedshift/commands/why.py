@@ -178,7 +178,7 @@ def _clip(state: State, model: str, given: float | None) -> str:
 
     entry = state.catalogue.find(model)
     if given is None and entry.own is None:
-        parts = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice).parts
+        parts = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant).parts
         given = _LATENTS if any(part in parts for part in _DECODERS) else None
     return "clip" if given is None else f"clip={given:g}"
 

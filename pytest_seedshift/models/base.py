@@ -60,6 +60,7 @@ class Entry:
         name: as the user writes it.
         pipeline: where it is: folders, single files (`.safetensors`), hub ids, tried in this order.
         revision: of a hub id.
+        variant: of the files of weights, such as `fp16`, which is taken where there is one.
         parts: by name, folders of parts that take the place of the pipeline's own.
         scheduler: see `Scheduler`.
         sampling: of a derived model, what is not settled yet: see `samplers.settle`. None for every other model.
@@ -82,6 +83,7 @@ class Entry:
     name: str
     pipeline: tuple[str, ...]
     revision: str | None = None
+    variant: str | None = None
     parts: tuple[tuple[str, str], ...] = ()
     scheduler: Scheduler | None = None
     sampling: Sampling | None = None

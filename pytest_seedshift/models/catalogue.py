@@ -103,7 +103,7 @@ class Catalogue:
         if entry.own is None:
             if (index := weights.index_of(entry.pipeline, entry.revision)) is not None:
                 kinds.check_index(index[1], index[0])
-            weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice)
+            weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             parts.check(entry)
         weights.probe(entry.classifier, "config.json")
         weights.probe(tags.repository(entry.clip), "open_clip_config.json")
@@ -117,7 +117,7 @@ class Catalogue:
         """
         if entry.own is None:
             settings.check()
-            weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+            weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             parts.check(entry)
         weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
         weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
@@ -132,7 +132,9 @@ class Catalogue:
         if entry.sampling is not None:
             from pytest_seedshift.models import samplers  # diffusers
 
-            samplers.settled(entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice))
+            samplers.settled(
+                entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+            )
 
     def check_fit(self, entry: Entry) -> None:
         """Make sure that an entry fits its pipeline, as far as the pipeline's files tell: see `models.fit`.
@@ -145,7 +147,7 @@ class Catalogue:
         """
         if entry.own is not None:
             return
-        location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+        location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
         headers.check(entry, location)
         headers.check_steps(entry, location)
         plain = shipped().entries.get(entry.name)
@@ -183,7 +185,9 @@ class Catalogue:
         if entry.sampling is not None:
             from pytest_seedshift.models import samplers  # diffusers
 
-            entry = samplers.settled(entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice))
+            entry = samplers.settled(
+                entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+            )
         return dataclasses.replace(entry, name="")
 
     def check_labels(self, entry: Entry) -> str | None:
@@ -274,6 +278,7 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
         key: table[key]
         for key in (
             "revision",
+            "variant",
             "steps",
             "guidance",
             "height",
@@ -290,6 +295,8 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
         changes["pipeline"] = tuple(_source(each, folder) for each in ([given] if isinstance(given, str) else given))
         if "revision" not in table:
             changes["revision"] = None  # the revision of another pipeline is none of this one
+        if "variant" not in table:
+            changes["variant"] = None
     if "scheduler" in table:
         options = dict(table["scheduler"])
         changes["scheduler"] = Scheduler(options.pop("name"), tuple(sorted(options.items())))

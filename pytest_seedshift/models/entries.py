@@ -16,6 +16,7 @@ from pytest_seedshift import pairs
 from pytest_seedshift.suggest import unknown
 
 _Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
+_Variant: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\w[\w-]*$")]
 _Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
 
 # What torch.device(…) takes for a machine that computes, and what stands for all others. A private one's name is free.
@@ -65,6 +66,7 @@ class _Scorers(_Strict):
 class _Entry(_Strict):
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1)] | None = None
     revision: _Text | None = None
+    variant: _Variant | None = None
     parts: dict[_Text, _Text] | None = None
     scheduler: _Scheduler | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
@@ -87,6 +89,7 @@ _OF_OWN = ("classes", "scorers", "dtype", "memory", "licence")
 _VALID = {
     "pipeline": "a folder, a .safetensors file, a hub id 'owner/name', or a list of these, tried in order",
     "revision": "a branch, a tag or a commit of the hub repository, as text",
+    "variant": 'what stands before the suffix of the files of weights, such as "fp16"',
     "parts": 'a table of folders by part, which take the place of the pipeline\'s own: { unet = "finetuned/unet" }',
     "scheduler": 'a scheduler class of diffusers and options of it, such as { name = "DDIMScheduler", eta = 1.0 }',
     "steps": "a whole number of at least 1",

@@ -19,7 +19,7 @@ from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
-from pytest_seedshift import identity, loading, weights
+from pytest_seedshift import contents, identity, loading, weights
 from pytest_seedshift.models import habits, kinds, parts, samplers
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.pipeline import DiffusersPipeline
@@ -68,7 +68,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
         OSError: weights are missing or damaged.
         ValueError: it is not a text-to-image pipeline, or a key of the entry does not fit it.
     """
-    location = _configured(weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice))
+    location = _configured(weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
     with _in_words(location.source), loading.complete(location.source):
         pipeline = _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry)
@@ -123,7 +123,7 @@ def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> Diffus
     check_libraries(location)
     auto = name in kinds.DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
     loader = AutoPipelineForText2Image if auto else kind if name in _OWN else DiffusionPipeline
-    with loading.sealed(location.source):
+    with loading.sealed(location.source), _of_variants(location.variant):
         return loader.from_pretrained(
             location.path,
             dtype=getattr(torch, dtype),
@@ -133,6 +133,25 @@ def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> Diffus
             **parts.load(entry, location.parts, getattr(torch, dtype)),
             **habits.making(kind),
         )
+
+
+@contextmanager
+def _of_variants(wanted: str | None) -> Iterator[None]:
+    """Let diffusers load each part from the very files that `contents` names, which need not all be of one variant.
+
+    By itself it takes one variant for all parts, and knows it by the beginning of any file's second name.
+    """
+    from diffusers.pipelines import pipeline_utils
+
+    def identify(folder: str | Path, *_: object, **__: object) -> dict[str, str]:
+        return dict(contents.pipeline(contents.OnDisk(Path(folder)), wanted).variants)
+
+    native = pipeline_utils._identify_model_variants
+    pipeline_utils._identify_model_variants = identify
+    try:
+        yield
+    finally:
+        pipeline_utils._identify_model_variants = native
 
 
 def _from_file(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
@@ -232,7 +251,7 @@ def check_libraries(location: weights.Location) -> None:
     for part, (library, kind) in (item for each in (location.parts, *of_priors) for item in each.items()):
         if library == "diffusers" and not hasattr(diffusers, kind) and hasattr(wuerstchen, kind):
             setattr(diffusers, kind, getattr(wuerstchen, kind))
-        if library in ("diffusers", "transformers") or hasattr(pipelines, library):
+        if library in ("diffusers", "transformers") or hasattr(pipelines, library) or part == weights.SAFETY_CHECKER:
             continue
         if library in sys.modules and library.startswith(tuple(f"{package}." for package in _OWN.values())):
             continue  # imported with the class of the pipeline, and found there

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import trust, weights
+from pytest_seedshift import contents, trust, weights
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ def check(entry: Entry) -> None:
                 f"{where}: {folder} {'has no config.json' if path.is_dir() else 'is no folder'}: give the folder of a "
                 "part, as save_pretrained writes it"
             )
-        if not any(path.glob(f"*{weights.SINGLE_FILE}")):
-            raise ValueError(f"{where}: {folder} has no {weights.SINGLE_FILE} file; nothing else is ever loaded")
         trust.check(path, f"{where}: {folder}")
+        for _, problem in contents.network(contents.OnDisk(path), entry.variant).problems:
+            raise ValueError(f"{where}: {folder}: {problem.text}")
 
 
 def fingerprints(entry: Entry) -> tuple[tuple[str, str], ...]:
     """By name, what the files of each part hash to."""
-    return tuple((name, weights.fingerprint(Path(folder))) for name, folder in entry.parts)
+    return tuple((name, weights.fingerprint(Path(folder), variant=entry.variant)) for name, folder in entry.parts)
 
 
 def load(entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any) -> dict[str, Any]:
@@ -67,7 +67,13 @@ def load(entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any) -> dict[s
                 f"{entry.name}: parts: {name} is of {library}: only parts of {' and '.join(_LIBRARIES)} can"
             )
         made = getattr(importlib.import_module(library), kind)
+        variants = contents.network(contents.OnDisk(Path(folder)), entry.variant, library=library).variants
         found[name] = made.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            variant=next(iter(variants.values()), None),
         )
     return found

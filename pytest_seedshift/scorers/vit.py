@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torchvision.transforms.v2.functional import to_pil_image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from pytest_seedshift import identity, loading, weights
+from pytest_seedshift import contents, identity, loading, weights
 from pytest_seedshift import labels as labelling
 from pytest_seedshift.scorers import pixels
 from pytest_seedshift.scorers.base import check_finite, readable
@@ -40,12 +41,18 @@ class Classifier:
         Raises:
             WeightsNotFoundError: the weights are nowhere.
             OSError: they cannot be loaded as a classifier.
-            ValueError: they are not finite.
+            ValueError: files of it lack or are damaged, or its weights are not finite.
         """
         folder = weights.fetch(source, weights.CLASSIFIER_FILES)
+        variant = contents.classifier(contents.OnDisk(folder)).variants.get("")
         with readable(source, "an image classifier of transformers"), loading.complete(source), loading.sealed(source):
             model = AutoModelForImageClassification.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                variant=variant,
             )
             processor = AutoImageProcessor.from_pretrained(
                 folder, backend="torchvision", local_files_only=True, trust_remote_code=False
@@ -100,8 +107,11 @@ class Classifier:
 
     def see(self, images: Tensor) -> Tensor:
         """What the network sees of images: as its processor makes it of saved pictures."""
-        pixel_values: Tensor = self._processor(images=pixels.as_bytes(images), return_tensors="pt")["pixel_values"]
-        return pixel_values
+        seen: Any = pixels.as_bytes(images)
+        if not hasattr(self._processor, "resize"):  # timm's, whose transforms are those of pictures
+            seen = [to_pil_image(each) for each in seen.cpu()]
+        pixel_values: Tensor = self._processor(images=seen, return_tensors="pt")["pixel_values"]
+        return pixel_values.to(images.device)
 
     def _outputs_of(self, labels: Sequence[Label]) -> Tensor:
         """The index of each label's output, (len(labels),)."""
@@ -117,7 +127,7 @@ def _as_pillow_resizes(processor: Any) -> Any:
     A processor whose class has a way of its own keeps it, and so does what is not asked for as a size or a shortest
     edge with a filter that is known here.
     """
-    if "resize" in vars(type(processor)):
+    if "resize" in vars(type(processor)) or not hasattr(processor, "resize"):
         return processor
     theirs = processor.resize
 

@@ -203,7 +203,9 @@ def test_cases_on_one_side_are_compared_where_that_is_allowed(pytester, gate, ol
     compare = (sys.executable, "-m", "pytest_seedshift", "compare", old / "base.json", ".seedshift")
     refused = pytester.run(*compare)
     assert refused.ret == 4
-    refused.stderr.fnmatch_lines(["*error: *base.json lacks toy-latent-std-+0.30, which * has: compare what both have with *"])
+    refused.stderr.fnmatch_lines(
+        ["*error: *base.json lacks toy-latent-std-+0.30, which * has: compare what both have with *"]
+    )
     assert pytester.run(*compare, "--allow-missing").ret == 0
 
 

@@ -293,6 +293,8 @@ def test_parts_of_modules_that_diffusers_has_moved_are_found(copy):
 
     rewrite(copy / "model_index.json", vqgan=["wuerstchen", "PaellaVQModel"])
     (copy / "vqgan").mkdir()
+    (copy / "vqgan" / "config.json").write_text('{"_class_name": "PaellaVQModel"}')
+    (copy / "vqgan" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     load.check_libraries(weights.locate_pipeline((str(copy),)))
     assert pipelines.wuerstchen.PaellaVQModel.__name__ == "PaellaVQModel"
 

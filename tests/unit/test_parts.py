@@ -80,7 +80,10 @@ def test_a_part_that_is_not_there_is_found_before_anything_is_loaded(tmp_path):
 def test_a_part_whose_weights_are_a_pickle_is_refused(tmp_path):
     shutil.copy(UNET / "config.json", tmp_path)
     (tmp_path / "diffusion_pytorch_model.bin").write_bytes(b"never read")
-    assert "has no .safetensors file; nothing else is ever loaded" in refused(unet=tmp_path)
+    assert (
+        "diffusion_pytorch_model.bin: its weights are a pickle, which could run any code and is never loaded"
+        in refused(unet=tmp_path)
+    )
 
 
 def test_a_part_that_the_pipeline_has_not():

@@ -320,7 +320,7 @@ def test_weights_with_nan_are_refused_by_their_name(tmp_path, loader, source):
 def test_a_damaged_file_is_refused(tmp_path, loader, source):
     folder = copied(source, tmp_path / "bad")
     weights_file(folder).write_bytes(weights_file(folder).read_bytes()[:1000])
-    with pytest.raises(OSError, match="bad cannot be loaded as"):
+    with pytest.raises(ValueError, match=r"bad cannot be loaded: .*cut short"):
         loader(str(folder), "cpu")
 
 
@@ -338,7 +338,7 @@ def test_weights_that_lack_a_part_are_refused(tmp_path, loader, source):
 def test_a_folder_without_weights_is_refused_and_nothing_random_is_used(tmp_path, loader, source):
     folder = copied(source, tmp_path / "bad")
     weights_file(folder).unlink()
-    with pytest.raises(OSError, match="bad"):
+    with pytest.raises(ValueError, match=r"bad: has no weights"):
         loader(str(folder), "cpu")
 
 

@@ -214,12 +214,14 @@ def test_a_copy_in_the_cache_that_is_not_whole_is_none(cache):
     snapshot = cached(cache, "owner/name", {"model_index.json": index})
     (snapshot / "unet").mkdir()
     (snapshot / "unet" / "config.json").write_text("{}")
-    with pytest.raises(WeightsNotFoundError, match=r"\(not whole: has no weights \(no \.safetensors file\)\)"):
+    with pytest.raises(WeightsNotFoundError, match=r"\(not whole: unet: has no weights \(no \.safetensors file\)\)"):
         probe_pipeline(["owner/name"])
     shards = snapshot / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     shards.write_text('{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}')
     (snapshot / "unet" / "1.safetensors").write_bytes(b"")
-    with pytest.raises(WeightsNotFoundError, match=r"\(not whole: lacks 2\.safetensors\)"):
+    with pytest.raises(
+        WeightsNotFoundError, match=r"\(not whole: unet: lacks 2\.safetensors, which diff\S+\.index\.json names\)"
+    ):
         probe_pipeline(["owner/name"])
     (snapshot / "unet" / "2.safetensors").write_bytes(b"")
     probe_pipeline(["owner/name"])
@@ -235,7 +237,10 @@ def test_a_pipeline_s_prior_belongs_to_it(cache):
     found = locate_pipeline(["owner/decoder"])
     assert [path.resolve() for path in found.priors] == [prior.resolve()]
     before = found.fingerprint()
-    (prior / "weights").write_bytes(b"other")
+    (prior / "README.md").write_bytes(b"other")
+    assert found.fingerprint() == before  # nothing is loaded from it
+    (prior / "model_index.json").unlink()
+    (prior / "model_index.json").write_bytes(PIPELINE["model_index.json"] + b" ")
     assert found.fingerprint() != before
 
 

@@ -1,0 +1,470 @@
+"""Which files are loaded, what of these lacks, and what a folder is that is no model: by names and headers alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_seedshift import identity, labels, weights
+from pytest_seedshift.contents import networks, packages
+from pytest_seedshift.models import catalogue, headers
+from pytest_seedshift.models.base import Entry
+
+TOY = catalogue.shipped().find("toy-latent")
+UNET = "diffusion_pytorch_model"
+
+
+def index(**shards: str) -> dict[str, Any]:
+    return {"metadata": {}, "weight_map": shards or {"a": "1.safetensors"}}
+
+
+def chosen(*names: str, library: str = "diffusers", wanted: str | None = None, **indexes: Any) -> networks.Weights:
+    return networks.choose(names, library, lambda name: indexes.get("index", index()), wanted=wanted)
+
+
+@pytest.mark.parametrize(
+    ("names", "library", "wanted", "files", "variant"),
+    [
+        ((f"{UNET}.safetensors", f"{UNET}.fp16.safetensors"), "diffusers", None, (f"{UNET}.safetensors",), None),
+        (
+            (f"{UNET}.safetensors", f"{UNET}.fp16.safetensors"),
+            "diffusers",
+            "fp16",
+            (f"{UNET}.fp16.safetensors",),
+            "fp16",
+        ),
+        ((f"{UNET}.safetensors",), "diffusers", "fp16", (f"{UNET}.safetensors",), None),
+        ((f"{UNET}.fp16.safetensors", f"{UNET}.bin"), "diffusers", None, (f"{UNET}.fp16.safetensors",), "fp16"),
+        ((f"{UNET}.non_ema.safetensors",), "diffusers", None, (f"{UNET}.non_ema.safetensors",), "non_ema"),
+        (("model.fp16.safetensors",), "transformers", None, ("model.fp16.safetensors",), "fp16"),
+        (
+            (f"{UNET}.safetensors.index.fp16.json", "1.safetensors"),
+            "diffusers",
+            None,
+            (f"{UNET}.safetensors.index.fp16.json", "1.safetensors"),
+            "fp16",
+        ),
+        (  # as older versions of diffusers have named it
+            (f"{UNET}.safetensors.fp16.index.json", "1.safetensors"),
+            "diffusers",
+            None,
+            (f"{UNET}.safetensors.fp16.index.json", "1.safetensors"),
+            "fp16",
+        ),
+        # Where both are there, diffusers takes the index and transformers the one file.
+        (
+            (f"{UNET}.safetensors.index.json", f"{UNET}.safetensors", "1.safetensors"),
+            "diffusers",
+            None,
+            (f"{UNET}.safetensors.index.json", "1.safetensors"),
+            None,
+        ),
+        (
+            ("model.safetensors.index.json", "model.safetensors", "1.safetensors"),
+            "transformers",
+            None,
+            ("model.safetensors",),
+            None,
+        ),
+    ],
+)
+def test_files_without_a_variant_are_taken_else_those_of_the_only_one(names, library, wanted, files, variant):
+    found = chosen(*names, library=library, wanted=wanted)
+    assert (found.files, found.variant, found.problems) == (files, variant, ())
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (
+            (f"{UNET}.fp16.safetensors", f"{UNET}.bf16.safetensors"),
+            r"several variants \(bf16, fp16\).*variant = \"bf16\"",
+        ),
+        ((f"{UNET}.bin",), r"a pickle \(diffusion_pytorch_model\.bin\).*save_pretrained"),
+        (("model.safetensors",), r"under another name \(model\.safetensors\).*diffusion_pytorch_model\.safetensors"),
+        (("Diffusion_Pytorch_Model.SAFETENSORS",), "under another name"),
+        ((f"{UNET}-00001-of-00002.safetensors",), r"has shards .*no diffusion_pytorch_model\.safetensors\.index\.json"),
+        ((f"{UNET}.safetensors.index.json",), r"lacks 1\.safetensors, which diffusion_pytorch_model.*names"),
+        (("pytorch_lora_weights.safetensors",), r"LoRA or another adapter \(pytorch_lora_weights.*fuse_lora"),
+        (("model.onnx",), "of ONNX"),
+        (("unet-Q4_K_M.gguf",), "of GGUF"),
+        ((), r"has no weights \(no \.safetensors file\)"),
+    ],
+)
+def test_what_lies_in_place_of_weights_is_named(names, says):
+    (problem,) = chosen(*names).problems
+    assert re.search(says, problem.text), problem.text
+
+
+def test_a_variant_that_is_whole_is_named_where_an_index_without_one_is_not():
+    (problem,) = chosen(f"{UNET}.safetensors.index.json", f"{UNET}.fp16.safetensors").problems
+    assert problem.text.endswith('The variant fp16 is there: variant = "fp16" chooses it')
+
+
+VARIANTS = st.sampled_from([None, "fp16", "bf16", "ema", "non_ema"])
+
+
+@given(st.sets(VARIANTS), VARIANTS, st.sampled_from(["diffusers", "transformers"]))
+def test_whatever_variants_there_are_the_files_are_of_one_of_them(there, wanted, library):
+    stem = networks.STEMS[library]
+    names = {f"{stem}.safetensors" if each is None else f"{stem}.{each}.safetensors" for each in there}
+    found = chosen(*names, library=library, wanted=wanted)
+    if wanted in there or None in there or len(there) == 1:
+        assert set(found.files) <= names
+        assert not found.problems
+        assert found.variant in there
+        assert found.variant == wanted or wanted not in there
+    else:
+        assert found.problems
+        assert not found.files
+
+
+# Folders ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    shutil.copytree(TOY.pipeline[0], tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def as_variant(folder: Path, variant: str = "fp16", parts: str = "*") -> None:
+    for path in sorted(folder.glob(f"{parts}/*.safetensors")):
+        path.rename(path.with_name(f"{path.stem}.{variant}.safetensors"))
+
+
+def refused(*sources: str | Path, **more: Any) -> str:
+    def check() -> None:
+        location = weights.locate_pipeline([*map(str, sources)], **more)
+        headers.check(Entry("mine", tuple(map(str, sources))), location)
+
+    with pytest.raises((ValueError, weights.WeightsNotFoundError)) as caught:
+        check()
+    return str(caught.value)
+
+
+def fingerprint(folder: Path) -> str:
+    return weights.locate_pipeline([str(folder)]).fingerprint()
+
+
+def write(path: Path, content: bytes | str = b"x") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def safetensors(*names: str) -> bytes:
+    header = json.dumps({name: {"dtype": "F32", "shape": [], "data_offsets": [0, 4]} for name in names}).encode()
+    return struct.pack("<Q", len(header)) + header + b"\0" * 4
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README.md",
+        "checkpoint-10/optimizer.pt",
+        "checkpoint-10/unet/diffusion_pytorch_model.safetensors",
+        "samples/0.png",
+        "logs/events.out.tfevents.1",
+        "trainer_state.json",
+        "training_args.bin",
+        "train.log",
+        "unet/README.md",
+        "unet/trainer_state.json",
+        "unet/optimizer.bin",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.non_ema.safetensors",
+        "vae/0.png",
+        "scheduler/notes.txt",
+        "tokenizer/README.md",
+        "tokenizer/train_results.json",
+        "safety_checker/model.safetensors",
+        "style-lora.safetensors",
+    ],
+)
+def test_what_is_not_loaded_is_no_part_of_a_fingerprint(copy, path):
+    before = fingerprint(copy)
+    write(copy / path, "{}")
+    assert fingerprint(copy) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "model_index.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/config.json",
+        "text_encoder/model.safetensors",
+        "tokenizer/tokenizer.json",
+        "tokenizer/tokenizer_config.json",
+        "scheduler/scheduler_config.json",
+    ],
+)
+def test_what_is_loaded_is(copy, path):
+    before = fingerprint(copy)
+    content = (copy / path).read_bytes()
+    (copy / path).write_bytes(content + b" " if path.endswith(".json") else content[:-1] + bytes([content[-1] ^ 1]))
+    assert fingerprint(copy) != before
+
+
+def test_a_folder_without_other_files_keeps_the_fingerprint_that_all_its_files_gave(copy):
+    digest = hashlib.sha256(repr(()).encode())
+    for name, file in sorted((file.relative_to(copy).as_posix(), file) for file in copy.rglob("*") if file.is_file()):
+        digest.update(f"{name}\n{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    assert fingerprint(copy) == digest.hexdigest()[:16]
+
+
+def test_the_only_variant_is_taken_and_named(copy):
+    as_variant(copy, "fp16", "unet")
+    as_variant(copy, "bf16", "vae")  # another one: each part is loaded by itself
+    location = weights.locate_pipeline([str(copy)])
+    assert location.variants == {"unet": "fp16", "vae": "bf16"}
+    assert sorted(location.notes("mine")) == [
+        "the weights of mine are of the variant bf16 (vae): there are no others",
+        "the weights of mine are of the variant fp16 (unet): there are no others",
+    ]
+    assert {path.name for path in location.files()} >= {f"{UNET}.fp16.safetensors", f"{UNET}.bf16.safetensors"}
+
+
+def test_a_variant_that_an_entry_names_is_taken_and_one_that_is_nowhere_is_refused(copy):
+    shutil.copy(copy / "unet" / f"{UNET}.safetensors", copy / "unet" / f"{UNET}.fp16.safetensors")
+    location = weights.locate_pipeline([str(copy)], variant="fp16")
+    assert location.variants == {"unet": "fp16"}
+    assert location.notes("mine") == ["the weights of mine are of the variant fp16 (unet), as its entry says"]
+    assert location.fingerprint() != fingerprint(copy)
+    message = refused(copy, variant="fp61")
+    assert "variant = 'fp61': no weights of it have that variant" in message
+    assert "Did you mean 'fp16'" in message
+
+
+def a_folder(folder: Path) -> None:
+    path = folder / "unet" / f"{UNET}.safetensors"
+    path.unlink()
+    path.mkdir()
+
+
+def a_pointer(name: str) -> Any:
+    return lambda folder: write(folder / name, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+
+
+def a_config(name: str, **keys: Any) -> Any:
+    def change(folder: Path) -> None:
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | keys))
+
+    return change
+
+
+def a_lora(folder: Path) -> None:
+    write(folder / "unet" / f"{UNET}.safetensors", safetensors("down_blocks.0.to_q.lora_A.weight"))
+
+
+def slow(folder: Path) -> None:
+    shutil.rmtree(folder / "tokenizer")
+    write(folder / "tokenizer" / "spiece.model")
+    write(folder / "tokenizer" / "tokenizer_config.json", "{}")
+
+
+MISTAKES: dict[str, tuple[Any, str]] = {
+    "a folder in place of a file": (a_folder, "unet: diffusion_pytorch_model.safetensors is a folder, and no file"),
+    "a pointer of git-lfs": (a_pointer(f"vae/{UNET}.safetensors"), "a pointer of git-lfs in place of the file: run"),
+    "a pointer for a configuration": (a_pointer("vae/config.json"), "vae/config.json: cannot be read: it is a pointer"),
+    "an empty file": (lambda folder: write(folder / f"vae/{UNET}.safetensors", b""), "but empty: get it again"),
+    "an adapter's weights": (a_lora, "holds the weights of a LoRA or another adapter"),
+    "an adapter beside": (
+        lambda folder: write(folder / "pytorch_lora_weights.safetensors", safetensors("unet.lora.up.weight")),
+        "pytorch_lora_weights.safetensors: is the file of a LoRA or another adapter, beside a pipeline",
+    ),
+    "no configuration of a part": (lambda folder: (folder / "vae/config.json").unlink(), "vae: lacks config.json"),
+    "no scheduler's": (
+        lambda folder: (folder / "scheduler/scheduler_config.json").unlink(),
+        "scheduler: lacks scheduler_config.json",
+    ),
+    "an empty tokenizer": (
+        lambda folder: [path.unlink() for path in (folder / "tokenizer").iterdir()],
+        "tokenizer: has none of a tokenizer's files",
+    ),
+    "quantised": (
+        a_config("unet/config.json", quantization_config={"quant_method": "torchao"}),
+        "unet: its weights are quantised (quant_method torchao), for which torchao has to be installed: pip install",
+    ),
+    "a model of SentencePiece": (slow, "pip install sentencepiece protobuf"),
+    "no weights": (lambda folder: (folder / f"unet/{UNET}.safetensors").unlink(), "unet: has no weights"),
+    "ONNX": (
+        a_config("model_index.json", _class_name="ORTStableDiffusionPipeline", unet=["diffusers", "Gone"]),
+        "ONNX",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_cannot_be_loaded_is_refused_with_what_would_help(copy, monkeypatch, mistake):
+    monkeypatch.setattr(packages, "_is_installed", lambda name: False)
+    change, says = MISTAKES[mistake]
+    if mistake == "ONNX":
+        shutil.rmtree(copy / "unet")
+    change(copy)
+    assert says in refused(copy)
+
+
+def test_a_safety_checker_of_an_unknown_library_is_no_reason_to_refuse(copy):
+    a_config("model_index.json", safety_checker=["elsewhere", "Checker"])(copy)
+    assert weights.locate_pipeline([str(copy)]).path == copy
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"modular_model_index.json": "{}"}, "is a modular pipeline of diffusers (modular_model_index.json)"),
+        ({"pytorch_lora_weights.safetensors": "x"}, "is a LoRA or another adapter (pytorch_lora_weights.safetensors)"),
+        (
+            {"style.safetensors": safetensors("lora_unet_mid.lora_down.weight")},
+            "style.safetensors holds the weights of a LoRA",
+        ),
+        ({"unet/model.onnx": "x"}, "is a model of ONNX (unet/model.onnx)"),
+        ({"flux-Q8.gguf": "x"}, "has weights of GGUF (flux-Q8.gguf)"),
+        (
+            {"config.json": '{"_class_name": "UNet2DConditionModel"}'},
+            "the config.json of UNet2DConditionModel: it is one",
+        ),
+        ({"whole.safetensors": safetensors("a")}, "if the whole pipeline is in that file, give its path"),
+    ],
+)
+def test_a_folder_that_is_no_pipeline_is_called_what_it_is(tmp_path, files, says):
+    for name, content in files.items():
+        write(tmp_path / "mine" / name, content)
+    assert says in refused(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unet.a.to_q.lora_A.weight",
+        "unet.a.to_q.lora.down.weight",
+        "lora_unet_down_blocks_0_to_k.lora_up.weight",
+        "lora_te1_text_model.alpha",
+        "base.to_q.lora_A.default.weight",
+        "unet.mid.hada_w1_a",
+        "lycoris_unet_mid.lokr_w1",
+    ],
+)
+def test_an_adapter_is_known_by_its_weights_names(tmp_path, name):
+    write(tmp_path / "a.safetensors", safetensors(name))
+    assert headers.is_adapter(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("name", ["model.diffusion_model.input_blocks.0.weight", "explora.weight", "colorant.lora_x"])
+def test_other_weights_are_not_taken_for_one(tmp_path, name):
+    write(tmp_path / "a.safetensors", safetensors(name))
+    assert not headers.is_adapter(tmp_path / "a.safetensors")
+    assert headers.why_not(tmp_path / "a.safetensors") is None
+
+
+# The cache --------------------------------------------------------------------------------------------------------
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "cache"
+
+
+def cached(cache: Path, source: str, folder: str | Path, ref: str | None = "main") -> Path:
+    root = cache / f"models--{source.replace('/', '--')}"
+    shutil.copytree(folder, root / "snapshots" / COMMIT)
+    if ref is not None:
+        write(root / "refs" / ref, COMMIT)
+    return root / "snapshots" / COMMIT
+
+
+def test_only_one_variant_in_the_cache_is_taken(cache, copy):
+    as_variant(copy)
+    cached(cache, "me/toy", copy)
+    assert set(weights.locate_pipeline(["me/toy"]).variants.values()) == {"fp16"}
+
+
+def test_what_the_cache_lacks_is_named_with_its_part(cache):
+    snapshot = cached(cache, "me/toy", TOY.pipeline[0])
+    (snapshot / "vae" / f"{UNET}.safetensors").unlink()
+    (snapshot / "vae" / f"{UNET}.safetensors").symlink_to("../../../blobs/gone")
+    assert "(not whole: vae: has no weights (no .safetensors file))" in refused("me/toy")
+
+
+def test_a_revision_that_the_cache_has_not_is_told_with_those_it_has(cache):
+    cached(cache, "me/toy", TOY.pipeline[0], ref="v1")
+    assert f"it has no revision 'v2' of it, but v1, {COMMIT}" in refused("me/toy", revision="v2")
+    assert f"it has not its branch main, but v1, {COMMIT}" in refused("me/toy")
+    assert weights.locate_pipeline(["me/toy"], "v1").path.name == COMMIT
+
+
+def test_a_modular_repository_in_the_cache_is_called_so(cache, tmp_path):
+    write(tmp_path / "modular" / "modular_model_index.json", "{}")
+    cached(cache, "me/mod", tmp_path / "modular")
+    message = refused("me/mod")
+    assert message.startswith("me/mod is a modular pipeline of diffusers")
+    assert "hf download" not in message
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "patterns"),
+    [
+        (TOY.classifier, "config.json", weights.CLASSIFIER_FILES),
+        (TOY.clip, "open_clip_config.json", weights.CLIP_FILES),
+    ],
+    ids=["classifier", "clip"],
+)
+def test_a_scorer_of_which_only_the_configuration_is_there_is_not(cache, tmp_path, source, file, patterns):
+    snapshot = cached(cache, "me/scorer", source)
+    weights.probe("me/scorer", file)
+    assert weights.fetch("me/scorer", patterns).samefile(snapshot)
+    shutil.copytree(snapshot, tmp_path / "mine")
+    for folder in (snapshot, tmp_path / "mine"):
+        next(folder.glob("*.safetensors")).unlink()
+    with pytest.raises(weights.WeightsNotFoundError, match=r"not whole: has no weights"):
+        weights.probe("me/scorer", file)
+    with pytest.raises(weights.WeightsNotFoundError, match=r"not whole: has no weights"):
+        weights.fetch("me/scorer", patterns)
+    with pytest.raises(ValueError, match=r"mine: has no weights"):
+        weights.probe(str(tmp_path / "mine"), file)
+
+
+@pytest.mark.parametrize("fingerprint_of", [identity.of_classifier, identity.of_clip])
+def test_a_scorer_s_card_is_no_part_of_its_fingerprint(tmp_path, fingerprint_of):
+    source = TOY.classifier if fingerprint_of is identity.of_classifier else TOY.clip
+    shutil.copytree(source, tmp_path / "mine")
+    for name in ("README.md", "trainer_state.json", "optimizer.pt" if "vit" in source else "loss.png"):
+        write(tmp_path / "mine" / name, "{}")
+    assert fingerprint_of(str(tmp_path / "mine")) == fingerprint_of(source)
+
+
+# Classifiers' configurations --------------------------------------------------------------------------------------
+
+FORM = {"input_size": [3, 160, 160], "num_classes": 1000, "classifier": "head", "mean": [0.5] * 3, "std": [0.5] * 3}
+
+
+def test_a_classifier_in_timms_form_is_read_as_transformers_reads_it(tmp_path):
+    def outputs(**config: Any) -> dict[int, str]:
+        write(tmp_path / "config.json", json.dumps({"architecture": "test_vit", "pretrained_cfg": FORM} | config))
+        os.utime(tmp_path / "config.json", ns=(0, hash(str(config)) % 10**18))
+        return labels.outputs_of(tmp_path)
+
+    assert outputs(num_classes=2, label_names=["zebra", "eft"]) == {0: "zebra", 1: "eft"}
+    of_imagenet = outputs(num_classes=1000)
+    assert len(of_imagenet) == 1000
+    assert of_imagenet[340] == "zebra"
