@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import settings, shifts, weights
-from pytest_seedshift.models import habits, libraries, parts
+from pytest_seedshift.models import habits, libraries, parts, single_files
 from pytest_seedshift.scorers import tags
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         *parts.fingerprints(entry),
         *(() if entry.sampling is None else (entry.sampling,)),
         *unsaid,
+        *single_files.told(location),
         *habits.key(location, entry),
         *libraries.taking_part(location, entry),
         *settings.in_force(device),

@@ -20,7 +20,7 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import contents, identity, loading, weights
-from pytest_seedshift.models import habits, kinds, parts, samplers
+from pytest_seedshift.models import habits, kinds, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.suggest import unknown
@@ -71,7 +71,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
     location = _configured(weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
     with _in_words(location.source), loading.complete(location.source):
         pipeline = _loader(location)(location, dtype, entry)
-        _set_scheduler(pipeline, entry)
+        _set_scheduler(pipeline, entry, single_files.told(location))
         call = call_of(type(pipeline), entry)
     _place(pipeline, entry.name, device)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
@@ -264,12 +264,15 @@ def check_libraries(location: weights.Location) -> None:
 # What the entry changes -------------------------------------------------------------------------------------------
 
 
-def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry) -> None:
+def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry, told: Mapping[str, Any]) -> None:
+    """Give a pipeline what its files say of its scheduler beside the configuration, and the scheduler of its entry."""
     candidates: tuple[Any, ...] = (pipeline, getattr(pipeline, "decoder_pipe", None))
     hosts = [host for host in candidates if hasattr(host, "scheduler")]
     where = f"the scheduler of {entry.name}"
     if hosts:
-        own = hosts[0].scheduler
+        own = samplers.tell(hosts[0].scheduler, told)
+        for host in hosts:
+            host.scheduler = own
         entry = samplers.settle(entry, type(own).__name__, own.config)
     elif entry.sampling not in (None, Sampling()):
         raise LoadError(f"{where}: {type(pipeline).__name__} has none that could be changed")
@@ -286,8 +289,9 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry) -> None:
             raise LoadError(f"{where}: {unknown(f'option of {name}', option, takes)}")
     if not hosts:
         raise LoadError(f"{where}: {type(pipeline).__name__} has no scheduler to replace")
+    kept = samplers.kept(hosts[0].scheduler, kind) | single_files.fitting(told, takes)
     try:
-        made = kind.from_config(hosts[0].scheduler.config, **(samplers.kept(hosts[0].scheduler, kind) | options))
+        made = kind.from_config(hosts[0].scheduler.config, **(kept | options))
     except (TypeError, ValueError, NotImplementedError) as error:
         raise LoadError(
             f"{where}: {name} does not take {options or 'the configuration of the pipeline'}: {error}"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.models import single_files
 from pytest_seedshift.models.base import Scheduler
 from pytest_seedshift.models.derive import DerivationError
 from pytest_seedshift.models.glide import released
@@ -77,7 +78,8 @@ def native(location: Location) -> tuple[str, Mapping[str, Any]] | None:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
-    return location.parts["scheduler"][1], config
+    name, said = location.parts["scheduler"][1], single_files.told(location)
+    return name, ({**config, **single_files.fitting(said, takes(find(name)))} if said else config)
 
 
 # What a scheduler's configuration says of the model, whatever samples it: betas, the step that it ends at, clipping.
@@ -93,6 +95,13 @@ _OF_THE_MODEL = (
 
 # Of these what diffusers corrects when it makes a pipeline of a configuration of old that does not say it.
 _CORRECTED = ("clip_sample", "steps_offset")
+
+
+def tell(scheduler: Any, options: Mapping[str, Any]) -> Any:
+    """A scheduler that has been told what its files say beside its configuration, as far as its class takes it."""
+    kind = type(scheduler)
+    fit = single_files.fitting(options, takes(kind))
+    return kind.from_config(scheduler.config, **(kept(scheduler, kind) | fit)) if fit else scheduler
 
 
 def kept(scheduler: Any, kind: type[Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 
 from pytest_seedshift import identity, pairs, weights
-from pytest_seedshift.models import catalogue, load
+from pytest_seedshift.models import catalogue, load, single_files
 from pytest_seedshift.models.base import Entry, Scheduler
 
 TOY = catalogue.shipped().find("toy-latent")
@@ -371,6 +371,70 @@ def test_a_single_file_s_fingerprint_is_of_its_content_and_of_its_configuration(
     single.write_bytes(data)
     found.append(fingerprint())
     assert len(set(found)) == 3
+
+
+@pytest.fixture
+def marked(single):
+    """Give the single file tensors that hold nothing but their names, and its scheduler a class and a prediction."""
+
+    def mark(*names: str, kind: str = "DDIMScheduler", prediction: str = "epsilon") -> Path:
+        save_file(load_file(single) | {name: torch.zeros(0) for name in names}, single)
+        rewrite(single.with_suffix("") / "scheduler/scheduler_config.json", prediction_type=prediction)
+        rewrite(single.with_suffix("") / "model_index.json", scheduler=["diffusers", kind])
+        return single
+
+    return mark
+
+
+def sampled_by(entry: Entry) -> tuple[str, str, bool]:
+    scheduler = load.load(entry, "cpu", "float32")._pipeline.scheduler
+    config = scheduler.config
+    ends_in_noise = config.get("rescale_betas_zero_snr") and config.get("timestep_spacing") == "trailing"
+    return type(scheduler).__name__, config["prediction_type"], bool(ends_in_noise)
+
+
+def said_of(entry: Entry) -> str:
+    return "; ".join(single_files.notes(weights.locate_pipeline(entry.pipeline), entry))
+
+
+def test_a_single_file_that_says_v_is_sampled_so_and_ends_in_noise_where_it_says_that(marked):
+    """With the very pictures of the toy, whose network predicts v, though its configuration now says the noise."""
+    plain = entry_at(marked())
+    before = identity.of_model(plain, "cpu", "float32")
+    assert sampled_by(plain) == ("DDIMScheduler", "epsilon", False)
+    assert said_of(plain) == ""
+    by_v = entry_at(marked("v_pred"))
+    assert sampled_by(by_v) == ("DDIMScheduler", "v_prediction", False)
+    assert (loaded(by_v.pipeline[0]).generate(DESIGN) - loaded(FOLDER).generate(DESIGN)).abs().max() < 1e-5
+    assert "predicts v" in said_of(by_v)
+    assert identity.of_model(by_v, "cpu", "float32") != before
+    both = entry_at(marked("ztsnr"))
+    assert sampled_by(both) == ("DDIMScheduler", "v_prediction", True)
+    assert "predicts v, with a schedule that ends in pure noise" in said_of(both)
+    assert sampled_by(dataclasses.replace(both, scheduler=Scheduler("EulerDiscreteScheduler"))) == (
+        "EulerDiscreteScheduler",
+        "v_prediction",
+        True,
+    )
+    given = Scheduler("DDIMScheduler", (("prediction_type", "epsilon"), ("rescale_betas_zero_snr", False)))
+    assert sampled_by(dataclasses.replace(both, scheduler=given)) == ("DDIMScheduler", "epsilon", False)
+
+
+def test_what_a_scheduler_cannot_do_of_it_is_said(marked):
+    entry = entry_at(marked("v_pred", "ztsnr", kind="PNDMScheduler"))
+    assert sampled_by(entry) == ("PNDMScheduler", "v_prediction", False)
+    assert "PNDMScheduler cannot sample with a schedule that ends in pure noise: give scheduler" in said_of(entry)
+    derived = catalogue.Catalogue({"one": dataclasses.replace(entry, name="one")}).find("one+ddim")
+    assert sampled_by(derived) == ("DDIMScheduler", "v_prediction", True)
+
+
+def test_zero_terminal_noise_alone_is_heeded_where_v_is_predicted_and_said_where_it_is_not(marked):
+    entry = entry_at(marked("ztsnr"))
+    assert sampled_by(entry) == ("DDIMScheduler", "epsilon", False)
+    assert "ztsnr and no v_pred: not heeded" in said_of(entry)
+    marked(prediction="v_prediction")
+    assert sampled_by(entry) == ("DDIMScheduler", "v_prediction", True)
+    assert "has the tensor ztsnr: it is sampled as one that predicts v, with a schedule that" in said_of(entry)
 
 
 def test_a_single_file_without_configuration_offline_says_what_would_help(single, monkeypatch):
