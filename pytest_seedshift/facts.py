@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 import time
@@ -17,13 +18,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files, whole
+from pytest_seedshift import files, run_settings, whole
 
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
 
 FILE_NAME = "run.json"
 VERSION = 1
+
+_ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
+_PATH = re.compile(r"(?<![\w./~:-])/[^'\"=,:;]+")
 
 _PACKAGES = (
     "pytest-seedshift",
@@ -56,6 +60,8 @@ class Model:
     class_list: str = ""
     settings: tuple[str, ...] = ()
     """Of the process, those not at their defaults that can change pictures: `attention backend = _native_math`."""
+    run_with: Mapping[str, Any] = field(default_factory=dict)
+    """What it was run with, in effect: see `run_settings`. Empty where that was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,40 @@ def gather(
 def source(name: str) -> str:
     """Where a scorer comes from, as a reader knows it: a folder of this package is `toy-vit (shipped)`."""
     path = Path(name)
-    return f"{path.name} (shipped)" if path.is_relative_to(Path(__file__).parent) else name
+    return f"{path.name} (shipped)" if path.is_relative_to(Path(__file__).parent) else place(name)
+
+
+def place(name: str) -> str:
+    """A name, or of a path of this machine, which tells nobody elsewhere anything, the last part.
+
+    >>> place("/home/me/project/animals.csv"), place("D:/mine/animals.csv"), place("owner/name"), place("imagenet100")
+    ('animals.csv', 'animals.csv', 'owner/name', 'imagenet100')
+    """
+    absolute = _ABSOLUTE.match(name)
+    return name if absolute is None else re.split(r"[/\\]", name.rstrip("/\\"))[-1]
+
+
+def portable(command: str, folder: str) -> str:
+    """A command line without paths of this machine: those below `folder`, where it was given, are relative.
+
+    >>> portable("pytest --a=/home/me/project/b.toml /data/c 'not slow'", "/home/me/project")
+    "pytest --a=b.toml …/c 'not slow'"
+    """
+    try:
+        parts = shlex.split(command)
+    except ValueError:  # of a foreign file
+        parts = command.split()
+    below = [part.replace(f"{folder.rstrip('/')}/", "") if folder.strip("/") else part for part in parts]
+    return " ".join(
+        shown if re.search(r"[\s'\"]", shown) is None else shlex.quote(shown)
+        for shown in (_PATH.sub(lambda match: f"…/{Path(match[0]).name}", part) for part in below)
+    )
+
+
+def portable_path(path: Path) -> str:
+    """A path as it is seen from the working directory; of one elsewhere the last part."""
+    whole = path.absolute()
+    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else f"…/{whole.name}"
 
 
 def write(folder: RunFolder, *facts: Facts) -> None:
@@ -148,6 +187,8 @@ def model(entry: Mapping[str, Any]) -> Model:
 def _as(kind: type, name: str, value: Any) -> Any:
     """A value in the type that the field is declared with, so that a strange file makes no strange page."""
     declared = kind.__dataclass_fields__[name].type  # type: ignore[attr-defined]
+    if name == "run_with":
+        return run_settings.checked(value)
     if str(declared).startswith("tuple"):
         return tuple(map(str, value))
     return {"str": str, "int": int, "float": float}[str(declared)](value)

@@ -77,6 +77,13 @@ class RunFolder:
         """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
         return self.path / self.SENSITIVITY / f"{file_name(model)}-{key}.json"
 
+    SETTINGS = "settings"
+    """Where it is kept what models were run with; see `run_settings`."""
+
+    def settings_file(self, fingerprint: str) -> Path:
+        """The file of what a model was run with, by the model's fingerprint."""
+        return self.path / self.SETTINGS / f"{file_name(fingerprint)}.json"
+
     def check(self) -> None:
         """Make sure that the folder may be taken: it is not there, is empty, or a run has made it.
 

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_seedshift import asking, collection, conflicts, effects, extensions, options, scores, text, workers
+from pytest_seedshift import (
+    asking,
+    collection,
+    conflicts,
+    effects,
+    extensions,
+    needed,
+    options,
+    scores,
+    text,
+    workers,
+)
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.deaths import Deaths
@@ -217,6 +228,9 @@ class Hooks:
             collection.parametrize(metafunc, request)
             if mark is not None or RESULT in metafunc.fixturenames:
                 self._state.gating.asked.update(request.cases())
+            self._state.needed.ask(
+                request.settings.models, scores=request.constraints, scorers=_scorers_of(metafunc.fixturenames)
+            )
             return request.settings.models
 
         self._collect(metafunc, make)
@@ -430,6 +444,13 @@ class Hooks:
 
 def _with_subjects(items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Subject]]:
     return [(item, subject) for item in items if (subject := collection.subject_of(item))]
+
+
+def _scorers_of(fixtures: Iterable[str]) -> frozenset[str]:
+    """The shipped scorers that fixtures work with."""
+    if "seedshift_scorers" in fixtures:
+        return needed.ALL
+    return frozenset({needed.CLASSIFIER}) if "seedshift_position" in fixtures else frozenset()
 
 
 def _is_poison(error: BaseException) -> bool:

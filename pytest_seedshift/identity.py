@@ -101,18 +101,19 @@ def of_clip(source: str) -> str:
 
 @cache
 def weights_of_scorers(classifier: str, clip: str) -> tuple[str, str]:
-    """The fingerprints of the scorers' weights alone, of whatever version the libraries are.
+    """The fingerprints of the scorers' weights alone, of whatever version the libraries are; of no source, no print.
 
     By them a run is comparable with one before an upgrade of the libraries, which is then a part of what is compared.
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
     """
-    folders = (
-        weights.fetch(classifier, weights.CLASSIFIER_FILES),
-        weights.fetch(tags.repository(clip), weights.CLIP_FILES),
-    )
-    return weights.fingerprint(folders[0], "top1 top5"), weights.fingerprint(folders[1], "clip")
+    first = second = ""
+    if classifier:
+        first = weights.fingerprint(weights.fetch(classifier, weights.CLASSIFIER_FILES), "top1 top5")
+    if clip:
+        second = weights.fingerprint(weights.fetch(tags.repository(clip), weights.CLIP_FILES), "clip")
+    return first, second
 
 
 def of_own(kind: str, fingerprint: str, *settings: object) -> str:

@@ -36,7 +36,7 @@ FILES = (
     "why.html",
     "why.json",
 )
-FOLDERS = ("locks", "pictures", "trajectories", "sensitivity")
+FOLDERS = ("locks", "pictures", "trajectories", "sensitivity", "settings")
 """What a run folder has, besides what `_OTHERS` describes."""
 
 _OTHERS = re.compile(r"samples\.(previous|damaged-.*)\.sqlite(-wal|-shm)?|position-.*\.(html|json)|.*\.partial")

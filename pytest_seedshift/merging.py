@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from pytest_seedshift import run_settings
 from pytest_seedshift.breaking.form import Record as _Search  # noqa: TC001  # pydantic reads it
 from pytest_seedshift.folder import VERDICTS_VERSION, all_records
 from pytest_seedshift.run import form
@@ -148,12 +149,28 @@ def _models(runs: Sequence[Run]) -> Iterator[str]:
         "own": "own scorers (by fingerprint)",
     }
     for model in dict.fromkeys(model for run in runs for model in run.document["models"]):
+        said = list(_settings(runs, model))
+        yield from said
         for key, title in what.items():
             models = {run.name: run.document["models"].get(model) for run in runs}
             values = {name: _plain(told.get(key)) for name, told in models.items() if told is not None}
+            if key in ("classifier", "clip"):  # one that a run did not need is none of its
+                values = {name: value for name, value in values.items() if value is not None}
             if len(set(values.values())) > 1:
-                yield f"{model}: {title}: {_told(values)}"
+                if key != "fingerprint" or not said:
+                    yield f"{model}: {title}: {_told(values)}"
                 break  # a fingerprint is of device and dtype too
+
+
+def _settings(runs: Sequence[Run], model: str) -> Iterator[str]:
+    """Differences in what a model was run with, of which a fingerprint says that there are some."""
+    told = {run.name: run.document["models"].get(model) or {} for run in runs}
+    known = {name: found for name, each in told.items() if (found := run_settings.checked(each.get("run_with")))}
+    first = next(iter(known), None)
+    for name, found in known.items():
+        if first is not None and (said := run_settings.differences(known[first], found)):
+            yield f"{model}: run with other settings in {first} → {name}: {'; '.join(said)}"
+            return
 
 
 def _plain(value: object) -> object:
@@ -260,8 +277,9 @@ class _Record(form.Record):
 
     @model_validator(mode="after")
     def _is_whole(self) -> _Record:
-        if self.verdict not in ("error", "skipped") and not self.scores.keys() >= BUILT_IN.keys():
-            raise ValueError(f"a verdict without the scores {', '.join(BUILT_IN)}")
+        lacking = {each.score for each in self.constraints} - self.scores.keys()
+        if self.verdict not in ("error", "skipped") and (lacking or not self.scores):
+            raise ValueError(f"a verdict without the scores {', '.join(sorted(lacking) or BUILT_IN)}")
         return self
 
 

@@ -243,6 +243,11 @@ def _too_few(noise: Noise, score: str, bound: float, most: float, arm: str) -> s
     )
 
 
+def _each(noise: Noise) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fingerprint of the classifier and that of CLIP, each as far as it is known."""
+    return tuple(noise.scorers[:1]), tuple(noise.scorers[1:2])
+
+
 def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Warnings of all bounds of a run that lie below the noise of their model, as far as that was measured.
 
@@ -267,7 +272,8 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
     for (model, score), bound in asked.items():
         told = manifest["models"].get(model) or {}
         noise = measured.get(told.get("fingerprint") or "")
-        if noise is not None and noise.scorers[:2] == (told.get("classifier"), told.get("clip")):
+        scorers = (told.get("classifier"), told.get("clip"))  # None of one that the run does not need
+        if noise is not None and all(mine in (None, *of) for mine, of in zip(scorers, _each(noise), strict=True)):
             said = below_floor(noise, score, bound)
             if said is not None:
                 yield said

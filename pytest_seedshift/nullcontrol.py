@@ -42,18 +42,24 @@ class NullTest:
     Args:
         size: the number of pairs of the design.
         certainty: between 0.5 and 1.
+        scores: those that its samples have; None for all.
     """
 
     size: int
     certainty: float = CERTAINTY
+    scores: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_certainty(self.certainty)
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
-        """All scores, of which nothing is asked but that they do not change."""
-        return tuple(map(Constraint, SCORES))
+        """All scores that are measured, of which nothing is asked but that they do not change."""
+        return tuple(map(Constraint, self._scores))
+
+    @property
+    def _scores(self) -> tuple[str, ...]:
+        return tuple(SCORES) if self.scores is None else self.scores
 
     @property
     def exact(self) -> bool:
@@ -67,7 +73,7 @@ class NullTest:
 
     def judge(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Judgement:
         """Judge a design's scores against the control's; see `verdict.SequentialTest.judge`."""
-        drops = _drops(scores, control or {})
+        drops = _drops(self._scores, scores, control or {})
         seen = min(each.size for each in drops.values())
         if seen < self.size:
             return Judgement((), seen, decided=False)
@@ -76,7 +82,7 @@ class NullTest:
 
     def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
         """The whole design; see `verdict.SequentialTest.forecast`."""
-        name, drop = next(iter(_drops(scores, control or {}).items()))
+        name, drop = next(iter(_drops(self._scores, scores, control or {}).items()))
         measured = math.fsum(drop) / drop.size if drop.size else math.nan
         return Forecast(self.size, self.size, Finding(name, NULL, 0.0, measured, None))
 
@@ -108,9 +114,11 @@ def chance(drops: Sequence[float] | NDArray[np.float64], alpha: float) -> float:
     return float(np.sort(means)[-math.floor(alpha * (draws + 1))]) / values.size
 
 
-def _drops(scores: Mapping[str, Values], control: Mapping[str, Values]) -> dict[str, NDArray[np.float64]]:
+def _drops(
+    names: Sequence[str], scores: Mapping[str, Values], control: Mapping[str, Values]
+) -> dict[str, NDArray[np.float64]]:
     drops = {}
-    for name in SCORES:
+    for name in names:
         after, before = (np.asarray(each.get(name, ()), dtype=np.float64) for each in (scores, control))
         if before.size < after.size:
             raise ValueError(f"{SCORES[name].title}: the control has {before.size} values for {after.size} pairs")

@@ -12,6 +12,7 @@ from pytest_seedshift import collection, seed_sensitivity
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
+from pytest_seedshift.needed import CLIP
 from pytest_seedshift.report import words
 from pytest_seedshift.sensitivity import BLOCKS
 
@@ -42,6 +43,8 @@ class Sensing:
         """Whether a model's seed sensitivity is to be measured by this session, or by one of its workers."""
         when = self._state.settings.sensitivity
         if when == "never" or not self._grid.owns(model):
+            return False
+        if when != "always" and CLIP not in self._state.needs(model):  # nobody asks for what it is measured with
             return False
         designs = [self._pairs(item, subject) for item, subject in self._grid.items if subject.model == model]
         return when == "always" or sum(designs) >= _PART * IMAGES

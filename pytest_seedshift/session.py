@@ -17,6 +17,7 @@ from pytest_seedshift.gate.session import Gating
 from pytest_seedshift.mark import FolderError
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
+from pytest_seedshift.needed import CLIP, Needed, without_others
 from pytest_seedshift.report import anchors
 from pytest_seedshift.weights import WeightsNotFoundError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from pytest_seedshift.cases import Case
+    from pytest_seedshift.models.base import Entry
     from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.scores import Constraint
@@ -43,6 +45,8 @@ class State:
     """For each time that a model was loaded, the worker that did; in the controller it is known at the end."""
     on_load: Callable[[], None] | None = None
     """Called each time that this process has loaded a model."""
+    needed: Needed = field(default_factory=Needed)
+    """Which scorers its tests and studies ask for."""
     gating: Gating = field(init=False)
     """What its cases are held against."""
     _catalogue: catalogues.Catalogue | None = None
@@ -152,6 +156,7 @@ class State:
                 keep=self.settings.keep_images,
                 forget=self._only_asks,
                 on_load=self._count_load,
+                needs=self.needs,
             )
         return self._workbench
 
@@ -231,6 +236,20 @@ class State:
         """The pairs that an item's case is defined on."""
         return self.catalogue.design(case.model, self.request(item).settings.images)
 
+    def needs(self, model: str) -> frozenset[str]:
+        """Which of the shipped scorers a model's samples are scored by: see `needed`.
+
+        Raises:
+            pytest.UsageError: the thresholds or the baseline cannot be used.
+        """
+        asked = {*self.thresholds.scores(model), *self.gating.scores(model)}
+        found = self.needed.of(model, asked)
+        return found | {CLIP} if self.settings.sensitivity == "always" else found
+
+    def entry(self, model: str) -> Entry:
+        """What a model's name stands for, without the sources of scorers that this session does not need."""
+        return without_others(self.catalogue.find(model), self.needs(model))
+
     def test(self, item: pytest.Item, case: Case) -> SequentialTest | NullTest:
         """What decides about an item's case.
 
@@ -240,7 +259,8 @@ class State:
         if collection.is_null(item):
             from pytest_seedshift.nullcontrol import NullTest
 
-            return NullTest(len(self.design(item, case)), self.thresholds.certainty)
+            measured = self.workbench.measures(case.model)
+            return NullTest(len(self.design(item, case)), self.thresholds.certainty, measured)
         from pytest_seedshift.verdict import SequentialTest
 
         constraints, design = self.constraints(item, case), self.design(item, case)
@@ -263,15 +283,16 @@ class State:
         """
         from pytest_seedshift import devices, pairs, settings
 
-        entry, samples = self.catalogue.find(model), self.workbench.samples(model)
+        entry, samples = self.entry(model), self.workbench.samples(model)
         return facts.Model(
             name=model,
             fingerprint=samples.model,
             scorers=samples.scorers,
-            scorer_names=(facts.source(entry.classifier), facts.source(entry.clip)),
+            scorer_names=tuple(facts.source(each) for each in (entry.classifier, entry.clip) if each),
             hardware=devices.describe(self.workbench.device),
             classes=tuple(label.name for label in pairs.class_list(entry.classes)),
-            class_list=entry.classes,
+            class_list=facts.place(entry.classes),
+            run_with=dict(self.workbench.run_with(model)),
             settings=settings.in_force(self.workbench.device),
         )
 
@@ -342,7 +363,7 @@ class State:
         try:
             for model, images in designs:
                 self.catalogue.design(model, images)
-                self.catalogue.check_weights(self.catalogue.find(model))
+                self.catalogue.check_weights(self.entry(model))
         except (ValueError, WeightsNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
         if self.distributes:
@@ -370,7 +391,7 @@ class State:
         with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             try:
                 for model in models:
-                    entry = self.catalogue.find(model)
+                    entry = self.entry(model)
                     self.catalogue.fetch_weights(entry)
                     self.catalogue.check_sampling(entry)
                     self.catalogue.check_fit(entry)

@@ -47,9 +47,16 @@ CREATE TABLE visits (
     PRIMARY KEY (fingerprint, shift, magnitude, design)
 ) WITHOUT ROWID;
 CREATE VIEW samples AS
-    SELECT model, shift, magnitude, label, seed, prompt, picture, scorer, scores
+    SELECT model, shift, magnitude, label, seed, prompt, picture, scorer, scores, fingerprint
     FROM images JOIN scores ON scores.image = images.key;
 """
+
+_FORMER_VIEW = """
+CREATE VIEW samples AS
+    SELECT model, shift, magnitude, label, seed, prompt, picture, scorer, scores
+    FROM images JOIN scores ON scores.image = images.key
+"""
+"""That of earlier versions, which did not tell versions of a model apart."""
 
 _MOST_VARIABLES = 500  # of one statement; SQLite's own limit was 999 for long
 
@@ -272,6 +279,9 @@ class Store:
                     "--seedshift-dir"
                 )
             _check_tables(connection, self.path)
+            if _view(_FORMER_VIEW) in _tables(connection):
+                connection.execute("DROP VIEW samples")
+                connection.execute(_TABLES.split(";")[-2])
 
     def _chunks(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
         with self._in_words():
@@ -492,6 +502,8 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
         DamagedStoreError: it has others.
     """
     found = _tables(connection)
+    if _view(_FORMER_VIEW) in found:
+        found = found - {_view(_FORMER_VIEW)} | {each for each in _our_tables() if each[0] == "view"}
     strange = sorted(f"{kind} {name}" for kind, name, _ in found - _our_tables())
     lacking = sorted(f"{kind} {name}" for kind, name, _ in _our_tables() - found)
     if strange or lacking:
@@ -503,6 +515,10 @@ def _tables(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
     """What a database has, each with its statement, without spaces; SQLite's own indices have none."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master LIMIT 100").fetchall()
     return {(str(kind), str(name), " ".join(str(sql).split())) for kind, name, sql in rows}
+
+
+def _view(statement: str) -> tuple[str, str, str]:
+    return "view", "samples", " ".join(statement.split())
 
 
 @cache

@@ -148,6 +148,15 @@ class Thresholds:
             )
         return tuple(found[score] for score in SCORES if score in found)
 
+    def scores(self, model: str) -> set[str]:
+        """The scores of which anything is asked in a table that can speak of a model."""
+        found: set[str] = set()
+        for section in (self.everywhere, self.models.get(derive.canonical(model), Section())):
+            found.update(section.here)
+            for shift in section.shifts.values():
+                found.update(shift.here, *shift.by_magnitude.values())
+        return found
+
     def note(self, model: str) -> str | None:
         """What the user should know of the tables that do not speak of a derived model; None if there is nothing."""
         base = derive.base_of(model)

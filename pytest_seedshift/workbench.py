@@ -7,14 +7,14 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_seedshift import devices, engine, identity, pacing, scores, settings, weights
+from pytest_seedshift import devices, engine, facts, identity, needed, pacing, run_settings, scores, settings, weights
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError, ModelError
 from pytest_seedshift.engine import Batch, Engine, Maker
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry, TextToImage
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.run_settings import Settings
     from pytest_seedshift.scorers.base import Embedder, Scorer
     from pytest_seedshift.scorers.own import OwnScorer
 
@@ -63,19 +64,22 @@ class Workbench:
         forget: bool = False,
         maker: Callable[[str], Maker] | None = None,
         on_load: Callable[[], None] | None = None,
+        needs: needed.Scorers = needed.every,
     ) -> None:
         """Work on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one.
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
         `forget` the store is neither read nor written. `maker` says where the samples of a model are made, by its name;
-        None for this process. `on_load` is called each time that a model was loaded.
+        None for this process. `on_load` is called each time that a model was loaded. `needs` says which of the shipped
+        scorers a model's samples are scored by.
         """
         self.folder = folder
         self.device = device
         self.catalogue = catalogue or catalogues.shipped()
         self._dtype = dtype
         self._on_load = on_load
+        self._needs = needs
         self._batch_size = batch_size
         self._keep: Keep = "none" if forget else keep
         self._store_path = Path(":memory:") if forget else folder.samples_file
@@ -89,6 +93,8 @@ class Workbench:
         self._checked: set[str] = set()
         self._measured: dict[Case, Work] = {}
         self._told: Counter[Case] = Counter()
+        self._settings: dict[str, Settings] = {}
+        """By a model's fingerprint, what it was run with, as it was when it was loaded here."""
         self._unusable: dict[str, str] = {}
         """Models that cannot be loaded or run, and why."""
 
@@ -131,7 +137,7 @@ class Workbench:
         Raises:
             CaseError: weights that cannot be had.
         """
-        entry = self.catalogue.find(model)
+        entry = self._entry(model)
         try:
             of_habits: list[str] = []
             if entry.own is None:
@@ -159,15 +165,14 @@ class Workbench:
         if (model, in_force) not in self._samples:
             entry = self.catalogue.find(model)
             try:
-                mine = [self.own_scorer(score).fingerprint for score in scores.own()]
-                scorers = identity.of_classifier(entry.classifier), identity.of_clip(entry.clip), *mine
+                scorers = self.scorer_prints(model).values()
                 if entry.own is None:
                     of_model = identity.of_model(entry, self.device, self.dtype(model))
                 else:  # only the model itself can say
                     where = self.device.partition(":")[0], self.dtype(model)
                     of_model = identity.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
                 self._tell_of_change(model, in_force)
-                self._samples[model, in_force] = Samples(self.store, self.folder, of_model, scorers)
+                self._samples[model, in_force] = Samples(self.store, self.folder, of_model, tuple(scorers))
             except (OSError, ValueError, WeightsNotFoundError, StoreError) as error:
                 raise CaseError(f"{model} cannot be judged: {error}") from error
         return self._samples[model, in_force]
@@ -214,22 +219,11 @@ class Workbench:
         Raises:
             CaseError: one cannot be loaded.
         """
-        from pytest_seedshift.scorers.clip import ClipScore
-        from pytest_seedshift.scorers.vit import Classifier
-
-        entry = self.catalogue.find(name)
-        for source, load in ((entry.classifier, Classifier.load), (entry.clip, ClipScore.load)):
-            if source not in self._scorers:
-                try:
-                    self._scorers[source] = load(source, self.device)
-                except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
-                    raise ModelError(f"the scorer {source} of {name} cannot be loaded: {error}") from error
-        mine = [self.own_scorer(score) for score in scores.own()]
-        found = self._scorers[entry.classifier], self._scorers[entry.clip], *mine
+        found = *(self.scorer(name, each) for each in self._shipped(name)), *map(self.own_scorer, scores.own())
         if name not in self._checked:
             try:
                 for scorer in found:
-                    scorer.check(pairing.class_list(entry.classes))
+                    scorer.check(pairing.class_list(self.catalogue.find(name).classes))
             except ValueError as error:
                 raise ModelError(f"{name} cannot be judged: {error}") from error
             self._checked.add(name)
@@ -243,10 +237,53 @@ class Workbench:
         """
         from pytest_seedshift.scorers.base import Embedder
 
-        self.scorers(model)
-        found = self._scorers[self.catalogue.find(model).clip]
+        found = self.scorer(model, needed.CLIP)
         assert isinstance(found, Embedder)
         return found
+
+    def scorer(self, model: str, which: str) -> Scorer:
+        """One of a model's shipped scorers (see `needed`), whether its samples are scored by it or not.
+
+        Raises:
+            CaseError: it cannot be loaded.
+        """
+        from pytest_seedshift.scorers.clip import ClipScore
+        from pytest_seedshift.scorers.vit import Classifier
+
+        source: str = getattr(self.catalogue.find(model), which)
+        if source not in self._scorers:
+            load = ClipScore.load if which == needed.CLIP else Classifier.load
+            try:
+                self._scorers[source] = load(source, self.device)
+            except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
+                raise ModelError(f"the scorer {source} of {model} cannot be loaded: {error}") from error
+        return self._scorers[source]
+
+    def scorer_prints(self, model: str) -> dict[str, str]:
+        """The fingerprints of what a model's samples are scored by: of shipped scorers, then by score of one's own.
+
+        Raises:
+            CaseError: a scorer of the user's own that cannot be made.
+            ValueError: weights that cannot be had or read.
+        """
+        of = {needed.CLASSIFIER: identity.of_classifier, needed.CLIP: identity.of_clip}
+        entry = self.catalogue.find(model)
+        found = {each: of[each](getattr(entry, each)) for each in self._shipped(model)}
+        return found | {score: self.own_scorer(score).fingerprint for score in scores.own()}
+
+    def measures(self, model: str) -> tuple[str, ...]:
+        """The scores that a model's samples have."""
+        shipped = {score for each in self._shipped(model) for score in needed.SCORES[each]}
+        return tuple(score for score in scores.SCORES if score in shipped or score not in scores.BUILT_IN)
+
+    def _shipped(self, model: str) -> list[str]:
+        """Which of the shipped scorers a model's samples are scored by, in their order."""
+        wanted = self._needs(model)
+        return [each for each in needed.SCORES if each in wanted]
+
+    def _entry(self, model: str) -> Entry:
+        """A model's entry, without the sources of scorers that are not needed."""
+        return needed.without_others(self.catalogue.find(model), self._needs(model))
 
     def own_scorer(self, score: str) -> OwnScorer:
         """The scorer of a score of the user's own.
@@ -280,7 +317,53 @@ class Workbench:
             except (ValueError, SeedVectorError) as error:
                 raise self._refusal(name, f"{name} cannot generate: {error}") from error
             self._engine = Engine(model, scorers, size, overlap=self.overlaps, dtype=self.dtype(name))
+            self._keep_settings(name)
         return self._engine
+
+    def run_with(self, name: str) -> Settings:
+        """What a model is run with, in effect: as it was loaded, here or before, else as its files tell.
+
+        Raises:
+            CaseError: weights that cannot be had, or a store that cannot be opened.
+        """
+        version = self.samples(name).model
+        if version in self._settings:
+            return self._settings[version]
+        kept = run_settings.read(self.folder, version)
+        if kept:
+            return self._with_place(name, kept)
+        entry, found = self.catalogue.find(name), {"dtype": self.dtype(name)}
+        if entry.own is not None:
+            found["pipeline"] = type(self.model(name)).__name__
+        else:
+            from pytest_seedshift.models import in_effect  # diffusers, which what makes its samples needs as well
+
+            location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
+            found = in_effect.of_files(entry, location, self.dtype(name))
+        return self._with_place(name, found)
+
+    def _with_place(self, name: str, found: Settings) -> Settings:
+        entry = self.catalogue.find(name)
+        process = list(settings.in_force(self.device))
+        place = {"device": self.device.partition(":")[0], "classes": facts.place(entry.classes)}
+        return run_settings.checked({**found, **place, "process": process, "prompt": pairing.PROMPT})
+
+    def _keep_settings(self, name: str, size: tuple[int, int] | None = None) -> None:
+        """Keep what the loaded model is run with; its images, as soon as there are some, tell their (height, width)."""
+        version = self.samples(name).model
+        known = self._settings.get(version)
+        if size is not None and known is not None and (known.get("height"), known.get("width")) == size:
+            return
+        if known is None:
+            known = self._with_place(name, _in_effect(self.model(name), self.dtype(name)))
+            before = run_settings.read(self.folder, version)
+            known = {**{side: before[side] for side in ("height", "width") if side in before}, **known}
+        if size is not None:
+            known = {**known, "height": size[0], "width": size[1]}
+        self._settings[version] = run_settings.checked(known)
+        if self._store_path != Path(":memory:"):
+            with suppress(OSError):  # what cannot be written there the samples will tell
+                run_settings.write(self.folder, version, self._settings[version])
 
     def maker(self, name: str) -> Maker:
         """What makes a model's samples: the engine in this process, unless another place was named.
@@ -460,6 +543,8 @@ class Workbench:
 
     def _keep_batch(self, case: Case, batch: Batch, shown: Collection[Pair]) -> dict[Pair, Sample]:
         samples = self.samples(case.model)
+        if self._elsewhere is None:
+            self._keep_settings(case.model, (batch.images.shape[-2], batch.images.shape[-1]))
         pictures = {
             pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
             for pair, image, values in zip(batch.pairs, batch.images, batch.scores, strict=True)
@@ -486,6 +571,15 @@ def _load(entry: Entry, device: str, dtype: str) -> TextToImage:
     from pytest_seedshift.models import load  # all of diffusers, which a run whose samples exist does not need
 
     return load.load(entry, device, dtype)
+
+
+def _in_effect(model: TextToImage, dtype: str) -> Settings:
+    """What a loaded model is run with; of one of the user's own no more is known than its class."""
+    from pytest_seedshift.models.pipeline import DiffusersPipeline
+
+    if isinstance(model, DiffusersPipeline):
+        return model.settings(dtype)
+    return {"pipeline": type(model).__name__, "dtype": dtype}
 
 
 @dataclass(slots=True)

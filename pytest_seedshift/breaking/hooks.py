@@ -58,6 +58,7 @@ class BreakingHooks:
             request = searched.read_marker(settings, self._state.catalogue, mark, where)
             searched.parametrize(metafunc, request)
             self._state.gating.sought.update(request.searches())
+            self._state.needed.ask(request.base.settings.models, scores=request.base.constraints)
             return request.base.settings.models
 
         self._collect(metafunc, make)

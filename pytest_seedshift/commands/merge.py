@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
             _take_facts(into, runs, notes)
             _take_baseline(into, runs, notes)
             with scores_known(recorded(merged.document)):
+                _keep_settings(into, merged)
                 made = _write(into, merged)
                 said, regressed = _compare(made)
         finally:
@@ -246,6 +247,16 @@ def _take_baseline(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> N
             continue
         whole.write(target, content, within=into.path)
         return
+
+
+def _keep_settings(into: RunFolder, merged: Merged) -> None:
+    """Keep what the models were run with where a session in the folder looks for it."""
+    from pytest_seedshift import run_settings
+
+    for model in merged.document["models"].values():
+        found = run_settings.checked(model.get("run_with"))
+        if found and model["fingerprint"]:
+            run_settings.write(into, model["fingerprint"], found)
 
 
 def _compare(run: Run) -> tuple[list[str], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import output
+from pytest_seedshift import needed, output
 from pytest_seedshift.commands import CommandError, within
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
     def work(state: State) -> None:
         models = state.settings.models
+        state.needed.ask(models, scorers=needed.ALL)
         for warning in state.check_ground((model, None) for model in models):
             output.say(f"warning: {warning}")
         for model in models:

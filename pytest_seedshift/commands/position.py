@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import locks, output, whole
+from pytest_seedshift import locks, needed, output, whole
 from pytest_seedshift.commands import PROGRAM, CommandError, within
 from pytest_seedshift.folder import RunFolder, file_name
 from pytest_seedshift.mark import FolderError
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from pytest_seedshift.position import Study
     from pytest_seedshift.workbench import Workbench
 
-
 _INTERRUPTED = 2
 """pytest's own status for it."""
+
+_NEEDED = frozenset({needed.CLASSIFIER})
+"""The scorer that it works with."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +117,7 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
     catalogue = catalogues.load(Path.cwd(), no_limits=options.no_limits)
     try:
         catalogue.design(options.model, options.images)
-        entry = catalogue.find(options.model)
+        entry = needed.without_others(catalogue.find(options.model), _NEEDED)
         catalogue.fetch_weights(entry)
         catalogue.check_sampling(entry)
         catalogue.check_fit(entry)
@@ -126,7 +128,9 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
             warning = store.prepare(folder.samples_file)
     except (WeightsNotFoundError, store.StoreError) as error:
         raise CommandError(str(error)) from None
-    bench = Workbench(folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size)
+    bench = Workbench(
+        folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size, needs=lambda _: _NEEDED
+    )
     for told in (*([] if warning is None else [warning]), *bench.notes(options.model)):
         output.say(f"warning: {told}", err=True)
     return bench

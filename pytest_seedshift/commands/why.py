@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import output, whole
+from pytest_seedshift import needed, output, whole
 from pytest_seedshift.commands import PROGRAM, CommandError, within
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
     from pytest_seedshift.why import arms, experiment
 
     design = _design(state, models, options.images)
+    state.needed.ask(models, scorers=needed.ALL)
     for warning in state.check_ground((model, len(design)) for model in models):
         output.say(f"warning: {warning}")
     crossed = arms.cross(

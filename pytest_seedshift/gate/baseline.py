@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import pairs, whole
+from pytest_seedshift import facts, pairs, whole
 from pytest_seedshift.scores import BUILT_IN
 
 if TYPE_CHECKING:
@@ -50,14 +50,18 @@ class Version:
     device: str
     dtype: str
     classifier: str
+    """Empty where its scores were not measured; so is `clip`."""
     clip: str
     own: Mapping[str, str] = field(default_factory=dict)
     """By score of the user's own, the fingerprint that its scorer gives itself."""
+    run_with: Mapping[str, Any] = field(default_factory=dict)
+    """What it was run with; empty where that was not recorded. See `run_settings`."""
 
     def document(self) -> dict[str, Any]:
         """As it stands in a baseline's head."""
         made = {key: getattr(self, key) for key in ("fingerprint", "device", "dtype", "classifier", "clip")}
-        return made | {"own": dict(self.own)} if self.own else made
+        more = {"own": dict(self.own), "run_with": dict(self.run_with)}
+        return made | {key: value for key, value in more.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,11 @@ def differences(
             if score in new.own
         ),
     ]
-    found += [f"{title}: {one} in {names[0]}, {other} in {names[1]}" for title, one, other in scorers if one != other]
+    found += [
+        f"{title}: {one} in {names[0]}, {other} in {names[1]}"
+        for title, one, other in scorers
+        if one and other and one != other
+    ]
     if old_print == new_print:
         return found
     if old_design is not None and new_design is not None:
@@ -237,4 +245,4 @@ def differences(
 
 def design_of(design: Iterable[Pair], class_list: str, labels: Iterable[str]) -> Design:
     """What a design of the running session is made of."""
-    return Design(class_list, tuple(labels), pairs.PROMPT, len(tuple(design)))
+    return Design(facts.place(class_list), tuple(labels), pairs.PROMPT, len(tuple(design)))

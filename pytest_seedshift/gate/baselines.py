@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pytest_seedshift import files
+from pytest_seedshift import facts, files, run_settings
 from pytest_seedshift import run as runs
 from pytest_seedshift.cases import Case
 from pytest_seedshift.extensions import scores_known
@@ -79,6 +79,7 @@ class _Version(_Form):
     classifier: str
     clip: str
     own: dict[str, str] = {}
+    run_with: dict[str, Any] = {}
 
 
 class _Design(_Form):
@@ -133,7 +134,10 @@ def parse(text: str, name: str) -> Baseline:
     return Baseline(
         name,
         form.libraries,
-        {model: Version(**each.model_dump()) for model, each in form.models.items()},
+        {
+            model: Version(**{**each.model_dump(), "run_with": run_settings.checked(each.run_with)})
+            for model, each in form.models.items()
+        },
         {
             design: Design(each.class_list, tuple(each.labels), each.prompt, each.images)
             for design, each in form.designs.items()
@@ -150,9 +154,6 @@ def _samples(entry: _Samples, form: _File, kinds: Mapping[str, ScoreKind]) -> Sa
     if entry.pairs > form.designs[entry.design].images:
         raise ValueError(f"{case.id}: more pairs than its design has")
     scores = {score: _values(case, score, values, kinds) for score, values in entry.scores.items()}
-    lacking = [score for score in BUILT_IN if score not in scores]
-    if lacking:
-        raise ValueError(f"{case.id}: it has no {lacking[0]}")
     if any(len(values) != entry.pairs for values in scores.values()):
         raise ValueError(f"{case.id}: not {entry.pairs} values of each score")
     return Samples(case, entry.design, entry.exact, scores)
@@ -205,10 +206,10 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
         if entry is None or version is None or about is None:
             notes.append(f"{case.id} is left out: the folder does not say how {case.case.model} was run")
             continue
-        if not case.complete or len(case.samples) != case.images or not case.scores.keys() >= BUILT_IN.keys():
+        if not case.complete or len(case.samples) != case.images or not case.scores:
             notes.append(f"{case.id} is left out: the samples that its verdict rests on are not in the folder")
             continue
-        design = Design(about.class_list, about.classes, head.prompt or "", entry.images)
+        design = Design(facts.place(about.class_list), about.classes, head.prompt or "", entry.images)
         room -= 0 if design in designs.values() else design.images
         if room < 0 or len(about.classes) > design.images:
             notes.append(f"{case.id} is left out: its design of {design.images} pairs is too large, or too small")
@@ -231,7 +232,8 @@ def _version(entry: form.Model | None) -> Version | None:
     if entry is None or not entry.fingerprint or not entry.scorer_weights:
         return None
     classifier, clip = entry.scorer_weights
-    return Version(entry.fingerprint, entry.device, entry.dtype, classifier, clip, entry.own_given)
+    scorers = classifier or "", clip or "", entry.own_given
+    return Version(entry.fingerprint, entry.device, entry.dtype, *scorers, run_settings.checked(entry.run_with))
 
 
 def _columns(case: CaseRun, scores: Sequence[str]) -> dict[str, tuple[float, ...]]:

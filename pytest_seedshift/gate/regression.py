@@ -21,7 +21,7 @@ import numpy as np
 from pytest_seedshift import bets, bounds
 from pytest_seedshift.gate import significance
 from pytest_seedshift.gate.baseline import Baseline, BaselineError, Samples, differences
-from pytest_seedshift.scores import CERTAINTY, SCORES, Change, Constraint
+from pytest_seedshift.scores import BUILT_IN, CERTAINTY, SCORES, Change, Constraint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,8 +131,10 @@ class Comparison:
 
     def turned(self, case: Case, score: str = "top1") -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         """The pairs, as label and seed index, that were right and are wrong now, and those the other way round."""
-        new = self.after.cases[case]
-        drops = _drops(self.before.cases[self.other(case)], new, score)
+        new, old = self.after.cases[case], self.before.cases[self.other(case)]
+        if score not in new.scores or score not in old.scores:
+            return [], []
+        drops = _drops(old, new, score)
         places = self.after.designs[new.design].places()
         return [places[at] for at in np.flatnonzero(drops > 0)], [places[at] for at in np.flatnonzero(drops < 0)]
 
@@ -160,6 +162,9 @@ def compare(before: Baseline, after: Baseline, gate: Gate | None = None) -> Comp
         )
     _check(before, after, both)
     rows = [row for case, other in both.items() for row in _rows(before.cases[other], after.cases[case], gate)]
+    if not rows:
+        sides = (f"{each.name} has {', '.join(_measured(each))}" for each in (before, after))
+        raise BaselineError(f"{before.name} and {after.name} have no score in common: {', '.join(sides)}")
     pools = _pools(before, after, both, rows, gate)
     if gate.family:
         rows, pools = _as_family(rows, pools, 1 - gate.certainty)
@@ -175,6 +180,11 @@ def compare(before: Baseline, after: Baseline, gate: Gate | None = None) -> Comp
         tuple(case for case in before.cases if case.model in wanted and case not in compared),
         any(not before.cases[other].exact for other in both.values()),
     )
+
+
+def _measured(side: Baseline) -> list[str]:
+    kinds = {**BUILT_IN, **side.kinds}
+    return [kind.title for name, kind in kinds.items() if any(name in each.scores for each in side.cases.values())]
 
 
 def _check(before: Baseline, after: Baseline, both: Mapping[Case, Case]) -> None:

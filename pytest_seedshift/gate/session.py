@@ -113,6 +113,18 @@ class Gating:
         except BaselineError as error:
             raise self._refusal(error) from None
 
+    def scores(self, model: str) -> set[str]:
+        """The scores that the baseline has of a model, which the run is held against.
+
+        Raises:
+            pytest.UsageError: the baseline cannot be used.
+        """
+        against = self.against
+        if against is None:
+            return set()
+        name = against.baseline.counterpart(model, against.others, against.models)
+        return {score for case, each in against.baseline.cases.items() if case.model == name for score in each.scores}
+
     def check_missing(self) -> None:
         """Make sure that the tests ask for all cases that the baseline has of their models.
 

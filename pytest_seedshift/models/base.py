@@ -72,8 +72,8 @@ class Entry:
         call: what every call of the pipeline is given besides.
         upsampler: whether the noise of a second stage, which enlarges what the first one draws, is shifted too.
         classes: the class list whose labels it is asked for: a name, or the path of a CSV file.
-        classifier: the source of the classifier's weights.
-        clip: the source of CLIP's weights.
+        classifier: the source of the classifier's weights; empty where it is not needed.
+        clip: the source of CLIP's weights; likewise.
         memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
         licence: a note for the user.
         advice: how its weights are to be had, for the error where they are nowhere.

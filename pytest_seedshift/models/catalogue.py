@@ -105,8 +105,10 @@ class Catalogue:
                 kinds.check_index(index[1], index[0])
             weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             parts.check(entry)
-        weights.probe(entry.classifier, "config.json")
-        weights.probe(tags.repository(entry.clip), "open_clip_config.json")
+        if entry.classifier:
+            weights.probe(entry.classifier, "config.json")
+        if entry.clip:
+            weights.probe(tags.repository(entry.clip), "open_clip_config.json")
 
     def fetch_weights(self, entry: Entry) -> None:
         """Bring the weights of a model and of its scorers onto this machine, where they are not there yet.
@@ -119,8 +121,10 @@ class Catalogue:
             settings.check()
             weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             parts.check(entry)
-        weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
-        weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
+        if entry.classifier:
+            weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
+        if entry.clip:
+            weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
 
     def check_sampling(self, entry: Entry) -> None:
         """Make sure that a derived model's scheduler supports its changes, as far as its files tell.
@@ -200,6 +204,8 @@ class Catalogue:
             WeightsNotFoundError: the classifier is nowhere.
             ValueError: labels that it does not know; the message names them.
         """
+        if not entry.classifier:
+            return None
         outputs = labels.outputs_of(weights.fetch(entry.classifier, weights.CLASSIFIER_FILES))
         labels.match(pairing.class_list(entry.classes), outputs, entry.classifier)
         return labels.note(outputs, entry.classifier)

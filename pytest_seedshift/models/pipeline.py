@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import observation, prompts, seedweight, sizes
+from pytest_seedshift.models import in_effect, observation, prompts, seedweight, sizes
 from pytest_seedshift.models.seedvector import (
     NoUpsamplerError,
     SeedVector,
@@ -157,6 +157,10 @@ class DiffusersPipeline:
         except _SeenError:
             pass
         return tuple(shapes[0])
+
+    def settings(self, dtype: str) -> dict[str, Any]:
+        """What it is run with, in effect: see `in_effect`; `dtype` is the number type that it was loaded in."""
+        return in_effect.of_pipeline(self._pipeline, self._call, dtype)
 
     @property
     def seed_axes(self) -> Axes:

@@ -16,6 +16,7 @@ import torch
 
 from pytest_seedshift import identity
 from pytest_seedshift.cases import CaseError
+from pytest_seedshift.needed import CLASSIFIER
 from pytest_seedshift.samples import Samples
 from pytest_seedshift.scorers.position import Position
 from pytest_seedshift.store import ScoreKey
@@ -104,7 +105,7 @@ class Locator:
         return self._made
 
     def _load(self) -> Position:
-        return Position(self._bench.scorers(self._model)[0], self._fingerprint)
+        return Position(self._bench.scorer(self._model, CLASSIFIER), self._fingerprint)
 
     def _missing(self, case: Case, design: Sequence[Pair], shown: frozenset[Pair]) -> list[Pair]:
         """Pairs without a position, without scores, or without a picture that is to be shown."""

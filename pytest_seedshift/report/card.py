@@ -11,8 +11,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import text
+from pytest_seedshift import run_settings, text
 from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.facts import place
+from pytest_seedshift.needed import SCORES as SHIPPED
+from pytest_seedshift.needed import of_scores
 from pytest_seedshift.report import summary, tally
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
@@ -32,6 +35,7 @@ _METRICS = {
     "top5": ("top_5_accuracy", "top-5 accuracy"),
     "clip": ("clip_score", "CLIP score"),
 }
+_LIBRARIES = ("torch", "diffusers", "transformers")
 _BYTE_ORDER = "\ufeff"
 _BEGIN, _END = "<!-- pytest-seedshift: begin -->", "<!-- pytest-seedshift: end -->"
 _OURS = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
@@ -78,9 +82,11 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
     from huggingface_hub import EvalResult
 
     known = [each for facts in run.facts for each in facts.models if each.name == cases[0].case.model]
-    classes = next((each.class_list for each in known if each.class_list), "its class list")
-    classifier, clip = next((each.scorer_names for each in known if len(each.scorer_names) == 2), (None, None))
-    scorers = {"top1": classifier, "top5": classifier, "clip": clip}
+    classes = place(next((each.class_list for each in known if each.class_list), "its class list"))
+    names = [place(name) for name in next((each.scorer_names for each in known if each.scorer_names), ())]
+    measured = of_scores(score for case in cases for score in case.scores)
+    in_order = [scorer for scorer in SHIPPED if scorer in measured or len(names) == len(SHIPPED)]
+    scorers = {score: name for scorer, name in zip(in_order, names, strict=False) for score in SHIPPED[scorer]}
     for case in cases:
         if case.verdict in ("error", UNFINISHED, SKIPPED):
             continue
@@ -261,4 +267,17 @@ def _tables(run: Run, model: str) -> str:
     if any(len({each.images, each.design}) > 1 for each in cases):
         seen, design = sum(each.images for each in cases), sum(each.design for each in cases)
         parts.append(f"Cases stop as soon as they are decided: {seen} of {design} images were looked at.")
+    parts += _run_with(run, model)
     return "\n\n".join(parts)
+
+
+def _run_with(run: Run, model: str) -> list[str]:
+    """What the model was run with, the libraries, and its fingerprint; nothing where none of it is known."""
+    told = []
+    for facts in run.facts:
+        for each in facts.models:
+            if each.name == model and each.fingerprint:
+                versions = ", ".join(f"{name} {facts.versions[name]}" for name in _LIBRARIES if name in facts.versions)
+                how = f"{run_settings.describe(each.run_with)}; {versions or 'versions not recorded'}"
+                told.append(f"Run with {text.markdown(how)}; fingerprint `{text.markdown(each.fingerprint)}`.")
+    return list(dict.fromkeys(told))

@@ -27,10 +27,11 @@ def strip(record: Record, folder: Path) -> str:
         {**picture, "before": thumbnail(folder / picture["control"]), "after": thumbnail(folder / picture["picture"])}
         for picture in record["pictures"]
     ]
+    judged = any(picture["right"] is not None for picture in pictures)
     template = templates().get_template("strip.html.jinja2")
-    return template.render(case=case.id, what=case.describe(), shifted=not case.is_control, pictures=pictures).replace(
-        "\n", ""
-    )
+    return template.render(
+        case=case.id, what=case.describe(), shifted=not case.is_control, pictures=pictures, judged=judged
+    ).replace("\n", "")
 
 
 @cache

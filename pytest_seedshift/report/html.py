@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_seedshift import collection, text
+from pytest_seedshift import collection, needed, text
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import elements, tally, words
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.scores import BUILT_IN, SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
@@ -38,6 +38,7 @@ class HtmlReport:
         self._page: Any = None
         self._has_columns = False
         self._columns: tuple[str, ...] = ()
+        self._collected: set[str] = set()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:
@@ -49,21 +50,31 @@ class HtmlReport:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Add the columns. pytest-xdist's controller does not collect: there `add_columns` is called."""
-        if self._state.settings.models or any(map(collection.subject_of, session.items)):
+        self._collected = {subject.model for subject in map(collection.subject_of, session.items) if subject}
+        if self._state.settings.models or self._collected:
             self.add_columns()
 
     def add_columns(self) -> None:
         """Add the columns of a session that has cases, once."""
         if self._page is not None and not self._has_columns:
+            measured: list[str] = []
             with suppress(pytest.UsageError):  # which will be said
-                _ = self._state.thresholds  # they ask for scores of the user's own
-            self._columns = ("model", "shift", "magnitude", *SCORES, "images")
+                measured = self._measured()
+            self._columns = ("model", "shift", "magnitude", *measured, "images")
             header = list(self._page.table_header)
             header[_PLACE:_PLACE] = [
                 f'<th class="sortable" data-column-type="{name}">{_shown(_title(name))}</th>' for name in self._columns
             ]
             self._page.table_header = header
             self._has_columns = True
+
+    def _measured(self) -> list[str]:
+        """The scores that something asks for: a column of any other would be empty."""
+        _ = self._state.thresholds  # they ask for scores of the user's own
+        models = {*self._state.settings.models, *self._terminal.manifest.get("models", ()), *self._collected}
+        needs = [self._state.needs(model) for model in models] or [needed.ALL]
+        shipped = {score for each in needs for scorer in each for score in needed.SCORES[scorer]}
+        return [score for score in SCORES if score in shipped or score not in BUILT_IN]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:

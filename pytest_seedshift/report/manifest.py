@@ -17,6 +17,7 @@ from pytest_seedshift import identity, pairs, scores
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
+from pytest_seedshift.needed import CLASSIFIER, CLIP
 
 if TYPE_CHECKING:
     from pytest_seedshift.collection import Subject
@@ -63,12 +64,13 @@ def _model(state: State, model: str) -> dict[str, Any]:
         samples = bench.samples(model)
     except CaseError:
         return {**made, "fingerprint": None, "classifier": None, "clip": None}
-    classifier, clip, *others = samples.scorers
-    made |= {"fingerprint": samples.model, "classifier": classifier, "clip": clip}
-    entry = state.catalogue.find(model)
-    made["scorer_weights"] = list(identity.weights_of_scorers(entry.classifier, entry.clip))
-    if others:
-        made["own"] = dict(zip(scores.own(), others, strict=True))
+    prints = bench.scorer_prints(model)
+    made |= {"fingerprint": samples.model, "classifier": prints.get(CLASSIFIER), "clip": prints.get(CLIP)}
+    entry = state.entry(model)
+    made["scorer_weights"] = [each or None for each in identity.weights_of_scorers(entry.classifier, entry.clip)]
+    made["run_with"] = dict(bench.run_with(model))
+    if scores.own():
+        made["own"] = {score: prints[score] for score in scores.own()}
         made["own_given"] = {score: bench.own_scorer(score).given for score in scores.own()}
     return made
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_seedshift import collection
+from pytest_seedshift import collection, run_settings
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError, ModelError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.session import State
     from pytest_seedshift.store import Pace
     from pytest_seedshift.verdict import SequentialTest
+    from pytest_seedshift.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Plan:
     thresholds: str
     folder: str
     notes: tuple[str, ...] = ()
+    run_with: tuple[str, ...] = ()
+    """What each model is run with, and the libraries, in words."""
 
     def to_json(self) -> dict[str, Any]:
         """In built-in types; `Plan.from_json` reads it."""
@@ -68,7 +72,8 @@ class Plan:
     def from_json(cls, document: Mapping[str, Any]) -> Plan:
         """The plan that `to_json` wrote."""
         cases = tuple(Planned(**case) for case in document["cases"])
-        return cls(**{**document, "cases": cases, "notes": tuple(document["notes"])})
+        texts = {name: tuple(document[name]) for name in ("notes", "run_with")}
+        return cls(**{**document, "cases": cases, **texts})
 
     @property
     def seconds(self) -> float | None:
@@ -87,6 +92,7 @@ class Plan:
             f"seedshift: {words.count(len(self.cases), 'case')} of {models} on {self.device} ({self.dtype}), "
             f"{looked_at}, certainty {self.certainty:g}",
         ]
+        lines += [f"seedshift: {each}" for each in self.run_with]
         if known:
             lines.append(f"seedshift: {words.count(known, 'sample')} of earlier runs will be used again")
         to_make = sum(case.to_make for case in self.cases)
@@ -161,7 +167,18 @@ def make(
         thresholds=words.relative(state.thresholds.source),
         folder=words.relative(str(state.folder.path)),
         notes=(*said, *_besides(state)),
+        run_with=(*(_run_with(bench, model) for model in models), versions()),
     )
+
+
+def _run_with(bench: Workbench, model: str) -> str:
+    """What a model is run with."""
+    return f"{model}: {run_settings.describe(bench.run_with(model))}; fingerprint {bench.samples(model).model}"
+
+
+def versions() -> str:
+    """The libraries that images and scores depend on most."""
+    return ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers", "open_clip_torch"))
 
 
 def _besides(state: State) -> list[str]:

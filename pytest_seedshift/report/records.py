@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.folder import RunFolder
     from pytest_seedshift.results import CaseResult, Progress
+    from pytest_seedshift.samples import Sample
 
 Record: TypeAlias = dict[str, Any]
 
@@ -204,10 +205,15 @@ def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
             {
                 "label": sample.pair.label.name,
                 "seed": sample.pair.seed,
-                "right": bool(sample.scores["top1"]),
+                "right": _right(sample),
                 "picture": after.relative_to(folder.path).as_posix(),
                 "control": before.picture.relative_to(folder.path).as_posix(),
-                "control_right": bool(before.scores["top1"]),
+                "control_right": _right(before),
             }
         )
     return kept
+
+
+def _right(sample: Sample) -> bool | None:
+    """Whether top-1 is right; None where nothing asked for it."""
+    return bool(sample.scores["top1"]) if "top1" in sample.scores else None

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import run_settings
 from pytest_seedshift.gate.significance import TESTS
 from pytest_seedshift.report import words
 from pytest_seedshift.scores import SCORES
@@ -74,11 +75,39 @@ def notes(comparison: Comparison) -> list[str]:
         )
     if comparison.missing_after:
         found.append(f"only in the baseline: {some((case.id for case in comparison.missing_after), _NAMED)}")
+    found += held_against(comparison)
     old, new = comparison.before.libraries, comparison.after.libraries
-    changed = [f"{name} {old[name]} → {new[name]}" for name in new if name in old and old[name] != new[name]]
+    changed = [
+        f"{name} {old.get(name, run_settings.NOT_RECORDED)} → {new.get(name, run_settings.NOT_RECORDED)}"
+        for name in dict.fromkeys((*new, *old))
+        if old.get(name) != new.get(name)
+    ]
     if changed:
         found.append(f"libraries differ, and are a part of what is compared: {', '.join(changed)}")
     return found
+
+
+def held_against(comparison: Comparison) -> list[str]:
+    """For each model: with which one it was paired, and every difference in what the two were run with."""
+    before, after = comparison.before, comparison.after
+    pairs = {case.model: comparison.other(case).model for case in comparison.cases}
+    told = []
+    for new, old in pairs.items():
+        one, other = before.models[old], after.models[new]
+        said = run_settings.differences(one.run_with, other.run_with, (before.name, after.name))
+        if not (one.run_with and other.run_with):
+            names = ("device", "dtype")
+            said += [
+                f"{name} {getattr(one, name)} → {getattr(other, name)}"
+                for name in names
+                if getattr(one, name) != getattr(other, name)
+            ]
+        if one.fingerprint != other.fingerprint:
+            said.append(f"fingerprint {one.fingerprint} → {other.fingerprint}")
+            said += [] if len(said) > 1 else ["no setting differs, so weights or libraries do"]
+        alike = f"run alike (fingerprint {one.fingerprint})"
+        told.append(f"{new} is held against {old} of {before.name}: {'; '.join(said) or alike}")
+    return told
 
 
 @dataclass(frozen=True, slots=True)

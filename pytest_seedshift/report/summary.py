@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import run_settings
 from pytest_seedshift.breaking import words as words_of
 from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.facts import place as shown_place
+from pytest_seedshift.facts import portable
 from pytest_seedshift.gate import comparisons
 from pytest_seedshift.report import words
 from pytest_seedshift.report.markdown import code, folded, table
@@ -173,9 +176,9 @@ def _facts(facts: Facts) -> Iterator[str]:
     """How a session was run, as entries of a list."""
     versions: Mapping[str, str] = {"Python": facts.python, **facts.versions}
     named = {
-        "command": code(facts.command) if facts.command else "",
+        "command": code(portable(facts.command, facts.folder)) if facts.command else "",
         "begun": f"{text(facts.started)} UTC, took {words.duration(facts.seconds)}" if facts.started else "",
-        "thresholds": code(facts.thresholds) if facts.thresholds else "",
+        "thresholds": code(shown_place(facts.thresholds)) if facts.thresholds else "",
         "machine": f"{text(facts.processor)}, {words.count(facts.cores, 'core')}" if facts.processor else "",
         "versions": ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items() if version),
     }
@@ -184,6 +187,9 @@ def _facts(facts: Facts) -> Iterator[str]:
             yield f"- {name}: {told}"
     for model in facts.models:
         hardware = f" on {text(model.hardware)}" if model.hardware else ""
-        classes = f", labels of {text(model.class_list)}" if model.class_list else ""
-        scorers = f", scored by {' and '.join(map(code, model.scorer_names))}" if model.scorer_names else ""
-        yield f"- {text(model.name)}{hardware}{classes}{scorers}, fingerprint {code(model.fingerprint or 'not known')}"
+        classes = f", labels of {text(shown_place(model.class_list))}" if model.class_list else ""
+        scorers = (
+            f", scored by {' and '.join(map(code, map(shown_place, model.scorer_names)))}" if model.scorer_names else ""
+        )
+        told = f"{text(model.name)}{hardware}{classes}{scorers}, fingerprint {code(model.fingerprint or 'not known')}"
+        yield f"- {told}; run with {text(run_settings.describe(model.run_with))}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import output, text
+from pytest_seedshift import output, run_settings, text
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import seedlines, session_failures, tally, words
 from pytest_seedshift.report.live import LiveLine
@@ -156,6 +156,7 @@ class TerminalReport:
                 sorted(records, key=lambda record: places.get(record["test"], len(places)))
                 for records in (self.records, self.searches.records)
             )
+            self.manifest = run_settings.refreshed(self.manifest, self._state.folder)
             self._state.folder.write_verdicts(ordered, self.manifest, searched)
             self.has_verdicts = True
         except Exception as error:  # whatever it is, the rest of the end must not be lost over it

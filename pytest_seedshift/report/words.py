@@ -237,10 +237,15 @@ def first_line(error: BaseException) -> str:
 
 
 def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int]]:
-    """The classes with the lowest top-1 and at least one miss, worst first: name, how many right, of how many."""
+    """The classes with the lowest top-1 and at least one miss, worst first: name, how many right, of how many.
+
+    None where top-1 was not measured.
+    """
     total: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for sample in result.samples:
+        if "top1" not in sample.scores:
+            return []
         total[sample.pair.label.name] += 1
         right[sample.pair.label.name] += int(sample.scores["top1"])
     missed = [name for name in total if right[name] < total[name]]

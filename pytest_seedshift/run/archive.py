@@ -96,7 +96,9 @@ class _Archive:
             rows = self._of_design(versions[version], case.model, record.design, stated)[: record.images or None]
             if record.images and len(rows) != record.images:
                 continue
-            for scorers in product(*(sorted(group, key=lambda s: (s not in trusted, s)) for group in self._scorers)):
+            # Of scores that the verdict does not have its samples need none: the store may hold those of other runs.
+            groups = [group for names, group in self._scorers.items() if not record.scores.keys().isdisjoint(names)]
+            for scorers in product(*(sorted(group, key=lambda s: (s not in trusted, s)) for group in groups)):
                 samples = self._samples(rows, scorers)
                 if samples is not None and _has_means(samples, record.scores):
                     before = self._rows.get((case.model, case.control.shift, 0.0), {}).get(version, [])
@@ -138,14 +140,14 @@ class _Archive:
         return tuple(made)
 
 
-def _scorers(contents: Contents) -> list[list[str]]:
-    """The scorers' fingerprints, those with the same scores together: each sample has one of each group."""
+def _scorers(contents: Contents) -> dict[tuple[str, ...], list[str]]:
+    """The scorers' fingerprints by the scores that they give: each sample has one of each group that was asked for."""
     groups: dict[tuple[str, ...], dict[str, None]] = {}
     for by_scorer in contents.scores.values():
         for scorer, values in by_scorer.items():
             if values.keys() <= SCORES.keys():  # a position is no score of a verdict, and few samples have one
                 groups.setdefault(tuple(sorted(values)), {})[scorer] = None
-    return [list(group) for group in groups.values()]
+    return {names: list(group) for names, group in groups.items()}
 
 
 def _has_means(samples: Sequence[Sample], scores: Mapping[str, Estimate]) -> bool:

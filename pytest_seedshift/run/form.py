@@ -66,10 +66,11 @@ class Kept(Form):
 
     label: str
     seed: Count
-    right: bool
+    right: bool | None
+    """By top-1; None where it was not measured."""
     picture: str | None
     control: str | None
-    control_right: bool
+    control_right: bool | None
 
 
 class Case(Form):
@@ -137,8 +138,11 @@ class Model(Form):
     classifier: str | None
     clip: str | None
     own: dict[str, str] | None = None
-    scorer_weights: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    scorer_weights: Annotated[list[str | None], Field(min_length=2, max_length=2)] | None = None
+    """The classifier's and CLIP's; None in place of one that was not needed."""
     own_given: dict[str, str] = {}
+    run_with: dict[str, Any] = {}
+    """What it was run with; see `run_settings`. Empty where that was not recorded."""
 
 
 class Kind(Form):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import costs, facts, files
+from pytest_seedshift import costs, facts, files, run_settings
 from pytest_seedshift.cases import Case
 from pytest_seedshift.run.data import CaseRun, RunError, Sample, rank
 from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
@@ -121,7 +121,8 @@ def with_head(known: tuple[facts.Facts, ...], document: Mapping[str, Any]) -> tu
             continue
         if name not in named:
             scorers = (model.classifier, model.clip, *(model.own or {}).values())
-            more.append(facts.Model(name, model.fingerprint or "", tuple(filter(None, scorers))))
+            of = run_settings.checked(model.run_with)
+            more.append(facts.Model(name, model.fingerprint or "", tuple(filter(None, scorers)), run_with=of))
     return (*known, facts.Facts(models=tuple(more))) if more else known
 
 
@@ -171,10 +172,14 @@ def _shown(entries: Iterable[form.Kept], folder: Path) -> tuple[tuple[Sample, ..
     """The samples of which verdicts.json names pictures: what there is where the store is lost."""
     after, before = [], {}
     for each in entries:
-        after.append(Sample(each.label, each.seed, {"top1": float(each.right)}, *picture(each.picture, folder)))
-        known = {"top1": float(each.control_right)}
-        before[each.label, each.seed] = Sample(each.label, each.seed, known, *picture(each.control, folder))
+        after.append(Sample(each.label, each.seed, _top1(each.right), *picture(each.picture, folder)))
+        known = Sample(each.label, each.seed, _top1(each.control_right), *picture(each.control, folder))
+        before[each.label, each.seed] = known
     return tuple(after), before
+
+
+def _top1(right: bool | None) -> dict[str, float]:
+    return {} if right is None else {"top1": float(right)}
 
 
 def picture(name: object, folder: Path) -> tuple[Path | None, bool]:

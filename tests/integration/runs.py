@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_seedshift.folder import RunFolder
 
-EASY = "[default]\ntop1 = 0.0\n"
+EASY = "[default]\ntop1 = 0.0\nclip = 0.0\n"
 IMPOSSIBLE = "[default]\nclip = 50.0\n"
 SMALL = ("--seedshift-model=toy-latent", "--seedshift-images=16", "--seedshift-batch-size=16", "--seedshift-exact")
 """A run of one image a class, all of them looked at. Without narrowing it has 31 cases."""

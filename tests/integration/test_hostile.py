@@ -46,7 +46,7 @@ class Project:
 def project(path: Path, name: str) -> Project:
     ground = hostile.GROUNDS[name]
     path.mkdir(parents=True, exist_ok=True)
-    thresholds, model = "[default]\ntop1 = 0.0\n", "mine"
+    thresholds, model = "[default]\ntop1 = 0.0\nclip = 0.0\n", "mine"
     environment = {name: value for name, value in os.environ.items() if name != "HF_HOME"}
     folder = ground.build(path / "evil")
     toys = {"vit": hostile.SCORERS / "toy-vit", "clip": hostile.SCORERS / "toy-clip"}

@@ -454,7 +454,7 @@ def test_what_is_right_is_run_without_a_warning(pytester, run, monkeypatch):
     """Likewise of all that is looked at only where something is to be run."""
     monkeypatch.delenv("CI", raising=False)
     pytester.path.joinpath("thresholds.toml").write_text(
-        f"{EASY}clip = 1.5\n[shift.mean.'0.3']\ntop1 = 0.0\n[model.toy-latent]\ntop5 = 0.0\n{MINE}"
+        f"[default]\ntop1 = 0.0\nclip = 1.5\n[shift.mean.'0.3']\ntop1 = 0.0\n[model.toy-latent]\ntop5 = 0.0\n{MINE}"
         'scheduler = { name = "EulerDiscreteScheduler" }\ndtype = { cpu = "float32", cuda = "bfloat16" }\n'
         'steps = 12\nguidance = 2\nheight = 40\nwidth = 32\ncall = { negative_prompt = "grey", guidance_rescale = 0 }\n'
     )

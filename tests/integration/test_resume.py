@@ -240,7 +240,7 @@ def test_the_plan_counts_what_exists(after_undisturbed):
 
 
 def test_other_thresholds_are_held_against_the_same_samples(pytester, undisturbed, after_undisturbed):
-    pytester.path.joinpath("thresholds.toml").write_text("[default]\nclip = 50.0\n")
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\ntop1 = 0.0\nclip = 50.0\n")
     result, made = after_undisturbed(*MEAN)
     assert made == {}
     result.assert_outcomes(failed=2)

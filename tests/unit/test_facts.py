@@ -30,7 +30,7 @@ def test_facts_are_read_as_they_were_written(folder):
 def test_a_scorer_of_this_package_is_told_by_its_name():
     assert facts.source(str(Path(facts.__file__).parent / "scorers/toys/toy-vit")) == "toy-vit (shipped)"
     assert facts.source("google/vit-base-patch16-224") == "google/vit-base-patch16-224"
-    assert facts.source("/somewhere/toy-vit") == "/somewhere/toy-vit"
+    assert facts.source("/somewhere/toy-vit") == "toy-vit"
 
 
 @pytest.mark.parametrize(

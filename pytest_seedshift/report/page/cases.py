@@ -48,6 +48,7 @@ def _case(case: CaseRun, album: Album, scores: list[str]) -> dict[str, Any]:
         "pairs": len(paired),
         "strip": _strip(case, album),
         "told": told,
+        "judged": "top1" in case.scores,
         "lost": len(lost),
         "won": len(won),
         "changed": _shots(lost, album),

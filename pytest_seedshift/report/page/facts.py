@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.facts import portable_path
 from pytest_seedshift.report.page.section import Section, section
 
 if TYPE_CHECKING:
@@ -13,4 +14,4 @@ if TYPE_CHECKING:
 
 def build(run: Run, _: Album) -> Section:
     """Command, versions, fingerprints, hardware; images, seconds and cost of each case."""
-    return section("facts", "How this was measured", run=run, cases=run.cases, path=str(run.path.absolute()))
+    return section("facts", "How this was measured", run=run, cases=run.cases, path=portable_path(run.path))

@@ -18,7 +18,8 @@ _LABELS = 8
 def build(run: Run, album: Album) -> Section | None:
     """For the pairs of which most cases kept a picture; that which most cases get wrong stands first."""
     models = [(model, found) for model in run.models if (found := _model(run, model, album))]
-    return section("growth", "The same seed vector under growing magnitude", models=models) if models else None
+    title, judged = "The same seed vector under growing magnitude", "top1" in run.scores
+    return section("growth", title, models=models, judged=judged) if models else None
 
 
 def _model(run: Run, model: str, album: Album) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ def _model(run: Run, model: str) -> dict[str, Any]:
             "alone": _cell(control, score, control),
         }
         for score in run.scores
+        if any(score in case.scores for case in cases.values())
     ]
     return {"name": model, "columns": columns, "tables": tables}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pytest_seedshift import text
+from pytest_seedshift import facts, run_settings, text
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import anchor, fragment, slug
@@ -61,6 +61,9 @@ def _environment() -> Environment:
         "title_of": lambda score: SCORES[score].title,
         "count": words.count,
         "duration": words.duration,
+        "place": facts.place,
+        "portable": facts.portable,
+        "run_with": run_settings.describe,
         "figure": lambda value: "–" if math.isnan(value) else f"{value:.2f}",
         "percent": words.percent,
     }
