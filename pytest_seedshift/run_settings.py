@@ -22,7 +22,7 @@ Settings: TypeAlias = Mapping[str, Any]
 
 KEYS = (
     "pipeline",
-    "variant",
+    "variants",
     "sampler",
     "sampler_options",
     "steps",
@@ -37,7 +37,7 @@ KEYS = (
     "prompt",
     "classes",
 )
-"""The class of the pipeline, the variant of its weights, the class of the sampler and its configuration, the steps, the
+"""The class of the pipeline, the variants of its parts' weights, the class of the sampler and its configuration, the steps, the
 guidance, the size of the images in pixels, what else the call is given or takes by default, the number type, those of
 parts that have another, the kind of device, what of the process is not at its defaults (see `settings`), the template
 of the prompts, the name of the class list."""
@@ -125,8 +125,9 @@ def _parts(settings: Settings) -> Iterator[str]:
     for key in ("pipeline", "sampler"):
         if key in settings:
             yield str(settings[key])
-    if "variant" in settings:
-        yield f"variant {settings['variant']}"
+    variants = settings.get("variants")
+    for name in dict.fromkeys(variants.values()) if isinstance(variants, Mapping) else ():
+        yield f"variant {name}"
     if "steps" in settings:
         yield f"{_shown(settings['steps'])} steps"
     if "guidance" in settings:

@@ -338,14 +338,15 @@ class Workbench:
         else:
             from pytest_seedshift.models import in_effect  # diffusers, which what makes its samples needs as well
 
-            location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice)
-            found = in_effect.of_files(entry, location, self.dtype(name))
+            found = in_effect.of_files(entry, _locate(entry), self.dtype(name))
         return self._with_place(name, found)
 
     def _with_place(self, name: str, found: Settings) -> Settings:
         entry = self.catalogue.find(name)
         process = list(settings.in_force(self.device))
         place = {"device": self.device.partition(":")[0], "classes": facts.place(entry.classes)}
+        if entry.own is None:
+            found = {**found, "variants": _locate(entry).variants}
         return run_settings.checked({**found, **place, "process": process, "prompt": pairing.PROMPT})
 
     def _keep_settings(self, name: str, size: tuple[int, int] | None = None) -> None:
@@ -571,6 +572,10 @@ def _load(entry: Entry, device: str, dtype: str) -> TextToImage:
     from pytest_seedshift.models import load  # all of diffusers, which a run whose samples exist does not need
 
     return load.load(entry, device, dtype)
+
+
+def _locate(entry: Entry) -> weights.Location:
+    return weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
 
 
 def _in_effect(model: TextToImage, dtype: str) -> Settings:
