@@ -53,6 +53,19 @@ class Bound:
         """What the first images say."""
         return Finding(self.score, self.kind, self.bound, self.measured(images), holds)
 
+    @property
+    def can_break(self) -> bool:
+        """Whether any values could break it."""
+        return not bets.reaches(0.0, self.least, self.size)
+
+    def with_interval(self, finding: Finding, images: int, certainty: float) -> Finding:
+        """What the first images say of a drop, with the interval of the model's own; of a mean it stands elsewhere."""
+        seen = self.goodness[:images]
+        if self.kind == "min" or not seen.size:
+            return finding
+        low, high = drop_interval(self.score, seen, certainty)
+        return replace(finding, low=min(low, finding.measured), high=max(high, finding.measured))
+
     def holds(self, size: int) -> bool:
         """Whether the bound holds on all values of a design."""
         return bool(bets.reaches(self.goodness.sum(), self.least, size))
@@ -68,6 +81,19 @@ class Bound:
 
     def _with(self, rest: NDArray[np.float64]) -> Bound:
         return replace(self, goodness=np.append(self.goodness, rest))
+
+
+def drop_interval(score: str, goodness: NDArray[np.float64], certainty: float) -> tuple[float, float]:
+    """Where the model's own mean drop lies, in the score's units: a confidence sequence, which holds at every stop.
+
+    Args:
+        score: a key of `SCORES`.
+        goodness: of each pair, in [0, 1]: ½ less half of the drop over the score's range.
+        certainty: of the interval.
+    """
+    top = SCORES[score].top
+    low, high = bets.interval(goodness, certainty)
+    return top - 2 * top * high, top - 2 * top * low
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,8 @@ def _drops(
             raise ValueError(f"{SCORES[name].title}: the control has {before.size} values for {after.size} pairs")
         if not (np.isfinite(after).all() and np.isfinite(before).all()):
             raise ValueError(f"{SCORES[name].title} has values that are not finite")
-        drops[name] = before[: after.size] - after
+        top = SCORES[name].top
+        drops[name] = before[: after.size].clip(0, top) - after.clip(0, top)
     return drops
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_seedshift.scores import NULL
+from pytest_seedshift.scores import NULL, mean_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -90,8 +89,12 @@ class CaseResult:
 
     def control_mean(self, score: str) -> float | None:
         """The control's mean over those of the same pairs that it has; None where it has none."""
-        values = [sample.scores[score] for sample in self.control]
-        return math.fsum(values) / len(values) if values else None
+        return mean_of(score, (sample.scores[score] for sample in self.control)) if self.control else None
+
+    @property
+    def early(self) -> bool:
+        """Whether it was decided before its whole design was visited: then its means lean towards the verdict."""
+        return len(self.samples) < self.design
 
     @property
     def control_means(self) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -191,16 +191,24 @@ class Finding:
     measured: float
     holds: bool | None
     change: Change | None = None
+    low: float | None = field(default=None, compare=False, kw_only=True)
+    """Of a drop: where the interval of the model's own drop begins; None while the case is not decided."""
+    high: float | None = field(default=None, compare=False, kw_only=True)
+    """Where it ends."""
+
+
+def clip(score: str, value: float) -> float:
+    """A value within the score's range, or its nearer end: what it counts as, wherever it counts."""
+    return min(max(float(value), 0.0), SCORES[score].top)
 
 
 def mean_of(score: str, values: Iterable[float]) -> float:
-    """The mean of a score's values as it stands everywhere: of values within the score's range, or its nearer end.
+    """The mean of a score's values as it stands everywhere; see `clip`.
 
     Raises:
         ValueError: no values.
     """
-    top = SCORES[score].top
-    clipped = [min(max(float(value), 0.0), top) for value in values]
+    clipped = [clip(score, value) for value in values]
     if not clipped:
         raise ValueError(f"{SCORES[score].title} has no values")
     return math.fsum(clipped) / len(clipped)

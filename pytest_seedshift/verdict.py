@@ -19,6 +19,7 @@ and the exact test speaks: see `significance`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pytest_seedshift import bets
-from pytest_seedshift.bounds import Bound, Chance, Regression
+from pytest_seedshift.bounds import Bound, Chance, Regression, drop_interval
 from pytest_seedshift.gate import significance
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty, mean_of
 
@@ -74,7 +75,7 @@ class SequentialTest:
 
     α = 1 − certainty is spent where it is needed. A case that truly fails passes by mistake only if its broken bound is
     taken to hold: that is one bound, and it may have all of α. A case that truly passes fails by mistake if any of its
-    bounds is taken to be broken: these share α.
+    bounds is taken to be broken: these share α. One that no values could break (a minimum of 0) takes no part of it.
 
     Args:
         constraints: what is asked, not empty.
@@ -137,7 +138,7 @@ class SequentialTest:
         """
         bounds = self._bounds(scores, control)
         seen = len(scores[self.constraints[0].score])
-        decisions = [self._decide(bound, len(bounds)) for bound in bounds]
+        decisions = [self._decide(bound, _breakable(bounds)) for bound in bounds]
         stop = _stop(decisions)
         images = seen if stop is None else stop
         if images == self.size:  # all is known: a bet that went wrong on the way has no say any more
@@ -146,6 +147,11 @@ class SequentialTest:
             bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
             for bound, decision in zip(bounds, decisions, strict=True)
         )
+        if stop is not None:
+            findings = tuple(
+                bound.with_interval(finding, images, self.certainty)
+                for bound, finding in zip(bounds, findings, strict=True)
+            )
         return Judgement(findings, images, stop is not None)
 
     def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
@@ -156,7 +162,7 @@ class SequentialTest:
         """
         bounds = self._bounds(scores, control)
         seen = len(scores[self.constraints[0].score])
-        decisions = [self._bet(bound.repeated(), len(bounds)) for bound in bounds]
+        decisions = [self._bet(bound.repeated(), _breakable(bounds)) for bound in bounds]
         # A bound that breaks ends the case; otherwise it lasts as long as its slowest bound.
         broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
         ends = [decision.at or self.size for decision in decisions]
@@ -176,7 +182,8 @@ class SequentialTest:
 
     def _stop_if(self, bounds: Sequence[Bound], goodness: float) -> int:
         """After how many images the case is decided if all that follow have one goodness."""
-        return _stop([self._bet(bound.followed_by(goodness), len(bounds)) for bound in bounds]) or self.size
+        decisions = [self._bet(bound.followed_by(goodness), _breakable(bounds)) for bound in bounds]
+        return _stop(decisions) or self.size
 
     def _decide(self, bound: Bound, bounds: int) -> bets.Decision:
         if not self.exact:
@@ -224,6 +231,11 @@ class SequentialTest:
         test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
         how = Chance(self.level, test, constraint.significant)
         return Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
+
+
+def _breakable(bounds: Sequence[Bound]) -> int:
+    """Among how many bounds α is shared."""
+    return max(1, sum(bound.can_break for bound in bounds))
 
 
 def _stop(decisions: Sequence[bets.Decision]) -> int | None:
@@ -287,9 +299,9 @@ def estimate_drop(score: str, values: Values, control: Values, *, certainty: flo
     if not after.size or after.size != before.size:
         raise ValueError(f"{SCORES[score].title} has {after.size} values, the control {before.size}")
     top = SCORES[score].top
-    loss = (before - after + top) / (2 * top)
-    mean = float(top * (2 * loss.mean() - 1))
-    low, high = (top * (2 * end - 1) for end in bets.interval(loss, certainty))
+    goodness = (after - before + top) / (2 * top)
+    mean = top - 2 * top * math.fsum(goodness) / goodness.size
+    low, high = drop_interval(score, goodness, certainty)
     return Estimate(mean, min(low, mean), max(high, mean))
 
 

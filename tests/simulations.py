@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_seedshift import bets, gap, position, unseen
-from pytest_seedshift.verdict import estimate
+from pytest_seedshift.scores import Constraint
+from pytest_seedshift.verdict import SequentialTest, estimate
 
 CERTAINTY = 0.99
 ALPHA = 1 - CERTAINTY
@@ -149,6 +150,50 @@ def noise_floor(share: float, images: int, designs: int, seed: int = 0) -> Rates
     changed = np.random.default_rng(seed).binomial(images, share, designs)
     most = np.array([unseen.most(images, count, certainty=CERTAINTY) for count in range(images + 1)])
     return Rates(float((share <= changed / images).mean()), float((share <= most[changed]).mean()), designs)
+
+
+# Early verdicts ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Early:
+    """What comes of designs that are judged early: shares of those that were decided before their end."""
+
+    around: float
+    """How often the two-sided interval of the model's own mean holds the bound that the verdict was held against."""
+    false: float
+    """How often what the verdict says of the design is false."""
+    lean: float
+    """By how much the mean so far exceeds that of the whole design, on average."""
+    spread: float
+    """The standard deviation of that."""
+    images: float
+    """How many images a verdict takes, on average over all designs."""
+    designs: int
+
+    def __str__(self) -> str:
+        figures = f"{self.around:.2f} → {self.false:.4f}; leans {self.lean:+.3f}, sd {self.spread:.3f}"
+        return f"{figures}, {self.images:.0f} images"
+
+
+def early(mean: float, bound: float, designs: int, *, size: int = 400, useless: int = 0, seed: int = 0) -> Early:
+    """Accuracies of a mean, held against a minimum, and beside it against so many that nothing can break."""
+    rng = np.random.default_rng(seed)
+    others = [Constraint("top5", minimum=0.0), Constraint("clip", minimum=0.0)][:useless]
+    test = SequentialTest((Constraint("top1", minimum=bound), *others), size, CERTAINTY)
+    found = []
+    stops = []
+    for values in (rng.random((designs, size)) < mean).astype(float):
+        judged = test.judge({"top1": values, "top5": values, "clip": 50 * values})
+        stops.append(judged.images)
+        if judged.images == size:
+            continue
+        seen, broken = values[: judged.images], judged.findings[0].holds is False
+        interval = estimate("top1", seen, certainty=CERTAINTY, stopped=True)
+        wrong = broken == (values.mean() >= bound - 1e-9)
+        found.append((interval.low < bound <= interval.high, wrong, seen.mean() - values.mean()))
+    around, false, lean = np.array(found).T
+    return Early(around.mean(), false.mean(), lean.mean(), lean.std(), float(np.mean(stops)), designs)
 
 
 # Positions -----------------------------------------------------------------------------------------------------------

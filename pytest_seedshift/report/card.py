@@ -16,7 +16,7 @@ from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.facts import place
 from pytest_seedshift.needed import SCORES as SHIPPED
 from pytest_seedshift.needed import of_scores
-from pytest_seedshift.report import summary, tally
+from pytest_seedshift.report import summary, tally, words
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
 from pytest_seedshift.run.data import SKIPPED
@@ -96,6 +96,7 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
             kind, title = _METRICS.get(score, (score, SCORES[score].title))
             scorer = scorers.get(score)  # a score of the user's own is named by its metric alone
             told = {"low": found.low, "high": found.high, "certainty": case.certainty, "images": case.images}
+            early = {"early": True} if case.early else {}
             yield EvalResult(
                 task_type="text-to-image",
                 task_name="Text-to-Image",
@@ -109,6 +110,7 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
                     "magnitude": case.case.magnitude,
                     **{name: round(value, 4) for name, value in told.items() if value is not None},
                     "design": case.design,
+                    **early,
                     "verdict": tally.title(case.status),
                     **({"scorer": scorer} if scorer else {}),
                 },
@@ -259,6 +261,13 @@ def _tables(run: Run, model: str) -> str:
         "Shifts down, magnitudes across, 0 is without a shift; ❌ is below what was asked"
         + (f" ({text.markdown(', '.join(verdicts.asked(cases)))})." if verdicts.asked(cases) else "."),
     ]
+    certainties = sorted({case.certainty for case in cases if case.certainty is not None})
+    if certainties:
+        told = " or ".join(map(words.percent, certainties))
+        parts.append(
+            f"The metadata (`model-index`) has for each mean the number of images, the {told} interval of the model's "
+            "own mean (`low`, `high`) and whether it is early."
+        )
     searches = run.searches(model)
     if searches:
         parts.append(summary.breaking(searches))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import gap
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
-from pytest_seedshift.scores import CERTAINTY, SCORES
+from pytest_seedshift.scores import CERTAINTY, SCORES, clip
 
 if TYPE_CHECKING:
     from pytest_seedshift.gap import Curve, Share
@@ -98,13 +100,16 @@ def of_run(run: Run) -> Gaps | None:
             early = {model: _decided_early(run, model, shift) for model in models}
             shares = [gap.robustness(curves[model], certainty=certainty, top=top) for model in models]
             gaps = [gap.gap(curves[one], curves[other], certainty=certainty, top=top) for one, other in couples]
-            rows.append(
-                Row(
-                    shift,
-                    tuple(_cell(share, early[model]) for share, model in zip(shares, models, strict=True)),
-                    tuple(_cell(each, early[a] | early[b]) for each, (a, b) in zip(gaps, couples, strict=True)),
-                )
-            )
+            rough = partial(_of_means, run, shift=shift, score=score)
+            cells = [
+                _cell(each, early[model], None if each is None else rough(model, magnitudes=each.magnitudes))
+                for each, model in zip(shares, models, strict=True)
+            ]
+            between = [
+                _cell(each, early[a] | early[b], None if each is None else _less(rough, a, b, each.magnitudes))
+                for each, (a, b) in zip(gaps, couples, strict=True)
+            ]
+            rows.append(Row(shift, tuple(cells), tuple(between)))
         rows = [row for row in rows if any(share is not None for share in row.shares)]
         if rows:
             tables.append(Table(score, tuple(rows)))
@@ -117,14 +122,36 @@ def of_run(run: Run) -> Gaps | None:
     return Gaps(models, couples, tuple(tables), every, certainty, len(sets) > 1)
 
 
+def _less(rough: Callable[..., float | None], one: str, other: str, magnitudes: Sequence[float]) -> float | None:
+    values = [rough(model, magnitudes=magnitudes) for model in (one, other)]
+    return None if values[0] is None or values[1] is None else values[0] - values[1]
+
+
 def _decided_early(run: Run, model: str, shift: str) -> set[float]:
     """The magnitudes whose verdict rests on a part of the design."""
     ours = [case for case in run.of(model) if case.case.shift == shift]
     return {case.case.magnitude for case in ours if len(case.samples) < case.design}
 
 
-def _cell(share: Share | None, early: set[float]) -> Cell | None:
-    return None if share is None else Cell(share, not early.isdisjoint(share.magnitudes))
+def _cell(share: Share | None, early: set[float], value: float | None) -> Cell | None:
+    """A cell; where a case was decided early, of the means' own `value`, if that is known."""
+    if share is None or early.isdisjoint(share.magnitudes):
+        return None if share is None else Cell(share, rough=False)
+    return Cell(share if value is None else replace(share, value=value), rough=True)
+
+
+def _of_means(run: Run, model: str, shift: str, score: str, magnitudes: Sequence[float]) -> float | None:
+    """A robustness from the means that stand in every table, so that a reader finds it there; None where one lacks."""
+    control = run.control(model)
+    means = {
+        case.case.magnitude: case.scores[score].mean
+        for case in run.of(model)
+        if case.case.shift == shift and score in case.scores
+    }
+    before = control.scores.get(score) if control is not None else None
+    if before is None or before.mean <= 0 or not means.keys() >= set(magnitudes):
+        return None
+    return math.fsum(means[at] for at in magnitudes) / len(magnitudes) / before.mean
 
 
 def curve(run: Run, model: str, shift: str, score: str) -> Curve:
@@ -134,7 +161,7 @@ def curve(run: Run, model: str, shift: str, score: str) -> Curve:
     """
     return {
         case.case.magnitude: {
-            after.pair: (after.scores[score], before.scores[score])
+            after.pair: (clip(score, after.scores[score]), clip(score, before.scores[score]))
             for before, after in case.paired()
             if score in before.scores and score in after.scores
         }

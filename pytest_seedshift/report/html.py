@@ -171,6 +171,7 @@ def _value(record: Record, column: str) -> str:
         return ""
     shown = SCORES[column].format
     kind = "broken" if recorded.breaks(record, column) else "mean"
-    mean = f'<span class="seedshift-{kind}">{shown(estimate["mean"])}</span>'
+    early = record.get("early", False)
+    mean = f'<span class="seedshift-{kind}">{words.mean(estimate, column, early=early)}</span>'
     interval = f"{shown(estimate['low'])}–{shown(estimate['high'])}"
     return f'{mean} <span class="seedshift-interval">{interval}</span>'

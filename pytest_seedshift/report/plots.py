@@ -84,8 +84,19 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
             color=colour,
             marker=_MARKERS[index % len(_MARKERS)],
             markersize=4,
+            markevery=[place for place, record in enumerate(points) if not record.get("early")],
             linewidth=1.4,
             label=text.plot(f" {name}" if name.startswith("_") else name),  # matplotlib leaves out _names
+        )
+        early = [record for record in points if record.get("early")]
+        axes.plot(
+            [record["magnitude"] for record in early],
+            [record["scores"][score]["mean"] for record in early],
+            color=colour,
+            marker=_MARKERS[index % len(_MARKERS)],
+            markersize=4,
+            markerfacecolor="none",
+            linestyle="none",
         )
         low = [record["scores"][score]["low"] for record in points]
         high = [record["scores"][score]["high"] for record in points]
@@ -106,7 +117,8 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
         axes.set_ylim(-0.03, 1.03)
     certainties = {record["certainty"] for record in records}
     band = f" (band: {words.percent(certainties.pop())} interval)" if len(certainties) == 1 else ""
-    axes.set_xlabel(f"magnitude{band}")
+    hollow = "; hollow: early mean" if any(record.get("early") for record in records) else ""
+    axes.set_xlabel(f"magnitude{band}{hollow}")
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -49,6 +49,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
         },
         "images": len(result.samples),
         "design": result.design,
+        **({"early": True} if result.early else {}),
         "certainty": result.certainty,
         "generated": result.generated,
         "seconds": round(result.seconds, 3),
@@ -62,6 +63,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
                 "measured": finding.measured,
                 "holds": finding.holds,
                 **({} if finding.change is None else {"change": asdict(finding.change)}),
+                **({} if finding.low is None else {"low": finding.low, "high": finding.high}),
             }
             for finding in result.findings
         ],

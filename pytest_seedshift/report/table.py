@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import tally
+from pytest_seedshift.report import tally, words
 from pytest_seedshift.run.data import KNOWN
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.shifts import NONE
@@ -27,6 +27,7 @@ def table(records: Sequence[Record]) -> list[str]:
     legend = ["✗ breaks a threshold"]
     legend += ["k known failure"] if any(tally.status(record) == KNOWN for record in records) else []
     legend += ["! no verdict"] if any(record["verdict"] == "error" for record in records) else []
+    legend += _early(records)
     lines = [f"{records[0]['model']}   ({', '.join(legend)})"]
     for score in (score for score in SCORES if score in asked or not asked):
         head = "".join(f"{format_magnitude(magnitude):>8}" for magnitude in magnitudes)
@@ -40,6 +41,15 @@ def table(records: Sequence[Record]) -> list[str]:
     return lines
 
 
+def _early(records: Sequence[Record]) -> list[str]:
+    """What ≈ says, and of how many images such means are: `≈ early mean of 24 to 215 images`."""
+    early = sorted(record["images"] for record in records if record.get("early"))
+    if not early:
+        return []
+    span = str(early[0]) if early[0] == early[-1] else f"{early[0]} to {early[-1]}"
+    return [f"≈ early mean of {span} images, which leans towards its verdict"]
+
+
 def _cell(record: Record | None, score: str) -> str:
     if record is None:
         return "· "
@@ -48,4 +58,5 @@ def _cell(record: Record | None, score: str) -> str:
     if score not in record["scores"]:
         return "· "
     mark = "k" if tally.status(record) == KNOWN else "✗"
-    return f"{SCORES[score].format(record['scores'][score]['mean'])}{mark if recorded.breaks(record, score) else ' '}"
+    mean = words.mean(record["scores"][score], score, early=record.get("early", False))
+    return f"{mean}{mark if recorded.breaks(record, score) else ' '}"

@@ -27,13 +27,11 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
     aside = [] if first.change is None else [change(first.change, first.score)]
-    aside += [
-        interval(result.scores[first.score], first.score, result.certainty),
-        images(len(result.samples), result.design),
-    ]
+    aside.append(ruling(first, result))
     if control and not result.case.is_control and result.control:
         aside.append(f"control {_control(result, first.score)}")
-    rest = [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
+    rest = [own(first, result)]
+    rest += [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
     clipped = {score: found.clipped for score, found in result.scores.items() if found.clipped}
     rest += [
         f"{number} {SCORES[score].title} outside 0 to {SCORES[score].top:g}, counted as that"
@@ -45,6 +43,30 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     rest += [where] if where else []
     said = worse(result.case) if first.kind == "max_regression" else subject(result.case)
     return f"{said}: {comparison(first)} ({', '.join(aside)})" + (f"\n    {' · '.join(rest)}" if rest else "")
+
+
+def ruling(finding: Finding, result: CaseResult) -> str:
+    """What a broken bound rests on: `400 images`; of an early verdict the bound that made it, which is one-sided.
+
+    `below 0.60 at 99 %, after 215 of 400 images`: it speaks of the design. The two-sided interval of the model's own
+    mean is another thing, and may well hold the bound: see `own`.
+    """
+    seen = images(len(result.samples), result.design)
+    if not result.early:
+        return seen
+    side = "below" if finding.kind == "min" else "above"
+    return f"{side} {_numbers(finding)[1]} at {percent(result.certainty)}, after {seen}"
+
+
+def own(finding: Finding, result: CaseResult) -> str:
+    """Where the model's own mean lies, or its own drop: `99 % interval of the model's own mean 0.39–0.63`."""
+    if finding.kind == "min":
+        estimate = result.scores[finding.score]
+        return interval(estimate.low, estimate.high, finding.score, result.certainty, of="the model's own mean")
+    low, high = finding.low, finding.high
+    if low is None or high is None:  # of an earlier version's result
+        return f"{percent(result.certainty)} interval of the model's own drop not known"
+    return interval(low, high, finding.score, result.certainty, of="the model's own drop")
 
 
 def success(result: CaseResult) -> str:
@@ -105,9 +127,7 @@ def images(seen: int, design: int) -> str:
 def comparison(finding: Finding) -> str:
     """A bound against its measurement: `top-1 0.41 < 0.60`, `top-1 drop 0.56 > 0.10`."""
     kind = SCORES[finding.score]
-    measured, bound = kind.format(finding.measured), kind.format(finding.bound)
-    if measured == bound and finding.holds is False:  # a difference that two decimals do not show
-        measured, bound = f"{finding.measured:.4g}", f"{finding.bound:.4g}"
+    measured, bound = _numbers(finding)
     if finding.kind == NULL:
         signed = f"{finding.measured:+.2f}"
         if finding.holds is None:
@@ -125,15 +145,31 @@ def comparison(finding: Finding) -> str:
     return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}"
 
 
+def _numbers(finding: Finding) -> tuple[str, str]:
+    """What was measured, and the bound, with as many digits as it takes to see that it breaks."""
+    kind = SCORES[finding.score]
+    measured, bound = kind.format(finding.measured), kind.format(finding.bound)
+    if measured == bound and finding.holds is False:  # a difference that two decimals do not show
+        return f"{finding.measured:.4g}", f"{finding.bound:.4g}"
+    return measured, bound
+
+
+def mean(found: Estimate | Mapping[str, float], score: str, *, early: bool) -> str:
+    """A score's mean as it stands in tables: `0.98`; `≈0.98` where it is early and so leans towards its verdict."""
+    value = found["mean"] if isinstance(found, Mapping) else found.mean
+    return f"{'≈' if early else ''}{SCORES[score].format(value)}"
+
+
 def asked_as(kind: str) -> str:
     """What a kind of bound asks, in front of its value: `≥`, `drop ≤`."""
     return {"min": "≥", "max_regression": "drop against the baseline ≤"}.get(kind, "drop ≤")
 
 
-def interval(estimate: Estimate, score: str, certainty: float) -> str:
-    """`99 % interval 0.30–0.53`."""
+def interval(low: float, high: float, score: str, certainty: float, *, of: str) -> str:
+    """`99 % interval of the model's own mean 0.30–0.53`; `-0.02 to 0.53` where it begins below 0."""
     kind = SCORES[score]
-    return f"{percent(certainty)} interval {kind.format(estimate.low)}–{kind.format(estimate.high)}"
+    to = " to " if low < 0 else "–"
+    return f"{percent(certainty)} interval of {of} {kind.format(low)}{to}{kind.format(high)}"
 
 
 def percent(certainty: float) -> str:

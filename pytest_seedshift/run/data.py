@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.scores import SCORES, Estimate, Finding
+from pytest_seedshift.scores import SCORES, Estimate, Finding, mean_of
 
 if TYPE_CHECKING:
     from pytest_seedshift import facts
@@ -116,6 +115,11 @@ class CaseRun:
         """Whether it fails the run: it does not pass or could not be judged, and nobody expects that."""
         return self.status in ("fail", "error")
 
+    @property
+    def early(self) -> bool:
+        """Whether it was decided before its whole design was visited: then its means lean towards the verdict."""
+        return self.images < self.design
+
     def breaks(self, score: str) -> bool:
         """Whether a score breaks one of its bounds."""
         return any(each.holds is False for each in self.findings if each.score == score)
@@ -129,7 +133,7 @@ class CaseRun:
         """The control's mean by score, on the pairs that both have; empty for the control itself."""
         both = [] if self.case.is_control else list(self.paired())
         values = {name: [before.scores[name] for before, _ in both if name in before.scores] for name in self.scores}
-        return {name: math.fsum(row) / len(row) for name, row in values.items() if row}
+        return {name: mean_of(name, row) for name, row in values.items() if row}
 
     def paired(self) -> Iterator[tuple[Sample, Sample]]:
         """The control's sample and the case's, for every pair that both have."""

@@ -59,6 +59,8 @@ class Constraint(Form):
     """NaN where there was nothing to measure."""
     holds: bool | None
     change: Change | None = None
+    low: Number | None = None
+    high: Number | None = None
 
 
 class Kept(Form):

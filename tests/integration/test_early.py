@@ -28,7 +28,7 @@ def test_a_verdict_takes_a_part_of_the_design_and_is_that_of_the_whole(run, verd
     result = run(*GRID)
     early = verdicts()
     result.stdout.fnmatch_lines(
-        ["mean shift +0.30 breaks toy-latent: top-1 * < 0.90 (99 % interval *, * of 48 images,*"]
+        ["mean shift +0.30 breaks toy-latent: top-1 * < 0.90 (below 0.90 at 99 %, after * of 48 images,*"]
     )
     assert all(0 < case["images"] < case["design"] == 48 for case in early.values())
     result = run(*GRID, "--seedshift-exact")

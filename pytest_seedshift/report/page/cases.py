@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.report.page.shots import Shot, shot
-from pytest_seedshift.scores import CERTAINTY
+from pytest_seedshift.scores import CERTAINTY, mean_of
 from pytest_seedshift.verdict import estimate_drop
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _row(case: CaseRun, score: str, paired: list[tuple[Sample, Sample]]) -> dict
     row: dict[str, Any] = {"score": score, "found": case.scores[score], "bounds": bounds, "control": None, "drop": None}
     if both:
         before, after = ([sample.scores[score] for sample in column] for column in zip(*both, strict=True))
-        row["control"] = sum(before) / len(before)
+        row["control"] = mean_of(score, before)
         row["drop"] = estimate_drop(score, after, before, certainty=case.certainty or CERTAINTY)
     return row
 

@@ -34,6 +34,7 @@ def build(run: Run, _: Album) -> Section | None:
         certainties=certainties,
         key=plots.bound_key(),
         searched=bool(run.breaking),
+        early=any(each.early and each.scores for each in run.cases),
     )
 
 
@@ -53,7 +54,9 @@ def _panel(run: Run, score: str, shift: str) -> Markup:
 
 def _point(case: CaseRun, score: str) -> plots.Point:
     found = case.scores[score]
-    return plots.Point(case.case.magnitude, found.mean, found.low, found.high, case.minimum(score), case.breaks(score))
+    return plots.Point(
+        case.case.magnitude, found.mean, found.low, found.high, case.minimum(score), case.breaks(score), case.early
+    )
 
 
 def _searched(

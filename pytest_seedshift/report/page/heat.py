@@ -19,7 +19,10 @@ def build(run: Run, _: Album) -> Section | None:
     if not any(case.scores for case in run.cases):
         return None
     return section(
-        "heat", "Every case at a glance", models=[_model(run, model) for model in run.models if run.of(model)]
+        "heat",
+        "Every case at a glance",
+        models=[_model(run, model) for model in run.models if run.of(model)],
+        early=any(case.early and case.scores for case in run.cases),
     )
 
 
@@ -51,4 +54,5 @@ def _cell(case: CaseRun | None, score: str, control: CaseRun | None) -> dict[str
     left = 1.0
     if found is not None and reference is not None and reference.mean > 0:
         left = min(max((found.mean / reference.mean - _GONE) / (1 - _GONE), 0.0), 1.0)
-    return {"case": case, "found": found, "breaks": case.breaks(score), "left": f"{left:.2f}"}
+    early = found is not None and case.early
+    return {"case": case, "found": found, "breaks": case.breaks(score), "left": f"{left:.2f}", "early": early}

@@ -41,6 +41,8 @@ class Point:
     high: float
     minimum: float | None
     breaks: bool
+    early: bool = False
+    """Whether it is a mean of the images up to an early verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,12 @@ def _draw(axes: Axes, line: Line) -> None:
     low, high = [point.low for point in line.points], [point.high for point in line.points]
     _draw_search(axes, line, name, colour)
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, gid=name)
-    axes.plot(x, [point.mean for point in line.points], **_style(line.index), gid=name, zorder=3)
+    axes.plot(x, [point.mean for point in line.points], **{**_style(line.index), "marker": ""}, gid=name, zorder=3)
+    for early in (False, True):
+        if marked := [point for point in line.points if point.early is early]:
+            hollow = {"markerfacecolor": "none", "markeredgewidth": 1.0} if early else {}
+            style = {**_style(line.index), "linestyle": "none", **hollow}
+            axes.plot([point.at for point in marked], [point.mean for point in marked], **style, gid=name, zorder=3)
     broken = [point for point in line.points if point.breaks]
     if broken:
         axes.plot(

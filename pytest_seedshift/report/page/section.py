@@ -56,6 +56,7 @@ def _environment() -> Environment:
         "fragment": fragment,
         "slug": slug,
         "magnitude": format_magnitude,
+        "mean_of": lambda found, score, early: words.mean(found, score, early=early),
         "score": lambda value, score: SCORES[score].format(value),
         "signed": lambda value, score: f"{value:+.2f}" if SCORES[score].top <= 1 else f"{value:+.1f}",
         "title_of": lambda score: SCORES[score].title,
