@@ -1,4 +1,9 @@
-"""Locks between processes that work in one run folder. One that dies, however it dies, lets its locks go."""
+"""Locks between processes that work in one run folder. One that dies, however it dies, lets its locks go.
+
+Not every disk keeps locks: network file systems may refuse them, each with an error of its own. There two runs would
+take each other's samples for their own, or wait for ever, so such a disk is refused, in words, before anything is
+locked: see `LockError`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,10 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import whole
 
@@ -22,19 +28,66 @@ FOLDER = "locks"
 _SESSION = "session"
 
 
+class LockError(OSError):
+    """A disk that keeps no locks; `strerror` says so, and what to do, and `filename` where."""
+
+    def __init__(self, refused: BaseException, path: Path) -> None:
+        said = getattr(refused, "strerror", None) or str(refused) or type(refused).__name__
+        super().__init__(
+            getattr(refused, "errno", None) or errno.ENOLCK,
+            f"its disk keeps no locks between processes (flock: {said}), as network disks may not: give a run folder "
+            "on a local disk, by --seedshift-dir or --into",
+            str(path),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
+
+
 def lock(folder: Path, name: str) -> BaseFileLock:
     """A lock in a run folder, by a name that a file can have.
 
     Raises:
+        LockError: its disk keeps no locks. `acquire` of what is returned raises it too.
         OSError: the run folder cannot be written to, or has a link in the place of the lock.
     """
-    from filelock import FileLock
-
     path = folder / FOLDER / f"{name}.lock"
     whole.refuse_link(path.parent)
     path.parent.mkdir(exist_ok=True)
     whole.refuse_link(path)
-    return FileLock(path)
+    _try(str(path.parent.resolve()))
+    return _kind()(path)
+
+
+@cache
+def _kind() -> type[BaseFileLock]:
+    """The class of our locks: `filelock`'s, whose refusals are said in words."""
+    from filelock import FileLock
+
+    class Lock(FileLock):
+        def acquire(self, *args: Any, **kwargs: Any) -> Any:
+            with _in_words(Path(self.lock_file)):
+                return super().acquire(*args, **kwargs)
+
+    return Lock
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except NotImplementedError as error:
+        raise LockError(error, path) from error
+    except OSError as error:  # of which one about the file, such as a disk that is full, is none about locks
+        if isinstance(error, (LockError, TimeoutError)) or error.errno not in _REFUSALS:
+            raise
+        raise LockError(error, path) from error
+
+
+_REFUSALS = frozenset(
+    {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF, errno.EIO, errno.ENOTTY}
+)
+"""What calls that lock a file answer where its disk keeps no locks."""
 
 
 def occupy(folder: Path) -> BaseFileLock:
@@ -85,6 +138,9 @@ def _sessions(folder: Path) -> Iterator[Path]:
 
 if sys.platform == "win32":
 
+    def _try(folder: str) -> None:
+        """Windows has locks on every disk, or says so at once."""
+
     def _is_held(path: Path) -> bool:
         from filelock import FileLock, Timeout
 
@@ -118,12 +174,33 @@ else:
             raise
         return True
 
+    @cache
+    def _try(folder: str) -> None:
+        """Make sure that a disk keeps locks, with a file that nobody else can hold: any refusal is the disk's.
+
+        Raises:
+            LockError: it keeps none.
+            OSError: the folder cannot be written to.
+        """
+        path = Path(folder, f"try-{uuid.uuid4().hex}.lock")
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(opened, fcntl.LOCK_UN)
+        except (OSError, NotImplementedError) as error:
+            raise LockError(error, path.parent) from error
+        finally:
+            os.close(opened)
+            with suppress(OSError):
+                path.unlink()
+
     def _is_held(path: Path) -> bool:
         opened = _open(path, os.O_RDONLY)
         if opened is None:
             return False
         try:
-            return not _take(opened, fcntl.LOCK_SH)
+            with _in_words(path):
+                return not _take(opened, fcntl.LOCK_SH)
         finally:
             os.close(opened)
 

@@ -71,6 +71,8 @@ class CaseResult:
     """How long that took."""
     device: str
     dtype: str
+    flat: int = 0
+    """How many of its samples' pictures are of one colour."""
 
     @property
     def passed(self) -> bool:

@@ -105,6 +105,15 @@ class Samples:
         self._store.add(images, rows)
         return made
 
+    def mark(self, what: str, case: Case, pairs: Iterable[Pair]) -> None:
+        """Remember of images what was seen in them; see `broken`."""
+        self._store.mark(what, [self._key(case, pair) for pair in pairs])
+
+    def marked(self, what: str, case: Case, pairs: Iterable[Pair]) -> set[Pair]:
+        """The pairs in whose images that was seen."""
+        keys = {self._key(case, pair): pair for pair in pairs}
+        return {keys[key] for key in self._store.marked(what, keys)}
+
     def picture_name(self, case: Case, pair: Pair) -> str:
         """What tells the picture of this image from those of the same pair by other versions of the model."""
         return self._key(case, pair)

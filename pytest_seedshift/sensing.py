@@ -92,7 +92,7 @@ class Sensing:
         from filelock import Timeout
 
         folder, use = self._state.folder, self._use(model)
-        if use.is_measured(folder):
+        if use.is_measured(folder) or model in self._state.workbench.broken:
             return
         try:  # what is made in it takes other locks, but for this one nobody waits
             with folder.lock(f"sensitivity {model}").acquire(timeout=0):

@@ -425,6 +425,8 @@ class State:
                     self.folder.forget_measurements()
         except FolderError as error:
             raise pytest.UsageError(f"--seedshift-dir={error}") from None
+        except locks.LockError as error:
+            raise pytest.UsageError(f"--seedshift-dir={self.folder.path}: {error.strerror}") from None
         except OSError as error:
             raise pytest.UsageError(
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "

@@ -138,8 +138,9 @@ class Store:
             try:
                 _guard(self._connection)
                 self._make()
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = NORMAL")  # a process may die; with FULL, the machine too
+                self.journal: str = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                # A process may die; with FULL, the machine too. Without WAL, NORMAL may damage the file then.
+                self._connection.execute(f"PRAGMA synchronous = {'NORMAL' if self.journal == 'wal' else 'FULL'}")
                 self._file = which(path)
             except BaseException:
                 self._connection.close()
@@ -209,6 +210,19 @@ class Store:
         with self._transaction() as connection:
             row = (fingerprint, shift, magnitude, design, images)
             connection.execute("INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?)", row)
+
+    def mark(self, what: str, images: Iterable[str]) -> None:
+        """Remember of images, by their keys, what was seen in them; a row of visits each, without a design."""
+        with self._transaction() as connection:
+            rows = [(what, key, 0.0, 0, 1) for key in images]
+            connection.executemany("INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?)", rows)
+
+    def marked(self, what: str, images: Iterable[str]) -> set[str]:
+        """Those of images in which something was seen."""
+        query = "SELECT shift FROM visits WHERE fingerprint = ? AND magnitude = 0 AND design = 0"
+        with self._in_words():
+            found = {row[0] for row in self._connection.execute(query, (what,))}
+        return found.intersection(images)
 
     def take_over(self, other: Store) -> None:
         """Take over everything of another store that this one has not; samples of both stay as they are here.
@@ -328,7 +342,7 @@ class Store:
                 raise DamagedStoreError(f"{self.path}: damaged: {_said(error)}") from error
             # It may be gone, as its folder may be: then nothing is safe, and nothing is said.
             safe = ". Samples that were written before are safe" if self.path.exists() else ""
-            raise StoreError(f"{self.path} cannot be used: {error}{safe}") from error
+            raise StoreError(f"{self.path} cannot be used: {error}{safe}{_way_out(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,13 +448,20 @@ def prepare(path: Path, *, fresh: bool = False) -> str | None:
     try:
         with closing(Store(path)) as store:
             store.check()
+            journal = store.journal
     except DamagedStoreError as error:
         aside = _free_name(path)
         _move(path, aside)
         with closing(Store(path)):
             pass
         return f"{error}. It is set aside as {aside.name}, none of its samples is used, and a new store is begun"
-    return None
+    if journal == "wal":
+        return None
+    return (
+        f"{path}: its disk refuses SQLite's write-ahead log (journal_mode is {journal} in place of wal), as network "
+        "disks do: workers wait for each other at every batch, and where its locks are not kept either, samples can "
+        "get lost. Give --seedshift-dir on a local disk"
+    )
 
 
 def _free_name(path: Path) -> Path:
@@ -557,6 +578,14 @@ def _limited(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
 def _is_damage(error: sqlite3.Error) -> bool:
     damage = sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in damage
+
+
+def _way_out(error: sqlite3.Error) -> str:
+    """What to do about errors that come of disks which do not lock files, or answer late."""
+    disks = sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in disks:
+        return ""
+    return ". Is it on a network disk? Give --seedshift-dir on a local one"
 
 
 def _said(error: sqlite3.Error) -> str:

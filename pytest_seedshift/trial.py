@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import verdict
+from pytest_seedshift import broken, verdict
 from pytest_seedshift.results import CaseResult, OnProgress, Progress
 from pytest_seedshift.workbench import in_words, strip
 
@@ -38,16 +38,21 @@ def run(
         progress: called before every batch.
 
     Raises:
-        CaseError: the case cannot be judged.
+        CaseError: the case cannot be judged; a ModelError where the model is broken without any shift.
     """
     with in_words(case):
         work, shown = bench.measured(case), bench.shown(design)
+        watch = broken.Watch(bench, case, test, design, work)
+        watch.begin(shown)
         seen: list[Sample] = []
         while True:
             control = bench.control(case, design, len(seen), shown, work) if test.compares else []
             values, reference = _columns(seen, test), _columns(control, test)
             judgement = test.judge(values, reference)
+            if case.is_control and seen:
+                watch.look()
             if judgement.decided:
+                watch.end(judgement, shown)
                 return _result(bench, case, test, design, judgement, seen, work)
             forecast = test.forecast(values, reference)
             if progress is not None:
@@ -115,6 +120,7 @@ def _result(
         seconds=work.seconds,
         device=bench.device,
         dtype=bench.dtype(case.model),
+        flat=len(bench.samples(case.model).marked(broken.FLAT, case, pairs)),
     )
 
 

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
-from pytest_seedshift import devices, engine, facts, identity, needed, pacing, run_settings, scores, settings, weights
+from pytest_seedshift import (
+    broken,
+    devices,
+    engine,
+    facts,
+    identity,
+    needed,
+    pacing,
+    run_settings,
+    scores,
+    settings,
+    weights,
+)
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError, ModelError
 from pytest_seedshift.engine import Batch, Engine, Maker
@@ -97,6 +109,10 @@ class Workbench:
         """By a model's fingerprint, what it was run with, as it was when it was loaded here."""
         self._unusable: dict[str, str] = {}
         """Models that cannot be loaded or run, and why."""
+        self.broken: set[str] = set()
+        """Models of which was seen that they are broken without any shift; see `broken`."""
+        self._first: dict[str, Tensor] = {}
+        """Of each model, a picture that its control's others are held against."""
 
     @property
     def overlaps(self) -> bool:
@@ -546,12 +562,24 @@ class Workbench:
         samples = self.samples(case.model)
         if self._elsewhere is None:
             self._keep_settings(case.model, (batch.images.shape[-2], batch.images.shape[-1]))
+        self._look_at(case, batch)
         pictures = {
             pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
             for pair, image, values in zip(batch.pairs, batch.images, batch.scores, strict=True)
             if pair in shown or self._tells(case, values)
         }
         return samples.write(case, batch.pairs, batch.scores, pictures)
+
+    def _look_at(self, case: Case, batch: Batch) -> None:
+        """Remember what `broken` asks of images: nearly always nothing, and then nothing is written."""
+        samples = self.samples(case.model)
+        flat = [pair for pair, is_flat in zip(batch.pairs, broken.of_one_colour(batch.images), strict=True) if is_flat]
+        if flat:
+            samples.mark(broken.FLAT, case, flat)
+        if case.is_control and all(pair.noise is None for pair in batch.pairs):  # else noise is shared on purpose
+            first = self._first.setdefault(case.model, batch.images[0].clone())
+            if broken.alike(batch.images, first):
+                samples.mark(broken.SAME, case, batch.pairs)
 
     def _tells(self, case: Case, found: Scores) -> bool:
         """Whether a picture is worth keeping for the report, which no verdict needs: see `_TELLING`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -107,3 +108,53 @@ for _ in range(100):
         time.sleep(0.01)
     assert [process.communicate()[1] for process in processes] == [""] * 3
     assert sessions(folder) == [Path(own.lock_file)]
+
+
+REFUSALS = (
+    OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)),
+    OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)),
+    OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP)),
+    OSError(errno.EACCES, os.strerror(errno.EACCES)),  # as who waits would take for another's lock
+    OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)),
+    NotImplementedError(),
+)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda each: getattr(each, "strerror", None) or "not implemented")
+def test_a_disk_that_keeps_no_locks_is_refused_at_once_and_in_words(folder, monkeypatch, refusal):
+    def flock(*_):
+        raise refusal
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    for take in (folder.occupy, lambda: folder.lock("store")):
+        with pytest.raises(locks.LockError, match=r"keeps no locks .* on a local disk, by --seedshift-dir") as caught:
+            take()
+        assert "None" not in str(caught.value)
+    assert list((folder.path / locks.FOLDER).iterdir()) == []
+    monkeypatch.undo()
+    locks.leave(folder.occupy())  # what was refused is not remembered
+
+
+def test_a_refusal_later_on_is_said_in_words_too(folder, monkeypatch):
+    folder.lock("first").acquire().lock.release()
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    made = folder.lock("second")
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(locks.LockError, match="keeps no locks"):
+        made.acquire(timeout=0)
+
+
+def test_another_error_of_the_file_is_none_about_locks(folder, monkeypatch):
+    made = folder.lock("store")
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(OSError, match="No space left") as caught:
+        made.acquire(timeout=0)
+    assert not isinstance(caught.value, locks.LockError)

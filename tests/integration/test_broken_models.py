@@ -1,0 +1,192 @@
+"""A model that is broken without any shift is an error of its control, and its other cases generate nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from runs import cases_of
+
+import pytest_seedshift
+
+CONFTEST = """
+import hashlib, os, pathlib, torch
+
+CALLS = pathlib.Path(__file__).with_name("calls.txt")
+
+class Made:
+    name = "made"
+
+    def __init__(self, device, dtype):
+        from pytest_seedshift.models import catalogue, load
+        self.how = HOW
+        self.fingerprint = f"made {self.how}"
+        self.inner = load.load(catalogue.shipped().find("toy-latent"), device, dtype)
+        self.seed_shape, self.seed_axes = self.inner.seed_shape, self.inner.seed_axes
+
+    def generate(self, pairs, shift=None, on_step=None):
+        with CALLS.open("a") as file:
+            file.write(f"{'control' if shift is None else 'shifted'} {len(pairs)}\\n")
+        if self.how == "sound":
+            return self.inner.generate(pairs, shift, on_step)
+        if self.how == "black":
+            return torch.zeros(len(pairs), 3, 32, 32)
+        if self.how == "colours":
+            return torch.stack([torch.full((3, 32, 32), pair.label.index / 20 + 0.01 * pair.seed) for pair in pairs])
+        if self.how == "the same":
+            return torch.linspace(0, 1, 3 * 32 * 32).reshape(1, 3, 32, 32).repeat(len(pairs), 1, 1, 1)
+        if self.how == "noise":
+            from pytest_seedshift import pairs as pairing
+            z = pairing.noise(pairs, (3, 32, 32))
+            return ((z if shift is None else shift(z, pairs)) / 6 + 0.5).clamp(0, 1)
+        images = self.inner.generate(pairs, shift, on_step)
+        if self.how == "flat when shifted" and shift is not None:
+            images = images.mean((2, 3), keepdim=True).expand_as(images)
+        if self.how == "one in four":  # real, but bad
+            return torch.stack([im if pair.seed % 4 == 0 else im.flip(1) * 0 + torch.rand_like(im)
+                                for im, pair in zip(images, pairs)])
+        return images
+
+def pytest_seedshift_models(): return {"made": Made}
+"""
+THRESHOLDS = '[default]\ntop1 = 0.6\n[models.made]\nclasses = "toy16"\nscorers = "toy"\n'
+RUN = ("seedshift", "--seedshift-model=made", "--seedshift-shift=mean", "--seedshift-magnitude=-0.3,0.3")
+
+
+def run(pytester: pytest.Pytester, how: str, *more: str, thresholds: str = THRESHOLDS, images: int = 16):
+    """A run of a model of one's own, and its records by id."""
+    pytester.makeconftest(CONFTEST.replace("HOW", repr(how)))
+    pytester.path.joinpath("thresholds.toml").write_text(thresholds)
+    result = pytester.runpytest_inprocess(
+        *RUN, f"--seedshift-images={images}", "--seedshift-batch-size=8", "--seedshift-report=none", *more
+    )
+    return result, cases_of(pytester.path / ".seedshift")
+
+
+def calls(pytester: pytest.Pytester) -> list[str]:
+    """Which images were generated."""
+    file = pytester.path / "calls.txt"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("black", "the first 8 pictures of its control are of one colour each"),
+        pytest.param(
+            "colours", "the first 8 pictures of its control are of one colour each", marks=pytest.mark.nightly
+        ),
+        pytest.param("the same", "the first 8 pictures of its control, of ", marks=pytest.mark.nightly),
+        pytest.param("noise", "its control is at the level of chance: top-1 0.", marks=pytest.mark.nightly),
+    ],
+)
+def test_what_draws_nothing_is_an_error_of_the_control_and_stops_the_others(pytester, how, said):
+    result, found = run(pytester, how)
+    result.assert_outcomes(errors=3)
+    control, *others = found.values()
+    assert control["verdict"] == "error"
+    assert said in control["reason"]
+    assert "no shift is to blame" in control["reason"]
+    assert [each["verdict"] for each in others] == ["error", "error"]
+    for each in others:
+        assert "made is broken without any shift, so nothing is generated" in each["reason"]
+        assert "See made-none-+0.00" in each["reason"]
+        assert "breaks" not in each["reason"]
+    assert {line.split()[0] for line in calls(pytester)} == {"control"}
+    again, same = run(pytester, how)
+    again.assert_outcomes(errors=3)
+    assert [each["reason"] for each in same.values()] == [each["reason"] for each in found.values()]
+    assert {line.split()[0] for line in calls(pytester)} == {"control"}  # at most what the plan measures the pace on
+
+
+def test_a_shift_under_which_all_is_of_one_colour_is_a_finding_about_the_shift(pytester):
+    result, found = run(pytester, "flat when shifted")
+    result.assert_outcomes(passed=1, failed=2)
+    control, *others = found.values()
+    assert control["verdict"] == "pass"
+    for each in others:
+        assert each["verdict"] == "fail"
+        assert "shift" in each["reason"].splitlines()[0]
+        assert f"{each['images']} of {each['images']} pictures are of one colour" in each["reason"]
+
+
+@pytest.mark.nightly
+def test_a_sound_model_is_looked_at_without_a_word(pytester):
+    result, found = run(pytester, "sound", "--seedshift-magnitude=0.1")
+    result.assert_outcomes(passed=2)
+    assert calls(pytester)[0].startswith("control")
+    assert all("broken" not in each["reason"] and "colour" not in each["reason"] for each in found.values())
+
+
+@pytest.mark.nightly
+def test_only_drops_are_asked_for_and_nothing_is_drawn(pytester):
+    """Nothing drops below nothing: every case would pass."""
+    result, _ = run(pytester, "black", thresholds=THRESHOLDS.replace("0.6", "{ max_drop = 0.1 }"))
+    result.assert_outcomes(errors=3)
+
+
+@pytest.mark.nightly
+def test_a_minimum_that_guessing_reaches_is_judged_as_ever(pytester):
+    result, _ = run(pytester, "noise", thresholds=THRESHOLDS.replace("0.6", "0.0"))
+    result.assert_outcomes(passed=3)
+    result, found = run(pytester, "noise", thresholds=THRESHOLDS.replace("0.6", "0.15"))
+    assert {each["verdict"] for each in found.values()} <= {"pass", "fail"}
+
+
+@pytest.mark.nightly
+def test_a_control_that_is_bad_but_real_fails_with_what_it_has_measured(pytester):
+    _, found = run(pytester, "one in four", images=64)
+    control = found["made-none-+0.00"]
+    assert control["verdict"] == "fail"
+    assert "made fails without any shift: top-1 0." in control["reason"]
+
+
+@pytest.mark.nightly
+def test_a_search_and_a_null_control_say_so_too(pytester):
+    result, _ = run(pytester, "black", "--seedshift-null", "--seedshift-breaking-point")
+    outcomes = result.parseoutcomes()
+    assert set(outcomes) - {"warnings", "warning"} == {"errors"}
+    assert {line.split()[0] for line in calls(pytester)} == {"control"}
+
+
+@pytest.mark.nightly
+def test_without_the_control_in_the_run_its_first_pictures_are_looked_at_all_the_same(pytester):
+    result, found = run(pytester, "black", "-k", "mean")
+    result.assert_outcomes(errors=2, deselected=1)
+    assert {line.split()[0] for line in calls(pytester)} == {"control"}
+    assert all("of one colour" in each["reason"] for each in found.values())
+
+
+@pytest.mark.nightly
+def test_several_workers_say_it_as_one_does(pytester):
+    _, alone = run(pytester, "the same")
+    shutil.rmtree(pytester.path / ".seedshift")
+    (pytester.path / "calls.txt").unlink()
+    pytester.runpytest_subprocess(*RUN, "--seedshift-images=16", "--seedshift-batch-size=8", "-n2").assert_outcomes(
+        errors=3
+    )
+    assert {line.split()[0] for line in calls(pytester)} == {"control"}
+    assert {each["verdict"] for each in cases_of(pytester.path / ".seedshift").values()} == {"error"}
+    assert {each["verdict"] for each in alone.values()} == {"error"}
+
+
+def test_a_v_prediction_model_that_is_sampled_as_epsilon(pytester):
+    """A pipeline of diffusers: not all that it draws is noise, but its control is not told from guessing."""
+    toy = Path(pytest_seedshift.__file__).parent / "models/toys/toy-latent"
+    mine = shutil.copytree(toy, pytester.path / "mine")
+    scheduler = mine / "scheduler/scheduler_config.json"
+    said = json.loads(scheduler.read_text())
+    assert said["prediction_type"] == "v_prediction"
+    scheduler.write_text(json.dumps(said | {"prediction_type": "epsilon"}))
+    model = '[models."./mine"]\nclasses = "toy16"\nscorers = "toy"\nsteps = 10\nguidance = 1.0\n'
+    pytester.path.joinpath("thresholds.toml").write_text(model + "[default]\ntop1 = 0.6\n")
+    result = pytester.runpytest_inprocess(
+        "seedshift", "--seedshift-model=./mine", "--seedshift-images=64", "--seedshift-magnitude=0.3"
+    )
+    result.assert_outcomes(errors=6)
+    first, *others = cases_of(pytester.path / ".seedshift").values()
+    assert "at the level of chance" in first["reason"]
+    assert "v-prediction model sampled as epsilon" in first["reason"]
+    assert all("nothing is generated" in each["reason"] for each in others)
