@@ -31,6 +31,12 @@ SHORT = ("--seedshift-model=toy-latent", "--seedshift-images=16", "--seedshift-s
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "VIRTUAL_ENV", "UV_PYTHON")
 """Variables of whoever starts this that a newcomer does not have."""
 
+PLUGINS = (
+    *("rerunfailures", "pytest-retry", "randomly", "random_order"),
+    *("timeout", "pytest_cov", "pytest-split", "pytest_forked"),
+)
+"""By pytest's names, those of the extra `plugins`."""
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """For jobs that run beside others: they would wait for each other's threads, many times as long as they compute."""
 
@@ -152,6 +158,15 @@ def lowest(place: Place) -> str:
     return place.short_job(place.install(place.clone(), lowest=True))
 
 
+def plugins(place: Place) -> str:
+    """The tests with the plugins of others, which are given to these alone: each has its own idea of how tests run."""
+    clone = place.clone()
+    python = place.install(f"{clone}[test,plugins]")
+    off = [part for name in PLUGINS for part in ("-p", f"no:{name}")]
+    _, printed = place.run(python.parent / "pytest", *off, "tests/integration/test_real_plugins.py", cwd=clone)
+    return run_checks.summary(printed)
+
+
 def lowest_tests(place: Place) -> str:
     """The unit tests with the lowest versions: too long for every day."""
     clone = place.clone()
@@ -167,9 +182,10 @@ STEPS: Mapping[str, Callable[[Place], str]] = {
     "python3.12": other_python("3.12"),
     "python3.13": other_python("3.13"),
     "lowest": lowest,
+    "plugins": plugins,
     "lowest-tests": lowest_tests,
 }
-LANES = (("first", "tests"), ("wheel", "python3.12", "python3.13", "lowest"))
+LANES = (("first", "tests"), ("wheel", "python3.12", "python3.13", "lowest", "plugins"))
 """Two cores, two lanes. The suite wants both cores: it begins when the other lane is nearly done."""
 
 

@@ -51,7 +51,7 @@ def calling(
     except BaseException as raised:  # pytest.skip and the like are no Exceptions, nor is what sys.exit raises
         if isinstance(raised, (KeyboardInterrupt, GeneratorExit, error)) or _is_pytests(raised, "Exit"):
             raise
-        if passes(raised):
+        if passes(raised) or _is_of_a_plugin(raised):
             raise
         _log.debug("%s", what, exc_info=raised)
         raise error(f"{what} {told(raised, code)}") from raised
@@ -68,6 +68,15 @@ def told(raised: BaseException, code: object = None) -> str:
 def _is_pytests(raised: BaseException, *names: str) -> bool:
     # These say that they are of the module builtins, so that they look well where a traceback is printed.
     return type(raised).__module__ in ("builtins", "_pytest.outcomes") and type(raised).__name__ in names
+
+
+def _is_of_a_plugin(raised: BaseException) -> bool:
+    """Whether an outcome comes from a plugin of pytest that had its say in between, as pytest-timeout by a signal."""
+    if not _is_pytests(raised, *_OUTCOMES):
+        return False
+    names = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(raised.__traceback__)]
+    last = next((name.partition(".")[0] for name in reversed(names) if not name.startswith("_pytest")), "")
+    return last.startswith("pytest_") and last != "pytest_seedshift"
 
 
 def _place(raised: BaseException) -> str | None:

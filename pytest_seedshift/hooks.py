@@ -29,7 +29,7 @@ from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, NULL_RESULT, RESULT
-from pytest_seedshift.outcomes import Outcomes
+from pytest_seedshift.outcomes import Make, Outcomes
 from pytest_seedshift.report import github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
@@ -84,9 +84,13 @@ class Hooks:
         """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
         config = self._state.config
         config.pluginmanager.register(self._grid, "seedshift-grid")
+        split = config.pluginmanager.unregister(name="pytestsplitplugin")
+        if split is not None:  # it takes its part behind the grid, so that who merges the parts knows what is missing
+            config.pluginmanager.register(split, "pytestsplitplugin")
         config.pluginmanager.register(self._sensing, "seedshift-sensing")
         config.pluginmanager.register(self.breaking, "seedshift-breaking")
-        config.pluginmanager.register(Outcomes(self._state), "seedshift-outcomes")
+        make: dict[str, Make] = {asking.JUDGED: self._record, asking.SEARCHED: self.breaking.record}
+        config.pluginmanager.register(Outcomes(self._state, make), "seedshift-outcomes")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
             report = RobustnessReport(self._state, self._terminal)

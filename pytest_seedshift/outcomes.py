@@ -6,8 +6,8 @@ of a conftest, plugins. So a record is made final by the outermost hook, when al
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
     from pytest_seedshift.session import State
 
+Make: TypeAlias = "Callable[[Any, pytest.Item, pytest.TestReport], Record | None]"
+"""Makes the record of a subject's last result, as far as its report's phase has one."""
+
 _STRICT = "[XPASS(strict)]"
 """With this begins what pytest says of a test that was to fail and has passed, where that fails it."""
 
@@ -29,8 +32,10 @@ _STRICT = "[XPASS(strict)]"
 class Outcomes:
     """Registered after all others that have a part in reports."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, make: Mapping[str, Make]) -> None:
+        """`make` has, by attribute of a report, what makes its record of the last result: there may be attempts."""
         self._state = state
+        self._make = make
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -54,8 +59,9 @@ class Outcomes:
         if isinstance(subject, Case) and self._is_implicit(item, subject):
             _expect_nothing(report)
         attribute = asking.SEARCHED if isinstance(subject, Search) else asking.JUDGED
-        record = asking.recorded(item, report, attribute)
-        before = None if record is None else (record["verdict"], record["reason"])
+        first = asking.recorded(item, report, attribute)
+        before = None if first is None else (first["verdict"], first["reason"])
+        record = self._make[attribute](subject, item, report) or first
         if record is None:
             if report.passed:
                 return

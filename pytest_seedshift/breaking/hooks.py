@@ -118,7 +118,7 @@ class BreakingHooks:
         report = yield
         search = collection.search_of(item)
         if search is not None and collection.is_search(item):
-            made = self._record(search, item, report)
+            made = self.record(search, item, report)
             if made is not None:
                 from pytest_seedshift.breaking import records
 
@@ -129,7 +129,8 @@ class BreakingHooks:
         return report
 
     @staticmethod
-    def _record(search: Search, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any] | None:
+    def record(search: Search, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any] | None:
+        """What is to be recorded of a search after a phase of its item."""
         from pytest_seedshift.breaking import records
 
         result = item.stash.get(_RESULT, None)
