@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_seedshift import options
 from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, NULL_RESULT, PARAMETER, RESULT
 
 MARKERS = (MARKER, BREAKING_MARKER)
@@ -141,6 +142,10 @@ def _may_be_skipped(item: pytest.Item) -> bool:
 class Asking:
     """Hooks that hold every test to the rule. Registered before any conftest, so that those can skip a test first."""
 
+    def __init__(self) -> None:
+        self._unreported: dict[str, None] = {}
+        """The tests that ask and are to run here, of which nothing was reported yet."""
+
     @pytest.hookimpl(wrapper=True)  # before whoever makes plans
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Refuse to run nothing but tests that cannot be judged. A worker's usage error would be heard by nobody."""
@@ -149,7 +154,52 @@ class Asking:
             error = refusal(getattr(session, "items", ()))
             if error is not None:
                 raise error
+            self._expect(session)
         return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> Generator[None]:
+        """See whether a hook ends the run before a test has begun."""
+        try:
+            yield
+        except pytest.exit.Exception:
+            self._expect(session)
+            raise
+
+    def _expect(self, session: pytest.Session) -> None:
+        """Wait for a report of each test that asks and runs in this process."""
+        config = session.config
+        waiting = dict.fromkeys(item.nodeid for item in getattr(session, "items", ()) if asks(item))
+        elsewhere = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession")
+        if waiting and not (elsewhere or config.option.collectonly or options.resolve(config).plan):
+            self._unreported = waiting
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note that something has come of a test."""
+        self._unreported.pop(report.nodeid, None)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Let no run pass in which somebody else's hook ran a test that asks, or ended the run (pytest.exit)."""
+        ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self._unreported and ended_well:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        else:
+            self._unreported = {}
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which tests these are."""
+        if self._unreported:
+            from pytest_seedshift import output
+
+            first, count = next(iter(self._unreported)), len(self._unreported)
+            others = f" (and {count - 1} more)" if count > 1 else ""
+            output.report(
+                terminalreporter,
+                f"{first}{others}: it asks for a verdict, and nothing was reported of it. A hook of a conftest or a "
+                "plugin has taken it, or has ended the run: what is not checked has not passed",
+                red=True,
+            )
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Say why a test cannot be judged in place of running it; one that is skipped is skipped."""

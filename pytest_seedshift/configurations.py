@@ -44,6 +44,14 @@ _CLASS = re.compile(r"[^\W\d]\w*", re.ASCII)
 _OF_A_CLASS = re.compile(
     r"(.*_)?(tokenizer|processor|extractor|model|config|auto)_class|(image_processor|feature_extractor)_type"
 )
+_AMOUNTS: tuple[tuple[re.Pattern[str], int, str], ...] = (
+    (re.compile(r"(.*_)?(layers?|depths?|blocks)(_per_block)?"), 1000, "layers"),
+    (re.compile(r"num_(labels|class(es)?)"), 1_000_000, "classes"),
+    (re.compile(r"num_train_timesteps"), 1_000_000, "steps"),
+    (re.compile(r"sample_size"), 2048, "numbers a side"),
+)
+"""By key, of what a network or a schedule is made in a loop or at once, whatever its weights are; how many at most."""
+
 _CODE = re.compile(r"[\w.-]+/[\w.-]+--.+|(?!\w+://).*\.(py|pyc|pkl|pickle|joblib)", re.IGNORECASE | re.DOTALL)
 """How a text names a class in a repository, a module, or a pickle; an address of the web is a note of somebody's."""
 
@@ -153,6 +161,9 @@ def _rule(key: str, path: tuple[str | int, ...]) -> Rule | None:
         return _elsewhere if of_timm else _pretrained
     if key.endswith(("_file", "_files")) and key not in _NEVER_OPENED:
         return _plain_names
+    for pattern, most, what in _AMOUNTS:
+        if pattern.fullmatch(key):
+            return partial(_amount, most, what)
     return _class_name if _OF_A_CLASS.fullmatch(key) else None
 
 
@@ -265,6 +276,18 @@ def _quantisation(value: object) -> str | None:
         f"quant_method is {shown(value.get('quant_method'))}, which may fetch kernels or unpickle its state. "
         f"{_NO_CODE}: give weights that are not quantised, or by one of {', '.join(QUANTISED_AS_DATA)}"
     )
+
+
+def _amount(most: int, what: str, value: object) -> str | None:
+    """Of a number, or of numbers in lists."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, (int, float)) and each > most:
+            return f"no model has more than {most:,} {what}, and so many would fill the memory or never end"
+    return None
 
 
 def _class_name(value: object) -> str | None:

@@ -84,6 +84,11 @@ _OUT_OF_MEMORY = (
 )
 
 
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether an error is none of the code that raised it: memory does not suffice, or the GPU is gone."""
+    return isinstance(error, Exception) and (is_out_of_memory(error) or is_poisoned(error))
+
+
 def is_poisoned(error: BaseException) -> bool:
     """Whether an error of CUDA has made this process useless for the GPU: whatever it does there would fail as well.
 

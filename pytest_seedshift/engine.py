@@ -11,7 +11,7 @@ import torch
 
 from pytest_seedshift import devices, shifts
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.cases import CaseError
+from pytest_seedshift.cases import CaseError, ModelError
 from pytest_seedshift.models import drawing
 from pytest_seedshift.models.seedvector import SeedVectorError
 
@@ -181,7 +181,7 @@ def score(case: Case, pairs: tuple[Pair, ...], images: Tensor, scorers: Sequence
     """Score images of a case, (len(pairs), 3, height, width) in [0, 1] in steps of 1/255.
 
     Raises:
-        CaseError: NaN or Inf in a score.
+        CaseError: NaN or Inf in a score, or a scorer that can score no picture.
     """
     try:
         columns = [_column(scorer, case, pairs, images) for scorer in scorers]
@@ -199,7 +199,17 @@ def score(case: Case, pairs: tuple[Pair, ...], images: Tensor, scorers: Sequence
 
 def _column(scorer: Scorer, case: Case, pairs: tuple[Pair, ...], images: Tensor) -> list[dict[str, float]]:
     columns = {}
-    for name, values in scorer.score(images, [pair.label for pair in pairs]).items():
+    try:
+        scored = scorer.score(images, [pair.label for pair in pairs])
+    except Exception as error:  # of a folder whose settings fit together with no picture: whatever its library raises
+        source = getattr(scorer, "name", None)  # those of the user's own speak for themselves
+        if source is None or isinstance(error, CaseError) or devices.is_of_the_machine(error):
+            raise
+        raise ModelError(
+            f"the scorer {source} of {case.model} cannot score a picture: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+    for name, values in scored.items():
         _check_finite(values, pairs, case, f"the score {name}", "The image has none, so the scorer has made it")
         columns[name] = values.tolist()
     return [{name: column[row] for name, column in columns.items()} for row in range(len(pairs))]

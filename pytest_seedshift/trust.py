@@ -139,14 +139,14 @@ def _state(path: Path) -> tuple[object, ...]:
 def _files(folder: Path, levels: int) -> Iterator[Path]:
     """The files in a folder, and in those so many levels within it; hidden ones are notes of downloads.
 
-    A folder that has the name of a configuration counts as a file, as a loader would open it.
+    A folder that has the name of a configuration or of weights counts as a file, as a loader would open it.
     """
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") and path.name != ".metadata":
             continue
-        if path.name.endswith(".json") or not path.is_dir():
+        if path.name.endswith((".json", ".safetensors")) or not path.is_dir():
             yield path
-        elif levels and not path.is_symlink():
+        elif levels:  # a loader follows a link to a folder as well
             yield from _files(path, levels - 1)
 
 
@@ -162,6 +162,10 @@ def _parts(folder: Path, source: str) -> list[_Place]:
             f"{source}: {INDEX}: _class_name = {configurations.shown(index['_class_name'])}: {problem}"
         )
     found = []
+    for name, value in index.items():
+        if not name.startswith("_") and _is_misshapen(value, folder / name):
+            where = f"{source}: {INDEX}: {configurations.shown(name)[1:-1]} = {configurations.shown(value)}"
+            raise UntrustedError(f"{where}: a part is described by the names of a library and of a class in a list")
     for part, library, kind in _classes(index):
         if part == SAFETY_CHECKER:  # of whatever it is, it is handed over as None
             continue
@@ -181,6 +185,17 @@ def _classes(index: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             library, kind = value
             if isinstance(library, str) and isinstance(kind, str):
                 yield name, library, kind
+
+
+def _is_misshapen(value: object, folder: Path) -> bool:
+    """Whether what describes a part is no list of a library and a class, which diffusers would take apart all the same.
+
+    A pipeline's settings stand beside its parts, and have no folder.
+    """
+    if isinstance(value, list) and len(value) == 2:
+        texts = [isinstance(each, str) for each in value]
+        return any(texts) and not all(texts)
+    return os.path.isdir(folder)  # noqa: PTH112 - not an error where a name is too long, or has a NUL
 
 
 def _of_class(folder: Path, part: str, library: str, kind: str) -> str | None:
@@ -232,7 +247,7 @@ def _check_file(path: Path, source: str, folder: Path, place: _Place) -> None:
     if not path.exists():
         return
     if not _is_configuration(name, place):
-        if not path.is_dir():
+        if name.endswith(".safetensors") or not path.is_dir():
             files.check_ordinary(path)
             _check_size(path, name)
         return

@@ -237,11 +237,14 @@ class Workbench:
         """
         found = *(self.scorer(name, each) for each in self._shipped(name)), *map(self.own_scorer, scores.own())
         if name not in self._checked:
-            try:
-                for scorer in found:
+            for scorer in found:
+                try:
                     scorer.check(pairing.class_list(self.catalogue.find(name).classes))
-            except ValueError as error:
-                raise ModelError(f"{name} cannot be judged: {error}") from error
+                except ValueError as error:
+                    raise ModelError(f"{name} cannot be judged: {error}") from error
+                except Exception as error:
+                    whose = f"the scorer {getattr(scorer, 'name', '')} cannot be asked for its classes"
+                    raise ModelError(f"{name} cannot be judged: {whose}: {_said(error)}") from error
             self._checked.add(name)
         return found
 
@@ -271,8 +274,8 @@ class Workbench:
             load = ClipScore.load if which == needed.CLIP else Classifier.load
             try:
                 self._scorers[source] = load(source, self.device)
-            except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
-                raise ModelError(f"the scorer {source} of {model} cannot be loaded: {error}") from error
+            except Exception as error:  # of strange settings libraries, and what looks at them, raise anything
+                raise ModelError(f"the scorer {source} of {model} cannot be loaded: {_said(error)}") from error
         return self._scorers[source]
 
     def scorer_prints(self, model: str) -> dict[str, str]:
@@ -590,6 +593,12 @@ class Workbench:
             return False
         self._told[case] += 1
         return True
+
+
+def _said(error: Exception) -> str:
+    """What an error says; of those that were not meant for a user, with their class."""
+    meant = isinstance(error, (OSError, ValueError, WeightsNotFoundError))
+    return str(error) if meant else f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _load(entry: Entry, device: str, dtype: str) -> TextToImage:

@@ -181,6 +181,11 @@ KEYS: tuple[tuple[str, Any], ...] = (
     ("init_inputs", ["/etc/passwd"]),
     ("repo_path", "owner/repo"),
     ("speaker_embeddings.repo_or_path", "owner/repo"),
+    ("num_labels", 10**9),
+    ("num_hidden_layers", 10**6),
+    ("layers_per_block", [2, [2, 100_000]]),
+    ("num_train_timesteps", 10**10),
+    ("sample_size", 100_000),
 )
 """What no configuration may have: the keys, and a value."""
 
@@ -225,6 +230,13 @@ HARMLESS: dict[str, Any] = {
     "chat_template": "{% for message in messages %}x/y--z.py{% endfor %}",
     "model_args": {"img_size": 224, "act_layer": "gelu"},
     "kernel_size": 3,
+    "num_classes": 21_843,
+    "layers_per_block": [2, 2],
+    "transformer_layers_per_block": [1, 2, 10],
+    "num_single_layers": 38,
+    "num_train_timesteps": 1000,
+    "sample_size": 1024,
+    "theta": 10**9,
     "origin_url": "https://example.org/blob/main/vit.py",
 }
 """What real configurations have, and may."""

@@ -55,7 +55,7 @@ def generate(
 
     def passes(error: BaseException) -> bool:
         known = isinstance(error, (SeedVectorError, ValueError)) and not _is_own(model)
-        return any(error is each for each in ours) or known or _is_of_the_machine(error)
+        return any(error is each for each in ours) or known or devices.is_of_the_machine(error)
 
     with guard.calling(
         f"{_whose(model)}: generate", getattr(model, "generate", None), error=DrawingError, passes=passes
@@ -92,10 +92,6 @@ def _is_own(model: TextToImage) -> bool:
 
 def _whose(model: TextToImage) -> str:
     return str(extensions.current().models.find(model.name) or model.name)
-
-
-def _is_of_the_machine(error: BaseException) -> bool:
-    return isinstance(error, Exception) and (devices.is_out_of_memory(error) or devices.is_poisoned(error))
 
 
 def _images(given: object, count: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 from collections.abc import Iterable
@@ -109,14 +108,15 @@ def _is_pointer(path: Path) -> bool:
 def _header(path: Path) -> dict[str, Any] | str:
     """The header of a file of safetensors, by name of each tensor; or why it is none, or not whole."""
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if not 2 <= length <= min(size - 8, _MOST_HEADER):
-                return "is no file of safetensors, or is cut short"
-            header: dict[str, Any] = json.loads(file.read(length))
-        ends = [int(each["data_offsets"][1]) for name, each in header.items() if name != "__metadata__"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error, RecursionError):
+        with files.foreign(path):
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                (length,) = struct.unpack("<Q", file.read(8))
+                if not 2 <= length <= min(size - 8, _MOST_HEADER):
+                    return "is no file of safetensors, or is cut short"
+                header: dict[str, Any] = files.parse_json(file.read(length).decode(), path)
+            ends = [int(each["data_offsets"][1]) for name, each in header.items() if name != "__metadata__"]
+    except files.FileError:
         return "is no file of safetensors"
     missing = max(ends, default=0) - (size - 8 - length)
     return f"is cut short: {missing} bytes are missing" if missing > 0 else header

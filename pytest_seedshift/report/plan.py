@@ -150,6 +150,8 @@ def make(
             if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
                 try:
                     pace = _measure(state, item, case, planned)
+                except ModelError:
+                    raise
                 except Exception:
                     if measure == "all":  # all that was asked for; in a run the case itself will say what is wrong
                         raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pytest_seedshift import limits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,3 +87,21 @@ def check_finite(model: Any, source: str) -> None:
     for name, weight in model.named_parameters():
         if weight.is_floating_point() and not bool(weight.isfinite().all()):
             raise ValueError(f"{source}: the weights {name} have NaN or Inf in them. Get the file anew")
+
+
+def check_prepared(source: str, sides: Iterable[object]) -> None:
+    """Make sure that the pictures that a scorer wants fit into memory.
+
+    Args:
+        source: the scorer.
+        sides: of a picture as it is prepared, in pixels; what is no number is left to the library.
+
+    Raises:
+        ValueError: one is longer than that of any image.
+    """
+    for side in sides:
+        if isinstance(side, (int, float)) and not 1 <= side <= limits.SIDE:
+            raise ValueError(
+                f"{source}: its configuration asks for pictures of {side:,} pixels a side, where 1 to {limits.SIDE:,} "
+                "can be made"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from pytest_seedshift import identity, loading, trust, weights
 from pytest_seedshift.scorers import pixels, tags
-from pytest_seedshift.scorers.base import check_finite, readable
+from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +50,7 @@ class ClipScore:
         self._height: int
         self._width: int
         self._height, self._width = (size, size) if isinstance(size, int) else size
+        check_prepared(name, (self._height, self._width))
         self._squash = settings.get("resize_mode") == "squash"
         self._mean, self._std = settings["mean"], settings["std"]
         known = self._squash or (self._height == self._width and settings.get("resize_mode") in ("shortest", None))
@@ -77,6 +79,7 @@ class ClipScore:
         folder = weights.fetch(place, weights.CLIP_FILES)
         _check_there(folder, source)
         with readable(source, "a model of open_clip"), loading.sealed(source):
+            _check_size(folder, source)
             # Without `require_pretrained` open_clip goes on with random weights where it finds none.
             model = open_clip.create_model(
                 f"local-dir:{folder}", precision="fp32", device=device, require_pretrained=True, weights_only=True
@@ -153,6 +156,30 @@ def _tokenizer(folder: Path) -> Any:
     return open_clip.SimpleTokenizer(
         context_length=text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH), **settings
     )
+
+
+def _check_size(folder: Path, source: str) -> None:
+    """Make sure that a network has weights for its numbers: open_clip fills memory with it before it looks for them.
+
+    Raises:
+        OSError: it has more numbers than its weights have bytes.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # of a network without weights, which is what is wanted here
+    try:
+        with torch.device("meta"):
+            model = open_clip.create_model(f"local-dir:{folder}", device="meta", load_weights=False)
+        numbers = sum(each.numel() for each in model.parameters())
+    except Exception:  # what cannot be made so, such as networks that look at their numbers at once, is tried as it is
+        return
+    finally:
+        logging.disable(before)
+    there = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    if numbers > there:
+        raise OSError(
+            f"{source}: {trust.CLIP_CONFIG} describes a network of {numbers:,} numbers, and its weights have "
+            f"{there:,} bytes. Get both files from the same repository"
+        )
 
 
 def _check_there(folder: Path, source: str) -> None:

@@ -57,8 +57,10 @@ class OwnScorer:
         Raises:
             ValueError: the scorer raises something, or what it gives is not one value an image of its score.
         """
-        with guard.calling(f"{self._owner}: score", getattr(self._scorer, "score", None), passes=_is_of_the_machine):
-            found = self._scorer.score(images, labels)
+        with guard.calling(
+            f"{self._owner}: score", getattr(self._scorer, "score", None), passes=devices.is_of_the_machine
+        ):
+            found = self._scorer.score(images.clone(), labels)  # so that what it changes is nobody else's
         wanted = f"give {{{self._score!r}: a tensor of shape ({len(labels)},)}}"
         if not isinstance(found, dict) or list(found) != [self._score]:
             said = f"the scores {', '.join(map(str, found))}" if isinstance(found, dict) else repr(found)
@@ -75,7 +77,3 @@ class OwnScorer:
 def _is_said(error: BaseException) -> bool:
     """Whether it is what a scorer is to raise over labels that it cannot score."""
     return isinstance(error, ValueError)
-
-
-def _is_of_the_machine(error: BaseException) -> bool:
-    return isinstance(error, Exception) and (devices.is_out_of_memory(error) or devices.is_poisoned(error))

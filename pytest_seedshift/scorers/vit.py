@@ -12,7 +12,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from pytest_seedshift import contents, identity, loading, weights
 from pytest_seedshift import labels as labelling
 from pytest_seedshift.scorers import pixels
-from pytest_seedshift.scorers.base import check_finite, readable
+from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,7 @@ class Classifier:
         self.name = name
         self.fingerprint = fingerprint
         self._model = model
+        check_prepared(name, _sides(processor))
         self._processor = _as_pillow_resizes(processor)
         self._outputs: dict[Label, int] = {}
 
@@ -119,6 +120,13 @@ class Classifier:
         if unchecked:
             self.check(unchecked)
         return torch.tensor([self._outputs[label] for label in labels])
+
+
+def _sides(processor: Any) -> list[object]:
+    """The sides of the pictures that a processor makes, as far as it says them."""
+    sizes = [getattr(processor, name, None) for name in ("size", "crop_size", "pad_size")]
+    names = ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_width")
+    return [side for size in sizes for name, side in dict(size or {}).items() if name in names]
 
 
 def _as_pillow_resizes(processor: Any) -> Any:

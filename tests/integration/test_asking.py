@@ -319,6 +319,35 @@ def test_a_late_marker_s_failure_is_not_expected(pytester, run):
     assert (suite.get("errors"), suite.get("failures")) == ("2", "0")
 
 
+# Tests that somebody else's hook takes ----------------------------------------------------------------------------
+
+TAKEN = {
+    "taken": "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n"
+    "    return True if 'mean' in item.nodeid else None\n",
+    "all taken": "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n    return True\n",
+    "ended before": "def pytest_collection_finish():\n    pytest.exit('enough', returncode=0)\n",
+    "ended within": "def pytest_runtest_setup(item):\n"
+    "    if 'mean' in item.nodeid: pytest.exit('enough', returncode=0)\n",
+    "not begun": "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtestloop():\n    return True\n",
+}
+
+
+@pytest.mark.parametrize("how", TAKEN)
+def test_a_test_of_which_nothing_is_reported_has_not_passed(pytester, run, how):
+    pytester.makeconftest(f"import pytest\n{TAKEN[how]}")
+    result = run(MODEL, "--seedshift-images=16", "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "it asks for a verdict, and nothing was reported of it" in said(result)
+
+
+@pytest.mark.parametrize("arguments", [["--collect-only"], ["--seedshift-plan"], ["--setup-plan"], ["-k", "plain"]])
+def test_what_was_not_to_run_need_not_be_reported(pytester, run, arguments):
+    pytester.makepyfile(PLAIN)
+    result = run(MODEL, *FEW, *arguments)
+    assert result.ret == pytest.ExitCode.OK
+    assert "nothing was reported of it" not in said(result)
+
+
 # In workers -------------------------------------------------------------------------------------------------------
 
 

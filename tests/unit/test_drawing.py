@@ -197,6 +197,13 @@ def test_scores_may_be_of_any_real_type(score):
     assert values.dtype == torch.float32
 
 
+def test_what_a_scorer_does_to_its_images_is_nobody_else_s():
+    images = torch.rand(3, 3, 4, 4)
+    before = images.clone()
+    of(score=lambda each: each.zero_().mean((1, 2, 3))).score(images, [pair.label for pair in PAIRS])
+    assert images.equal(before)
+
+
 @pytest.mark.parametrize("found", [3, None, {}, {"other": torch.ones(3)}, {"mine": torch.ones(3), "other": np.ones(3)}])
 def test_a_scorer_gives_its_one_score_and_no_other(found):
     class Odd(Scorer):

@@ -183,6 +183,7 @@ def header_of(content: object):
         (empty, "no file of safetensors"),
         (header_of([]), "no file of safetensors"),
         (header_of({"weight": {"data_offsets": "none"}}), "no file of safetensors"),
+        (header_of({"weight": {"data_offsets": [0, float("inf")]}}), "no file of safetensors"),
         (header_of({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}), "4 bytes are missing"),
     ],
 )

@@ -201,6 +201,25 @@ def test_pictures_that_cannot_be_prepared_are_refused(tmp_path):
         ClipScore.load(str(folder), "cpu")
 
 
+@pytest.mark.parametrize("side", [0, -4, 20_000, 10**12])
+@pytest.mark.parametrize("key", ["size", "crop_size"])
+def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, key, side):
+    classifier = copied(ENTRY.classifier, tmp_path / "vit")
+    config = json.loads((classifier / "preprocessor_config.json").read_text())
+    (classifier / "preprocessor_config.json").write_text(json.dumps(config | {key: {"height": 64, "width": side}}))
+    with pytest.raises(ValueError, match=f"asks for pictures of {side:,} pixels a side, where 1 to 8,192 can be made"):
+        Classifier.load(str(classifier), "cpu")
+
+
+def test_a_network_that_is_larger_than_its_weights_is_refused_before_it_is_made(tmp_path):
+    folder = copied(ENTRY.clip, tmp_path / "clip")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["vocab_size"] = 10**11
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(OSError, match=r"open_clip_config\.json describes a network of .* numbers, and its weights"):
+        ClipScore.load(str(folder), "cpu")
+
+
 # What is checked before anything is generated ----------------------------------------------------------------------
 
 

@@ -256,6 +256,46 @@ def test_a_tokenizer_is_not_taken_from_elsewhere(built):
     assert "model_cfg.text_cfg.hf_tokenizer_name = 'toy-clip': the folder has no tokenizer" in refusal(folder)
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["ab", {"evil": 1, "Evil": 2}, ["evil", "Evil", "x"], ["evil"], 5, ["diffusers", None], [None, "X"]],
+    ids=str,
+)
+def test_a_part_is_described_by_a_library_and_a_class_and_nothing_else(built, value):
+    folder = built("pipeline")
+    hostile.plant(folder / "model_index.json", "unet", value)
+    assert "model_index.json: unet = " in refusal(folder)
+    assert "a part is described by the names of a library and of a class in a list" in refusal(folder)
+
+
+def test_a_pipeline_s_settings_are_no_parts(built):
+    folder = built("pipeline")
+    values = (True, 5, None, 0.5, "text", "20", [2, 5, 8], [None, None], [1, 2], {"a": 1, "b": 2}, [[1, 2], [3, 4]])
+    for number, value in enumerate(values):
+        hostile.plant(folder / "model_index.json", f"setting_{number}", value)
+    hostile.plant(folder / "model_index.json", "safety_checker", [None, None])
+    hostile.plant(folder / "model_index.json", "n" * 5000, True)
+    hostile.plant(folder / "model_index.json", "nul\0", True)
+    trust.check(folder, "mine")
+
+
+def test_a_link_to_a_folder_of_code_is_followed_as_a_loader_would(built, tmp_path):
+    folder = built("pipeline")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "generate.py").write_text("")
+    (folder / "text_encoder" / "custom_generate").symlink_to(tmp_path / "elsewhere")
+    assert "text_encoder/custom_generate/generate.py: is code beside the weights" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["clip", "classifier", "pipeline"])
+def test_a_folder_under_the_name_of_weights_is_no_weights(built, name):
+    folder = built(name)
+    weight = next(folder.rglob("*.safetensors"))
+    weight.unlink()
+    weight.mkdir()
+    assert f"{weight.relative_to(folder).as_posix()}: cannot be read: {os.strerror(errno.EISDIR)}" in refusal(folder)
+
+
 def test_a_part_in_place_of_a_pipeline_s_own_is_looked_through(built):
     folder = built("part")
     hostile.plant(folder / "config.json", "auto_map", {"AutoModel": "evil.Evil"})
