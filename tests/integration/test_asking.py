@@ -326,8 +326,8 @@ TAKEN = {
     "    return True if 'mean' in item.nodeid else None\n",
     "all taken": "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n    return True\n",
     "ended before": "def pytest_collection_finish():\n    pytest.exit('enough', returncode=0)\n",
-    "ended within": "def pytest_runtest_logstart(nodeid):\n"
-    "    if 'mean' in nodeid: pytest.exit('enough', returncode=0)\n",
+    "ended within": "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n"
+    "    if 'mean' in item.nodeid: pytest.exit('enough', returncode=0)\n",
     "not begun": "@pytest.hookimpl(tryfirst=True)\ndef pytest_runtestloop():\n    return True\n",
 }
 
