@@ -39,9 +39,7 @@ def test_what_a_scorer_cannot_do_is_said_before_the_cases(pytester, run, name):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     paths = {"vit": TOYS / "toy-vit", "clip": TOYS / "toy-clip"} | {kind: path.parent}
     given = ", ".join(f'{key} = "{value}"' for key, value in paths.items())
-    pytester.path.joinpath("thresholds.toml").write_text(
-        f"{EASY}clip = 0.1\n[models.toy-latent]\nscorers = {{ {given} }}\n"
-    )
+    pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}[models.toy-latent]\nscorers = {{ {given} }}\n")
     result = run("--seedshift-model=toy-latent", "--seedshift-images=16", "--seedshift-magnitude=0")
     told = result.stdout.str() + result.stderr.str()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
