@@ -88,13 +88,15 @@ def log_wealth(goodness: NDArray[np.float64], most: float, size: float) -> NDArr
     return np.asarray(peak + np.log(np.exp(logs - peak).mean(axis=0)), dtype=np.float64)
 
 
-def evidence(goodness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """After each pair, the log of the most that bets on "worse" have had so far.
+def evidence(losses: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+    """After each value, the log of the most that bets on "more than `most`" have had so far.
 
-    `goodness` is ½ less half of the drop over the score's range. Where nothing has become worse its mean is ½ or more,
-    and the wealth passes 1/p with a probability of at most p.
+    Args:
+        losses: 0 or more each, one after the other.
+        most: what their own mean, not only that of those seen, is at most if the hypothesis holds; above 0. Then the
+            wealth passes 1/p with a probability of at most p, whenever one looks.
     """
-    wealth = log_wealth(1 - goodness, 0.5, math.inf)
+    wealth = log_wealth(losses, most, math.inf)
     return np.maximum.accumulate(np.append(0.0, wealth))[1:]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_seedshift import bets
 from pytest_seedshift.gate import significance
-from pytest_seedshift.scores import SCORES, Change, Finding
+from pytest_seedshift.scores import ANY, SCORES, Change, Finding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,25 +98,41 @@ def drop_interval(score: str, goodness: NDArray[np.float64], certainty: float) -
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """How a drop is held against chance.
+    """How a broken bound is held against chance.
 
     `test` tells what decided how many pairs there are: "exact" nothing, "looks" nothing but an early stop of this case,
-    "stopped" the baseline's own early verdict. With `asked` false a drop above its bound need not be beyond chance.
+    "stopped" the baseline's own early verdict. `significant` is as in `Constraint`; of no drop it is always true.
+    `gain` is the most that a pair's score can rise, in its units.
     """
 
     level: float
     test: str
-    asked: bool
+    significant: bool | str = True
+    gain: float = 1.0
+
+    @property
+    def asked(self) -> bool:
+        """Whether a bound breaks only where chance is ruled out too."""
+        return self.significant is not False
+
+    @property
+    def any_change(self) -> bool:
+        """Whether "nothing has changed" is to be ruled out, and not "the bound holds"."""
+        return self.significant == ANY
+
+    def allowed(self, bound: float) -> float:
+        """The drop of the hypothesis that is to be ruled out."""
+        return 0.0 if self.any_change else bound
 
 
 @dataclass(frozen=True, slots=True)
-class Regression(Bound):
-    """A bound on the drop against a baseline, over the pairs that it has."""
+class Tested(Bound):
+    """A bound that breaks only where the model's own mean is beyond it, and not only that of the design."""
 
     chance: Chance
 
     def decide(self, *, holds: float, breaks: float) -> bets.Decision:
-        """Within the bound: as early as that is known. Above it: when it is known, and chance is ruled out too.
+        """Within the bound: as early as that is known. Beyond it: when it is known, and chance is ruled out too.
 
         A baseline that stopped early has ended on a streak, so its pairs are in no random order, and all are looked at.
         """
@@ -138,16 +154,75 @@ class Regression(Bound):
         return bets.Decision(self.size, self.holds(self.size))
 
     def _beyond(self, found: bets.Decision) -> bets.Decision:
-        """When a drop that is known to be above its bound is found to be beyond chance, by bets alone."""
-        won = bets.evidence(self.goodness) >= -math.log(self.chance.level * significance.EARLY)
+        """When a mean that is known to be beyond its bound is found to be beyond chance, by bets alone."""
+        part = significance.EARLY if self._has_fixed_test else 1.0
+        won = self.evidence() >= -math.log(self.chance.level * part)
         if found.at is None or not won.any():
             return bets.UNDECIDED
         return bets.Decision(max(found.at, int(won.argmax()) + 1), False)
 
     def holds(self, size: int) -> bool:
-        """Whether the drop of all pairs is within its bound, or within chance."""
+        """Whether the mean of all pairs is within its bound, or beyond it by chance."""
         within = bool(bets.reaches(self.goodness.sum(), self.least, size))
-        return within or (self.chance.asked and not self.change(size).beyond_chance)
+        return within or (self.chance.asked and self.p(size) > self.chance.level)
+
+    def evidence(self) -> NDArray[np.float64]:
+        """See `bets.evidence`."""
+        return bets.evidence(1 - self.goodness, 1 - self.least)
+
+    def p(self, images: int) -> float:
+        """How probable the first images, or worse ones, are where the bound holds of the model itself."""
+        raise NotImplementedError
+
+    @property
+    def _has_fixed_test(self) -> bool:
+        return SCORES[self.score].binary
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold(Tested):
+    """A minimum, or a largest drop against the control, that breaks only beyond chance; see `[verdict] family`."""
+
+    def p(self, images: int) -> float:
+        """How probable the first images, or worse ones, are where the bound holds of the model itself."""
+        seen = replace(self, goodness=self.goodness[:images])
+        by_bets = math.exp(-float(seen.evidence().max())) if images else 1.0
+        if not self._has_fixed_test:
+            return min(1.0, by_bets)
+        fixed = seen._fixed() if seen.complete else 1.0
+        if self.chance.test == "exact":
+            return fixed
+        return min(1.0, by_bets / significance.EARLY, fixed / (1 - significance.EARLY))
+
+    def finding(self, images: int, holds: bool | None) -> Finding:
+        """What the first images say."""
+        found = Bound.finding(self, images, holds)
+        return replace(found, p=self.p(images), level=self.chance.level) if images and self.goodness.size else found
+
+    def _fixed(self) -> float:
+        if self.kind == "min":
+            from scipy.stats import binom
+
+            return float(binom.cdf(round(float(self.goodness.sum())), self.size, self.bound))
+        drops = 1 - 2 * self.goodness
+        found = significance.p_fixed(self.score, drops, self.bound, self.chance.level, any_change=False)
+        return 1.0 if found is None else found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Regression(Tested):
+    """A bound on the drop against a baseline, over the pairs that it has."""
+
+    def evidence(self) -> NDArray[np.float64]:
+        """See `bets.evidence`; no pair can gain more than `gain`, so bets may be the bolder."""
+        gain, allowed = self.chance.gain, self.chance.allowed(self.bound)
+        if gain + allowed <= 0:
+            return np.zeros(self.goodness.size)
+        return bets.evidence(np.maximum(self._drops + gain, 0.0), gain + allowed)  # forecasts make values up
+
+    def p(self, images: int) -> float:
+        """How probable such a drop is; see `compare`."""
+        return _p(self.score, self._drops[:images], self.chance, self.bound, self.size)[0]
 
     def finding(self, images: int, holds: bool | None) -> Finding:
         """What the first images say."""
@@ -156,59 +231,55 @@ class Regression(Bound):
 
     def change(self, images: int) -> Change:
         """What has become of the first images' pairs."""
-        top = SCORES[self.score].top
-        drops = top * (1 - 2 * self.goodness[:images])
-        return compare(self.score, drops, self.chance.test, self.chance.level, self.size)
+        return compare(self.score, self._drops[:images], self.chance, self.bound, self.size)
+
+    @property
+    def _drops(self) -> NDArray[np.float64]:
+        return SCORES[self.score].top * (1 - 2 * self.goodness)
+
+    @property
+    def _has_fixed_test(self) -> bool:
+        return SCORES[self.score].binary or self.chance.any_change
 
 
-def compare(score: str, drops: NDArray[np.float64], test: str, level: float, size: int) -> Change:
+def compare(score: str, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> Change:
     """What has become of a score on pairs that two versions have.
 
     Args:
         score: a key of `SCORES`.
         drops: of each pair, in the order in which the design is visited; see `significance.changes`.
-        test: "exact" where the number of pairs was fixed on both sides, "looks" where one side may have stopped early
-            and the other has its whole design, "stopped" where any side may have decided how many there are.
-        level: up to which p-value the drop is beyond chance.
+        chance: how they are held against chance.
+        bound: the drop that is allowed.
         size: how many pairs there are to compare in all.
     """
-    goodness = 0.5 - drops / (2 * SCORES[score].top)
-    by_bets = math.exp(-float(bets.evidence(goodness).max())) if drops.size else 1.0
-    name, fixed = significance.fixed_test(score), significance.p_fixed(score, drops)
-    if test == "exact":
-        p, by, least = fixed, name, significance.least_fixed(score, drops, level)
-    elif test == "looks":
-        p, by = by_bets / significance.EARLY, "bets"
-        if drops.size == size:
-            p, by = min((p, by), (fixed / (1 - significance.EARLY), name))
-        seen = np.resize(drops, size) if drops.size else drops  # what the whole design could tell, if it goes on so
-        least = significance.least_fixed(score, seen, level * (1 - significance.EARLY))
+    allowed, level = chance.allowed(bound), chance.level
+    p, by = _p(score, drops, chance, bound, size)
+    fixed = SCORES[score].binary or chance.any_change
+    seen = drops
+    if chance.test == "stopped" or not fixed:
+        least = significance.least_of_bets(score, drops, allowed, chance.gain, level)
     else:
-        p, by, least = by_bets, "bets", _least_of_bets(score, drops, level)
+        if chance.test == "looks":  # what the whole design could tell, if it goes on so
+            level *= 1 - significance.EARLY
+            seen = np.resize(drops, size) if drops.size else drops
+        least = significance.least_fixed(score, seen, allowed, level, any_change=chance.any_change)
     lost, won = int((drops > 0).sum()), int((drops < 0).sum())
-    return Change(drops.size, lost, won, min(1.0, p), least, by, level)
+    sure = significance.in_nine_of_ten(score, seen, least)
+    return Change(drops.size, lost, won, p, least, by, chance.level, allowed, sure)
 
 
-def _least_of_bets(score: str, drops: NDArray[np.float64], level: float) -> float | None:
-    """As `significance.least_fixed`, for bets."""
-    if not drops.size:
-        return None
-    needed, top = -math.log(level), SCORES[score].top
-    if SCORES[score].binary:
-        won = int((drops < 0).sum())
-        lost = np.arange(drops.size - won + 1)[:, np.newaxis]
-        logs = lost * np.log1p(bets.STAKES) + won * np.log1p(-bets.STAKES)
-        found = np.flatnonzero(np.logaddexp.reduce(logs, axis=1) - math.log(bets.STAKES.size) >= needed)
-        return float(found[0] - won) / drops.size if found.size else None
-    low, high = -top, top
-    centred = drops - drops.mean()
-
-    def wealth(mean: float) -> float:
-        return float(bets.log_wealth((0.5 + (centred + mean) / (2 * top)).clip(0, 1), 0.5, math.inf)[-1])
-
-    if wealth(high) < needed:
-        return None
-    while high - low > 1e-3 * top:
-        middle = (low + high) / 2
-        low, high = (low, middle) if wealth(middle) >= needed else (middle, high)
-    return high
+def _p(score: str, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> tuple[float, str]:
+    """The p-value of some pairs' drops, and the test that it comes from."""
+    allowed, level = chance.allowed(bound), chance.level
+    fixed = None
+    if chance.test == "exact" or (chance.test == "looks" and drops.size == size):
+        fixed = significance.p_fixed(score, drops, allowed, level, any_change=chance.any_change)
+    if chance.test == "exact" and fixed is not None:
+        return fixed
+    p = significance.p_of_bets(drops, allowed, chance.gain)
+    if chance.test == "looks" and (SCORES[score].binary or chance.any_change):
+        p /= significance.EARLY
+        if fixed is not None and fixed[0] / (1 - significance.EARLY) < p:
+            p, by = fixed[0] / (1 - significance.EARLY), fixed[1]
+            return min(1.0, p), by
+    return min(1.0, p), "bets"

@@ -32,6 +32,10 @@ _SENSITIVITY = re.compile(rf".+-[0-9a-f]{{12}}\.json{_PARTIAL}")
 """The names of what is removed again: of trajectories and states, of pictures of a trajectory, of sensitivities."""
 
 
+MERGED = "merged.json"
+"""The file that tells that a folder was merged of other runs."""
+
+
 class VerdictsError(ValueError):
     """A folder's verdicts.json cannot be used; the message says why."""
 

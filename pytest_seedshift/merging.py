@@ -87,7 +87,7 @@ def join(runs: Sequence[Run]) -> Merged:
         "version": VERDICTS_VERSION,
         **{
             name: first[name]
-            for name in ("certainty", "thresholds", "prompt", "baseline", "libraries")
+            for name in ("certainty", "thresholds", "prompt", "baseline", "threshold_tests", "libraries")
             if name in first
         },
         "models": {
@@ -136,7 +136,9 @@ def _heads(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _baseline(entry: Any) -> str:
-    return "none" if not isinstance(entry, dict) else f"{entry.get('name')} ({entry.get('checksum')})"
+    if not isinstance(entry, dict):
+        return "none"
+    return f"{entry.get('name')} ({entry.get('checksum')}{', as a family' if entry.get('family') else ''})"
 
 
 def _models(runs: Sequence[Run]) -> Iterator[str]:

@@ -13,6 +13,9 @@ from pytest_seedshift import extensions, guard
 NULL = "null"
 """The kind of a `Finding` of a null control; see `nullcontrol`."""
 
+ANY = "any"
+"""A value of `Constraint.significant`."""
+
 CERTAINTY = 0.99
 """The certainty of verdicts and intervals unless thresholds.toml says otherwise."""
 
@@ -123,15 +126,20 @@ def recorded(document: Mapping[str, Any]) -> dict[str, ScoreKind]:
 class Constraint:
     """What is asked of a score: at least `minimum`, at most `max_drop` below the control on the same pairs.
 
-    And at most `max_regression` below the baseline on the same pairs: a larger drop counts only where it is beyond
-    chance, unless `significant` is false.
+    And at most `max_regression` below the baseline on the same pairs. `significant` says when a larger drop counts:
+
+    - true: where chance is ruled out as the reason why it is larger. A version whose own drop, over all possible pairs,
+      is at most `max_regression` fails with a probability of at most 1 − certainty;
+    - "any": where chance is ruled out as the reason of any change at all. Then only a version that has not changed is
+      protected, and one whose own drop is just what is allowed may fail in every second run;
+    - false: always, whatever chance does.
     """
 
     score: str
     minimum: float | None = None
     max_drop: float | None = None
     max_regression: float | None = None
-    significant: bool = True
+    significant: bool | str = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +169,18 @@ class Change:
     lost: int
     won: int
     p: float
-    """How probable such a drop, or a larger one, is where nothing has become worse; it holds at every stop."""
+    """How probable such a drop, or a larger one, is where the true one is `allowed`; it holds at every stop."""
     least: float | None
-    """The smallest drop that the design could have told from none, all else being as it is; None: there is none."""
+    """The smallest drop that the design would have found, all else being as it is; None: there is none. It is the edge:
+    where the true drop is as large, every second design shows it."""
     test: str
     """What `p` comes from: a key of `significance.TESTS`."""
     level: float
-    """Up to which `p` counts as beyond chance."""
+    """Up to which `p` counts as beyond chance: 1 − certainty, shared by the tests of the case or of the family."""
+    allowed: float = 0.0
+    """The drop that `p` is about: `max_regression`, or 0 where any change counts."""
+    least_90: float | None = None
+    """The drop that nine of ten designs would show."""
 
     @property
     def beyond_chance(self) -> bool:
@@ -191,6 +204,10 @@ class Finding:
     measured: float
     holds: bool | None
     change: Change | None = None
+    p: float | None = None
+    """Of a bound of "min" or "max_drop" that breaks only beyond chance: how probable this is where it holds."""
+    level: float | None = None
+    """Up to which `p` counts as beyond chance."""
     low: float | None = field(default=None, compare=False, kw_only=True)
     """Of a drop: where the interval of the model's own drop begins; None while the case is not decided."""
     high: float | None = field(default=None, compare=False, kw_only=True)

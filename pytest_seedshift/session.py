@@ -273,6 +273,7 @@ class State:
             baseline=before,
             fixed=fixed,
             family=self.gating.family,
+            thresholds=self.gating.thresholds,
         )
 
     def facts(self, model: str) -> facts.Model:

@@ -36,8 +36,8 @@ def found(
         has_baseline: whether there is one to compare with.
     """
     said = [unmet(thresholds, cases, searches), unsearched(thresholds, searches)]
-    if not has_baseline and thresholds.family:
-        said.append(f"{thresholds.source}: [verdict] family has no effect without a baseline")
+    if not has_baseline and thresholds.family == "regressions":
+        said.append(f'{thresholds.source}: [verdict] family = "regressions" has no effect without a baseline')
     if not has_baseline and (thresholds.baseline.allow_missing or thresholds.baseline.models):
         said.append(f"{thresholds.source}: [baseline] has no effect without its path, or --seedshift-baseline")
     return [*of_file(thresholds), *(each for each in said if each is not None)]

@@ -14,14 +14,16 @@ another model than sd21: what `[model.sd21]` says does not hold for it.
 
 A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
 of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`. With
-`max_regression` the drop against a baseline has a bound too; `significant = false` lets it count even within chance.
+`max_regression` the drop against a baseline has a bound too; `significant = "any"` counts a larger one wherever any
+change is beyond chance, `significant = false` even within chance: see `scores.Constraint`.
 
 `[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
 
 `min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking.bounds`.
 
 `[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited, and
-of every regression; with `family = true` it holds for the regressions of all cases together. `[baseline]` says what
+of every regression. Where there is a baseline it holds for the regressions of all cases together, unless `family` is
+false; with `family = true` it holds for the bounds of all cases together too, see `FAMILIES`. `[baseline]` says what
 they are held against: see `BaselineTable`.
 """
 
@@ -35,7 +37,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -52,6 +54,11 @@ from pytest_seedshift.suggest import unknown
 FILE_NAME = "thresholds.toml"
 
 
+FAMILIES = (True, "regressions", False)
+"""What `[verdict] family` may be: whether the certainty holds over the whole grid, for each bound and each regression,
+for regressions alone, which it is where nothing is said and there is a baseline, or for nothing."""
+
+
 class ThresholdsError(ValueError):
     """What is wrong in a thresholds file or in a marker's thresholds, where, and what is valid."""
 
@@ -64,7 +71,7 @@ class _Bounds(BaseModel):
     min: Annotated[float, Field(allow_inf_nan=False)] | None = None
     max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     max_regression: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    significant: bool | None = None
+    significant: bool | Literal["any"] | None = None
 
 
 class BaselineTable(BaseModel):
@@ -117,7 +124,8 @@ class Thresholds:
     models: dict[str, Section]
     shipped: bool = False
     certainty: float = CERTAINTY
-    family: bool = False
+    family: bool | str | None = None
+    """See `FAMILIES`; None where nothing is said."""
     baseline: BaselineTable = field(default_factory=BaselineTable)
     breaking: Bounds = field(default_factory=Bounds)
     """The least breaking points."""
@@ -127,7 +135,7 @@ class Thresholds:
         """Of all that is asked, of whichever case; the order of tables and the file's place have no part in it."""
         asked = {"": self.everywhere, **self.models}
         breaking = (sorted(self.breaking.by_place.items()),) if self.breaking.by_place else ()
-        said = repr((_sorted(asked), self.certainty, self.family, *breaking))
+        said = repr((_sorted(asked), self.certainty, self.family or False, *breaking))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def constraints(self, case: Case, override: Mapping[str, Constraint] | None = None) -> tuple[Constraint, ...]:
@@ -261,11 +269,14 @@ def _baseline(table: object, source: str) -> BaselineTable:
         raise ThresholdsError(f"{where}: {_explain(error, BaselineTable, 'setting')}") from None
 
 
-def _family(content: Mapping[str, Any], source: str) -> bool:
-    value = content.get("family", False)
-    if not isinstance(value, bool):
-        raise ThresholdsError(f"{source}: [verdict] family = {value!r}: give true or false")
-    return value
+def _family(content: Mapping[str, Any], source: str) -> bool | str | None:
+    value = content.get("family")
+    if value is None or isinstance(value, bool) or value == "regressions":
+        return value
+    raise ThresholdsError(
+        f'{source}: [verdict] family = {value!r}: give true or false, or "regressions": whether the certainty holds '
+        "over the whole grid, for all bounds, not, or for regressions alone"
+    )
 
 
 def _certainty(content: Mapping[str, Any], source: str) -> float:
@@ -317,7 +328,8 @@ def constraint(score: str, value: object, where: str) -> Constraint:
         if bound is not None and not 0 <= bound <= top:
             percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if top == 1 and 2 <= bound <= 100 else ""
             raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}{percent}")
-    return Constraint(score, bounds.min, bounds.max_drop, bounds.max_regression, bounds.significant is not False)
+    significant = True if bounds.significant is None else bounds.significant
+    return Constraint(score, bounds.min, bounds.max_drop, bounds.max_regression, significant)
 
 
 def _hint(key: str, value: object) -> str:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pytest_seedshift import bets
-from pytest_seedshift.bounds import Bound, Chance, Regression, drop_interval
+from pytest_seedshift.bounds import Bound, Chance, Regression, Threshold, drop_interval
 from pytest_seedshift.gate import significance
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty, mean_of
 
@@ -86,6 +86,9 @@ class SequentialTest:
             is judged over these pairs.
         fixed: whether the baseline's number of pairs was fixed beforehand: the whole design, then.
         family: among how many tests of regressions, those of other cases too, the certainty is shared.
+        thresholds: among how many bounds of "min" and "max_drop", those of other cases too, the certainty is shared;
+            then such a bound breaks only where the model's own mean, and not that of the design alone, is found to be
+            beyond it. 0: it is the design that counts.
 
     Raises:
         ValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not fit.
@@ -98,6 +101,7 @@ class SequentialTest:
     baseline: Mapping[str, Values] = field(default_factory=dict, compare=False)
     fixed: bool = True
     family: int = 1
+    thresholds: int = 0
 
     def __post_init__(self) -> None:
         if not self.constraints or any(
@@ -118,7 +122,7 @@ class SequentialTest:
     @property
     def level(self) -> float:
         """Up to which p-value a regression counts: α, shared by the case's own tests or by those of the family."""
-        own = sum(each.max_regression is not None and each.significant for each in self.constraints)
+        own = sum(each.max_regression is not None and bool(each.significant) for each in self.constraints)
         return (1 - self.certainty) / max(own, self.family, 1)
 
     @property
@@ -204,7 +208,7 @@ class SequentialTest:
             if values.size > self.size:
                 raise ValueError(f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs")
             if constraint.minimum is not None:
-                bounds.append(Bound(name, "min", constraint.minimum, values / top, constraint.minimum / top, self.size))
+                bounds.append(self._bound(name, "min", constraint.minimum, values / top, constraint.minimum / top))
             if constraint.max_drop is not None:
                 before = _checked(name, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
@@ -215,12 +219,21 @@ class SequentialTest:
                 # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
                 goodness = (values - before + top) / (2 * top)
                 least = (top - constraint.max_drop) / (2 * top)
-                bounds.append(Bound(name, "max_drop", constraint.max_drop, goodness, least, self.size))
+                bounds.append(self._bound(name, "max_drop", constraint.max_drop, goodness, least))
             if constraint.max_regression is not None:
                 bounds.append(self._regression(constraint, constraint.max_regression, values))
         if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
             raise ValueError("the scores have unlike numbers of values")
         return bounds
+
+    def _bound(self, score: str, kind: str, bound: float, goodness: NDArray[np.float64], least: float) -> Bound:
+        """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
+        if not self.thresholds:
+            return Bound(score, kind, bound, goodness, least, self.size)
+        level = (1 - self.certainty) / self.thresholds
+        return Threshold(
+            score, kind, bound, goodness, least, self.size, Chance(level, "exact" if self.exact else "looks")
+        )
 
     def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> Regression:
         """The bound on the drop against the baseline, over the pairs that it has."""
@@ -229,7 +242,7 @@ class SequentialTest:
         both = min(before.size, values.size)
         goodness = 0.5 - significance.changes(name, before[:both], values[:both]) / (2 * top)
         test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
-        how = Chance(self.level, test, constraint.significant)
+        how = Chance(self.level, test, constraint.significant, significance.gain(name, before))
         return Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
 
 

@@ -71,11 +71,12 @@ def _compare(options: argparse.Namespace) -> tuple[Run, Comparison]:
 
     before, after = baselines.load(options.old), runs.load(options.new)
     try:
-        gate = comparisons.gate_of(form.head(RunFolder(options.new).read_document()))
+        document = RunFolder(options.new).read_document()
+        gate = comparisons.gate_of(form.head(document), document, options.new)
     except VerdictsError as error:
         raise CommandError(f"{options.new}: {error}") from None
     if not any(gate.asked.values() if gate.asked else ()):
-        gate = replace(gate, asked=None)
+        gate = replace(gate, asked=None, family=True)  # any change of any case counts: nobody asked for each alone
     named, made = _models(options.model), baselines.of_run(after)
     for new, old in named.items():
         for name, side in ((new, made), (old, before)):

@@ -15,7 +15,7 @@ from pytest_seedshift import files, locks, output, whole
 from pytest_seedshift.commands import CommandError
 from pytest_seedshift.commands.report import add_summary, check_outputs, summarise
 from pytest_seedshift.extensions import scores_known
-from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
+from pytest_seedshift.folder import MERGED, RunFolder, VerdictsError, all_records
 from pytest_seedshift.mark import FolderError
 from pytest_seedshift.names import SUITE
 from pytest_seedshift.scores import recorded
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.merging import Merged
     from pytest_seedshift.run import Run
     from pytest_seedshift.store import Store
-
-_MARK = "merged.json"
-"""Tells that a folder was made here, so that it may be made again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,13 +98,13 @@ def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
 
 def _mark(into: RunFolder, runs: Sequence[Path]) -> None:
     text = json.dumps({"runs": [str(path) for path in runs]}) + "\n"
-    whole.write(into.path / _MARK, text, within=into.path)
+    whole.write(into.path / MERGED, text, within=into.path)
 
 
 def _is_merged(path: Path) -> bool:
     """Whether a merge has made a folder. A file of that name may be somebody else's."""
     try:
-        document = files.read_json(path / _MARK, within=path)
+        document = files.read_json(path / MERGED, within=path)
     except files.FileError:
         return False
     runs = document.get("runs") if isinstance(document, dict) else None

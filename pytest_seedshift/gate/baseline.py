@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import facts, pairs, whole
+from pytest_seedshift.gate.significance import DECIMALS
 from pytest_seedshift.scores import BUILT_IN
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ WHAT = "a baseline of pytest-seedshift: the scores of each case, pair by pair, i
 
 MOST_BYTES, MOST_VALUES = 128_000_000, 8_000_000
 """Of a file: a baseline has a value for each pair of each case."""
-
-DECIMALS = 3
-"""Of scores that are not 0 or 1: far below what another batch size changes."""
 
 
 class BaselineError(ValueError):

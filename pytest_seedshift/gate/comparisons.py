@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import files, whole
 from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import RunFolder, VerdictsError
+from pytest_seedshift.folder import MERGED, RunFolder, VerdictsError
 from pytest_seedshift.gate import baseline, baselines, regression
 from pytest_seedshift.run import form
-from pytest_seedshift.scores import SCORES, Constraint
+from pytest_seedshift.scores import ANY, SCORES, Constraint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_seedshift.gate.baseline import Baseline
     from pytest_seedshift.gate.regression import Comparison, Gate
     from pytest_seedshift.run import Run
@@ -52,7 +54,9 @@ def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
         raise baseline.BaselineError(
             f"{run.path / baseline.FILE_NAME} is not the baseline that this run was held against"
         )
-    made = regression.compare(found, baselines.of_run(run), gate_of(head))
+    decided = {(each.case, one.score): one.holds for each in run.cases for one in each.findings if one.change}
+    gate = replace(gate_of(head, document, run.path), decided=decided)
+    made = regression.compare(found, baselines.of_run(run), gate)
     return made if before is not None else replace(made, before=replace(found, pictures=_kept(made, folder)))
 
 
@@ -66,9 +70,17 @@ def compared(run: Run) -> Run:
         return run
 
 
-def gate_of(head: form.Head) -> Gate:
-    """What a run asked of regressions, as the head of its verdicts.json tells it."""
+def gate_of(head: form.Head, document: Mapping[str, Any], path: Path) -> Gate:
+    """What a run asked of regressions, as the head of its verdicts.json tells it.
+
+    Args:
+        head: of it.
+        document: all of it: whether there are cases of the grid that it says nothing of.
+        path: of the run folder, which may have been merged of shards that are not all there.
+    """
     about = head.baseline
+    records = document.get("cases")
+    ended = {each.get("test") for each in records if isinstance(each, dict)} if isinstance(records, list) else set()
     return regression.Gate(
         certainty=head.certainty,
         family=about is not None and about.family,
@@ -78,13 +90,17 @@ def gate_of(head: form.Head) -> Gate:
             if entry.kind is None
         },
         models={} if about is None else about.models,
+        partial=head.shard is not None
+        or ((path / MERGED).exists() and any(each.kind is None and each.test not in ended for each in head.grid)),
     )
 
 
 def _constraints(asks: Mapping[str, float]) -> list[Constraint]:
     return [
         Constraint(
-            score, max_regression=asks[f"{score} max_regression"], significant=f"{score} significant" not in asks
+            score,
+            max_regression=asks[f"{score} max_regression"],
+            significant=ANY if f"{score} any change" in asks else f"{score} significant" not in asks,
         )
         for score in SCORES
         if f"{score} max_regression" in asks

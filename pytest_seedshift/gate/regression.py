@@ -5,7 +5,10 @@ Pure numbers and names: no model, no file. Single cases are judged as the gate d
 A pool is the cases of one shift, or all of a model. Its cases share their pairs, so outcomes are not independent across
 them: what is tested is the sum of a pair's drops over the pool's cases, one number a pair. Where cases have stopped
 early, a pair counts in those cases only that had not stopped before it; which these are was known before the pair was
-looked at, so bets on these sums are still fair where nothing has become worse.
+looked at, so bets on these sums are still fair where no case has become worse than it may.
+
+A family is all tests of the whole grid. A shard has a part of it: it holds its own cases against the whole family's
+number of tests, and leaves pools, and the later steps of Holm's procedure, to the run that all shards are merged to.
 """
 
 from __future__ import annotations
@@ -13,15 +16,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift import bets, bounds
+from pytest_seedshift import bounds
+from pytest_seedshift.bounds import Chance
 from pytest_seedshift.gate import significance
 from pytest_seedshift.gate.baseline import Baseline, BaselineError, Samples, differences
-from pytest_seedshift.scores import BUILT_IN, CERTAINTY, SCORES, Change, Constraint
+from pytest_seedshift.scores import ANY, BUILT_IN, CERTAINTY, SCORES, Change, Constraint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,19 +40,36 @@ class Gate:
     Attributes:
         certainty: with which a regression is one.
         family: whether it holds for all cases and pools together (Holm 1979), not for each.
-        asked: by case, its constraints of `max_regression`; None where any drop beyond chance counts, of any score.
+        asked: by case of the whole grid, its constraints of `max_regression`; None where any drop beyond chance counts,
+            of any score.
         models: by the name of a model, the baseline's name for it.
+        partial: whether cases of the grid are still to come, as in a shard.
+        decided: by case and score, whether a run found the bound to hold; None where it had ended before that.
     """
 
     certainty: float = CERTAINTY
     family: bool = False
     asked: Mapping[Case, Sequence[Constraint]] | None = None
     models: Mapping[str, str] | None = None
+    partial: bool = False
+    decided: Mapping[tuple[Case, str], bool | None] = field(default_factory=dict)
+
+    @property
+    def tests(self) -> int | None:
+        """How many tests the family of the whole grid has; None where that is not known: all that there are."""
+        if self.asked is None:
+            return None
+        return tests(
+            {
+                case: [each.score for each in asked if each.max_regression is not None and each.significant]
+                for case, asked in self.asked.items()
+            }
+        )
 
     def of(self, case: Case, scores: Iterable[str]) -> list[Constraint]:
         """What is asked of a case's scores."""
         if self.asked is None:
-            return [Constraint(score, max_regression=0.0) for score in scores]
+            return [Constraint(score, max_regression=0.0, significant=ANY) for score in scores]
         return [each for each in self.asked.get(case, ()) if each.max_regression is not None and each.score in scores]
 
 
@@ -62,7 +83,7 @@ class Row:
     after: float
     change: Change
     bound: float | None
-    significant: bool
+    significant: bool | str
     regressed: bool
     stepped: bool = False
     """Whether it is found only beside the others of its family, by Holm's step: its own test has let it pass."""
@@ -88,9 +109,15 @@ class Pool:
     p: float
     test: str
     level: float
+    """Up to which `p` counts as beyond chance."""
     bound: float
     """The mean of the cases' bounds."""
     regressed: bool
+    lost: int = 0
+    """Of all cases' pairs, those that were right and are wrong now, or are lower."""
+    won: int = 0
+    least: float | None = None
+    """See `Change.least`."""
 
     @property
     def title(self) -> str:
@@ -161,13 +188,14 @@ def compare(before: Baseline, after: Baseline, gate: Gate | None = None) -> Comp
             f'{{ "{next(iter(after.models), "new")}" = "{next(iter(before.models), "old")}" }}'
         )
     _check(before, after, both)
-    rows = [row for case, other in both.items() for row in _rows(before.cases[other], after.cases[case], gate)]
+    number = _family(before, after, both, gate) if gate.family else 1
+    rows = [row for case, other in both.items() for row in _rows(before.cases[other], after.cases[case], gate, number)]
     if not rows:
         sides = (f"{each.name} has {', '.join(_measured(each))}" for each in (before, after))
         raise BaselineError(f"{before.name} and {after.name} have no score in common: {', '.join(sides)}")
-    pools = _pools(before, after, both, rows, gate)
-    if gate.family:
-        rows, pools = _as_family(rows, pools, 1 - gate.certainty)
+    pools = [] if gate.partial else _pools(before, after, both, rows, gate, number)
+    if gate.family and not gate.partial:
+        rows, pools = _as_family(rows, pools, number, 1 - gate.certainty)
     compared = set(both.values())
     wanted = {other.model for other in others.values()}
     return Comparison(
@@ -214,21 +242,52 @@ def how(before_exact: bool, after_exact: bool) -> str:
     return "stopped" if not before_exact else "exact" if after_exact else "looks"
 
 
-def _rows(before: Samples, after: Samples, gate: Gate) -> list[Row]:
-    scores = [score for score in SCORES if score in after.scores and score in before.scores]
+def _family(before: Baseline, after: Baseline, both: Mapping[Case, Case], gate: Gate) -> int:
+    """How many tests the family has."""
+    known = gate.tests
+    if known is None:
+        known = tests({case: _shared(before.cases[other], after.cases[case]) for case, other in both.items()})
+    return max(1, known)
+
+
+def _shared(before: Samples, after: Samples) -> list[str]:
+    return [score for score in SCORES if score in after.scores and score in before.scores]
+
+
+def _rows(before: Samples, after: Samples, gate: Gate, family: int) -> list[Row]:
+    scores = _shared(before, after)
     asked = {each.score: each for each in gate.of(after.case, scores)}
-    level = (1 - gate.certainty) / max(1, sum(each.significant for each in asked.values()))
+    level = (1 - gate.certainty) / max(1, sum(bool(each.significant) for each in asked.values()), family)
     pairs = min(before.pairs, after.pairs)
     rows = []
     for score in scores:
-        drops = _drops(before, after, score)
-        change = bounds.compare(score, drops, how(before.exact, after.exact), level, before.pairs)
-        old, new = (math.fsum(each.scores[score][:pairs]) / pairs for each in (before, after))
         bound = asked[score].max_regression if score in asked else None
-        significant = score not in asked or asked[score].significant
-        regressed = bound is not None and drops.mean() > bound + 1e-9 and (change.beyond_chance or not significant)
+        significant = asked[score].significant if score in asked else ANY
+        if significant is False and not before.exact:
+            raise BaselineError(unfit(before.case.id, score))
+        drops = _drops(before, after, score)
+        gain = significance.gain(score, before.scores[score])
+        chance = Chance(level, how(before.exact, after.exact), significant, gain)
+        change = bounds.compare(score, drops, chance, bound or 0.0, before.pairs)
+        old, new = (math.fsum(each.scores[score][:pairs]) / pairs for each in (before, after))
+        # The mean of a few pairs, where another bound has ended the case, is no finding by itself.
+        known = change.beyond_chance if significant else pairs == before.pairs or _decided(gate, after.case, score)
+        regressed = bound is not None and drops.mean() > bound + 1e-9 and known
         rows.append(Row(after.case, score, old, new, change, bound, significant, bool(regressed)))
     return rows
+
+
+def _decided(gate: Gate, case: Case, score: str) -> bool:
+    return gate.decided.get((case, score)) is False
+
+
+def unfit(case: str, score: str) -> str:
+    """Why a drop may not be held against a baseline that stopped early as if chance had no part in it."""
+    return (
+        f"significant = false is asked of {score} of {case}, and its baseline stopped early: that ended on a streak, "
+        "so an equally good version would fail in up to 46 % of runs. Make a whole baseline: run the version to "
+        "compare with by --seedshift-exact --seedshift-save-baseline=PATH. Or leave significant = false away"
+    )
 
 
 # Pools -----------------------------------------------------------------------------------------------------------
@@ -258,51 +317,75 @@ def tests(asked: Mapping[Case, Sequence[str]]) -> int:
     return sum(map(len, asked.values())) + pooled
 
 
-def _pools(before: Baseline, after: Baseline, both: Mapping[Case, Case], rows: Sequence[Row], gate: Gate) -> list[Pool]:
-    bound = {(row.case, row.score): row.bound for row in rows if row.bound is not None and row.significant}
+def _pools(
+    before: Baseline, after: Baseline, both: Mapping[Case, Case], rows: Sequence[Row], gate: Gate, family: int
+) -> list[Pool]:
+    bound = {(row.case, row.score): row for row in rows if row.bound is not None and row.significant}
     found = []
-    for model, shift, cases in pools_of(both):
+    for _, shift, cases in pools_of(both):
         of_score = [[case for case in cases if (case, score) in bound] for score in SCORES]
         asked = {score: ours for score, ours in zip(SCORES, of_score, strict=True) if len(ours) > 1}
         for score, ours in asked.items():
             design = after.cases[ours[0]].design  # tests of one's own may have others
             ours = [case for case in ours if after.cases[case].design == design]
-            sides = [(before.cases[both[case]], after.cases[case]) for case in ours]
-            drops = [_drops(*each, score) for each in sides]
-            exact = all(how(*(side.exact for side in each)) == "exact" for each in sides)
-            pairs = sum(each.size for each in drops)
-            most = sum(bound[case, score] * each.size for case, each in zip(ours, drops, strict=True)) / pairs
-            p, test = _pooled(score, drops, fixed=exact)
-            drop, level = math.fsum(map(math.fsum, drops)) / pairs, (1 - gate.certainty) / len(asked)
-            regressed = drop > most + 1e-9 and p <= level
-            found.append(Pool(model, shift, score, len(ours), pairs, drop, p, test, level, most, regressed))
+            level = (1 - gate.certainty) / max(len(asked), family)
+            sides = [(before.cases[both[case]], after.cases[case], bound[case, score]) for case in ours]
+            found.append(_pool(score, sides, shift, level))
     return found
 
 
-def _pooled(score: str, drops: Sequence[NDArray[np.float64]], *, fixed: bool) -> tuple[float, str]:
-    """The p-value of drops of several cases on the same pairs, and the test that it comes from."""
-    sums = np.zeros(max(each.size for each in drops))
-    for each in drops:
+def _pool(score: str, sides: Sequence[tuple[Samples, Samples, Row]], shift: str | None, level: float) -> Pool:
+    drops = [_drops(old, new, score) for old, new, _ in sides]
+    exact = all(how(old.exact, new.exact) == "exact" for old, new, _ in sides)
+    pairs = sum(each.size for each in drops)
+    most = [row.bound or 0.0 for _, _, row in sides]
+    any_change = all(row.significant == ANY for _, _, row in sides)
+    allowed = [0.0 if row.significant == ANY else row.bound or 0.0 for _, _, row in sides]
+    bound = sum(each * one.size for each, one in zip(most, drops, strict=True)) / pairs
+    sums, active = together(drops, allowed)
+    least: float | None
+    if exact and any_change:
+        p, test = significance.signs(sums, level), "signs"
+        least = significance.least_of_sums(sums, level)
+    else:
+        gain = sum(significance.gain(score, old.scores[score]) for old, _, _ in sides)
+        p, test = significance.p_of_bets(sums - active, 0.0, gain + sum(allowed)), "bets"
+        least = significance.least_of_bets_on(sums - active, gain + sum(allowed), level)
+        least = None if least is None else least + float(active.mean())
+    drop = math.fsum(map(math.fsum, drops)) / pairs
+    lost, won = (sum(int((sign * each > 0).sum()) for each in drops) for sign in (1, -1))
+    return Pool(
+        sides[0][1].case.model, shift, score, len(sides), pairs, drop, p, test, level, bound,
+        drop > bound + 1e-9 and p <= level, lost, won, None if least is None else least * sums.size / pairs,
+    )  # fmt: skip
+
+
+def together(
+    drops: Sequence[NDArray[np.float64]], allowed: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sum of each pair's drops over the cases that it was looked at in, and the sum of what these are allowed."""
+    sums, active = (np.zeros(max(each.size for each in drops)) for _ in "ab")
+    for each, most in zip(drops, allowed, strict=True):
         sums[: each.size] += each
-    if fixed:
-        return significance.t_test(sums), "t"
-    goodness = 0.5 - sums / (2 * SCORES[score].top * len(drops))
-    return math.exp(-float(bets.evidence(goodness).max())), "bets"
+        active[: each.size] += most
+    return sums, active
 
 
-def _as_family(rows: Sequence[Row], pools: Sequence[Pool], alpha: float) -> tuple[list[Row], list[Pool]]:
-    """Hold all p-values against one level together."""
+def _as_family(rows: Sequence[Row], pools: Sequence[Pool], number: int, alpha: float) -> tuple[list[Row], list[Pool]]:
+    """Hold all p-values against one level together, step by step."""
     places = [place for place, row in enumerate(rows) if row.bound is not None and row.significant]
-    adjusted = significance.holm([*(rows[place].change.p for place in places), *(pool.p for pool in pools)])
+    all_ = [*(rows[place].change.p for place in places), *(pool.p for pool in pools)]
+    levels = significance.holm(all_, max(number, len(all_)), alpha)
     held = list(rows)
-    for place, p in zip(places, adjusted, strict=False):
+    for place, level in zip(places, levels, strict=False):
         row = rows[place]
         above = row.bound is not None and row.drop > row.bound + 1e-9
-        regressed, alone = above and p <= alpha, row.change.p * len(adjusted) <= alpha
-        change = replace(row.change, p=p, level=alpha)
-        held[place] = replace(row, regressed=regressed, stepped=regressed and not alone, change=change)
+        if not row.regressed and above and row.change.p <= level:
+            held[place] = replace(row, regressed=True, stepped=True, change=replace(row.change, level=level))
     pooled = [
-        replace(pool, regressed=pool.drop > pool.bound + 1e-9 and p <= alpha, p=p, level=alpha)
-        for pool, p in zip(pools, adjusted[len(places) :], strict=True)
+        pool
+        if pool.regressed
+        else replace(pool, regressed=pool.drop > pool.bound + 1e-9 and pool.p <= level, level=level)
+        for pool, level in zip(pools, levels[len(places) :], strict=True)
     ]
     return held, pooled

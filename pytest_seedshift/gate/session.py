@@ -35,6 +35,7 @@ class Gating:
         self._state = state
         self._baseline: Baseline | None = None
         self._family: int | None = None
+        self._thresholds: int | None = None
         self._unjudged = False
 
     @property
@@ -86,7 +87,9 @@ class Gating:
 
         regressions = _regressions(asked)
         if self.against is not None:
-            before, _ = self.columns(asked, item, case)
+            before, whole = self.columns(asked, item, case)
+            if before and not whole:
+                self._check_whole(asked, case)
             return tuple(asked) if before or not regressions else against.without(asked)
         self._unjudged |= bool(regressions)
         if regressions and self._state.settings.save_baseline is None:
@@ -125,6 +128,15 @@ class Gating:
         name = against.baseline.counterpart(model, against.others, against.models)
         return {score for case, each in against.baseline.cases.items() if case.model == name for score in each.scores}
 
+    def _check_whole(self, asked: Sequence[Constraint], case: Case) -> None:
+        """Make sure that no drop counts whatever chance does, where the baseline itself is a matter of chance."""
+        from pytest_seedshift.gate import regression
+        from pytest_seedshift.gate.baseline import BaselineError
+
+        for each in asked:
+            if each.max_regression is not None and each.significant is False:
+                raise self._refusal(BaselineError(regression.unfit(case.id, each.score)))
+
     def check_missing(self) -> None:
         """Make sure that the tests ask for all cases that the baseline has of their models.
 
@@ -141,8 +153,8 @@ class Gating:
 
     @property
     def family(self) -> int:
-        """Among how many tests of regressions the certainty is shared: 1 unless the thresholds say `family = true`."""
-        if not self._state.thresholds.family or self.against is None:
+        """Among how many tests of regressions the certainty is shared: those of the whole grid, or 1."""
+        if not self.holds_family:
             return 1
         if self._family is None:
             from pytest_seedshift.gate import regression
@@ -155,6 +167,21 @@ class Gating:
                 ]
             self._family = max(1, regression.tests(asked))
         return self._family
+
+    @property
+    def holds_family(self) -> bool:
+        """Whether the certainty holds for all regressions together: so it is unless the thresholds say otherwise."""
+        return self.against is not None and self._state.thresholds.family is not False
+
+    @property
+    def thresholds(self) -> int:
+        """Among how many bounds of scores the certainty is shared: 0 unless the thresholds say `family = true`."""
+        if self._state.thresholds.family is not True:
+            return 0
+        if self._thresholds is None:
+            asked = (each for item, case in self.grid for each in self._state.constraints(item, case))
+            self._thresholds = max(1, sum(map(bounds_of, asked)))
+        return self._thresholds
 
     @property
     def replaces(self) -> bool:
@@ -200,6 +227,11 @@ class Gating:
         said = "[baseline]" if self._state.settings.baseline is None else "--seedshift-baseline"
         anew = ". To make another in its place, remove that file first" if self.replaces else ""
         return pytest.UsageError(f"{said}: {error}{anew}")
+
+
+def bounds_of(constraint: Constraint) -> int:
+    """How many bounds a constraint has that can break, but for that on the drop against a baseline."""
+    return bool(constraint.minimum) + (constraint.max_drop is not None)
 
 
 def _regressions(asked: Sequence[Constraint]) -> list[str]:

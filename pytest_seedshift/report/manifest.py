@@ -47,7 +47,9 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
         "grid": entries,
     }
     if state.gating.against is not None:
-        made["baseline"] = state.gating.against.head() | {"family": state.thresholds.family}
+        made["baseline"] = state.gating.against.head() | {"family": state.gating.holds_family}
+    if state.gating.thresholds:
+        made["threshold_tests"] = state.gating.thresholds
     if mine := scores.own():  # whoever reads the run may not have their scorers
         made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
     shard, split = state.settings.shard, grid.split
@@ -116,6 +118,7 @@ def _bounds(constraint: Constraint) -> dict[str, float]:
         "min": constraint.minimum,
         "max_drop": constraint.max_drop,
         "max_regression": constraint.max_regression,
-        "significant": None if constraint.significant else 0.0,
+        "significant": None if constraint.significant is not False else 0.0,
+        "any change": 1.0 if constraint.significant == scores.ANY else None,
     }
     return {f"{constraint.score} {name}": bound for name, bound in bounds.items() if bound is not None}

@@ -64,6 +64,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
                 "holds": finding.holds,
                 **({} if finding.change is None else {"change": asdict(finding.change)}),
                 **({} if finding.low is None else {"low": finding.low, "high": finding.high}),
+                **({} if finding.p is None else {"p": finding.p, "level": finding.level}),
             }
             for finding in result.findings
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,19 +51,12 @@ def summary(comparison: Comparison) -> str:
 
 def notes(comparison: Comparison) -> list[str]:
     """What a comparison could not see, and which libraries differ."""
-    found = []
-    judged = [row for row in comparison.rows if row.bound is not None and row.score == comparison.rows[0].score]
-    least = [row.change.least for row in judged if row.change.least is not None]
-    if least:
-        most = f", at most {max(least):.3f}" if max(least) > min(least) else ""
-        found.append(
-            f"a drop of {SCORES[judged[0].score].title} is told from none from {statistics.median(least):.3f} on "
-            f"(median of the cases{most}), at certainty {comparison.gate.certainty:g}"
-        )
-    elif judged:
-        found.append("no drop could have been told from none: there are too few pairs")
+    found: list[str] = []
+    found += _power(comparison)
     if comparison.gate.family:
-        found.append("each p is adjusted for the number of tests in the family (Holm)")
+        found.append(_family(comparison))
+    if comparison.gate.partial:
+        found.append("a part of the grid: cases are held against chance together where all shards are merged")
     if comparison.stopped:
         found.append(
             f"{comparison.before.name} has cases that stopped early: they are compared over the pairs that it has, by "
@@ -108,6 +101,34 @@ def held_against(comparison: Comparison) -> list[str]:
         alike = f"run alike (fingerprint {one.fingerprint})"
         told.append(f"{new} is held against {old} of {before.name}: {'; '.join(said) or alike}")
     return told
+
+
+def _power(comparison: Comparison) -> Iterator[str]:
+    """From which drop on a case's test finds it, by what is asked."""
+    by_kind: dict[tuple[str, float], list[Row]] = {}
+    for row in comparison.rows:
+        if row.bound is not None and row.significant:
+            by_kind.setdefault((row.score, row.change.allowed), []).append(row)
+    for (score, allowed), rows in by_kind.items():
+        kind, known = SCORES[score], [row.change for row in rows if row.change.least is not None]
+        what = f"larger than {allowed:g}" if allowed else "above chance"
+        if not known:
+            yield f"no drop of {kind.title} could have been found to be {what}: there are too few pairs"
+            continue
+        least = statistics.median(each.least for each in known if each.least is not None)
+        sure = statistics.median(each.least_90 for each in known if each.least_90 is not None)
+        yield (
+            f"a drop of {kind.title} is found to be {what} in half of all designs from {least:.3f} on, in nine of ten "
+            f"from {sure:.3f} (median of the cases), each held against {known[0].level:.2g}"
+        )
+
+
+def _family(comparison: Comparison) -> str:
+    number = comparison.gate.tests or (len(comparison.rows) + len(comparison.pools))
+    return (
+        f"one family of {words.count(number, 'test')} (Holm): a version that has not changed is found worse somewhere "
+        f"in at most {words.percent(1 - comparison.gate.certainty)} of runs"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +213,8 @@ def _pool(pool: Pool) -> str:
     decimals = 3 if kind.top <= 1 else 2
     return (
         f"  {pool.model} {pool.title}: {kind.title} drop {pool.drop:.{decimals}f} on {pool.pairs} pairs of "
-        f"{pool.cases} cases, allowed {pool.bound:.{decimals}f}, {words.probability(pool.p)}"
+        f"{pool.cases} cases, allowed {pool.bound:.{decimals}f}, "
+        f"{words.probability(pool.p, pool.level)}"
         f"{_MARK if pool.regressed else ''}"
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.gate import significance
 from pytest_seedshift.scores import NULL, SCORES
 
 if TYPE_CHECKING:
@@ -107,12 +108,15 @@ def worse(case: Case) -> str:
 def change(of: Change, score: str) -> str:
     """`26 pairs of 400 turned wrong and 2 right, p 4e-06`."""
     down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
-    return f"{count(of.lost, 'pair')} of {of.pairs} turned {down} and {of.won} {up}, {probability(of.p)}"
+    least = "" if SCORES[score].binary else f" by more than {significance.unseen(score):g}"
+    return (
+        f"{count(of.lost, 'pair')} of {of.pairs} turned {down} and {of.won} {up}{least}, {probability(of.p, of.level)}"
+    )
 
 
-def probability(p: float) -> str:
-    """`p 0.21`, `p 4e-06`."""
-    return f"p {p:.2g}"
+def probability(p: float, level: float | None = None) -> str:
+    """`p 0.21`, `p 4e-06`; with the level that it is held against, `p 4e-06, held against 0.01`."""
+    return f"p {p:.2g}" if level is None else f"p {p:.2g}, held against {level:.2g}"
 
 
 def _control(result: CaseResult, score: str) -> str:
@@ -142,7 +146,11 @@ def comparison(finding: Finding) -> str:
     if finding.kind == "max_regression":
         within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
         said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
-        by_chance = f", within chance ({probability(finding.change.p)})" if within and finding.change else ""
+        by_chance = (
+            f", within chance ({probability(finding.change.p, finding.change.level)})"
+            if within and finding.change
+            else ""
+        )
         return said + by_chance
     return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}"
 

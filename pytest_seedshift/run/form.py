@@ -47,6 +47,8 @@ class Change(Form):
     least: Number | None
     test: str
     level: Number
+    allowed: Number = 0.0
+    least_90: Number | None = None
 
 
 class Constraint(Form):
@@ -61,6 +63,8 @@ class Constraint(Form):
     change: Change | None = None
     low: Number | None = None
     high: Number | None = None
+    p: Number | None = None
+    level: Number | None = None
 
 
 class Kept(Form):

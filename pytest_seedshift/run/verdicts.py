@@ -148,6 +148,8 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
                 each.measured,
                 each.holds,
                 None if each.change is None else Change(**each.change.model_dump()),
+                each.p,
+                each.level,
                 low=each.low,
                 high=each.high,
             )

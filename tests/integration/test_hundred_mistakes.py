@@ -394,7 +394,8 @@ WARNINGS = {
         ("[baseline] has no effect without its path",), toml=f"{EASY}[baseline.models]\nmine = 'yours'\n"
     ),
     "a family without a baseline": Mistake(
-        ("[verdict] family has no effect without a baseline",), toml=f"{EASY}[verdict]\nfamily = true\n"
+        ('[verdict] family = "regressions" has no effect without a baseline',),
+        toml=f'{EASY}[verdict]\nfamily = "regressions"\n',
     ),
     "a breaking point that nobody searches": Mistake(
         ("min_breaking_point is not checked", "--seedshift-breaking-point"), toml=f"{EASY}min_breaking_point = 0.2\n"

@@ -48,7 +48,10 @@ class White:
 def pytest_seedshift_models(): return {{"mine": Mine}}
 def pytest_seedshift_scorers(): return {{"white": White}}
 """
-THRESHOLDS = '[default]\nwhite = { max_regression = 0.0 }\n[models.mine]\nclasses = "toy16"\nscorers = "toy"\n'
+THRESHOLDS = (
+    '[default]\nwhite = { max_regression = 0.0, significant = "any" }\n'
+    '[models.mine]\nclasses = "toy16"\nscorers = "toy"\n'
+)
 RUN = (
     "seedshift",
     "--seedshift-model=mine",
@@ -137,7 +140,6 @@ def test_a_run_that_is_no_worse_has_no_item_more(pytester, project):
 
 def test_what_only_holm_s_later_steps_find_is_a_failed_item(pytester, project):
     """Of a family of tests one case fails by itself; the next smallest p-value is found beside it."""
-    project.joinpath("thresholds.toml").write_text(f"{THRESHOLDS}[verdict]\nfamily = true\n")
     pytester.makeconftest(CONFTEST.format(lost=(10, 8, 8)))
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-baseline=base.json", "-q", "--junitxml=junit.xml")
     result.assert_outcomes(passed=2, failed=3)

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binom
 
 from pytest_seedshift.cases import grid
@@ -11,7 +13,7 @@ from pytest_seedshift.gate import regression
 from pytest_seedshift.gate.baseline import Baseline, BaselineError, Design, Samples, Version
 from pytest_seedshift.gate.regression import Gate
 from pytest_seedshift.report import regressions
-from pytest_seedshift.scores import Constraint
+from pytest_seedshift.scores import ANY, Constraint
 
 VERSION = Version("print", "cpu", "float32", "vit", "clip")
 LABELS = tuple("abcdefgh")
@@ -46,8 +48,8 @@ def _without(values, number, place):
     return kept
 
 
-def bounded(most, **given):
-    asked = {case: [Constraint("top1", max_regression=most)] for case in CASES}
+def bounded(most, significant=True, **given):
+    asked = {case: [Constraint("top1", max_regression=most, significant=significant)] for case in CASES}
     return Gate(asked=asked, **given)
 
 
@@ -74,10 +76,16 @@ def test_one_case_that_became_worse_is_the_one_that_is_named_and_its_pairs_too()
 def test_small_drops_add_up_in_a_pool():
     columns = outcomes(np.random.default_rng(0))
     worse = lose(columns, 5)  # 0.0125 a case: none of them is beyond chance
-    found = regression.compare(side("old", columns), side("new", worse), bounded(0.01))
+    found = regression.compare(side("old", columns), side("new", worse), bounded(0.01, "any"))
     assert not any(row.regressed for row in found.rows)
     assert {(pool.shift, pool.regressed) for pool in found.pools} == {("mean", True), ("std", True), (None, True)}
-    assert not regression.compare(side("old", columns), side("new", worse), bounded(0.02)).regressed
+    assert {pool.test for pool in found.pools} == {"signs"}
+    assert not regression.compare(side("old", columns), side("new", worse), bounded(0.02, "any")).regressed
+    # 0.0125 is above 0.01, but not surely so: what is surely above it is found.
+    assert not regression.compare(side("old", columns), side("new", worse), bounded(0.01)).regressed
+    worst = regression.compare(side("old", columns), side("new", lose(columns, 20)), bounded(0.02))
+    assert {pool.shift for pool in worst.pools if pool.regressed} == {"mean", "std", None}
+    assert {pool.test for pool in worst.pools} == {"bets"}
     assert not regression.compare(side("old", columns), side("new", columns), bounded(0.0)).regressed
 
 
@@ -95,9 +103,8 @@ def test_pools_of_equally_reliable_versions_are_seldom_found_worse(exact):
         if not exact:  # each case has stopped somewhere else
             after = {case: values[: 60 + 40 * place] for place, (case, values) in enumerate(after.items())}
         sides = side("old", before, size=200), side("new", after, exact=exact, size=200)
-        found = regression.compare(
-            *sides, Gate(asked={case: [Constraint("top1", max_regression=0.0)] for case in cases})
-        )
+        asked = {case: [Constraint("top1", max_regression=0.0, significant=ANY)] for case in cases}
+        found = regression.compare(*sides, Gate(asked=asked))
         wrong += any(pool.regressed for pool in found.pools if pool.shift is None)
     assert wrong <= binom.isf(1e-3, designs, 0.01)
 
@@ -112,6 +119,54 @@ def test_holm_holds_the_certainty_over_the_grid():
     clear = {**columns, CASES[3]: _without(columns[CASES[3]], 30, 0)}
     assert regression.compare(sides[0], side("new", clear), bounded(0.0, family=True)).rows[3].regressed
     assert regression.tests({case: ["top1"] for case in CASES}) == len(held.rows) + len(held.pools)
+    assert held.gate.tests == len(held.rows) + len(held.pools)
+
+
+def test_a_shard_holds_its_cases_against_the_whole_grid_and_leaves_pools_to_the_merge():
+    """The one case that lost is no regression in the one run; nor is it in a shard of two cases."""
+    columns = outcomes(np.random.default_rng(0))
+    worse = {**columns, CASES[3]: _without(columns[CASES[3]], 9, 0)}  # p 0.002
+    whole = regression.compare(side("old", columns), side("new", worse), bounded(0.0, family=True))
+    ours = {case: worse[case] for case in CASES[3:5]}
+    gate = bounded(0.0, family=True, partial=True)
+    part = regression.compare(side("old", columns), side("new", ours), gate)
+    assert not whole.regressed
+    assert not part.regressed
+    assert part.pools == ()
+    assert "where all shards are merged" in "\n".join(regressions.lines(part))
+    of_whole = {row.case: row.change for row in whole.rows}
+    assert all(row.change == of_whole[row.case] for row in part.rows)
+    alone = Gate(asked={case: bounded(0.0).asked[case] for case in CASES[3:5]}, family=True)  # its own tests alone
+    assert regression.compare(side("old", columns), side("new", ours), alone).regressed
+
+
+@given(st.lists(st.integers(0, 14), min_size=7, max_size=7), st.integers(1, 6))
+def test_what_a_shard_finds_the_whole_run_finds_too(lost, cut):
+    columns = outcomes(np.random.default_rng(0), size=64)
+    worse = {case: _without(columns[case], number, 0) for case, number in zip(CASES, lost, strict=True) if number}
+    worse = {**columns, **worse}
+    old = side("old", columns, size=64)
+    whole = regression.compare(old, side("new", worse, size=64), bounded(0.0, family=True))
+    found = {row.case for row in whole.rows if row.regressed}
+    for part in (CASES[:cut], CASES[cut:]):
+        new = side("new", {case: worse[case] for case in part}, size=64)
+        shard = regression.compare(old, new, bounded(0.0, family=True, partial=True))
+        assert {row.case for row in shard.rows if row.regressed} <= found
+
+
+def test_a_few_pairs_are_no_regression_where_chance_is_not_asked():
+    """Another bound has ended the case: its own finding is what counts, or all pairs."""
+    columns = outcomes(np.random.default_rng(0), CASES[:1])
+    worse = {CASES[0]: _without(columns[CASES[0]], 40, 0)}
+    few = side("new", {CASES[0]: worse[CASES[0]][:60]}, exact=False)
+    gate = bounded(0.02, False)
+    assert regression.compare(side("old", columns), few, gate).rows[0].drop > 0.02
+    assert not regression.compare(side("old", columns), few, gate).regressed
+    decided = replace(gate, decided={(CASES[0], "top1"): False})
+    assert regression.compare(side("old", columns), few, decided).regressed
+    assert regression.compare(side("old", columns), side("new", worse), gate).regressed
+    with pytest.raises(BaselineError, match=r"stopped early.*Make a whole baseline"):
+        regression.compare(replace(side("old", columns, exact=False)), few, gate)
 
 
 def test_a_part_of_the_pairs_is_compared_by_bets_and_that_is_said():

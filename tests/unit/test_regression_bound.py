@@ -6,7 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from pytest_seedshift.scores import Constraint
+from pytest_seedshift.gate import proportions
+from pytest_seedshift.scores import ANY, Constraint
 from pytest_seedshift.verdict import SequentialTest
 
 SIZE = 400
@@ -59,9 +60,12 @@ def test_a_drop_beyond_its_bound_but_within_chance_passes_after_the_whole_design
 def test_what_is_allowed_is_no_regression_however_sure_it_is():
     before = np.random.default_rng(0).permutation(RIGHT)
     after = before.copy()
-    after[np.flatnonzero(before)[::20]] = 0  # 16 pairs
-    assert not gate(before, 0.02).judge({"top1": after}).passed
-    assert gate(before, 0.04).judge({"top1": after}).passed
+    after[np.flatnonzero(before)[:240:20]] = 0  # 12 pairs
+    assert not gate(before, 0.02, significant=ANY).judge({"top1": after}).passed
+    assert gate(before, 0.02).judge({"top1": after}).passed  # 0.03 where 0.02 is allowed: chance gives that
+    assert not gate(before, 0.01).judge({"top1": after}).passed
+    for significant in (True, ANY, False):
+        assert gate(before, 0.04, significant=significant).judge({"top1": after}).passed
 
 
 @given(st.data())
@@ -72,9 +76,12 @@ def test_the_exact_gate_is_the_bound_and_mcnemar_and_nothing_else(data):
     )
     bound = data.draw(st.sampled_from([0.0, 0.1, 0.3]))
     lost, won = int((before > after).sum()), int((before < after).sum())
-    found = gate(before, bound, exact=True).judge({"top1": after})
+    found = gate(before, bound, exact=True, significant=ANY).judge({"top1": after})
     worse = lost - won > bound * size + 1e-6 and binom.sf(lost - 1, lost + won, 0.5) <= 0.01 + 1e-12
     assert found.passed is not worse
+    found = gate(before, bound, exact=True).judge({"top1": after})
+    p = proportions.p_value(lost, won, size, bound) if bound else binom.sf(lost - 1, lost + won, 0.5)
+    assert found.passed is not (lost - won > bound * size + 1e-6 and p <= 0.01 + 1e-12)
 
 
 @given(st.integers(0, 2**32), st.floats(0, 0.3))
@@ -159,15 +166,55 @@ def test_tests_of_a_case_and_of_a_family_share_the_level():
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_a_clip_score_that_drops_on_average_is_found_by_t(exact):
+def test_a_clip_score_that_drops_on_average_is_found(exact):
     rng = np.random.default_rng(4)
     before = rng.normal(40, 3, SIZE)
     after = before - 0.5 + rng.normal(0, 2, SIZE)
-    found = gate(before, 0.2, score="clip", exact=exact).judge({"clip": after})
+    found = gate(before, 0.2, score="clip", exact=exact, significant=ANY).judge({"clip": after})
     assert not found.passed
-    assert found.findings[0].change.test == "t"
+    assert found.findings[0].change.test == ("signs" if exact else "bets")
     assert found.findings[0].change.least < 0.5
-    assert gate(before, 1.0, score="clip", exact=exact).judge({"clip": after}).passed
+    assert gate(before, 1.0, score="clip", exact=exact, significant=ANY).judge({"clip": after}).passed
+    sure = gate(before, 0.4, score="clip", exact=exact)
+    assert sure.judge({"clip": after}).passed  # 0.57 may be chance where 0.4 is allowed
+    found = sure.judge({"clip": after - 1.5})
+    assert not found.passed
+    assert found.findings[0].change.test == "bets"
+    assert 0.5 < found.findings[0].change.least < found.findings[0].change.least_90 < 2
+
+
+def test_rare_large_gains_deceive_no_test_of_the_mean():
+    """In 27 of 100 designs of 64 pairs none of them is seen: all pairs have become worse by a little."""
+    before, after = np.full(64, 30.0), np.full(64, 29.8)
+    assert gate(before, 0.0, score="clip", exact=True).judge({"clip": after}).passed
+    assert not gate(before, 0.0, score="clip", exact=True, significant=ANY).judge({"clip": after}).passed
+
+
+def test_a_bound_of_the_whole_grid_breaks_only_beyond_chance():
+    """With a family of thresholds, a mean that is below its bound by chance passes, and says so."""
+    values = np.repeat([1.0, 0.0], [230, 170])  # 0.575 where 0.6 is asked
+    values = np.random.default_rng(0).permutation(values)
+    asked = (Constraint("top1", 0.6),)
+    assert not SequentialTest(asked, SIZE).judge({"top1": values}).passed
+    for exact in (True, False):
+        held = SequentialTest(asked, SIZE, exact=exact, thresholds=31).judge({"top1": values})
+        assert held.passed
+        assert held.images == SIZE
+        (finding,) = held.findings
+        assert finding.p > 0.01 > finding.level == pytest.approx(0.01 / 31)
+        poor = SequentialTest(asked, SIZE, exact=exact, thresholds=31).judge({"top1": np.resize([1.0, 0.0], SIZE)})
+        assert not poor.passed
+        assert poor.findings[0].p <= poor.findings[0].level
+
+
+def test_a_drop_of_the_control_breaks_with_a_family_only_beyond_chance():
+    control = np.ones(SIZE)
+    asked = (Constraint("top1", max_drop=0.1),)
+    for lost, alone, together in ((30, True, True), (50, False, True), (100, False, False)):
+        values = np.random.default_rng(0).permutation(np.repeat([1.0, 0.0], [SIZE - lost, lost]))
+        for number, passes in ((0, alone), (62, together)):
+            test = SequentialTest(asked, SIZE, thresholds=number)
+            assert test.judge({"top1": values}, {"top1": control}).passed is passes
 
 
 def test_forecasts_count_with_the_gate():
