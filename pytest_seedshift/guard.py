@@ -23,6 +23,10 @@ _NOT_THEIRS = sys.stdlib_module_names | {"pytest_seedshift", "pluggy", "_pytest"
 """Packages whose lines are not the user's."""
 
 
+_TIMERS = ("pytest_timeout",)
+"""Modules of plugins that say when a test has taken too long."""
+
+
 class TheirError(ValueError):
     """Code of the user's raised something; the message says whose, what and where."""
 
@@ -51,7 +55,7 @@ def calling(
     except BaseException as raised:  # pytest.skip and the like are no Exceptions, nor is what sys.exit raises
         if isinstance(raised, (KeyboardInterrupt, GeneratorExit, error)) or _is_pytests(raised, "Exit"):
             raise
-        if passes(raised) or _is_of_a_plugin(raised):
+        if passes(raised) or _is_timeout(raised):
             raise
         _log.debug("%s", what, exc_info=raised)
         raise error(f"{what} {told(raised, code)}") from raised
@@ -70,13 +74,10 @@ def _is_pytests(raised: BaseException, *names: str) -> bool:
     return type(raised).__module__ in ("builtins", "_pytest.outcomes") and type(raised).__name__ in names
 
 
-def _is_of_a_plugin(raised: BaseException) -> bool:
-    """Whether an outcome comes from a plugin of pytest that had its say in between, as pytest-timeout by a signal."""
-    if not _is_pytests(raised, *_OUTCOMES):
-        return False
-    names = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(raised.__traceback__)]
-    last = next((name.partition(".")[0] for name in reversed(names) if not name.startswith("_pytest")), "")
-    return last.startswith("pytest_") and last != "pytest_seedshift"
+def _is_timeout(raised: BaseException) -> bool:
+    """Whether an outcome comes from a plugin that interrupts tests by a signal, wherever they are."""
+    frames = traceback.walk_tb(raised.__traceback__)
+    return _is_pytests(raised, *_OUTCOMES) and any(f.f_globals.get("__name__") in _TIMERS for f, _ in frames)
 
 
 def _place(raised: BaseException) -> str | None:

@@ -124,6 +124,8 @@ class TerminalReport:
                 reporter = self._reporter
                 if reporter is not None and reporter.verbosity == 0:
                     self._write_case(reporter, report, record)
+            if report.when == "teardown" and report.failed:
+                tally.spoil([*self.records, *self.searches.records], report.nodeid)
             record = getattr(report, "seedshift_breaking", None)
             if record is not None:
                 _keep(record, self.searches.records)

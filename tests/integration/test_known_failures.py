@@ -173,7 +173,14 @@ HOOKS = {
 }
 
 
-@pytest.mark.parametrize("order", ["", "tryfirst=True", "trylast=True"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "",
+        pytest.param("tryfirst=True", marks=pytest.mark.nightly),
+        pytest.param("trylast=True", marks=pytest.mark.nightly),
+    ],
+)
 @pytest.mark.parametrize("name", HOOKS)
 def test_a_conftest_s_hook_has_its_word_and_all_say_so(pytester, agree, name, order):
     body, expected = HOOKS[name]
@@ -207,3 +214,31 @@ def test_a_shard_that_only_skips_is_a_part_like_the_others(pytester, run, capsys
     assert main(["merge", "shard-2", "--into", "alone"]) == 1  # the first's cases have no verdict
     assert "not among the runs: shard 1/2" in capsys.readouterr().out
     assert main(["report", "shard-2"]) == 0
+
+
+def test_a_teardown_that_fails_is_an_error_for_all(pytester, run, verdicts, capsys):
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\ntop1 = 0.0\n")
+    untidy = "@pytest.fixture(autouse=True)\ndef untidy():\n    yield\n    assert False, 'not tidy'\n\n"
+    pytester.makepyfile(test_mine=f"import pytest\n\n{untidy}{JUDGED}")
+    result = run(*SMALL, "--seedshift-report=none")
+    result.assert_outcomes(passed=2, errors=2)
+    found = verdicts()
+    assert {record["verdict"] for record in found.values()} == {"error"}
+    assert all("teardown has failed" in record["reason"] and record["scores"] for record in found.values())
+    assert "2 cases: 0 pass, 0 fail, 2 cannot be judged" in result.stdout.str()
+    capsys.readouterr()
+    assert main(["merge", ".seedshift", "--into", "merged"]) == result.ret == 1
+
+
+def test_stepwise_stops_at_a_case_and_goes_on_with_it(pytester, verdicts):
+    path = pytester.path / "thresholds.toml"
+    path.write_text(BREAKS)
+    grid = ("--seedshift-shift=mean,std", "--seedshift-magnitude=0.3", "--seedshift-report=none", "--stepwise")
+    pytester.runpytest_inprocess(*SMALL, *grid).assert_outcomes(passed=1, failed=1)
+    assert {name: each["verdict"] for name, each in verdicts().items()} == {CONTROL: "pass", MEAN: "fail"}
+    path.write_text("[default]\ntop1 = 0.0\n")
+    pytester.runpytest_inprocess(*SMALL, *grid).assert_outcomes(passed=2, deselected=1)
+    assert {name: each["verdict"] for name, each in verdicts().items()} == {
+        MEAN: "pass",
+        "toy-latent-std-+0.30": "pass",
+    }
