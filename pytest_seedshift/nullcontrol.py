@@ -5,6 +5,9 @@ and its permutation are exchangeable, as each is a permutation of the other, dra
 model, its sampler and the scorers are, the two scores of a pair could as well have come the other way round, and the
 difference of each pair had either sign with the same chance. That is a test without any assumption (Fisher 1935): the
 mean difference is held against those that come of signs drawn at random. For accuracies it is McNemar's exact test.
+
+That nothing is found excludes only what could have been found: with a finding stands the smallest change that half of
+all designs would show, and that nine of ten would; see `power`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_seedshift import power
 from pytest_seedshift.scores import CERTAINTY, NULL, SCORES, Constraint, Finding, check_certainty
 from pytest_seedshift.verdict import Forecast, Judgement
 
@@ -131,4 +135,6 @@ def _drops(
 
 def _finding(score: str, drops: NDArray[np.float64], alpha: float) -> Finding:
     drop, bound = math.fsum(drops) / drops.size, chance(drops, alpha)
-    return Finding(score, NULL, bound, drop, abs(drop) <= bound + _SLACK)
+    least, least_90 = (power.detectable(score, drops, alpha, share) for share in power.SHARES)
+    holds = abs(drop) <= bound + _SLACK
+    return Finding(score, NULL, bound, drop, holds, least=least, least_90=least_90)

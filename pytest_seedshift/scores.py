@@ -212,6 +212,10 @@ class Finding:
     """Of a drop: where the interval of the model's own drop begins; None while the case is not decided."""
     high: float | None = field(default=None, compare=False, kw_only=True)
     """Where it ends."""
+    least: float | None = field(default=None, compare=False, kw_only=True)
+    """Of a null control: the smallest change that half of all designs show; None where none is seen."""
+    least_90: float | None = field(default=None, compare=False, kw_only=True)
+    """The smallest that nine of ten show."""
 
 
 def clip(score: str, value: float) -> float:

@@ -35,7 +35,12 @@ def wanted(bench: Workbench, model: str) -> SeedUse:
 
 
 def measure(
-    bench: Workbench, model: str, *, certainty: float = CERTAINTY, progress: Callable[[int], None] | None = None
+    bench: Workbench,
+    model: str,
+    *,
+    certainty: float = CERTAINTY,
+    progress: Callable[[int], None] | None = None,
+    more: bool = False,
 ) -> SeedUse:
     """Measure it, whether it is kept or not.
 
@@ -44,6 +49,7 @@ def measure(
         model: its name.
         certainty: of the intervals, between 0.5 and 1.
         progress: is told the number of images made so far.
+        more: whether a model that seems to ignore its seed vector is measured on `sensitivity.MORE` blocks in all.
 
     Returns:
         What was measured, to be kept.
@@ -53,16 +59,21 @@ def measure(
         SensitivityError: it cannot be measured; the message says why.
     """
     use, engine = wanted(bench, model), bench.engine(model)
-    found = sensitivity.measure(
-        engine.model,
-        bench.embedder(model),
-        _design(bench, model),
-        batch_size=engine.batch_size,
-        certainty=certainty,
-        progress=progress,
-    )
+    rows, embedder = _design(bench, model), bench.embedder(model)
+
+    def of(part: tuple[tuple[Pair, ...], ...], told: Callable[[int], None] | None) -> sensitivity.Sensitivity:
+        return sensitivity.measure(
+            engine.model, embedder, part, batch_size=engine.batch_size, certainty=certainty, progress=told
+        )
+
+    found = of(rows, progress)
+    if more and found.ignores_vector:
+        made, start = found.images, len(rows[0])
+        rest = tuple(row[start:] for row in _design(bench, model, sensitivity.MORE))
+        found = found.joined(of(rest, progress and (lambda number: progress(made + number))))
     return dataclasses.replace(use, sensitivity=found)
 
 
-def _design(bench: Workbench, model: str) -> tuple[tuple[Pair, ...], ...]:
-    return sensitivity.design(class_list(bench.catalogue.find(model).classes))
+def _design(bench: Workbench, model: str, blocks: int = sensitivity.BLOCKS) -> tuple[tuple[Pair, ...], ...]:
+    """The blocks; the first of many are those of few."""
+    return sensitivity.design(class_list(bench.catalogue.find(model).classes), blocks)

@@ -14,7 +14,7 @@ from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.needed import CLIP
 from pytest_seedshift.report import words
-from pytest_seedshift.sensitivity import BLOCKS
+from pytest_seedshift.sensitivity import BLOCKS, MORE
 
 if TYPE_CHECKING:
     from pytest_seedshift.collection import Subject
@@ -65,7 +65,7 @@ class Sensing:
         if not missing:
             return None
         of = f"of {missing[0]}" if len(missing) == 1 else f"of each of {', '.join(missing)}"
-        return f"{IMAGES} more images for the seed sensitivity {of}"
+        return f"{IMAGES} more images for the seed sensitivity {of} ({6 * MORE} where it seems not to look)"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -107,7 +107,10 @@ class Sensing:
             return seed_sensitivity.measure(
                 self._state.workbench,
                 model,
-                progress=lambda made: self._tell(f"  {model}: seed sensitivity, {made} of {IMAGES} images"),
+                progress=lambda made: self._tell(
+                    f"  {model}: seed sensitivity, {made} of {IMAGES if made < IMAGES else 6 * MORE} images"
+                ),
+                more=True,
             )
         except Exception as error:
             return dataclasses.replace(use, reason=words.first_line(error))

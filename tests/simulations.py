@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binom
 
-from pytest_seedshift import bets, gap, position, unseen
+from pytest_seedshift import bets, gap, nullcontrol, position, power, sensitivity, unseen
 from pytest_seedshift.scores import Constraint
 from pytest_seedshift.verdict import SequentialTest, estimate
 
@@ -194,6 +195,52 @@ def early(mean: float, bound: float, designs: int, *, size: int = 400, useless: 
         found.append((interval.low < bound <= interval.high, wrong, seen.mean() - values.mean()))
     around, false, lean = np.array(found).T
     return Early(around.mean(), false.mean(), lean.mean(), lean.std(), float(np.mean(stops)), designs)
+
+
+# The null control ----------------------------------------------------------------------------------------------------
+
+
+def null_control(score: str, pairs: int, share: float, designs: int, *, turned: float = 0.06, seed: int = 0) -> float:
+    """How often a null control shows the change that it says it shows in such a share of designs.
+
+    Of an accuracy a share `turned` of pairs turns by chance; CLIP's pairs differ by a normal with standard deviation 3.
+    """
+    rng = np.random.default_rng(seed)
+    alpha = ALPHA / 3
+    if score == "clip":
+        typical = rng.normal(0, 3, 4000)
+        typical = (typical - typical.mean()) / typical.std() * 3
+        change = power.detectable(score, np.resize(typical, pairs * (4000 // pairs))[:pairs], alpha, share)
+        assert change is not None
+        drops = rng.normal(change, 3, (designs, pairs))
+        held = [abs(row.mean()) > nullcontrol.chance(row, alpha) for row in drops]
+        return float(np.mean(held))
+    drops = np.zeros(pairs)
+    drops[: round(turned * pairs)] = 1.0
+    change = power.detectable(score, drops, alpha, share)
+    assert change is not None
+    by_chance = round(turned * pairs) / pairs / 2
+    at = rng.random((designs, pairs))
+    lost, won = (at < by_chance + change).sum(axis=1), (at > 1 - by_chance).sum(axis=1)
+    p = 2 * binom.sf(np.maximum(lost, won) - 1, lost + won, 0.5)
+    return float(((p <= alpha) & (lost > won)).mean())
+
+
+# Seed sensitivity ----------------------------------------------------------------------------------------------------
+
+
+def said_to_ignore(blocks: int, looking: float, designs: int, seed: int = 0) -> float:
+    """How often a model is said to ignore its seed vector that looks at it wholly in a share of blocks, else hardly."""
+    rng = np.random.default_rng(seed)
+    said = []
+    for _ in range(designs):
+        looks = rng.random(blocks) < looking
+        distances = {}
+        for kind in sensitivity.KINDS:
+            vector, label = np.where(looks, 1.0, 0.02) * rng.lognormal(0, 0.3, blocks), rng.lognormal(0, 0.3, blocks)
+            distances[kind] = sensitivity.Distances(tuple(vector), tuple(vector), tuple(label))
+        said.append(sensitivity.Sensitivity("any", distances, 6 * blocks, 1.0, CERTAINTY).ignores_vector)
+    return float(np.mean(said))
 
 
 # Positions -----------------------------------------------------------------------------------------------------------

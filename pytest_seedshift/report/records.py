@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.cases import Case
 from pytest_seedshift.report import words
+from pytest_seedshift.scores import NULL
 from pytest_seedshift.shifts import NONE
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
                 **({} if finding.change is None else {"change": asdict(finding.change)}),
                 **({} if finding.low is None else {"low": finding.low, "high": finding.high}),
                 **({} if finding.p is None else {"p": finding.p, "level": finding.level}),
+                **({"least": finding.least, "least_90": finding.least_90} if finding.kind == NULL else {}),
             }
             for finding in result.findings
         ],

@@ -50,8 +50,9 @@ def warning(model: str, found: Sensitivity) -> str:
         else "nothing in its images"
     )
     return (
-        f"{model} ignores its seed vector: another one changes {changed}. Where it holds under a shift, it is robust "
-        "because it does not look"
+        f"{model} ignores its seed vector: another one changes {changed}. {words.count(found.blocks, 'block')} of two "
+        f"labels tell that; up to {100 * found.unseen:.0f} % of all may be of a kind that looks. Where it holds under "
+        "a shift, it is robust because it does not look"
     )
 
 

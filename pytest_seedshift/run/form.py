@@ -65,6 +65,8 @@ class Constraint(Form):
     high: Number | None = None
     p: Number | None = None
     level: Number | None = None
+    least: Number | None = None
+    least_90: Number | None = None
 
 
 class Kept(Form):

@@ -152,6 +152,8 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
                 each.level,
                 low=each.low,
                 high=each.high,
+                least=each.least,
+                least_90=each.least_90,
             )
             for each in found.constraints
             if each.score in SCORES

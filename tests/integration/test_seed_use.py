@@ -59,7 +59,7 @@ def test_a_model_s_use_of_its_seed_is_measured_once_and_told_everywhere(pytester
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(
         [
-            "seedshift: 48 more images for the seed sensitivity of quick",
+            "seedshift: 48 more images for the seed sensitivity of quick (384 where it seems not to look)",
             "seed use of quick: another seed vector changes CLIP * pixels *; other later noise nothing at all *",
             "null control of quick: top-1 drop * within ±*",
             "1 model load",
@@ -149,7 +149,7 @@ def test_unasked_it_is_not_measured_in_a_run_of_a_few_images_but_in_one_of_many(
     assert uses(pytester.path / ".seedshift") == []
     many = "--seedshift-images=2400"  # and the control: 4800 images, a hundred times 48
     quick(many, "--seedshift-plan").stdout.fnmatch_lines(
-        ["seedshift: 48 more images for the seed sensitivity of quick"]
+        ["seedshift: 48 more images for the seed sensitivity of quick (384 *)"]
     )
 
 

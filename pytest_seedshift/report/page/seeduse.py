@@ -58,5 +58,7 @@ def _label(use: SeedUse, kind: str) -> tuple[float, ...]:
 
 
 def _null(case: CaseRun, run: Run) -> dict[str, Any]:
-    """A null control; `told` where it is among the cases, so that its anchor is there."""
-    return {"case": case, "rows": [each for each in case.findings if each.kind == NULL], "told": case in run.cases}
+    """A null control; `told` where it is among the cases, where its anchor is; `powers` where they are known."""
+    rows = [each for each in case.findings if each.kind == NULL]
+    powers = any(each.least_90 is not None for each in rows)
+    return {"case": case, "rows": rows, "told": case in run.cases, "powers": powers}
