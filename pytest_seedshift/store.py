@@ -580,10 +580,24 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in damage
 
 
+_LOCKING = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_LOCK,
+        sqlite3.SQLITE_IOERR_UNLOCK,
+        sqlite3.SQLITE_IOERR_RDLOCK,
+        sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
+"""What SQLite answers where a file cannot be locked, or memory not be shared."""
+
+
 def _way_out(error: sqlite3.Error) -> str:
-    """What to do about errors that come of disks which do not lock files, or answer late."""
-    disks = sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in disks:
+    """What to do about errors that come of disks which do not lock files."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code not in _LOCKING and code & 0xFF not in (sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS):
         return ""
     return ". Is it on a network disk? Give --seedshift-dir on a local one"
 

@@ -608,3 +608,23 @@ def test_fresh_keeps_the_store_before_and_only_that(path):
         assert prepare(path, fresh=True) is None
         assert rows(path, "SELECT count(*) FROM images") == [(0,)]
         assert rows(previous, "SELECT count(*) FROM images") == [(count,)]
+
+
+def test_a_disk_that_refuses_the_write_ahead_log_is_told_with_a_way_out(path, monkeypatch):
+    assert prepare(path) is None
+    path.unlink()
+    connect = sqlite3.connect
+
+    def without_shared_memory(file, *args, **kwargs):
+        """SQLite itself, by a way to the disk that has no shared memory, as network disks have none."""
+        return connect(f"{Path(file).absolute().as_uri()}?vfs=unix-dotfile", *args, **kwargs, uri=True)
+
+    monkeypatch.setattr(store_module.sqlite3, "connect", without_shared_memory)
+    said = prepare(path)
+    assert "refuses SQLite's write-ahead log (journal_mode is delete in place of wal)" in said
+    assert "--seedshift-dir on a local disk" in said
+    with closing(Store(path)) as store:
+        store.add([image()], {})
+        assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    with closing(Store(path)) as store:
+        assert store.images(["k"]) == {"k": image()}

@@ -55,7 +55,7 @@ class Album:
 
 def _definition(name: str, data: str | None) -> Markup:
     if data is None:
-        return Markup('<rect id="{}" width="1" height="1" class="no-picture"/>').format(name)
+        return Markup('<rect id="{}" width="1" height="1" fill="#999999" class="no-picture"/>').format(name)
     return Markup('<image id="{}" width="1" height="1" href="data:image/webp;base64,{}"/>').format(name, data)
 
 

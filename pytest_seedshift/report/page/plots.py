@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from pytest_seedshift.report.page import unstyled
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -189,4 +191,4 @@ def svg(figure: Figure) -> Markup:
     text = text.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
     for stand_in, colour in _COLOURS.items():
         text = text.replace(stand_in, colour)
-    return Markup(text)
+    return Markup(unstyled.with_attributes(text))

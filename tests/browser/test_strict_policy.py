@@ -1,0 +1,102 @@
+"""The robustness report where a host forbids all styles, scripts and pictures, as servers of CI artifacts do."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import synthetic
+from playwright.sync_api import Browser, sync_playwright
+
+from pytest_seedshift.report import page as report
+from pytest_seedshift.report.page.unstyled import with_attributes
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it or give its path in CHROMIUM")
+
+BLACK = """
+() => [...document.querySelectorAll('.panels path, .key path')].filter(path => !path.closest('defs, clipPath')).filter(
+  path => getComputedStyle(path).fill === 'rgb(0, 0, 0)' && +getComputedStyle(path).fillOpacity > 0.5
+    && path.getBoundingClientRect().width * path.getBoundingClientRect().height > 400
+).length
+"""
+"""How many shapes of some size are filled with black."""
+
+
+class Strict(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", "default-src 'none'")
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The report, and the same without what `with_attributes` adds."""
+    run = synthetic.write(tmp_path_factory.mktemp("run"))
+    made = report.write(run.path)
+    bare = re.sub(r' (fill|stroke)[a-z-]*="[^"]*"', "", made.read_text())
+    made.with_name("bare.html").write_text(bare)
+    return made.parent
+
+
+@pytest.fixture(scope="module")
+def address(folder) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Strict, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@in_chromium
+def test_the_page_can_be_read_without_styles_scripts_and_pictures(browser, address, folder):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/report.html")
+    assert page.locator(".unstyled").is_visible()  # the policy is in force, and the page says so
+    assert page.evaluate(BLACK) == 0
+    assert page.locator(".panels path").first.bounding_box()["width"] < 400
+    assert page.locator("#curves, .panels").first.is_visible()
+    page.goto(f"{address}/bare.html")
+    assert page.evaluate(BLACK) > 0  # what is looked for can be found
+    page.goto((folder / "report.html").as_uri())
+    assert not page.locator(".unstyled").is_visible()
+    page.close()
+
+
+def test_what_a_style_says_is_said_by_attributes_too():
+    made = with_attributes(
+        '<svg viewBox="0 0 36 14.4"><path d="M 0 0" style="fill: none; stroke: var(--series-0); stroke-width: 2.4"/>'
+        "<text style=\"font-size: 10px; font-family: 'A', serif; text-anchor: end; fill: var(--ink-soft)\">a</text>"
+        "</svg>"
+    )
+    assert made.startswith('<svg width="36" height="14.4" viewBox="0 0 36 14.4">')
+    assert ' fill="none" stroke="#0072b2" stroke-width="2.4"/>' in made
+    assert ' font-size="10px" text-anchor="end" fill="currentColor">a' in made
+    assert made.count("style=") == 2
+    assert with_attributes("<svg><g/></svg>") == "<svg><g/></svg>"
+
+
+def test_the_colours_are_those_of_the_page():
+    css = Path(report.__file__).with_name("templates").joinpath("page.css").read_text()
+    for index, colour in re.findall(r"--series-(\d): (#[0-9a-f]{6});", css.partition("@media")[0]):
+        assert with_attributes(f'<a style="fill: var(--series-{index})"/>').endswith(f'fill="{colour}"/>')
