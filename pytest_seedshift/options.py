@@ -350,6 +350,8 @@ def check_limit(value: float, most: float, what: str, lifted: bool, hint: str = 
 
 def _check_given(given: object, option: Option, where: str) -> None:
     """Refuse what names nothing, as a variable does that is not set: its default would be taken in silence."""
+    if any("\0" in str(each) for each in (given if isinstance(given, (list, tuple)) else [given])):
+        raise pytest.UsageError(f"{where}: has a NUL in it, as no name and no path has: leave it away")
     if option.kind == "text" and isinstance(given, str) and not given.strip():
         raise pytest.UsageError(
             f"{where} is empty (a variable that is not set?): give {option.metavar}, or leave it away"

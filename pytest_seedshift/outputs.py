@@ -44,6 +44,7 @@ def check(state: State) -> None:
     Raises:
         pytest.UsageError: one cannot, or would take the place of another file.
     """
+    _check_basetemp(state)
     taken = dict(_others(state))
     for output in _outputs(state):
         try:
@@ -61,12 +62,24 @@ def check(state: State) -> None:
             )
 
 
+def _check_basetemp(state: State) -> None:
+    """Make sure that pytest, which empties the folder of --basetemp, does not empty the run folder with it."""
+    config = state.config
+    given = config.getoption("basetemp", None)
+    if given:
+        emptied, folder = Path(config.invocation_params.dir, str(given)).resolve(), state.settings.folder.resolve()
+        if folder.is_relative_to(emptied):
+            raise pytest.UsageError(
+                f"--basetemp={given}: pytest empties that folder, and with it the run folder {folder}: give another"
+            )
+
+
 def _outputs(state: State) -> Iterator[_Output]:
     settings = state.settings
     if isinstance(settings.report, Path):
         yield _Output("--seedshift-report", settings.report, _is_page, "page")
     if isinstance(settings.summary, Path):
-        yield _Output("--seedshift-summary", settings.summary)
+        yield _Output("--seedshift-summary", settings.summary, _is_summary, "summary")
     if settings.save_baseline is not None:
         yield _Output("--seedshift-save-baseline", settings.save_baseline, _is_baseline, "baseline")
 
@@ -81,7 +94,7 @@ def _others(state: State) -> Iterator[tuple[Path, str]]:
             yield path.resolve(), "the project's configuration"
     for name in _KEPT:
         yield (settings.folder / name).resolve(), f"{name} of the run folder"
-    for destination, option in (("htmlpath", "--html"), ("xmlpath", "--junitxml")):
+    for destination, option in (("htmlpath", "--html"), ("xmlpath", "--junitxml"), ("log_file", "--log-file")):
         given = config.getoption(destination, None)
         if given:
             yield Path(config.invocation_params.dir, str(given)).resolve(), f"that of {option}"
@@ -102,6 +115,10 @@ def _head(path: Path) -> bytes:
 
 def _is_page(head: bytes) -> bool:
     return not head or head.lower().startswith((b"<!doctype", b"<html", b"<!--"))
+
+
+def _is_summary(head: bytes) -> bool:
+    return not head or head.startswith(b"## ")  # which a README does not begin with
 
 
 def _is_baseline(head: bytes) -> bool:

@@ -133,6 +133,11 @@ OPTIONS = {
         "--seedshift-report=a.html", "--seedshift-summary=a.html", says=("is also that of --seedshift-report",)
     ),
     "pytest-html's page": option("--seedshift-report=a.html", "--html=a.html", says=("is also that of --html",)),
+    "a log's file": option("--seedshift-report=a.html", "--log-file=a.html", says=("is also that of --log-file",)),
+    "a folder that pytest empties": option(
+        "--basetemp=.seedshift", says=("--basetemp=.seedshift: pytest empties that folder",)
+    ),
+    "a NUL in a path": option("--seedshift-dir=a\0b", says=("--seedshift-dir: has a NUL in it",)),
     "thresholds to a folder": option("--seedshift-write-thresholds=.", says=("--seedshift-write-thresholds", ".toml")),
     "thresholds to a text": option("--seedshift-write-thresholds=t.txt", says=("give the path of a .toml file",)),
     "thresholds that are nowhere": option("--seedshift-thresholds=no.toml", says=("no.toml",)),
@@ -147,6 +152,9 @@ OPTIONS = {
         ("package.json", "is no baseline", "remove it"),
         (*RUN, "--seedshift-save-baseline=package.json"),
         files={"package.json": '{"name": "precious"}'},
+    ),
+    "a summary to replace": Mistake(
+        ("README.md", "is no summary"), (*RUN, "--seedshift-summary=README.md"), files={"README.md": "# Precious\n"}
     ),
     "a page to replace": Mistake(
         ("README.md", "is no page"), (*RUN, "--seedshift-report=README.md"), files={"README.md": "# Precious\n"}
