@@ -576,7 +576,31 @@ def _in_cache(source: str, file: str, revision: str | None = None) -> Path | Non
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(source, file, revision=revision)
+    if not isinstance(found, str) and (commit := _whole_commit(source, revision)) is not None:
+        found = try_to_load_from_cache(source, file, revision=commit)
     return Path(found) if isinstance(found, str) else None
+
+
+_SHORT = re.compile(r"[0-9a-f]{4,39}", re.ASCII | re.IGNORECASE)
+"""A commit by the beginning of its name."""
+
+
+def _whole_commit(source: str, revision: str | None) -> str | None:
+    """The commit in the cache whose name begins so, which the hub's client knows by its whole name alone.
+
+    Raises:
+        ValueError: there are several.
+    """
+    if revision is None or not _SHORT.fullmatch(revision):
+        return None
+    folder = Path(_cache()) / f"models--{source.replace('/', '--')}" / "snapshots"
+    found = sorted(path.name for path in folder.glob("*") if path.name.startswith(revision.lower()))
+    if len(found) > 1:
+        raise ValueError(
+            f"{source}: revision = {revision!r}: several commits in the Hugging Face cache at {_cache()} begin so: "
+            f"{', '.join(found)}: give one of them in full"
+        )
+    return found[0] if found else None
 
 
 def _not_there(source: str, revision: str | None = None) -> str:
@@ -619,7 +643,8 @@ def _hub_problem(source: str, file: str, revision: str | None = None) -> str | N
     except RepositoryNotFoundError:
         return "it has no such repository, or only for those who log in: 'hf auth login'"
     except RevisionNotFoundError:
-        return f"its repository has no revision {revision!r}"
+        of_commits = ": give a commit's whole name, of 40 digits" if _SHORT.fullmatch(revision or "") else ""
+        return f"its repository has no revision {revision!r}{of_commits}"
     except EntryNotFoundError:
         return f"its repository has no {file}{_hub_hint(source, revision) if file == INDEX else ''}"
     except HfHubHTTPError as error:

@@ -413,6 +413,26 @@ def test_a_revision_that_the_cache_has_not_is_told_with_those_it_has(cache):
     assert weights.locate_pipeline(["me/toy"], "v1").path.name == COMMIT
 
 
+def test_a_revision_is_found_by_any_of_its_names(cache):
+    """A branch, one with a slash, a pull request, a tag, a commit in full or in short, in either case."""
+    root = cached(cache, "me/toy", TOY.pipeline[0], ref="feature/new").parent.parent
+    for ref in ("v1.0", "refs/pr/3", "beef"):
+        write(root / "refs" / ref, COMMIT)
+    for name in ("feature/new", "v1.0", "refs/pr/3", "beef", COMMIT, COMMIT[:7], COMMIT[:4], COMMIT[:12].upper()):
+        assert weights.locate_pipeline(["me/toy"], name).path.name == COMMIT, name
+    for name in (COMMIT[:3], "main", COMMIT[1:8], "v1", f"{COMMIT[:7]}x"):
+        assert f"it has no revision '{name}' of it" in refused("me/toy", revision=name)
+
+
+def test_the_beginning_of_several_commits_is_none(cache):
+    root = cached(cache, "me/toy", TOY.pipeline[0]).parent.parent
+    other = COMMIT[:-1] + ("0" if COMMIT[-1] != "0" else "1")
+    (root / "snapshots" / other).mkdir()
+    with pytest.raises(ValueError, match=rf"revision = '{COMMIT[:7]}': several commits .*{COMMIT}.*: give one"):
+        weights.locate_pipeline(["me/toy"], COMMIT[:7])
+    assert weights.locate_pipeline(["me/toy"], COMMIT).path.name == COMMIT
+
+
 def test_a_modular_repository_in_the_cache_is_called_so(cache, tmp_path):
     write(tmp_path / "modular" / "modular_model_index.json", "{}")
     cached(cache, "me/mod", tmp_path / "modular")
