@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection, conflicts, effects, facts, locks, options, outputs
+from pytest_seedshift import collection, conflicts, effects, facts, locks, options, output, outputs
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.session import Gating
@@ -393,12 +393,25 @@ class State:
             try:
                 for model in models:
                     entry = self.entry(model)
+                    self._foretell(entry)
                     self.catalogue.fetch_weights(entry)
                     self.catalogue.check_sampling(entry)
                     self.catalogue.check_fit(entry)
                     self.catalogue.check_labels(entry)
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise pytest.UsageError(str(error)) from None
+
+    def _foretell(self, entry: Entry) -> None:
+        """Say of a model that is about to be downloaded that the device has too little memory for it."""
+        if entry.own is not None or entry.memory is None or self.distributes:
+            return
+        from pytest_seedshift import weights
+
+        if weights.index_of(entry.pipeline, entry.revision) is None:
+            from pytest_seedshift.models import memory
+
+            if (said := memory.foretold(entry, self.workbench.device)) is not None:
+                output.say(f"seedshift: {said}")
 
     def _check_folder(self) -> None:
         """See `RunFolder.check`."""

@@ -31,7 +31,7 @@ from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError, ModelError
 from pytest_seedshift.engine import Batch, Engine, Maker
 from pytest_seedshift.models import catalogue as catalogues
-from pytest_seedshift.models import habits, single_files
+from pytest_seedshift.models import habits, memory, single_files
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
 from pytest_seedshift.store import Pace, Store, StoreError
@@ -160,6 +160,8 @@ class Workbench:
                 location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
                 of_habits += [*location.notes(model), *habits.notes(location, entry)]
                 of_habits += single_files.notes(location, entry)
+                if (of_memory := memory.note(location, entry, self.device, self.dtype(model))) is not None:
+                    of_habits.append(of_memory)
             of_labels = self.catalogue.check_labels(entry)
             same_as = self.catalogue.same_as(model)
         except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:

