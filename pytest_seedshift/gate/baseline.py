@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,9 +185,20 @@ class Baseline:
         """
         if model in named:
             return named[model] if named[model] in self.models else None
-        if model in self.models:
-            return model
+        for name in (model, facts.place(model)):
+            if name in self.models:
+                return name
         return next(iter(self.models)) if len(self.models) == 1 and len(set(others)) == 1 else None
+
+
+def portable(made: Baseline) -> Baseline:
+    """A baseline whose models are called alike in every checkout: by the last part of a path of this machine."""
+    names = {name: facts.place(name) for name in made.models}
+    if len(set(names.values())) < len(names):  # two that only their folders tell apart
+        return made
+    samples = [replace(each, case=replace(each.case, model=names[each.case.model])) for each in made.cases.values()]
+    models = {names[name]: each for name, each in made.models.items()}
+    return replace(made, models=models, cases={each.case: each for each in samples}, pictures={})
 
 
 def _case_text(case: Mapping[str, Any]) -> str:

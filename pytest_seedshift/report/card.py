@@ -71,7 +71,7 @@ def make(run: Run, model: str, existing: str = "") -> str:
         raise NoResultError(f"no case of {model} has a verdict: there is nothing to put on a card")
     newline = "\r\n" if "\r\n" in existing else "\n"
     opening, head, closing, body = _split(existing, newline)
-    head = _with_index(head, model, results, newline)
+    head = _with_index(head, place(model), results, newline)
     made = f"{opening}{head}{closing}{_with_tables(body, run, model, newline)}"
     _check(made, existing, results)
     return made
@@ -246,7 +246,7 @@ def _with_tables(body: str, run: Run, model: str, newline: str) -> str:
     ours = f"{_BEGIN}\n{_tables(run, model)}\n{_END}".replace("\n", newline)
     if _OURS.search(body):
         return _OURS.sub(lambda _: ours, body, count=1)
-    before = body or f"{newline}# {text.markdown(model)}{newline}"
+    before = body or f"{newline}# {text.markdown(place(model))}{newline}"
     between = newline if before.endswith("\n") else 2 * newline
     return f"{before}{between}{ours}{newline}"
 
@@ -256,7 +256,7 @@ def _tables(run: Run, model: str) -> str:
     unjudged = [case.case.describe() for case in cases if case.verdict in ("error", UNFINISHED, SKIPPED)]
     parts = [
         "## Robustness to shifts of the seed vector",
-        f"{text.markdown(verdicts.sentence(model, cases, run.searches(model)))}.",
+        f"{text.markdown(verdicts.sentence(place(model), cases, run.searches(model)))}.",
         summary.scores(cases),
         "Shifts down, magnitudes across, 0 is without a shift; ❌ is below what was asked"
         + (f" ({text.markdown(', '.join(verdicts.asked(cases)))})." if verdicts.asked(cases) else "."),

@@ -159,6 +159,7 @@ class RobustnessReport:
                 f"{name} is left as it is: {kept}. To replace it nonetheless, save to another path and put that file "
                 "in its place"
             )
+        made = baseline.portable(made)
         made.write(target)
         self._terminal.closing += regressions.saved(made, name, target.stat().st_size)
         if comparison is None:

@@ -95,6 +95,18 @@ def test_the_same_scores_are_the_same_baseline_in_every_checkout(pytester, run, 
     assert str(pytester.path).encode() not in made[0]
 
 
+def test_a_model_that_is_named_by_a_path_of_this_machine_has_its_last_part_in_what_is_handed_on(pytester, run, saved):
+    model = f"--seedshift-model={saved / 'saved'}"
+    pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}{HERE.replace('./saved', str(saved / 'saved'))}")
+    run("seedshift", *ARGUMENTS, model, "--seedshift-report=none", "--seedshift-save-baseline=b.json")
+    assert main(["card", ".seedshift", "--into", "card.md"]) == 0
+    for file in ("b.json", "card.md"):
+        assert str(saved) not in saved.joinpath(file).read_text()
+    held = run("seedshift", *ARGUMENTS, model, "--seedshift-report=none", "--seedshift-baseline=b.json")
+    held.assert_outcomes(passed=2)
+    held.stdout.fnmatch_lines(["*saved is held against saved of b.json: run alike (fingerprint *)"])
+
+
 def test_workers_shards_and_runs_whose_samples_exist_tell_the_same(pytester, run):
     pytester.path.joinpath("thresholds.toml").write_text(ALL)
     run(*ONE)
