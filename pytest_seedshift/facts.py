@@ -137,10 +137,10 @@ def portable(command: str, folder: str) -> str:
     )
 
 
-def portable_path(path: Path) -> str:
-    """A path as it is seen from the working directory; of one elsewhere the last part."""
+def portable_path(path: Path, folder: str) -> str:
+    """A path as it was seen from `folder`, where a session was started; of one elsewhere the last part."""
     whole = path.absolute()
-    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else f"…/{whole.name}"
+    return str(whole.relative_to(folder)) if folder and whole.is_relative_to(folder) else whole.name
 
 
 def write(folder: RunFolder, *facts: Facts) -> None:

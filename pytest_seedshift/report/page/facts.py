@@ -14,4 +14,5 @@ if TYPE_CHECKING:
 
 def build(run: Run, _: Album) -> Section:
     """Command, versions, fingerprints, hardware; images, seconds and cost of each case."""
-    return section("facts", "How this was measured", run=run, cases=run.cases, path=portable_path(run.path))
+    started = run.facts[0].folder if run.facts else ""
+    return section("facts", "How this was measured", run=run, cases=run.cases, path=portable_path(run.path, started))
