@@ -92,7 +92,7 @@ def gather(
         command=shlex.join(["pytest", *arguments]),
         folder=str(Path.cwd()),
         started=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(started)),
-        seconds=round(time.time() - started, 1),
+        seconds=round(max(0.0, time.time() - started), 1),
         python=platform.python_version(),
         system=platform.platform(),
         processor=_processor(),

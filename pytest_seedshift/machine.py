@@ -7,7 +7,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -99,14 +99,8 @@ def _quota() -> int | None:
 
     https://docs.kernel.org/admin-guide/cgroup-v2.html: `cpu.max` says `$MAX $PERIOD`, both in µs.
     """
-    try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    inner = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
-    root = Path("/sys/fs/cgroup")
     limits = []
-    for group in (root / inner, *(root / inner).parents):
+    for group in _groups():
         try:
             most, period = (group / "cpu.max").read_text(encoding="ascii").split()
             limits.append(max(1, int(most) // int(period)))
@@ -115,11 +109,36 @@ def _quota() -> int | None:
     return min(limits, default=None)
 
 
+def _groups() -> list[Path]:
+    """The control groups that this process is in, the innermost first; a container's limits are theirs."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    inner = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
+    place = Path("/sys/fs/cgroup") / inner
+    return [place, *place.parents]
+
+
 def _available_memory() -> int | None:
-    """Bytes that can be taken without swapping; None where the system does not say."""
+    """Bytes that can be taken without swapping, within the limits of containers; None where the system does not say."""
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
         return None
     found = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    return min([int(found[1]) * 1024, *left_in(_groups())]) if found else None
+
+
+def left_in(groups: Sequence[Path]) -> list[int]:
+    """Bytes that control groups with a limit have left; what is but cached files can be taken from them."""
+    left = []
+    for group in groups:
+        try:
+            most, taken = (int((group / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
+            said = (group / "memory.stat").read_text(encoding="ascii")
+        except (OSError, ValueError):  # likewise
+            continue
+        files = re.search(r"^inactive_file (\d+)$", said, re.MULTILINE)
+        left.append(max(0, most - taken + (int(files[1]) if files else 0)))
+    return left

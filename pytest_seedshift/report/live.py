@@ -17,6 +17,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_seedshift import output, whole
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
@@ -24,8 +26,6 @@ from pytest_seedshift.report import records
 from pytest_seedshift.report.plan import Plan
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_seedshift.collection import Subject
     from pytest_seedshift.results import Progress
 
@@ -85,7 +85,13 @@ class Watcher:
     """In the controller: makes the folder, and calls `look` with what the workers told, until it is closed."""
 
     def __init__(self, look: Callable[[list[dict[str, Any]]], None]) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="seedshift-"))
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="seedshift-"))
+        except OSError as error:
+            raise pytest.UsageError(
+                f"workers need a folder for temporary files, and there is none to write to ({error.strerror}): set "
+                "TMPDIR to one"
+            ) from None
         self.board = Board(self.folder)
         self._look = look
         self._closed = threading.Event()

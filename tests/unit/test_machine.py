@@ -119,3 +119,16 @@ def test_more_workers_than_gpus_are_warned_of(monkeypatch):
     assert warning
     assert warning.startswith("5 workers share 2 GPUs:")
     assert workers.prepare([XSpec("popen") for _ in range(5)], "cpu") is None
+
+
+def test_a_container_has_no_more_memory_than_its_limit_leaves(tmp_path):
+    def group(name, most, taken, files):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "memory.max").write_text(f"{most}\n")
+        (folder / "memory.current").write_text(f"{taken}\n")
+        (folder / "memory.stat").write_text(f"anon 5\ninactive_file {files}\n")
+        return folder
+
+    groups = [group("a", 1000, 900, 300), group("b", "max", 10, 0), group("c", 100, 200, 0), tmp_path / "none"]
+    assert machine.left_in(groups) == [400, 0]
