@@ -98,7 +98,7 @@ class Engine:
         self.scorers = tuple(scorers)
         self.batch_size = batch_size
         self.overlap = overlap
-        self._advice = _ADVICE.get(dtype, _ADVICE[None])
+        self._dtype = dtype
 
     def run(self, case: Case, pairs: Sequence[Pair], finish: Callable[[Batch], _T]) -> Iterator[_T]:
         """Generate, score and finish the pairs of a case, batch by batch, in the order given.
@@ -132,6 +132,11 @@ class Engine:
         for _, images in self._images(case, pairs, shift_function(case)):
             yield images
 
+    def _advice(self, dtype: torch.dtype) -> str:
+        """What to do about NaN in numbers of a type: by that, where it is of half precision, else by the model's."""
+        theirs = str(dtype).removeprefix("torch.")
+        return _ADVICE.get(theirs if theirs in _ADVICE else self._dtype, _ADVICE[None])
+
     def _finish(self, finish: Callable[[Batch], _T], case: Case, pairs: tuple[Pair, ...], images: Tensor) -> _T:
         return finish(score(case, pairs, images, self.scorers))
 
@@ -151,10 +156,12 @@ class Engine:
 
     def _generate(self, case: Case, pairs: tuple[Pair, ...], shift: ShiftFunction | None) -> Tensor | None:
         """A batch of images; None where memory does not suffice for so many."""
-        finite: list[Tensor] = []
+        finite: list[tuple[Tensor, torch.dtype]] = []
 
         def note(_: int, state: Tensor) -> None:
-            finite.append(state.isfinite().flatten(1).all(1))  # looked at later: a GPU should not wait for it
+            finite.append(
+                (state.isfinite().flatten(1).all(1), state.dtype)
+            )  # looked at later: a GPU should not wait for it
 
         try:
             images = drawing.generate(self.model, pairs, shift, note)
@@ -169,9 +176,9 @@ class Engine:
                 f"{case.model}, {case.describe()}: memory does not suffice for one image on this device: "
                 f"{str(error).strip().splitlines()[0]}. Try --seedshift-dtype=float16 or bfloat16, or another device"
             ) from error
-        for step, rows in enumerate(finite):
-            _check(rows, pairs, case, f"the model's state after step {step + 1}", self._advice)
-        _check_finite(images, pairs, case, "the image", self._advice)
+        for step, (rows, dtype) in enumerate(finite):
+            _check(rows, pairs, case, f"the model's state after step {step + 1}", self._advice(dtype))
+        _check_finite(images, pairs, case, "the image", self._advice(images.dtype))
         _check_range(images, case)
         return images.float().clamp(0, 1).mul(255).round().div(255)
 

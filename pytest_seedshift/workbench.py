@@ -337,7 +337,8 @@ class Workbench:
                 raise CaseError(f"{name}: {error}") from error
             except (ValueError, SeedVectorError) as error:
                 raise self._refusal(name, f"{name} cannot generate: {error}") from error
-            self._engine = Engine(model, scorers, size, overlap=self.overlaps, dtype=self.dtype(name))
+            known = self.dtype(name) if self.catalogue.find(name).own is None else None  # one's own may not heed it
+            self._engine = Engine(model, scorers, size, overlap=self.overlaps, dtype=known)
             self._keep_settings(name)
         return self._engine
 

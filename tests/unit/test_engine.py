@@ -192,6 +192,17 @@ def test_half_precision_is_blamed_where_it_runs(dtype, others):
         run(CONTROL, 3, Double(DESIGN[4], 1), dtype=dtype)
 
 
+def test_half_precision_is_seen_in_what_a_model_of_unknown_precision_gives():
+    class Half(Double):
+        def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
+            return super().generate(pairs, shift, None).half()
+
+    with pytest.raises(CaseError, match="Half precision often does this"):
+        run(CONTROL, 3, Half(DESIGN[4], None))
+    with pytest.raises(CaseError, match="look at its weights"):
+        run(CONTROL, 3, Double(DESIGN[4], None))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_neither_a_scorer_nor_a_shift_is_taken_for_half_precision(dtype):
     with pytest.raises(CaseError, match=r"NaN or Inf in the score clip .* so the scorer has made it$"):
