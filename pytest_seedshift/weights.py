@@ -305,6 +305,11 @@ def _on_disk(
             if beside:
                 _check_beside(beside[0], source)
             return Location(source, path, config=beside[0] if beside else None)
+        if path.is_file():
+            raise ValueError(
+                f"{source} is no {SINGLE_FILE} file, and nothing else is ever loaded: give such a file, or the folder "
+                "of a pipeline"
+            )
         if (path / INDEX).is_file():
             _check_folder(path, source, variant)
             if deep:
@@ -423,12 +428,15 @@ def _bring(source: str, index: Path, revision: str | None, variant: str | None, 
         tree = contents.Listed([each.rfilename for each in listed])
         found = contents.pipeline(tree, variant, _index(index.parent))
         _refuse(source, found)
-        if found.variants:
-            more["variant"] = variant if variant in found.variants.values() else min(found.variants.values())
+        if len(several := {*found.variants.values()}) > 1:  # diffusers brings one variant alone
+            wanted = [*found.files, "README.md"]
+            return Path(snapshot_download(source, revision=revision, allow_patterns=wanted))
+        for each in several:
+            more["variant"] = each
         folder = Path(
             DiffusionPipeline.download(source, use_safetensors=True, trust_remote_code=False, revision=revision, **more)
         )
-        # Diffusers brings one variant of all parts that have it; here some may be loaded from others.
+        # Of parts that have both, diffusers brings the variant that another part is had in alone.
         lacking = [name for name in found.files if not (folder / name).is_file()]
         if lacking:
             snapshot_download(source, revision=revision, allow_patterns=lacking)

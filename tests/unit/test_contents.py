@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import identity, labels, weights
+from pytest_seedshift import contents, identity, labels, weights
 from pytest_seedshift.contents import networks, packages
-from pytest_seedshift.models import catalogue, headers
+from pytest_seedshift.models import catalogue, headers, parts
 from pytest_seedshift.models.base import Entry
 
 TOY = catalogue.shipped().find("toy-latent")
@@ -344,6 +344,71 @@ def test_a_folder_that_is_no_pipeline_is_called_what_it_is(tmp_path, files, says
     for name, content in files.items():
         write(tmp_path / "mine" / name, content)
     assert says in refused(tmp_path / "mine")
+
+
+def test_a_file_of_another_form_is_no_model(tmp_path):
+    for name in ("flux-Q8.gguf", "style.SAFETENSORS", "notes.txt"):
+        write(tmp_path / name)
+        assert f"{name} is no .safetensors file, and nothing else is ever loaded" in refused(tmp_path / name)
+
+
+# Parts and scorers ------------------------------------------------------------------------------------------------
+
+
+def of_part(folder: Path, variant: str | None = None) -> Any:
+    return parts.check(Entry("mine", ("./mine",), parts=(("unet", str(folder)),), variant=variant))
+
+
+def test_a_part_of_its_own_is_loaded_from_the_same_kinds_of_files(copy):
+    folder = copy / "unet"
+    entry = Entry("mine", ("./mine",), parts=(("unet", str(folder)),))
+    of_part(folder)
+    before = parts.fingerprints(entry)
+    write(folder / "README.md")
+    write(folder / "optimizer.pt")
+    assert parts.fingerprints(entry) == before
+    as_variant(copy, "fp16", "unet")
+    of_part(folder)
+    assert parts.fingerprints(entry) != before
+    write(folder / f"{UNET}.safetensors.index.json", json.dumps(index(a=f"{UNET}-00001-of-00002.safetensors")))
+    with pytest.raises(ValueError, match=r"mine: parts: unet: .*: lacks diffusion_pytorch_model-00001-of-00002.*fp16"):
+        of_part(folder)
+    of_part(folder, "fp16")
+
+
+def test_a_classifier_is_loaded_from_the_same_kinds_of_files(tmp_path):
+    def problems(folder: Path) -> list[str]:
+        return [problem.text for _, problem in contents.classifier(contents.OnDisk(folder)).problems]
+
+    folder = tmp_path / "vit"
+    shutil.copytree(TOY.classifier, folder)
+    assert problems(folder) == []
+    weights_of = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").rename(folder / "model.fp16.safetensors")
+    assert problems(folder) == []
+    assert contents.classifier(contents.OnDisk(folder)).variants == {"": "fp16"}
+    write(folder / "model.bf16.safetensors", weights_of)
+    assert "several variants (bf16, fp16)" in problems(folder)[0]
+    (folder / "preprocessor_config.json").unlink()
+    assert problems(folder)[1] == "lacks preprocessor_config.json, which says how pictures are prepared for it"
+
+
+def test_clip_is_loaded_from_the_file_that_open_clip_prefers(tmp_path):
+    folder = tmp_path / "clip"
+    shutil.copytree(TOY.clip, folder)
+    before = set(contents.clip(contents.OnDisk(folder)).files)
+    assert "open_clip_model.safetensors" in before
+    write(folder / "model.safetensors")
+    assert set(contents.clip(contents.OnDisk(folder)).files) == before
+    (folder / "open_clip_model.safetensors").unlink()
+    assert "model.safetensors" in contents.clip(contents.OnDisk(folder)).files
+    (folder / "model.safetensors").rename(folder / "shard.safetensors")
+    write(folder / "model.safetensors.index.json", json.dumps(index(a="shard.safetensors")))
+    ((_, problem),) = contents.clip(contents.OnDisk(folder)).problems
+    assert "in shards, which open_clip does not read" in problem.text
+
+
+# Adapters ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,9 @@ class Hub(BaseHTTPRequestHandler):
                     if body:
                         self.downloads[self.called(file, folder)] += 1
                     return self.answer(file.read_bytes(), body=body)
+        there = any(path.startswith(f"/{name}/resolve/") for name in self.repositories)
         self.send_response(404)
-        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("X-Error-Code", "EntryNotFound" if there else "RepoNotFound")
         self.send_header("Content-Length", "0")
         self.end_headers()
         return None
@@ -183,3 +184,70 @@ def test_so_is_a_scorer(hub, tmp_path):
                 weights.fetch(f"owner/{role}", weights.CLIP_FILES if role == "clip" else weights.CLASSIFIER_FILES)
         with pytest.raises(trust.UntrustedError):
             weights.probe(f"owner/{role}", "open_clip_config.json" if role == "clip" else "config.json")
+
+
+# What the list of a repository's files tells -----------------------------------------------------------------------
+
+
+def as_variant(folder: Path, variant: str, parts: str = "*") -> None:
+    for path in sorted(folder.glob(f"{parts}/*.safetensors")):
+        path.rename(path.with_name(f"{path.stem}.{variant}.safetensors"))
+
+
+def test_of_a_repository_with_one_variant_alone_that_is_brought_and_loaded(hub, monkeypatch):
+    as_variant(hub.repositories["owner/toy"], "fp16")
+    found = weights.locate_pipeline(["owner/toy"])
+    assert found.variants == dict.fromkeys(("unet", "vae", "text_encoder"), "fp16")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert weights.locate_pipeline(["owner/toy"]) == found
+    made = load.load(entry("owner/toy"), "cpu", "float32").generate(PAIR)
+    assert (made - load.load(entry(TOY.pipeline[0]), "cpu", "float32").generate(PAIR)).abs().max() < 1e-5
+
+
+def test_parts_of_several_variants_are_brought_each_from_its_own(hub):
+    folder = hub.repositories["owner/toy"]
+    as_variant(folder, "fp16", "unet")
+    as_variant(folder, "bf16", "text_encoder")
+    shutil.copy(next((folder / "vae").glob("*.safetensors")), folder / "vae/diffusion_pytorch_model.fp16.safetensors")
+    found = weights.locate_pipeline(["owner/toy"])
+    assert found.variants == {"unet": "fp16", "text_encoder": "bf16"}
+    assert all(path.is_file() for path in found.files())
+    assert weights.locate_pipeline(["owner/toy"]) == found
+
+
+def test_of_a_repository_that_cannot_be_loaded_no_weights_come(hub):
+    folder = hub.repositories["owner/toy"]
+    path = next((folder / "unet").glob("*.safetensors"))
+    for variant in ("fp16", "bf16"):
+        shutil.copy(path, path.with_name(f"{path.stem}.{variant}.safetensors"))
+    path.unlink()
+    with pytest.raises(
+        ValueError, match=r"owner/toy: unet: it has no .* but several variants \(bf16, fp16\): choose one"
+    ):
+        weights.locate_pipeline(["owner/toy"])
+    assert set(hub.downloads) == {"model_index.json"}
+    assert weights.locate_pipeline(["owner/toy"], variant="bf16").variants == {"unet": "bf16"}
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("modular_model_index.json", "it is a modular pipeline of diffusers"),
+        ("pytorch_lora_weights.safetensors", "it is a LoRA or another adapter"),
+        ("unet/model.onnx", "it is a model of ONNX"),
+    ],
+)
+def test_a_repository_that_is_no_pipeline_is_called_what_it_is(hub, tmp_path, file, says):
+    path = tmp_path / "other" / file
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    hub.repositories["owner/other"] = tmp_path / "other"
+    with pytest.raises(weights.WeightsNotFoundError, match=says):
+        weights.probe_pipeline(["owner/other"])
+
+
+def test_a_scorer_of_which_the_cache_has_the_configuration_alone_is_brought(hub, tmp_path):
+    hub.repositories["owner/vit"] = shutil.copytree(TOY.classifier, tmp_path / "vit")
+    found = weights.fetch("owner/vit", ("*.json",))
+    assert not list(found.glob("*.safetensors"))
+    assert list(weights.fetch("owner/vit", weights.CLASSIFIER_FILES).glob("*.safetensors"))
