@@ -276,7 +276,10 @@ def slow(folder: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[Any, str]] = {
-    "a folder in place of a file": (a_folder, "unet: diffusion_pytorch_model.safetensors is a folder, and no file"),
+    "a folder in place of a file": (
+        a_folder,
+        "unet/diffusion_pytorch_model.safetensors: cannot be read: Is a directory",
+    ),
     "a pointer of git-lfs": (a_pointer(f"vae/{UNET}.safetensors"), "a pointer of git-lfs in place of the file: run"),
     "a pointer for a configuration": (a_pointer("vae/config.json"), "vae/config.json: cannot be read: it is a pointer"),
     "an empty file": (lambda folder: write(folder / f"vae/{UNET}.safetensors", b""), "but empty: get it again"),
