@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, t
 
 from pytest_seedshift.cases import Case
 from pytest_seedshift.gate import proportions, regression, significance
@@ -112,22 +112,31 @@ def allowed_drop_early(designs: int, rng: np.random.Generator) -> Iterator[Line]
 # Point 11: scores that are not 0 or 1, and pools ----------------------------------------------------------------------
 
 
+def found_by_t(drops: np.ndarray) -> np.ndarray:
+    """What Student's t finds, a row a design; of drops that are all alike their sign decides."""
+    spread = drops.std(axis=1, ddof=1)
+    alike = (drops.max(axis=1) == drops.min(axis=1)) & (drops[:, 0] > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = drops.mean(axis=1) / spread * np.sqrt(drops.shape[1])
+    return np.where(alike, 2.0 ** -drops.shape[1] <= LEVEL, t.sf(values, drops.shape[1] - 1) <= LEVEL)
+
+
 def rare_gains(designs: int, rng: np.random.Generator) -> Iterator[Line]:
     """CLIP drops by 0.2 in 98 of 100 pairs and gains 9.8 in two: the mean is what it was."""
     for pairs in (16, 64, 400):
         drops = np.where(rng.random((designs, pairs)) < 0.02, -9.8, 0.2)
-        before = sum(significance.t_test(each) <= LEVEL for each in drops)
+        before = int(found_by_t(drops).sum())
         after = sum(significance.p_of_bets(each, 0.0, 25.0) <= LEVEL for each in drops)
         yield Line("11", f"CLIP falls by 0.2, gains 9.8 in 2 %, {pairs} pairs", LEVEL, before, after, designs)
 
 
 def pools(designs: int, rng: np.random.Generator) -> Iterator[Line]:
     """Six cases of a version that has not changed, by the number of pairs that turned in any of them."""
-    for number in (6, 9, 400):
+    for number in (9, 400):
         signs = rng.choice([-1.0, 1.0], (designs, number))
         sums = np.zeros((designs, 400))
-        sums[:, :number] = signs * rng.integers(1, 3, (designs, number))
-        before = sum(significance.t_test(each) <= LEVEL for each in sums)
+        sums[:, :number] = signs * (1 if number == 9 else rng.integers(1, 3, (designs, number)))
+        before = int(found_by_t(sums).sum())
         after = sum(significance.signs(each, LEVEL) <= LEVEL for each in sums)
         worse = sum(significance.signs(np.abs(each), LEVEL) <= LEVEL for each in sums)
         yield Line("11", f"pool of six unchanged cases, {number} pairs turned", LEVEL, before, after, designs, worse)

@@ -210,7 +210,8 @@ class Hooks:
 
     def _notes(self) -> list[str]:
         """What else the plan has to say."""
-        notes = (self._grid.note(), self._sensing.note(self._grid.models), self._state.gating.note())
+        gating = self._state.gating
+        notes = (self._grid.note(), self._sensing.note(self._grid.models), gating.note(), gating.note_of_chance())
         said = [note for note in notes if note is not None]
         if self._state.worker:  # where there is none, they were said before
             said += [f"warning: {warning}" for warning in self._state.threshold_warnings()]
@@ -292,6 +293,7 @@ class Hooks:
         if not ours or session.config.option.collectonly or session.testsfailed or self._state.worker:
             return None
         self._warn(self._state.check(item for item, _ in ours))
+        self._warn(self._state.gating.warnings())
         asked = self._state.settings.plan
         self._terminal.manifest = manifest.make(self._state, self._grid)
         self._warn_of_noise()

@@ -85,16 +85,13 @@ def join(runs: Sequence[Run]) -> Merged:
     missing = tuple(entry for test, entry in grid.items() if test not in records)
     document: Document = {
         "version": VERDICTS_VERSION,
-        **{
-            name: first[name]
-            for name in ("certainty", "thresholds", "prompt", "baseline", "threshold_tests", "libraries")
-            if name in first
-        },
+        **{name: first[name] for name in ("certainty", "thresholds", "prompt", "libraries") if name in first},
         "models": {
             name: models[name] for name in dict.fromkeys(entry["model"] for entry in grid.values()) if name in models
         },
-        **({"scores": own} if own else {}),
         "grid": list(grid.values()),
+        **{name: first[name] for name in ("baseline", "threshold_tests") if name in first},
+        **({"scores": own} if own else {}),
         "cases": [records[test] for test, entry in grid.items() if test in records and entry.get("kind") is None],
     }
     searches = [records[test] for test, entry in grid.items() if test in records and entry.get("kind") == "breaking"]

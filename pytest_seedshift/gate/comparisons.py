@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift import files, whole
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import MERGED, RunFolder, VerdictsError
-from pytest_seedshift.gate import baseline, baselines, regression
+from pytest_seedshift.gate import baseline, baselines, losses, regression
 from pytest_seedshift.run import form
 from pytest_seedshift.scores import ANY, SCORES, Constraint
 
@@ -114,6 +115,7 @@ def keep(comparison: Comparison, folder: RunFolder) -> None:
         OSError: the folder cannot be written to.
     """
     comparison.before.write(folder.path / baseline.FILE_NAME)
+    write(comparison, folder)
     pictures = comparison.before.pictures
     for case in comparison.cases if pictures else ():
         lost, won = comparison.turned(case)
@@ -123,6 +125,16 @@ def keep(comparison: Comparison, folder: RunFolder) -> None:
             whole.make_folder(target.parent, folder.path)
             with suppress(files.FileError):  # it may have been removed meanwhile: the page shows none in its place
                 whole.write(target, files.read_bytes(pictures[other, label, seed]), within=folder.path)
+
+
+def write(comparison: Comparison, folder: RunFolder) -> None:
+    """Write what was found, as JSON.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    text = json.dumps(losses.document(comparison), indent=1, ensure_ascii=False) + "\n"
+    whole.write(folder.path / losses.FILE_NAME, text, within=folder.path)
 
 
 def _kept(comparison: Comparison, folder: RunFolder) -> dict[tuple[Case, str, int], Any]:

@@ -206,6 +206,33 @@ class Gating:
             else None
         )
 
+    def note_of_chance(self) -> str | None:
+        """How likely a sound model is to fail somewhere in the grid."""
+        from pytest_seedshift.report import chance
+
+        state = self._state
+        asked = [(state.constraints(item, case), len(state.design(item, case))) for item, case in self.grid]
+        return chance.note([each for each in asked if each[0]], state.thresholds.certainty, self.thresholds)
+
+    def warnings(self) -> list[str]:
+        """Which drops are allowed that the design cannot see, and how many images could."""
+        from pytest_seedshift.gate import sight, significance
+        from pytest_seedshift.verdict import SequentialTest
+
+        if self.against is None:
+            return []
+        state = self._state
+        found: dict[tuple[Constraint, int, float], None] = {}
+        for item, case in self.grid:
+            test = state.test(item, case)
+            if not isinstance(test, SequentialTest):
+                continue
+            for each in test.constraints:
+                if each.max_regression and each.significant and test.fixed:
+                    level = test.level if test.exact else test.level * (1 - significance.EARLY)
+                    found[each, test.size, level] = None
+        return [said for key in found if (said := sight.warning(*key)) is not None]
+
     @cached_property
     def _place(self) -> Path | None:
         """Where the baseline lies that the user names."""

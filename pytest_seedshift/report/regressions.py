@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import run_settings
+from pytest_seedshift.gate import losses
 from pytest_seedshift.gate.significance import TESTS
 from pytest_seedshift.report import words
 from pytest_seedshift.scores import SCORES
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.gate.regression import Comparison, Pool, Row
 
 _NAMED = 5
+_SIGNED = 4
+"""How many sentences of what is lost the terminal has."""
 
 _MARK = "  REGRESSION"
 _STEPPED = " by Holm's step: its own test has passed"
@@ -30,8 +33,25 @@ def lines(comparison: Comparison) -> list[str]:
     told = [summary(comparison)]
     told += [_row(row) for row in rows if row.regressed]
     told += [_pool(pool) for pool in comparison.pools if pool.regressed or (pool.shift is None and _moved(pool))]
+    told += [f"  {each}" for each in signed(comparison, most=_SIGNED)]
     told += [f"  {note}" for note in notes(comparison)]
     return told
+
+
+def signed(comparison: Comparison, most: int | None = None) -> list[str]:
+    """What each model loses at most, in sentences; see `losses`.
+
+    Args:
+        comparison: with the baseline.
+        most: how many sentences; those over all cases come first, then the largest losses.
+    """
+    found = losses.of(comparison)
+    if not found:
+        return ["no sentence of what is lost at most: the baseline stopped early"] if comparison.stopped else []
+    if most is not None:
+        order = sorted(found, key=lambda each: (each.shift is not None, -each.most / SCORES[each.score].top))
+        found = [each for each in found if each in order[:most]]
+    return [each.sentence for each in found]
 
 
 def summary(comparison: Comparison) -> str:

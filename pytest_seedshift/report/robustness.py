@@ -16,7 +16,7 @@ import pytest
 from pytest_seedshift import facts
 from pytest_seedshift import run as runs
 from pytest_seedshift.commands.report import command
-from pytest_seedshift.gate import baseline
+from pytest_seedshift.gate import baseline, losses
 from pytest_seedshift.report import session_failures, words
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class RobustnessReport:
         """
         state, saved = self._state, self._state.settings.save_baseline
         against = state.gating.against
-        (state.folder.path / baseline.FILE_NAME).unlink(missing_ok=True)
+        for name in (baseline.FILE_NAME, losses.FILE_NAME):
+            (state.folder.path / name).unlink(missing_ok=True)
         if against is None and saved is None:
             return []
         from pytest_seedshift.gate import comparisons
@@ -166,9 +167,10 @@ class RobustnessReport:
             self._terminal.closing.append("  held against no baseline: no max_regression was judged")
 
     def _write(self, run: runs.Run) -> None:
-        from pytest_seedshift.report import gaps, page
+        from pytest_seedshift.report import chance, gaps, page
 
         self._terminal.gaps = gaps.lines(run)
+        self._terminal.closing += chance.explained(run)
         if self._state.report is not None:
             page.write(self._state.folder.path, self._state.report, run=run)
             self._terminal.page = words.relative(str(self._state.report))

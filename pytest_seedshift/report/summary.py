@@ -12,7 +12,7 @@ from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.facts import place as shown_place
 from pytest_seedshift.facts import portable
 from pytest_seedshift.gate import comparisons
-from pytest_seedshift.report import words
+from pytest_seedshift.report import chance, regressions, words
 from pytest_seedshift.report.markdown import code, folded, table
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
@@ -75,6 +75,12 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
     """The summary's parts, from what matters most."""
     yield f"## {title(run)}"
     yield "\n".join(_verdict(run, model) for model in run.models)
+    if explained := chance.explained(run):
+        yield "\n".join(f"- {text(each)}" for each in explained)
+    if run.comparison is not None:
+        told = [*regressions.signed(run.comparison), *regressions.notes(run.comparison)]
+        listed = "\n".join(f"- {text(_short(each))}" for each in told)
+        yield f"**{text(_short(regressions.summary(run.comparison)))}**\n\n{listed}"
     if run.notes:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"

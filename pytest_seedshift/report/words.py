@@ -153,8 +153,10 @@ def comparison(finding: Finding) -> str:
             return f"{kind.title} drop {signed}"
         return f"{kind.title} drop {signed} {'within' if finding.holds else 'beyond'} ±{finding.bound:.2f}"
     if finding.kind == "min":
-        below = finding.measured < finding.bound if finding.holds is None else not finding.holds
-        return f"{kind.title} {measured} {'<' if below else '≥'} {bound}"
+        below = (
+            finding.measured < finding.bound if finding.holds is None or finding.p is not None else not finding.holds
+        )
+        return f"{kind.title} {measured} {'<' if below else '≥'} {bound}{_by_chance(finding, below)}"
     above = finding.measured > finding.bound if finding.holds is None else not finding.holds
     if finding.kind == "max_regression":
         within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
@@ -165,7 +167,16 @@ def comparison(finding: Finding) -> str:
             else ""
         )
         return said + by_chance
-    return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}"
+    if finding.p is not None:
+        above = finding.measured > finding.bound + 1e-9
+    return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}{_by_chance(finding, above)}"
+
+
+def _by_chance(finding: Finding, broken: bool) -> str:
+    """Of a bound that holds though the mean is beyond it, why: the certainty is that of the whole grid."""
+    if not (broken and finding.holds and finding.p is not None):
+        return ""
+    return f", within chance ({probability(finding.p, finding.level)})"
 
 
 def _numbers(finding: Finding) -> tuple[str, str]:

@@ -40,6 +40,7 @@ def build(run: Run, album: Album) -> Section | None:
         error=None,
         comparison=comparison,
         summary=regressions.summary(comparison),
+        signed=regressions.signed(comparison),
         notes=[*regressions.notes(comparison), *comparison.after.notes],
         tests=TESTS,
         verdicts={each.id: each.status for each in run.cases},
