@@ -439,3 +439,33 @@ def test_weights_that_are_not_on_the_hub_are_told_so():
 def test_the_fingerprint_is_the_weights():
     assert Classifier.load(ENTRY.classifier, "cpu").fingerprint == Classifier.load(ENTRY.classifier, "cpu").fingerprint
     assert Classifier.load(ENTRY.classifier, "cpu").fingerprint != ClipScore.load(ENTRY.clip, "cpu").fingerprint
+
+
+def test_a_classifier_in_timms_form_sees_pictures_as_timm_prepares_them(tmp_path):
+    timm = pytest.importorskip("timm")
+    from PIL import Image
+
+    torch.manual_seed(0)
+    network = timm.create_model("test_vit", num_classes=16).eval()
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    names = [label.name for label in pairs.class_list("toy16")]
+    form = {
+        "input_size": [3, 160, 160],
+        "interpolation": "bicubic",
+        "crop_pct": 0.95,
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+    }
+    config = {"architecture": "test_vit", "num_classes": 16, "label_names": names, "pretrained_cfg": form}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    classifier = Classifier.load(str(tmp_path), "cpu")
+    images = torch.randint(0, 256, (2, 3, 64, 64)) / 255
+    transform = timm.data.create_transform(**timm.data.resolve_data_config(form), is_training=False)
+    pictures = [Image.fromarray((255 * each).round().byte().permute(1, 2, 0).numpy()) for each in images]
+    seen = torch.stack([transform(each) for each in pictures])
+    assert torch.equal(classifier.see(images), seen)
+    with torch.inference_mode():
+        expected = network(seen).argmax(-1)
+    labels = pairs.class_list("toy16")
+    for place, output in enumerate(expected):
+        assert classifier.score(images, [labels[output]] * 2)["top1"][place] == 1
