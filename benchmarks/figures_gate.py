@@ -243,6 +243,21 @@ def sentences(designs: int, rng: np.random.Generator) -> Iterator[Line]:
         yield Line("13", what, LEVEL, int(half.sum()), int(missed.sum()), designs)
 
 
+def cost(designs: int) -> None:
+    """What a family of thresholds costs in images, by how good the model is, and how often a case fails."""
+    asked = (Constraint("top1", 0.6), Constraint("top5", 0.8))
+    print(f"{'own means':>12}{'images':>10}{'fails':>8}{'of a family of 62':>22}{'fails':>8}")
+    for top1, top5 in ((0.95, 0.99), (0.85, 0.95), (0.75, 0.9), (0.65, 0.85), (0.55, 0.75), (0.45, 0.7), (0.3, 0.5)):
+        rng, found = np.random.default_rng(1), []
+        for _ in range(designs):
+            first = rng.random(400) < top1
+            columns = {"top1": first * 1.0, "top5": (first | (rng.random(400) < (top5 - top1) / (1 - top1))) * 1.0}
+            both = [SequentialTest(asked, 400, thresholds=number).judge(columns) for number in (0, 62)]
+            found.append([figure for each in both for figure in (each.images, not each.passed)])
+        alone, failed, family, failed_too = np.mean(found, axis=0)
+        print(f"{top1:6} {top5:5}{alone:10.0f}{failed:8.2f}{family:22.0f}{failed_too:8.2f}", flush=True)
+
+
 LINES = (
     allowed_drop, allowed_drop_early, rare_gains, pools, pools_allowed, families, flagged, thresholds_family, sentences,
 )  # fmt: skip
@@ -254,6 +269,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="those whose name has this word")
     parser.add_argument("--short", action="store_true", help="200 designs, three of the simulations")
     options = parser.parse_args()
+    if options.only == "cost":
+        cost(options.designs)
+        return
     chosen = (allowed_drop, pools, sentences) if options.short else LINES
     designs = 200 if options.short else options.designs
     print(f"{designs} designs a line, certainty {1 - LEVEL:g}")

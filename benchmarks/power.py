@@ -1,6 +1,6 @@
 """How often the gate finds a drop that is there, and how often it finds one that is not.
 
-    python benchmarks/power.py [--baseline PATH] [--designs N] [--certainty C] [--short]
+    python benchmarks/power.py [--baseline PATH] [--designs N] [--certainty C] [--allowed DROP] [--short]
 
 The samples are those of a baseline file or run folder (`--baseline`; of all its cases the one whose top-1 is nearest to
 0.8 on its whole design), or, where none is given, drawn once with that accuracy.
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
-from pytest_seedshift.gate import baselines, significance
+from pytest_seedshift.gate import baselines, proportions, significance
 from pytest_seedshift.scores import CERTAINTY, Constraint
 from pytest_seedshift.verdict import SequentialTest
 
@@ -40,7 +40,11 @@ def main() -> None:
     parser.add_argument("--designs", type=int, default=1000, help="simulated designs for each figure")
     parser.add_argument("--certainty", type=float, default=CERTAINTY)
     parser.add_argument("--short", action="store_true", help="40 designs, one drop, one size")
+    parser.add_argument("--allowed", type=float, help="max_regression: only what is found of drops beyond it")
     options = parser.parse_args()
+    if options.allowed is not None:
+        beyond(options.allowed, options.designs, 1 - options.certainty)
+        return
     drops, sizes = (DROPS[2:3], SIZES[1:2]) if options.short else (DROPS, SIZES)
     designs = 40 if options.short else options.designs
     rng = np.random.default_rng(0)
@@ -63,6 +67,20 @@ def main() -> None:
             f"false regressions, {turned:.2f} of the pairs exchanged: of {designs} {wrong} by the gate, {early} "
             f"against a baseline that stopped early, {pools} by a pool of six cases; at most {most}: {said}"
         )
+
+
+def beyond(allowed: float, designs: int, level: float) -> None:
+    """How often a drop is found where `allowed` is allowed, on whole designs, by what `significant` asks."""
+    rng = np.random.default_rng(0)
+    print(f"max_regression {allowed:g}, {designs} designs\n{'drop':>6}{'turned':>8}{'N':>6}{'true':>8}{'any':>8}")
+    for drop, turned in ((allowed, allowed + 0.01), *DROPS[1:]):
+        for size in SIZES:
+            won = (turned - drop) / 2
+            counts = rng.multinomial(size, [won + drop, won, 1 - turned], designs)[:, :2].astype(float)
+            sure = proportions.score(*counts.T, size, allowed) >= proportions.critical(size, allowed, level)
+            above = counts[:, 0] - counts[:, 1] > size * allowed + 1e-9
+            changed = above & (binom.sf(counts[:, 0] - 1, counts.sum(axis=1), 0.5) <= level)
+            print(f"{drop:6.2f}{turned:8.2f}{size:6}{sure.mean():8.2f}{changed.mean():8.2f}", flush=True)
 
 
 def outcomes(path: Path | None, rng: np.random.Generator) -> np.ndarray:
@@ -121,7 +139,7 @@ def pooled(stored: np.ndarray, turned: float, size: int, certainty: float, rng: 
     one, other = turn(stored, 0.0, turned, size, rng)
     alike = [np.where(rng.random(size) < 0.8, one - other, 0.0) for _ in range(6)]
     swap = np.where(rng.random(size) < 0.5, 1, -1)
-    return significance.t_test(swap * np.sum(alike, axis=0)) <= 1 - certainty
+    return significance.signs(swap * np.sum(alike, axis=0), 1 - certainty) <= 1 - certainty
 
 
 if __name__ == "__main__":

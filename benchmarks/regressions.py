@@ -32,7 +32,7 @@ from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate import regression
 from pytest_seedshift.gate.baseline import Baseline, Design, Samples, Version
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint
+from pytest_seedshift.scores import ANY, CERTAINTY, SCORES, Constraint
 from pytest_seedshift.verdict import SequentialTest
 from pytest_seedshift.workbench import Workbench
 
@@ -64,7 +64,7 @@ def main() -> None:
         entry = catalogue.shipped().find(processes.MODEL)
         least = (Constraint("top1", minimum=0.0),)
         before = judged(folder / "baseline", entry, {case: (least, {}) for case in cases}, options.images, exact=True)
-        asked = (Constraint("top1", max_regression=options.bound),)
+        asked = (Constraint("top1", max_regression=options.bound, significant=ANY),)
         print(f"{'':34}{'top-1':>14}  pairs  wrong  right       p  verdict  Wilson's intervals")
         for number, (name, change) in enumerate(versions.items()):
             wanted = {case: (asked, before[case]) for case in cases}
