@@ -27,7 +27,7 @@ FILE_NAME = "run.json"
 VERSION = 1
 
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
-_PATH = re.compile(r"(?<![\w./~:-])/[^'\"=,:;]+")
+_PATH = re.compile(r"""(?:(?<![^\s'"=,;@(\[{])|(?<=^-[A-Za-z])|(?<=\bfile://))/[^'"=,:;]+""")
 
 _PACKAGES = (
     "pytest-seedshift",
@@ -125,6 +125,8 @@ def portable(command: str, folder: str) -> str:
 
     >>> portable("pytest --a=/home/me/project/b.toml /data/c 'not slow'", "/home/me/project")
     "pytest --a=b.toml …/c 'not slow'"
+    >>> portable("pytest -k <b>a</b> -c/etc/pytest.ini -m a/b --x=(/data/y)", "")
+    'pytest -k <b>a</b> -c…/pytest.ini -m a/b --x=(…/y)'
     """
     try:
         parts = shlex.split(command)
