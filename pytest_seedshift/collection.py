@@ -31,7 +31,7 @@ SUITE_TESTS = {
 }
 """The tests of the built-in suite, and the file of each."""
 
-_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "exact")
+_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "design_seed", "exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,9 @@ def read_marker(
     if "images" in given:
         images = changes["images"] = marker_values.whole(given["images"], f"{where} images")
         options.check_limit(images, limits.IMAGES, f"{where} images={images}", settings.no_limits)
+    if "design_seed" in given:
+        seed = marker_values.integer(given["design_seed"], f"{where} design_seed")
+        changes["design_seed"] = options.check_design_seed(seed, f"{where} design_seed")
     if "exact" in given:
         if not isinstance(given["exact"], bool):
             raise pytest.UsageError(f"{where} exact={given['exact']!r}: give True or False")

@@ -82,10 +82,18 @@ class Facts:
     thresholds: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     models: tuple[Model, ...] = ()
+    design_seeds: tuple[int, ...] = ()
+    """Of the designs of its cases; empty where that was not recorded."""
 
 
 def gather(
-    arguments: Sequence[str], started: float, models: Iterable[Model], *, workers: int = 1, thresholds: str = ""
+    arguments: Sequence[str],
+    started: float,
+    models: Iterable[Model],
+    *,
+    workers: int = 1,
+    thresholds: str = "",
+    design_seeds: Iterable[int] = (),
 ) -> Facts:
     """The facts of the session of this process, which began at `started` (seconds since the epoch)."""
     return Facts(
@@ -101,6 +109,7 @@ def gather(
         thresholds=thresholds,
         versions=dict(_versions()),
         models=tuple(models),
+        design_seeds=tuple(sorted(set(design_seeds))),
     )
 
 
@@ -191,6 +200,8 @@ def _as(kind: type, name: str, value: Any) -> Any:
     declared = kind.__dataclass_fields__[name].type  # type: ignore[attr-defined]
     if name == "run_with":
         return run_settings.checked(value)
+    if name == "design_seeds":
+        return tuple(map(int, value))
     if str(declared).startswith("tuple"):
         return tuple(map(str, value))
     return {"str": str, "int": int, "float": float}[str(declared)](value)

@@ -16,6 +16,9 @@ IMAGES = 100_000
 CASES = 10_000
 """Of one test: each is an item of pytest, with its own record and its own part of the report."""
 
+DESIGN_SEED = 2**32 - 1
+"""Of a design; nothing lifts it: up to it a seed index is an exact number wherever it is written, see `pairs.SEEDS`."""
+
 BATCH = 4096
 """Images that are generated at once; those of the largest batch that is ever found are 32."""
 

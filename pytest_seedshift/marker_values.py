@@ -74,6 +74,17 @@ def whole(value: object, where: str) -> int:
     return int(value)
 
 
+def integer(value: object, where: str) -> int:
+    """A whole number.
+
+    Raises:
+        pytest.UsageError: anything else.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise pytest.UsageError(f"{where}={_shown(value)}: give a whole number")
+    return int(value)
+
+
 def _listed(value: object) -> list[object] | None:
     """The elements of what has an order, or can be given one; None for what is taken as one value."""
     if isinstance(value, (set, frozenset)):

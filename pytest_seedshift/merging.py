@@ -192,6 +192,9 @@ def _grids(runs: Sequence[Run]) -> Iterator[str]:
             if (key, run.name) not in told and _design(before) != _design(entry):
                 told.add((key, run.name))
                 yield f"design of {' about '.join(key)}: {_design(before)} in {name}, {_design(entry)} in {run.name}"
+                if before.get("design_seed", 0) != entry.get("design_seed", 0):
+                    seeds = f"{before.get('design_seed', 0)} in {name}, {entry.get('design_seed', 0)} in {run.name}"
+                    yield f"--seedshift-design-seed: {seeds}: they have no pair in common. Run all with the same"
 
 
 def _asks(entry: Mapping[str, Any]) -> str:
@@ -200,7 +203,8 @@ def _asks(entry: Mapping[str, Any]) -> str:
 
 def _design(entry: Mapping[str, Any]) -> str:
     whole = ", visited whole," if entry["exact"] else ""
-    return f"{entry['images']} pairs{whole} (fingerprint {entry['design']})"
+    seed = f" of the design seed {entry['design_seed']}" if entry.get("design_seed") else ""
+    return f"{entry['images']} pairs{seed}{whole} (fingerprint {entry['design']})"
 
 
 def _disagree(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str] | None:

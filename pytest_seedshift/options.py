@@ -85,6 +85,14 @@ OPTIONS = (
         "N",
     ),
     Option(
+        "design-seed",
+        "int",
+        "that of [verdict] in the thresholds, else 0",
+        "draw another design: other seed vectors for the same prompts, in another order; the same for runs that are to "
+        "be compared or merged",
+        "N",
+    ),
+    Option(
         "thresholds",
         "text",
         "thresholds.toml in the root folder, else the one that is shipped",
@@ -218,6 +226,7 @@ class Settings:
     write_margin: float
     write_in_ci: bool
     no_limits: bool = False
+    design_seed: int | None = None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -328,12 +337,28 @@ def resolve(config: pytest.Config) -> Settings:
         write_margin=_part(text("write-margin") or "0.02", "write-margin"),
         write_in_ci=bool(values["write-in-ci"]),
         no_limits=lifted,
+        design_seed=None
+        if values["design-seed"] is None
+        else check_design_seed(values["design-seed"], "--seedshift-design-seed"),
     )
 
 
 def _magnitudes(given: object, lifted: bool) -> tuple[float, ...]:
     texts = given if isinstance(given, (list, tuple)) and given else DEFAULT_MAGNITUDES
     return check_magnitudes(texts, "--seedshift-magnitude", lifted=lifted)
+
+
+def check_design_seed(given: object, where: str) -> int:
+    """Check the seed of a design, which is an int; `where` says in an error who gave it.
+
+    Raises:
+        pytest.UsageError: it is none, or not in its range.
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= limits.DESIGN_SEED:
+        raise pytest.UsageError(
+            f"{where}={given!r}: give a whole number from 0 to {limits.DESIGN_SEED}; 0 is the usual design"
+        )
+    return given
 
 
 def check_limit(value: float, most: float, what: str, lifted: bool, hint: str = "") -> None:

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import class_lists, files
+from pytest_seedshift import class_lists, files, limits
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -32,6 +32,15 @@ The default thresholds.toml says what that can tell. Seldom is the whole design 
 """
 
 IMAGES_PER_CLASS = 4
+
+SEEDS = 1_000_000
+"""How many seed indices a class has in one design: those of the design seed N are N·1,000,000 and on.
+
+So a pair's index says which design it is of, and no two designs have a pair, a prompt's noise or a sample in common.
+"""
+
+MOST_SEED = limits.DESIGN_SEED
+"""The largest design seed."""
 
 CLASS_LISTS = ("imagenet100", "toy16")
 """The class lists that are shipped with the package."""
@@ -76,7 +85,7 @@ class Pair:
 
     Attributes:
         label: the class.
-        seed: the index; it and the label together are the key of every draw.
+        seed: the index; it and the label together are the key of every draw. See `SEEDS`.
         noise: what is the key in place of these, for pairs that no design has: see `sensitivity`.
     """
 
@@ -123,19 +132,32 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair
     """The fixed list of `images` pairs that a case is defined on, in the order in which they are visited.
 
     Every class gets as many seed indices as every other, give or take one. The order is uniformly random and depends
-    on nothing but the design's seed, the labels' names and the seed indices: pairs are sorted by a hash of these.
-    A larger design of the same labels therefore contains the smaller one, in the same relative order.
+    on nothing but the labels' names and the seed indices: pairs are sorted by a hash of these. A larger design of the
+    same labels therefore contains the smaller one, in the same relative order.
+
+    Args:
+        labels: of the class list.
+        images: how many pairs, at least one of each class.
+        seed: of the design, from 0 to `MOST_SEED`. Another seed has other seed indices, and so another noise for each
+            prompt and another order.
 
     Raises:
-        ValueError: fewer images than classes.
+        ValueError: fewer images than classes, or more than `SEEDS` of a class.
     """
     if images < len(labels):
         raise ValueError(
             f"{images} images are fewer than the {len(labels)} classes: give at least one image a class "
             f"({len(labels)}), better {default_images(len(labels))}"
         )
-    pairs = (Pair(labels[k % len(labels)], k // len(labels)) for k in range(images))
-    return tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed, seed=seed)))
+    if images > SEEDS * len(labels):
+        raise ValueError(f"{images} images are more than {SEEDS:,} of each of the {len(labels)} classes")
+    pairs = (Pair(labels[k % len(labels)], seed * SEEDS + k // len(labels)) for k in range(images))
+    return tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed)))
+
+
+def seed_of(index: int) -> int:
+    """The seed of the design that a pair is of, by its seed index."""
+    return index // SEEDS
 
 
 def fingerprint(design: Sequence[Pair]) -> str:
@@ -144,15 +166,14 @@ def fingerprint(design: Sequence[Pair]) -> str:
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
-def place(label: str, index: int, *, seed: int = 0) -> bytes:
+def place(label: str, index: int) -> bytes:
     """Where a pair stands in the order in which every design visits its pairs: what these are sorted by.
 
     Args:
         label: the class's name.
         index: the pair's seed index.
-        seed: the design's.
     """
-    return _digest("order", seed, label, index)
+    return _digest("order", 0, label, index)
 
 
 def default_images(classes: int) -> int:

@@ -234,7 +234,13 @@ class State:
 
     def design(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
         """The pairs that an item's case is defined on."""
-        return self.catalogue.design(case.model, self.request(item).settings.images)
+        settings = self.request(item).settings
+        return self.catalogue.design(case.model, settings.images, self.design_seed(settings))
+
+    def design_seed(self, settings: options.Settings | None = None) -> int:
+        """The seed of a design: as a test's settings say, else as those of the session, else as the thresholds do."""
+        given = (settings or self.settings).design_seed
+        return self.thresholds.design_seed if given is None else given
 
     def needs(self, model: str) -> frozenset[str]:
         """Which of the shipped scorers a model's samples are scored by: see `needed`.

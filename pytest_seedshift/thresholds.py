@@ -23,8 +23,9 @@ change is beyond chance, `significant = false` even within chance: see `scores.C
 
 `[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited, and
 of every regression. Where there is a baseline it holds for the regressions of all cases together, unless `family` is
-false; with `family = true` it holds for the bounds of all cases together too, see `FAMILIES`. `[baseline]` says what
-they are held against: see `BaselineTable`.
+false; with `family = true` it holds for the bounds of all cases together too, see `FAMILIES`. `design_seed = 3` draws
+another design where neither an option nor a marker does: see `pairs.design`. `[baseline]` says what cases are held
+against: see `BaselineTable`.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from pytest_seedshift.breaking.bounds import Bounds
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.extensions import ExtensionError
 from pytest_seedshift.models import derive
+from pytest_seedshift.pairs import MOST_SEED
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
 from pytest_seedshift.suggest import unknown
 
@@ -57,6 +59,10 @@ FILE_NAME = "thresholds.toml"
 FAMILIES = (True, "regressions", False)
 """What `[verdict] family` may be: whether the certainty holds over the whole grid, for each bound and each regression,
 for regressions alone, which it is where nothing is said and there is a baseline, or for nothing."""
+
+
+_VERDICT = ("certainty", "family", "design_seed")
+"""What `[verdict]` may say."""
 
 
 class ThresholdsError(ValueError):
@@ -129,6 +135,8 @@ class Thresholds:
     baseline: BaselineTable = field(default_factory=BaselineTable)
     breaking: Bounds = field(default_factory=Bounds)
     """The least breaking points."""
+    design_seed: int = 0
+    """Of the designs, where neither an option nor a marker says otherwise."""
 
     @property
     def fingerprint(self) -> str:
@@ -258,6 +266,7 @@ def _parse(
         _family(verdict, source),
         _baseline(document.get("baseline", {}), source),
         breaking,
+        _design_seed(verdict, source),
     )
 
 
@@ -279,11 +288,21 @@ def _family(content: Mapping[str, Any], source: str) -> bool | str | None:
     )
 
 
+def _design_seed(content: Mapping[str, Any], source: str) -> int:
+    value = content.get("design_seed", 0)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
+        raise ThresholdsError(
+            f"{source}: [verdict] design_seed = {value!r}: give a whole number from 0 to {MOST_SEED}; 0 is the usual "
+            "design"
+        )
+    return value
+
+
 def _certainty(content: Mapping[str, Any], source: str) -> float:
     where = f"{source}: [verdict]"
     for key in content:
-        if key not in ("certainty", "family"):
-            raise ThresholdsError(f"{where}: {unknown('setting', key, ('certainty', 'family'))}")
+        if key not in _VERDICT:
+            raise ThresholdsError(f"{where}: {unknown('setting', key, _VERDICT)}")
     value = content.get("certainty", CERTAINTY)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise ThresholdsError(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import broken, verdict
+from pytest_seedshift.pairs import seed_of
 from pytest_seedshift.results import CaseResult, OnProgress, Progress
 from pytest_seedshift.workbench import in_words, strip
 
@@ -100,7 +101,7 @@ def _result(
     beside = [pair for pair in strip(pairs) if pair in shown]
     if not case.is_control and beside:  # its pictures stand beside the case's
         bench.control(case, design, pairs.index(beside[-1]) + 1, shown, work)
-    bench.set_visited(case, test.size, judgement.images)
+    bench.set_visited(case, test.size, judgement.images, seed_of(pairs[0].seed))
     if work.generated:
         bench.remember(case.model, work)
     control = samples if case.is_control else tuple(bench.samples(case.model).find(case.control, pairs).values())

@@ -426,14 +426,15 @@ class Workbench:
         with in_words(case):
             return _without(design, self.samples(case.model).find(case, design, self.shown(design)))
 
-    def visited(self, case: Case, design: int) -> int | None:
-        """How many images the last verdict about the case took, on a design of that size."""
+    def visited(self, case: Case, design: int, seed: int = 0) -> int | None:
+        """How many images the last verdict about the case took, on a design of that size and seed."""
         with in_words(case):
-            return self.store.visited(self.samples(case.model).model, case.shift, case.magnitude, design)
+            return self.store.visited(self.samples(case.model).model, case.shift, case.magnitude, _design(design, seed))
 
-    def set_visited(self, case: Case, design: int, images: int) -> None:
+    def set_visited(self, case: Case, design: int, images: int, seed: int = 0) -> None:
         """Remember how many images a verdict about the case took."""
-        self.store.set_visited(self.samples(case.model).model, case.shift, case.magnitude, design, images)
+        model = self.samples(case.model).model
+        self.store.set_visited(model, case.shift, case.magnitude, _design(design, seed), images)
 
     def batch_size(self, model: str) -> int:
         """How many images are generated at once; without loading a model that may not be needed."""
@@ -650,6 +651,11 @@ def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     for pair in pairs:
         by_label.setdefault(pair.label.name, pair)
     return tuple(by_label.values())[:STRIP]
+
+
+def _design(size: int, seed: int) -> int:
+    """How the store names a design where it remembers verdicts: by its size, with its seed before that."""
+    return size + seed * 10**9
 
 
 def _without(pairs: Sequence[Pair], found: Collection[Pair]) -> list[Pair]:

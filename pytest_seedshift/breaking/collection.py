@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.options import Settings
 
-_ARGUMENTS = ("models", "shifts", "signs", "images", "exact", bounds.KEY)
+_ARGUMENTS = ("models", "shifts", "signs", "images", "design_seed", "exact", bounds.KEY)
 """The marker's, beside the scores."""
 
 _SIGNS = {"+": 1, "-": -1, "1": 1, "-1": -1, "+1": 1}

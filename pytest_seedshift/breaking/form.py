@@ -74,6 +74,7 @@ class Record(_Form):
     scan: _Count
     """How many images a scan in steps of 0.02 on the whole design would take."""
     design: _Count
+    design_seed: _Count = 0
     certainty: Annotated[float, Field(gt=0, lt=1)] | None
     generated: _Count = 0
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
@@ -103,4 +104,5 @@ class Record(_Form):
 def built_in(record: Record) -> dict[str, Any]:
     """A record in built-in types, with the (empty) scores by which those who look at all records tell it."""
     without = {"outcome", "xfail"} if record.outcome is None else set()
+    without |= set() if record.design_seed else {"design_seed"}
     return {**record.model_dump(exclude=without), "scores": {}}

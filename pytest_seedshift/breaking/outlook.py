@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.breaking import seek
+from pytest_seedshift.pairs import seed_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Search
@@ -29,7 +30,8 @@ def images(bench: Workbench, search: Search, test: SequentialTest, design: Seque
     of_control = _that_fails_unshifted(bench, search, test, design)
     if of_control is not None:
         return most, of_control, of_control
-    visited = {step: bench.visited(search.case(step), test.size) for step in range(1, search.steps + 1)}
+    seed = seed_of(design[0].seed)
+    visited = {step: bench.visited(search.case(step), test.size, seed) for step in range(1, search.steps + 1)}
     sweep = seek.sweep(search.steps)
     if any(visited[step] is None for step in sweep):
         nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}

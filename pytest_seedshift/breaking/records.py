@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_seedshift.breaking import form, words
+from pytest_seedshift.pairs import seed_of
 from pytest_seedshift.report.words import comparison
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def of_result(result: BreakingPoint, test: str) -> dict[str, Any]:
         images=result.images,
         scan=(result.found.steps + 1) * result.design,
         design=result.design,
+        design_seed=seed_of(any_probe.samples[0].pair.seed),
         certainty=result.certainty,
         generated=result.generated,
         seconds=round(result.seconds, 3),

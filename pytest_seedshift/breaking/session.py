@@ -26,7 +26,8 @@ def request(state: State, item: pytest.Item) -> collection.SearchRequest:
 
 def design(state: State, item: pytest.Item, search: Search) -> tuple[Pair, ...]:
     """The pairs that every magnitude of a search is judged on."""
-    return state.catalogue.design(search.model, request(state, item).base.settings.images)
+    settings = request(state, item).base.settings
+    return state.catalogue.design(search.model, settings.images, state.design_seed(settings))
 
 
 def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:

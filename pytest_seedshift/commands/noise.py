@@ -56,9 +56,9 @@ def _measure(state: State, model: str, images: int) -> None:
     from pytest_seedshift.cases import CaseError
 
     bench = state.workbench
-    design = state.catalogue.design(model, None)[:images]
+    design = state.catalogue.design(model, None, state.design_seed())[:images]
     if images > len(design):
-        design = state.catalogue.design(model, images)
+        design = state.catalogue.design(model, images, state.design_seed())
     size = min(state.settings.batch_size or _BATCH_SIZE, len(design))
     reference = arms.Setting(bench.device, bench.dtype(model), size, torch.get_num_threads())
     try:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import locks, needed, output, whole
+from pytest_seedshift import limits, locks, needed, output, whole
 from pytest_seedshift.commands import PROGRAM, CommandError, within
 from pytest_seedshift.folder import RunFolder, file_name
 from pytest_seedshift.mark import FolderError
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="DEVICE", help="torch device (default: cuda if there is one)")
     parser.add_argument("--dtype", metavar="DTYPE", choices=("float32", "float16", "bfloat16"), help="number type")
     parser.add_argument("--batch-size", type=int, metavar="N", help="most images that are generated at once")
+    parser.add_argument("--design-seed", type=int, default=0, metavar="N", help="as --seedshift-design-seed")
     parser.add_argument("--no-limits", action="store_true", help="as --seedshift-no-limits")
 
 
@@ -68,7 +69,10 @@ def run(options: argparse.Namespace) -> int:
         "certainty": position.CERTAINTY if options.certainty is None else options.certainty,
         "directions": [part.strip() for text in options.shift or () for part in text.split(",") if part.strip()],
         "images": options.images,
+        "design_seed": options.design_seed,
     }
+    if not 0 <= options.design_seed <= limits.DESIGN_SEED:
+        raise CommandError(f"--design-seed {options.design_seed}: give a whole number from 0 to {limits.DESIGN_SEED}")
     for name in ("images", "batch_size"):
         number = getattr(options, name)
         if number is not None and number < 1:

@@ -165,7 +165,7 @@ def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, 
         labels, *others = (class_list(each.classes) for each in entries)
         if any(other != labels for other in others):
             raise pytest.UsageError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
-        design = state.catalogue.design(models[0], images or max(_IMAGES, len(labels)))
+        design = state.catalogue.design(models[0], images or max(_IMAGES, len(labels)), state.design_seed())
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     if len({(each.classifier, each.clip) for each in entries}) > 1:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Work: TypeAlias = "Callable[[State], None]"
 """What a command does; a pytest.UsageError is told without a traceback, with status 4."""
 
-OPTIONS = ("device", "dtype", "dir", "thresholds", "batch-size")
+OPTIONS = ("device", "dtype", "dir", "thresholds", "batch-size", "design-seed")
 """The options of a run that such a command takes too."""
 
 

@@ -70,16 +70,18 @@ class Design:
     labels: tuple[str, ...]
     prompt: str
     images: int
+    seed: int = 0
+    """The design's own."""
 
     def places(self) -> list[tuple[str, int]]:
         """Label and seed index of each pair, in the order in which they are visited."""
-        return _places(self.labels, self.images)
+        return _places(self.labels, self.images, self.seed)
 
 
 @lru_cache(maxsize=8)
-def _places(labels: tuple[str, ...], images: int) -> list[tuple[str, int]]:
+def _places(labels: tuple[str, ...], images: int, seed: int) -> list[tuple[str, int]]:
     made = [pairs.Label(label, index) for index, label in enumerate(labels)]
-    return [(pair.label.name, pair.seed) for pair in pairs.design(made, images)]
+    return [(pair.label.name, pair.seed) for pair in pairs.design(made, images, seed=seed)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Baseline:
                     "labels": list(each.labels),
                     "prompt": each.prompt,
                     "images": each.images,
+                    **({"design_seed": each.seed} if each.seed else {}),
                 }
                 for name, each in self.designs.items()
             },
@@ -242,7 +245,12 @@ def differences(
         if old_design.labels != new_design.labels:
             lists = (f"{each.class_list} ({len(each.labels)} labels)" for each in (old_design, new_design))
             found.append(f"class list: {next(lists)} in {names[0]}, {next(lists)} in {names[1]}")
-        elif old_design.images != new_design.images:
+        if old_design.seed != new_design.seed:
+            found.append(
+                f"design seed: {old_design.seed} in {names[0]}, {new_design.seed} in {names[1]}, so that they have no "
+                "pair in common (--seedshift-design-seed, design_seed of a marker or of [verdict])"
+            )
+        if old_design.labels == new_design.labels and old_design.images != new_design.images:
             found.append(
                 f"design: {old_design.images} pairs in {names[0]}, {new_design.images} in {names[1]} "
                 "(--seedshift-images)"
@@ -254,4 +262,5 @@ def differences(
 
 def design_of(design: Iterable[Pair], class_list: str, labels: Iterable[str]) -> Design:
     """What a design of the running session is made of."""
-    return Design(facts.place(class_list), tuple(labels), pairs.PROMPT, len(tuple(design)))
+    listed = tuple(design)
+    return Design(facts.place(class_list), tuple(labels), pairs.PROMPT, len(listed), pairs.seed_of(listed[0].seed))

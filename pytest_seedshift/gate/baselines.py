@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pytest_seedshift import facts, files, run_settings
+from pytest_seedshift import facts, files, pairs, run_settings
 from pytest_seedshift import run as runs
 from pytest_seedshift.cases import Case
 from pytest_seedshift.extensions import scores_known
@@ -87,6 +87,7 @@ class _Design(_Form):
     labels: Annotated[list[str], Field(min_length=1)]
     prompt: str
     images: Annotated[int, Field(ge=1, le=10_000_000)]
+    design_seed: Annotated[int, Field(ge=0, le=pairs.MOST_SEED)] = 0
 
 
 class _Samples(_Form):
@@ -139,7 +140,7 @@ def parse(text: str, name: str) -> Baseline:
             for model, each in form.models.items()
         },
         {
-            design: Design(each.class_list, tuple(each.labels), each.prompt, each.images)
+            design: Design(each.class_list, tuple(each.labels), each.prompt, each.images, each.design_seed)
             for design, each in form.designs.items()
         },
         {each.case: each for each in found},
@@ -209,7 +210,8 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
         if not case.complete or len(case.samples) != case.images or not case.scores:
             notes.append(f"{case.id} is left out: the samples that its verdict rests on are not in the folder")
             continue
-        design = Design(facts.place(about.class_list), about.classes, head.prompt or "", entry.images)
+        class_list, prompt = facts.place(about.class_list), head.prompt or ""
+        design = Design(class_list, about.classes, prompt, entry.images, entry.design_seed)
         room -= 0 if design in designs.values() else design.images
         if room < 0 or len(about.classes) > design.images:
             notes.append(f"{case.id} is left out: its design of {design.images} pairs is too large, or too small")

@@ -39,7 +39,7 @@ class Catalogue:
 
     entries: Mapping[str, Entry]
     no_limits: bool = False
-    _designs: dict[tuple[str, int | None], tuple[Pair, ...]] = field(
+    _designs: dict[tuple[str, int | None, int], tuple[Pair, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -76,21 +76,23 @@ class Catalogue:
             "'owner/name')"
         )
 
-    def design(self, name: str, images: int | None) -> tuple[Pair, ...]:
+    def design(self, name: str, images: int | None, seed: int = 0) -> tuple[Pair, ...]:
         """The design of a model's cases: its class list and so many images; None for `pairs.default_images`.
+
+        The `seed` is the design's: see `pairs.design`.
 
         Raises:
             ValueError: an unknown model, a class list that cannot be read, fewer images than classes, or more images
                 than the limit.
         """
-        key = (name, images)
+        key = (name, images, seed)
         if key not in self._designs:
             listed = self.find(name).classes
             classes = pairing.class_list(listed)
             count = images or pairing.default_images(len(classes))
             what = f"{count} images" if images else f"{count} images for the {len(classes)} classes of {listed}"
             limits.check(count, limits.IMAGES, what, lifted=self.no_limits)
-            self._designs[key] = pairing.design(classes, count)
+            self._designs[key] = pairing.design(classes, count, seed=seed)
         return self._designs[key]
 
     def check_weights(self, entry: Entry) -> None:

@@ -128,6 +128,7 @@ def run(
     magnitude: float = MAGNITUDE,
     directions: Iterable[str] = (),
     images: int | None = None,
+    design_seed: int = 0,
     certainty: float = CERTAINTY,
     progress: Callable[[Case, int, int], None] | None = None,
     locator: Locator | None = None,
@@ -140,6 +141,7 @@ def run(
         magnitude: η, not 0.
         directions: see `arms.choose`.
         images: pairs, at least one of each class; None for `default_images`.
+        design_seed: of the design, see `pairs.design`.
         certainty: of all intervals together.
         progress: called before each case with the case, its place from 1 on and how many there are.
         locator: what finds positions; None for the model's own classifier.
@@ -150,7 +152,7 @@ def run(
     """
     arms = choose(model, magnitude, directions)
     check_certainty(certainty)
-    design = bench.catalogue.design(model, images or _default(bench, model))
+    design = bench.catalogue.design(model, images or _default(bench, model), design_seed)
     if len(design) < 2:
         raise ValueError("one image has no interval: give 2 at least, better two of each class")
     locator = locator or Locator(bench, model)

@@ -18,6 +18,7 @@ from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.needed import CLASSIFIER, CLIP
+from pytest_seedshift.report import records
 
 if TYPE_CHECKING:
     from pytest_seedshift.collection import Subject
@@ -91,6 +92,7 @@ def _entry(state: State, item: pytest.Item, case: Subject) -> dict[str, Any]:
         "exact": test.exact,
         "images": test.size,
         "design": pairs.fingerprint(design),
+        **records.design_seed(design[0]),
     }
 
 
@@ -110,6 +112,7 @@ def _search_entry(state: State, item: pytest.Item, search: Search) -> dict[str, 
         "exact": test.exact,
         "images": test.size,
         "design": pairs.fingerprint(design),
+        **records.design_seed(design[0]),
     }
 
 

@@ -14,6 +14,7 @@ from pytest_seedshift import collection, run_settings
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError, ModelError
+from pytest_seedshift.pairs import seed_of
 from pytest_seedshift.report import words
 from pytest_seedshift.store import StoreError
 
@@ -184,11 +185,12 @@ def versions() -> str:
 
 
 def _besides(state: State) -> list[str]:
-    """What is generated besides, of which the numbers of images say nothing."""
-    pairs = state.settings.trajectories
-    if pairs is None:
-        return []
-    return [f"the trajectories of {words.count(pairs, 'pair')} a case are recorded besides, one image each"]
+    """What the numbers of images do not say: of which design they are, and what is generated besides."""
+    seed, pairs = state.design_seed(), state.settings.trajectories
+    said = [f"the design is that of seed {seed}: other pairs than those of other design seeds"] if seed else []
+    if pairs is not None:
+        said.append(f"the trajectories of {words.count(pairs, 'pair')} a case are recorded besides, one image each")
+    return said
 
 
 def _load(state: State, model: str) -> None:
@@ -243,15 +245,15 @@ def _planned(state: State, item: pytest.Item, case: Subject) -> Planned:
         most, expected, existing = outlook.images(state.workbench, case, one, pairs)
         return Planned(item.nodeid, case.model, case.id, most, expected, existing)
     test, design = _asked(state, item, case)
-    expected = _expected(state, case, test)
+    expected = _expected(state, case, test, design)
     missing = state.workbench.missing(case, design[:expected])
     return Planned(item.nodeid, case.model, case.id, test.size, expected, expected - len(missing))
 
 
-def _expected(state: State, case: Case, test: SequentialTest | NullTest) -> int:
+def _expected(state: State, case: Case, test: SequentialTest | NullTest, design: Sequence[Pair]) -> int:
     if test.exact:
         return test.size
-    visited = state.workbench.visited(case, test.size)
+    visited = state.workbench.visited(case, test.size, seed_of(design[0].seed))
     if visited is not None:
         return visited
     nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pytest_seedshift import pairs
 from pytest_seedshift.cases import Case
 from pytest_seedshift.report import words
 from pytest_seedshift.scores import NULL
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.pairs import Pair
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.samples import Sample
 
@@ -50,6 +52,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
         },
         "images": len(result.samples),
         "design": result.design,
+        **design_seed(result.samples[0].pair),
         **({"early": True} if result.early else {}),
         "certainty": result.certainty,
         "generated": result.generated,
@@ -73,6 +76,12 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
         "pictures": _pictures(result, folder),
         **({"null": True} if result.is_null else {}),
     }
+
+
+def design_seed(pair: Pair) -> dict[str, int]:
+    """What a record says of the seed of the design that a pair is of: nothing where it is 0."""
+    seed = pairs.seed_of(pair.seed)
+    return {"design_seed": seed} if seed else {}
 
 
 def of_error(case: Case, reason: str, test: str, *, null: bool = False, verdict: str = "error") -> Record:
@@ -162,7 +171,10 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
     regressions, `seedshift_top1_regression` is the drop against the baseline, and `…_lost`, `…_won`, `…_pairs` and
     `…_p` tell of its pairs.
     """
-    named = ("model", "shift", "magnitude", "verdict", "outcome", "xfail", "images", "design", "certainty")
+    named = (
+        *("model", "shift", "magnitude", "verdict", "outcome", "xfail"),
+        *("images", "design", "design_seed", "certainty"),
+    )
     made: list[tuple[str, object]] = [
         (f"seedshift_{name}", str(record[name])) for name in named if record.get(name) is not None
     ]

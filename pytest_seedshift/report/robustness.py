@@ -88,6 +88,11 @@ class RobustnessReport:
             self._models.values(),
             workers=state.workers,
             thresholds=words.relative(state.thresholds.source),
+            design_seeds=(
+                record.get("design_seed", 0)
+                for record in (*self._terminal.records, *self._terminal.searches.records)
+                if record["design"]
+            ),
         )
         with self._told("run.json"):
             facts.write(state.folder, found)

@@ -193,6 +193,7 @@ def _facts(facts: Facts) -> Iterator[str]:
         "begun": f"{text(facts.started)} UTC, took {words.duration(facts.seconds)}" if facts.started else "",
         "thresholds": code(shown_place(facts.thresholds)) if facts.thresholds else "",
         "machine": f"{text(facts.processor)}, {words.count(facts.cores, 'core')}" if facts.processor else "",
+        "design seed": ", ".join(map(str, facts.design_seeds)) if any(facts.design_seeds) else "",
         "versions": ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items() if version),
     }
     for name, told in named.items():

@@ -93,7 +93,8 @@ class _Archive:
         first = {each.fingerprint for each in stated}
         trusted = {scorer for each in stated for scorer in each.scorers}
         for version in sorted(versions, key=lambda version: version not in first):
-            rows = self._of_design(versions[version], case.model, record.design, stated)[: record.images or None]
+            of_seed = [row for row in versions[version] if pairs.seed_of(row.seed) == record.design_seed]
+            rows = self._of_design(of_seed, case.model, record.design, stated)[: record.images or None]
             if record.images and len(rows) != record.images:
                 continue
             # Of scores that the verdict does not have its samples need none: the store may hold those of other runs.
@@ -118,9 +119,9 @@ class _Archive:
             if each.classes:
                 place = {label: index for index, label in enumerate(each.classes)}
                 count = len(each.classes)
-                return [row for row in rows if row.seed * count + place.get(row.label, size) < size]
+                return [row for row in rows if row.seed % pairs.SEEDS * count + place.get(row.label, size) < size]
         whole = -(-size // len(self._labels[model]))
-        return [row for row in rows if row.seed < whole]
+        return [row for row in rows if row.seed % pairs.SEEDS < whole]
 
     def _samples(
         self, rows: Iterable[store.Image], scorers: Sequence[str], *, partial: bool = False
@@ -163,10 +164,11 @@ def unfinished(contents: Contents) -> list[CaseRun]:
     """Cases without a verdict, of what a run that did not end has left in the store."""
     from pytest_seedshift.verdict import estimate
 
-    by_case: dict[Case, dict[str, list[store.Image]]] = {}
+    by_case: dict[Case, dict[tuple[str, int], list[store.Image]]] = {}
     for image in contents.images:
         case = Case(image.model, image.shift, image.magnitude)
-        by_case.setdefault(case, {}).setdefault(image.fingerprint, []).append(image)
+        version = image.fingerprint, pairs.seed_of(image.seed)
+        by_case.setdefault(case, {}).setdefault(version, []).append(image)
     made = []
     for case, versions in by_case.items():
         rows = max(versions.values(), key=len)

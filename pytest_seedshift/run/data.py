@@ -99,6 +99,7 @@ class CaseRun:
     """Of a test that is expected to fail, whether it did: `XFAILED` or `XPASSED`."""
     xfail: str = ""
     """Why it is expected to fail."""
+    design_seed: int = 0
 
     @property
     def id(self) -> str:

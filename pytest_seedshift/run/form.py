@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pytest_seedshift.pairs import MOST_SEED
+
 MOST_IMAGES = 10_000_000
 """Of a case's design."""
 
@@ -99,6 +101,7 @@ class Record(Case):
     constraints: list[Constraint] = []
     images: Images = 0
     design: Images = 0
+    design_seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
     certainty: Annotated[float, Field(gt=0, lt=1)] | None = None
     device: str | None = None
     dtype: str | None = None
@@ -135,6 +138,7 @@ class Entry(Case):
     exact: bool
     images: Images
     design: str
+    design_seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
 
 
 class Model(Form):

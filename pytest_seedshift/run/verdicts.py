@@ -171,6 +171,7 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         null=found.null,
         outcome=found.outcome,
         xfail=found.xfail,
+        design_seed=found.design_seed,
     )
 
 
