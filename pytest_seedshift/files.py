@@ -6,6 +6,7 @@ names the file. `foreign` is the net for what is done with its contents.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import json
@@ -97,9 +98,13 @@ def _what(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:  # Pillow has OSErrors of its own, without it
         return error.strerror
     if isinstance(error, UnicodeDecodeError):
-        return f"not a text in UTF-8: {error}"
+        if error.object.startswith(_UTF_16):
+            return "not a text in UTF-8, but in UTF-16, as PowerShell and some editors write it: save it as UTF-8"
+        other = instead(error.object)
+        return f"not a text in UTF-8{'' if other is None else f', but {other}'}: {error}"
     if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error}"
+        other = instead(error.doc[:_HEAD].encode(errors="replace"))
+        return f"not JSON{'' if other is None else f', but {other}'}: {error}"
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, MemoryError):
@@ -108,6 +113,27 @@ def _what(error: Exception) -> str:
         return f"it lacks {error}"
     said = " ".join(str(error).split())
     return said[:200] or type(error).__name__
+
+
+def instead(head: bytes) -> str | None:
+    """What a file is, by its first bytes, that came in place of another one; None for what is not known."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((told for begins, told in _INSTEAD if head.startswith(begins) or start.startswith(begins)), None)
+
+
+_HEAD = 512
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+_INSTEAD = (
+    *((begins, "a web page, as servers answer with one") for begins in (b"<!doctype", b"<html", b"<?xml")),
+    *((begins, "an error that a server answered with") for begins in (b'{"error', b'{"message', b"entry not found")),
+    (b"invalid username or password", "an error that a server answered with"),
+    (b"PK\x03\x04", "a zip archive, as torch.save makes it around a pickle"),
+    (b"\x80\x02", "a pickle"),
+    (b"\x1f\x8b", "a file packed by gzip"),
+    (b"GGUF", "a file of GGUF"),
+)
 
 
 def link_within(path: Path, within: Path) -> Path | None:

@@ -47,7 +47,7 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
     """
     if are_unnamed(outputs):
         _check_ids(labels, classifier)
-        return _by_index(labels, outputs, classifier)
+        return _by_index(labels, outputs, _numbered(outputs, classifier), classifier)
     by_name: dict[str, list[int]] = {}
     for index, called in outputs.items():
         for name in {normalised(each) for each in (called, *called.split(","))}:
@@ -107,6 +107,12 @@ def note(outputs: Mapping[int, str], classifier: str) -> str | None:
     """What the user should know of how labels are matched; None if there is nothing."""
     if not are_unnamed(outputs):
         return None
+    moved = next((place for number, place in _numbered(outputs, classifier).items() if place != number), None)
+    if moved is not None:
+        return (
+            f"the outputs of {classifier} are called by numbers that are not their places (output {moved} is "
+            f"{outputs[moved]!r}): each label is judged by the output that has the index of the class list as its name"
+        )
     return (
         f"the outputs of {classifier} have no names: the indices of the class list are trusted to be those of its "
         f"{len(outputs)} outputs"
@@ -212,7 +218,29 @@ def _kind(name: str) -> str:
     return "WordNet id" if _WNID.fullmatch(name) else "other name"
 
 
-def _by_index(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) -> dict[Label, int]:
+def _numbered(outputs: Mapping[int, str], classifier: str) -> dict[int, int]:
+    """By the number that an output is called, which output that is, where outputs are called by numbers alone.
+
+    Who makes names of folders that are named by numbers gets them in the order of texts: 0, 1, 10, 11, 2, … The name
+    says then which class an output is, not its place.
+
+    Raises:
+        ValueError: their numbers are not those from 0 on, so that it is open which class of a list each is.
+    """
+    numbers = {int(name.removeprefix("LABEL_")): place for place, name in outputs.items()}
+    if set(numbers) != set(outputs):
+        place = next(place for place, name in outputs.items() if int(name.removeprefix("LABEL_")) != place)
+        raise ValueError(
+            f"{classifier}: its outputs have no names but numbers, and other ones than those of their places (output "
+            f"{place} is {outputs[place]!r} in id2label of its config.json): it is open which of the two the class "
+            "list's indices mean. Give id2label the names of the classes"
+        )
+    return numbers
+
+
+def _by_index(
+    labels: Sequence[Label], outputs: Mapping[int, str], numbered: Mapping[int, int], classifier: str
+) -> dict[Label, int]:
     imagenet = all(any(_WNID.fullmatch(name) for name in names(label)) for label in labels)
     if not (len(outputs) == len(labels) or (imagenet and len(outputs) == IMAGENET_CLASSES)):
         wanted = f"{len(labels)} outputs" + (f", or {IMAGENET_CLASSES}" if imagenet else "")
@@ -227,7 +255,7 @@ def _by_index(labels: Sequence[Label], outputs: Mapping[int, str], classifier: s
             f"{classifier}: {outside[0].name!r} has the index {outside[0].index} in the class list, but the "
             f"{len(outputs)} outputs go from 0 to {len(outputs) - 1}"
         )
-    found = {label: label.index for label in labels}
+    found = {label: numbered[label.index] for label in labels}
     _check_distinct(found, outputs, classifier)
     return found
 

@@ -185,7 +185,7 @@ def _check_scorer(folder: Path, source: str, file: str) -> None:
     trust.check(folder, source)
     found = _scorer(folder, file)
     if found is not None:
-        _refuse(source, found)
+        _refuse(source, found, folder)
         headers.check_files(source, contents.paths(folder, found))
 
 
@@ -193,22 +193,23 @@ def _lacks(folder: Path, source: str, file: str) -> str | None:
     """What is not there of a scorer in the cache, of which it may have been no more than the configuration."""
     trust.check(folder, source)
     found = _scorer(folder, file)
-    return None if found is None else _absent(found)
+    return None if found is None else _absent(found, folder)
 
 
-def _absent(found: Contents) -> str | None:
+def _absent(found: Contents, folder: Path) -> str | None:
     """The first of what is not there, where all that is wrong is that something is not."""
     if not found.problems or not all(problem.absent for _, problem in found.problems):
         return None
     part, problem = found.problems[0]
-    return f"{part}: {problem.text}" if part else problem.text
+    return (f"{part}: {problem.text}" if part else problem.text) + _broken_links(folder)
 
 
-def _refuse(source: str, found: Contents) -> None:
+def _refuse(source: str, found: Contents, folder: Path | None = None) -> None:
     """Raise ValueError where something keeps a folder from being loaded."""
     if found.problems:
         told = [f"{part}: {problem.text}" if part else problem.text for part, problem in found.problems]
-        raise ValueError(f"{source}: {'; '.join(dict.fromkeys(told))}")
+        links = "" if folder is None else _broken_links(folder)
+        raise ValueError(f"{source}: {'; '.join(dict.fromkeys(told))}{links}")
 
 
 def _snapshot(source: str, patterns: list[str], file: str) -> Path:
@@ -218,7 +219,8 @@ def _snapshot(source: str, patterns: list[str], file: str) -> Path:
 
     lacks = None
     try:
-        folder = Path(snapshot_download(source, allow_patterns=patterns, local_files_only=True))
+        commit = _commit(source, None)
+        folder = Path(snapshot_download(source, revision=commit, allow_patterns=patterns, local_files_only=True))
         lacks = _lacks(folder, source, file)
         if lacks is None:
             return folder
@@ -342,11 +344,11 @@ def _cached(source: str, revision: str | None, tried: list[str], variant: str | 
     folder = index.parent
     trust.check(folder, source)
     found = _pipeline(folder, variant)
-    lacks = _absent(found)
+    lacks = _absent(found, folder)
     if lacks is None:
         if found.problems:
             _refuse_class(folder, source)
-        _refuse(source, found)
+        _refuse(source, found, folder)
         if deep:
             _check_variant(folder, source, variant)
     priors = [_prior(prior, tried, variant) for prior in _priors(folder)] if deep else []
@@ -490,7 +492,7 @@ def _check_folder(folder: Path, source: str, variant: str | None = None) -> None
     found = _pipeline(folder, variant)
     if found.problems:
         _refuse_class(folder, source)
-    _refuse(source, found)
+    _refuse(source, found, folder)
 
 
 def _refuse_class(folder: Path, source: str) -> None:
@@ -555,7 +557,7 @@ def _no_folder(source: str, file: str) -> str:
     folder = typed.expand(source)
     problem = released.lacking(folder) or f"no {file} in it"
     hint = contents.hint(contents.OnDisk(folder)) if file == INDEX and folder.is_dir() else ""
-    return f"the folder {source} ({problem if folder.is_dir() else 'there is none'}){hint}"
+    return f"the folder {source} ({f'{problem}{_broken_links(folder)}' if folder.is_dir() else 'there is none'}){hint}"
 
 
 def _of(source: str, sources: Sequence[str]) -> str:
@@ -584,10 +586,42 @@ def _in_cache(source: str, file: str, revision: str | None = None) -> Path | Non
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(source, file, revision=revision)
-    if not isinstance(found, str) and (commit := _whole_commit(source, revision)) is not None:
+    if not isinstance(found, str) and (commit := _commit(source, revision)) is not None:
         found = try_to_load_from_cache(source, file, revision=commit)
     return Path(found) if isinstance(found, str) else None
 
+
+def _kept(source: str) -> Path:
+    """Where the cache has a repository, if it has it."""
+    return Path(_cache()) / f"models--{source.replace('/', '--')}"
+
+
+def _commit(source: str, revision: str | None) -> str | None:
+    """The commit in the cache that a revision means, where the hub's client does not see it.
+
+    It takes the file of a branch for a commit's name as it stands there, also with the line's end that an editor or
+    `echo` leaves in caches that were made by hand.
+
+    Raises:
+        ValueError: several begin so.
+    """
+    commit = _named(source, revision)
+    if commit is not None and (_kept(source) / "snapshots" / commit).is_dir():
+        return commit
+    return _whole_commit(source, revision)
+
+
+def _named(source: str, revision: str | None) -> str | None:
+    """What the cache's file of a branch, or of another name of a commit, has in it."""
+    try:
+        text = files.read_text(_kept(source) / "refs" / (revision or "main"), most=_LONGEST_REF)
+    except files.FileError:
+        return None
+    return text.strip() if _COMMIT.fullmatch(text.strip()) else ""
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_LONGEST_REF = 1000
 
 _SHORT = re.compile(r"[0-9a-f]{4,39}", re.ASCII | re.IGNORECASE)
 """A commit by the beginning of its name."""
@@ -601,7 +635,7 @@ def _whole_commit(source: str, revision: str | None) -> str | None:
     """
     if revision is None or not _SHORT.fullmatch(revision):
         return None
-    folder = Path(_cache()) / f"models--{source.replace('/', '--')}" / "snapshots"
+    folder = _kept(source) / "snapshots"
     found = sorted(path.name for path in folder.glob("*") if path.name.startswith(revision.lower()))
     if len(found) > 1:
         raise ValueError(
@@ -613,7 +647,7 @@ def _whole_commit(source: str, revision: str | None) -> str | None:
 
 def _not_there(source: str, revision: str | None = None) -> str:
     """What the cache has of a repository where it has not what is sought."""
-    folder = Path(_cache()) / f"models--{source.replace('/', '--')}"
+    folder = _kept(source)
     commits = sorted(path.name for path in folder.glob("snapshots/*"))
     if not commits:
         return "not there"
@@ -623,7 +657,29 @@ def _not_there(source: str, revision: str | None = None) -> str:
         return f"it has no revision {revision!r} of it, but {there}: revision in the model's entry says which is taken"
     if revision is None and "main" not in names:
         return f"it has not its branch main, but {there}: revision in the model's entry says which is taken"
-    return "not there"
+    commit = _named(source, revision)
+    if commit is not None and commit not in commits:
+        is_at = f"is at the commit {commit}, which it has not" if commit else "names no commit in its file"
+        return (
+            f"{revision or 'main'} of it {is_at}, but {', '.join(commits[:_SHOWN])}: revision in the model's entry "
+            "says which is taken"
+        )
+    return f"not there{_broken_links(folder / 'snapshots' / (commit or revision or ''))}"
+
+
+def _broken_links(folder: Path) -> str:
+    """What to say of links in a folder that lead nowhere, as where it was copied without what they point to."""
+    if not folder.is_dir():
+        return ""
+    lost = sorted(path for path in folder.rglob("*") if path.is_symlink() and not path.exists())
+    if not lost:
+        return ""
+    first = lost[0].relative_to(folder).as_posix()
+    return (
+        f", and {len(lost)} link{'s'[: len(lost) > 1]} in it lead{'' if len(lost) > 1 else 's'} nowhere ({first} to "
+        f"{lost[0].readlink()}): what they point to was moved or not copied; copy the whole folder of the "
+        "repository in the cache, or 'cp -rL' this one, or get it again"
+    )
 
 
 _SHOWN = 5

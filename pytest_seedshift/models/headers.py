@@ -113,13 +113,23 @@ def _header(path: Path) -> dict[str, Any] | str:
             with path.open("rb") as file:
                 (length,) = struct.unpack("<Q", file.read(8))
                 if not 2 <= length <= min(size - 8, _MOST_HEADER):
-                    return "is no file of safetensors, or is cut short"
+                    other = _instead(path)
+                    return f"is no file of safetensors, {'or is cut short' if other is None else f'but {other}'}"
                 header: dict[str, Any] = files.parse_json(file.read(length).decode(), path)
             ends = [int(each["data_offsets"][1]) for name, each in header.items() if name != "__metadata__"]
     except files.FileError:
-        return "is no file of safetensors"
+        other = _instead(path)
+        return f"is no file of safetensors{'' if other is None else f', but {other}'}"
     missing = max(ends, default=0) - (size - 8 - length)
     return f"is cut short: {missing} bytes are missing" if missing > 0 else header
+
+
+def _instead(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return files.instead(file.read(512))
+    except OSError:
+        return None
 
 
 def check_steps(entry: Entry, location: Location) -> None:

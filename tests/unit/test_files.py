@@ -19,6 +19,7 @@ from PIL import Image
 
 from pytest_seedshift import documents, files
 from pytest_seedshift.files import FileError, MissingFileError
+from pytest_seedshift.models import headers
 
 LITTLE = 50_000_000
 """Bytes of memory that reading a small hostile file may take."""
@@ -120,6 +121,39 @@ def test_what_is_too_large_is_not_read(tmp_path):
 )
 def test_json_that_nobody_writes_is_told_in_a_sentence(tmp_path, text, words):
     assert words in said(put(tmp_path / "x.json", text))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html>\n<title>502 Bad Gateway</title>", "not JSON, but a web page"),
+        (b"\xef\xbb\xbf \r\n<HTML lang=de>", "not JSON, but a web page"),
+        (b"Entry not found", "not JSON, but an error that a server answered with"),
+        (gzip.compress(b"{}"), "not a text in UTF-8, but a file packed by gzip"),
+        (pickle.dumps({}), "not a text in UTF-8, but a pickle"),
+        ('{"label": 1}'.encode("utf-16"), "in UTF-16, as PowerShell and some editors write it: save it as UTF-8"),
+        (b"[ht", "not JSON: "),
+    ],
+)
+def test_what_came_in_place_of_a_file_is_called_what_it_is(tmp_path, content, words):
+    assert words in said(put(tmp_path / "x.json", content))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html></html>", "but a web page, as servers answer with one: get it again"),
+        (b'{"error":"Repository not found"}', "but an error that a server answered with: get it again"),
+        (b"PK\x03\x04" + bytes(99), "but a zip archive, as torch.save makes it around a pickle"),
+        (pickle.dumps([0] * 99), "but a pickle"),
+        (gzip.compress(bytes(999)), "but a file packed by gzip"),
+        (b"GGUF" + b"\xff" * 99, "but a file of GGUF"),
+        (b"nothing known" * 9, "or is cut short: get it again"),
+    ],
+)
+def test_so_is_what_came_in_place_of_weights(tmp_path, content, words):
+    (tmp_path / "model.safetensors").write_bytes(content)
+    assert words in str(headers.why_not(tmp_path / "model.safetensors"))
 
 
 def test_json_that_is_read(tmp_path):

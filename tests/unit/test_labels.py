@@ -123,6 +123,29 @@ def test_outputs_without_names_are_trusted_where_they_are_as_many_as_the_labels(
     assert labels.match(toy, numbered(f"LABEL_{k}" for k in range(16)), "vit") == {label: label.index for label in toy}
 
 
+@given(st.permutations(range(16)), st.sampled_from(["{}", "LABEL_{}", "{:03}"]))
+def test_outputs_that_are_called_by_numbers_are_found_by_them_wherever_they_stand(order, form):
+    toy, outputs = pairs.class_list("toy16"), numbered(form.format(k) for k in order)
+    assert {outputs[place] for label, place in labels.match(toy, outputs, "vit").items() if label.index == 10} == {
+        form.format(10)
+    }
+    note = labels.note(outputs, "vit")
+    assert note is not None
+    assert ("are called by numbers that are not their places" in note) == (list(order) != sorted(order))
+
+
+def test_folders_in_the_order_of_texts_are_such_numbers():
+    found = labels.match(IMAGENET100, numbered(sorted(map(str, range(1000)))), "vit")
+    assert (
+        {label.index: found[label] for label in IMAGENET100}[236] == sorted(map(str, range(1000))).index("236") != 236
+    )
+
+
+@pytest.mark.parametrize("outputs", [[str(k + 1) for k in range(16)], ["0"] * 16, [f"{2 * k}" for k in range(16)]])
+def test_of_other_numbers_it_is_open_what_they_mean(outputs):
+    assert "it is open which of the two the class list's indices mean" in refused(pairs.class_list("toy16"), outputs)
+
+
 @pytest.mark.parametrize(("name", "outputs"), [("imagenet100", 10), ("imagenet100", 1001), ("toy16", 1000)])
 def test_outputs_without_names_are_trusted_no_further(name, outputs):
     message = refused(pairs.class_list(name), [f"LABEL_{k}" for k in range(outputs)])

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from pytest_seedshift import weights
 from pytest_seedshift.weights import (
     WeightsNotFoundError,
     fetch,
@@ -379,3 +381,63 @@ def test_a_file_that_has_just_been_written_is_read_every_time(folder, monkeypatc
     for _ in range(2):
         fingerprint(folder)
     assert len(reads) == 2 * len(set(reads)) == 4
+
+
+# Caches that were made or moved by hand -----------------------------------------------------------------------------
+
+
+def at(cache: Path, revision: str, text: str) -> None:
+    """Let a branch of `owner/name` be what a file of that text says."""
+    path = cache / "models--owner--name" / "refs" / revision
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("revision", [None, "dev", "refs/pr/11"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
+def test_a_branch_may_end_in_a_line(cache, revision, end):
+    snapshot = cached(cache, "owner/name", PIPELINE)
+    at(cache, revision or "main", f"{COMMIT}{end}")
+    assert locate_pipeline(["owner/name"], revision).path == snapshot
+
+
+def test_so_may_that_of_a_scorer(cache):
+    snapshot = cached(cache, "owner/name", {"config.json": b'{"model_type": "vit"}', "model.safetensors": b""})
+    at(cache, "main", f"{COMMIT}\n")
+    assert weights._snapshot("owner/name", ["*.json"], "") == snapshot
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("b" * 40, rf"main of it is at the commit {'b' * 40}, which it has not, but {COMMIT}"),
+        ("", rf"main of it names no commit in its file, but {COMMIT}"),
+        ("../../elsewhere", rf"main of it names no commit in its file, but {COMMIT}"),
+    ],
+)
+def test_a_branch_of_a_commit_that_is_not_there_is_told(cache, text, says):
+    cached(cache, "owner/name", PIPELINE)
+    at(cache, "main", text)
+    assert re.search(says, refused("owner/name"))
+    with pytest.raises(WeightsNotFoundError, match=says):
+        locate_pipeline(["owner/name"])
+
+
+def test_links_that_lead_nowhere_are_told_in_the_cache_and_in_a_copy_of_it(cache, tmp_path):
+    index = b'{"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}'
+    snapshot = cached(cache, "owner/name", {"model_index.json": index})
+    (snapshot / "unet").mkdir()
+    (snapshot / "unet" / "config.json").write_text("{}")
+    (snapshot / "unet" / "diffusion_pytorch_model.safetensors").symlink_to("../../../blobs/gone")
+    says = r"no weights .*, and 1 link in it leads nowhere \(unet/diffusion_pytorch_model\.safetensors to \S+gone\)"
+    with pytest.raises(WeightsNotFoundError, match=says):
+        probe_pipeline(["owner/name"])
+    shutil.copytree(snapshot, tmp_path / "copy", symlinks=True)
+    (tmp_path / "copy" / "model_index.json").unlink()
+    (tmp_path / "copy" / "model_index.json").write_bytes(index)
+    with pytest.raises(ValueError, match=f"{says}.*'cp -rL'"):
+        probe_pipeline([str(tmp_path / "copy")])
+    (tmp_path / "copy" / "model_index.json").unlink()
+    (tmp_path / "copy" / "model_index.json").symlink_to("nowhere")
+    with pytest.raises(WeightsNotFoundError, match=r"no model_index\.json in it, and 2 links in it lead nowhere"):
+        probe_pipeline([str(tmp_path / "copy")])
