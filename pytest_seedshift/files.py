@@ -130,7 +130,7 @@ _INSTEAD = (
     *((begins, "an error that a server answered with") for begins in (b'{"error', b'{"message', b"entry not found")),
     (b"invalid username or password", "an error that a server answered with"),
     (b"PK\x03\x04", "a zip archive, as torch.save makes it around a pickle"),
-    (b"\x80\x02", "a pickle"),
+    *((bytes((0x80, protocol)), "a pickle") for protocol in range(2, 6)),
     (b"\x1f\x8b", "a file packed by gzip"),
     (b"GGUF", "a file of GGUF"),
 )

@@ -134,6 +134,7 @@ def test_json_that_nobody_writes_is_told_in_a_sentence(tmp_path, text, words):
         ('{"label": 1}'.encode("utf-16"), "in UTF-16, as PowerShell and some editors write it: save it as UTF-8"),
         (b"[ht", "not JSON: "),
     ],
+    ids=["page", "page with a mark", "not found", "gzip", "pickle", "UTF-16", "unknown"],
 )
 def test_what_came_in_place_of_a_file_is_called_what_it_is(tmp_path, content, words):
     assert words in said(put(tmp_path / "x.json", content))
@@ -150,6 +151,7 @@ def test_what_came_in_place_of_a_file_is_called_what_it_is(tmp_path, content, wo
         (b"GGUF" + b"\xff" * 99, "but a file of GGUF"),
         (b"nothing known" * 9, "or is cut short: get it again"),
     ],
+    ids=["page", "error", "zip", "pickle", "gzip", "gguf", "unknown"],
 )
 def test_so_is_what_came_in_place_of_weights(tmp_path, content, words):
     (tmp_path / "model.safetensors").write_bytes(content)
