@@ -3,7 +3,7 @@
     python benchmarks/figures.py [--designs N] [--only WORD] [--short]
 
 A row for each claim: what a rule that knows only of what was seen gives, which is the control that has to fail, and
-what the package gives. No model is run and no image made.
+what the package gives; of early verdicts, powers and blind spots what is said there. No model is run, no image made.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import simulations
 from simulations import Curves
+
+from pytest_seedshift import power, sensitivity
 
 Row = tuple[str, str, Callable[[int], object]]
 """What it is of, what is claimed, and what simulates so many designs."""
@@ -64,6 +66,41 @@ def intervals() -> Iterator[Row]:
     )
 
 
+def verdicts() -> Iterator[Row]:
+    """Early verdicts: how often the model's interval beside one holds its bound → how often the verdict is false."""
+    for mean, bound in ((0.5, 0.6), (0.55, 0.6), (0.7, 0.6), (0.7, 0.8), (0.9, 0.8), (0.95, 0.8)):
+        yield (
+            f"early verdict, mean {mean:.2f} against {bound:.2f}",
+            "false in 0.01",
+            lambda designs, mean=mean, bound=bound: simulations.early(mean, bound, designs),
+        )
+    for useless in (0, 2):
+        yield (
+            f"early verdict, mean 0.50 against 0.60, {useless} bounds that cannot break",
+            "takes as many images",
+            lambda designs, useless=useless: simulations.early(0.5, 0.6, designs, useless=useless),
+        )
+
+
+def powers() -> Iterator[Row]:
+    """Changes that are said to be seen, and blind spots."""
+    for score, pairs in (("top1", 64), ("top1", 400), ("clip", 64)):
+        for share in power.SHARES:
+            yield (
+                f"null control of {pairs} pairs, a change of {score}",
+                f"seen in {share:g}",
+                lambda designs, score=score, pairs=pairs, share=share: (
+                    f"{simulations.null_control(score, pairs, share, designs):.3f}"
+                ),
+            )
+    for blocks in (sensitivity.BLOCKS, sensitivity.MORE):
+        yield (
+            f"seed vector looked at in a tenth of blocks, {blocks} measured",
+            "called blind in 0.01",
+            lambda designs, blocks=blocks: f"{simulations.said_to_ignore(blocks, 0.1, designs):.4f}",
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=3000, help="designs of a row (default: 3000)")
@@ -71,11 +108,11 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="50 designs, to see that it runs")
     options = parser.parse_args()
     designs = 50 if options.short else options.designs
-    print(f"{'figure':<66}{'claimed':<22}{'control → package':<22}seconds")
-    for name, claimed, simulate in intervals():
+    print(f"{'figure':<74}{'claimed':<24}{'control → package':<48}seconds")
+    for name, claimed, simulate in (*intervals(), *verdicts(), *powers()):
         if options.only in name and (not options.short or ("400" not in name and "100×4" not in name)):
             start = time.perf_counter()
-            print(f"{name:<66}{claimed:<22}{simulate(designs)!s:<22}{time.perf_counter() - start:.1f}", flush=True)
+            print(f"{name:<74}{claimed:<24}{simulate(designs)!s:<48}{time.perf_counter() - start:.1f}", flush=True)
 
 
 if __name__ == "__main__":

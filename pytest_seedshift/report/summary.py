@@ -33,7 +33,7 @@ _ROWS = 100
 _WHY = 600
 """How many characters of a reason a row has."""
 EARLY = (
-    "≈: an early mean, of the images up to an early verdict. It leans towards that verdict, by 0.01 to 0.03 of the "
+    "≈: an early mean, of the images up to an early verdict. It leans towards that verdict, by 0.01 to 0.04 of the "
     "score's range."
 )
 """What ≈ says."""

@@ -18,6 +18,7 @@ from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.significance import changes
 from pytest_seedshift.pairs import Label, Pair
 from pytest_seedshift.report import card, gaps, page, plots, records, summary, table, words
+from pytest_seedshift.report.anchors import anchor
 from pytest_seedshift.results import CaseResult
 from pytest_seedshift.run import form
 from pytest_seedshift.samples import Sample
@@ -187,6 +188,26 @@ def test_a_robustness_of_early_means_is_what_the_table_beside_it_says(early):
         for (one, other), cell in zip(gaps.of_run(early).couples, row.gaps, strict=True):
             values = dict(zip(early.models, (each.share.value for each in row.shares), strict=True))
             assert cell.share.value == pytest.approx(values[one] - values[other])
+
+
+def test_a_mean_reads_the_same_wherever_it_stands(early):
+    """Page, summary, card, terminal and JSON have one figure for one mean."""
+    made, told = page.make(early), summary.make(early, 10**6)
+    index = {
+        (each.dataset_config, each.metric_name.partition(" at ")[2], each.metric_type): each.metric_value
+        for each in ModelCard(card.make(early, "toy-latent")).data.eval_results
+    }
+    for case in early.of("toy-latent"):
+        for score, metric in (("top1", "accuracy"), ("clip", "clip_score")):
+            shown = words.mean(case.scores[score], score, early=True)
+            (part,) = re.findall(rf'<details [^>]*id="{re.escape(anchor(case.id))}".*?</details>', made, re.DOTALL)
+            assert part.count(shown) >= 2  # in its heading and in its table
+            assert re.search(rf"\| (❌ \*\*)?{shown}\b", told)
+            at = "" if case.case.is_control else f"{case.case.magnitude:+.2f}"
+            assert words.mean({"mean": index[case.case.shift, at, metric]}, score, early=True) == shown
+            as_record = {"verdict": case.verdict, "scores": {score: {"mean": case.scores[score].mean}}, "early": True}
+            row = {**dataclasses.asdict(case.case), "images": case.images, "constraints": [], **as_record}
+            assert any(shown in line for line in table.table([row]))
 
 
 def test_values_outside_the_range_count_as_its_end_in_every_mean(whole):
