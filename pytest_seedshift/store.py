@@ -24,6 +24,8 @@ FORMAT = 1
 """The version of the tables below."""
 
 _APPLICATION = 0x73656564  # "seed": marks the file as ours, in SQLite's header
+_PATIENCE = 60.0
+"""Seconds for which a statement waits for other processes."""
 
 _TABLES = """
 CREATE TABLE images (
@@ -134,11 +136,11 @@ class Store:
         self._file: tuple[int, int] | None = None
         check_file(path)
         with self._in_words():
-            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             try:
                 _guard(self._connection)
                 self._make()
-                self.journal: str = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                self.journal = self._write_ahead()
                 # A process may die; with FULL, the machine too. Without WAL, NORMAL may damage the file then.
                 self._connection.execute(f"PRAGMA synchronous = {'NORMAL' if self.journal == 'wal' else 'FULL'}")
                 self._file = which(path)
@@ -272,6 +274,22 @@ class Store:
                         raise DamagedStoreError(f"{self.path}: damaged: a row of {table} is not as it was written")
 
     # -------------------------------------------------------------------------------------------------------------
+
+    def _write_ahead(self) -> str:
+        """Ask for the write-ahead log; how the store is written then, such as `wal`.
+
+        SQLite does not wait here for a process that opens the new store at the same time: it says at once that it is
+        locked. So it is asked again, for as long as other statements wait.
+        """
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                answer: str = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                return answer
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(0.01)
 
     def _make(self) -> None:
         with self._transaction() as connection:

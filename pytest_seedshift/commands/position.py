@@ -23,6 +23,8 @@ _INTERRUPTED = 2
 """pytest's own status for it."""
 
 _NEEDED = frozenset({needed.CLASSIFIER})
+"""What a position is measured with. Where CLIP can be had too, pictures are scored by it as well: a verdict that asks
+for it then finds its samples, and images cost far more than their scores."""
 """The scorer that it works with."""
 
 
@@ -121,8 +123,12 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
     catalogue = catalogues.load(Path.cwd(), no_limits=options.no_limits)
     try:
         catalogue.design(options.model, options.images)
-        entry = needed.without_others(catalogue.find(options.model), _NEEDED)
-        catalogue.fetch_weights(entry)
+        entry, scorers = catalogue.find(options.model), needed.ALL
+        try:
+            catalogue.fetch_weights(entry)
+        except WeightsNotFoundError:
+            entry, scorers = needed.without_others(entry, _NEEDED), _NEEDED
+            catalogue.fetch_weights(entry)
         catalogue.check_sampling(entry)
         catalogue.check_fit(entry)
         catalogue.check_labels(entry)
@@ -133,7 +139,7 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
     except (WeightsNotFoundError, store.StoreError) as error:
         raise CommandError(str(error)) from None
     bench = Workbench(
-        folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size, needs=lambda _: _NEEDED
+        folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size, needs=lambda _: scorers
     )
     for told in (*([] if warning is None else [warning]), *bench.notes(options.model)):
         output.say(f"warning: {told}", err=True)

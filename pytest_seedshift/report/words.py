@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.gate import significance
 from pytest_seedshift.scores import NULL, SCORES
 
 if TYPE_CHECKING:
@@ -120,6 +119,8 @@ def worse(case: Case) -> str:
 
 def change(of: Change, score: str) -> str:
     """`26 pairs of 400 turned wrong and 2 right, p 4e-06`."""
+    from pytest_seedshift.gate import significance  # numpy, which collecting does without
+
     down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
     least = "" if SCORES[score].binary else f" by more than {significance.unseen(score):g}"
     return (

@@ -168,7 +168,7 @@ def _check_size(folder: Path, source: str) -> None:
     logging.disable(logging.WARNING)  # of a network without weights, which is what is wanted here
     try:
         with torch.device("meta"):
-            model = open_clip.create_model(f"local-dir:{folder}", device="meta", load_weights=False)
+            model = open_clip.create_model(f"local-dir:{folder}", device="meta", load_weights=False, weights_only=True)
         numbers = sum(each.numel() for each in model.parameters())
     except Exception:  # what cannot be made so, such as networks that look at their numbers at once, is tried as it is
         return

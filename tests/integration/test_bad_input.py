@@ -159,7 +159,7 @@ def test_nan_while_denoising_is_an_error_that_names_pair_and_step(run, broken_mo
     result = run(*PAGELESS, "-k", "mean")
     result.assert_outcomes(errors=1, deselected=1)
     result.stdout.fnmatch_lines(
-        ["toy-latent, mean +0.30: NaN or Inf in the model's state after step 1 of 'A photo of a *', seed 0.*"]
+        ["toy-latent, control: NaN or Inf in the model's state after step 1 of 'A photo of a *', seed 0.*"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     case = verdicts()["toy-latent-mean-+0.30"]

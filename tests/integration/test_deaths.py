@@ -131,7 +131,13 @@ def test_cases_of_workers_that_die_are_errors_and_all_others_go_on(pytester, run
         name: sum(s["shift"] == name for s in samples_of(pytester.path / ".seedshift"))
         for name in ("none", "mean", "std", "mixed", "random", "arrangement")
     }
-    assert made == {"none": 16, "mean": 8, "std": 8, "mixed": 8, "random": 16, "arrangement": 16}
+    for name in (
+        "mean",
+        "std",
+        "mixed",
+    ):  # a worker may have made a batch of the control first, which counts as one of two
+        assert made.pop(name) in (4, 8)
+    assert made == {"none": 16, "random": 16, "arrangement": 16}
     deadly(pytester, {}, 0)
     run(*arguments).assert_outcomes(passed=6)
     again = verdicts()

@@ -266,13 +266,13 @@ TOML = {
     "an unknown class list": entry('classes = "toy61"', "Did you mean 'toy16'"),
     "an unknown part": entry('parts = { unte = "there" }', "unte"),
     "weights that are cut short": Mistake(
-        ("short/unet/w.safetensors", "is no file of safetensors"),
+        ("short/unet/diffusion_pytorch_model.safetensors", "is no file of safetensors"),
         ("--seedshift-model=./short", *RUN[1:]),
         f'{EASY}[models."./short"]\nclasses = "toy16"\nscorers = "toy"\n',
         {
             "short/model_index.json": '{"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "X"]}',
             "short/unet/config.json": "{}",
-            "short/unet/w.safetensors": "not weights",
+            "short/unet/diffusion_pytorch_model.safetensors": "not weights",
         },
     ),
 }

@@ -206,7 +206,7 @@ def test_a_store_takes_over_what_it_lacks_of_another_and_keeps_its_own(store, tm
 def test_samples_can_be_read_with_any_sqlite(store, path):
     store.add([image(picture="a.png")], {score_key(): SCORES})
     assert rows(path, "SELECT * FROM samples") == [
-        ("toy-latent", "mean", 0.3, "Löwe", 0, "A photo of a Löwe", "a.png", "s", '{"top1": 1.0, "clip": 21.5}')
+        ("toy-latent", "mean", 0.3, "Löwe", 0, "A photo of a Löwe", "a.png", "s", '{"top1": 1.0, "clip": 21.5}', "f")
     ]
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
 
