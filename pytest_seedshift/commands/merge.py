@@ -272,14 +272,14 @@ def _compare(run: Run) -> tuple[list[str], bool]:
 def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
     from pytest_seedshift import run as runs
-    from pytest_seedshift.gate import comparisons, losses
+    from pytest_seedshift.gate import baseline, comparisons
     from pytest_seedshift.report import junit, page
 
     records, searches = merged.document["cases"], merged.document.get("breaking", [])
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases", "breaking")}
     into.write_verdicts(records, about, searches)
     run = comparisons.compared(runs.load(into.path))
-    (into.path / losses.FILE_NAME).unlink(missing_ok=True)
+    (into.path / baseline.LOSSES_FILE_NAME).unlink(missing_ok=True)
     if run.comparison is not None:
         comparisons.write(run.comparison, into)
     controls = {case.id: case.control_means for case in run.cases}

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FILE_NAME = "against.json"
 """The copy that a run folder keeps of the baseline which its run was held against."""
 
+LOSSES_FILE_NAME = "comparison.json"
+"""The file of a run folder that has what the run lost against it."""
+
 VERSION = 1
 
 WHAT = "a baseline of pytest-seedshift: the scores of each case, pair by pair, in the order of its design"

@@ -134,7 +134,7 @@ def write(comparison: Comparison, folder: RunFolder) -> None:
         OSError: the folder cannot be written to.
     """
     text = json.dumps(losses.document(comparison), indent=1, ensure_ascii=False) + "\n"
-    whole.write(folder.path / losses.FILE_NAME, text, within=folder.path)
+    whole.write(folder.path / baseline.LOSSES_FILE_NAME, text, within=folder.path)
 
 
 def _kept(comparison: Comparison, folder: RunFolder) -> dict[tuple[Case, str, int], Any]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.gate.baseline import Samples
     from pytest_seedshift.gate.regression import Comparison
 
-FILE_NAME = "comparison.json"
-"""The file of a run folder that has them, beside `baseline.FILE_NAME`."""
 
 VERSION = 1
 

@@ -16,7 +16,7 @@ import pytest
 from pytest_seedshift import facts
 from pytest_seedshift import run as runs
 from pytest_seedshift.commands.report import command
-from pytest_seedshift.gate import baseline, losses
+from pytest_seedshift.gate import baseline
 from pytest_seedshift.report import session_failures, words
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class RobustnessReport:
         """
         state, saved = self._state, self._state.settings.save_baseline
         against = state.gating.against
-        for name in (baseline.FILE_NAME, losses.FILE_NAME):
+        for name in (baseline.FILE_NAME, baseline.LOSSES_FILE_NAME):
             (state.folder.path / name).unlink(missing_ok=True)
         if against is None and saved is None:
             return []
