@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pytest_seedshift import bets
-from pytest_seedshift.gate import proportions
+from pytest_seedshift.gate import baseline, proportions
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -54,9 +54,6 @@ TESTS: Mapping[str, str] = MappingProxyType(
 )
 """The tests by their names in verdicts.json, in words."""
 
-DECIMALS = 3
-"""Of scores that are not 0 or 1, as baseline files have them: far below what another batch size changes."""
-
 _ROUNDING = 1e-3
 """Of a score's range: what another batch size, or a file's decimals, may change."""
 
@@ -72,7 +69,8 @@ def changes(score: str, before: Values, after: Values) -> NDArray[np.float64]:
     Both sides are rounded as a baseline file has them: a run folder and its own file say the same.
     """
     top = SCORES[score].top
-    old, new = (np.round(np.asarray(each, dtype=np.float64).clip(0, top), DECIMALS) for each in (before, after))
+    sides = (np.asarray(each, dtype=np.float64).clip(0, top) for each in (before, after))
+    old, new = (np.round(each, baseline.DECIMALS) for each in sides)
     drops = old - new
     return np.where(np.abs(drops) <= unseen(score) + 1e-9 * top, 0.0, drops)
 

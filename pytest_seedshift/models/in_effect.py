@@ -38,9 +38,9 @@ def of_pipeline(pipeline: Any, call: Mapping[str, Any], dtype: str) -> dict[str,
         call: what every call of it is given.
         dtype: that it was loaded in.
     """
-    scheduler = getattr(pipeline, "scheduler", None) or getattr(
-        getattr(pipeline, "decoder_pipe", None), "scheduler", None
-    )
+    scheduler = getattr(pipeline, "scheduler", None)
+    if scheduler is None:  # not by its truth: a scheduler has a length, which some cannot say
+        scheduler = getattr(getattr(pipeline, "decoder_pipe", None), "scheduler", None)
     return run_settings.checked(
         _of_call(type(pipeline), call)
         | _of_scheduler(scheduler)

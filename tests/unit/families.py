@@ -1018,7 +1018,7 @@ FAMILIES = {
     "hunyuan-dit": Family(hunyuan_dit, (4, 8, 12), call={"height": 64, "width": 96, "use_resolution_binning": False}),
     "cogview-4": Family(cogview_4, (4, 16, 24), call={"height": 32, "width": 48}, together=length),
     "latent-diffusion": Family(latent_diffusion, (4, 8, 12), call={"height": 64, "width": 96}, steps=0),
-    "wuerstchen": Family(wuerstchen, (2, 3, 4), call={"height": 128, "width": 160, "prior_num_inference_steps": 2}),
+    "wuerstchen": Family(wuerstchen, (2, 3, 6), call={"height": 128, "width": 256, "prior_num_inference_steps": 2}),
     "stable-cascade": Family(cascade, (4, 3, 6), call={"height": 128, "width": 256, "prior_num_inference_steps": 2}),
     "prx": Family(prx_latent, (4, 16, 16), call={"use_resolution_binning": False}, together=alone),
     "prx-pixel": Family(prx_pixel, (3, 32, 32), call={"use_resolution_binning": False}, together=alone),
