@@ -233,6 +233,10 @@ class Regression(Tested):
         """What has become of the first images' pairs."""
         return compare(self.score, self._drops[:images], self.chance, self.bound, self.size)
 
+    def repeated(self) -> Bound:
+        """As if what follows were like what was seen; as if nothing had changed, before anything was."""
+        return self._with(np.resize(np.roll(np.append(self.goodness, 0.5), 1), self.size - self.goodness.size))
+
     @property
     def _drops(self) -> NDArray[np.float64]:
         return SCORES[self.score].top * (1 - 2 * self.goodness)

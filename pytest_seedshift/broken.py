@@ -166,11 +166,10 @@ class Watch:
         Raises:
             ModelError: the model is broken.
         """
-        broken = {each.score for each in judgement.findings if each.kind == "min" and each.holds is False}
-        if not broken:
+        images = self.reach(judgement)
+        if not images:
             return
-        accuracies = [score for score in self._asked if score in broken]
-        images = max([min(FIRST, len(self._design)), *(self._asked[score][1] for score in accuracies)])
+        accuracies = self._broken(judgement)
         if len(self._seen()) < images:
             self._bench.control(self._case, self._design, images, shown, self._work)
         self.look()
@@ -179,6 +178,18 @@ class Watch:
             self._refuse_if(self._same(seen))
         for score in accuracies:
             self._refuse_if(self._at_chance(seen, score, failed=True))
+
+    def reach(self, judgement: Judgement) -> int:
+        """How many of the control's first pictures `end` looks at; 0 where it has nothing to look for."""
+        if not any(each.kind == "min" and each.holds is False for each in judgement.findings):
+            return 0
+        known = (self._asked[score][1] for score in self._broken(judgement))
+        return max([min(FIRST, len(self._design)), *known])
+
+    def _broken(self, judgement: Judgement) -> list[str]:
+        """The accuracies whose minimum is broken, as far as pictures can tell them from guessing."""
+        broken = {each.score for each in judgement.findings if each.kind == "min" and each.holds is False}
+        return [score for score in self._asked if score in broken]
 
     def _seen(self) -> list[Sample]:
         """The control's samples of the first pairs of the design, up to the first one that does not exist."""

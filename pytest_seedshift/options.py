@@ -176,6 +176,14 @@ OPTIONS = (
     ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),
     Option(
+        "images-per-second",
+        "text",
+        "measured, or as measured before",
+        "speed for the estimate of the time, such as that of another machine; with --seedshift-plan no model is loaded",
+        "RATE",
+    ),
+    Option("price", "text", "none", "price of a GPU hour, for what the plan says that the run costs", "PRICE"),
+    Option(
         "write-thresholds",
         "maybe",
         "off; without a path the thresholds file in use, else thresholds.toml in the root folder",
@@ -222,6 +230,8 @@ class Settings:
     null: bool
     sensitivity: Literal["auto", "always", "never"]
     plan: bool
+    images_per_second: float | None
+    price: float | None
     write_thresholds: Path | None
     write_margin: float
     write_in_ci: bool
@@ -333,6 +343,8 @@ def resolve(config: pytest.Config) -> Settings:
         null=bool(values["null"]),
         sensitivity=_choice(text("sensitivity") or "auto", "sensitivity", SENSITIVITY),
         plan=bool(values["plan"]),
+        images_per_second=_positive(text("images-per-second"), "images-per-second", "2.5"),
+        price=_positive(text("price"), "price", "1.99"),
         write_thresholds=None if values["write-thresholds"] is None else _written(path, config),
         write_margin=_part(text("write-margin") or "0.02", "write-margin"),
         write_in_ci=bool(values["write-in-ci"]),
@@ -416,6 +428,18 @@ def _part(given: str, name: str) -> float:
     if not 0 <= part < 1:
         raise pytest.UsageError(f"--seedshift-{name}={given}: give a number from 0 to below 1, such as 0.02")
     return part
+
+
+def _positive(given: str | None, name: str, such_as: str) -> float | None:
+    if given is None:
+        return None
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise pytest.UsageError(f"--seedshift-{name}={given}: give a number above 0, such as {such_as}")
+    return number
 
 
 def _shard(given: str | None) -> Shard | None:

@@ -60,7 +60,10 @@ class Sensing:
         if self._state.settings.sensitivity == "never":
             return None
         missing = [
-            model for model in models if self.wanted(model) and not self._use(model).is_measured(self._state.folder)
+            model
+            for model in models
+            if self.wanted(model)
+            and (self._state.workbench.is_absent(model) or not self._use(model).is_measured(self._state.folder))
         ]
         if not missing:
             return None

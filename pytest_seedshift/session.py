@@ -370,16 +370,24 @@ class State:
         try:
             for model, images in designs:
                 self.catalogue.design(model, images)
-                self.catalogue.check_weights(self.entry(model))
+            absent = self._absent(dict.fromkeys(model for model, _ in designs)) if self.settings.plan else {}
+            for model, _ in designs:
+                if model not in absent:
+                    self.catalogue.check_weights(self.entry(model))
         except (ValueError, WeightsNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
         if self.distributes:
             self._check_device()
         else:
-            _ = self.workbench
+            self.workbench.absent = absent
         warnings = self._prepare_folder()
-        self._fetch(dict.fromkeys(model for model, _ in designs))
+        self._fetch(dict.fromkeys(model for model, _ in designs if model not in absent))
         return warnings
+
+    def _absent(self, models: Iterable[str]) -> dict[str, str]:
+        """The models that a plan is made of and that are not on this machine, and where they would come from."""
+        found = {model: self.catalogue.lacks(self.entry(model)) for model in models}
+        return {model: lacks for model, lacks in found.items() if lacks is not None}
 
     def _check_device(self) -> None:
         from pytest_seedshift import devices

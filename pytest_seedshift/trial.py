@@ -61,21 +61,22 @@ def run(
                 at = len(seen), work.generated, forecast.images, test.size
                 progress(Progress(case, *at, leading, values[leading.score], test.certainty))
             soonest = test.soonest(values, reference) if bench.overlaps else 0
-            step = _step(bench, case, forecast, len(seen), soonest)
+            further = step(bench, case, forecast, len(seen), soonest)
             if case.is_control:
-                seen = bench.control(case, design, len(seen) + step, shown, work)
+                seen = bench.control(case, design, len(seen) + further, shown, work)
             else:
-                seen += bench.collect(case, design[len(seen) : len(seen) + step], shown, work)
+                seen += bench.collect(case, design[len(seen) : len(seen) + further], shown, work)
 
 
 def opening(bench: Workbench, case: Case, test: SequentialTest | NullTest) -> int:
     """How many pairs a case visits first, before anything is known of it."""
     nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
     soonest = test.soonest(nothing, nothing) if bench.overlaps else 0
-    return _step(bench, case, test.forecast(nothing, nothing), 0, soonest)
+    return step(bench, case, test.forecast(nothing, nothing), 0, soonest)
 
 
-def _step(bench: Workbench, case: Case, forecast: Forecast, seen: int, soonest: int) -> int:
+def step(bench: Workbench, case: Case, forecast: Forecast, seen: int, soonest: int) -> int:
+    """How many pairs a case visits next, after the first `seen`; no verdict can stand before the pair `soonest`."""
     likely = min(forecast.images, forecast.at_best) - seen
     return next_step(bench.batch_size(case.model), likely, soonest - seen)
 

@@ -240,7 +240,31 @@ def _snapshot(source: str, patterns: list[str], file: str) -> Path:
         ) from error
 
 
+def is_here(source: str, file: str) -> bool:
+    """Whether a scorer's weights are on this machine, wholly; nothing is downloaded and nobody is asked.
+
+    Raises:
+        ValueError: what lies there must not be loaded, or cannot be.
+    """
+    folder = typed.expand(source)
+    if (folder / file).is_file():
+        return True
+    if looks_local(source):
+        return False
+    cached = _in_cache(source, file)
+    return cached is not None and _lacks(cached.parent, source, file) is None
+
+
 # Pipelines --------------------------------------------------------------------------------------------------------
+
+
+def is_pipeline_here(sources: Sequence[str], revision: str | None = None, variant: str | None = None) -> bool:
+    """Whether a pipeline is on this machine, wholly; nothing is downloaded and nobody is asked.
+
+    Raises:
+        ValueError: what lies there must not be loaded or is no pipeline.
+    """
+    return _on_disk(sources, revision, [], variant) is not None
 
 
 def probe_pipeline(

@@ -113,11 +113,17 @@ class Workbench:
         """Models of which was seen that they are broken without any shift; see `broken`."""
         self._first: dict[str, Tensor] = {}
         """Of each model, a picture that its control's others are held against."""
+        self.absent: dict[str, str] = {}
+        """By model that is only planned, and is not on this machine: where it would come from."""
 
     @property
     def overlaps(self) -> bool:
         """Whether a batch is scored while the next one is generated. A CPU has no hands free for that."""
         return self.device.startswith("cuda")
+
+    def is_absent(self, model: str) -> bool:
+        """Whether nothing can be known of a model's samples, nor made: it is only planned, and not here."""
+        return model in self.absent
 
     # What is held ------------------------------------------------------------------------------------------------
 
@@ -179,6 +185,8 @@ class Workbench:
         Raises:
             CaseError: weights that cannot be had, or a store that cannot be opened.
         """
+        if self.is_absent(model):
+            raise CaseError(f"{model} is not here: {self.absent[model]}")
         in_force = settings.in_force(self.device)
         if (model, in_force) not in self._samples:
             entry = self.catalogue.find(model)

@@ -112,6 +112,30 @@ class Catalogue:
         if entry.clip:
             weights.probe(tags.repository(entry.clip), "open_clip_config.json")
 
+    def lacks(self, entry: Entry) -> str | None:
+        """What of a model that can be downloaded is not on this machine, or that it is nowhere; None if all is here.
+
+        Raises:
+            WeightsNotFoundError: a folder or a file that was named is not there.
+            ValueError: what is there must not or cannot be loaded.
+        """
+        lacking = []
+        if entry.own is None and not weights.is_pipeline_here(entry.pipeline, entry.revision, entry.variant):
+            if all(map(weights.looks_local, entry.pipeline)) and not entry.advice:
+                self.check_weights(entry)  # nothing to download: what was named is not there
+            lacking += ["its weights"]
+        if entry.classifier and not weights.is_here(entry.classifier, "config.json"):
+            lacking.append(entry.classifier)
+        if entry.clip and not weights.is_here(clip := tags.repository(entry.clip), "open_clip_config.json"):
+            lacking.append(clip)
+        if not lacking:
+            return None
+        try:
+            self.check_weights(entry)
+        except weights.WeightsNotFoundError as error:
+            return str(error)
+        return f"a run downloads {' and '.join(lacking)}, a plan does not"
+
     def fetch_weights(self, entry: Entry) -> None:
         """Bring the weights of a model and of its scorers onto this machine, where they are not there yet.
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pytest
 
 from pytest_seedshift import collection, run_settings
+from pytest_seedshift.breaking import seek
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError, ModelError
-from pytest_seedshift.pairs import seed_of
-from pytest_seedshift.report import words
+from pytest_seedshift.report import forecasts, words
 from pytest_seedshift.store import StoreError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
     from pytest_seedshift.collection import Subject
     from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.store import Pace
     from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,24 @@ class Planned:
     model: str
     case: str
     """The case's id."""
+    design: int
+    """The size of its design; of a search, the most images that it may look at."""
     most: int
-    """The size of its design."""
+    """How many images its verdict can take: as many as its samples say, where they decide."""
     expected: int
-    """How many images its verdict will take: as many as last time, or as many as a model takes that does well."""
+    """How many images its verdict will take: as many as its samples say, as last time, or as a model takes that does
+    well and has not become worse."""
     existing: int
     """How many of these exist already."""
+    lacking: int
+    """How many images are generated for it at most."""
+    shared: int = 0
+    """How many of those expected are the control's, which is reckoned up once a model: see `Plan.controls`."""
 
     @property
     def to_make(self) -> int:
         """How many images are expected to be generated."""
-        return self.expected - self.existing
+        return max(self.expected - self.existing - self.shared, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,13 @@ class Plan:
     notes: tuple[str, ...] = ()
     run_with: tuple[str, ...] = ()
     """What each model is run with, and the libraries, in words."""
+    controls: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By model, how many images of the control are generated beside those of its case, expected and where all takes the
+    most: a drop is held against them, and they stand beside others."""
+    given: bool = False
+    """Whether the user gave the pace."""
+    price: float | None = None
+    """Of an hour, as the user gave it."""
 
     def to_json(self) -> dict[str, Any]:
         """In built-in types; `Plan.from_json` reads it."""
@@ -74,40 +89,77 @@ class Plan:
         """The plan that `to_json` wrote."""
         cases = tuple(Planned(**case) for case in document["cases"])
         texts = {name: tuple(document[name]) for name in ("notes", "run_with")}
-        return cls(**{**document, "cases": cases, **texts})
+        controls = {model: (least, most) for model, (least, most) in document["controls"].items()}
+        return cls(**{**document, "cases": cases, "controls": controls, **texts})
 
     @property
-    def seconds(self) -> float | None:
-        """How long the images to make will take; None where a pace is not known."""
-        if any(case.to_make and case.model not in self.paces for case in self.cases):
+    def to_make(self) -> dict[str, tuple[int, int]]:
+        """By model, how many images are to be generated: those expected, and the most that it can come to."""
+        found: dict[str, tuple[int, int]] = {}
+        for model in dict.fromkeys(case.model for case in self.cases):
+            ours = [case for case in self.cases if case.model == model]
+            beside = self.controls.get(model, (0, 0))
+            expected = sum(case.to_make for case in ours) + beside[0]
+            found[model] = expected, max(expected, sum(case.lacking for case in ours) + beside[1])
+        return found
+
+    @property
+    def seconds(self) -> tuple[float, float] | None:
+        """How long it will take to generate them, expected and at most; None where a pace is not known."""
+        if self._untimed:
             return None
-        return sum(case.to_make * self.paces.get(case.model, 0.0) for case in self.cases)
+        return tuple_of(
+            sum(each[at] * self.paces.get(model, 0.0) for model, each in self.to_make.items()) for at in (0, 1)
+        )
+
+    @property
+    def _untimed(self) -> list[str]:
+        return [model for model, (_, most) in self.to_make.items() if most and model not in self.paces]
 
     def lines(self) -> list[str]:
         """The plan in words."""
         models = ", ".join(dict.fromkeys(case.model for case in self.cases))
-        most, expected = (sum(getattr(case, name) for case in self.cases) for name in ("most", "expected"))
-        known = sum(case.existing for case in self.cases)
-        looked_at = f"{most} images" if expected == most else f"about {expected} of {most} images"
+        design, most, expected, known = (
+            sum(getattr(case, name) for case in self.cases) for name in ("design", "most", "expected", "existing")
+        )
         lines = [
             f"seedshift: {words.count(len(self.cases), 'case')} of {models} on {self.device} ({self.dtype}), "
-            f"{looked_at}, certainty {self.certainty:g}",
+            f"{_looked_at(expected, most, design)}, certainty {self.certainty:g}",
         ]
         lines += [f"seedshift: {each}" for each in self.run_with]
         if known:
             lines.append(f"seedshift: {words.count(known, 'sample')} of earlier runs will be used again")
-        to_make = sum(case.to_make for case in self.cases)
-        if self.seconds is None:
-            unknown = ", ".join(
-                dict.fromkeys(case.model for case in self.cases if case.to_make and case.model not in self.paces)
-            )
-            lines.append(f"seedshift: the time is not known yet: no image of {unknown} was timed")
-        elif to_make:
-            paces = ", ".join(f"{model} {1000 * pace:.0f} ms an image" for model, pace in self.paces.items())
-            lines.append(f"seedshift: about {words.duration(self.seconds)} to generate {to_make} images ({paces})")
-        lines += [f"seedshift: {note}" for note in self.notes]
+        lines += [f"seedshift: {each}" for each in (*self._work(), *self.notes)]
         lines.append(f"seedshift: thresholds from {self.thresholds}, samples and pictures to {self.folder}")
         return lines
+
+    def _work(self) -> list[str]:
+        """What is to be generated, how long that takes, and what it costs."""
+        expected, most = tuple_of(sum(each[at] for each in self.to_make.values()) for at in (0, 1))
+        if not most:
+            return []
+        beside = sum(map(max, self.controls.values()))
+        images = f"{expected} images" if expected == most else f"{expected} images, up to {most}"
+        of_control = f" (up to {beside} of them for the control, beside its case)" if beside else ""
+        if self.seconds is None:
+            return [
+                f"to generate: {images}{of_control}",
+                f"the time is not known yet: no image of {', '.join(self._untimed)} was timed "
+                "(--seedshift-images-per-second=RATE tells it)",
+            ]
+        paces = ", ".join(
+            f"{model} {words.rate(1 / pace) if self.given else f'{1000 * pace:.0f} ms an image'}"
+            for model, pace in self.paces.items()
+        )
+        given = ", as given" if self.given else ""
+        least, longest = map(words.duration, self.seconds)
+        upto = "" if expected == most else f", up to {longest},"
+        said = [f"about {least}{upto} to generate {images}{of_control} ({paces}{given})"]
+        if self.price is not None:
+            low, high = (seconds / 3600 * self.price for seconds in self.seconds)
+            upto = "" if expected == most else f", up to {_money(high)},"
+            said.append(f"that costs about {_money(low)}{upto} at {self.price:g} a GPU hour")
+        return said
 
     def case_lines(self) -> list[str]:
         """Every case in a line."""
@@ -116,6 +168,23 @@ class Plan:
             + (f", {case.existing} exist" if case.existing else "")
             for case in self.cases
         ]
+
+
+def tuple_of(values: Iterable[_T]) -> tuple[_T, _T]:
+    """Two values as a pair."""
+    first, second = values
+    return first, second
+
+
+def _looked_at(expected: int, most: int, design: int) -> str:
+    """`about 745 images, up to 12400`; `745 of 12400 images` where samples that exist say so."""
+    if expected == most:
+        return f"{design} images" if most == design else f"{most} of {design} images"
+    return f"about {expected} images, up to {most}" + (f" of {design}" if most < design else "")
+
+
+def _money(amount: float) -> str:
+    return f"{amount:.2f}" if amount >= 0.1 or not amount else f"{amount:.2g}"
 
 
 def make(
@@ -139,28 +208,21 @@ def make(
     judged = [(item, case) for item, case in items if collection.is_judged(item)]
     if not judged:
         return None
+    bench, settings = state.workbench, state.settings
     models = tuple(dict.fromkeys(case.model for _, case in judged))
+    here = [model for model in models if not bench.is_absent(model)]
+    if settings.plan and settings.images_per_second is not None:
+        measure = "none"
     try:
-        said = tuple(dict.fromkeys((*(each for model in models for each in state.workbench.notes(model)), *notes())))
-        cases = tuple(_planned(state, item, case) for item, case in judged)
-        paces: dict[str, float] = {}
-        for place, (model, (item, case, planned)) in enumerate(_to_make(judged, cases).items()):
-            if measure == "all" or (measure == "first" and place == 0):
-                _load(state, model)
-            pace = state.workbench.pace(model)
-            if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
-                try:
-                    pace = _measure(state, item, case, planned)
-                except ModelError:
-                    raise
-                except Exception:
-                    if measure == "all":  # all that was asked for; in a run the case itself will say what is wrong
-                        raise
-            if pace is not None and pace.seconds is not None:
-                paces[model] = pace.seconds
+        said = tuple(dict.fromkeys((*(each for model in here for each in bench.notes(model)), *notes())))
+        found = [(item, case, _images(state, item, case)) for item, case in judged]
+        cases = tuple(_planned(state, *each) for each in found)
+        paces = _paces(state, here, _to_make(found, cases), measure)
+        controls = {model: _beside(state, model, found) for model in models}
     except (CaseError, StoreError) as error:
         raise pytest.UsageError(str(error)) from None
-    bench = state.workbench
+    if settings.images_per_second is not None:
+        paces = dict.fromkeys(models, 1 / settings.images_per_second)
     return Plan(
         cases=cases,
         paces=paces,
@@ -169,9 +231,39 @@ def make(
         certainty=state.thresholds.certainty,
         thresholds=words.relative(state.thresholds.source),
         folder=words.relative(str(state.folder.path)),
-        notes=(*said, *_besides(state)),
-        run_with=(*(_run_with(bench, model) for model in models), versions()),
+        notes=(*(f"{model} is not here: {why}" for model, why in bench.absent.items()), *said, *_besides(state)),
+        run_with=(*(_run_with(bench, model) for model in here), versions()),
+        controls=controls,
+        given=settings.images_per_second is not None,
+        price=settings.price,
     )
+
+
+def _paces(
+    state: State,
+    models: Sequence[str],
+    to_make: Mapping[str, tuple[pytest.Item, Subject, Planned]],
+    measure: Literal["all", "first", "none"],
+) -> dict[str, float]:
+    """The seconds an image takes, by model, as far as they are known or measured."""
+    paces: dict[str, float] = {}
+    for place, (model, (item, case, planned)) in enumerate(to_make.items()):
+        if model not in models:
+            continue
+        if measure == "all" or (measure == "first" and place == 0):
+            _load(state, model)
+        pace = state.workbench.pace(model)
+        if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
+            try:
+                pace = _measure(state, item, case, planned)
+            except ModelError:
+                raise
+            except Exception:
+                if measure == "all":  # all that was asked for; in a run the case itself will say what is wrong
+                    raise
+        if pace is not None and pace.seconds is not None:
+            paces[model] = pace.seconds
+    return paces
 
 
 def _run_with(bench: Workbench, model: str) -> str:
@@ -210,7 +302,6 @@ def _load(state: State, model: str) -> None:
 def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned) -> Pace:
     """Make what the case will make first anyway, or a search's first probe."""
     from pytest_seedshift import trial
-    from pytest_seedshift.breaking import seek
 
     bench, (test, design) = state.workbench, _asked(state, item, subject)
     case = subject.case(seek.sweep(subject.steps)[0]) if isinstance(subject, Search) else subject
@@ -221,14 +312,14 @@ def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned
 
 
 def _to_make(
-    judged: Sequence[tuple[pytest.Item, Subject]], cases: Sequence[Planned]
+    found: Sequence[tuple[pytest.Item, Subject, forecasts.Images]], cases: Sequence[Planned]
 ) -> dict[str, tuple[pytest.Item, Subject, Planned]]:
     """By model, the first item for which images are to be generated."""
-    found: dict[str, tuple[pytest.Item, Subject, Planned]] = {}
-    for (item, case), planned in zip(judged, cases, strict=True):
+    first: dict[str, tuple[pytest.Item, Subject, Planned]] = {}
+    for (item, case, _), planned in zip(found, cases, strict=True):
         if planned.to_make:
-            found.setdefault(case.model, (item, case, planned))
-    return found
+            first.setdefault(case.model, (item, case, planned))
+    return first
 
 
 def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[SequentialTest | NullTest, tuple[Pair, ...]]:
@@ -237,24 +328,32 @@ def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[Sequentia
     return state.test(item, subject), state.design(item, subject)
 
 
-def _planned(state: State, item: pytest.Item, case: Subject) -> Planned:
-    if isinstance(case, Search):
-        from pytest_seedshift.breaking import outlook
-
-        one, pairs = asked.test_of(state, item, case), asked.design(state, item, case)
-        most, expected, existing = outlook.images(state.workbench, case, one, pairs)
-        return Planned(item.nodeid, case.model, case.id, most, expected, existing)
-    test, design = _asked(state, item, case)
-    expected = _expected(state, case, test, design)
-    missing = state.workbench.missing(case, design[:expected])
-    return Planned(item.nodeid, case.model, case.id, test.size, expected, expected - len(missing))
+def _images(state: State, item: pytest.Item, subject: Subject) -> forecasts.Images:
+    test, design = _asked(state, item, subject)
+    if isinstance(subject, Search):
+        return forecasts.of_search(state.workbench, subject, asked.test_of(state, item, subject), design)
+    return forecasts.of_case(state.workbench, subject, test, design)
 
 
-def _expected(state: State, case: Case, test: SequentialTest | NullTest, design: Sequence[Pair]) -> int:
-    if test.exact:
-        return test.size
-    visited = state.workbench.visited(case, test.size, seed_of(design[0].seed))
-    if visited is not None:
-        return visited
-    nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
-    return test.forecast(nothing, nothing).images
+def _planned(state: State, item: pytest.Item, subject: Subject, images: forecasts.Images) -> Planned:
+    test, _ = _asked(state, item, subject)
+    design, shared = test.size, 0
+    if isinstance(subject, Search):
+        design = test.size + seek.budget(subject.steps, test.size)
+        shared = images.shared
+    counts = images.most, images.expected, images.existing, images.lacking
+    return Planned(item.nodeid, subject.model, subject.id, design, *counts, shared)
+
+
+def _beside(
+    state: State, model: str, found: Sequence[tuple[pytest.Item, Subject, forecasts.Images]]
+) -> tuple[int, int]:
+    """See `forecasts.besides`."""
+    wanted = [
+        forecasts.Wanted(
+            not isinstance(subject, Search) and subject.is_control, _asked(state, item, subject)[1], images
+        )
+        for item, subject, images in found
+        if subject.model == model
+    ]
+    return forecasts.besides(state.workbench, model, wanted)

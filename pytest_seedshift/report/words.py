@@ -249,10 +249,15 @@ def progress_of_all(
 def _pace(pace: float | None, left: float | None) -> list[str]:
     parts = []
     if pace is not None:
-        parts.append(f"{pace:.0f} images/s" if pace >= 10 else f"{pace:.2g} images/s")
+        parts.append(rate(pace))
     if left is not None:
         parts.append(f"about {duration(left)} left")
     return parts
+
+
+def rate(pace: float) -> str:
+    """`41 images/s`, `0.23 images/s`."""
+    return f"{pace:.0f} images/s" if pace >= 10 else f"{pace:.2g} images/s"
 
 
 def figures(record: Record) -> str:

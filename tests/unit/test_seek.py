@@ -167,7 +167,7 @@ def test_workers_tell_their_controller_of_searches_as_of_cases(tmp_path):
 
 def test_the_time_left_counts_what_a_search_has_looked_at_before_the_magnitude_in_work():
     search = Search("m", "mean", 1)
-    plan = Plan((Planned("a", "m", search.id, 4000, 2000, 0),), {"m": 0.5}, "cpu", "float32", 0.99, "", "")
+    plan = Plan((Planned("a", "m", search.id, 4000, 4000, 2000, 0, 4000),), {"m": 0.5}, "cpu", "float32", 0.99, "", "")
     at = Progress(search.case(5), 50, 50, 100, 400, Finding("top1", "min", 0.6, 0.9, None), [1.0], 0.99)
 
     def left(part: Part) -> float | None:
