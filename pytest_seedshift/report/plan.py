@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import pytest
 
 from pytest_seedshift import collection, run_settings
-from pytest_seedshift.breaking import seek
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError, ModelError
-from pytest_seedshift.report import forecasts, words
+from pytest_seedshift.report import words
 from pytest_seedshift.store import StoreError
 
 if TYPE_CHECKING:
     from pytest_seedshift.collection import Subject
     from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.report import forecasts
     from pytest_seedshift.session import State
     from pytest_seedshift.store import Pace
     from pytest_seedshift.verdict import SequentialTest
@@ -302,6 +302,7 @@ def _load(state: State, model: str) -> None:
 def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned) -> Pace:
     """Make what the case will make first anyway, or a search's first probe."""
     from pytest_seedshift import trial
+    from pytest_seedshift.breaking import seek
 
     bench, (test, design) = state.workbench, _asked(state, item, subject)
     case = subject.case(seek.sweep(subject.steps)[0]) if isinstance(subject, Search) else subject
@@ -329,6 +330,8 @@ def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[Sequentia
 
 
 def _images(state: State, item: pytest.Item, subject: Subject) -> forecasts.Images:
+    from pytest_seedshift.report import forecasts  # numpy, without which tests are collected
+
     test, design = _asked(state, item, subject)
     if isinstance(subject, Search):
         return forecasts.of_search(state.workbench, subject, asked.test_of(state, item, subject), design)
@@ -339,6 +342,8 @@ def _planned(state: State, item: pytest.Item, subject: Subject, images: forecast
     test, _ = _asked(state, item, subject)
     design, shared = test.size, 0
     if isinstance(subject, Search):
+        from pytest_seedshift.breaking import seek
+
         design = test.size + seek.budget(subject.steps, test.size)
         shared = images.shared
     counts = images.most, images.expected, images.existing, images.lacking
@@ -349,6 +354,8 @@ def _beside(
     state: State, model: str, found: Sequence[tuple[pytest.Item, Subject, forecasts.Images]]
 ) -> tuple[int, int]:
     """See `forecasts.besides`."""
+    from pytest_seedshift.report import forecasts
+
     wanted = [
         forecasts.Wanted(
             not isinstance(subject, Search) and subject.is_control, _asked(state, item, subject)[1], images
