@@ -391,10 +391,11 @@ def _refuse_other(folder: Path, source: str) -> None:
     if told is not None:
         raise ValueError(f"{source} {told}")
     files_of_it = sorted(folder.glob(f"*{SINGLE_FILE}"))
-    if files_of_it and all(map(headers.is_adapter, files_of_it)):
-        raise ValueError(
-            f"{source}: {headers.why_not(files_of_it[0])}".replace(": holds", f": {files_of_it[0].name} holds")
-        )
+    if not files_of_it or (folder / "config.json").is_file():
+        return
+    others = [headers.no_pipeline(path, whole=True) for path in files_of_it]
+    if others[0] is not None and all(other is not None for other in others):
+        raise ValueError(f"{source}: {files_of_it[0].name} {others[0]}")
 
 
 def _prior(source: str, tried: list[str], variant: str | None) -> Path | None:

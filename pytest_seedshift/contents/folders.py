@@ -101,6 +101,7 @@ def pipeline(tree: Tree, variant: str | None = None, index: Mapping[str, Any] | 
     if adapters:
         text = f"is the file of a LoRA or another adapter, beside a pipeline that is loaded without it. {_BESIDE}"
         problems.append((min(adapters), Problem(text)))
+    problems += [(part, Problem(_NULL)) for part in _NEEDED if index.get(part) == [None, None]]
     for part, (library, kind) in classes(index).items():
         if part == trust.SAFETY_CHECKER:
             continue
@@ -119,6 +120,14 @@ def pipeline(tree: Tree, variant: str | None = None, index: Mapping[str, Any] | 
     return Contents(tuple(found), variants, tuple(problems))
 
 
+_NEEDED = ("unet", "transformer", "scheduler", "text_encoder", "tokenizer")
+"""Parts without which no pipeline that has them draws a picture of a text."""
+
+_NULL = (
+    f"is null in {trust.INDEX}: the pipeline was saved without it. Save it as a whole, loaded without "
+    "arguments that leave parts out"
+)
+
 _BESIDE = (
     "To test the model with it, load it (load_lora_weights), merge it (fuse_lora), save the pipeline with "
     "save_pretrained, and give that folder; to test the model without it, move the file away"
@@ -134,12 +143,33 @@ def _part(tree: Tree, folder: str, library: str, kind: str, variant: str | None)
         if not found:
             what = "tokenizer" if "Tokenizer" in kind else "processor"
             return Contents((), problems=(("", Problem(f"has none of a {what}'s files", absent=True)),))
+        if "Tokenizer" in kind and (problem := _unspoken(found, library, kind)) is not None:
+            return Contents(found, problems=(("", problem),))
         lacking = packages.for_tokenizer(found, library) if "Tokenizer" in kind or "Processor" in kind else None
         return Contents(found, problems=() if lacking is None else (("", Problem(lacking)),))
     others = [name for name in names if name.endswith("_config.json") and name not in _CONFIGURATIONS]
     if "config.json" not in names and others and not any(map(networks.is_weights, names)):
         return Contents(_texts(tree, folder))  # of diffusers' guiders, and whatever else has no weights
     return network(tree, variant, folder, library)
+
+
+_WORDS = re.compile(r"tokenizer\.json|vocab.*|merges\.txt|tekken\.json|.*\.(model|spm|bpe|bpe\.gz|tiktoken|vocab)")
+"""The files of which a tokenizer has its words."""
+
+_PAIR = {"vocab.json", "merges.txt"}
+
+
+def _unspoken(found: Collection[str], library: str, kind: str) -> Problem | None:
+    """What a tokenizer of transformers lacks of its words, without which it reads prompts as nothing at all."""
+    if library != "transformers" or "ByT5" in kind:  # whose words are bytes
+        return None
+    names = set(found)
+    lacking = _PAIR - names
+    if "tokenizer.json" not in names and len(lacking) == 1:
+        return Problem(f"lacks {min(lacking)}, without which {min(_PAIR - lacking)} is of no use", absent=True)
+    if not any(map(_WORDS.fullmatch, names)):
+        return Problem("has no vocabulary (no tokenizer.json, vocab.json with merges.txt, or the like)", absent=True)
+    return None
 
 
 def _texts(tree: Tree, folder: str) -> tuple[str, ...]:

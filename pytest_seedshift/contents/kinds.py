@@ -43,9 +43,19 @@ def instead(tree: Tree) -> str | None:
     return None
 
 
+_BELOW, _SHOWN = 2, 4
+"""How deep models are looked for, as in a repository's folder in the cache; how many are named."""
+
+
 def hint(tree: Tree) -> str:
     """What may help where there is no `model_index.json`: to be said after that; empty where nothing does."""
     here = tree.files()
+    below = sorted(
+        name.rpartition("/")[0] for name in tree.files("", levels=_BELOW) if name.endswith(f"/{trust.INDEX}")
+    )
+    if below:
+        more = ", …" if len(below) > _SHOWN else ""
+        return f", but in {', '.join(below[:_SHOWN])}{more} below it: give that folder"
     config = tree.read("config.json") or {}
     kind = config.get("_class_name") or next(iter(config.get("architectures") or []), None)
     if isinstance(kind, str) and kind.isidentifier():

@@ -144,7 +144,11 @@ def _sharded(
 ) -> Weights:
     if read is None:  # all shards that may belong to it; the index itself will say which do
         return Weights((index, *sorted(_shards_by_name(index, names, variant))), variant)
-    shards = read(index).get("weight_map")
+    content = read(index)
+    shards = content.get("weight_map")
+    if isinstance(shards, dict) and not isinstance(content.get("metadata"), dict):
+        text = f'{index} has no table "metadata", which the libraries read beside its weight_map: an empty one will do'
+        return Weights((index,), variant, (Problem(text),))
     if not isinstance(shards, dict) or not shards:
         return Weights((index,), variant, (Problem(f"{index} names no files of weights in its weight_map"),))
     wanted = sorted({str(each) for each in shards.values()})

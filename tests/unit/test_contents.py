@@ -275,6 +275,21 @@ def slow(folder: Path) -> None:
     write(folder / "tokenizer" / "tokenizer_config.json", "{}")
 
 
+def words(folder: Path, *names: str) -> None:
+    (folder / "tokenizer" / "tokenizer.json").unlink()
+    for name in names:
+        write(folder / "tokenizer" / name, "{}")
+
+
+def sharded(folder: Path, lost: str | None = None, metadata: Any = "{}") -> None:
+    (folder / "unet" / f"{UNET}.safetensors").unlink()
+    write(folder / "unet" / "1.safetensors", safetensors("a"))
+    content = index(a="1.safetensors", **({lost: "1.safetensors"} if lost else {}))
+    if metadata is None:
+        del content["metadata"]
+    write(folder / "unet" / f"{UNET}.safetensors.index.json", json.dumps(content))
+
+
 MISTAKES: dict[str, tuple[Any, str]] = {
     "a folder in place of a file": (
         a_folder,
@@ -302,6 +317,18 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         "unet: its weights are quantised (quant_method torchao), for which torchao has to be installed: pip install",
     ),
     "a model of SentencePiece": (slow, "pip install sentencepiece protobuf"),
+    "no merges": (lambda folder: words(folder, "vocab.json"), "tokenizer: lacks merges.txt, without which vocab.json"),
+    "no vocabulary": (lambda folder: words(folder, "merges.txt"), "tokenizer: lacks vocab.json, without which"),
+    "no words at all": (lambda folder: words(folder), "tokenizer: has no vocabulary (no tokenizer.json"),
+    "a part left out": (
+        a_config("model_index.json", text_encoder=[None, None]),
+        "text_encoder: is null in model_index.json: the pipeline was saved without it",
+    ),
+    "a tensor that no shard has": (lambda folder: sharded(folder, lost="b"), "names b in 1.safetensors, but no shard"),
+    "an index without metadata": (
+        lambda folder: sharded(folder, metadata=None),
+        'has no table "metadata", which the libraries read',
+    ),
     "no weights": (lambda folder: (folder / f"unet/{UNET}.safetensors").unlink(), "unet: has no weights"),
     "ONNX": (
         a_config("model_index.json", _class_name="ORTStableDiffusionPipeline", unet=["diffusers", "Gone"]),
@@ -318,6 +345,18 @@ def test_what_cannot_be_loaded_is_refused_with_what_would_help(copy, monkeypatch
         shutil.rmtree(copy / "unet")
     change(copy)
     assert says in refused(copy)
+
+
+def test_an_index_may_name_copies_of_weights_that_were_left_away(copy):
+    sharded(copy, lost="encoder.embed_tokens.weight")
+    location = weights.locate_pipeline([str(copy)])
+    headers.check(Entry("mine", (str(copy),)), location)
+
+
+def test_a_tokenizer_of_bytes_has_no_words(copy):
+    words(copy)
+    a_config("model_index.json", tokenizer=["transformers", "ByT5Tokenizer"])(copy)
+    assert weights.locate_pipeline([str(copy)]).path == copy
 
 
 def test_a_safety_checker_of_an_unknown_library_is_no_reason_to_refuse(copy):
@@ -340,6 +379,12 @@ def test_a_safety_checker_of_an_unknown_library_is_no_reason_to_refuse(copy):
             {"config.json": '{"_class_name": "UNet2DConditionModel"}'},
             "the config.json of UNet2DConditionModel: it is one",
         ),
+        (
+            {"ip-adapter.safetensors": safetensors("image_proj.proj.weight")},
+            "holds an IP-Adapter",
+        ),
+        ({"refs/main": "x", "snapshots/0a/model_index.json": "{}"}, "but in snapshots/0a below it: give that folder"),
+        ({"a/model_index.json": "{}", "b/model_index.json": "{}"}, "but in a, b below it: give that folder"),
         ({"whole.safetensors": safetensors("a")}, "if the whole pipeline is in that file, give its path"),
     ],
 )
@@ -429,6 +474,56 @@ def test_clip_is_loaded_from_the_file_that_open_clip_prefers(tmp_path):
 def test_an_adapter_is_known_by_its_weights_names(tmp_path, name):
     write(tmp_path / "a.safetensors", safetensors(name))
     assert headers.is_adapter(tmp_path / "a.safetensors")
+
+
+FILES = {
+    "an IP-Adapter": ("image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"),
+    "the embeddings of a textual inversion": ("<cat-toy>",),
+    "the embeddings of a textual inversion (SDXL)": ("clip_g", "clip_l"),
+    "a ControlNet": ("control_model.input_blocks.0.0.weight",),
+    "a ControlNet (diffusers)": ("controlnet_cond_embedding.conv_in.weight", "down_blocks.0.a"),
+    "a T2I-Adapter": ("adapter.body.0.in_conv.weight",),
+    "an upscaler": ("conv_first.weight", "body.0.rdb1.conv1.weight"),
+    "a VAE alone": ("first_stage_model.encoder.conv_in.weight",),
+    "a VAE alone (diffusers)": ("encoder.conv_in.weight", "decoder.conv_in.weight", "quant_conv.weight"),
+    "a denoising network alone": ("model.diffusion_model.input_blocks.0.0.weight",),
+    "a denoising network alone (Flux)": ("double_blocks.0.img_attn.proj.weight", "img_in.weight"),
+    "a text encoder alone": ("text_model.encoder.layers.0.layer_norm1.weight",),
+    "a text encoder alone (T5)": ("encoder.block.0.layer.0.SelfAttention.q.weight", "shared.weight"),
+    "weights of a LoRA": ("double_blocks.0.processor.qkv_lora1.down.weight",),
+    "weights of a LoRA (VeRA)": ("base_model.model.x.vera_lambda_b",),
+    "quantised weights": (
+        "model.diffusion_model.a.weight",
+        "model.diffusion_model.a.scale_weight",
+        "first_stage_model.a",
+    ),
+    "quantised weights (fp8)": ("double_blocks.0.img_attn.proj.weight", "scaled_fp8"),
+    "quantised weights (nf4)": ("model.diffusion_model.x.weight.quant_state.bitsandbytes__nf4",),
+    "quantised weights (SVDQuant)": ("transformer_blocks.0.qweight", "transformer_blocks.0.lora_down"),
+}
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_a_single_file_that_is_no_whole_pipeline_is_called_what_it_is(tmp_path, what):
+    write(tmp_path / "mine.safetensors", safetensors(*FILES[what]))
+    assert what.partition(" (")[0] in refused(tmp_path / "mine.safetensors")
+
+
+def test_a_part_in_a_single_file_may_lie_beside_the_rest_of_its_pipeline(copy):
+    path = copy / "mine.safetensors"
+    write(path, safetensors("model.diffusion_model.input_blocks.0.0.weight"))
+    location = weights.locate_pipeline([str(path)])
+    headers.check(Entry("mine", (str(path),)), location)
+    write(path, safetensors("control_model.a", "model.diffusion_model.a"))
+    assert "holds a ControlNet, and no pipeline" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "names", [("a",), ("model.diffusion_model.a", "first_stage_model.a", "cond_stage_model.a"), ("explora", "scale")]
+)
+def test_a_file_that_may_be_a_whole_pipeline_is_left_to_diffusers(tmp_path, names):
+    write(tmp_path / "mine.safetensors", safetensors(*names))
+    assert headers.no_pipeline(tmp_path / "mine.safetensors", whole=True) is None
 
 
 @pytest.mark.parametrize("name", ["model.diffusion_model.input_blocks.0.weight", "explora.weight", "colorant.lora_x"])

@@ -219,7 +219,7 @@ def test_a_copy_in_the_cache_that_is_not_whole_is_none(cache):
     with pytest.raises(WeightsNotFoundError, match=r"\(not whole: unet: has no weights \(no \.safetensors file\)\)"):
         probe_pipeline(["owner/name"])
     shards = snapshot / "unet" / "diffusion_pytorch_model.safetensors.index.json"
-    shards.write_text('{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}')
+    shards.write_text('{"metadata": {}, "weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}')
     (snapshot / "unet" / "1.safetensors").write_bytes(b"")
     with pytest.raises(
         WeightsNotFoundError, match=r"\(not whole: unet: lacks 2\.safetensors, which diff\S+\.index\.json names\)"
