@@ -566,7 +566,9 @@ def test_what_the_cache_lacks_is_named_with_its_part(cache):
     snapshot = cached(cache, "me/toy", TOY.pipeline[0])
     (snapshot / "vae" / f"{UNET}.safetensors").unlink()
     (snapshot / "vae" / f"{UNET}.safetensors").symlink_to("../../../blobs/gone")
-    assert "(not whole: vae: has no weights (no .safetensors file))" in refused("me/toy")
+    said = refused("me/toy")
+    assert "(not whole: vae: has no weights (no .safetensors file)" in said
+    assert f"1 link in it leads nowhere (vae/{UNET}.safetensors to ../../../blobs/gone)" in said
 
 
 def test_a_revision_that_the_cache_has_not_is_told_with_those_it_has(cache):
