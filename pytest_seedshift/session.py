@@ -412,6 +412,7 @@ class State:
                     self.catalogue.check_sampling(entry)
                     self.catalogue.check_fit(entry)
                     self.catalogue.check_labels(entry)
+                    self.catalogue.check_prompts(entry)
             except (OSError, ValueError, WeightsNotFoundError) as error:
                 raise pytest.UsageError(str(error)) from None
 

@@ -132,6 +132,7 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
         catalogue.check_sampling(entry)
         catalogue.check_fit(entry)
         catalogue.check_labels(entry)
+        catalogue.check_prompts(entry)
         device, _ = devices.resolve(options.device, options.dtype)
         folder.prepare()
         with folder.lock("store"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import documents, extensions, labels, limits, scorers, settings, typed, weights
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import derive, headers, kinds, parts
+from pytest_seedshift.models import derive, headers, kinds, parts, reading
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
 from pytest_seedshift.scorers import tags
 from pytest_seedshift.suggest import unknown
@@ -235,6 +235,27 @@ class Catalogue:
         outputs = labels.outputs_of(weights.fetch(entry.classifier, weights.CLASSIFIER_FILES))
         labels.match(pairing.class_list(entry.classes), outputs, entry.classifier)
         return labels.note(outputs, entry.classifier)
+
+    def check_prompts(self, entry: Entry) -> None:
+        """Make sure that a model, and its CLIP score if it is needed, read the prompts of its class list to their ends.
+
+        What is shipped together does. So no tokenizer is imported for it.
+
+        Raises:
+            WeightsNotFoundError: one of them is nowhere.
+            ValueError: one of them does not; the message has the tokens.
+        """
+        listed = pairing.class_list(entry.classes)
+        known = shipped().entries.values()
+        if entry.own is None and not any((entry.pipeline, entry.classes) == (e.pipeline, e.classes) for e in known):
+            location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+            reading.check(entry, location, listed)
+        if entry.clip and not any((entry.clip, entry.classes) == (e.clip, e.classes) for e in known):
+            folder = weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
+            if reading.may_be_longer(listed, reading.clip_room(folder)):
+                from pytest_seedshift.scorers import clip  # open_clip
+
+                clip.check_prompts(folder, entry.clip, listed)
 
 
 @cache

@@ -12,6 +12,7 @@ import torch
 from torchvision.transforms.v2 import functional as transforms
 
 from pytest_seedshift import identity, loading, trust, weights
+from pytest_seedshift.models import reading
 from pytest_seedshift.scorers import pixels, tags
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
@@ -122,29 +123,56 @@ class ClipScore:
     def _encode(self, prompt: str, device: torch.device) -> Tensor:
         if prompt not in self._prompts:
             tokens = self._tokenizer([prompt])
-            room, used = tokens.shape[-1], self._length(prompt)
-            if used > room:
-                raise ValueError(
-                    f"the prompt {prompt!r} has {used} tokens, more than the {room} that CLIP ({self.name}) reads: it "
-                    "would be judged by its beginning alone. Give the label a shorter name"
-                )
+            check_read(self._tokenizer, prompt, self.name)
             self._prompts[prompt] = self._model.encode_text(tokens.to(device), normalize=True)[0]
         return self._prompts[prompt]
 
-    def _length(self, prompt: str) -> int:
-        """How many tokens a prompt has, the marks of its beginning and its end among them.
 
-        Tokenizers cut what is too long in silence and fill what is short, some with the mark of the end itself. So the
-        window is widened until it ends in filling.
-        """
-        room = self._tokenizer([prompt]).shape[-1]
-        end = self._tokenizer([" ".join([prompt] * room)])[0, -1]  # whatever is cut has it last
-        window, filling = int(room), 0
-        while filling < 2 and window < _WIDEST * room:
-            window *= 2
-            tokens = self._tokenizer([prompt], context_length=window)[0]
-            filling = int((tokens == tokens[-1]).flip(0).cumprod(0).sum())
-        return window - filling + (1 if tokens[-1] == end else 0)
+def check_read(tokenizer: Any, prompt: str, name: str) -> None:
+    """Make sure that a CLIP model reads a prompt to its end.
+
+    Args:
+        tokenizer: open_clip's.
+        prompt: the text.
+        name: of the model, for the error.
+
+    Raises:
+        ValueError: it has more tokens than are read.
+    """
+    room, used = tokenizer([prompt]).shape[-1], _length(tokenizer, prompt)
+    if used > room:
+        raise ValueError(
+            f"the prompt {reading.shown(prompt)!r} has {used} tokens, more than the {room} that CLIP ({name}) reads: "
+            "it would be judged by its beginning alone. Give the label a shorter name"
+        )
+
+
+def check_prompts(folder: Path, name: str, labels: Sequence[Label]) -> None:
+    """Make sure that the model in a folder reads the prompts of labels to their ends, without loading it.
+
+    Raises:
+        ValueError: it does not.
+    """
+    with readable(name, "a model of open_clip"), loading.sealed(name):
+        tokenizer = _tokenizer(folder)
+    for label in labels:
+        check_read(tokenizer, label.prompt, name)
+
+
+def _length(tokenizer: Any, prompt: str) -> int:
+    """How many tokens a prompt has, the marks of its beginning and its end among them.
+
+    Tokenizers cut what is too long in silence and fill what is short, some with the mark of the end itself. So the
+    window is widened until it ends in filling.
+    """
+    room = tokenizer([prompt]).shape[-1]
+    end = tokenizer([" ".join([prompt] * room)])[0, -1]  # whatever is cut has it last
+    window, filling = int(room), 0
+    while filling < 2 and window < _WIDEST * room:
+        window *= 2
+        tokens = tokenizer([prompt], context_length=window)[0]
+        filling = int((tokens == tokens[-1]).flip(0).cumprod(0).sum())
+    return window - filling + (1 if tokens[-1] == end else 0)
 
 
 def _tokenizer(folder: Path) -> Any:
