@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_seedshift import place
+
 _log = logging.getLogger(__name__)
 
 _OUTCOMES = {"Skipped": "called pytest.skip", "XFailed": "called pytest.xfail", "Failed": "called pytest.fail"}
@@ -106,5 +108,6 @@ def _definition(code: object) -> str | None:
 
 
 def _line(file: str, line: int) -> str:
-    path, here = Path(file), Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}, line {line}"
+    path, here = Path(file), place.here()
+    shown = path.relative_to(here) if here is not None and path.is_relative_to(here) else path
+    return f"{shown}, line {line}"

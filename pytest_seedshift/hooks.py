@@ -30,10 +30,12 @@ from pytest_seedshift.deaths import Deaths
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, NULL_RESULT, RESULT
 from pytest_seedshift.outcomes import Make, Outcomes
+from pytest_seedshift.place import at_start, working_in
 from pytest_seedshift.report import github, manifest, plan, records, words
 from pytest_seedshift.report.live import Board, Watcher
 from pytest_seedshift.report.robustness import RobustnessReport
 from pytest_seedshift.report.terminal import TerminalReport
+from pytest_seedshift.returning import Return
 from pytest_seedshift.sensing import Sensing
 from pytest_seedshift.session import State
 
@@ -83,6 +85,7 @@ class Hooks:
     def register_others(self) -> None:
         """Register the hooks that choose and report. A worker of pytest-xdist leaves reports to its controller."""
         config = self._state.config
+        config.pluginmanager.register(Return(), "seedshift-return")
         config.pluginmanager.register(self._grid, "seedshift-grid")
         split = config.pluginmanager.unregister(name="pytestsplitplugin")
         if split is not None:  # it takes its part behind the grid, so that who merges the parts knows what is missing
@@ -310,10 +313,17 @@ class Hooks:
     def _warn(self, warnings: Iterable[str]) -> None:
         self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
 
+    @property
+    def start(self) -> Path:
+        """The folder in which the session began."""
+        return self._state.config.invocation_params.dir
+
+    @at_start
     def model(self, case: Case) -> TextToImage:
         """The case's model, loaded."""
         return _in_words(lambda: self._state.workbench.model(case.model))
 
+    @at_start
     def scorers(self, case: Case) -> tuple[Scorer, ...]:
         """The case's scorers, loaded."""
         return _in_words(lambda: self._state.workbench.scorers(case.model))
@@ -325,13 +335,15 @@ class Hooks:
         def study(**arguments: Any) -> Study:
             given = {"images": self._state.settings.images, **arguments}
             try:
-                return _in_words(lambda: position.run(self._state.workbench, case.model, **given))
+                with working_in(self.start):
+                    return _in_words(lambda: position.run(self._state.workbench, case.model, **given))
             except ValueError as error:
                 reason = f"seedshift_position: {error}"
             pytest.fail(reason, pytrace=False)
 
         return study
 
+    @at_start
     def judge(self, item: pytest.Item, case: Case) -> CaseResult:
         """Run the case and judge it; the result stays with the item for its report."""
         from pytest_seedshift import trial
@@ -345,6 +357,7 @@ class Hooks:
             state.recorder.keep(case, state.recorded(item, case))
         return result
 
+    @at_start
     def trajectory(self, item: pytest.Item, case: Case) -> Trajectory:
         """The trajectories of the case's first pairs."""
         return _in_words(lambda: self._state.recorder.trajectory(case, self._state.recorded(item, case)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
 from pytest_seedshift.names import BREAKING_RESULT, SUITE
+from pytest_seedshift.place import at_start
 from pytest_seedshift.report.records import set_properties
 
 if TYPE_CHECKING:
@@ -68,6 +70,12 @@ class BreakingHooks:
         if isinstance(item, pytest.Function) and collection.has(item, Search) and item.get_closest_marker(MARKER):
             collection.request_fixtures(item, BREAKING_RESULT)
 
+    @property
+    def start(self) -> Path:
+        """The folder in which the session began."""
+        return self._state.config.invocation_params.dir
+
+    @at_start
     def search(self, item: pytest.Item, search: Search) -> BreakingPoint:
         """Search; the result stays with the item for its report."""
         from pytest_seedshift.breaking import trial

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import place
 from pytest_seedshift.scores import NULL, SCORES
 
 if TYPE_CHECKING:
@@ -280,7 +281,9 @@ def robustness_of(models: Sequence[str]) -> str:
 
 def relative(path: str) -> str:
     """A path below the working directory without the part that the reader knows."""
-    return os.path.relpath(path) if Path(path).is_absolute() and Path(path).is_relative_to(Path.cwd()) else path
+    here = place.here()
+    below = here is not None and Path(path).is_absolute() and Path(path).is_relative_to(here)
+    return os.path.relpath(path) if below else path
 
 
 def kept(samples: str) -> str:

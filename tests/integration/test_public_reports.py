@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from runs import EASY, PAGELESS
@@ -14,7 +15,7 @@ TOY = catalogue.shipped().find("toy-latent")
 ENTRY = '[models."./mine"]\nclasses = "{classes}"\nscorers = "toy"\nsteps = 2\n'
 MARKED = """
 import pytest
-@pytest.mark.reliability(models="toy-latent", shifts="mean", magnitudes=[0.3])
+@pytest.mark.reliability(models="./mine", shifts="mean", magnitudes=[0.3])
 def test_it(reliability):
     assert reliability.passed
 """
@@ -37,7 +38,9 @@ def test_a_test_that_leaves_for_a_folder_that_goes_takes_nothing_along(pytester,
         "import os, shutil, tempfile\ndef test_leaves():\n    os.chdir(d := tempfile.mkdtemp())\n    shutil.rmtree(d)\n"
     )
     pytester.makepyfile(test_a=leaves, test_b=MARKED)
-    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    shutil.copytree(TOY.pipeline[0], pytester.path / "mine")
+    shutil.copy(CLASSES, pytester.path / "c.csv")
+    pytester.path.joinpath("thresholds.toml").write_text(ENTRY.format(classes="./c.csv") + EASY)
     result = run("--seedshift-images=16", "--junitxml=j.xml", "test_a.py", "test_b.py")
     result.assert_outcomes(passed=3)
     assert not [line for line in [*result.outlines, *result.errlines] if "Traceback" in line or "rror" in line]
@@ -46,4 +49,5 @@ def test_a_test_that_leaves_for_a_folder_that_goes_takes_nothing_along(pytester,
     assert len(ET.parse(pytester.path / "j.xml").findall(".//testcase")) == 3
 
 
+CLASSES = Path(catalogue.__file__).parent.parent / "classes" / "toy16.csv"
 LABELS = catalogue.pairing.class_list(TOY.classes)
