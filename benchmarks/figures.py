@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import simulations
+import simulations_margins
 from simulations import Curves
 
 from pytest_seedshift import power, sensitivity
@@ -101,6 +102,29 @@ def powers() -> Iterator[Row]:
         )
 
 
+def thresholds() -> Iterator[Row]:
+    """Another draw of a grid of 31 cases, held against bounds that a run has written; 50 designs are too few for it."""
+    for pairs in (64, 400):
+        for share in (0.5, 0.8, 0.95, 0.985):
+            yield (
+                f"written thresholds, another grid: top-1 {share:g}, {pairs} pairs",
+                "met by 0.99",
+                lambda designs, share=share, pairs=pairs: simulations_margins.another_grid(share, pairs, designs),
+            )
+        for name in simulations.VALUES:
+            yield (
+                f"written thresholds, another grid: CLIP {pairs} pairs: {name}",
+                "met by 0.99",
+                lambda designs, name=name, pairs=pairs: simulations_margins.another_grid_of_clip(name, pairs, designs),
+            )
+    for share in (0.7, 0.8, 0.985):
+        yield (
+            f"written thresholds, another grid: top-1 {share:g}, early, 400 pairs",
+            "met by 0.99",
+            lambda designs, share=share: simulations_margins.another_grid_after_early(share, designs),
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=3000, help="designs of a row (default: 3000)")
@@ -109,7 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     designs = 50 if options.short else options.designs
     print(f"{'figure':<74}{'claimed':<24}{'control → package':<48}seconds")
-    for name, claimed, simulate in (*intervals(), *verdicts(), *powers()):
+    for name, claimed, simulate in (*intervals(), *verdicts(), *powers(), *thresholds()):
         if options.only in name and (not options.short or ("400" not in name and "100×4" not in name)):
             start = time.perf_counter()
             print(f"{name:<74}{claimed:<24}{simulate(designs)!s:<48}{time.perf_counter() - start:.1f}", flush=True)

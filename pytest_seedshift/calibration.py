@@ -1,4 +1,6 @@
-"""Thresholds from a run: each bound at the lower end of what was measured, less a margin, in the text of a TOML file.
+"""Thresholds from a run: each bound so far below what was measured that another draw of the whole grid meets it.
+
+They are written into the text of a TOML file. How far that is says `margins`, unless the user gives a margin.
 
 What a person has written stays: comments, order, and every bound that was set by hand. A value that was written here
 has a comment that begins with "measured", and is written anew when it is measured anew. A bound by hand outside of
@@ -17,13 +19,10 @@ from typing import Any, TypeAlias
 import tomlkit
 from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
 
-from pytest_seedshift import shifts, thresholds
+from pytest_seedshift import margins, shifts, thresholds
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.suggest import some
-
-MARGIN = 0.02
-"""Of a score's range, unless the user says otherwise: two points of accuracy."""
 
 _MARK = "# measured "
 _HEAD = '# Below: bounds by measurement. A value whose comment begins with "measured" is written anew with the next\n'
@@ -34,6 +33,34 @@ _Path: TypeAlias = tuple[str, ...]
 
 class CalibrationError(ValueError):
     """No thresholds can be written; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Bounds by cases that stopped before their whole design was visited."""
+
+    bounds: int
+    images: int
+    """That those cases have looked at."""
+    design: int
+    """That they have together."""
+    case: str
+    score: str
+    mean: float
+    bound: float
+    """The bound that lies farthest below what was measured, as a part of the score's range; see the other fields."""
+
+    @property
+    def lines(self) -> list[str]:
+        """What they are worth, and how to have better ones."""
+        shown = SCORES[self.score].format
+        return [
+            f"weak: {self.bounds} of them are by early verdicts, after {self.images} of {self.design} images; the "
+            f"weakest lets {SCORES[self.score].title} of {self.case} fall from {shown(self.mean)} to "
+            f"{shown(self.bound)}",
+            "for bounds close to what the model does, run this again with --seedshift-exact: "
+            f"{self.design - self.images} more images, those that exist are used again",
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +76,22 @@ class Proposal:
     """What was measured but is left to a bound that was set by hand: `top1 of toy-latent mean +0.30`."""
     unmeasured: tuple[str, ...]
     """The ids of cases that could not be judged."""
+    certainty: float | None = None
+    """With which another draw of the grid meets all bounds; None where the user has given the margin."""
+    early: Early | None = None
+    """Of bounds by early verdicts; None where there are none."""
 
     @property
     def summary(self) -> list[str]:
         """What is to be said of it, in lines."""
         lines = [f"{self.bounds} bounds of {self.cases} cases by measurement"]
+        if self.certainty is not None and self.bounds:
+            lines.append(
+                f"another draw of pairs (--seedshift-design-seed) meets all of them in at least {self.certainty:.4g} "
+                "of runs, if the model is the same"
+            )
+        if self.early is not None:
+            lines += self.early.lines
         if self.kept:
             lines.append(f"left to bounds that were set by hand: {some(self.kept)}")
         if self.unmeasured:
@@ -78,11 +116,31 @@ def bound(score: str, low: float, margin: float) -> float:
     return max(0.0, float(below.quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR)))
 
 
+def passing(score: str, estimate: Mapping[str, Any], bounds: int) -> float:
+    """A minimum for a score that another draw of the grid meets, with all others of so many bounds; see `margins`.
+
+    Args:
+        score: a key of `SCORES`.
+        estimate: its `mean`, the `low` end of its interval, its `certainty`, and the `images` of the `design`.
+        bounds: how many are written, at least one.
+    """
+    low = margins.limit(
+        estimate["mean"],
+        estimate["low"],
+        estimate["images"],
+        max(estimate["design"], estimate["images"]),
+        bounds=bounds,
+        certainty=estimate["certainty"],
+        binary=SCORES[score].binary,
+    )
+    return bound(score, low, 0.0)
+
+
 def propose(
     text: str,
     source: str,
     records: Sequence[Mapping[str, Any]],
-    margin: float = MARGIN,
+    margin: float | None = None,
     check_model: Callable[[str], object] = str,
 ) -> Proposal:
     """Lay a run's measurements into the text of a thresholds file.
@@ -91,7 +149,7 @@ def propose(
         text: of the file as it is.
         source: its name, for errors.
         records: of the run's cases, as verdicts.json has them.
-        margin: see `bound`.
+        margin: see `bound`; None for bounds that another draw of the grid meets, see `passing`.
         check_model: see `thresholds.load`.
 
     Raises:
@@ -113,20 +171,53 @@ def propose(
     except ValueError as error:  # it is stricter here and there than who reads thresholds
         raise CalibrationError(f"{source}: cannot be written into: {error}") from None
     default = document.unwrap().get("default", {})
-    kept, values = [], {}
+    kept, free = [], {}
     for case, estimates in measured.items():
-        bounds = {
-            score: _value(bound(score, each["low"], margin), default.get(score), _words(score, each))
+        ours = {score: each for score, each in estimates.items() if not _speaks(by_hand, case, score)}
+        kept += [f"{score} of {case.model} {case.describe()}" for score in estimates if score not in ours]
+        if ours:
+            free[case] = ours
+    number = sum(map(len, free.values()))
+    minima = {
+        (case, score): passing(score, each, number) if margin is None else bound(score, each["low"], margin)
+        for case, estimates in free.items()
+        for score, each in estimates.items()
+    }
+    values = {
+        case: {
+            score: _value(minima[case, score], default.get(score), _words(score, each))
             for score, each in estimates.items()
-            if not _speaks(by_hand, case, score)
         }
-        kept += [f"{score} of {case.model} {case.describe()}" for score in estimates if score not in bounds]
-        if bounds:
-            values[case] = bounds
+        for case, estimates in free.items()
+    }
     made = _lay(document, text, values, source)
     _verify(made, source, values, check_model)
     unmeasured = tuple(dict.fromkeys(each["id"] for each in records if not each["scores"]))
-    return Proposal(made, sum(map(len, values.values())), len(values), tuple(kept), unmeasured)
+    certainty = None if margin is not None else min(each["certainty"] for each in records if each["scores"])
+    return Proposal(made, number, len(values), tuple(kept), unmeasured, certainty, _early(free, minima))
+
+
+def _early(
+    free: Mapping[Case, Mapping[str, Mapping[str, Any]]], minima: Mapping[tuple[Case, str], float]
+) -> Early | None:
+    """What is to be said of bounds by early verdicts."""
+    early = {case: found for case, found in free.items() if any(map(_is_early, found.values()))}
+    weak = [(case, score) for case, found in early.items() for score, each in found.items() if _is_early(each)]
+    if not weak:
+        return None
+
+    def room(place: tuple[Case, str]) -> float:
+        case, score = place
+        return float(early[case][score]["mean"] - minima[place]) / SCORES[score].top
+
+    case, score = max(weak, key=room)
+    images, design = (sum(next(iter(found.values()))[key] for found in early.values()) for key in ("images", "design"))
+    name = f"{case.model} {case.describe()}"
+    return Early(len(weak), images, design, name, score, early[case][score]["mean"], minima[case, score])
+
+
+def _is_early(estimate: Mapping[str, Any]) -> bool:
+    return bool(estimate["images"] < estimate["design"])
 
 
 def _measured(records: Iterable[Mapping[str, Any]]) -> dict[Case, dict[str, dict[str, Any]]]:
@@ -145,7 +236,9 @@ def _words(score: str, estimate: Mapping[str, Any]) -> str:
 
     shown = SCORES[score].format
     interval = f"{words.percent(estimate['certainty'])} interval {shown(estimate['low'])} to {shown(estimate['high'])}"
-    return f"{_MARK}{shown(estimate['mean'])}, {interval}, {words.images(estimate['images'], estimate['design'])}"
+    images = words.images(estimate["images"], estimate["design"])
+    weak = ": weak, by an early verdict" if _is_early(estimate) else ""
+    return f"{_MARK}{shown(estimate['mean'])}, {interval}, {images}{weak}"
 
 
 def _value(minimum: float, default: object, comment: str) -> Item:

@@ -193,8 +193,8 @@ OPTIONS = (
     Option(
         "write-margin",
         "text",
-        "0.02",
-        "how far below the lower end of its interval a written bound lies, as a part of the score's range",
+        "so that another draw of the whole grid meets all bounds at the certainty",
+        "how far below the lower end of its interval a written bound lies instead, as a part of the score's range",
         "PART",
     ),
     Option("write-in-ci", "flag", "off", "let --seedshift-write-thresholds write where CI is set, too"),
@@ -233,7 +233,7 @@ class Settings:
     images_per_second: float | None
     price: float | None
     write_thresholds: Path | None
-    write_margin: float
+    write_margin: float | None
     write_in_ci: bool
     no_limits: bool = False
     design_seed: int | None = None
@@ -346,7 +346,7 @@ def resolve(config: pytest.Config) -> Settings:
         images_per_second=_positive(text("images-per-second"), "images-per-second", "2.5"),
         price=_positive(text("price"), "price", "1.99"),
         write_thresholds=None if values["write-thresholds"] is None else _written(path, config),
-        write_margin=_part(text("write-margin") or "0.02", "write-margin"),
+        write_margin=_part(text("write-margin"), "write-margin"),
         write_in_ci=bool(values["write-in-ci"]),
         no_limits=lifted,
         design_seed=None
@@ -420,7 +420,9 @@ def _written(path: Callable[[str], Path | None], config: pytest.Config) -> Path:
     return path("write-thresholds") or path("thresholds") or config.rootpath / "thresholds.toml"
 
 
-def _part(given: str, name: str) -> float:
+def _part(given: str | None, name: str) -> float | None:
+    if given is None:
+        return None
     try:
         part = float(given)
     except ValueError:

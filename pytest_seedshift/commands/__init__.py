@@ -13,7 +13,7 @@ COMMANDS = {
     "compare": "hold a run against another one, or against a baseline: is the new version as reliable?",
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
     "position": "find whether random shifts with a direction move the object in a model's pictures",
-    "thresholds": "write thresholds by what a run has measured, its lower ends less a margin",
+    "thresholds": "write thresholds by what a run has measured, so that another draw of its pairs meets them",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",
     "report": "make the report of a run folder, or of merged ones, again",
     "why": "cross samplers, clipping and schedules, to see what makes a model hold",

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--margin",
         metavar="PART",
         type=float,
-        default=0.02,
-        help="how far below the lower end of its interval a bound lies, as a part of the score's range (default: 0.02)",
+        help="how far below the lower end of its interval a bound lies, as a part of the score's range (default: so "
+        "that another draw of the whole grid meets all bounds at the certainty)",
     )
     parser.add_argument("--dry-run", action="store_true", help="show the change, and write nothing")
     parser.add_argument("--in-ci", action="store_true", help="write where CI is set, too")
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_seedshift.folder import RunFolder, VerdictsError
     from pytest_seedshift.scores import recorded
 
-    if not 0 <= options.margin < 1:
+    if options.margin is not None and not 0 <= options.margin < 1:
         raise CommandError(f"--margin {options.margin}: give a number from 0 to below 1, such as 0.02")
     try:
         document = RunFolder(options.run).read_document()

@@ -68,7 +68,8 @@ def test_each_value_stands_in_the_narrowest_table_with_its_measurement():
     text = written("[default]\ntop1 = 0.6\n", MEASURED, record(Case("toy-latent"), top1=(1.0, 0.9, 1.0)))
     lines = text.splitlines()
     place = lines.index('[model.toy-latent.shift.mean."0.3"]')
-    assert lines[place + 1] == "top1 = 0.37  # measured 0.50, 99 % interval 0.39 to 0.63, 74 of 400 images"
+    measured = "# measured 0.50, 99 % interval 0.39 to 0.63, 74 of 400 images: weak, by an early verdict"
+    assert lines[place + 1] == f"top1 = 0.37  {measured}"
     assert asked(text)["top1"].minimum == 0.37
     assert asked(text, Case("toy-latent"))["top1"].minimum == 0.88
     assert asked(text, Case("toy-latent", "mean", 0.2))["top1"].minimum == 0.6
@@ -89,6 +90,7 @@ def test_a_bound_by_hand_outside_of_default_keeps_its_say(table):
         f"[default]\ntop1 = 0.6\n{table}\ntop1 = 0.45\n",
         "t",
         [record(CASE, top1=(0.5, 0.39, 0.63), clip=(28.0, 27.0, 29.0))],
+        0.02,
     )
     assert asked(proposal.text)["top1"].minimum == 0.45
     assert asked(proposal.text)["clip"].minimum == 26.0
@@ -147,6 +149,47 @@ def test_windows_line_ends_do_not_matter_to_what_is_read():
 def test_what_cannot_be_written_is_an_error_that_says_why(text, records, says):
     with pytest.raises(CalibrationError, match=says):
         calibration.propose(text, "thresholds.toml", records)
+
+
+def test_bounds_by_early_verdicts_are_called_weak_and_exact_calibration_is_offered():
+    whole = record(Case("toy-latent"), top1=(0.99, 0.96, 1.0)) | {"images": 400}
+    proposal = calibration.propose("[default]\ntop1 = 0.6\n", "t", [MEASURED, whole])
+    said = "\n".join(proposal.summary)
+    bound = asked(proposal.text)["top1"].minimum
+    assert bound is not None
+    assert bound < 0.39
+    assert "meets all of them in at least 0.99 of runs" in said
+    assert (
+        f"weak: 1 of them are by early verdicts, after 74 of 400 images; the weakest lets top-1 of {CASE.model}" in said
+    )
+    assert f"fall from 0.50 to {bound:.2f}" in said
+    assert "run this again with --seedshift-exact: 326 more images" in said
+    assert proposal.text.count("weak, by an early verdict") == 1
+    exact = calibration.propose("[default]\ntop1 = 0.6\n", "t", [whole])
+    assert "weak" not in "\n".join([*exact.summary, exact.text])
+    by_margin = calibration.propose("[default]\ntop1 = 0.6\n", "t", [whole], 0.02)
+    assert "another draw" not in "\n".join(by_margin.summary)
+
+
+@given(
+    draw=st.randoms(use_true_random=False),
+    rate=st.floats(0, 1),
+    images=st.integers(1, 120),
+    bounds=st.integers(1, 10_000),
+)
+def test_by_default_the_same_samples_pass_too_and_more_bounds_lie_lower(draw, rate, images, bounds):
+    drawn = [float(draw.random() < rate) for _ in range(images)]
+    for score, values in (("top1", drawn), ("clip", [40 * each + 5 for each in drawn])):
+        for size in (images, 400):
+            found = estimate(score, values, stopped=images < size)
+            said = {"mean": found.mean, "low": found.low, "images": images, "design": size, "certainty": 0.99}
+            bound = calibration.passing(score, said, bounds)
+            assert 0 <= bound <= found.mean
+            assert calibration.passing(score, said, bounds + 1) <= bound
+            test = SequentialTest((Constraint(score, bound),), images, exact=True)
+            assert test.judge({score: values}).passed
+            if images < size and bound:
+                assert SequentialTest((Constraint(score, bound),), size).judge({score: values}).decided
 
 
 @given(
