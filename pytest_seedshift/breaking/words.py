@@ -18,6 +18,9 @@ _UNKNOWN = {"error": "could not be judged", "skipped": "skipped"}
 _CELLS = {"fail": "✗", "error": "!", "known": "k"}
 
 
+_SPENT = "the budget of images was used up before all was looked at"
+
+
 def is_unknown(record: Record) -> bool:
     """Whether a record says nothing of a breaking point: it could not be judged, or was skipped before it was."""
     return record.verdict == "error" or (record.verdict == "skipped" and not record.probes)
@@ -49,7 +52,7 @@ def finding(record: Record) -> str:
     said = f"{where.format('breaks')} at {format_magnitude(record.at)} ({broken})"
     said += f" and holds at {_signed(record.holds_at or 0.0)}"
     if not record.within_budget:
-        said += "; the budget of images was used up before all was looked at"
+        said += f"; {_SPENT}"
     return said + monotony(record)
 
 
@@ -101,24 +104,27 @@ def line(record: Record) -> str:
     told = told if record.at in (None, 0) else f"breaks at {told}"
     if record.at != 0:
         told += f"  {interval(record)}"
-    return told + monotony(record).replace("; it", ";")
+    return told + monotony(record).replace("; it", ";") + ("" if record.within_budget else f"; {_SPENT}")
 
 
 def table(records: Sequence[Record]) -> list[str]:
     """All breaking points, a line a shift, the signs across."""
     width = max(len(f"{record.model}  {record.shift}") for record in records)
+    failed = any(record.status == "fail" for record in records)
     legend = [
-        "✗ earlier than asked" if any(record.minimum for record in records) else "no min_breaking_point was asked for",
+        *(["✗ earlier than asked"] if failed else []),
+        *([] if any(record.minimum for record in records) else ["no min_breaking_point was asked for"]),
         *(["k known failure"] if any(record.status == "known" for record in records) else []),
         *(["≈ it recovers"] if any(record.recovers for record in records) else []),
+        *([f"… {_SPENT}"] if any(not record.within_budget for record in records) else []),
     ]
-    lines = [f"breaking points   ({', '.join(legend)})", f"  {'':<{width}}  {'negative ':>26}  {'positive ':>26}"]
+    lines = ["breaking points", f"  {'':<{width}}  {'negative ':>26}  {'positive ':>26}"]
     for model, shift in dict.fromkeys((record.model, record.shift) for record in records):
         cells = {record.sign: record for record in records if (record.model, record.shift) == (model, shift)}
         lines.append(
             f"  {f'{model}  {shift}':<{width}}  " + "  ".join(f"{_cell(cells.get(sign)):>26}" for sign in ("-", "+"))
         )
-    return lines
+    return lines + ([f"  {', '.join(legend)}"] if legend else [])
 
 
 def _cell(record: Record | None) -> str:
@@ -129,6 +135,7 @@ def _cell(record: Record | None) -> str:
         told = f"beyond {told}"
     elif record.recovers:
         told += " ≈"
+    told += "" if record.within_budget or is_unknown(record) else " …"
     return f"{told}{_CELLS.get(record.status, ' ')}"
 
 

@@ -170,14 +170,24 @@ def curve(run: Run, model: str, shift: str, score: str) -> Curve:
     }
 
 
+_WIDTH = 100
+"""Columns of the terminal that a table of many models takes at most: the next ones stand below."""
+
+_LARGEST = 3
+"""How many differences are told of many models, those that are largest."""
+
+
 def lines(run: Run) -> list[str]:
-    """The tables for the terminal: a column a model, then a column a gap; scores of which something is asked."""
+    """The tables for the terminal, a column a model; scores of which something is asked.
+
+    Of two models their difference is a column too. Of more, which have many differences, the largest few are told.
+    """
     found = of_run(run)
     if found is None:
         return []
     asked = {finding.score for case in run.cases for finding in case.findings}
-    heads = [*found.models, *(f"{one} − {other}" for one, other in found.couples)]
-    widths = [max(len(head), 20) for head in heads]
+    couples = [f"{one} − {other}" for one, other in found.couples]
+    heads = [*found.models, *(couples if len(couples) == 1 else ())]
     name = max(len(row.shift) for table in found.tables for row in table.rows)
     text = [
         f"robustness: the part of the unshifted score that is left, mean over {over(found)}",
@@ -187,9 +197,39 @@ def lines(run: Run) -> list[str]:
     ]
     for table in found.tables:
         if table.score in asked or not asked:
-            text.append(_line(SCORES[table.score].title, name, heads, widths))
-            text += [_line(row.shift, name, _cells(row), widths) for row in table.rows]
+            rows = [(SCORES[table.score].title, heads), *((row.shift, _cells(row)[: len(heads)]) for row in table.rows)]
+            widths = [max(len(head), 20) for head in heads]
+            for part in _parts(widths, _WIDTH - name - 2):
+                text += [_line(of, name, cells[part], widths[part]) for of, cells in rows]
+            text += _largest(table, couples) if len(couples) > 1 else []
     return text
+
+
+def _parts(widths: Sequence[int], room: int) -> list[slice]:
+    """Which columns stand beside each other, so that each part takes no more than the room; one at least."""
+    starts, taken = [0], 0
+    for place, width in enumerate(widths):
+        if place > starts[-1] and taken + width + 2 > room:
+            starts.append(place)
+            taken = 0
+        taken += width + 2
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], len(widths)], strict=True)]
+
+
+def _largest(table: Table, couples: Sequence[str]) -> list[str]:
+    """The largest differences of a table, a line each."""
+    every = [
+        (abs(cell.share.value), f"{row.shift}: {couple} {_told(cell, '+.2f', ' to ')}")
+        for row in table.rows
+        for couple, cell in zip(couples, row.gaps, strict=True)
+        if cell is not None
+    ]
+    every.sort(key=lambda each: -each[0])
+    if not every:
+        return []
+    shown = every[:_LARGEST]
+    of = f", {len(shown)} of {len(every)}; all: in the report" if len(shown) < len(every) else ""
+    return [f"  largest differences{of}", *(f"    {told}" for _, told in shown)]
 
 
 def over(found: Gaps) -> str:

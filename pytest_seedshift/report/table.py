@@ -17,18 +17,14 @@ if TYPE_CHECKING:
 
 
 def table(records: Sequence[Record]) -> list[str]:
-    """A model's scores, shifts down and magnitudes across; ✗ marks a broken constraint, k a known one, ! an error."""
+    """A model's scores, shifts down and magnitudes across; below them what the marks say that stand in them."""
     magnitudes = sorted({record["magnitude"] for record in records if record["shift"] != NONE})
     shift_names = recorded.shifts(records)
     control = recorded.control(records)
     cells = {(record["shift"], record["magnitude"]): record for record in records}
     asked = {constraint["score"] for record in records for constraint in record["constraints"]}
     width = max([len(name) for name in shift_names] + [len("control")])
-    legend = ["✗ breaks a threshold"]
-    legend += ["k known failure"] if any(tally.status(record) == KNOWN for record in records) else []
-    legend += ["! no verdict"] if any(record["verdict"] == "error" for record in records) else []
-    legend += _early(records)
-    lines = [f"{records[0]['model']}   ({', '.join(legend)})"]
+    lines = [records[0]["model"]]
     for score in (score for score in SCORES if score in asked or not asked):
         head = "".join(f"{format_magnitude(magnitude):>8}" for magnitude in magnitudes)
         lines.append(f"  {SCORES[score].title:<{width}}  {head}")
@@ -38,7 +34,23 @@ def table(records: Sequence[Record]) -> list[str]:
             f"  {name:<{width}}  " + "".join(f"{_cell(cells.get((name, at)), score):>8}" for at in magnitudes)
             for name in shift_names
         ]
-    return lines
+    return lines + _legend(records, [score for score in SCORES if score in asked or not asked])
+
+
+def _legend(records: Sequence[Record], scores: Sequence[str]) -> list[str]:
+    """What the marks say that stand in a table of these scores; no line where there are none."""
+    judged = [record for record in records if record["verdict"] != "error"]
+    marked = [
+        record
+        for record in judged
+        if any(score in record["scores"] and recorded.breaks(record, score) for score in scores)
+    ]
+    known = [record for record in marked if tally.status(record) == KNOWN]
+    said = ["✗ breaks a threshold"] if len(known) < len(marked) else []
+    said += ["k known failure"] if known else []
+    said += ["! no verdict"] if len(judged) < len(records) else []
+    said += _early(records)
+    return [f"  {', '.join(said)}"] if said else []
 
 
 def _early(records: Sequence[Record]) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from pytest_seedshift.__main__ import main
+from pytest_seedshift.report import anchors
 
 CONFTEST = """
 from pytest_seedshift.scores import ScoreKind
@@ -227,3 +230,71 @@ def test_many_thresholds_are_told_before_and_after(pytester, project):
             said = "2 of 3 cases fail a threshold: chance explains up to 3 (0.03 above), 2 (0.05 above), 1 (0.1 above)"
             assert said in out
             assert said in Path("summary.md").read_text().replace("\\", "")
+
+
+def shown(text: str) -> str:
+    """A page, a card or a summary as its reader sees it: no tags, no escapes, one blank between words."""
+    bare = re.sub(r"<(?:style|script)\b.*?</(?:style|script)>", "", text, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", "", bare)).replace("\\", "").split())
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_means_images_and_counts_of_a_run_are_the_same_in_all_its_outputs(exact, pytester, project, capsys):
+    """Two of three cases fail, one of them by little: what each output says of them, held against verdicts.json."""
+    project.joinpath("thresholds.toml").write_text(f"{HEAD}white = 0.5\n")
+    pytester.makeconftest(CONFTEST.format(lost=(1, 9, 14)))
+    more = ("--junitxml=junit.xml", "--seedshift-summary=summary.md", *(["--seedshift-exact"] if exact else []))
+    arguments = [each for each in RUN if each != "-q"]
+    result = pytester.runpytest_inprocess(*arguments, *more)
+    result.assert_outcomes(passed=1, failed=2)
+    out, folder = result.stdout.str(), project / ".seedshift"
+    records = json.loads(folder.joinpath("verdicts.json").read_text())["cases"]
+    costs = json.loads(folder.joinpath("costs.json").read_text())["cases"]
+    page = folder.joinpath("report.html").read_text()
+    summary = shown(project.joinpath("summary.md").read_text())
+    assert main(["card", ".seedshift"]) == 0
+    card = capsys.readouterr().out
+    xml = {
+        each.get("name", ""): {of.get("name"): of.get("value") for of in each.iterfind(".//property")}
+        for each in ElementTree.parse("junit.xml").iterfind(".//testcase")
+    }
+    index = yaml.safe_load(card.split("---")[1])["model-index"][0]["results"]
+    metrics = [metric for each in index for metric in each["metrics"] if metric["type"] == "white"]
+    assert len(metrics) == len(records)
+    for record in records:
+        mean = ("" if exact else "≈") + f"{record['scores']['white']['mean']:.2f}"
+        properties = xml[record["test"].partition("::")[2]]
+        assert properties["seedshift_white"] == str(record["scores"]["white"]["mean"])
+        assert properties["seedshift_images"] == str(record["images"])
+        (metric,) = (each for each in metrics if each["value"] == round(record["scores"]["white"]["mean"], 4))
+        assert metric["args"]["images"] == record["images"]
+        assert metric["args"].get("early", False) is not exact
+        (line,) = (each for each in result.outlines if re.search(r"\d/3 mine ", each) and case_of(record) in each)
+        assert f"white {mean.lstrip('≈')} " in line
+        assert f" {record['images']} images" in line
+        (part,) = re.findall(
+            rf'<details [^>]*id="{re.escape(anchors.anchor(record["id"]))}".*?</details>', page, re.DOTALL
+        )
+        assert mean in shown(part)
+        assert f"{record['images']} of the {record['design']} images of the design looked at" in shown(part)
+        assert mean in summary
+        assert any(mean in each for each in result.outlines[result.outlines.index("mine") :])
+    images, design = (sum(record[name] for record in records) for name in ("images", "design"))
+    assert (images == design) is exact
+    (closing,) = (each for each in result.outlines if "images looked at" in each)
+    assert closing.startswith(f"3 cases: 1 pass, 2 fail · {images} of {design} images looked at, ")
+    for told in (shown(page), summary):
+        assert "mine fails 2 of 3 cases" in told
+    for told in (
+        f"{images} of {design} images of the design",
+        f"{sum(each['generated'] for each in costs.values())} images made in",
+    ):
+        assert told in shown(page)
+    assert ("Cases stop as soon as they are decided" in card) is not exact
+    assert ("as soon as they are decided" in page) is not exact
+    assert ("decided early" in shown(page)) is not exact
+    assert ("early mean" in out) is not exact
+
+
+def case_of(record: dict) -> str:
+    return record["id"].removeprefix("mine-").replace("none-+0.00", "control").replace("-", " ", 1)

@@ -171,7 +171,8 @@ def test_a_record_says_early_and_the_terminal_s_table_does(exact, tmp_path):
     result = judged(0.5, Constraint("top1", 0.6), exact=exact)
     record = records.of_result(result, RunFolder(tmp_path), "t")
     assert record.get("early") is (None if exact else True)
-    legend, *rows = table.table([record])
+    heading, *rows, legend = [*table.table([record]), ""][: None if exact else -1]
+    assert heading == record["model"]
     seen = f"≈ early mean of {len(result.samples)} images, which leans towards its verdict"
     assert (seen in legend) is not exact
     assert any("≈0." in row for row in rows) is not exact

@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 def build(run: Run, _: Album) -> Section | None:
     """A table a model; nothing where no case has its samples."""
     models = [(model, *found) for model in run.models if (found := _model(run, model))[1]]
-    return section("classes", "Class by class", models=models) if models else None
+    return (
+        section("classes", "Class by class", models=models, early=any(case.early for case in run.cases))
+        if models
+        else None
+    )
 
 
 def _model(run: Run, model: str) -> tuple[list[str], list[dict[str, Any]]]:
     cases = [case for case in run.of(model) if case.complete and "top1" in case.scores]
     shifts = [shift for shift in run.shifts if any(case.case.shift == shift for case in cases)]
     by_label: dict[str, dict[str, _Count]] = defaultdict(lambda: defaultdict(_Count))
-    worst: dict[str, tuple[float, CaseRun]] = {}
+    worst: dict[str, tuple[_Count, CaseRun]] = {}
     for case in cases:
         of_case: dict[str, _Count] = defaultdict(_Count)
         for sample in case.samples:
@@ -33,8 +37,9 @@ def _model(run: Run, model: str) -> tuple[list[str], list[dict[str, Any]]]:
                 counts["shifted"].add(sample.scores["top1"])
         if not case.case.is_control:
             for label, count in of_case.items():
-                if count.mean is not None and count.mean < 1 and count.mean < worst.get(label, (2.0, None))[0]:
-                    worst[label] = count.mean, case
+                before = worst[label][0] if label in worst else None
+                if _order(count) < min(1.0, 2.0 if before is None else _order(before)):
+                    worst[label] = count, case
     rows = []
     for label, counts in sorted(by_label.items(), key=lambda entry: (_order(entry[1]["shifted"]), entry[0])):
         by_shift = [counts[shift] for shift in shifts]
