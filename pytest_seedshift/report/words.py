@@ -33,8 +33,9 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
         aside.append(f"control {_control(result, first.score)}")
     rest = [own(first, result)]
     rest += [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
-    if 2 * result.flat > len(result.samples):
-        rest.append(f"{result.flat} of {len(result.samples)} pictures are of one colour")
+    if result.flat:  # also of a few: half precision that a VAE does not bear gives some of them black
+        verb = "is" if result.flat == 1 else "are"
+        rest.append(f"{result.flat} of {len(result.samples)} pictures {verb} of one colour")
     clipped = {score: found.clipped for score, found in result.scores.items() if found.clipped}
     rest += [
         f"{number} {SCORES[score].title} outside 0 to {SCORES[score].top:g}, counted as that"

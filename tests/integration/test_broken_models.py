@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Made:
         images = self.inner.generate(pairs, shift, on_step)
         if self.how == "flat when shifted" and shift is not None:
             images = images.mean((2, 3), keepdim=True).expand_as(images)
+        if self.how == "some black":
+            return torch.stack([im * (pair.label.index % 4 > 0) for im, pair in zip(images, pairs)])
         if self.how == "one in four":  # real, but bad
             return torch.stack([im if pair.seed % 4 == 0 else im.flip(1) * 0 + torch.rand_like(im)
                                 for im, pair in zip(images, pairs)])
@@ -111,6 +114,15 @@ def test_a_shift_under_which_all_is_of_one_colour_is_a_finding_about_the_shift(p
         assert each["verdict"] == "fail"
         assert "shift" in each["reason"].splitlines()[0]
         assert f"{each['images']} of {each['images']} pictures are of one colour" in each["reason"]
+
+
+def test_a_failure_says_of_how_many_pictures_nothing_is_to_be_seen(pytester):
+    """Half precision makes some of a model's pictures black (sdnext 374, diffusers 4325)."""
+    thresholds = THRESHOLDS.replace("0.6", "0.99")
+    _, found = run(pytester, "some black", "--seedshift-magnitude=0.1", thresholds=thresholds)
+    control = next(iter(found.values()))
+    assert control["verdict"] == "fail"
+    assert re.search(r"\b[1-4] of \d+ pictures (is|are) of one colour", control["reason"])
 
 
 @pytest.mark.nightly
