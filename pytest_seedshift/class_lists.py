@@ -22,6 +22,9 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LONGEST_INDEX = 9
 """Digits of an index: no classifier has a milliard outputs."""
 
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+"""Fillers and blanks that count as letters, marks or symbols, and of which nothing is seen."""
+
 _JOINERS = "\u200c\u200d"
 """The zero-width signs that belong to words of some scripts, and to emoji; between Latin letters they are a mistake."""
 
@@ -142,13 +145,18 @@ def _clean(text: str, column: str, where: str) -> str:
             called = unicodedata.name(sign, "a control sign").lower()
             called = "a line break" if sign in "\n\r" else called
             way_out = "write an ordinary space" if unicodedata.category(sign) == "Zs" else "delete it"
-            shown = "".join(each if each.isprintable() else f"<U+{ord(each):04X}>" for each in text)
+            plain = (each.isprintable() and each not in _BLANKS for each in text)
+            shown = "".join(
+                each if is_plain else f"<U+{ord(each):04X}>" for each, is_plain in zip(text, plain, strict=True)
+            )
             raise ValueError(f"{where}: the {column} {shown!r} holds {called} (U+{ord(sign):04X}): {way_out}")
     return text
 
 
 def _is_hidden(sign: str, before: str) -> bool:
     category = unicodedata.category(sign)
+    if sign in _BLANKS:
+        return True
     if sign in _JOINERS:
         return not before or before.isascii()
     return category in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp") or (category == "Zs" and sign != " ")
@@ -158,7 +166,7 @@ def _check_distinct(rows: Sequence[Row], name: str) -> None:
     labels: dict[str, Row] = {}
     indices: dict[int, Row] = {}
     for row in rows:
-        first = labels.setdefault(row.label, row)
+        first = labels.setdefault(" ".join(row.label.split()), row)  # of spaces in a row tokenizers make one
         if first is not row:
             raise ValueError(
                 f"the class list {name}, lines {first.line} and {row.line}: the label {row.label!r} stands there "

@@ -73,10 +73,11 @@ def note(asked: Sequence[tuple[Sequence[Constraint], int]], certainty: float, fa
 
 def explained(run: Run) -> list[str]:
     """How many of a run's failures chance explains: a line, or none where no case fails by a threshold.
+    A known failure is none of them.
 
     Told of models whose own accuracies lie above all minima, of cases that have nothing to do with each other.
     """
-    judged = [case for case in run.cases if not case.null and case.verdict in ("pass", "fail") and case.findings]
+    judged = [case for case in run.cases if not case.null and case.status in ("pass", "fail") and case.findings]
     failed = [case for case in judged if any(found.holds is False and found.kind in _KINDS for found in case.findings)]
     if not failed:
         return []
