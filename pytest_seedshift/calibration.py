@@ -124,9 +124,11 @@ def passing(score: str, estimate: Mapping[str, Any], bounds: int) -> float:
         estimate: its `mean`, the `low` end of its interval, its `certainty`, and the `images` of the `design`.
         bounds: how many are written, at least one.
     """
+    # A confidence sequence keeps the best of its prefixes, so that one arm may be short by chance: never both.
+    arm = max(estimate["mean"] - estimate["low"], estimate.get("high", estimate["mean"]) - estimate["mean"])
     low = margins.limit(
         estimate["mean"],
-        estimate["low"],
+        estimate["mean"] - arm,
         estimate["images"],
         max(estimate["design"], estimate["images"]),
         bounds=bounds,

@@ -94,7 +94,7 @@ def _grids(written: list[tuple[float, float]], means: Array) -> Rates:
 
 def _written(score: str, values: Array, size: int) -> tuple[float, float]:
     found = estimate(score, values, certainty=CERTAINTY, stopped=values.size < size)
-    return _both(score, {"mean": found.mean, "low": found.low}, values.size, size, CASES)
+    return _both(score, {"mean": found.mean, "low": found.low, "high": found.high}, values.size, size, CASES)
 
 
 def _bounds(score: str, mean: float, right: int, size: int, cases: int) -> tuple[float, float]:
