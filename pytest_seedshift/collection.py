@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_seedshift import asking, cases, limits, marker_values, options, scores, text
+from pytest_seedshift import asking, cases, limits, marker_values, options, scores, text, typed
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
@@ -51,7 +51,10 @@ class Request:
         asked = self.settings
         try:
             for model in asked.models:
-                self.catalogue.find(model)
+                try:
+                    self.catalogue.find(model)
+                except ValueError as error:
+                    raise ValueError(f"{error}{typed.told_apart(model, asked.given_models)}") from None
             if models_only:
                 return [Case(model) for model in asked.models]
             count = len(asked.models) * (1 + len(asked.shifts) * len(asked.magnitudes))
@@ -93,6 +96,7 @@ def read_marker(
     changes: dict[str, Any] = {}
     if "models" in given:
         changes["models"] = tuple(marker_values.names(given["models"], f"{where} models", "model"))
+        changes["given_models"] = (given["models"],) if isinstance(given["models"], str) else ()
     if "shifts" in given:
         shifts = marker_values.names(given["shifts"], f"{where} shifts", "shift")
         changes["shifts"] = options.check_shifts(_some(shifts, given, "shifts", where), f"{where} shifts")

@@ -237,6 +237,8 @@ class Settings:
     write_in_ci: bool
     no_limits: bool = False
     design_seed: int | None = None
+    given_models: tuple[str, ...] = ()
+    """The texts that `models` were read from, as they were given."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -320,6 +322,7 @@ def resolve(config: pytest.Config) -> Settings:
         raise pytest.UsageError(f"--seedshift-dtype={dtype}: unknown dtype. Known: {', '.join(DTYPES)}")
     return Settings(
         models=tuple(texts("model")),
+        given_models=tuple(map(str, values["model"])) if isinstance(values["model"], list) else (),
         shifts=check_shifts(texts("shift") or DEFAULT_SHIFTS, "--seedshift-shift"),
         magnitudes=_magnitudes(values["magnitude"], lifted),
         images=number("images", limits.IMAGES),

@@ -128,7 +128,7 @@ def class_list(name: str) -> tuple[Label, ...]:
     return tuple(Label(row.label, row.index, row.aliases) for row in class_lists.parse(text, name))
 
 
-def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair, ...]:
+def design(labels: Sequence[Label], images: int, *, seed: int = 0, listed: str = "") -> tuple[Pair, ...]:
     """The fixed list of `images` pairs that a case is defined on, in the order in which they are visited.
 
     Every class gets as many seed indices as every other, give or take one. The order is uniformly random and depends
@@ -140,13 +140,14 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0) -> tuple[Pair
         images: how many pairs, at least one of each class.
         seed: of the design, from 0 to `MOST_SEED`. Another seed has other seed indices, and so another noise for each
             prompt and another order.
+        listed: for an error, where the labels are from, to be read after "the 100 classes".
 
     Raises:
         ValueError: fewer images than classes, or more than `SEEDS` of a class.
     """
     if images < len(labels):
         raise ValueError(
-            f"{images} images are fewer than the {len(labels)} classes: give at least one image a class "
+            f"{images} images are fewer than the {len(labels)} classes{listed}: give at least one image a class "
             f"({len(labels)}), better {default_images(len(labels))}"
         )
     if images > SEEDS * len(labels):

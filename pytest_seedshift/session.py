@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection, conflicts, effects, facts, locks, options, output, outputs
+from pytest_seedshift import collection, conflicts, effects, facts, locks, options, output, outputs, typed
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.session import Gating
@@ -310,30 +310,42 @@ class State:
             pytest.UsageError: a case without a threshold, a plugin that does not go together with cases, or what
                 `check_ground` finds.
         """
-        warnings = self.check_ends()
-        designs, notes, markers = [], {}, {}
+        warnings, items = self.check_ends(), list(items)
         for item in items:
             conflicts.check(self.config, item)
+        self._check_folder()
+        designs = self._designs(items)
+        absent = self._check_models(designs)
+        notes, markers = {}, {}
+        for item in items:
             case = collection.case_of(item)
-            if case is not None:
-                judged = collection.is_reliability(item)
-                if judged:
-                    self.constraints(item, case)
-                    markers[item.nodeid.partition("[")[0]] = self.request(item).constraints
-                    notes[case.model] = self.thresholds.note(case.model)
-                designs.append((case.model, self.request(item).settings.images if judged else None))
+            if case is not None and collection.is_reliability(item):
+                self.constraints(item, case)
+                markers[item.nodeid.partition("[")[0]] = self.request(item).constraints
+                notes[case.model] = self.thresholds.note(case.model)
             search = collection.search_of(item)
             if search is not None:
                 asked.test_of(self, item, search)
                 notes[search.model] = self.thresholds.note(search.model)
-                designs.append((search.model, asked.request(self, item).base.settings.images))
         self.gating.check_missing()
         warnings += [note for note in notes.values() if note is not None]
         from pytest_seedshift import threshold_warnings  # pydantic, which collecting shall not load without need
 
         for where, constraints in markers.items():
             warnings += threshold_warnings.far_off(constraints.values(), f"{where}: @pytest.mark.{MARKER}")
-        return warnings + self.threshold_warnings() + self.check_ground(designs)
+        return warnings + self.threshold_warnings() + self._prepare(designs, absent)
+
+    def _designs(self, items: Iterable[pytest.Item]) -> list[tuple[str, int | None]]:
+        """Of the cases and searches of some items, the models with their numbers of images, each once."""
+        found: list[tuple[str, int | None]] = []
+        for item in items:
+            case, search = collection.case_of(item), collection.search_of(item)
+            if case is not None:
+                judged = collection.is_reliability(item)
+                found.append((case.model, self.request(item).settings.images if judged else None))
+            if search is not None:
+                found.append((search.model, asked.request(self, item).base.settings.images))
+        return list(dict.fromkeys(found))
 
     def threshold_warnings(self) -> list[str]:
         """What is to be said of the thresholds file, once the tests are collected; see `threshold_warnings`."""
@@ -364,18 +376,51 @@ class State:
             pytest.UsageError: one that cannot be used.
         """
         self._check_folder()
-        _ = self.thresholds
-        _ = self.gating.against
         designs = list(dict.fromkeys(designs))
+        return self._prepare(designs, self._check_models(designs))
+
+    def check_model(self, model: str) -> None:
+        """Check what a model's name stands for, before anything that a model without an entry has by default.
+
+        Raises:
+            pytest.UsageError: nothing that is there, or something that is no model.
+        """
+        try:
+            self.catalogue.check_model(self.catalogue.find(model), ask_hub=not self.settings.plan)
+        except (ValueError, WeightsNotFoundError) as error:
+            raise pytest.UsageError(f"{error}{typed.told_apart(model, self.settings.given_models)}") from None
+
+    def _check_models(self, designs: Iterable[tuple[str, int | None]]) -> dict[str, str]:
+        """Check models, then their class lists with so many images, then their scorers.
+
+        What is wrong with a name shall not be hidden by what follows from it. Which scorers are needed depends on what
+        the thresholds and the baseline have.
+
+        Returns:
+            Of a plan, the models that are not on this machine; see `_absent`.
+
+        Raises:
+            pytest.UsageError: one that cannot be used.
+        """
+        designs = list(designs)
+        models = dict.fromkeys(model for model, _ in designs)
+        for model in models:
+            self.check_model(model)
         try:
             for model, images in designs:
                 self.catalogue.design(model, images)
-            absent = self._absent(dict.fromkeys(model for model, _ in designs)) if self.settings.plan else {}
-            for model, _ in designs:
+            absent = self._absent(models) if self.settings.plan else {}
+            for model in models:
                 if model not in absent:
-                    self.catalogue.check_weights(self.entry(model))
+                    self.catalogue.check_scorers(self.entry(model))
         except (ValueError, WeightsNotFoundError) as error:
             raise pytest.UsageError(str(error)) from None
+        return absent
+
+    def _prepare(self, designs: Iterable[tuple[str, int | None]], absent: dict[str, str]) -> list[str]:
+        """What `check_ground` does once the models are known to be there."""
+        _ = self.thresholds
+        _ = self.gating.against
         if self.distributes:
             self._check_device()
         else:

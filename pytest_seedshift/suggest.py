@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_MOST = 5
+"""Names that are shown of a list that has a place where all of it can be read."""
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
+
+def unknown(what: str, name: str, known: Iterable[str], *, rest: str = "") -> str:
     """Say that `name` is no known `what`, with the nearest known name and the list of all.
+
+    With `rest`, which says where all can be read, a long list is cut to the nearest.
 
     >>> unknown("shift", "maen", ["mean", "std"])
     "unknown shift 'maen'. Did you mean 'mean'? Known: mean, std"
@@ -16,7 +21,12 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}"
+    listed = ", ".join(names)
+    if rest and len(names) > 2 * _MOST:
+        nearest = difflib.get_close_matches(name, names, n=_MOST, cutoff=0.3)
+        shown = [*nearest, *(each for each in names if each not in nearest)][:_MOST]
+        listed = f"{', '.join(shown)} and {len(names) - len(shown)} more; {rest}"
+    return f"unknown {what} {name!r}.{hint} Known: {listed}"
 
 
 def some(names: Iterable[str], most: int = 3) -> str:

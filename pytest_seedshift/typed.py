@@ -43,6 +43,22 @@ def split(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name for text in texts for name in names(text) if name))
 
 
+def told_apart(name: str, texts: Iterable[str]) -> str:
+    """For an error about a name: that a comma has split it from a text with a path in it; empty where none has.
+
+    >>> told_apart("v3", ["./mine,v3"])
+    ". A comma stands between models: './mine,v3', which is not there, is read as './mine' and 'v3'"
+    >>> told_apart("sd12", ["sd12,sdxl"])
+    ''
+    """
+    for text in texts:
+        parts = [part for part in names(text) if part]
+        if name in parts and len(parts) > 1 and any("/" in part or part.startswith("~") for part in parts):
+            listed = f"{', '.join(map(repr, parts[:-1]))} and {parts[-1]!r}"
+            return f". A comma stands between models: {text!r}, which is not there, is read as {listed}"
+    return ""
+
+
 def _is_place(text: str) -> bool:
     """Whether a text is a path that exists, with changes of a model behind it or not; these have no comma."""
     words = text.split(_CHANGE)

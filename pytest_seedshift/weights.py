@@ -269,7 +269,7 @@ def is_pipeline_here(sources: Sequence[str], revision: str | None = None, varian
 
 def probe_pipeline(
     sources: Sequence[str], revision: str | None = None, advice: str = "", variant: str | None = None
-) -> None:
+) -> Location | None:
     """Make sure that a pipeline can be had from one of its sources, without loading or downloading it.
 
     Args:
@@ -278,13 +278,18 @@ def probe_pipeline(
         advice: how it is to be had, for the error.
         variant: of the files of weights, which is taken where it is there.
 
+    Returns:
+        Where it is on this machine; None where only the hub has it.
+
     Raises:
         WeightsNotFoundError: it is nowhere.
         ValueError: what lies there must not be loaded or is no pipeline.
     """
     tried: list[str] = []
-    if _on_disk(sources, revision, tried, variant) is None and next(_on_hub(sources, revision, tried), None) is None:
+    found = _on_disk(sources, revision, tried, variant)
+    if found is None and next(_on_hub(sources, revision, tried), None) is None:
         raise _nowhere(sources, tried, advice)
+    return found
 
 
 def locate_pipeline(

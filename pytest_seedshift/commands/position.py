@@ -122,8 +122,9 @@ def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
 
     catalogue = catalogues.load(Path.cwd(), no_limits=options.no_limits)
     try:
-        catalogue.design(options.model, options.images)
         entry, scorers = catalogue.find(options.model), needed.ALL
+        catalogue.check_model(entry)
+        catalogue.design(options.model, options.images)
         try:
             catalogue.fetch_weights(entry)
         except WeightsNotFoundError:

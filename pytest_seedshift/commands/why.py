@@ -124,6 +124,8 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
     from pytest_seedshift.sensing import IMAGES
     from pytest_seedshift.why import arms, experiment
 
+    for model in models:
+        state.check_model(model)
     design = _design(state, models, options.images)
     state.needed.ask(models, scorers=needed.ALL)
     for warning in state.check_ground((model, len(design)) for model in models):

@@ -6,8 +6,11 @@ Nothing here loads a model: this is read while tests are collected.
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -72,8 +75,8 @@ class Catalogue:
         if _is_place(name) or path.is_dir():
             return Entry(name, (name,))
         raise ValueError(
-            f"{unknown('model', name, self.entries)} (or a folder, a {weights.SINGLE_FILE} file, or a hub id "
-            "'owner/name')"
+            f"{unknown('model', name, self.entries, rest='README, Models, has all')} (or a folder, a "
+            f"{weights.SINGLE_FILE} file, or a hub id 'owner/name')"
         )
 
     def design(self, name: str, images: int | None, seed: int = 0) -> tuple[Pair, ...]:
@@ -92,25 +95,75 @@ class Catalogue:
             count = images or pairing.default_images(len(classes))
             what = f"{count} images" if images else f"{count} images for the {len(classes)} classes of {listed}"
             limits.check(count, limits.IMAGES, what, lifted=self.no_limits)
-            self._designs[key] = pairing.design(classes, count, seed=seed)
+            self._designs[key] = pairing.design(classes, count, seed=seed, listed=self._whose(name, listed))
         return self._designs[key]
 
-    def check_weights(self, entry: Entry) -> None:
-        """Make sure that the weights of a model and of its scorers can be had.
+    def _whose(self, name: str, listed: str) -> str:
+        """Of a model's class list: which it is, who says so, and how another is given."""
+        base = derive.split(name, self._is_known)[0]
+        whose = f"the class list of {base}" if base in self.entries else "the default of a model without an entry"
+        return f' of {listed}, {whose} (classes = "…" in {_table_of(base)} changes it)'
+
+    def check_model(self, entry: Entry, *, ask_hub: bool = True) -> None:
+        """Make sure that what a model's name stands for is there, and is a model, as far as its files tell.
+
+        No library is asked, unless for a class of pipelines that is not well known.
+
+        Args:
+            entry: of the model.
+            ask_hub: without it, what only the hub may have is left to others.
 
         Raises:
-            WeightsNotFoundError: they are nowhere; the message says what was tried.
+            WeightsNotFoundError: it is nowhere; the message says what was tried.
             ValueError: what is there must not or cannot be loaded.
         """
-        if entry.own is None:
-            if (index := weights.index_of(entry.pipeline, entry.revision)) is not None:
-                kinds.check_index(index[1], index[0])
-            weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
-            parts.check(entry)
-        if entry.classifier:
-            weights.probe(entry.classifier, "config.json")
-        if entry.clip:
-            weights.probe(tags.repository(entry.clip), "open_clip_config.json")
+        if entry.own is not None:
+            return
+        if (index := weights.index_of(entry.pipeline, entry.revision)) is not None:
+            kinds.check_index(index[1], index[0])
+        is_here = weights.is_pipeline_here(entry.pipeline, entry.revision, entry.variant)
+        if not ask_hub and not is_here and not _is_only_here(entry):
+            return
+        found = weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+        parts.check(entry)
+        if found is not None:
+            headers.check(entry, found)
+
+    def check_scorers(self, entry: Entry) -> None:
+        """Make sure that the weights of a model's scorers can be had.
+
+        Raises:
+            WeightsNotFoundError: they are nowhere; the message says what was tried, and which model asks for them.
+            ValueError: what is there must not or cannot be loaded.
+        """
+        with self._scoring(entry):
+            if entry.classifier:
+                weights.probe(entry.classifier, "config.json")
+            if entry.clip:
+                weights.probe(tags.repository(entry.clip), "open_clip_config.json")
+
+    @contextmanager
+    def _scoring(self, entry: Entry) -> Iterator[None]:
+        """Where weights of scorers are nowhere, say which model is scored by them, and how others are given."""
+        try:
+            yield
+        except weights.WeightsNotFoundError as error:
+            base = derive.split(entry.name, self._is_known)[0]
+            default = "" if base in self.entries else ", as every model without an entry is"
+            raise weights.WeightsNotFoundError(
+                f"{error}. They are of a scorer: {base} is scored by it{default}; scorers = … in {_table_of(base)} "
+                "changes that"
+            ) from None
+
+    def check_weights(self, entry: Entry) -> None:
+        """Make sure of a model, then of its scorers: see `check_model` and `check_scorers`.
+
+        Raises:
+            WeightsNotFoundError: some weights are nowhere; the message says what was tried.
+            ValueError: what is there must not or cannot be loaded.
+        """
+        self.check_model(entry)
+        self.check_scorers(entry)
 
     def lacks(self, entry: Entry) -> str | None:
         """What of a model that can be downloaded is not on this machine, or that it is nowhere; None if all is here.
@@ -121,7 +174,7 @@ class Catalogue:
         """
         lacking = []
         if entry.own is None and not weights.is_pipeline_here(entry.pipeline, entry.revision, entry.variant):
-            if all(map(weights.looks_local, entry.pipeline)) and not entry.advice:
+            if _is_only_here(entry):
                 self.check_weights(entry)  # nothing to download: what was named is not there
             lacking += ["its weights"]
         if entry.classifier and not weights.is_here(entry.classifier, "config.json"):
@@ -147,10 +200,11 @@ class Catalogue:
             settings.check()
             weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             parts.check(entry)
-        if entry.classifier:
-            weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
-        if entry.clip:
-            weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
+        with self._scoring(entry):
+            if entry.classifier:
+                weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
+            if entry.clip:
+                weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
 
     def check_sampling(self, entry: Entry) -> None:
         """Make sure that a derived model's scheduler supports its changes, as far as its files tell.
@@ -380,6 +434,17 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
 def _is_place(name: str) -> bool:
     """Whether a model's name is a path or a hub id, rather than a word."""
     return "/" in name or name.endswith(weights.SINGLE_FILE)
+
+
+def _is_only_here(entry: Entry) -> bool:
+    """Whether a model can be on this machine alone, at a place that was named: there is nothing to download."""
+    return all(map(weights.looks_local, entry.pipeline)) and not entry.advice
+
+
+def _table_of(name: str) -> str:
+    """The head of a model's table in the thresholds file."""
+    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return f"[models.{key}]"
 
 
 def _source(text: str, folder: Path) -> str:

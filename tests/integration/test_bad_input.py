@@ -9,14 +9,16 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from runs import EASY, PAGELESS, SMALL
+from safetensors.numpy import save_file
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seedshift-model=toy-latnt"], "unknown model 'toy-latnt'. Did you mean 'toy-latent'? Known: *sd21*"),
+        (["--seedshift-model=toy-latnt"], "unknown model 'toy-latnt'. Did you mean 'toy-latent'? Known: *README*"),
         (["--seedshift-shift=maen"], "--seedshift-shift=maen: unknown shift 'maen'. Did you mean 'mean'? Known: *"),
         (["--seedshift-shift=mean:exat"], "*unknown variant of the mean shift 'exat'. Did you mean 'exact'?*"),
         (["--seedshift-magnitude=lots"], "--seedshift-magnitude=lots: not a finite number*"),
@@ -118,6 +120,61 @@ def test_files_of_glide_that_cannot_be_used_say_so_in_words(pytester, run):
     result = run(*mine)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: mine cannot be loaded: */base.pt is cut short (14 bytes are there): get it *"])
+
+
+_COMMA = "*unknown model 'v3'. Known: * more; README*'./mine,v3', which is not there, is read as './mine' and 'v3'"
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("./notes.txt", "ERROR: ./notes.txt is no .safetensors file*"),
+        ("./none/mine", "ERROR: the weights of './none/mine' are nowhere*"),
+        ("./none/mine+steps=3", "ERROR: the weights of './none/mine' are nowhere*"),
+        ("./lora.safetensors", "ERROR: ./lora.safetensors cannot be loaded: *holds the weights of a LoRA*"),
+        ("./cut.safetensors", "ERROR: ./cut.safetensors cannot be loaded: *is cut short*"),
+        ("./mine,v3", _COMMA),
+    ],
+)
+def test_what_a_name_stands_for_comes_before_classes_scorers_and_baseline(pytester, run, model, says):
+    pytester.path.joinpath("notes.txt").write_text("notes")
+    tensor = {"unet.attn1.to_q.lora_A.weight": np.zeros((2, 2))}
+    save_file(tensor, pytester.path / "lora.safetensors")
+    save_file({"unet.conv_in.weight": np.zeros((2, 2))}, pytester.path / "cut.safetensors")
+    whole = pytester.path.joinpath("cut.safetensors").read_bytes()
+    pytester.path.joinpath("cut.safetensors").write_bytes(whole[:-1])
+    pytester.path.joinpath("thresholds.toml").write_text("[default]\ntop1 = { max_regression = 0.05 }\n")
+    for images in ("16", "400"):
+        result = run(f"--seedshift-model={model}", f"--seedshift-images={images}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([says])
+
+
+def test_behind_the_model_come_its_classes_then_its_scorers_then_the_baseline(pytester, run, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(pytester.path / "cache"))
+    save_file({"weight": np.zeros((2, 2))}, pytester.path / "mine.safetensors")
+    rules = "[default]\ntop1 = { max_regression = 0.05 }\n"
+    thresholds = pytester.path.joinpath("thresholds.toml")
+    thresholds.write_text(rules)
+    mine = "--seedshift-model=./mine.safetensors"
+    run(mine, "--seedshift-images=16").stderr.fnmatch_lines(
+        [
+            "ERROR: 16 images are fewer than the 100 classes of imagenet100, the default of a model without an entry "
+            '(classes = "…" in ?models."./mine.safetensors"? changes it): give at least one image a class (100)*'
+        ]
+    )
+    run(mine, "--seedshift-images=100").stderr.fnmatch_lines(
+        [
+            "ERROR: the weights of 'google/vit-base-patch16-224' are nowhere*. They are of a scorer: "
+            "./mine.safetensors is scored by it, as every model without an entry is; scorers = … in "
+            '?models."./mine.safetensors"? changes that'
+        ]
+    )
+    thresholds.write_text(f'{rules}[models."./mine.safetensors"]\nscorers = "toy"\nclasses = "toy16"\n')
+    run(mine, "--seedshift-images=16").stderr.fnmatch_lines(["ERROR: *max_regression of top1 is asked for, and no *"])
 
 
 def test_a_folder_without_a_model_says_so(pytester, run):

@@ -17,6 +17,14 @@ def test_known_names_may_come_from_any_iterable():
     assert unknown("score", "top2", iter({"top1": 1, "clip": 2})).endswith("Did you mean 'top1'? Known: clip, top1")
 
 
+def test_of_a_long_list_the_nearest_are_told_and_where_the_rest_is():
+    names = [f"model-{number}" for number in range(20)] + ["mine"]
+    said = unknown("model", "mime", names, rest="README has all")
+    assert said.startswith("unknown model 'mime'. Did you mean 'mine'? Known: mine, ")
+    assert said.endswith(" and 16 more; README has all")
+    assert unknown("model", "mime", names[:9], rest="README has all").endswith(", ".join(names[:9]))
+
+
 @pytest.mark.parametrize(
     ("names", "told"),
     [
