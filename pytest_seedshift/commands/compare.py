@@ -123,5 +123,6 @@ def _table(comparison: Comparison) -> list[str]:
         kind = SCORES[row.score]
         name = f"{row.case.model} {row.case.describe()}"
         figures = f"{kind.title:6} {kind.format(row.before):>6} →  {kind.format(row.after):>6}"
-        told.append(f"{name:<33} {figures}   {words.change(row.change, row.score)}{' ✗' if row.regressed else ''}")
+        said = words.change(row.change, row.score, row.drop)
+        told.append(f"{name:<33} {figures}   {said}{' ✗' if row.regressed else ''}")
     return told

@@ -49,6 +49,8 @@ class Loss:
     drop: float
     most: float
     certainty: float
+    compared: int = 0
+    """How many pairs of these cases are compared in all, where the bound rests on those before a case stopped."""
 
     @property
     def sentence(self) -> str:
@@ -63,9 +65,10 @@ class Loss:
         )
         cases = f"{self.cases} cases, " if self.cases > 1 and self.shift is not None else ""
         down, up = ("wrong", "right") if kind.binary else ("lower", "higher")
+        fewer = f" of {self.compared}, up to where a case stopped" if self.compared > self.pairs else ""
         return (
             f"At {100 * self.certainty:.6g} %, {self.model} {what} against {self.other} of {self.baseline} {where} "
-            f"({cases}{self.pairs} pairs, {self.lost} {down}, {self.won} {up})"
+            f"({cases}{self.pairs} pairs{fewer}, {self.lost} {down}, {self.won} {up})"
         )
 
 
@@ -98,7 +101,8 @@ def _groups(cases: Sequence[Case]) -> Iterator[tuple[str | None, list[Case]]]:
 
 def _loss(comparison: Comparison, sides: Sequence[tuple[Samples, Samples]], score: str, shift: str | None) -> Loss:
     designs = {new.design for _, new in sides}
-    pairs = min(min(old.pairs, new.pairs) for old, new in sides)  # those that no case had ended before
+    have = [min(old.pairs, new.pairs) for old, new in sides]
+    pairs = min(have)  # those that no case had ended before
     drops = [significance.changes(score, old.scores[score][:pairs], new.scores[score][:pairs]) for old, new in sides]
     lost, won = (sum(int((sign * each > 0).sum()) for each in drops) for sign in (1, -1))
     mean, certainty = np.mean(drops, axis=0), comparison.gate.certainty
@@ -113,7 +117,7 @@ def _loss(comparison: Comparison, sides: Sequence[tuple[Samples, Samples]], scor
     first = sides[0]
     return Loss(
         first[1].case.model, first[0].case.model, comparison.before.name, score, shift, len(sides), pairs * len(sides),
-        lost, won, float(mean.mean()), most, certainty,
+        lost, won, float(mean.mean()), most, certainty, sum(have),
     )  # fmt: skip
 
 

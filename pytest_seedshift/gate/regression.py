@@ -120,6 +120,11 @@ class Pool:
     """See `Change.least`."""
 
     @property
+    def allowed(self) -> float:
+        """The drop that `p` is about at the least: see `Change.allowed`."""
+        return self.bound
+
+    @property
     def title(self) -> str:
         """Such as `mean, all magnitudes` or `all cases`."""
         return "all cases" if self.shift is None else f"{self.shift}, all magnitudes"

@@ -75,6 +75,9 @@ def explained(run: Run) -> list[str]:
     """How many of a run's failures chance explains: a line, or none where no case fails by a threshold.
     A known failure is none of them.
 
+    Where chance explains half of the cases even at the widest margin, the design is too small for the question, and
+    figures would excuse any failure: the line says so in their place.
+
     Told of models whose own accuracies lie above all minima, of cases that have nothing to do with each other.
     """
     judged = [case for case in run.cases if not case.null and case.status in ("pass", "fail") and case.findings]
@@ -88,6 +91,9 @@ def explained(run: Run) -> list[str]:
     if not any(each for each, _ in minima):
         return []
     most = [(margin, _quantile(of_sound_model(minima, margin))) for margin in MARGINS]
+    if 2 * most[-1][1] >= sum(bool(each) for each, _ in minima):
+        size = words.span([case.design for case in judged])
+        return [f"{count}: {size} images a case are too few to tell whether by chance"]
     told = ", ".join(f"{number} ({margin:g} above)" for margin, number in most)
     return [f"{count}: chance explains up to {told} of a model whose own accuracies lie above all their minima"]
 

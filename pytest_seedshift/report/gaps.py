@@ -35,6 +35,11 @@ class Cell:
         """Whether it has one: not of early verdicts, nor of too few pairs."""
         return not self.rough and self.share.has_interval
 
+    @property
+    def has_value(self) -> bool:
+        """Whether it is shown: not where early means rest on so few pairs that they say nothing of the model."""
+        return not self.rough or self.share.pairs >= gap.LEAST
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -77,6 +82,11 @@ class Gaps:
         return any(not cell.rough and not cell.has_interval for cell in self._cells)
 
     @property
+    def untold(self) -> bool:
+        """Whether some cell is of early verdicts and of too few pairs for a figure."""
+        return any(not cell.has_value for cell in self._cells)
+
+    @property
     def least(self) -> int:
         """How many pairs an interval takes."""
         return gap.LEAST
@@ -98,15 +108,26 @@ def of_run(run: Run) -> Gaps | None:
         for shift in run.shifts:
             curves = {model: curve(run, model, shift, score) for model in models}
             early = {model: _decided_early(run, model, shift) for model in models}
+            fewest = {model: _fewest(run, model, shift) for model in models}
             shares = [gap.robustness(curves[model], certainty=certainty, top=top) for model in models]
             gaps = [gap.gap(curves[one], curves[other], certainty=certainty, top=top) for one, other in couples]
             rough = partial(_of_means, run, shift=shift, score=score)
             cells = [
-                _cell(each, early[model], None if each is None else rough(model, magnitudes=each.magnitudes))
+                _cell(
+                    each,
+                    early[model],
+                    None if each is None else rough(model, magnitudes=each.magnitudes),
+                    fewest[model],
+                )
                 for each, model in zip(shares, models, strict=True)
             ]
             between = [
-                _cell(each, early[a] | early[b], None if each is None else _less(rough, a, b, each.magnitudes))
+                _cell(
+                    each,
+                    early[a] | early[b],
+                    None if each is None else _less(rough, a, b, each.magnitudes),
+                    min(fewest[a], fewest[b]),
+                )
                 for each, (a, b) in zip(gaps, couples, strict=True)
             ]
             rows.append(Row(shift, tuple(cells), tuple(between)))
@@ -133,11 +154,18 @@ def _decided_early(run: Run, model: str, shift: str) -> set[float]:
     return {case.case.magnitude for case in ours if len(case.samples) < case.design}
 
 
-def _cell(share: Share | None, early: set[float], value: float | None) -> Cell | None:
+def _fewest(run: Run, model: str, shift: str) -> int:
+    """The fewest images that a mean of a shift, or of the control, rests on."""
+    ours = [case for case in run.of(model) if case.complete and (case.case.is_control or case.case.shift == shift)]
+    return min((len(case.samples) for case in ours), default=0)
+
+
+def _cell(share: Share | None, early: set[float], value: float | None, fewest: int) -> Cell | None:
     """A cell; where a case was decided early, of the means' own `value`, if that is known."""
     if share is None or early.isdisjoint(share.magnitudes):
         return None if share is None else Cell(share, rough=False)
-    return Cell(share if value is None else replace(share, value=value), rough=True)
+    pairs = min(share.pairs, fewest)
+    return Cell(replace(share, value=share.value if value is None else value, pairs=pairs), rough=True)
 
 
 def _of_means(run: Run, model: str, shift: str, score: str, magnitudes: Sequence[float]) -> float | None:
@@ -193,7 +221,8 @@ def lines(run: Run) -> list[str]:
         f"robustness: the part of the unshifted score that is left, mean over {over(found)}",
         f"  {words.percent(found.certainty)} intervals"
         + ("; ≈ decided early: a rough figure without one (--seedshift-exact)" if found.rough else "")
-        + (f"; * fewer than {found.least} pairs: too few for one" if found.few else ""),
+        + (f"; * fewer than {found.least} pairs: too few for one" if found.few else "")
+        + (f"; ≈* decided early on fewer than {found.least} pairs: no figure" if found.untold else ""),
     ]
     for table in found.tables:
         if table.score in asked or not asked:
@@ -222,7 +251,7 @@ def _largest(table: Table, couples: Sequence[str]) -> list[str]:
         (abs(cell.share.value), f"{row.shift}: {couple} {_told(cell, '+.2f', ' to ')}")
         for row in table.rows
         for couple, cell in zip(couples, row.gaps, strict=True)
-        if cell is not None
+        if cell is not None and cell.has_value
     ]
     every.sort(key=lambda each: -each[0])
     if not every:
@@ -249,6 +278,8 @@ def _cells(row: Row) -> list[str]:
 def _told(cell: Cell | None, form: str, to: str) -> str:
     if cell is None:
         return "·"
+    if not cell.has_value:
+        return "≈*"
     share = cell.share
     interval = f" ({share.low:{form}}{to}{share.high:{form}})" if cell.has_interval else "" if cell.rough else "*"
     return f"{'≈' if cell.rough else ''}{share.value:{form}}{interval}"

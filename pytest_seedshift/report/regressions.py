@@ -225,7 +225,7 @@ def _row(row: Row) -> str:
     kind = SCORES[row.score]
     means = f"{kind.title} {kind.format(row.before)} → {kind.format(row.after)}"
     name = f"{row.case.model} {row.case.describe():<18}"
-    return f"  {name} {means}  {words.change(row.change, row.score)}{_MARK}{_STEPPED if row.stepped else ''}"
+    return f"  {name} {means}  {words.change(row.change, row.score, row.drop)}{_MARK}{_STEPPED if row.stepped else ''}"
 
 
 def _pool(pool: Pool) -> str:
@@ -234,7 +234,7 @@ def _pool(pool: Pool) -> str:
     return (
         f"  {pool.model} {pool.title}: {kind.title} drop {pool.drop:.{decimals}f} on {pool.pairs} pairs of "
         f"{pool.cases} cases, allowed {pool.bound:.{decimals}f}, "
-        f"{words.probability(pool.p, pool.level)}"
+        f"{words.beyond(pool, pool.score, pool.drop)}"
         f"{_MARK if pool.regressed else ''}"
     )
 

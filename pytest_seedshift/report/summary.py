@@ -32,11 +32,6 @@ _ROWS = 100
 """How many failing cases have a row of their own."""
 _WHY = 600
 """How many characters of a reason a row has."""
-EARLY = (
-    "≈: an early mean, of the images up to an early verdict. It leans towards that verdict, by 0.01 to 0.04 of the "
-    "score's range."
-)
-"""What ≈ says."""
 _CUT = "\n\n*Shortened: there is no room for more. The report has the rest.*\n"
 
 
@@ -170,7 +165,7 @@ def scores(cases: Sequence[CaseRun]) -> str:
         rows = rows or [["control", _cell(control, score)]]
         tables.append(table([text(SCORES[score].title), *head], rows, numbers=True))
     if tables and any(each.early and each.scores for each in cases):
-        tables.append(EARLY)
+        tables.append(f"≈: {words.early([(each.images, each.design) for each in cases if each.early and each.scores])}")
     return "\n\n".join(tables)
 
 

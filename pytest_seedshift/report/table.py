@@ -55,11 +55,10 @@ def _legend(records: Sequence[Record], scores: Sequence[str]) -> list[str]:
 
 def _early(records: Sequence[Record]) -> list[str]:
     """What ≈ says, and of how many images such means are: `≈ early mean of 24 to 215 images`."""
-    early = sorted(record["images"] for record in records if record.get("early"))
+    early = [record["images"] for record in records if record.get("early")]
     if not early:
         return []
-    span = str(early[0]) if early[0] == early[-1] else f"{early[0]} to {early[-1]}"
-    return [f"≈ early mean of {span} images, which leans towards its verdict"]
+    return [f"≈ early mean of {words.span(early)} images, which leans towards its verdict"]
 
 
 def _cell(record: Record | None, score: str) -> str:

@@ -107,6 +107,12 @@ def counted(records: Sequence[dict[str, Any]], of: str = "", *, missing: int = 0
     return f"{said}; {_counted(nulls, 'null control')}" if nulls else said
 
 
+def looked_at(records: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """How many images were looked at, of how many of the designs: of a case once, however many tests judge it."""
+    told = distinct_records(records)
+    return sum(record["images"] for record in told), sum(record["design"] for record in told)
+
+
 def _counted(records: Sequence[dict[str, Any]], noun: str, of: str = "", missing: int = 0) -> str:
     told = of_records(distinct_records(records))
     tests = f" ({words.count(len(records), 'test')})" if len(told) < len(records) else ""

@@ -222,11 +222,9 @@ class TerminalReport:
         output.end_line(reporter)
 
     def _closing_lines(self) -> list[str]:
-        images, generated, seconds = (
-            sum(record[name] for record in self.records) for name in ("images", "generated", "seconds")
-        )
+        images, design = tally.looked_at(self.records)
+        generated, seconds = (sum(record[name] for record in self.records) for name in ("generated", "seconds"))
         pace = f" in {words.duration(seconds)}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
-        design = sum(record["design"] for record in self.records)
         looked = f"{images} of {design} images looked at, {generated} generated{pace}"
         lines = [f"{tally.counted(self.records)} · {looked}"]
         lines = [*(lines if self.records else []), *self.searches.closing()]

@@ -14,9 +14,13 @@ from pytest_seedshift.scores import NULL, SCORES
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.collection import Subject
+    from pytest_seedshift.gate.regression import Pool
     from pytest_seedshift.report.records import Record
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scores import Change, Estimate, Finding
+
+_NOTHING = 0.5
+"""The p-value of bets from which on they have seen next to nothing: they have at most doubled their stake."""
 
 
 def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
@@ -27,7 +31,7 @@ def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
     """
     first = next(finding for finding in result.findings if finding.holds is False)
     others = [finding for finding in result.findings if finding is not first]
-    aside = [] if first.change is None else [change(first.change, first.score)]
+    aside = [] if first.change is None else [change(first.change, first.score, first.measured)]
     aside.append(ruling(first, result))
     if control and not result.case.is_control and result.control:
         aside.append(f"control {_control(result, first.score)}")
@@ -119,15 +123,33 @@ def worse(case: Case) -> str:
     return f"{case.model} is worse than its baseline {where}"
 
 
-def change(of: Change, score: str) -> str:
-    """`26 pairs of 400 turned wrong and 2 right, p 4e-06`."""
+def change(of: Change, score: str, drop: float) -> str:
+    """`26 pairs of 400 turned wrong and 2 right, p 4e-06`, of a drop of the mean."""
     from pytest_seedshift.gate import significance  # numpy, which collecting does without
 
     down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
     least = "" if SCORES[score].binary else f" by more than {significance.unseen(score):g}"
-    return (
-        f"{count(of.lost, 'pair')} of {of.pairs} turned {down} and {of.won} {up}{least}, {probability(of.p, of.level)}"
-    )
+    return f"{count(of.lost, 'pair')} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, score, drop)}"
+
+
+def beyond(of: Change | Pool, score: str, drop: float) -> str:
+    """How a drop stands against chance: its p-value, or that there are too few pairs for one that says something."""
+    if not too_few(of, drop):
+        return probability(of.p, of.level)
+    if of.least is None or of.least <= drop:  # the latter of a case that stopped: its whole design might have told
+        return "too few pairs to tell from chance"
+    return f"too few pairs to tell from chance (a drop is found from {of.least:.{3 if SCORES[score].top <= 1 else 1}f})"
+
+
+def too_few(of: Change | Pool, drop: float) -> bool:
+    """Whether a p-value says how few pairs there are, and nothing of a drop that is larger than what it is about.
+
+    Either no drop at all could have been found, or bets, of which most have lost on so few pairs, have seen next to
+    nothing in it.
+    """
+    if drop <= of.allowed + 1e-9 or of.p <= of.level:
+        return False
+    return of.least is None or (of.test == "bets" and of.p >= _NOTHING)
 
 
 def probability(p: float, level: float | None = None) -> str:
@@ -165,7 +187,7 @@ def comparison(finding: Finding) -> str:
         within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
         said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
         by_chance = (
-            f", within chance ({probability(finding.change.p, finding.change.level)})"
+            f", within chance ({beyond(finding.change, finding.score, finding.measured)})"
             if within and finding.change
             else ""
         )
@@ -195,6 +217,21 @@ def mean(found: Estimate | Mapping[str, float], score: str, *, early: bool) -> s
     """A score's mean as it stands in tables: `0.98`; `≈0.98` where it is early and so leans towards its verdict."""
     value = found["mean"] if isinstance(found, Mapping) else found.mean
     return f"{'≈' if early else ''}{SCORES[score].format(value)}"
+
+
+def early(looked: Sequence[tuple[int, int]]) -> str:
+    """What ≈ says of early means, of each of which are given the images that were looked at and those of its design."""
+    seen, designs = (span([each[place] for each in looked]) for place in (0, 1))
+    return (
+        f"an early mean, of the images that the verdict needed, {seen} of {designs}, and no estimate of the model: it "
+        "leans towards the verdict, the more the fewer images. A run with --seedshift-exact gives the means."
+    )
+
+
+def span(numbers: Sequence[int]) -> str:
+    """`24`, or `24 to 390`."""
+    least, most = min(numbers), max(numbers)
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def asked_as(kind: str) -> str:

@@ -12,6 +12,7 @@ import synthetic
 from huggingface_hub import ModelCard
 from scipy.stats import binom
 
+from pytest_seedshift import gap
 from pytest_seedshift import run as runs
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
@@ -150,7 +151,9 @@ def test_so_does_the_figure_of_pytest_html_s_page(tmp_path):
 def test_summary_and_card_mark_them_and_say_what_it_means(early, whole):
     for made in (summary.make(early, 10**6), card.make(early, "toy-latent")):
         assert re.search(r"\| (❌ \*\*)?≈0\.\d\d", made)
-        assert "≈: an early mean" in made
+        images = {case.images for case in early.cases if case.scores}
+        assert f"≈: an early mean, of the images that the verdict needed, {words.span(sorted(images))} of 400" in made
+        assert "of the score's range" not in made  # how far a mean leans goes by how few images it has
     for made in (summary.make(whole, 10**6), card.make(whole, "toy-latent")):
         assert "≈" not in made
 
@@ -189,6 +192,22 @@ def test_a_robustness_of_early_means_is_what_the_table_beside_it_says(early):
         for (one, other), cell in zip(gaps.of_run(early).couples, row.gaps, strict=True):
             values = dict(zip(early.models, (each.share.value for each in row.shares), strict=True))
             assert cell.share.value == pytest.approx(values[one] - values[other])
+
+
+@pytest.mark.parametrize(("seen", "told"), [(1, False), (gap.LEAST - 1, False), (gap.LEAST, True)])
+def test_early_means_of_a_handful_of_images_give_no_robustness(early, seen, told):
+    few = dataclasses.replace(
+        early,
+        cases=tuple(
+            dataclasses.replace(case, samples=case.samples[:seen], images=seen) if case.case.is_control else case
+            for case in early.cases
+        ),
+    )
+    lines = gaps.lines(few)
+    rows = [line for line in lines if line.startswith(("  mean", "  std"))]
+    assert rows
+    assert all(("≈*" in line) is not told and bool(re.search(r"\d\.\d\d", line)) is told for line in rows)
+    assert any("no figure" in line for line in lines) is not told
 
 
 def test_a_mean_reads_the_same_wherever_it_stands(early):

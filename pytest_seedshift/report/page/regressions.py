@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.gate import comparisons
 from pytest_seedshift.gate.baseline import BaselineError
 from pytest_seedshift.gate.significance import TESTS
-from pytest_seedshift.report import regressions
+from pytest_seedshift.report import regressions, words
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.report.page.shots import Shot
 
@@ -43,6 +43,7 @@ def build(run: Run, album: Album) -> Section | None:
         signed=regressions.signed(comparison),
         notes=[*regressions.notes(comparison), *comparison.after.notes],
         tests=TESTS,
+        too_few=words.too_few,
         verdicts={each.id: each.status for each in run.cases},
         turned=_turned(comparison, album),
     )
