@@ -511,6 +511,15 @@ def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:
     return tuple(checked)
 
 
+def _meant(text: str) -> str:
+    """What to give in place of a text that is no magnitude; a share is written as a number."""
+    try:
+        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
+    except ValueError:
+        share = math.nan
+    return f"for {text} give {share:g}" if math.isfinite(share) else "give one such as -0.3 or 0.1"
+
+
 def check_magnitudes(given: Iterable[object], where: str, *, lifted: bool = False) -> tuple[float, ...]:
     """Check magnitudes, given as numbers or as text; sorted, without repetitions.
 
@@ -532,7 +541,7 @@ def check_magnitudes(given: Iterable[object], where: str, *, lifted: bool = Fals
         except ValueError:
             magnitude = math.nan
         if not math.isfinite(magnitude):
-            raise pytest.UsageError(f"{where}={text}: not a finite number; give one such as -0.3 or 0.1")
+            raise pytest.UsageError(f"{where}={text}: not a finite number; {_meant(text)}")
         hint = "The numbers of a seed vector have a standard deviation of 1"
         hint += f"; of percent, {magnitude:g} would be {magnitude / 100:g}" if abs(magnitude) <= 100 else ""
         check_limit(abs(magnitude), limits.MAGNITUDE, f"{where}={text}", lifted, hint)

@@ -256,7 +256,7 @@ def _tables(run: Run, model: str) -> str:
     unjudged = [case.case.describe() for case in cases if case.verdict in ("error", UNFINISHED, SKIPPED)]
     parts = [
         "## Robustness to shifts of the seed vector",
-        f"{text.markdown(verdicts.sentence(place(model), cases, run.searches(model)))}.",
+        f"{text.markdown(verdicts.of_run(run, model, place(model)))}.",
         summary.scores(cases),
         "Shifts down, magnitudes across, 0 is without a shift; ❌ is below what was asked"
         + (f" ({text.markdown(', '.join(verdicts.asked(cases)))})." if verdicts.asked(cases) else "."),

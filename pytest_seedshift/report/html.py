@@ -16,6 +16,7 @@ from pytest_seedshift import collection, needed, text
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import elements, tally, words
 from pytest_seedshift.report import records as recorded
+from pytest_seedshift.run import grids
 from pytest_seedshift.scores import BUILT_IN, SCORES
 
 if TYPE_CHECKING:
@@ -120,11 +121,13 @@ class HtmlReport:
         records = tally.distinct_records(recorded.ordinary(self._records))
         searches = self._terminal.searches.records
         made = []
-        for model in recorded.models([*records, *searches]):
+        missing = grids.without_verdict(self._terminal.manifest.get("grid"), {each["id"] for each in self._records})
+        for model in dict.fromkeys([*recorded.models([*records, *searches]), *(case.model for case in missing)]):
             cases = [each for each in records if each["model"] == model]
             found = [form.Record.model_validate(each) for each in searches if each["model"] == model]
-            searched = breaking.of_searches(found, alone=not cases)
-            made.append(f"{tally.sentence(model, tally.of_records(cases), searched)}.")
+            outcomes = tally.with_missing(tally.of_records(cases), [each for each in missing if each.model == model])
+            searched = breaking.of_searches(found, alone=not outcomes)
+            made.append(f"{tally.sentence(model, outcomes, searched)}.")
         return made
 
     @contextmanager

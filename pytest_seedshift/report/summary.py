@@ -69,7 +69,9 @@ def _size(made: str) -> int:
 def _blocks(run: Run, report: str) -> Iterator[str]:
     """The summary's parts, from what matters most."""
     yield f"## {title(run)}"
-    yield "\n".join(_verdict(run, model) for model in run.models)
+    yield "\n".join(
+        _verdict(run, model) for model in dict.fromkeys([*run.models, *(each.model for each in run.missing)])
+    )
     if explained := chance.explained(run):
         yield "\n".join(f"- {text(each)}" for each in explained)
     if run.comparison is not None:

@@ -78,6 +78,11 @@ def of_cases(cases: Iterable[CaseRun]) -> list[Outcome]:
     return [Outcome(each.case, each.status, each.outcome == XPASSED) for each in cases]
 
 
+def with_missing(outcomes: Iterable[Outcome], missing: Iterable[Case]) -> list[Outcome]:
+    """Outcomes, and those of cases that have none: what was not judged has not passed."""
+    return [*outcomes, *(Outcome(case, UNFINISHED) for case in missing)]
+
+
 def distinct(records: Sequence[_T], key: Any, of: Any) -> list[_T]:
     """One of those with the same `key`: that whose status, which `of` tells, is the worst, of equals the last."""
     found: dict[Any, _T] = {}
@@ -160,6 +165,9 @@ def _head(model: str, outcomes: Sequence[Outcome], by: Mapping[str, list[Outcome
         if all(each.case.is_control for each in outcomes):
             return f"{model} passes without a shift; no shift was tested"
         return f"{model} passes {'its only case' if total == 1 else f'all {total} cases'}"
+    elif passed and len(passed) + len(by[UNFINISHED]) == total:
+        all_pass = f"all {len(passed)} pass" if len(passed) > 1 else "it passes"
+        return f"{model}: {len(passed)} of {words.count(total, 'case')} judged, {all_pass}"
     elif passed:
         return f"{model} passes {len(passed)} of {words.count(total, 'case')}"
     else:
@@ -182,7 +190,9 @@ def _rest(outcomes: Sequence[Outcome], by: Mapping[str, list[Outcome]]) -> list[
     if by["error"]:
         parts.append(f"{words.count(len(by['error']), 'case')} could not be judged")
     if by[UNFINISHED]:
-        parts.append(f"{words.count(len(by[UNFINISHED]), 'case')} had no verdict when the run ended")
+        number, judged = len(by[UNFINISHED]), by["pass"] and len(by["pass"]) + len(by[UNFINISHED]) == len(outcomes)
+        said = f"{number} {'has' if number == 1 else 'have'} no verdict"  # behind "3 of 31 cases judged"
+        parts.append(said if judged else f"{words.count(number, 'case')} had no verdict when the run ended")
     return parts
 
 

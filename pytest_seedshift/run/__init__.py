@@ -31,6 +31,7 @@ def load(path: Path) -> Run:
     document = verdicts.document(folder, notes)
     records, searches = verdicts.records(document, folder, notes), verdicts.searches(document, folder, notes)
     known = verdicts.with_head(facts.read(folder, notes), document)
+    missing = tuple(verdicts.missing(document, records))
     contents = None
     try:
         models = {each.case.model for each in records} if records else None
@@ -61,7 +62,7 @@ def load(path: Path) -> Run:
     for model in (model for each in known for model in each.models if model.name in versions and model.fingerprint):
         versions[model.name].append(model.fingerprint)
     uses = seeduse.read(folder, versions, notes)
-    return Run(path, cases, known, tuple(notes), nulls, uses, breaking=searches)
+    return Run(path, cases, known, tuple(notes), nulls, uses, breaking=searches, missing=missing)
 
 
 def head(path: Path) -> dict[str, Any]:

@@ -162,6 +162,8 @@ class Run:
     """With another run, where one was asked for; that with the run's own baseline is found in its folder."""
     breaking: tuple[Search, ...] = ()
     """The searches for breaking points."""
+    missing: tuple[Case, ...] = ()
+    """The cases of the grid that no verdict speaks of."""
 
     @property
     def failed(self) -> set[Case]:
@@ -189,6 +191,10 @@ class Run:
     def of(self, model: str) -> list[CaseRun]:
         """A model's cases."""
         return [each for each in self.cases if each.case.model == model]
+
+    def missing_of(self, model: str) -> list[Case]:
+        """A model's cases of the grid that no verdict speaks of."""
+        return [each for each in self.missing if each.model == model]
 
     def searches(self, model: str) -> list[Search]:
         """A model's searches for breaking points."""

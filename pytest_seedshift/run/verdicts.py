@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import costs, facts, files, run_settings
 from pytest_seedshift.cases import Case
+from pytest_seedshift.run import grids
 from pytest_seedshift.run.data import CaseRun, RunError, Sample, rank
 from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
 from pytest_seedshift.suggest import some
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
 
-_MOST = 100
+_MOST = 8
 """How many cases without a verdict are named."""
 
 
@@ -68,12 +69,28 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
                 found[record.id] = record
     grid = document.get("grid")
     entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
-    planned = [str(each.get("id")) for each in entries if each.get("kind") is None]
-    without = [each for each in dict.fromkeys(planned) if each not in found]
+    planned = {str(each.get("id")): each for each in entries if each.get("kind") is None}
+    without = [each for each in planned if each not in found]
     if found and without:
-        told = some(without, most=_MOST)
-        notes.append(f"{len(without)} of the {len(set(planned))} cases of the grid have no verdict: {told}")
+        several = len({str(each.get("model")) for each in planned.values()}) > 1
+        told = some((_called(name, planned[name], several) for name in without), most=_MOST)
+        notes.append(f"{len(without)} of the {len(planned)} cases of the grid have no verdict: {told}")
     return list(found.values())
+
+
+def _called(name: str, entry: object, several: bool) -> str:
+    """A case of the grid in words, `random -0.10`, behind its model where there are `several`."""
+    case = grids.case(entry)
+    if case is None:
+        return name
+    told = "null control" if grids.is_null(entry) else case.describe()
+    return f"{case.model} {told}" if several else told
+
+
+def missing(document: Mapping[str, Any], records: Iterable[CaseRun]) -> list[Case]:
+    """The cases of the grid that no verdict speaks of; none where there is no verdict at all, which is told."""
+    judged = {each.id for each in records}
+    return grids.without_verdict(document.get("grid"), judged) if judged else []
 
 
 def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:

@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
         (["--seedshift-shift=maen"], "--seedshift-shift=maen: unknown shift 'maen'. Did you mean 'mean'? Known: *"),
         (["--seedshift-shift=mean:exat"], "*unknown variant of the mean shift 'exat'. Did you mean 'exact'?*"),
         (["--seedshift-magnitude=lots"], "--seedshift-magnitude=lots: not a finite number*"),
+        (["--seedshift-magnitude=30%"], "--seedshift-magnitude=30%: not a finite number; for 30% give 0.3*"),
         (["--seedshift-magnitude=nan"], "--seedshift-magnitude=nan: not a finite number*"),
         (["--seedshift-magnitude=-inf"], "--seedshift-magnitude=-inf: not a finite number*"),
         (["--seedshift-shift=std", "--seedshift-magnitude=-1"], "magnitude -1 for the std shift*above -1"),

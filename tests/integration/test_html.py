@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from runs import EASY, ONE
+from runs import EASY, IMPOSSIBLE, ONE
 
 
 def rows(text: str) -> dict[str, dict]:
@@ -84,3 +84,11 @@ def test_a_case_that_could_not_be_judged_has_a_row_and_no_figure(pytester, run, 
     assert len(rows(text)) == 2
     assert "<b>no</b>" not in html.unescape(text)
     assert "seedshift-figure" not in text
+
+
+def test_a_session_that_ends_early_says_of_how_many_cases_there_is_no_verdict(pytester, run):
+    pytester.path.joinpath("thresholds.toml").write_text(IMPOSSIBLE)
+    run(*ONE, "-x", "--html=report.html", "--self-contained-html").assert_outcomes(failed=1)
+    said = "toy-latent fails without any shift (1 of 2 cases fail); 1 case had no verdict when the run ended."
+    for file in ("report.html", ".seedshift/report.html"):
+        assert said.removesuffix(".") in (pytester.path / file).read_text(), file

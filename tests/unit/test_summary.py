@@ -9,7 +9,8 @@ import synthetic
 from test_markdown import HOSTILE, shown
 
 from pytest_seedshift import run as runs
-from pytest_seedshift.report import publish, summary
+from pytest_seedshift.report import card, publish, summary
+from pytest_seedshift.report import page as report
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,17 @@ def test_what_is_missing_is_said(tmp_path):
     folder.write_verdicts(cases, {"grid": grid})
     page = shown(summary.make(runs.load(folder.path), publish.LIMIT))
     assert f"1 of the 10 cases of the grid have no verdict: {lost['id']}" in page.text
+    model = lost["model"]
+    whole = [{name: case[name] for name in ("id", "test", "model", "shift", "magnitude")} for case in (*cases, lost)]
+    document["cases"] = [case for case in document["cases"] if case["model"] != model or case["shift"] == "none"]
+    folder.write_verdicts(document["cases"], {"grid": whole})
+    stopped = runs.load(folder.path)
+    made = shown(summary.make(stopped, publish.LIMIT))
+    said = f"{model}: 1 of 5 cases judged, it passes; 4 have no verdict."
+    assert f"⚠️ {said}" in made.text
+    assert f"4 of the 10 cases of the grid have no verdict: {model} mean " in made.text
+    assert [said in each for each in card.make(stopped, model).splitlines() if "judged" in each] == [True]
+    assert '<article class="card unfinished"' in report.make(stopped)
     folder.verdicts_file.unlink()
     page = shown(summary.make(runs.load(folder.path), publish.LIMIT))
     assert "toy-latent has no verdict" in page.text

@@ -11,7 +11,7 @@ from pytest_seedshift.cases import Case
 from pytest_seedshift.report import tally
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.report.page.verdicts import sentence
-from pytest_seedshift.run import UNFINISHED, CaseRun
+from pytest_seedshift.run import UNFINISHED, CaseRun, grids
 
 MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 
@@ -63,6 +63,30 @@ def test_what_was_not_judged_has_not_passed():
     assert sentence("toy", cases[:1]) == "toy passes without a shift; no shift was tested"
     unfinished = [judged(Case("toy", "mean", 0.1), UNFINISHED)]
     assert sentence("toy", unfinished) == "toy has no verdict; 1 case had no verdict when the run ended"
+
+
+def test_cases_of_the_grid_without_a_verdict_have_not_passed():
+    cases = [judged(Case("toy"), "pass"), judged(Case("toy", "mean", 0.1), "pass")]
+    missing = [Case("toy", "mean", at) for at in (0.2, 0.3)]
+    assert sentence("toy", cases, (), missing) == "toy: 2 of 4 cases judged, all 2 pass; 2 have no verdict"
+    assert sentence("toy", cases[:1], (), missing[:1]) == "toy: 1 of 2 cases judged, it passes; 1 has no verdict"
+    assert verdicts.overall(cases, (), missing) == UNFINISHED
+    assert verdicts.overall(cases) == "pass"
+    fails = [*cases, judged(missing[0], "fail")]
+    said = "toy fails 1 of 4 cases: breaks under mean at +0.20; 1 case had no verdict when the run ended"
+    assert sentence("toy", fails, (), missing[1:]) == said
+    assert verdicts.overall(fails, (), missing[1:]) == "fail"
+
+
+def test_the_grid_tells_which_cases_those_are_and_nothing_in_another_form():
+    def entry(shift: object, magnitude: object, **more: object) -> dict:
+        return {"id": "x", "test": "t", "model": "toy", "shift": shift, "magnitude": magnitude, **more}
+
+    strange = [3, {}, entry(None, 0.1), entry("mean", True), entry("mean", float("nan")), entry("mean", "0.1")]
+    null = entry("arrangement:permute", 1.0, test="seedshift::test_null_control[x]")
+    grid = [entry("none", 0), entry("mean", 0.1), entry("mean", 0.1), entry("mean", 1, kind="breaking"), null, *strange]
+    assert grids.without_verdict(grid, {"toy-none-+0.00"}) == [Case("toy", "mean", 0.1)]
+    assert grids.without_verdict("no grid", set()) == []
 
 
 @pytest.mark.parametrize(

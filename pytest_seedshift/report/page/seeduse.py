@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.report import seedlines
 from pytest_seedshift.report.page.section import Section, section
-from pytest_seedshift.report.page.verdicts import sentence
+from pytest_seedshift.report.page.verdicts import of_run
 from pytest_seedshift.scores import NULL
 from pytest_seedshift.sensitivity import IGNORED, KINDS
 
@@ -41,7 +41,7 @@ def _model(run: Run, use: SeedUse) -> dict[str, Any]:
         "model": use.model,
         "found": found,
         "reason": use.reason,
-        "robustness": sentence(use.model, cases) if cases else "",
+        "robustness": of_run(run, use.model, cases=cases) if cases else "",
     }
     if found is not None:
         made |= {

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.report import regressions, seedlines, tally, words
 from pytest_seedshift.report.page.breaking import in_short, of_searches
 from pytest_seedshift.report.page.section import Section, section
-from pytest_seedshift.run.data import KNOWN
+from pytest_seedshift.run.data import KNOWN, UNFINISHED
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record as Search
+    from pytest_seedshift.cases import Case
     from pytest_seedshift.report.page.album import Album
     from pytest_seedshift.run import CaseRun, Run
 
 
 def build(run: Run, _: Album) -> Section:
     """A card a model: verdict, sentence, what it rests on."""
-    return section("verdicts", "", models=[_card(run, model) for model in run.models])
+    models = dict.fromkeys([*run.models, *(case.model for case in run.missing)])
+    return section("verdicts", "", models=[_card(run, model) for model in models])
 
 
 def _card(run: Run, model: str) -> dict[str, Any]:
@@ -78,19 +80,31 @@ def _asked(score: str, kind: str, least: float, most: float) -> str:
 def of_model(run: Run, model: str) -> tuple[str, str]:
     """A model's verdict and its sentence. What is worse than the baseline fails it, though each case may pass."""
     cases, searches = run.of(model), run.searches(model)
-    verdict, said = overall(cases, searches), sentence(model, cases, searches)
+    verdict, said = overall(cases, searches, run.missing_of(model)), of_run(run, model)
     beyond = [] if run.comparison is None else regressions.beyond_cases(run.comparison, run.failed)
     worse = dict.fromkeys(each.what for each in beyond if each.model == model)
     if run.comparison is None or not worse:
         return verdict, said
-    return ("fail" if verdict in ("pass", KNOWN) else verdict), f"{said}; worse than its baseline: {'; '.join(worse)}"
+    return (
+        "fail" if verdict in ("pass", KNOWN, UNFINISHED) else verdict
+    ), f"{said}; worse than its baseline: {'; '.join(worse)}"
 
 
-def overall(cases: Sequence[CaseRun], searches: Sequence[Search] = ()) -> str:
+def of_run(run: Run, model: str, name: str | None = None, cases: Sequence[CaseRun] | None = None) -> str:
+    """The sentence that knows of the cases without a verdict too; under a `name` and of some `cases`, if given."""
+    chosen = run.of(model) if cases is None else cases
+    searches = run.searches(model) if cases is None else []
+    return sentence(model if name is None else name, chosen, searches, run.missing_of(model))
+
+
+def overall(cases: Sequence[CaseRun], searches: Sequence[Search] = (), missing: Sequence[Case] = ()) -> str:
     """A model's verdict: that of its worst case or search; "measured" where nothing else was asked for."""
-    return tally.overall(tally.of_cases(cases), searches)
+    return tally.overall(tally.with_missing(tally.of_cases(cases), missing), searches)
 
 
-def sentence(model: str, cases: Sequence[CaseRun], searches: Sequence[Search] = ()) -> str:
-    """A model's verdict in a sentence; see `tally.sentence`."""
-    return tally.sentence(model, tally.of_cases(cases), of_searches(searches, alone=not cases))
+def sentence(
+    model: str, cases: Sequence[CaseRun], searches: Sequence[Search] = (), missing: Sequence[Case] = ()
+) -> str:
+    """A model's verdict in a sentence; see `tally.sentence`. Cases that are `missing` have no verdict."""
+    outcomes = tally.with_missing(tally.of_cases(cases), missing)
+    return tally.sentence(model, outcomes, of_searches(searches, alone=not outcomes))
