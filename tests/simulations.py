@@ -69,9 +69,8 @@ def clip_means(name: str, pairs: int, designs: int, seed: int = 0) -> Rates:
     misses = np.array([_misses(row / CLIP_TOP, mean / CLIP_TOP) for row in values])
     for row, missed in zip(values[:20], misses[:20], strict=True):
         found = estimate("clip", row, certainty=CERTAINTY)
-        assert (
-            missed == (not found.low <= mean <= found.high) or min(abs(found.low - mean), abs(found.high - mean)) < 0.01
-        )
+        # An interval always has the design's own mean within it, and so may be wider than what the bets leave.
+        assert missed or found.low - 0.01 <= mean <= found.high + 0.01
     held = [_bootstrap(row, rng, mean) for row in values]
     return Rates(float(np.mean(held)), float(1 - misses.mean()), designs)
 
@@ -208,9 +207,9 @@ def null_control(score: str, pairs: int, share: float, designs: int, *, turned: 
     rng = np.random.default_rng(seed)
     alpha = ALPHA / 3
     if score == "clip":
-        typical = rng.normal(0, 3, 4000)
-        typical = (typical - typical.mean()) / typical.std() * 3
-        change = power.detectable(score, np.resize(typical, pairs * (4000 // pairs))[:pairs], alpha, share)
+        typical = rng.normal(0, 3, pairs)
+        typical = (typical - typical.mean()) / typical.std(ddof=1) * 3  # no more, no less than the designs below
+        change = power.detectable(score, typical, alpha, share)
         assert change is not None
         drops = rng.normal(change, 3, (designs, pairs))
         held = [abs(row.mean()) > nullcontrol.chance(row, alpha) for row in drops]

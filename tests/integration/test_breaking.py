@@ -76,7 +76,7 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
         [
             "*1/2 quick mean breaking +  breaks at +0.*  95 % interval * pass *",
             "*2/2 quick std breaking +  0: fails unshifted *measured*",
-            "breaking points *",
+            "breaking points*",
             "2 breaking points: 1 pass, 1 measured only*",
         ]
     )

@@ -262,7 +262,7 @@ def test_an_early_verdict_is_true_of_the_design_where_the_interval_beside_it_hel
 def test_early_verdicts_at_length(mean, bound):
     found = simulations.early(mean, bound, 3000, seed=1)
     assert found.false * found.designs <= binom.ppf(0.999, found.designs, 0.01)
-    assert abs(found.lean) < 0.04
+    assert abs(found.lean) < 0.06
 
 
 @pytest.mark.parametrize("useless", [1, 2])
