@@ -113,9 +113,13 @@ def _counter(called: str, folder: Path) -> Callable[[str], int]:
         if called == "GlideTokenizer":
             from pytest_seedshift.models.glide.tokenizer import GlideTokenizer
 
-            glide: GlideTokenizer = GlideTokenizer.from_pretrained(folder)
+            glide: GlideTokenizer = GlideTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
             return lambda prompt: len(glide.ids(prompt))
         import transformers
 
-        tokenizer: Any = getattr(transformers, called).from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = getattr(transformers, called).from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
         return lambda prompt: len(tokenizer(prompt, truncation=False, verbose=False)["input_ids"])

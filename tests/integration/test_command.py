@@ -19,7 +19,7 @@ def test_an_empty_folder_gets_the_built_in_suite(pytester, run, verdicts):
             "seedshift: thresholds from thresholds.toml, samples and pictures to .seedshift",
             "*1/2 toy-latent control*top-1*pass  16 images  about * left",
             "*2/2 toy-latent mean +0.30*top-1*pass  16 images",
-            "toy-latent *",
+            "toy-latent*",
             "  control  *",
             "  mean  *",
             "2 cases: 2 pass, 0 fail · 32 of 32 images looked at, * generated in *",

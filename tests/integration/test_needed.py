@@ -20,9 +20,8 @@ class Contrast:
 
 def pytest_seedshift_scorers(): return {"contrast": Contrast}
 """
-LONG = "label,index\n" + "".join(
-    f'"{"a long caption of a strange place with many things in it " * 8}{at}",{at}\n' for at in range(16)
-)
+UNHEARD = "label,index\n" + "".join(f"xq{at},{at}\n" for at in range(16))
+"""Labels that no classifier has among its outputs."""
 NO_CLIP, NO_VIT = '{ clip = "./not-there" }', '{ vit = "./not-there" }'
 
 
@@ -36,7 +35,7 @@ def thresholds(pytester, bounds: str, entry: str = "") -> None:
 )
 def test_a_bound_on_a_score_of_ones_own_needs_no_other_scorer(pytester, run, entry):
     pytester.makeconftest(CONTRAST)
-    pytester.path.joinpath("long.csv").write_text(LONG)
+    pytester.path.joinpath("long.csv").write_text(UNHEARD)
     thresholds(pytester, "contrast = 0.1", entry)
     result = run(*ONE, "--html=page.html", "--seedshift-null", "--seedshift-save-baseline=b.json")
     result.assert_outcomes(passed=3)
