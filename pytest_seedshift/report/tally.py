@@ -190,9 +190,9 @@ def _rest(outcomes: Sequence[Outcome], by: Mapping[str, list[Outcome]]) -> list[
     if by["error"]:
         parts.append(f"{words.count(len(by['error']), 'case')} could not be judged")
     if by[UNFINISHED]:
-        number, judged = len(by[UNFINISHED]), by["pass"] and len(by["pass"]) + len(by[UNFINISHED]) == len(outcomes)
-        said = f"{number} {'has' if number == 1 else 'have'} no verdict"  # behind "3 of 31 cases judged"
-        parts.append(said if judged else f"{words.count(number, 'case')} had no verdict when the run ended")
+        left, judged = len(by[UNFINISHED]), by["pass"] and len(by["pass"]) + len(by[UNFINISHED]) == len(outcomes)
+        said = f"{left} {'has' if left == 1 else 'have'} no verdict"  # behind "3 of 31 cases judged"
+        parts.append(said if judged else f"{words.count(left, 'case')} had no verdict when the run ended")
     return parts
 
 
