@@ -47,6 +47,38 @@ def check(config: pytest.Config, keys: Collection[str]) -> None:
                     _refuse(str(name).removeprefix(f"{config.rootpath}/"), "hook", hook, hooks)
 
 
+def check_options(args: Iterable[str], parser: pytest.Parser) -> None:
+    """Make sure that options that begin like ours are known, by us or by another plugin or conftest.
+
+    Args:
+        args: of the command line, those of `addopts` and PYTEST_ADDOPTS among them.
+        parser: pytest's, with all options.
+
+    Raises:
+        pytest.UsageError: one is not; the message says which was meant.
+    """
+    for arg in args:
+        if arg == "--":
+            return
+        name = arg.partition("=")[0]
+        if name.startswith(tuple(f"--{each}" for each in _LIKE_OURS)):
+            known = _options(parser)
+            if known and name not in known:
+                from pytest_seedshift.suggest import unknown
+
+                ours = [each for each in known if each.startswith("--seedshift-")]
+                raise pytest.UsageError(unknown("option", name, ours, rest="pytest --help has all"))
+
+
+def _options(parser: pytest.Parser) -> set[str]:
+    """All options that pytest knows now; none where it cannot be asked, and then says of itself what is unknown."""
+    try:  # there is no public way
+        groups = (parser._anonymous, *parser._groups)
+        return {name for group in groups for option in group.options for name in option.names()}
+    except AttributeError:
+        return set()
+
+
 def check_markers(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
     """Make sure that no test has a marker that is nobody's and nearly one of ours: its test would judge nothing.
 

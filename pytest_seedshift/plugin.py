@@ -45,6 +45,16 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.register(asking.Asking(), "seedshift-asking")
 
 
+@pytest.hookimpl(wrapper=True)  # behind the conftests, which may have options of their own
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
+    """Say of a misspelt option which was meant, where pytest would only say that it knows none."""
+    loaded = yield
+    config_names.check_options(args, parser)
+    return loaded
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist has read its options
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """Let -n distribute the cases in a way that suits them; make the messages of the user's mistakes harmless."""

@@ -58,3 +58,26 @@ def test_it_can_be_switched_off(pytester):
 def test_the_plugin_is_called_seedshift(pytester):
     result = pytester.run(sys.executable, "-m", "pytest", "--trace-config", "--co")
     result.stdout.fnmatch_lines(["*seedshift*: *pytest_seedshift*plugin.py"])
+
+
+# A misspelt option ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["command line", "addopts", "variable"])
+def test_a_misspelt_option_is_told_which_was_meant(pytester, monkeypatch, way):
+    given = "--seedshift-imagse=16"
+    if way == "addopts":
+        pytester.makeini(f"[pytest]\naddopts = {given}\n")
+    elif way == "variable":
+        monkeypatch.setenv("PYTEST_ADDOPTS", given)
+    result = pytester.runpytest_subprocess(*([given] if way == "command line" else []))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: unknown option '--seedshift-imagse'. Did you mean '--seedshift-images'?*"])
+    result.stderr.no_fnmatch_line("*Traceback*")
+
+
+def test_an_option_of_a_conftest_may_begin_like_ours(pytester):
+    pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--seedshift-mine')")
+    pytester.makepyfile("def test_it(request): assert request.config.getoption('seedshift_mine') == '3'")
+    pytester.runpytest_subprocess("--seedshift-mine=3").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("--seedshift-mine", "3").assert_outcomes(passed=1)
