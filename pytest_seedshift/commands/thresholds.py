@@ -55,8 +55,9 @@ def run(options: argparse.Namespace) -> int:
         text = thresholds_file.read(options.out, None)
         with scores_known(recorded(document)):
             proposal = calibration.propose(text, str(options.out), records, options.margin)
+            told = proposal.summary
         changes = thresholds_file.difference(options.out, proposal.text)
-        output.say(*changes, *proposal.summary)
+        output.say(*changes, *told)
         if changes and not options.dry_run:
             thresholds_file.write(options.out, proposal.text)
             output.say(f"written: {options.out}")

@@ -50,7 +50,12 @@ def test_a_bound_on_a_score_of_ones_own_needs_no_other_scorer(pytester, run, ent
         assert "Top-1 was not measured: nothing asks for it" in text
         assert "CLIP" not in text
     # What such a run leaves is read as any other's is.
-    for arguments in (["card", ".seedshift"], ["merge", ".seedshift", "--into", "merged"], ["report", "merged"]):
+    for arguments in (
+        ["card", ".seedshift"],
+        ["merge", ".seedshift", "--into", "merged"],
+        ["report", "merged"],
+        ["thresholds", ".seedshift", "--in-ci"],
+    ):
         assert main(arguments) == 0
     assert main(["compare", "b.json", ".seedshift"]) == 0
     run(*ONE, "--seedshift-baseline=b.json").assert_outcomes(passed=2)
