@@ -106,7 +106,9 @@ OPTIONS = {
     ),
     "an unknown shift": option("--seedshift-shift=maen", says=("Did you mean 'mean'",)),
     "an unknown model": Mistake(("Did you mean 'toy-latent'",), ("--seedshift-model=toy-latnet", *RUN[1:])),
-    "an unknown option": option("--seedshift-imags=16", says=("unrecognized arguments", "--seedshift-imags")),
+    "an unknown option": option(
+        "--seedshift-imags=16", says=("unknown option '--seedshift-imags'", "Did you mean '--seedshift-images'")
+    ),
     "an unknown dtype": option("--seedshift-dtype=fp16", says=("float16",)),
     "an unknown device": option("--seedshift-device=cude", says=("On this machine: cpu",)),
     "a device that is not there": option("--seedshift-device=cuda:9", says=("On this machine: cpu",)),

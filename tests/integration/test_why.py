@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from runs import EASY, samples_of
 
+import pytest_seedshift
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.commands import within
+from pytest_seedshift.models import catalogue
 
 QUICK = "toy-latent-zsnr+steps=5+noclip"
 """Its schedule ends in zero SNR, so that the first step of the ancestral sampler discards the seed vector."""
@@ -139,10 +141,16 @@ def test_a_second_run_makes_no_image_again_and_writes_where_it_is_told(folder, d
         (["toy-latent", "--magnitude=0"], "names no shifted case"),
         (["toy-latent", "--magnitude=much"], "--magnitude=much: not a finite number"),
         (["toy-latent", "--into=page.json"], "give a name such as why.html"),
-        (["toy-latent", "sd21"], "the class lists of toy-latent, sd21 differ"),
+        (["toy-latent", "other"], "the class lists of toy-latent, other differ"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is_generated(pytester, capfd, arguments, message):
+    labels = {pair.label for pair in catalogue.shipped().design("toy-latent", 16)}
+    rows = [f"{label.name},{label.index}" for label in sorted(labels, key=lambda each: each.index)[:8]]
+    pytester.path.joinpath("few.csv").write_text("\n".join(["label,index", *rows]))
+    folder = Path(pytest_seedshift.__file__).parent / "models/toys/toy-latent"
+    other = f'[models.other]\npipeline = "{folder}"\nclasses = "few.csv"\nscorers = "toy"\n'
+    pytester.path.joinpath("thresholds.toml").write_text(other)
     assert main(["why", *arguments]) == pytest.ExitCode.USAGE_ERROR
     told = capfd.readouterr()
     assert message in told.err
