@@ -25,7 +25,7 @@ _DEVICES = ("*", "cpu", "cuda", "hpu", "mps", "mtia", "npu", "privateuseone", "x
 _NAME = re.compile(r"\w[\w.+-]*")
 
 # What every call of a pipeline is given by this package, or what would change what is tested.
-_OURS = (
+OURS = (
     "prompt",
     "generator",
     "latents",
@@ -145,7 +145,7 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
         if device not in _DEVICES:
             raise EntryError(f"{where}: dtype: {unknown('kind of device', device, _DEVICES)}")
     for key in table.get("call", {}):
-        if key in _OURS:
+        if key in OURS:
             raise EntryError(f"{where}: call: {key!r} is given by seedshift itself and cannot be changed")
         if key in _OWN_KEY:
             raise EntryError(f"{where}: call: {key!r} has a key of its own: {_OWN_KEY[key]} = {table['call'][key]!r}")

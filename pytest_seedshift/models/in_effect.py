@@ -9,25 +9,13 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from pytest_seedshift import run_settings
+from pytest_seedshift.models import entries
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.weights import Location
 
 _NAMED = {"num_inference_steps": "steps", "guidance_scale": "guidance", "height": "height", "width": "width"}
-
-# What every call is given by this package, or what changes nothing in an image.
-_LEFT_OUT = {
-    "self",
-    "prompt",
-    "generator",
-    "latents",
-    "num_images_per_prompt",
-    "output_type",
-    "return_dict",
-    "callback_steps",
-    "callback_on_step_end_tensor_inputs",
-}
 
 
 def of_pipeline(pipeline: Any, call: Mapping[str, Any], dtype: str) -> dict[str, Any]:
@@ -70,7 +58,7 @@ def _of_call(kind: type[Any], call: Mapping[str, Any]) -> dict[str, Any]:
     """What a call takes: what it is given, else its defaults."""
     takes = inspect.signature(kind.__call__).parameters
     defaults = {name: each.default for name, each in takes.items() if each.default is not inspect.Parameter.empty}
-    values = {name: value for name, value in (defaults | dict(call)).items() if name not in _LEFT_OUT}
+    values = {name: value for name, value in (defaults | dict(call)).items() if name not in ("self", *entries.OURS)}
     named = {title: values.pop(name, None) for name, title in _NAMED.items()}
     return {"pipeline": kind.__name__, **named, "call": values}
 

@@ -116,6 +116,8 @@ def test_what_systems_put_into_empty_folders_does_not_count(tmp_path):
     RunFolder(put(tmp_path / "mounted", lost_found=None, __DS_Store="").rename(tmp_path / "volume"))
     (tmp_path / "volume" / "lost_found").rename(tmp_path / "volume" / "lost+found")
     RunFolder(tmp_path / "volume").prepare()
+    assert (tmp_path / "volume" / mark.MARK).is_file()
+    assert (tmp_path / "volume" / "lost+found").is_dir()
 
 
 def test_the_run_folder_may_be_a_link_but_nothing_in_it(tmp_path):
