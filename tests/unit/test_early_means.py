@@ -138,7 +138,7 @@ def test_the_page_marks_early_means_in_maps_curves_cards_and_cases(early, whole)
 
 
 def test_curves_draw_early_means_hollow(early, whole):
-    mark = r'<use [^>]*style="fill-opacity: 0; stroke: var\(--series'
+    mark = r'<use [^>]*style="fill: var\(--paper\); stroke: var\(--series'
     assert [bool(re.search(mark, page.make(each))) for each in (whole, early)] == [False, True]
 
 

@@ -27,8 +27,8 @@ SERIES = 6
 """How many lines have a colour of their own."""
 
 # matplotlib is given colours that nobody uses; the page's style has the real ones, for light and dark.
-INK, GRID, BOUND = "#010101", "#020202", "#030303"
-_COLOURS = {INK: "var(--ink-soft)", GRID: "var(--line)", BOUND: "var(--bound)"} | {
+INK, GRID, BOUND, PAPER = "#010101", "#020202", "#030303", "#050505"
+_COLOURS = {INK: "var(--ink-soft)", GRID: "var(--line)", BOUND: "var(--bound)", PAPER: "var(--paper)"} | {
     f"#0401{index:02x}": f"var(--series-{index})" for index in range(SERIES)
 }
 
@@ -117,9 +117,10 @@ def _draw(axes: Axes, line: Line) -> None:
     axes.plot(x, [point.mean for point in line.points], **{**_style(line.index), "marker": ""}, gid=name, zorder=3)
     for early in (False, True):
         if marked := [point for point in line.points if point.early is early]:
-            hollow = {"markerfacecolor": "none", "markeredgewidth": 1.0} if early else {}
+            # of the page's colour within, so that the curve does not show through
+            hollow = {"markerfacecolor": PAPER, "markeredgewidth": 1.2, "markersize": 5} if early else {}
             style = {**_style(line.index), "linestyle": "none", **hollow}
-            axes.plot([point.at for point in marked], [point.mean for point in marked], **style, gid=name, zorder=3)
+            axes.plot([point.at for point in marked], [point.mean for point in marked], **style, gid=name, zorder=3.5)
     broken = [point for point in line.points if point.breaks]
     if broken:
         axes.plot(

@@ -31,7 +31,7 @@ _ATTRIBUTES = frozenset(
 )
 """What of styles there are attributes for, as far as figures use it."""
 
-_COLOURS = {"line": "#999999"} | {
+_COLOURS = {"line": "#999999", "paper": "#ffffff"} | {
     f"series-{index}": colour
     for index, colour in enumerate(("#0072b2", "#c24a00", "#00805d", "#a8528a", "#8a6100", "#2f7fb5"))
 }
