@@ -12,8 +12,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import settings, shifts, weights
-from pytest_seedshift.models import habits, libraries, parts, single_files
+from pytest_seedshift import settings, shifts
+from pytest_seedshift.checkpoints import hashing, repository
+from pytest_seedshift.models import habits, libraries, locate, parts, single_files
 from pytest_seedshift.scorers import tags
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         WeightsNotFoundError: the weights are nowhere.
         ValueError: what lies there must not be loaded or is no pipeline; or its scheduler does not support a change.
     """
-    location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+    location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
     unsaid: tuple[str, ...] = ()
     if entry.sampling is not None or entry.scheduler is not None:
         from pytest_seedshift.models import samplers  # and diffusers, where a model is derived, or of 2022
@@ -74,8 +75,8 @@ def of_classifier(source: str) -> str:
     Raises:
         WeightsNotFoundError: the weights are nowhere.
     """
-    folder = weights.fetch(source, weights.CLASSIFIER_FILES)
-    return weights.fingerprint(folder, MAKING, "top1 top5", *_versions("torch", "torchvision", "transformers"))
+    folder = repository.fetch(source, repository.CLASSIFIER_FILES)
+    return hashing.fingerprint(folder, MAKING, "top1 top5", *_versions("torch", "torchvision", "transformers"))
 
 
 def of_position(source: str) -> str:
@@ -84,9 +85,9 @@ def of_position(source: str) -> str:
     Raises:
         WeightsNotFoundError: the weights are nowhere.
     """
-    folder = weights.fetch(source, weights.CLASSIFIER_FILES)
+    folder = repository.fetch(source, repository.CLASSIFIER_FILES)
     how = "position by gradient × input, against the mean colour"
-    return weights.fingerprint(folder, MAKING, how, *_versions("torch", "torchvision", "transformers"))
+    return hashing.fingerprint(folder, MAKING, how, *_versions("torch", "torchvision", "transformers"))
 
 
 def of_clip(source: str) -> str:
@@ -95,8 +96,8 @@ def of_clip(source: str) -> str:
     Raises:
         WeightsNotFoundError: the weights are nowhere.
     """
-    folder = weights.fetch(tags.repository(source), weights.CLIP_FILES)
-    return weights.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
+    folder = repository.fetch(tags.repository(source), repository.CLIP_FILES)
+    return hashing.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
 
 
 @cache
@@ -110,9 +111,9 @@ def weights_of_scorers(classifier: str, clip: str) -> tuple[str, str]:
     """
     first = second = ""
     if classifier:
-        first = weights.fingerprint(weights.fetch(classifier, weights.CLASSIFIER_FILES), "top1 top5")
+        first = hashing.fingerprint(repository.fetch(classifier, repository.CLASSIFIER_FILES), "top1 top5")
     if clip:
-        second = weights.fingerprint(weights.fetch(tags.repository(clip), weights.CLIP_FILES), "clip")
+        second = hashing.fingerprint(repository.fetch(tags.repository(clip), repository.CLIP_FILES), "clip")
     return first, second
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_seedshift import collection, conflicts, effects, facts, locks, options, output, outputs, typed
 from pytest_seedshift.breaking import session as asked
+from pytest_seedshift.checkpoints.places import WeightsNotFoundError
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.session import Gating
 from pytest_seedshift.mark import FolderError
@@ -19,7 +20,6 @@ from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
 from pytest_seedshift.needed import CLIP, Needed, without_others
 from pytest_seedshift.report import anchors
-from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -465,9 +465,9 @@ class State:
         """Say of a model that is about to be downloaded that the device has too little memory for it."""
         if entry.own is not None or entry.memory is None or self.distributes:
             return
-        from pytest_seedshift import weights
+        from pytest_seedshift.models import locate
 
-        if weights.index_of(entry.pipeline, entry.revision) is None:
+        if locate.index_of(entry.pipeline, entry.revision) is None:
             from pytest_seedshift.models import memory
 
             if (said := memory.foretold(entry, self.workbench.device)) is not None:

@@ -2,7 +2,7 @@
 
 A folder of weights is data. It may hold safetensors, configurations, and tokenizers' files that are data too; what
 would run code (modules, pickles, kernels) or have something loaded from elsewhere is refused, whatever the library
-would do with it. `weights` gives no folder out that has not passed here.
+would do with it. `models.locate` and `checkpoints.repository` give no folder out that has not passed here.
 """
 
 from __future__ import annotations

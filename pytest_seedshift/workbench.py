@@ -25,18 +25,17 @@ from pytest_seedshift import (
     run_settings,
     scores,
     settings,
-    weights,
 )
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError, ModelError
+from pytest_seedshift.checkpoints.places import WeightsNotFoundError
 from pytest_seedshift.engine import Batch, Engine, Maker
 from pytest_seedshift.models import catalogue as catalogues
-from pytest_seedshift.models import habits, memory, single_files
+from pytest_seedshift.models import habits, locate, memory, single_files
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
 from pytest_seedshift.store import Pace, Store, StoreError
 from pytest_seedshift.tensors import TensorError
-from pytest_seedshift.weights import WeightsNotFoundError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder
     from pytest_seedshift.models.base import Entry, TextToImage
     from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.models.location import Location
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.run_settings import Settings
     from pytest_seedshift.scorers.base import Embedder, Scorer
@@ -163,7 +163,7 @@ class Workbench:
         try:
             of_habits: list[str] = []
             if entry.own is None:
-                location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+                location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
                 of_habits += [*location.notes(model), *habits.notes(location, entry)]
                 of_habits += single_files.notes(location, entry)
                 if (of_memory := memory.note(location, entry, self.device, self.dtype(model))) is not None:
@@ -623,8 +623,8 @@ def _load(entry: Entry, device: str, dtype: str) -> TextToImage:
     return load.load(entry, device, dtype)
 
 
-def _locate(entry: Entry) -> weights.Location:
-    return weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+def _locate(entry: Entry) -> Location:
+    return locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
 
 
 def _in_effect(model: TextToImage, dtype: str) -> Settings:

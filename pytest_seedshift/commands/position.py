@@ -116,8 +116,8 @@ def _magnitude(options: argparse.Namespace) -> float:
 
 def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
     from pytest_seedshift import devices, store
+    from pytest_seedshift.checkpoints.places import WeightsNotFoundError
     from pytest_seedshift.models import catalogue as catalogues
-    from pytest_seedshift.weights import WeightsNotFoundError
     from pytest_seedshift.workbench import Workbench
 
     catalogue = catalogues.load(Path.cwd(), no_limits=options.no_limits)

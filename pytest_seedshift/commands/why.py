@@ -177,11 +177,11 @@ def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, 
 
 def _clip(state: State, model: str, given: float | None) -> str:
     """The change that clips a model."""
-    from pytest_seedshift import weights
+    from pytest_seedshift.models import locate
 
     entry = state.catalogue.find(model)
     if given is None and entry.own is None:
-        parts = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant).parts
+        parts = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant).parts
         given = _LATENTS if any(part in parts for part in _DECODERS) else None
     return "clip" if given is None else f"clip={given:g}"
 

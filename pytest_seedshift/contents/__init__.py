@@ -2,8 +2,9 @@
 
 `networks` chooses the weights of one network among the names in its folder, as diffusers and transformers choose them;
 `folders` puts together what a pipeline, a part, a classifier or a CLIP model is loaded from; `kinds` says what a folder
-is that is none of them; `packages` what a part needs installed. `weights` finds the folders, hashes what is listed
-here, and says what is wrong; `models.headers` looks into the files of weights.
+is that is none of them; `packages` what a part needs installed. `models.locate` and `checkpoints.repository` find the
+folders and say what is wrong, `checkpoints.hashing` hashes what is listed here, `checkpoints.headers` looks into the
+files of weights.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, extensions, labels, limits, scorers, settings, typed, weights
+from pytest_seedshift import documents, extensions, labels, limits, scorers, settings, typed
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import derive, headers, kinds, parts, reading
+from pytest_seedshift.checkpoints import places, prompt_length, repository
+from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, reading
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
 from pytest_seedshift.scorers import tags
 from pytest_seedshift.suggest import unknown
@@ -71,12 +72,12 @@ class Catalogue:
         if name in self.entries:
             return self.entries[name]
         path = typed.expand(name)
-        weights.refuse_pickle(path)
+        places.refuse_pickle(path)
         if _is_place(name) or path.is_dir():
             return Entry(name, (name,))
         raise ValueError(
             f"{unknown('model', name, self.entries, rest='README, Models, has all')} (or a folder, a "
-            f"{weights.SINGLE_FILE} file, or a hub id 'owner/name')"
+            f"{places.SINGLE_FILE} file, or a hub id 'owner/name')"
         )
 
     def design(self, name: str, images: int | None, seed: int = 0) -> tuple[Pair, ...]:
@@ -119,15 +120,15 @@ class Catalogue:
         """
         if entry.own is not None:
             return
-        if (index := weights.index_of(entry.pipeline, entry.revision)) is not None:
+        if (index := locate.index_of(entry.pipeline, entry.revision)) is not None:
             kinds.check_index(index[1], index[0])
-        is_here = weights.is_pipeline_here(entry.pipeline, entry.revision, entry.variant)
+        is_here = locate.is_pipeline_here(entry.pipeline, entry.revision, entry.variant)
         if not ask_hub and not is_here and not _is_only_here(entry):
             return
-        found = weights.probe_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+        found = locate.probe_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
         parts.check(entry)
         if found is not None:
-            headers.check(entry, found)
+            file_checks.check(entry, found)
 
     def check_scorers(self, entry: Entry) -> None:
         """Make sure that the weights of a model's scorers can be had.
@@ -138,19 +139,19 @@ class Catalogue:
         """
         with self._scoring(entry):
             if entry.classifier:
-                weights.probe(entry.classifier, "config.json")
+                repository.probe(entry.classifier, "config.json")
             if entry.clip:
-                weights.probe(tags.repository(entry.clip), "open_clip_config.json")
+                repository.probe(tags.repository(entry.clip), "open_clip_config.json")
 
     @contextmanager
     def _scoring(self, entry: Entry) -> Iterator[None]:
         """Where weights of scorers are nowhere, say which model is scored by them, and how others are given."""
         try:
             yield
-        except weights.WeightsNotFoundError as error:
+        except places.WeightsNotFoundError as error:
             base = derive.split(entry.name, self._is_known)[0]
             default = "" if base in self.entries else ", as every model without an entry is"
-            raise weights.WeightsNotFoundError(
+            raise places.WeightsNotFoundError(
                 f"{error}. They are of a scorer: {base} is scored by it{default}; scorers = … in {_table_of(base)} "
                 "changes that"
             ) from None
@@ -173,19 +174,19 @@ class Catalogue:
             ValueError: what is there must not or cannot be loaded.
         """
         lacking = []
-        if entry.own is None and not weights.is_pipeline_here(entry.pipeline, entry.revision, entry.variant):
+        if entry.own is None and not locate.is_pipeline_here(entry.pipeline, entry.revision, entry.variant):
             if _is_only_here(entry):
                 self.check_weights(entry)  # nothing to download: what was named is not there
             lacking += ["its weights"]
-        if entry.classifier and not weights.is_here(entry.classifier, "config.json"):
+        if entry.classifier and not repository.is_here(entry.classifier, "config.json"):
             lacking.append(entry.classifier)
-        if entry.clip and not weights.is_here(clip := tags.repository(entry.clip), "open_clip_config.json"):
+        if entry.clip and not repository.is_here(clip := tags.repository(entry.clip), "open_clip_config.json"):
             lacking.append(clip)
         if not lacking:
             return None
         try:
             self.check_weights(entry)
-        except weights.WeightsNotFoundError as error:
+        except places.WeightsNotFoundError as error:
             return str(error)
         return f"a run downloads {' and '.join(lacking)}, a plan does not"
 
@@ -198,13 +199,13 @@ class Catalogue:
         """
         if entry.own is None:
             settings.check()
-            weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+            locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             parts.check(entry)
         with self._scoring(entry):
             if entry.classifier:
-                weights.fetch(entry.classifier, weights.CLASSIFIER_FILES)
+                repository.fetch(entry.classifier, repository.CLASSIFIER_FILES)
             if entry.clip:
-                weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
+                repository.fetch(tags.repository(entry.clip), repository.CLIP_FILES)
 
     def check_sampling(self, entry: Entry) -> None:
         """Make sure that a derived model's scheduler supports its changes, as far as its files tell.
@@ -216,9 +217,7 @@ class Catalogue:
         if entry.sampling is not None:
             from pytest_seedshift.models import samplers  # diffusers
 
-            samplers.settled(
-                entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
-            )
+            samplers.settled(entry, locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
 
     def check_fit(self, entry: Entry) -> None:
         """Make sure that an entry fits its pipeline, as far as the pipeline's files tell: see `models.fit`.
@@ -231,9 +230,9 @@ class Catalogue:
         """
         if entry.own is not None:
             return
-        location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
-        headers.check(entry, location)
-        headers.check_steps(entry, location)
+        location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+        file_checks.check(entry, location)
+        file_checks.check_steps(entry, location)
         plain = shipped().entries.get(entry.name)
         changes = (entry.scheduler, entry.call, entry.height, entry.width, entry.guidance, entry.steps)
         if entry.sampling is None and (entry == plain or not any(each not in (None, ()) for each in changes)):
@@ -270,7 +269,7 @@ class Catalogue:
             from pytest_seedshift.models import samplers  # diffusers
 
             entry = samplers.settled(
-                entry, weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+                entry, locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             )
         return dataclasses.replace(entry, name="")
 
@@ -286,7 +285,7 @@ class Catalogue:
         """
         if not entry.classifier:
             return None
-        outputs = labels.outputs_of(weights.fetch(entry.classifier, weights.CLASSIFIER_FILES))
+        outputs = labels.outputs_of(repository.fetch(entry.classifier, repository.CLASSIFIER_FILES))
         labels.match(pairing.class_list(entry.classes), outputs, entry.classifier)
         return labels.note(outputs, entry.classifier)
 
@@ -302,11 +301,11 @@ class Catalogue:
         listed = pairing.class_list(entry.classes)
         known = shipped().entries.values()
         if entry.own is None and not any((entry.pipeline, entry.classes) == (e.pipeline, e.classes) for e in known):
-            location = weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+            location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             reading.check(entry, location, listed)
         if entry.clip and not any((entry.clip, entry.classes) == (e.clip, e.classes) for e in known):
-            folder = weights.fetch(tags.repository(entry.clip), weights.CLIP_FILES)
-            if reading.may_be_longer(listed, reading.clip_room(folder)):
+            folder = repository.fetch(tags.repository(entry.clip), repository.CLIP_FILES)
+            if prompt_length.may_be_longer(listed, prompt_length.clip_room(folder)):
                 from pytest_seedshift.scorers import clip  # open_clip
 
                 clip.check_prompts(folder, entry.clip, listed)
@@ -433,12 +432,12 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
 
 def _is_place(name: str) -> bool:
     """Whether a model's name is a path or a hub id, rather than a word."""
-    return "/" in name or name.endswith(weights.SINGLE_FILE)
+    return "/" in name or name.endswith(places.SINGLE_FILE)
 
 
 def _is_only_here(entry: Entry) -> bool:
     """Whether a model can be on this machine alone, at a place that was named: there is nothing to download."""
-    return all(map(weights.looks_local, entry.pipeline)) and not entry.advice
+    return all(map(places.looks_local, entry.pipeline)) and not entry.advice
 
 
 def _table_of(name: str) -> str:
@@ -450,5 +449,5 @@ def _table_of(name: str) -> str:
 def _source(text: str, folder: Path) -> str:
     """A source as an entry holds it: a path in full, or whatever else it is, as it stands."""
     path = folder / typed.expand(text)
-    weights.refuse_pickle(path)
-    return str(path) if path.exists() or weights.looks_like_path(text) else text
+    places.refuse_pickle(path)
+    return str(path) if path.exists() or places.looks_like_path(text) else text

@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pytest_seedshift import weights
+from pytest_seedshift.checkpoints import places
 from pytest_seedshift.models.base import Entry, Sampling
 from pytest_seedshift.suggest import unknown
 
@@ -59,7 +59,7 @@ def split(name: str, is_known: Callable[[str], bool]) -> tuple[str, tuple[str, .
         if is_known(base):
             return base, tuple(words[count:])
     base, changes = _read_from_the_end(words)
-    if PLUS in base and not weights.looks_like_path(base):  # no change: a mistake in one
+    if PLUS in base and not places.looks_like_path(base):  # no change: a mistake in one
         base, *changes = words
     return base, tuple(changes)
 

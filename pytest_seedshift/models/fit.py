@@ -21,12 +21,12 @@ import torch
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
-from pytest_seedshift import files, weights
+from pytest_seedshift import files, trust
 from pytest_seedshift.models import kinds, load, samplers, sizes
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.weights import Location
+    from pytest_seedshift.models.location import Location
 
 _PROMPT = "A photo of a dog"
 
@@ -77,7 +77,7 @@ def kind_of(location: Location) -> type[Any] | None:
     folder = location.path if location.path.is_dir() else location.config
     if folder is None:
         return None
-    name = str(files.read_json(folder / weights.INDEX, finite=False).get("_class_name"))
+    name = str(files.read_json(folder / trust.INDEX, finite=False).get("_class_name"))
     kind: type[Any] = load.text_to_image_class(name, location.source)
     combined = {task: whole for task, whole in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.items() if name in kinds.DECODERS}
     return next((whole for whole in combined.values() if _is_half_of(kind, whole)), kind)
@@ -144,7 +144,7 @@ def weightless(kind: type[Any], location: Location) -> Any | None:
     load.check_libraries(location)
     parts: dict[str, Any] = {}
     try:
-        index = files.read_json(folder / weights.INDEX, finite=False)
+        index = files.read_json(folder / trust.INDEX, finite=False)
         wanted = inspect.signature(kind.__init__).parameters
         parts = {name: value for name, value in index.items() if name in wanted and not isinstance(value, list)}
         for name in wanted:

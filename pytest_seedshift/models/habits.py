@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files, weights
+from pytest_seedshift import files, trust
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.weights import Location
+    from pytest_seedshift.models.location import Location
 
-_IN_THE_MAKING = {weights.SAFETY_CHECKER: None, "requires_safety_checker": False, "add_watermarker": False}
+_IN_THE_MAKING = {trust.SAFETY_CHECKER: None, "requires_safety_checker": False, "add_watermarker": False}
 """What the class of a pipeline is given, where it takes it: nothing is blackened, and nothing drawn into pictures."""
 
 _CLEANED = "clean_caption"
@@ -69,7 +69,7 @@ def key(location: Location, entry: Entry) -> tuple[str, ...]:
 def notes(location: Location, entry: Entry) -> Iterator[str]:
     """What the user should know of what is switched off; nothing of what would not be done here."""
     name, given = _class_name(location), dict(entry.call)
-    if weights.SAFETY_CHECKER in location.parts:
+    if trust.SAFETY_CHECKER in location.parts:
         yield (f"the safety checker of {entry.name} is off: images that it blackens would be scored as the model's own")
     if (rewriting := _REWRITERS.get(name)) is not None and rewriting not in given:
         yield (
@@ -92,9 +92,9 @@ def notes(location: Location, entry: Entry) -> Iterator[str]:
 
 def _class_name(location: Location) -> str:
     folder = location.path if location.path.is_dir() else location.config
-    if folder is None or not (folder / weights.INDEX).is_file():
+    if folder is None or not (folder / trust.INDEX).is_file():
         return ""
-    return str(files.read_json(folder / weights.INDEX, finite=False).get("_class_name"))
+    return str(files.read_json(folder / trust.INDEX, finite=False).get("_class_name"))
 
 
 def _made_of(name: str) -> Mapping[str, inspect.Parameter]:

@@ -13,7 +13,7 @@ from pytest_seedshift.models import entries
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.weights import Location
+    from pytest_seedshift.models.location import Location
 
 _NAMED = {"num_inference_steps": "steps", "guidance_scale": "guidance", "height": "height", "width": "width"}
 

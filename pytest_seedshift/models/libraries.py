@@ -11,7 +11,7 @@ from pytest_seedshift import files
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.weights import Location
+    from pytest_seedshift.models.location import Location
 
 _QUANTISED_BY = {"bitsandbytes": "bitsandbytes", "quanto": "optimum-quanto", "sdnq": "sdnq", "torchao": "torchao"}
 """By the `quant_method` of a part, the package that computes with such weights."""

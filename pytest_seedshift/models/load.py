@@ -19,9 +19,11 @@ from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
-from pytest_seedshift import contents, identity, loading, weights
-from pytest_seedshift.models import habits, kinds, memory, parts, samplers, single_files
+from pytest_seedshift import contents, identity, loading, trust
+from pytest_seedshift.checkpoints import places, repository
+from pytest_seedshift.models import habits, kinds, locate, memory, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
+from pytest_seedshift.models.location import Location
 from pytest_seedshift.models.memory import GIB
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.suggest import unknown
@@ -64,7 +66,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
         OSError: weights are missing or damaged.
         ValueError: it is not a text-to-image pipeline, or a key of the entry does not fit it.
     """
-    location = _configured(weights.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
+    location = _configured(locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
     with _in_words(location.source), loading.complete(location.source):
         pipeline = _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry, single_files.told(location))
@@ -80,7 +82,7 @@ def _in_words(source: str) -> Iterator[None]:
     """Turn what the libraries raise over files that they cannot use into one class of error."""
     try:
         yield
-    except (OSError, ValueError, weights.WeightsNotFoundError):
+    except (OSError, ValueError, places.WeightsNotFoundError):
         raise
     except Exception as error:  # a missing library, weights of other shapes, damaged files: any class there is
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -90,7 +92,7 @@ def _in_words(source: str) -> Iterator[None]:
 # From files to a pipeline -----------------------------------------------------------------------------------------
 
 
-def _configured(location: weights.Location) -> weights.Location:
+def _configured(location: Location) -> Location:
     """A place that has the configuration of its parts, which for a single file without any is fetched."""
     if location.released is not None or location.path.is_dir() or location.config is not None:
         return location
@@ -98,13 +100,13 @@ def _configured(location: weights.Location) -> weights.Location:
         return dataclasses.replace(location, config=_configuration(location))
 
 
-def _loader(location: weights.Location) -> Callable[[weights.Location, str, Entry], DiffusionPipeline]:
+def _loader(location: Location) -> Callable[[Location, str, Entry], DiffusionPipeline]:
     if location.released is not None:
         return _from_released
     return _from_file if location.path.is_file() else _from_folder
 
 
-def _from_released(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
+def _from_released(location: Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     from pytest_seedshift.models.glide import convert
 
     parts.load(entry, location.parts, getattr(torch, dtype))  # it has none that could be replaced
@@ -113,7 +115,7 @@ def _from_released(location: weights.Location, dtype: str, entry: Entry) -> Diff
     return convert.assemble(files.base, files.upsampler, files.vocabulary).to(getattr(torch, dtype))
 
 
-def _from_folder(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
+def _from_folder(location: Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
     kind = text_to_image_class(name, location.source)
     check_libraries(location)
@@ -150,7 +152,7 @@ def _of_variants(wanted: str | None) -> Iterator[None]:
         pipeline_utils._identify_model_variants = native
 
 
-def _from_file(location: weights.Location, dtype: str, entry: Entry) -> DiffusionPipeline:
+def _from_file(location: Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     config = location.config
     name = str(DiffusionPipeline.load_config(config, local_files_only=True)["_class_name"])
     kind = text_to_image_class(name, location.source)
@@ -193,22 +195,22 @@ def _wholly(source: str) -> Iterator[None]:
         nn.Module.to = native  # type: ignore[method-assign]
 
 
-def _configuration(location: weights.Location) -> Path:
+def _configuration(location: Location) -> Path:
     """The folder with the configuration of a single file's parts, from the cache or the hub."""
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
     from safetensors.torch import load_file
 
-    repository = str(fetch_diffusers_config(load_file(location.path))["pretrained_model_name_or_path"])
-    try_these = (*_MOVED.get(repository, ()), repository)
+    released_as = str(fetch_diffusers_config(load_file(location.path))["pretrained_model_name_or_path"])
+    try_these = (*_MOVED.get(released_as, ()), released_as)
     reasons = []
     for source in try_these:
         try:
-            return weights.fetch(source, _CONFIGURATION)
-        except weights.WeightsNotFoundError as error:
+            return repository.fetch(source, _CONFIGURATION)
+        except places.WeightsNotFoundError as error:
             reasons.append(str(error))
-    raise weights.WeightsNotFoundError(
+    raise places.WeightsNotFoundError(
         f"{location.source}: a single file has no configuration of its parts, and that of {' or '.join(try_these)} is "
-        f"neither in the Hugging Face cache nor to be had from the hub ({reasons[-1]}). Lay {weights.INDEX} and the "
+        f"neither in the Hugging Face cache nor to be had from the hub ({reasons[-1]}). Lay {trust.INDEX} and the "
         "folders of the parts, without their weights, beside the file"
     )
 
@@ -234,7 +236,7 @@ def text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
     return kind  # type: ignore[no-any-return]
 
 
-def check_libraries(location: weights.Location) -> None:
+def check_libraries(location: Location) -> None:
     """Make sure that the parts are of libraries that may be imported, and that diffusers finds them.
 
     Stable Cascade's and Wuerstchen's files name modules that diffusers has moved since, and what it saves of them today
@@ -243,11 +245,11 @@ def check_libraries(location: weights.Location) -> None:
     from diffusers import pipelines
     from diffusers.pipelines.deprecated import wuerstchen
 
-    of_priors = [weights.Location(str(prior), prior).parts for prior in location.priors]
+    of_priors = [Location(str(prior), prior).parts for prior in location.priors]
     for part, (library, kind) in (item for each in (location.parts, *of_priors) for item in each.items()):
         if library == "diffusers" and not hasattr(diffusers, kind) and hasattr(wuerstchen, kind):
             setattr(diffusers, kind, getattr(wuerstchen, kind))
-        if library in ("diffusers", "transformers") or hasattr(pipelines, library) or part == weights.SAFETY_CHECKER:
+        if library in ("diffusers", "transformers") or hasattr(pipelines, library) or part == trust.SAFETY_CHECKER:
             continue
         if library in sys.modules and library.startswith(tuple(f"{package}." for package in _OWN.values())):
             continue  # imported with the class of the pipeline, and found there

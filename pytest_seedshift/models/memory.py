@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import psutil
 from safetensors import SafetensorError, safe_open
 
-from pytest_seedshift import contents, weights
+from pytest_seedshift import contents
+from pytest_seedshift.checkpoints import places
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.weights import Location
+    from pytest_seedshift.models.location import Location
 
 GIB = 2**30
 
@@ -104,7 +105,7 @@ def _weights(location: Location, entry: Entry) -> Iterator[tuple[str, Path]]:
     """The files of weights, each with its part; those of a prior with the prior's folder before it."""
     replaced = dict(entry.parts)
     for path in location.files():
-        if path.name.endswith(weights.SINGLE_FILE):
+        if path.name.endswith(places.SINGLE_FILE):
             part = path.name if path == location.path else path.parent.name
             if location.path not in (path, *path.parents):
                 yield f"{part} of the prior", path
@@ -113,7 +114,7 @@ def _weights(location: Location, entry: Entry) -> Iterator[tuple[str, Path]]:
     for part, folder in replaced.items():
         found = contents.of(Path(folder), entry.variant)
         for path in [] if found is None else contents.paths(Path(folder), found):
-            if path.name.endswith(weights.SINGLE_FILE):
+            if path.name.endswith(places.SINGLE_FILE):
                 yield part, path
 
 

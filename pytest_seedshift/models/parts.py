@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import contents, trust, weights
+from pytest_seedshift import contents, trust
+from pytest_seedshift.checkpoints import hashing, places
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def check(entry: Entry) -> None:
     for name, folder in entry.parts:
         where, path = f"{entry.name}: parts: {name}", Path(folder)
         if not (path / "config.json").is_file():
-            raise weights.WeightsNotFoundError(
+            raise places.WeightsNotFoundError(
                 f"{where}: {folder} {'has no config.json' if path.is_dir() else 'is no folder'}: give the folder of a "
                 "part, as save_pretrained writes it"
             )
@@ -40,7 +41,7 @@ def check(entry: Entry) -> None:
 
 def fingerprints(entry: Entry) -> tuple[tuple[str, str], ...]:
     """By name, what the files of each part hash to."""
-    return tuple((name, weights.fingerprint(Path(folder), variant=entry.variant)) for name, folder in entry.parts)
+    return tuple((name, hashing.fingerprint(Path(folder), variant=entry.variant)) for name, folder in entry.parts)
 
 
 def load(entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any) -> dict[str, Any]:

@@ -1,8 +1,4 @@
-"""Whether a model and its CLIP score read prompts to their ends, seen from their files alone.
-
-What is longer than a text encoder's window is cut off, with no more than a line in a log. A label stands at a prompt's
-end: the image would be made of the beginning alone, and judged by the whole.
-"""
+"""Whether a model and its CLIP score read prompts to their ends, seen from their files alone."""
 
 from __future__ import annotations
 
@@ -10,23 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files, trust
+from pytest_seedshift import files
+from pytest_seedshift.checkpoints import prompt_length
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.models.location import Location
     from pytest_seedshift.pairs import Label
-    from pytest_seedshift.weights import Location
 
 _WINDOWED = {"CLIPTokenizer", "CLIPTokenizerFast", "GlideTokenizer"}
 """The tokenizers that a pipeline has cut at their own length; of others, its call says how much they read."""
-
-_MARKS = 3
-"""Tokens of a prompt's beginning and end. Each other one stands for a byte of the text or more."""
-
-
-def may_be_longer(labels: Sequence[Label], room: int) -> bool:
-    """Whether a prompt may have more tokens than so many: known without a tokenizer where all are short."""
-    return any(len(label.prompt.encode()) + _MARKS > room for label in labels)
 
 
 def check(entry: Entry, location: Location, labels: Sequence[Label]) -> None:
@@ -49,7 +38,7 @@ def check(entry: Entry, location: Location, labels: Sequence[Label]) -> None:
         return
     folders = {part: Path(dict(entry.parts).get(part, folder / part)) for part in found}
     rooms = {part: room for part, each in folders.items() if (room := _room(each)) is not None}
-    if len(rooms) < len(found) or not all(may_be_longer(labels, room) for room in rooms.values()):
+    if len(rooms) < len(found) or not all(prompt_length.may_be_longer(labels, room) for room in rooms.values()):
         return
     counts = {part: _counter(found[part], each) for part, each in folders.items()}
     for label in labels:
@@ -57,40 +46,9 @@ def check(entry: Entry, location: Location, labels: Sequence[Label]) -> None:
         if all(used[part] > room for part, room in rooms.items()):
             told = " and ".join(f"{part} reads {room} of its {used[part]} tokens" for part, room in rooms.items())
             raise ValueError(
-                f"{entry.name}: the prompt {shown(label.prompt)!r} is too long for it ({told}): its image would be "
-                f"made of the beginning alone. {advice(entry.classes)}"
+                f"{entry.name}: the prompt {prompt_length.shown(label.prompt)!r} is too long for it ({told}): its "
+                f"image would be made of the beginning alone. {prompt_length.advice(entry.classes)}"
             )
-
-
-def clip_room(folder: Path) -> int:
-    """How many tokens of a prompt the CLIP model in a folder reads, as its configuration says.
-
-    Raises:
-        ValueError: it cannot be read.
-    """
-    path = folder / trust.CLIP_CONFIG
-    config = files.read_json(path, finite=False)
-    with files.foreign(path):
-        return int(config["model_cfg"].get("text_cfg", {}).get("context_length", _CLIP_ROOM))
-
-
-_CLIP_ROOM = 77
-
-
-def shown(prompt: str) -> str:
-    """A prompt as an error names it."""
-    return prompt if len(prompt) <= _SHOWN else f"{prompt[: _SHOWN // 2]}…{prompt[-_SHOWN // 2 :]}"
-
-
-_SHOWN = 80
-
-
-def advice(classes: str) -> str:
-    """What to do about a prompt that is too long, by the name of its class list."""
-    return (
-        f"Give the label a shorter name in the class list {classes}, with what the classifier calls it in the column "
-        "aliases"
-    )
 
 
 def _room(folder: Path) -> int | None:

@@ -17,7 +17,7 @@ from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry, Sampling
-    from pytest_seedshift.weights import Location
+    from pytest_seedshift.models.location import Location
 
 # Samplers of this package, where diffusers has none.
 _OWN = {

@@ -15,7 +15,7 @@ from pytest_seedshift import files
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.weights import Location
+    from pytest_seedshift.models.location import Location
 
 V_PREDICTION, ZERO_SNR = "v_pred", "ztsnr"
 

@@ -11,8 +11,8 @@ import open_clip
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from pytest_seedshift import identity, loading, trust, weights
-from pytest_seedshift.models import reading
+from pytest_seedshift import identity, loading, trust
+from pytest_seedshift.checkpoints import prompt_length, repository
 from pytest_seedshift.scorers import pixels, tags
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
@@ -77,7 +77,7 @@ class ClipScore:
             ValueError: they are not finite, or the tag is unknown.
         """
         place = tags.repository(source)
-        folder = weights.fetch(place, weights.CLIP_FILES)
+        folder = repository.fetch(place, repository.CLIP_FILES)
         _check_there(folder, source)
         with readable(source, "a model of open_clip"), loading.sealed(source):
             _check_size(folder, source)
@@ -142,8 +142,8 @@ def check_read(tokenizer: Any, prompt: str, name: str) -> None:
     room, used = tokenizer([prompt]).shape[-1], _length(tokenizer, prompt)
     if used > room:
         raise ValueError(
-            f"the prompt {reading.shown(prompt)!r} has {used} tokens, more than the {room} that CLIP ({name}) reads: "
-            "it would be judged by its beginning alone. Give the label a shorter name"
+            f"the prompt {prompt_length.shown(prompt)!r} has {used} tokens, more than the {room} that CLIP ({name}) "
+            "reads: it would be judged by its beginning alone. Give the label a shorter name"
         )
 
 

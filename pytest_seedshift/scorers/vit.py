@@ -9,8 +9,9 @@ import torch
 from torchvision.transforms.v2.functional import to_pil_image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from pytest_seedshift import contents, identity, loading, weights
+from pytest_seedshift import contents, identity, loading
 from pytest_seedshift import labels as labelling
+from pytest_seedshift.checkpoints import repository
 from pytest_seedshift.scorers import pixels
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
@@ -44,7 +45,7 @@ class Classifier:
             OSError: they cannot be loaded as a classifier.
             ValueError: files of it lack or are damaged, or its weights are not finite.
         """
-        folder = weights.fetch(source, weights.CLASSIFIER_FILES)
+        folder = repository.fetch(source, repository.CLASSIFIER_FILES)
         variant = contents.classifier(contents.OnDisk(folder)).variants.get("")
         with readable(source, "an image classifier of transformers"), loading.complete(source), loading.sealed(source):
             model = AutoModelForImageClassification.from_pretrained(

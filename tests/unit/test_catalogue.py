@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_seedshift import scorers, weights
+from pytest_seedshift import scorers
+from pytest_seedshift.checkpoints import places
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.base import Entry, Scheduler
 from pytest_seedshift.models.entries import check
@@ -43,7 +44,7 @@ def test_every_shipped_entry_keeps_the_rules_of_the_user_s(name):
     assert entry.licence
     assert entry.dtype_on("cuda:0") in (None, "float16", "bfloat16", "float32")
     for source in entry.pipeline:  # what is on no hub says how it is to be had
-        assert Path(source).is_dir() or not weights.looks_local(source) or entry.advice
+        assert Path(source).is_dir() or not places.looks_local(source) or entry.advice
 
 
 def test_the_families_are_there():
@@ -76,7 +77,7 @@ def test_the_entries_of_glide_differ_in_the_base_s_sampler_alone():
 
 def test_weights_that_are_nowhere_say_how_they_are_to_be_had(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(weights.WeightsNotFoundError) as caught:
+    with pytest.raises(places.WeightsNotFoundError) as caught:
         SHIPPED.check_weights(SHIPPED.find("glide"))
     for words in (
         "the folder glide_pipeline (there is none)",

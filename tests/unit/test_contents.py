@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import contents, identity, labels, weights
+from pytest_seedshift import contents, identity, labels
+from pytest_seedshift.checkpoints import headers, places, repository
 from pytest_seedshift.contents import networks, packages
-from pytest_seedshift.models import catalogue, headers, parts
+from pytest_seedshift.models import catalogue, file_checks, locate, parts
 from pytest_seedshift.models.base import Entry
 
 TOY = catalogue.shipped().find("toy-latent")
@@ -145,16 +146,16 @@ def as_variant(folder: Path, variant: str = "fp16", parts: str = "*") -> None:
 
 def refused(*sources: str | Path, **more: Any) -> str:
     def check() -> None:
-        location = weights.locate_pipeline([*map(str, sources)], **more)
-        headers.check(Entry("mine", tuple(map(str, sources))), location)
+        location = locate.locate_pipeline([*map(str, sources)], **more)
+        file_checks.check(Entry("mine", tuple(map(str, sources))), location)
 
-    with pytest.raises((ValueError, weights.WeightsNotFoundError)) as caught:
+    with pytest.raises((ValueError, places.WeightsNotFoundError)) as caught:
         check()
     return str(caught.value)
 
 
 def fingerprint(folder: Path) -> str:
-    return weights.locate_pipeline([str(folder)]).fingerprint()
+    return locate.locate_pipeline([str(folder)]).fingerprint()
 
 
 def write(path: Path, content: bytes | str = b"x") -> None:
@@ -227,7 +228,7 @@ def test_a_folder_without_other_files_keeps_the_fingerprint_that_all_its_files_g
 def test_the_only_variant_is_taken_and_named(copy):
     as_variant(copy, "fp16", "unet")
     as_variant(copy, "bf16", "vae")  # another one: each part is loaded by itself
-    location = weights.locate_pipeline([str(copy)])
+    location = locate.locate_pipeline([str(copy)])
     assert location.variants == {"unet": "fp16", "vae": "bf16"}
     assert sorted(location.notes("mine")) == [
         "the weights of mine are of the variant bf16 (vae): there are no others",
@@ -238,7 +239,7 @@ def test_the_only_variant_is_taken_and_named(copy):
 
 def test_a_variant_that_an_entry_names_is_taken_and_one_that_is_nowhere_is_refused(copy):
     shutil.copy(copy / "unet" / f"{UNET}.safetensors", copy / "unet" / f"{UNET}.fp16.safetensors")
-    location = weights.locate_pipeline([str(copy)], variant="fp16")
+    location = locate.locate_pipeline([str(copy)], variant="fp16")
     assert location.variants == {"unet": "fp16"}
     assert location.notes("mine") == ["the weights of mine are of the variant fp16 (unet), as its entry says"]
     assert location.fingerprint() != fingerprint(copy)
@@ -349,19 +350,19 @@ def test_what_cannot_be_loaded_is_refused_with_what_would_help(copy, monkeypatch
 
 def test_an_index_may_name_copies_of_weights_that_were_left_away(copy):
     sharded(copy, lost="encoder.embed_tokens.weight")
-    location = weights.locate_pipeline([str(copy)])
-    headers.check(Entry("mine", (str(copy),)), location)
+    location = locate.locate_pipeline([str(copy)])
+    file_checks.check(Entry("mine", (str(copy),)), location)
 
 
 def test_a_tokenizer_of_bytes_has_no_words(copy):
     words(copy)
     a_config("model_index.json", tokenizer=["transformers", "ByT5Tokenizer"])(copy)
-    assert weights.locate_pipeline([str(copy)]).path == copy
+    assert locate.locate_pipeline([str(copy)]).path == copy
 
 
 def test_a_safety_checker_of_an_unknown_library_is_no_reason_to_refuse(copy):
     a_config("model_index.json", safety_checker=["elsewhere", "Checker"])(copy)
-    assert weights.locate_pipeline([str(copy)]).path == copy
+    assert locate.locate_pipeline([str(copy)]).path == copy
 
 
 @pytest.mark.parametrize(
@@ -512,8 +513,8 @@ def test_a_single_file_that_is_no_whole_pipeline_is_called_what_it_is(tmp_path, 
 def test_a_part_in_a_single_file_may_lie_beside_the_rest_of_its_pipeline(copy):
     path = copy / "mine.safetensors"
     write(path, safetensors("model.diffusion_model.input_blocks.0.0.weight"))
-    location = weights.locate_pipeline([str(path)])
-    headers.check(Entry("mine", (str(path),)), location)
+    location = locate.locate_pipeline([str(path)])
+    file_checks.check(Entry("mine", (str(path),)), location)
     write(path, safetensors("control_model.a", "model.diffusion_model.a"))
     assert "holds a ControlNet, and no pipeline" in refused(path)
 
@@ -559,7 +560,7 @@ def cached(cache: Path, source: str, folder: str | Path, ref: str | None = "main
 def test_only_one_variant_in_the_cache_is_taken(cache, copy):
     as_variant(copy)
     cached(cache, "me/toy", copy)
-    assert set(weights.locate_pipeline(["me/toy"]).variants.values()) == {"fp16"}
+    assert set(locate.locate_pipeline(["me/toy"]).variants.values()) == {"fp16"}
 
 
 def test_what_the_cache_lacks_is_named_with_its_part(cache):
@@ -575,7 +576,7 @@ def test_a_revision_that_the_cache_has_not_is_told_with_those_it_has(cache):
     cached(cache, "me/toy", TOY.pipeline[0], ref="v1")
     assert f"it has no revision 'v2' of it, but v1, {COMMIT}" in refused("me/toy", revision="v2")
     assert f"it has not its branch main, but v1, {COMMIT}" in refused("me/toy")
-    assert weights.locate_pipeline(["me/toy"], "v1").path.name == COMMIT
+    assert locate.locate_pipeline(["me/toy"], "v1").path.name == COMMIT
 
 
 def test_a_revision_is_found_by_any_of_its_names(cache):
@@ -584,7 +585,7 @@ def test_a_revision_is_found_by_any_of_its_names(cache):
     for ref in ("v1.0", "refs/pr/3", "beef"):
         write(root / "refs" / ref, COMMIT)
     for name in ("feature/new", "v1.0", "refs/pr/3", "beef", COMMIT, COMMIT[:7], COMMIT[:4], COMMIT[:12].upper()):
-        assert weights.locate_pipeline(["me/toy"], name).path.name == COMMIT, name
+        assert locate.locate_pipeline(["me/toy"], name).path.name == COMMIT, name
     for name in (COMMIT[:3], "main", COMMIT[1:8], "v1", f"{COMMIT[:7]}x"):
         assert f"it has no revision '{name}' of it" in refused("me/toy", revision=name)
 
@@ -594,8 +595,8 @@ def test_the_beginning_of_several_commits_is_none(cache):
     other = COMMIT[:-1] + ("0" if COMMIT[-1] != "0" else "1")
     (root / "snapshots" / other).mkdir()
     with pytest.raises(ValueError, match=rf"revision = '{COMMIT[:7]}': several commits .*{COMMIT}.*: give one"):
-        weights.locate_pipeline(["me/toy"], COMMIT[:7])
-    assert weights.locate_pipeline(["me/toy"], COMMIT).path.name == COMMIT
+        locate.locate_pipeline(["me/toy"], COMMIT[:7])
+    assert locate.locate_pipeline(["me/toy"], COMMIT).path.name == COMMIT
 
 
 def test_a_modular_repository_in_the_cache_is_called_so(cache, tmp_path):
@@ -609,24 +610,24 @@ def test_a_modular_repository_in_the_cache_is_called_so(cache, tmp_path):
 @pytest.mark.parametrize(
     ("source", "file", "patterns"),
     [
-        (TOY.classifier, "config.json", weights.CLASSIFIER_FILES),
-        (TOY.clip, "open_clip_config.json", weights.CLIP_FILES),
+        (TOY.classifier, "config.json", repository.CLASSIFIER_FILES),
+        (TOY.clip, "open_clip_config.json", repository.CLIP_FILES),
     ],
     ids=["classifier", "clip"],
 )
 def test_a_scorer_of_which_only_the_configuration_is_there_is_not(cache, tmp_path, source, file, patterns):
     snapshot = cached(cache, "me/scorer", source)
-    weights.probe("me/scorer", file)
-    assert weights.fetch("me/scorer", patterns).samefile(snapshot)
+    repository.probe("me/scorer", file)
+    assert repository.fetch("me/scorer", patterns).samefile(snapshot)
     shutil.copytree(snapshot, tmp_path / "mine")
     for folder in (snapshot, tmp_path / "mine"):
         next(folder.glob("*.safetensors")).unlink()
-    with pytest.raises(weights.WeightsNotFoundError, match=r"not whole: has no weights"):
-        weights.probe("me/scorer", file)
-    with pytest.raises(weights.WeightsNotFoundError, match=r"not whole: has no weights"):
-        weights.fetch("me/scorer", patterns)
+    with pytest.raises(places.WeightsNotFoundError, match=r"not whole: has no weights"):
+        repository.probe("me/scorer", file)
+    with pytest.raises(places.WeightsNotFoundError, match=r"not whole: has no weights"):
+        repository.fetch("me/scorer", patterns)
     with pytest.raises(ValueError, match=r"mine: has no weights"):
-        weights.probe(str(tmp_path / "mine"), file)
+        repository.probe(str(tmp_path / "mine"), file)
 
 
 @pytest.mark.parametrize("fingerprint_of", [identity.of_classifier, identity.of_clip])

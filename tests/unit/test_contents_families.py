@@ -10,8 +10,9 @@ import pytest
 import torch
 from families_new import FAMILIES
 
-from pytest_seedshift import contents, pairs, weights
-from pytest_seedshift.models import headers, load
+from pytest_seedshift import contents, pairs
+from pytest_seedshift.checkpoints import places
+from pytest_seedshift.models import file_checks, load, locate
 from pytest_seedshift.models.base import Entry
 
 PAIR = pairs.design(pairs.class_list("toy16"), 16)[:1]
@@ -44,8 +45,8 @@ def pixels(entry: Entry, pipeline: object) -> torch.Tensor:
 
 
 def opened(folder: Path) -> set[str]:
-    location = weights.locate_pipeline([str(folder)])
-    headers.check(Entry("mine", (str(folder),)), location)
+    location = locate.locate_pipeline([str(folder)])
+    file_checks.check(Entry("mine", (str(folder),)), location)
     return {path.relative_to(folder).as_posix() for path in location.files()}
 
 
@@ -68,7 +69,7 @@ def test_a_family_is_loaded_from_whatever_files_it_was_saved_in(tmp_path, monkey
     for path in fp16.glob("*/*.safetensors"):
         path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))
     networks = {path.parent.name for path in fp16.glob("*/*.safetensors")}
-    assert set(weights.locate_pipeline([str(fp16)]).variants) == networks
+    assert set(locate.locate_pipeline([str(fp16)]).variants) == networks
     assert torch.equal(pixels(entry(name, fp16), pipeline), expected)
     assert torch.equal(pixels(entry(name, fp16, variant="fp16"), pipeline), expected)
 
@@ -90,18 +91,18 @@ def test_a_family_is_loaded_from_whatever_files_it_was_saved_in(tmp_path, monkey
     (root / "refs" / "main").write_text(COMMIT)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert weights.locate_pipeline(["me/toy"]).path == snapshot
+    assert locate.locate_pipeline(["me/toy"]).path == snapshot
     parts = contents.classes(json.loads((snapshot / "model_index.json").read_text()))
     for part in parts:
         aside = snapshot.with_name("aside")
         (snapshot / part).rename(aside)
-        with pytest.raises(weights.WeightsNotFoundError, match=rf"\(not whole: {part}: is not there\)"):
-            weights.locate_pipeline(["me/toy"])
+        with pytest.raises(places.WeightsNotFoundError, match=rf"\(not whole: {part}: is not there\)"):
+            locate.locate_pipeline(["me/toy"])
         aside.rename(snapshot / part)
         needed = [*sorted((snapshot / part).glob("*.safetensors"))[:1], *(snapshot / part).glob("config.json")]
         for path in needed:
             content = path.read_bytes()
             path.unlink()
-            with pytest.raises(weights.WeightsNotFoundError, match=rf"\(not whole: {part}: (lacks|has no weights)"):
-                weights.locate_pipeline(["me/toy"])
+            with pytest.raises(places.WeightsNotFoundError, match=rf"\(not whole: {part}: (lacks|has no weights)"):
+                locate.locate_pipeline(["me/toy"])
             path.write_bytes(content)

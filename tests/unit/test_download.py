@@ -17,8 +17,9 @@ import pytest
 from hostile import FILES, GROUNDS, plant
 from huggingface_hub import constants
 
-from pytest_seedshift import identity, pairs, trust, weights
-from pytest_seedshift.models import catalogue, load
+from pytest_seedshift import identity, pairs, trust
+from pytest_seedshift.checkpoints import places, repository
+from pytest_seedshift.models import catalogue, load, locate
 from pytest_seedshift.models.base import Entry
 
 TOY = catalogue.shipped().find("toy-latent")
@@ -127,17 +128,17 @@ def test_a_pipeline_is_downloaded_and_runs(hub):
 
 
 def test_each_file_is_downloaded_once_and_the_hub_is_not_needed_again(hub, monkeypatch):
-    found = weights.locate_pipeline(["owner/toy"])
+    found = locate.locate_pipeline(["owner/toy"])
     assert set(hub.downloads.values()) == {1}
     hub.repositories.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert weights.locate_pipeline(["owner/none", "owner/toy"]) == found
+    assert locate.locate_pipeline(["owner/none", "owner/toy"]) == found
     assert load.load(entry("owner/toy"), "cpu", "float32").generate(PAIR).isfinite().all()
 
 
 def test_several_that_download_at_once_download_each_file_once(hub):
     with ThreadPoolExecutor(3) as pool:
-        found = set(pool.map(lambda _: weights.locate_pipeline(["owner/toy"]).path, range(3)))
+        found = set(pool.map(lambda _: locate.locate_pipeline(["owner/toy"]).path, range(3)))
     assert len(found) == 1
     large = {name: count for name, count in hub.downloads.items() if name.endswith(".safetensors")}
     assert set(large.values()) == {1}
@@ -145,16 +146,16 @@ def test_several_that_download_at_once_download_each_file_once(hub):
 
 
 def test_neither_pickles_nor_the_safety_checker_are_downloaded(hub):
-    found = weights.locate_pipeline(["owner/toy"])
-    assert weights.SAFETY_CHECKER in found.parts
+    found = locate.locate_pipeline(["owner/toy"])
+    assert trust.SAFETY_CHECKER in found.parts
     assert not [name for name in hub.downloads if name.endswith((".bin", ".ckpt")) or "safety_checker" in name]
 
 
 def test_a_repository_of_pickles_is_refused(hub):
     folder = hub.repositories["owner/toy"]
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
-    with pytest.raises((weights.WeightsNotFoundError, ValueError)) as caught:
-        weights.locate_pipeline(["owner/toy"])
+    with pytest.raises((places.WeightsNotFoundError, ValueError)) as caught:
+        locate.locate_pipeline(["owner/toy"])
     assert "safetensors" in str(caught.value)
     assert not [name for name in hub.downloads if name.endswith(".bin")]
 
@@ -163,14 +164,14 @@ def test_what_has_come_is_looked_through_before_it_is_loaded(hub):
     plant(hub.repositories["owner/toy"] / "vae" / "config.json", "auto_map", {"AutoModel": "owner/repo--evil.Evil"})
     for _ in range(2):  # from the hub, then from the cache
         with pytest.raises(trust.UntrustedError, match=r"owner/toy: vae/config\.json: auto_map = "):
-            weights.locate_pipeline(["owner/toy"])
+            locate.locate_pipeline(["owner/toy"])
 
 
 def test_of_a_pipeline_that_may_not_be_loaded_nothing_but_its_index_comes(hub):
     plant(hub.repositories["owner/toy"] / "model_index.json", "vae", ["diffusers", "StableDiffusionPipeline"])
     for _ in range(2):
         with pytest.raises(trust.UntrustedError, match=r"owner/toy: model_index\.json: vae = .* is a pipeline"):
-            weights.locate_pipeline(["owner/toy"])
+            locate.locate_pipeline(["owner/toy"])
     assert set(hub.downloads) == {"model_index.json"}
 
 
@@ -181,9 +182,11 @@ def test_so_is_a_scorer(hub, tmp_path):
         hub.repositories[f"owner/{role}"] = folder
         for _ in range(2):
             with pytest.raises(trust.UntrustedError, match=rf"owner/{role}: .*auto_map = "):
-                weights.fetch(f"owner/{role}", weights.CLIP_FILES if role == "clip" else weights.CLASSIFIER_FILES)
+                repository.fetch(
+                    f"owner/{role}", repository.CLIP_FILES if role == "clip" else repository.CLASSIFIER_FILES
+                )
         with pytest.raises(trust.UntrustedError):
-            weights.probe(f"owner/{role}", "open_clip_config.json" if role == "clip" else "config.json")
+            repository.probe(f"owner/{role}", "open_clip_config.json" if role == "clip" else "config.json")
 
 
 # What the list of a repository's files tells -----------------------------------------------------------------------
@@ -196,10 +199,10 @@ def as_variant(folder: Path, variant: str, parts: str = "*") -> None:
 
 def test_of_a_repository_with_one_variant_alone_that_is_brought_and_loaded(hub, monkeypatch):
     as_variant(hub.repositories["owner/toy"], "fp16")
-    found = weights.locate_pipeline(["owner/toy"])
+    found = locate.locate_pipeline(["owner/toy"])
     assert found.variants == dict.fromkeys(("unet", "vae", "text_encoder"), "fp16")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert weights.locate_pipeline(["owner/toy"]) == found
+    assert locate.locate_pipeline(["owner/toy"]) == found
     made = load.load(entry("owner/toy"), "cpu", "float32").generate(PAIR)
     assert (made - load.load(entry(TOY.pipeline[0]), "cpu", "float32").generate(PAIR)).abs().max() < 1e-5
 
@@ -209,10 +212,10 @@ def test_parts_of_several_variants_are_brought_each_from_its_own(hub):
     as_variant(folder, "fp16", "unet")
     as_variant(folder, "bf16", "text_encoder")
     shutil.copy(next((folder / "vae").glob("*.safetensors")), folder / "vae/diffusion_pytorch_model.fp16.safetensors")
-    found = weights.locate_pipeline(["owner/toy"])
+    found = locate.locate_pipeline(["owner/toy"])
     assert found.variants == {"unet": "fp16", "text_encoder": "bf16"}
     assert all(path.is_file() for path in found.files())
-    assert weights.locate_pipeline(["owner/toy"]) == found
+    assert locate.locate_pipeline(["owner/toy"]) == found
 
 
 def test_of_a_repository_that_cannot_be_loaded_no_weights_come(hub):
@@ -224,9 +227,9 @@ def test_of_a_repository_that_cannot_be_loaded_no_weights_come(hub):
     with pytest.raises(
         ValueError, match=r"owner/toy: unet: it has no .* but several variants \(bf16, fp16\): choose one"
     ):
-        weights.locate_pipeline(["owner/toy"])
+        locate.locate_pipeline(["owner/toy"])
     assert set(hub.downloads) == {"model_index.json"}
-    assert weights.locate_pipeline(["owner/toy"], variant="bf16").variants == {"unet": "bf16"}
+    assert locate.locate_pipeline(["owner/toy"], variant="bf16").variants == {"unet": "bf16"}
 
 
 @pytest.mark.parametrize(
@@ -242,12 +245,12 @@ def test_a_repository_that_is_no_pipeline_is_called_what_it_is(hub, tmp_path, fi
     path.parent.mkdir(parents=True)
     path.write_text("{}")
     hub.repositories["owner/other"] = tmp_path / "other"
-    with pytest.raises(weights.WeightsNotFoundError, match=says):
-        weights.probe_pipeline(["owner/other"])
+    with pytest.raises(places.WeightsNotFoundError, match=says):
+        locate.probe_pipeline(["owner/other"])
 
 
 def test_a_scorer_of_which_the_cache_has_the_configuration_alone_is_brought(hub, tmp_path):
     hub.repositories["owner/vit"] = shutil.copytree(TOY.classifier, tmp_path / "vit")
-    found = weights.fetch("owner/vit", ("*.json",))
+    found = repository.fetch("owner/vit", ("*.json",))
     assert not list(found.glob("*.safetensors"))
-    assert list(weights.fetch("owner/vit", weights.CLASSIFIER_FILES).glob("*.safetensors"))
+    assert list(repository.fetch("owner/vit", repository.CLASSIFIER_FILES).glob("*.safetensors"))

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_seedshift import documents, files
+from pytest_seedshift.checkpoints import headers
 from pytest_seedshift.files import FileError, MissingFileError
-from pytest_seedshift.models import headers
 
 LITTLE = 50_000_000
 """Bytes of memory that reading a small hostile file may take."""

@@ -8,13 +8,16 @@ import shutil
 import struct
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from families_new import FAMILIES
 
-from pytest_seedshift import weights
-from pytest_seedshift.models import catalogue, fit, headers, load, samplers
+from pytest_seedshift.models import catalogue, file_checks, fit, load, locate, samplers
 from pytest_seedshift.models.base import Entry, Scheduler
+
+if TYPE_CHECKING:
+    from pytest_seedshift.models.location import Location
 
 TOY = Path(str(files("pytest_seedshift") / "models/toys/toy-latent"))
 DAILY = ("stable-diffusion-1", "stable-diffusion-3", "flux", "pixart-alpha")
@@ -31,13 +34,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 @pytest.fixture
 def built(tmp_path):
-    def build(name: str) -> tuple[Entry, weights.Location]:
+    def build(name: str) -> tuple[Entry, Location]:
         """An entry with the sizes and arguments that a small pipeline of a family is called with."""
         FAMILIES[name].build().save_pretrained(tmp_path)
         given = FAMILIES[name].arguments
         own = {OWN_KEYS[key]: value for key, value in given.items() if key in OWN_KEYS}
         call = tuple((key, value) for key, value in given.items() if key not in OWN_KEYS)
-        return Entry(name, (str(tmp_path),), call=call, **own), weights.locate_pipeline((str(tmp_path),))
+        return Entry(name, (str(tmp_path),), call=call, **own), locate.locate_pipeline((str(tmp_path),))
 
     return build
 
@@ -66,7 +69,7 @@ def at(**changes: object) -> Entry:
     return dataclasses.replace(catalogue.shipped().find("toy-latent"), name="mine", **changes)
 
 
-LOCATION = weights.locate_pipeline((str(TOY),))
+LOCATION = locate.locate_pipeline((str(TOY),))
 
 
 @pytest.mark.parametrize(
@@ -193,27 +196,27 @@ def test_weights_that_are_not_whole_are_told_with_their_file(copied, part, damag
     damage(path)
     entry = at(pipeline=(str(copied),))
     with pytest.raises(ValueError, match=says) as caught:
-        headers.check(entry, weights.locate_pipeline(entry.pipeline))
+        file_checks.check(entry, locate.locate_pipeline(entry.pipeline))
     assert str(path) in str(caught.value)
 
 
 def test_weights_that_are_whole_are_let_through(copied):
     entry = at(pipeline=(str(copied),))
-    headers.check(entry, weights.locate_pipeline(entry.pipeline))
+    file_checks.check(entry, locate.locate_pipeline(entry.pipeline))
 
 
 @pytest.mark.parametrize(("steps", "fits"), [(1, True), (1000, True), (1001, False), (10**6, False)])
 def test_a_schedule_of_betas_has_no_more_steps_than_were_trained(copied, steps, fits):
     entry = at(pipeline=(str(copied),), steps=steps)
-    location = weights.locate_pipeline(entry.pipeline)
+    location = locate.locate_pipeline(entry.pipeline)
     if fits:
-        headers.check_steps(entry, location)
+        file_checks.check_steps(entry, location)
         return
     with pytest.raises(ValueError, match=f"steps = {steps}: the model was trained with 1000 steps"):
-        headers.check_steps(entry, location)
+        file_checks.check_steps(entry, location)
 
 
 def test_a_flow_has_as_many_steps_as_are_wanted(copied):
     (copied / "scheduler/scheduler_config.json").write_text('{"num_train_timesteps": 1000, "shift": 3.0}')
     entry = at(pipeline=(str(copied),), steps=2000)
-    headers.check_steps(entry, weights.locate_pipeline(entry.pipeline))
+    file_checks.check_steps(entry, locate.locate_pipeline(entry.pipeline))

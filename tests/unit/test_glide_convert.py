@@ -14,8 +14,9 @@ import pytest
 import torch
 from families import glide
 
-from pytest_seedshift import identity, weights
-from pytest_seedshift.models import load
+from pytest_seedshift import identity
+from pytest_seedshift.checkpoints import places
+from pytest_seedshift.models import load, locate
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.glide import convert, released
 from pytest_seedshift.models.glide.architecture import BASE, UPSAMPLER, text_moves, unet_moves
@@ -212,10 +213,10 @@ def files(small) -> Path:
 
 
 def test_a_folder_of_released_files_is_found(files):
-    location = weights.locate_pipeline(("nowhere", str(files)))
+    location = locate.locate_pipeline(("nowhere", str(files)))
     assert location.released == released.Files(files / "base.pt", files / "upsample.pt", files / "vocab.bpe")
     assert location.parts == {}
-    weights.probe_pipeline((str(files),))
+    locate.probe_pipeline((str(files),))
 
 
 def test_released_files_are_in_a_model_s_fingerprint_and_what_lies_beside_them_is_not(files):
@@ -242,17 +243,17 @@ def test_released_files_of_another_model_are_refused_when_they_are_loaded(files)
 
 def test_released_files_without_a_vocabulary_say_what_is_missing(files):
     (files / "vocab.bpe").unlink()
-    message = refused(weights.probe_pipeline, (str(files),))
+    message = refused(locate.probe_pipeline, (str(files),))
     assert message.startswith(f"{files} has base.pt and upsample.pt, but no vocab.bpe: lay it there; the vocabulary is")
     assert "glide_text2im/tokenizer/vocab.bpe.gz" in message
 
 
 def test_one_stage_alone_is_not_enough(files):
     (files / "upsample.pt").unlink()
-    with pytest.raises(weights.WeightsNotFoundError, match=r"base\.pt is in it, but no upsample\.pt"):
-        weights.probe_pipeline((str(files),))
+    with pytest.raises(places.WeightsNotFoundError, match=r"base\.pt is in it, but no upsample\.pt"):
+        locate.probe_pipeline((str(files),))
 
 
 def test_a_pipeline_of_safetensors_goes_before_released_files(files):
     glide().save_pretrained(files)
-    assert weights.locate_pipeline((str(files),)).released is None
+    assert locate.locate_pipeline((str(files),)).released is None

@@ -13,9 +13,10 @@ import diffusers
 import families
 import pytest
 
-from pytest_seedshift import identity, weights
-from pytest_seedshift.models import habits, load
+from pytest_seedshift import identity, trust
+from pytest_seedshift.models import habits, load, locate
 from pytest_seedshift.models.base import Entry
+from pytest_seedshift.models.location import Location
 from pytest_seedshift.pairs import Label, Pair
 
 if TYPE_CHECKING:
@@ -41,13 +42,13 @@ def saved(folder, pipeline) -> Entry:
 
 
 def notes(entry: Entry) -> str:
-    return "\n".join(habits.notes(weights.locate_pipeline(entry.pipeline), entry))
+    return "\n".join(habits.notes(locate.locate_pipeline(entry.pipeline), entry))
 
 
-def named(folder, name: str) -> weights.Location:
+def named(folder, name: str) -> Location:
     folder.mkdir(exist_ok=True)
-    (folder / weights.INDEX).write_text(json.dumps({"_class_name": name}))
-    return weights.Location(str(folder), folder)
+    (folder / trust.INDEX).write_text(json.dumps({"_class_name": name}))
+    return Location(str(folder), folder)
 
 
 def test_no_watermark_is_drawn_though_its_package_is_installed(tmp_path, installed, monkeypatch):

@@ -7,7 +7,7 @@ import json
 import diffusers
 import pytest
 
-from pytest_seedshift import weights
+from pytest_seedshift import trust
 from pytest_seedshift.models import catalogue, kinds
 from pytest_seedshift.models.base import Entry
 
@@ -41,7 +41,7 @@ REFUSED = {
 
 def index_of(folder, name: object):
     folder.mkdir()
-    path = folder / weights.INDEX
+    path = folder / trust.INDEX
     path.write_text(json.dumps({"_class_name": name, "transformer": ["diffusers", "NoSuchModel"]}))
     return path
 
@@ -71,8 +71,8 @@ def test_others_that_make_pictures_pass(name, tmp_path):
 @pytest.mark.parametrize("name", ["TomorrowPipeline", None, ["code", "Mine"], 5, "StableDiffusionOnnxPipeline"])
 def test_what_tells_nothing_is_left_to_others(name, tmp_path):
     kinds.check_index(index_of(tmp_path / "m", name), "m")
-    (tmp_path / "m" / weights.INDEX).write_text("{")
-    kinds.check_index(tmp_path / "m" / weights.INDEX, "m")
+    (tmp_path / "m" / trust.INDEX).write_text("{")
+    kinds.check_index(tmp_path / "m" / trust.INDEX, "m")
 
 
 def test_every_pipeline_of_diffusers_that_returns_no_pictures_is_refused():

@@ -22,8 +22,9 @@ from diffusers import (
 )
 from safetensors.torch import load_file, save_file
 
-from pytest_seedshift import identity, pairs, weights
-from pytest_seedshift.models import catalogue, load, single_files
+from pytest_seedshift import identity, pairs, trust
+from pytest_seedshift.checkpoints import places
+from pytest_seedshift.models import catalogue, load, locate, single_files
 from pytest_seedshift.models.base import Entry, Scheduler
 
 TOY = catalogue.shipped().find("toy-latent")
@@ -221,7 +222,7 @@ def test_text_to_image_pipelines_are_not_refused_by_their_class(name):
 
 def test_a_folder_that_is_no_pipeline_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(weights.WeightsNotFoundError, match=r"no model_index\.json in it"):
+    with pytest.raises(places.WeightsNotFoundError, match=r"no model_index\.json in it"):
         loaded(tmp_path / "empty")
     (tmp_path / "empty" / "model_index.json").write_text("{")
     assert "model_index.json: cannot be read: not JSON" in refused(tmp_path / "empty")
@@ -281,7 +282,7 @@ def test_a_safety_checker_is_not_loaded(copy):
     (copy / "safety_checker" / "pytorch_model.bin").write_bytes(b"never read")
     model = loaded(copy)
     assert model._pipeline.safety_checker is None
-    assert weights.SAFETY_CHECKER in weights.locate_pipeline((str(copy),)).parts
+    assert trust.SAFETY_CHECKER in locate.locate_pipeline((str(copy),)).parts
     assert torch.equal(model.generate(DESIGN), loaded(FOLDER).generate(DESIGN))
 
 
@@ -295,7 +296,7 @@ def test_parts_of_modules_that_diffusers_has_moved_are_found(copy):
     (copy / "vqgan").mkdir()
     (copy / "vqgan" / "config.json").write_text('{"_class_name": "PaellaVQModel"}')
     (copy / "vqgan" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
-    load.check_libraries(weights.locate_pipeline((str(copy),)))
+    load.check_libraries(locate.locate_pipeline((str(copy),)))
     assert pipelines.wuerstchen.PaellaVQModel.__name__ == "PaellaVQModel"
 
 
@@ -394,7 +395,7 @@ def sampled_by(entry: Entry) -> tuple[str, str, bool]:
 
 
 def said_of(entry: Entry) -> str:
-    return "; ".join(single_files.notes(weights.locate_pipeline(entry.pipeline), entry))
+    return "; ".join(single_files.notes(locate.locate_pipeline(entry.pipeline), entry))
 
 
 def test_a_single_file_that_says_v_is_sampled_so_and_ends_in_noise_where_it_says_that(marked):
@@ -443,7 +444,7 @@ def test_a_single_file_without_configuration_offline_says_what_would_help(single
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(single.parent / "cache"))
     shutil.rmtree(single.with_suffix(""))
-    with pytest.raises(weights.WeightsNotFoundError) as caught:
+    with pytest.raises(places.WeightsNotFoundError) as caught:
         loaded(single)
     assert "a single file has no configuration of its parts" in str(caught.value)
     assert "stable-diffusion-v1-5/stable-diffusion-v1-5 is neither in the Hugging Face cache" in str(caught.value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from families_new import EACH, FAMILIES
 
-from pytest_seedshift import pairs, weights
-from pytest_seedshift.models import in_effect, load
+from pytest_seedshift import pairs
+from pytest_seedshift.models import in_effect, load, locate
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 
@@ -38,7 +38,7 @@ def test_a_pipeline_is_the_same_when_it_was_saved_and_loaded(tmp_path, name):
     assert (model.generate(PAIR) - expected).abs().max() < TOLERANCE
 
     # What it runs with is known from its files as it is known from it itself.
-    told = in_effect.of_files(entry, weights.locate_pipeline(entry.pipeline, None), "float32")
+    told = in_effect.of_files(entry, locate.locate_pipeline(entry.pipeline, None), "float32")
     assert told == model.settings("float32")
     assert told["pipeline"] == type(pipeline).__name__
     assert told.get("steps") == family.arguments.get("num_inference_steps", told.get("steps"))

@@ -12,9 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pytest_seedshift import weights
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.models import catalogue, load, memory
+from pytest_seedshift.models import catalogue, load, locate, memory
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.workbench import Workbench
 
@@ -23,7 +22,7 @@ FOLDER = Path(TOY.pipeline[0])
 
 
 def of_parts(entry: Entry, dtype: str) -> dict[str, int]:
-    return memory.of_parts(weights.locate_pipeline(entry.pipeline), entry, dtype)
+    return memory.of_parts(locate.locate_pipeline(entry.pipeline), entry, dtype)
 
 
 def loaded(entry: Entry, dtype: str) -> dict[str, int]:
@@ -80,7 +79,7 @@ def room(monkeypatch):
 
 
 def test_a_device_with_too_little_is_named_before_anything_is_loaded(tmp_path, room):
-    location, sizes = weights.locate_pipeline(TOY.pipeline), of_parts(TOY, "float32")
+    location, sizes = locate.locate_pipeline(TOY.pipeline), of_parts(TOY, "float32")
     needed, largest = sum(sizes.values()), max(sizes.values())
 
     def said(device: str) -> str | None:

@@ -9,8 +9,8 @@ import diffusers
 import families
 import pytest
 
-from pytest_seedshift import identity, weights
-from pytest_seedshift.models import catalogue, load, samplers
+from pytest_seedshift import identity
+from pytest_seedshift.models import catalogue, load, locate, samplers
 from pytest_seedshift.models.base import Entry, Scheduler
 
 OF_2022 = {
@@ -96,7 +96,7 @@ def test_what_the_entry_says_counts(folder):
 
 def test_the_key_says_that_it_is_kept_and_says_nothing_where_all_is_said(folder):
     old, full = entry_of(folder, "DDIMScheduler"), {**OF_2022, **SAID}
-    location = weights.locate_pipeline(old.pipeline)
+    location = locate.locate_pipeline(old.pipeline)
     assert samplers.unsaid(old, location) == ("clip_sample", "set_alpha_to_one", "steps_offset")
     assert samplers.unsaid(dataclasses.replace(old, scheduler=None), location) == ()
     new = entry_of(folder, "DDIMScheduler", config=full)
@@ -109,6 +109,6 @@ def test_the_key_says_that_it_is_kept_and_says_nothing_where_all_is_said(folder)
 @pytest.mark.parametrize("name", ["toy-latent", "toy-latent-zsnr", "toy-glide-ddim", "toy-latent+ancestral"])
 def test_the_toys_say_all(name):
     entry = catalogue.shipped().find(name)
-    location = weights.locate_pipeline(entry.pipeline)
+    location = locate.locate_pipeline(entry.pipeline)
     assert samplers.unsaid(samplers.settled(entry, location), location) == ()
     assert identity.of_model(entry, "cpu", "float32")

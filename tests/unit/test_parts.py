@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pytest_seedshift import identity, weights
+from pytest_seedshift import identity
+from pytest_seedshift.checkpoints import places
 from pytest_seedshift.models import catalogue, load
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_the_toy_s_two_unets_are_shipped_and_its_other_parts_once():
 
 def test_a_part_that_is_not_there_is_found_before_anything_is_loaded(tmp_path):
     for folder, problem in ((tmp_path / "none", "is no folder"), (tmp_path, "has no config.json")):
-        with pytest.raises(weights.WeightsNotFoundError, match=f"mine: parts: unet: .* {problem}: give the folder of"):
+        with pytest.raises(places.WeightsNotFoundError, match=f"mine: parts: unet: .* {problem}: give the folder of"):
             SHIPPED.check_weights(with_parts(unet=folder))
 
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import run_settings, weights
+from pytest_seedshift import run_settings
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.models import catalogue, in_effect, load
+from pytest_seedshift.models import catalogue, in_effect, load, locate
 from pytest_seedshift.models.base import Entry, Scheduler
+from pytest_seedshift.models.location import Location
 
 VALUES = st.one_of(st.booleans(), st.integers(-9, 9), st.floats(-9, 9), st.text("abc", max_size=3))
 SETTINGS = st.dictionaries(
@@ -88,7 +89,7 @@ def test_the_folder_keeps_them_and_a_damaged_file_tells_nothing(tmp_path):
 )
 def test_what_an_entry_changes_or_leaves_to_diffusers_is_told(changes, said):
     entry = dataclasses.replace(BASE, **changes)
-    location = weights.locate_pipeline(entry.pipeline, entry.revision)
+    location = locate.locate_pipeline(entry.pipeline, entry.revision)
     before, after = (in_effect.of_files(each, location, "float32") for each in (BASE, entry))
     found = run_settings.differences(before, after)
     assert set(said) <= set(found)
@@ -107,12 +108,12 @@ def test_a_part_of_another_number_type_is_told():
 @pytest.mark.parametrize("name", ["toy-glide", "toy-latent-zsnr+ancestral"])
 def test_files_tell_what_the_loaded_model_tells(name):
     entry = catalogue.shipped().find(name)
-    location = weights.locate_pipeline(entry.pipeline, entry.revision)
+    location = locate.locate_pipeline(entry.pipeline, entry.revision)
     loaded = load.load(entry, "cpu", "float32").settings("float32")
     assert in_effect.of_files(entry, location, "float32") == loaded
     assert f"{loaded['steps']} steps" in run_settings.describe(loaded)
 
 
 def test_files_that_tell_nothing_are_no_error(tmp_path):
-    location = weights.Location(str(tmp_path), tmp_path)
+    location = Location(str(tmp_path), tmp_path)
     assert in_effect.of_files(Entry("mine", (str(tmp_path),)), location, "float16") == {"dtype": "float16"}

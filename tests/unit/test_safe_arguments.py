@@ -48,8 +48,12 @@ NEVER = (
 PICKLES = ("cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve")
 """Modules of which nothing but exceptions is used."""
 
-ONLY_IN = {"hf_hub_download": "weights.py", "snapshot_download": "weights.py", "download": "weights.py"}
-"""What brings files here, and the module in which `trust` looks at them."""
+ONLY_IN = {
+    "hf_hub_download": ("locate.py",),
+    "snapshot_download": ("locate.py", "repository.py"),
+    "download": ("locate.py",),
+}
+"""What brings files here, and the modules in which `trust` looks at them."""
 
 
 def problems(source: str, name: str) -> Iterator[str]:
@@ -79,8 +83,8 @@ def problems(source: str, name: str) -> Iterator[str]:
             yield f"{where} is never called"
         if called.partition(".")[0] in PICKLES:
             yield f"{where} reads a pickle"
-        if last in ONLY_IN and Path(name).name != ONLY_IN[last]:
-            yield f"{where} is called in {ONLY_IN[last]} alone"
+        if last in ONLY_IN and Path(name).name not in ONLY_IN[last]:
+            yield f"{where} is called in {' and '.join(ONLY_IN[last])} alone"
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
@@ -119,7 +123,7 @@ def test_the_package_does_call_what_is_looked_for():
         ("yaml.load(x)", "is never called"),
         ("exec(x)", "is never called"),
         ("input('?')", "is never called"),
-        ("snapshot_download('owner/name')", "is called in weights.py alone"),
+        ("snapshot_download('owner/name')", "is called in locate.py and repository.py alone"),
         ("DiffusionPipeline.download('x', use_safetensors=True)", "lacks trust_remote_code=False"),
     ],
 )

@@ -12,9 +12,9 @@ import diffusers
 import pytest
 import torch
 
-from pytest_seedshift import identity, pairs, weights
+from pytest_seedshift import identity, pairs
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.models import catalogue, load, samplers
+from pytest_seedshift.models import catalogue, load, locate, samplers
 from pytest_seedshift.models.base import Entry, Sampling, Scheduler
 from pytest_seedshift.models.derive import DerivationError
 from pytest_seedshift.workbench import Workbench
@@ -193,7 +193,7 @@ def model(name: str) -> load.DiffusersPipeline:
 )
 def test_what_is_loaded_has_the_scheduler_that_its_fingerprint_speaks_of(name):
     entry = SHIPPED.find(name)
-    told = samplers.settled(entry, weights.locate_pipeline(entry.pipeline)).scheduler
+    told = samplers.settled(entry, locate.locate_pipeline(entry.pipeline)).scheduler
     assert told is not None
     scheduler = model(name)._pipeline.scheduler
     assert type(scheduler).__name__ == told.name
@@ -224,7 +224,7 @@ def test_a_file_whose_configuration_is_not_there_is_settled_when_it_is_loaded(tm
     """Until then the fingerprint holds the changes as they were asked for."""
     (tmp_path / "m.safetensors").write_bytes(b"0")
     entry = Entry("m+clip", (str(tmp_path / "m.safetensors"),), sampling=Sampling(clip=True))
-    assert samplers.settled(entry, weights.locate_pipeline(entry.pipeline)) == entry
+    assert samplers.settled(entry, locate.locate_pipeline(entry.pipeline)) == entry
     marks = [dataclasses.replace(entry, sampling=each) for each in (None, Sampling(clip=True), Sampling(clip=False))]
     assert len({identity.of_model(each, "cpu", "float32") for each in marks}) == 3
 
@@ -251,7 +251,7 @@ def test_a_change_that_does_not_fit_is_found_before_anything_is_loaded(tmp_path)
 def test_released_files_of_glide_are_known_to_be_sampled_by_glide_s_own_sampler(tmp_path):
     for name in ("base.pt", "upsample.pt", "vocab.bpe"):
         (tmp_path / name).write_bytes(b"never read")
-    location = weights.locate_pipeline((str(tmp_path),))
+    location = locate.locate_pipeline((str(tmp_path),))
     entry = dataclasses.replace(SHIPPED.find("glide"), pipeline=(str(tmp_path),))
     derived = dataclasses.replace(entry, sampling=Sampling(clip=False))
     assert samplers.settled(derived, location).scheduler == SHIPPED.find("glide-noclip").scheduler

@@ -15,8 +15,9 @@ import torch
 from diffusers.models import attention_dispatch
 from diffusers.models.attention_dispatch import AttentionBackendName
 
-from pytest_seedshift import identity, settings, weights
+from pytest_seedshift import identity, settings
 from pytest_seedshift.models import catalogue, libraries
+from pytest_seedshift.models.location import Location
 
 TOY = catalogue.shipped().find("toy-latent")
 
@@ -194,10 +195,10 @@ def with_config(tmp_path):
     folder = tmp_path / "toy"
     shutil.copytree(TOY.pipeline[0], folder)
 
-    def change(**more) -> weights.Location:
+    def change(**more) -> Location:
         path = folder / "unet/config.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
-        return weights.Location(str(folder), folder)
+        return Location(str(folder), folder)
 
     return change
 

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from transformers import dynamic_module_utils
 
-from pytest_seedshift import configurations, loading, trust, weights
-from pytest_seedshift.models import catalogue, load, parts
+from pytest_seedshift import configurations, loading, trust
+from pytest_seedshift.models import catalogue, load, locate, parts
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.scorers.clip import ClipScore
 from pytest_seedshift.scorers.vit import Classifier
@@ -306,20 +306,20 @@ def test_a_part_in_place_of_a_pipeline_s_own_is_looked_through(built):
 
 def test_a_pickle_beside_a_single_file_s_configuration_is_refused(built):
     folder = built("file")
-    weights.probe_pipeline([f"{folder}.safetensors"])
+    locate.probe_pipeline([f"{folder}.safetensors"])
     (folder / "text_encoder" / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(trust.UntrustedError, match=r"text_encoder: pytorch_model\.bin in .* is a pickle"):
-        weights.probe_pipeline([f"{folder}.safetensors"])
+        locate.probe_pipeline([f"{folder}.safetensors"])
 
 
 def test_a_prior_that_names_itself_is_looked_for_once(built):
     folder = built("pipeline")
     hostile.plant(folder / "model_index.json", "_class_name", "KandinskyV22Pipeline")
     (folder / "README.md").write_text(f"---\nprior:\n- {folder}\n---\n")
-    assert weights.locate_pipeline([str(folder)]).priors == (folder,)
+    assert locate.locate_pipeline([str(folder)]).priors == (folder,)
     hostile.plant(folder / "vae" / "config.json", "auto_map", {"AutoModel": "evil.Evil"})
     with pytest.raises(trust.UntrustedError):
-        weights.locate_pipeline([str(folder)])
+        locate.locate_pipeline([str(folder)])
 
 
 def test_folders_as_deep_as_a_path_can_be_do_no_harm(built):

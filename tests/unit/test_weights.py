@@ -13,16 +13,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from pytest_seedshift import weights
-from pytest_seedshift.weights import (
-    WeightsNotFoundError,
-    fetch,
-    fingerprint,
-    locate_pipeline,
-    looks_local,
-    probe,
-    probe_pipeline,
-)
+from pytest_seedshift.checkpoints import repository
+from pytest_seedshift.checkpoints.hashing import fingerprint
+from pytest_seedshift.checkpoints.places import WeightsNotFoundError, looks_local
+from pytest_seedshift.checkpoints.repository import fetch, probe
+from pytest_seedshift.models.locate import locate_pipeline, probe_pipeline
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -404,7 +399,7 @@ def test_a_branch_may_end_in_a_line(cache, revision, end):
 def test_so_may_that_of_a_scorer(cache):
     snapshot = cached(cache, "owner/name", {"config.json": b'{"model_type": "vit"}', "model.safetensors": b""})
     at(cache, "main", f"{COMMIT}\n")
-    assert weights._snapshot("owner/name", ["*.json"], "") == snapshot
+    assert repository._snapshot("owner/name", ["*.json"], "") == snapshot
 
 
 @pytest.mark.parametrize(

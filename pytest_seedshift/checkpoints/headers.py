@@ -1,4 +1,4 @@
-"""What the files of a model say before any library is asked: whether weights are whole, how many steps there are."""
+"""What files of weights say by their headers, before any library is asked: whether they are whole, and of what."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ import struct
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pytest_seedshift import contents, files, trust
+from pytest_seedshift import files, trust
 from pytest_seedshift.contents import networks
-
-if TYPE_CHECKING:
-    from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.weights import Location
 
 _MOST_HEADER = 100_000_000
 """Bytes of the header of a file of weights: what the format itself allows."""
@@ -55,24 +51,6 @@ _PARTS = {
     ),
 }
 """The same of the parts of a pipeline, of which a single file has all that its configuration does not come with."""
-
-
-def check(entry: Entry, location: Location) -> None:
-    """Make sure that the files that a model is loaded from are what they should be: see `why_not`.
-
-    Args:
-        entry: of the model.
-        location: of its pipeline.
-
-    Raises:
-        ValueError: one is not; the message names it.
-    """
-    if location.path.is_file() and (other := no_pipeline(location.path, whole=location.config is None)) is not None:
-        raise ValueError(f"{entry.name} cannot be loaded: {location.path} {other}")
-    check_files(entry.name, location.files())
-    for _, folder in entry.parts:
-        found = contents.of(Path(folder), entry.variant)
-        check_files(entry.name, [] if found is None else contents.paths(Path(folder), found))
 
 
 def check_files(name: str, paths: Iterable[Path]) -> None:
@@ -216,24 +194,3 @@ def _instead(path: Path) -> str | None:
             return files.instead(file.read(512))
     except OSError:
         return None
-
-
-def check_steps(entry: Entry, location: Location) -> None:
-    """Make sure that a schedule of betas has as many steps as an entry asks for.
-
-    Raises:
-        ValueError: it has fewer.
-    """
-    folder = location.path if location.path.is_dir() else location.config
-    if folder is None or entry.steps is None or not (path := folder / "scheduler/scheduler_config.json").is_file():
-        return
-    config: Any = files.read_json(path, finite=False)
-    options = {
-        **(config if isinstance(config, dict) else {}),
-        **dict(entry.scheduler.options if entry.scheduler else ()),
-    }
-    most = options.get("num_train_timesteps")
-    if isinstance(most, int) and "beta_schedule" in options and entry.steps > most:
-        raise ValueError(
-            f"{entry.name}: steps = {entry.steps}: the model was trained with {most} steps: give at most so many"
-        )
