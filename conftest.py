@@ -39,9 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)  # before pytest-xdist has read its options
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """Let -n give each worker neighbours, so that what a module shares is made once, and none wait at the end."""
-    from pytest_seedshift import workers
-
-    workers.prefer_worksteal(config)
+    if config.getoption("numprocesses", None) and config.getoption("dist", "no") == "no":
+        config.option.dist = "worksteal"
     return (yield)
 
 

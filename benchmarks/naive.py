@@ -76,7 +76,7 @@ def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
     start = time.perf_counter()
     for shift, eta, label, index, seed in tasks:
         pair = Pair(Label(label, index), seed)
-        latents = shifted(pairs.noise([pair], shape), shift, eta, pair)
+        latents = shifted(pairs.seed_vectors([pair], shape), shift, eta, pair)
         prompt = f"A photo of a {label}"
         image = diffusion(
             prompt, latents=latents, num_inference_steps=entry.steps, guidance_scale=entry.guidance

@@ -1,3 +1,121 @@
-"""Test whether text-to-image diffusion models stay true to the prompt when their initial noise is shifted."""
+"""Test whether text-to-image diffusion models stay true to the prompt when their initial noise is shifted.
+
+This module is what users import; nothing deeper is promised to stay where it is:
+
+    import pytest_seedshift as seedshift
+
+    images = model.generate(seedshift.design(seedshift.class_list("toy16"), images=16))
+
+Options, markers, fixtures and hooks are pytest's and need no import. A name is here because a conftest, a package or a
+notebook has to write it:
+
+- models of the user's own: `TextToImage` is what one has to be, `Axes` what its `seed_axes` are, `ShiftFunction` and
+  `OnStep` what its `generate` is given, `Observable`, `Observation` and `Sampled` what it may offer for trajectories;
+- shifts: `Shift` is what one has to be, `apply_shift` applies any of them to a tensor;
+- scorers: `Scorer` is what one has to be, `ScoreKind` what its factory declares;
+- designs and noise: `class_list` gives `Label`s, `design` `Pair`s of them, `seed_vectors` their initial noise,
+  `generator` all later draws, `seed_weight` how much of the initial noise a sampler keeps;
+- what fixtures give, for annotations: `Case`, `CaseResult`, `BreakingPoint`, `Trajectory`, `Study`;
+- runs: `load_run` reads a run folder into a `Run` of `CaseRun`s, with its cases and samples as tables.
+
+Each is imported when it is first used (PEP 562), so that `import pytest_seedshift` imports nothing else.
+"""
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Axes",
+    "BreakingPoint",
+    "Case",
+    "CaseResult",
+    "CaseRun",
+    "Label",
+    "Observable",
+    "Observation",
+    "OnStep",
+    "Pair",
+    "Run",
+    "Sampled",
+    "ScoreKind",
+    "Scorer",
+    "Shift",
+    "ShiftFunction",
+    "Study",
+    "TextToImage",
+    "Trajectory",
+    "apply_shift",
+    "class_list",
+    "design",
+    "generator",
+    "load_run",
+    "seed_vectors",
+    "seed_weight",
+]
+
+TYPE_CHECKING = False  # that of typing would cost its import; type checkers know this name wherever it is from
+
+if TYPE_CHECKING:
+    from pytest_seedshift.breaking.trial import BreakingPoint
+    from pytest_seedshift.cases import Case
+    from pytest_seedshift.models.base import Axes, Observable, OnStep, ShiftFunction, TextToImage
+    from pytest_seedshift.models.observation import Observation, Sampled
+    from pytest_seedshift.models.seedweight import seed_weight
+    from pytest_seedshift.pairs import Label, Pair, class_list, design, generator, seed_vectors
+    from pytest_seedshift.position.experiment import Study
+    from pytest_seedshift.results import CaseResult
+    from pytest_seedshift.run.data import CaseRun, Run
+    from pytest_seedshift.run.reading import load_run
+    from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.scores import ScoreKind
+    from pytest_seedshift.shifts import Shift
+    from pytest_seedshift.shifts import apply as apply_shift
+    from pytest_seedshift.trajectories.trajectory import Trajectory
+else:  # unseen by type checkers, for which every name that is not there would be an object otherwise
+    _MODULES = {
+        "Axes": "pytest_seedshift.models.base",
+        "BreakingPoint": "pytest_seedshift.breaking.trial",
+        "Case": "pytest_seedshift.cases",
+        "CaseResult": "pytest_seedshift.results",
+        "CaseRun": "pytest_seedshift.run.data",
+        "Label": "pytest_seedshift.pairs",
+        "Observable": "pytest_seedshift.models.base",
+        "Observation": "pytest_seedshift.models.observation",
+        "OnStep": "pytest_seedshift.models.base",
+        "Pair": "pytest_seedshift.pairs",
+        "Run": "pytest_seedshift.run.data",
+        "Sampled": "pytest_seedshift.models.observation",
+        "ScoreKind": "pytest_seedshift.scores",
+        "Scorer": "pytest_seedshift.scorers.base",
+        "Shift": "pytest_seedshift.shifts",
+        "ShiftFunction": "pytest_seedshift.models.base",
+        "Study": "pytest_seedshift.position.experiment",
+        "TextToImage": "pytest_seedshift.models.base",
+        "Trajectory": "pytest_seedshift.trajectories.trajectory",
+        "apply_shift": "pytest_seedshift.shifts",
+        "class_list": "pytest_seedshift.pairs",
+        "design": "pytest_seedshift.pairs",
+        "generator": "pytest_seedshift.pairs",
+        "load_run": "pytest_seedshift.run.reading",
+        "seed_vectors": "pytest_seedshift.pairs",
+        "seed_weight": "pytest_seedshift.models.seedweight",
+    }
+    """By name, the module that it is in."""
+
+    _THERE = {"apply_shift": "apply"}
+    """What a name is called there, if not the same."""
+
+    def __getattr__(name: str) -> object:
+        """Import a name of `__all__` when it is first used."""
+        import sys
+        from importlib import import_module
+
+        if name not in _MODULES:
+            # With the name and the module Python itself says which of `__dir__` was meant.
+            module = sys.modules[__name__]
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=module)
+        value = globals()[name] = getattr(import_module(_MODULES[name]), _THERE.get(name, name))
+        return value
+
+    def __dir__() -> list[str]:
+        """The names that are for users, whether they were imported already or not."""
+        return sorted([*__all__, "__doc__", "__name__", "__version__"])

@@ -19,7 +19,13 @@ class ModelError(CaseError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A model under one shift at one magnitude; one pytest item. The control has shift "none" and magnitude 0."""
+    """A model under one shift at one magnitude; one pytest item.
+
+    Attributes:
+        model: its name, as the user wrote it.
+        shift: such as `mean` or `mean:channel=2`; `none` of the control.
+        magnitude: the signed strength η, finite; 0 of the control.
+    """
 
     model: str
     shift: str = shifts.NONE

@@ -1,7 +1,8 @@
 """The hooks by which a conftest gives models, shifts and scorers of its own. Read by every pytest run.
 
 All three give a mapping of names to factories, and are called once, when the first name is needed. A factory should
-import what is heavy when it is called, not before. Packages give the same by entry points: see `extensions.GROUPS`.
+import what is heavy when it is called, not before. Packages give the same by entry points of the groups
+`pytest_seedshift.models`, `pytest_seedshift.shifts` and `pytest_seedshift.scorers`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import Tensor
-
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.shifts import Shift
 
 _KEY = pytest.StashKey[Any]()
 PREFIX = "pytest_seedshift_"
@@ -28,24 +28,25 @@ PREFIX = "pytest_seedshift_"
 def pytest_seedshift_models(config: pytest.Config) -> Mapping[str, Callable[[str, str], TextToImage]] | None:
     """Models: each factory is called with the device and the number type, such as `cuda:0` and `float16`.
 
-    Its `name` is the name under which it is given; its `fingerprint` changes with all that can change an image.
+    It gives a `pytest_seedshift.TextToImage`. Its `name` is the name under which it is given; its `fingerprint` changes
+    with all that can change an image.
     """
 
 
 @pytest.hookspec
-def pytest_seedshift_shifts(config: pytest.Config) -> Mapping[str, Callable[[], Callable[..., Tensor]]] | None:
-    """Shifts: each factory is called without arguments and gives a function `shift(z, magnitude, generator)`.
+def pytest_seedshift_shifts(config: pytest.Config) -> Mapping[str, Callable[[], Shift]] | None:
+    """Shifts: each factory is called without arguments and gives a `pytest_seedshift.Shift`.
 
-    It shifts z, float32 (batch, channels, height, width), and returns as much; what it draws it draws from `generator`.
-    It has an attribute `fingerprint`, which changes with all that can change what it does.
+    That is a function `shift(z, magnitude, generator)` with an attribute `fingerprint`. It shifts z, float32 (batch,
+    channels, height, width), and returns as much; what it draws it draws from `generator`.
     """
 
 
 @pytest.hookspec
 def pytest_seedshift_scorers(config: pytest.Config) -> Mapping[str, Callable[[str], Scorer]] | None:
-    """Scorers: each factory is called with the device, and has an attribute `kind`, a `scores.ScoreKind`.
+    """Scorers: each factory is called with the device, and has an attribute `kind`, a `pytest_seedshift.ScoreKind`.
 
-    The name is that of its one score, in thresholds.toml and everywhere else.
+    It gives a `pytest_seedshift.Scorer`. The name is that of its one score, in thresholds.toml and everywhere else.
     """
 
 

@@ -52,7 +52,7 @@ class Label:
 
     Attributes:
         name: in the prompt.
-        index: of the output.
+        index: of the classifier's output, from 0.
         aliases: its WordNet id and other names, by which a classifier may know it.
     """
 
@@ -85,8 +85,9 @@ class Pair:
 
     Attributes:
         label: the class.
-        seed: the index; it and the label together are the key of every draw. See `SEEDS`.
-        noise: what is the key in place of these, for pairs that no design has: see `sensitivity`.
+        seed: the index, from 0; it and the label together are the key of every draw. A design of seed N has those from
+            N·1,000,000 on.
+        noise: what is the key in place of these, for pairs that no design has; None for all others.
     """
 
     label: Label
@@ -111,7 +112,10 @@ def class_list(name: str) -> tuple[Label, ...]:
 
     Args:
         name: `imagenet100`, `toy16`, or the path of a file in UTF-8, with the columns `label` and `index`, and, where
-            they help to find a label among a classifier's outputs, `wnid` and `aliases`; see `class_lists.parse`.
+            they help to find a label among a classifier's outputs, `wnid` and `aliases`.
+
+    Returns:
+        The labels, in the list's order.
 
     Raises:
         ValueError: there is no such list, or something in the file is no label or no index.
@@ -141,6 +145,9 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0, listed: str =
         seed: of the design, from 0 to `MOST_SEED`. Another seed has other seed indices, and so another noise for each
             prompt and another order.
         listed: for an error, where the labels are from, to be read after "the 100 classes".
+
+    Returns:
+        `images` pairs, all different.
 
     Raises:
         ValueError: fewer images than classes, or more than `SEEDS` of a class.
@@ -183,7 +190,19 @@ def default_images(classes: int) -> int:
 
 
 def generator(pair: Pair, purpose: str, *, seed: int = 0) -> torch.Generator:
-    """A CPU generator for one purpose of one pair, the same in every case, batch, process and machine."""
+    """A generator for one purpose of one pair, the same in every case, batch, process and machine.
+
+    For what a model draws besides its seed vector, such as an ancestral sampler's noise: drawn from the pair's own
+    generator, it depends neither on the batch nor on what was generated before.
+
+    Args:
+        pair: whose draws they are.
+        purpose: what is drawn, such as `"steps"`: two purposes share no numbers.
+        seed: 0, or another number for other draws of the same pair.
+
+    Returns:
+        On the CPU, at its beginning.
+    """
     named = (pair.label.name, pair.seed) if pair.noise is None else ("noise", "later", pair.noise.later)
     return _generator(_digest(purpose, seed, *named))
 
@@ -200,8 +219,17 @@ def vector_generator(pair: Pair, shape: Sequence[int], *, seed: int = 0) -> torc
     return _generator(_digest(purpose, seed, "noise", "vector", pair.noise.vector))
 
 
-def noise(pairs: Sequence[Pair], shape: tuple[int, ...], *, seed: int = 0) -> Tensor:
-    """The pairs' seed vectors z ~ N(0, 1): float32 on the CPU, (len(pairs), *shape), each keyed by its own pair."""
+def seed_vectors(pairs: Sequence[Pair], shape: tuple[int, ...], *, seed: int = 0) -> Tensor:
+    """The pairs' seed vectors z ~ N(0, 1), each keyed by its own pair: the same in every batch, process and machine.
+
+    Args:
+        pairs: at least one.
+        shape: of one seed vector, such as (4, 64, 64).
+        seed: 0, or another number for other draws of the same pairs.
+
+    Returns:
+        Float32 on the CPU, (len(pairs), *shape).
+    """
     import torch
 
     return torch.stack([torch.randn(shape, generator=vector_generator(pair, shape, seed=seed)) for pair in pairs])

@@ -53,6 +53,7 @@ class CaseResult:
     """A case, judged: what the `reliability` fixture gives to a test."""
 
     case: Case
+    """Model, shift and magnitude."""
     samples: tuple[Sample, ...]
     """Those that the verdict rests on: the first pairs of the design, in its order."""
     control: tuple[Sample, ...]
@@ -64,13 +65,15 @@ class CaseResult:
     design: int
     """N, the number of pairs of the design."""
     certainty: float
-    """Of the verdict and of the intervals."""
+    """Of the verdict and of the intervals, above 0.5 and below 1: 0.99 unless thresholds.toml says otherwise."""
     generated: int
     """How many images were generated for this result, the control's among them; the others were in the store."""
     seconds: float
-    """How long that took."""
+    """How long that took, in seconds."""
     device: str
+    """Where the model ran, such as `cuda:0`."""
     dtype: str
+    """Its number type, such as `float16`."""
     flat: int = 0
     """How many of its samples' pictures are of one colour."""
 
@@ -90,7 +93,15 @@ class CaseResult:
         return tuple(sample for sample in self.samples if sample.picture is not None)
 
     def control_mean(self, score: str) -> float | None:
-        """The control's mean over those of the same pairs that it has; None where it has none."""
+        """The control's mean on the same pairs.
+
+        Args:
+            score: such as `top1`.
+
+        Returns:
+            In the score's range (0 to 1, CLIP 0 to 50), over those of the pairs that the control has; None where it has
+            none.
+        """
         return mean_of(score, (sample.scores[score] for sample in self.control)) if self.control else None
 
     @property

@@ -22,10 +22,14 @@ CERTAINTY = 0.99
 
 @dataclass(frozen=True, slots=True)
 class ScoreKind:
-    """A score's title for people, its largest value (the smallest is 0), and whether a value is 0 or 1.
+    """What a score is: its title and the range of its values.
 
-    A value outside of the range is an error of its case: see `outside`. Of CLIP it counts as the nearer end, and is
-    counted.
+    A value outside of the range is an error of its case. Of CLIP it counts as the nearer end, and is counted.
+
+    Attributes:
+        title: for people, such as `top-1`.
+        top: the largest value, finite and above 0; the smallest is 0. 1 where `binary`.
+        binary: whether each value is 0 or 1.
     """
 
     title: str
@@ -33,7 +37,14 @@ class ScoreKind:
     binary: bool
 
     def format(self, value: float) -> str:
-        """A value with as many decimals as are worth reading."""
+        """A value with as many decimals as are worth reading.
+
+        Args:
+            value: from 0 to `top`.
+
+        Returns:
+            Two decimals where `top` is at most 1, else one: `0.97`, `28.5`.
+        """
         return f"{value:.2f}" if self.top <= 1 else f"{value:.1f}"
 
 
@@ -102,7 +113,7 @@ def ask(name: str) -> bool:
     ):
         raise extensions.ExtensionError(
             f"{found}: its factory declares no range: give it an attribute such as kind = ScoreKind('{name}', 1.0, "
-            "binary=False), of pytest_seedshift.scores: a title, the largest value (the smallest is 0; 1 where it is "
+            "binary=False), of pytest_seedshift: a title, the largest value (the smallest is 0; 1 where it is "
             f"binary), and whether each value is 0 or 1. It is {kind!r}"
         )
     extensions.current().scores[name] = kind

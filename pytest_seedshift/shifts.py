@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_seedshift import extensions, guard
 from pytest_seedshift.suggest import unknown
@@ -40,6 +40,29 @@ class Spec:
     def __str__(self) -> str:
         text = self.name if self.variant is None else f"{self.name}:{self.variant}"
         return text if self.parameter is None else f"{text}={repr(self.parameter).removesuffix('.0')}"
+
+
+class Shift(Protocol):
+    """A shift of the user's own, as a factory of the hook `pytest_seedshift_shifts` or of an entry point makes it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes with all that can change what it does; not empty. Samples are found again by it."""
+
+    def __call__(self, z: Tensor, magnitude: float, generator: torch.Generator | None, /) -> Tensor:
+        """Shift seed vectors.
+
+        Args:
+            z: float32 on the CPU, (batch, channels, height, width), before the scheduler's own scaling. It is a copy.
+            magnitude: the signed strength η, finite and not 0: at 0 no shift is called.
+            generator: on the CPU, keyed by the pair, where `z` is of one pair: all that is drawn is drawn from it.
+
+        Returns:
+            The shifted seed vectors, with the shape, dtype and device of `z`, finite.
+
+        Raises:
+            ValueError: it has no meaning at this magnitude or for this shape; the message becomes the case's error.
+        """
 
 
 def names() -> tuple[str, ...]:

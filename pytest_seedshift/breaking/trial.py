@@ -26,15 +26,19 @@ class BreakingPoint:
     """What the `breaking_point` fixture gives to a test. Magnitudes are signed, as everywhere."""
 
     search: Search
+    """Of which model, shift and sign."""
     found: Found
+    """Where it is, in steps of 0.01 of the magnitude; `at`, `holds_at` and `interval` are magnitudes."""
     probes: tuple[CaseResult, ...]
     """Each magnitude that was looked at, judged, ascending from the control."""
     constraints: tuple[Constraint, ...]
+    """What a magnitude has to hold to count as holding."""
     minimum: float | None
-    """What is asked: the least breaking point, without its sign; None where nothing is."""
+    """What is asked: the least breaking point, a magnitude above 0 without its sign; None where nothing is."""
     design: int
+    """N, the number of pairs of the design that each probe is judged on."""
     certainty: float
-    """Of the verdict of each probe."""
+    """Of the verdict of each probe, above 0.5 and below 1."""
 
     @property
     def at(self) -> float | None:
@@ -82,7 +86,7 @@ class BreakingPoint:
 
     @property
     def seconds(self) -> float:
-        """How long that took."""
+        """How many seconds that took."""
         return sum(probe.seconds for probe in self.probes)
 
 

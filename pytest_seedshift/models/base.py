@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
 
 ShiftFunction: TypeAlias = "Callable[[Tensor, Sequence[Pair]], Tensor]"
-"""Shifts the seed vectors of some pairs, (batch, channels, height, width): the same shape, dtype and device."""
+"""Shifts the seed vectors of some pairs: `shift(z, pairs)`, z float (len(pairs), channels, height, width).
+
+What it returns has the shape, dtype and device of z. A model's `generate` calls it once, with all of its pairs.
+"""
 
 OnStep: TypeAlias = "Callable[[int, Tensor], None]"
-"""Called after every denoising step with its index (0, 1, …) and the state, one row a pair."""
+"""Called after every denoising step with its index (0, 1, …) and the state, (len(pairs), …), one row a pair."""
 
 
 ANY_DEVICE = "*"
@@ -113,6 +116,11 @@ class Axes:
     """Which axes of one seed vector, without the batch, are its channels, height and width.
 
     Axes that are none of these (frames, of which an image has one) belong to the channels.
+
+    Attributes:
+        channels: the index of an axis, from 0.
+        height: the index of another one.
+        width: the index of a third one.
     """
 
     channels: int = 0
@@ -121,7 +129,7 @@ class Axes:
 
 
 class TextToImage(Protocol):
-    """A text-to-image model, ready to generate."""
+    """A text-to-image model, ready to generate: what a factory of the hook `pytest_seedshift_models` makes."""
 
     @property
     def name(self) -> str:
@@ -129,11 +137,14 @@ class TextToImage(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that can change an image: weights, scheduler, steps, guidance, number type."""
+        """A text that changes with all that can change an image: weights, scheduler, steps, guidance, number type.
+
+        It is not empty, and the same whenever it is asked for: samples are found again by it.
+        """
 
     @property
     def seed_shape(self) -> tuple[int, ...]:
-        """The shape of one seed vector, as the model itself draws it."""
+        """The shape of one seed vector, as the model itself draws it, such as (4, 64, 64): three axes or more."""
 
     @property
     def seed_axes(self) -> Axes:
@@ -154,6 +165,9 @@ class TextToImage(Protocol):
 
         Returns:
             Float, (len(pairs), 3, height, width), in [0, 1], on the model's device.
+
+        Raises:
+            ValueError: they cannot be made; the message becomes the error of the case. So does whatever else is raised.
         """
 
 

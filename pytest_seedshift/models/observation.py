@@ -35,10 +35,10 @@ class Sampled:
     steps would be shorter than the one before for this reason alone.
 
     Attributes:
-        start: before the first step.
-        state: after the last step.
-        predicted: the picture that was expected at the last step, in the state's own space; None where the sampler
-            does not tell.
+        start: before the first step, float (batch, …), with the axes of a seed vector or of what the sampler takes.
+        state: after the last step, (batch, …) likewise.
+        predicted: the picture x₀ that was expected at the last step, in the state's own space, (batch, …) likewise;
+            None where the sampler does not tell.
     """
 
     start: Tensor
@@ -56,13 +56,23 @@ class _Record:
 
 
 class Observation:
-    """What the samplers of a pipeline have done since the observation began."""
+    """What the samplers of a pipeline have done since the observation began.
+
+    A model of the user's own that is `Observable` gives one of a class of its own, with another `of`.
+    """
 
     def __init__(self) -> None:
         self._records: dict[int, _Record] = {}
 
     def of(self, state: Tensor) -> Sampled | None:
-        """The steps of the sampler that has given this very state last; None where none of them has."""
+        """The steps of the sampler that has given this very state last.
+
+        Args:
+            state: as the model reported it to `OnStep`, (batch, …).
+
+        Returns:
+            The steps up to now; None where none of the samplers has given it.
+        """
         for record in self._records.values():
             given = record.given
             if given is not None and (given is state or (given.shape == state.shape and torch.equal(given, state))):

@@ -36,7 +36,7 @@ def load(extension: Extension, device: str, dtype: str) -> TextToImage:
         if len(set(named)) != 3 or not all(_is_size(each, 0) and each < len(shape) for each in named):
             raise ExtensionError(
                 f"{extension}: its seed_axes are {axes!r}: give three different axes of its seed_shape "
-                f"{tuple(shape)}, as pytest_seedshift.models.base.Axes(channels=0, height=1, width=2) does"
+                f"{tuple(shape)}, as pytest_seedshift.Axes(channels=0, height=1, width=2) does"
             )
     return model
 

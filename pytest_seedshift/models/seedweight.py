@@ -42,11 +42,16 @@ class SeedWeight:
 
 
 def seed_weight(scheduler: Any, eta: float = 0.0) -> SeedWeight:
-    """The weight of the seed vector after the first step, and the schedule's terminal SNR; see the module's words.
+    """How much of the seed vector a sampler keeps: its weight after the first step, from the schedule alone.
+
+    By Song et al. (arXiv 2010.02502), equations 12 and 16, while the guessed picture is held.
 
     Args:
         scheduler: DDIM or DDPM's of diffusers or of this package, with its steps set.
         eta: DDIM's share of new noise, 0 to 1; DDPM's sampler is what 1 gives.
+
+    Returns:
+        The weight, 0 to 1, and the signal-to-noise ratios where sampling and where the schedule begins, 0 or more.
 
     Raises:
         ValueError: another sampler, no steps, or an `eta` outside its range.

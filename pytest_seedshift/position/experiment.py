@@ -68,7 +68,7 @@ class Study:
 
     Attributes:
         model: its name.
-        magnitude: η.
+        magnitude: η, not 0.
         certainty: with which all intervals hold together: each alone has 1 − (1 − certainty)/(2·rows) (Bonferroni).
         rows: the lines of the result, `all directions` first where all four were asked for, the null last.
         arms: the arms, in the order of their rows.
@@ -76,7 +76,7 @@ class Study:
         placed: by arm, the same under its shift.
         spread: of the position without a shift, from seed to seed of one label: rightwards and downwards.
         generated: how many images were made for it.
-        seconds: that this took.
+        seconds: how many seconds that took.
     """
 
     model: str
@@ -93,6 +93,12 @@ class Study:
     def row(self, name: str) -> Row:
         """The line of that name.
 
+        Args:
+            name: such as `left`, `all directions` or `null`.
+
+        Returns:
+            Its displacements along and across, in widths of the picture, with intervals.
+
         Raises:
             KeyError: there is none.
         """
@@ -107,7 +113,14 @@ class Study:
         return self.row("null")
 
     def displacements(self, arm: Arm) -> list[Displacement]:
-        """Pair by pair, against the unshifted picture; pairs without a position in both are left out."""
+        """Pair by pair, against the unshifted picture.
+
+        Args:
+            arm: one of `arms`.
+
+        Returns:
+            In widths of the picture, rightwards and downwards; pairs without a position in both are left out.
+        """
         return displaced(self.control, self.placed[arm.name])
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import extensions
 from pytest_seedshift.scores import SCORES, Estimate, Finding, mean_of
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record as Search
     from pytest_seedshift.cases import Case
     from pytest_seedshift.gate.regression import Comparison
+    from pytest_seedshift.scores import ScoreKind
     from pytest_seedshift.seeduse import SeedUse
 
 UNFINISHED = "unfinished"
@@ -74,19 +76,31 @@ class CaseRun:
     """A case and what came of it."""
 
     case: Case
+    """Model, shift and magnitude."""
     verdict: str
+    """`pass`, `fail`, `error` or `skipped`; `unfinished` where the run ended before it."""
     reason: str
+    """Why it does not pass, in words; empty where it does."""
     scores: Mapping[str, Estimate]
+    """By score: its mean and the interval of the model's own mean."""
     findings: tuple[Finding, ...]
+    """Each bound that was asked, held against the measurement."""
     images: int
+    """How many images of the design the verdict rests on."""
     design: int
+    """N, the number of pairs of the design."""
     certainty: float | None
+    """Of the verdict and of the intervals, above 0.5 and below 1; None where it is not known."""
     generated: int
     """How many images were made for it in this run, in `seconds`; 0 where that is not known."""
     seconds: float
+    """How many seconds that took; 0 where it is not known."""
     device: str | None
+    """Where the model ran, such as `cuda:0`."""
     dtype: str | None
+    """Its number type, such as `float16`."""
     test: str
+    """The node id of the test that judged it."""
     samples: tuple[Sample, ...] = ()
     """Those that the verdict rests on, in the order of the design; without a store those whose pictures were kept."""
     control: Mapping[tuple[str, int], Sample] = field(default_factory=dict)
@@ -100,6 +114,7 @@ class CaseRun:
     xfail: str = ""
     """Why it is expected to fail."""
     design_seed: int = 0
+    """From 0; another one is another draw of pairs."""
 
     @property
     def id(self) -> str:
@@ -122,11 +137,22 @@ class CaseRun:
         return self.images < self.design
 
     def breaks(self, score: str) -> bool:
-        """Whether a score breaks one of its bounds."""
+        """Whether a score breaks one of its bounds.
+
+        Args:
+            score: such as `top1`.
+        """
         return any(each.holds is False for each in self.findings if each.score == score)
 
     def minimum(self, score: str) -> float | None:
-        """The least that is asked of a score."""
+        """The least that is asked of a score.
+
+        Args:
+            score: such as `top1`.
+
+        Returns:
+            In the score's range (0 to 1, CLIP 0 to 50); None where no minimum is asked.
+        """
         return next((each.bound for each in self.findings if (each.score, each.kind) == (score, "min")), None)
 
     @property
@@ -149,7 +175,9 @@ class Run:
     """What a run folder tells."""
 
     path: Path
+    """The run folder."""
     cases: tuple[CaseRun, ...]
+    """Model by model and shift by shift, the control first, magnitudes ascending."""
     facts: tuple[facts.Facts, ...]
     """Of each session that the folder holds; of one, unless several were merged."""
     notes: tuple[str, ...]
@@ -164,6 +192,45 @@ class Run:
     """The searches for breaking points."""
     missing: tuple[Case, ...] = ()
     """The cases of the grid that no verdict speaks of."""
+    kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
+    """The run's scores of the user's own, by name."""
+
+    def case_rows(self) -> list[dict[str, Any]]:
+        """The cases as a table, for `pandas.DataFrame(run.case_rows())`.
+
+        Returns:
+            One row a case, in the report's order, of built-in types: what CaseRun tells, and for each score, such as
+            `top1`, its mean, `top1_low` and `top1_high`, its interval, and `top1_control`, the control's mean on the
+            pairs that both have. All rows have the same keys; what was not measured is None.
+        """
+        with extensions.scores_known(self.kinds):
+            scores = self.scores
+            return [_case_row(each, scores) for each in self.cases]
+
+    def sample_rows(self) -> list[dict[str, Any]]:
+        """The samples as a table, for `pandas.DataFrame(run.sample_rows())`.
+
+        Returns:
+            One row an image that a verdict rests on, case by case in the design's order, of built-in types: `case` (its
+            id), `model`, `shift`, `magnitude`, `label`, `seed`, the path of its `picture` or None where none was kept,
+            and each score by its name, None where it was not measured.
+        """
+        with extensions.scores_known(self.kinds):
+            scores = self.scores
+        return [
+            {
+                "case": case.id,
+                "model": case.case.model,
+                "shift": case.case.shift,
+                "magnitude": case.case.magnitude,
+                "label": sample.label,
+                "seed": sample.seed,
+                "picture": None if sample.picture is None else str(sample.picture),
+                **{name: sample.scores.get(name) for name in scores},
+            }
+            for case in self.cases
+            for sample in case.samples
+        ]
 
     @property
     def failed(self) -> set[Case]:
@@ -189,24 +256,89 @@ class Run:
         return [score for score in SCORES if score in found]
 
     def of(self, model: str) -> list[CaseRun]:
-        """A model's cases."""
+        """A model's cases.
+
+        Args:
+            model: its name.
+
+        Returns:
+            In their order; none where the run has no such model.
+        """
         return [each for each in self.cases if each.case.model == model]
 
     def missing_of(self, model: str) -> list[Case]:
-        """A model's cases of the grid that no verdict speaks of."""
+        """A model's cases of the grid that no verdict speaks of.
+
+        Args:
+            model: its name.
+
+        Returns:
+            In the grid's order; none where all have one.
+        """
         return [each for each in self.missing if each.model == model]
 
     def searches(self, model: str) -> list[Search]:
-        """A model's searches for breaking points."""
+        """A model's searches for breaking points.
+
+        Args:
+            model: its name.
+
+        Returns:
+            In their order; none where there was no search.
+        """
         return [each for each in self.breaking if each.model == model]
 
     def control(self, model: str) -> CaseRun | None:
-        """A model's control."""
+        """A model's control.
+
+        Args:
+            model: its name.
+
+        Returns:
+            The unshifted case; None where it was not judged.
+        """
         return next((each for each in self.cases if each.case.model == model and each.case.is_control), None)
 
     def magnitudes(self, model: str | None = None) -> list[float]:
-        """The magnitudes of shifted cases, ascending."""
+        """The magnitudes of shifted cases.
+
+        Args:
+            model: whose; None for those of all models.
+
+        Returns:
+            Signed, ascending, each once.
+        """
         found = {each.case.magnitude for each in self.cases if not each.case.is_control}
         if model is not None:
             found = {each.case.magnitude for each in self.of(model) if not each.case.is_control}
         return sorted(found)
+
+
+def _case_row(run: CaseRun, scores: list[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "case": run.id,
+        "model": run.case.model,
+        "shift": run.case.shift,
+        "magnitude": run.case.magnitude,
+        "verdict": run.verdict,
+        "outcome": run.outcome,
+        "reason": run.reason,
+        "images": run.images,
+        "design": run.design,
+        "design_seed": run.design_seed,
+        "early": run.early,
+        "certainty": run.certainty,
+        "generated": run.generated,
+        "seconds": run.seconds,
+        "device": run.device,
+        "dtype": run.dtype,
+        "test": run.test,
+    }
+    control = run.control_means
+    for name in scores:
+        found = run.scores.get(name)
+        row[name], row[f"{name}_low"], row[f"{name}_high"] = (
+            (None, None, None) if found is None else (found.mean, found.low, found.high)
+        )
+        row[f"{name}_control"] = control.get(name)
+    return row

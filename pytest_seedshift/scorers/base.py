@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 
 class Scorer(Protocol):
-    """Scores images against the labels that they should show."""
+    """Scores images against the labels that they should show: what a factory of `pytest_seedshift_scorers` makes."""
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that can change a score."""
+        """A text that changes with all that can change a score; not empty. Scores are found again by it."""
 
     def check(self, labels: Sequence[Label]) -> None:
         """Make sure of a whole class list, before anything is generated for it.
+
+        Args:
+            labels: all of them.
 
         Raises:
             ValueError: labels that the scorer cannot score; the message names them.
@@ -36,7 +39,8 @@ class Scorer(Protocol):
             labels: what each image should show.
 
         Returns:
-            By score (`top1`, `top5`, `clip`), float32 tensors of shape (batch,); NaN where the scorer has no answer.
+            By score (`top1`, `top5`, `clip`, or the one that it is given as), float32 tensors of shape (batch,), in the
+            range that its `ScoreKind` declares; NaN where the scorer has no answer, which is an error of the case.
 
         Raises:
             ValueError: a label that the scorer cannot score; see `check`.

@@ -117,7 +117,7 @@ def chosen(steps: int) -> tuple[int, ...]:
 def _pictures(model: TextToImage, pair: Pair, steps: _Steps, image: Tensor) -> tuple[dict[int, Tensor], str | None]:
     """Pictures of the predicted x₀, and why there are none."""
     if not isinstance(model, Observable):
-        return {}, "no pictures of the predicted x₀: it offers none (see Observable in models/base.py)"
+        return {}, "no pictures of the predicted x₀: it offers none (see pytest_seedshift.Observable)"
     wanted = chosen(len(steps.states))
     predicted = {step: each for step in wanted if (each := steps.predicted[step - 1]) is not None}
     if not predicted or steps.last is None:

@@ -30,7 +30,7 @@ class Trajectory:
     Attributes:
         case: the case.
         pairs: labels and seed indices, K.
-        size: D.
+        size: D, the number of values of a state, 1 or more.
         mean: of a state's numbers, (K, S + 1).
         std: their standard deviation, (K, S + 1).
         norm: their Euclidean norm, (K, S + 1); of a standard normal state about √D.

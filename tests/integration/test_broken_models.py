@@ -39,8 +39,8 @@ class Made:
         if self.how == "the same":
             return torch.linspace(0, 1, 3 * 32 * 32).reshape(1, 3, 32, 32).repeat(len(pairs), 1, 1, 1)
         if self.how == "noise":
-            from pytest_seedshift import pairs as pairing
-            z = pairing.noise(pairs, (3, 32, 32))
+            import pytest_seedshift as seedshift
+            z = seedshift.seed_vectors(pairs, (3, 32, 32))
             return ((z if shift is None else shift(z, pairs)) / 6 + 0.5).clamp(0, 1)
         images = self.inner.generate(pairs, shift, on_step)
         if self.how == "flat when shifted" and shift is not None:

@@ -15,7 +15,7 @@ from pytest_seedshift.__main__ import main
 from pytest_seedshift.report import anchors
 
 CONFTEST = """
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift import ScoreKind
 
 LOST = {lost}
 
@@ -26,7 +26,7 @@ class Mine:
     seed_shape = (3, 8, 8)
 
     def __init__(self, device, dtype):
-        from pytest_seedshift.models.base import Axes
+        from pytest_seedshift import Axes
 
         self.seed_axes = Axes(channels=0, height=1, width=2)
 

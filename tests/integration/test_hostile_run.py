@@ -31,7 +31,7 @@ ARGUMENTS = (
 )
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u202a-\u202e\u2066\u2067\ud800-\udfff]")
 CONFTEST = f"""
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift import ScoreKind
 
 
 class Mine:

@@ -19,12 +19,12 @@ MINE = "[models.toy-latent]\n"
 
 CONFTEST = """
 import pytest
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift import ScoreKind
 
 class Mine:
     name, fingerprint, seed_shape = "mine", "1", (3, 8, 8)
     def __init__(self, device, dtype):
-        from pytest_seedshift.models.base import Axes
+        from pytest_seedshift import Axes
         self.seed_axes = Axes()
     def generate(self, pairs, shift=None, on_step=None):
         pytest.skip("no GPU")

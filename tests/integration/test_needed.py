@@ -10,7 +10,7 @@ from runs import ONE, cases_of, samples_of
 from pytest_seedshift.__main__ import main
 
 CONTRAST = """
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift import ScoreKind
 
 class Contrast:
     kind, fingerprint = ScoreKind("contrast", 1.0, binary=False), "contrast"

@@ -9,7 +9,7 @@ import pytest
 MODELS = """
 import torch
 
-from pytest_seedshift.models.base import Axes
+from pytest_seedshift import Axes
 
 
 class Plain:

@@ -163,8 +163,7 @@ def test_the_example_in_the_readme_passes_and_a_wrong_direction_is_told_without_
 PLANTED = """
 import torch
 
-from pytest_seedshift.models.base import Axes
-from pytest_seedshift.pairs import noise
+from pytest_seedshift import Axes, seed_vectors
 
 
 class Planted:
@@ -177,7 +176,7 @@ class Planted:
         pass
 
     def generate(self, pairs, shift=None, on_step=None):
-        z = noise(pairs, self.seed_shape)
+        z = seed_vectors(pairs, self.seed_shape)
         z = z if shift is None else shift(z, pairs)
         side = torch.linspace(-1, 1, 32).sign()
         middle = torch.stack([(z * side).mean((1, 2, 3)), (z * side[:, None]).mean((1, 2, 3))], 1) / 2

@@ -10,7 +10,7 @@ import pytest
 from pytest_seedshift.__main__ import main
 
 CONFTEST = """
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift import ScoreKind
 
 LOST = {lost}
 
@@ -21,7 +21,7 @@ class Mine:
     seed_shape = (3, 8, 8)
 
     def __init__(self, device, dtype):
-        from pytest_seedshift.models.base import Axes
+        from pytest_seedshift import Axes
 
         self.seed_axes = Axes(channels=0, height=1, width=2)
 

@@ -30,7 +30,7 @@ class Model:
         self.images, self.vectors, self.state, self.shifts = images, vectors, state, shifts
 
     def generate(self, pairs, shift=None, on_step=None):
-        z = pairing.noise(pairs, self.seed_shape)
+        z = pairing.seed_vectors(pairs, self.seed_shape)
         if shift is not None and self.shifts:
             z = shift(self.vectors(z), pairs)
         if on_step is not None:

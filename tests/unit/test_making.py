@@ -59,7 +59,7 @@ def test_a_design_s_order_is_pinned():
 
 @pytest.mark.parametrize("shift", SHIFTED)
 def test_a_seed_vector_under_each_shift_is_pinned(shift):
-    z = pairs.noise(DESIGN[:1], SHAPE)
+    z = pairs.seed_vectors(DESIGN[:1], SHAPE)
     apply = shift_function(Case("any", shift, 0.25) if shift != "none" else Case("any"))
     weights = torch.cos(torch.arange(float(z.numel()))).reshape(1, *SHAPE)
     found = (z if apply is None else apply(z, DESIGN[:1])) * weights

@@ -122,7 +122,7 @@ class Own:
     name, fingerprint, seed_shape = "own", "f", (3, 4, 4)
 
     def generate(self, chosen, shift=None, on_step=None):
-        state = pairs.noise(chosen, self.seed_shape)
+        state = pairs.seed_vectors(chosen, self.seed_shape)
         if shift is not None:
             state = shift(state, chosen)
         for step in range(3):
@@ -141,7 +141,7 @@ class Bent(Own):
 
 def test_a_model_of_one_s_own_starts_from_its_seed_vector_and_it_is_said():
     found = record(Own(), Case("own"), PAIR)
-    z = pairs.noise([PAIR], Own.seed_shape).flatten().numpy()
+    z = pairs.seed_vectors([PAIR], Own.seed_shape).flatten().numpy()
     assert np.array_equal(found.states, np.stack([z, z / 2, z / 4, z / 8]))
     assert any("taken for the seed vector itself" in note for note in found.notes)
     assert any("it offers none" in note for note in found.notes)

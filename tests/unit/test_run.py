@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 import synthetic
 
+import pytest_seedshift as seedshift
+from pytest_seedshift import extensions
 from pytest_seedshift import run as runs
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.report import page
 from pytest_seedshift.run import RunError
+from pytest_seedshift.scores import ScoreKind
 from pytest_seedshift.store import Image, ScoreKey, Store
 
 SMALL = synthetic.Plan(models=("toy-latent",), shifts=("mean",), magnitudes=(-0.3, 0.3), pictures=4)
@@ -207,3 +210,38 @@ def test_a_run_that_is_being_written_can_be_read(folder):
     with closing(Store(folder.samples_file)) as store:
         store.set_visited("f", "mean", 0.3, 16, 8)  # in the write-ahead log now
         assert case(runs.load(folder.path)).complete
+
+
+def test_a_loaded_run_is_tables_of_its_cases_and_samples(folder):
+    run = seedshift.load_run(str(folder.path))
+    assert run == runs.load(folder.path)
+    rows = run.case_rows()
+    assert [row["case"] for row in rows] == ["toy-latent-none-+0.00", "toy-latent-mean--0.30", BROKEN]
+    assert len({tuple(row) for row in rows}) == 1
+    for row, each in zip(rows, run.cases, strict=True):
+        assert (row["verdict"], row["images"], row["magnitude"]) == (each.verdict, each.images, each.case.magnitude)
+        assert row["top1"] == each.scores["top1"].mean
+        assert row["top1_low"] <= row["top1"] <= row["top1_high"]
+        assert row["clip_control"] == each.control_means.get("clip")
+    samples = run.sample_rows()
+    assert len(samples) == 3 * 16
+    assert {type(value) for row in (*rows, *samples) for value in row.values()} <= {str, int, float, bool, type(None)}
+    right = [row["top1"] for row in samples if row["case"] == BROKEN]
+    assert sum(right) / len(right) == pytest.approx(rows[2]["top1"])
+    assert sum(Path(row["picture"]).is_file() for row in samples if row["picture"]) == 3 * 4
+
+
+def test_tables_of_a_run_have_its_own_scores_whatever_the_process_knows(tmp_path):
+    kinds = {"contrast": ScoreKind("contrast", 2.0, binary=False)}
+    with extensions.scores_known(kinds):
+        folder = synthetic.write(tmp_path / "run", SMALL)
+    edit(folder, lambda document: document.update(scores={"contrast": {"title": "c", "top": 2.0, "binary": False}}))
+    run = seedshift.load_run(folder.path)
+    assert {row["contrast"] for row in (*run.case_rows(), *run.sample_rows())} == {0.5}
+    assert [row["contrast_control"] for row in run.case_rows()] == [None, 0.5, 0.5]
+    assert "contrast" not in runs.load(folder.path).case_rows()[0]  # which knows nothing of it
+
+
+def test_what_is_no_run_cannot_be_loaded(tmp_path):
+    with pytest.raises(RunError, match="give a run folder"):
+        seedshift.load_run(tmp_path / "nowhere")

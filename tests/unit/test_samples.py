@@ -160,7 +160,7 @@ class Double:
         self.made: Counter[tuple[bool, Pair]] = Counter()
 
     def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
-        state = pairing.noise(pairs, self.seed_shape)
+        state = pairing.seed_vectors(pairs, self.seed_shape)
         if on_step is not None:  # whoever only wants to see a first step ends the generation here
             on_step(0, state)
         self.made.update((shift is None, pair) for pair in pairs)

@@ -40,7 +40,7 @@ class Planted:
         self.asked.append(tuple(pairs))
         drawn = (
             torch.stack([torch.randn(SHAPE, generator=torch.Generator().manual_seed(p.label.index)) for p in pairs]),
-            pairing.noise(pairs, SHAPE),
+            pairing.seed_vectors(pairs, SHAPE),
             torch.stack([torch.randn(SHAPE, generator=pairing.generator(pair, "steps")) for pair in pairs]),
         )
         return (0.5 + sum(w * each for w, each in zip(self.weights, drawn, strict=True))).clamp(0, 1)
@@ -101,7 +101,7 @@ def test_without_two_labels_and_blocks_there_is_no_unit(labels, blocks):
 
 def test_a_pair_s_noise_is_named_by_its_indices_alone():
     def drawn(pair: Pair) -> tuple[Tensor, Tensor]:
-        return pairing.noise([pair], SHAPE)[0], torch.randn(SHAPE, generator=pairing.generator(pair, "steps"))
+        return pairing.seed_vectors([pair], SHAPE)[0], torch.randn(SHAPE, generator=pairing.generator(pair, "steps"))
 
     z, later = drawn(Pair(LABELS[0], 0, Noise(3, 5)))
     other_z, other_later = drawn(Pair(LABELS[1], 7, Noise(3, 5)))
