@@ -16,7 +16,7 @@ from pytest_seedshift.report import words
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
-    from pytest_seedshift.run import Run
+    from pytest_seedshift.run import CaseRun, Run
     from pytest_seedshift.scores import Constraint, Finding
 
 MARGINS = (0.03, 0.05, 0.1)
@@ -55,9 +55,21 @@ def note(asked: Sequence[tuple[Sequence[Constraint], int]], certainty: float, fa
     minima = [
         ([each.minimum for each in one if each.minimum and SCORES[each.score].binary], size) for one, size in asked
     ]
+    return _of_grid(minima, certainty, family)
+
+
+def looking_back(run: Run) -> str | None:
+    """What `note` says of the cases that a run has judged: the page has it, and the plan is long gone."""
+    judged = [case for case in run.cases if not case.null and case.findings and case.certainty is not None]
+    certainty = min((case.certainty for case in judged if case.certainty is not None), default=1.0)
+    levels = {found.level for case in judged for found in case.findings if found.kind in _KINDS and found.level}
+    return _of_grid(_minima(judged), certainty, round((1 - certainty) / min(levels)) if levels else 0)
+
+
+def _of_grid(minima: Sequence[tuple[Sequence[float], int]], certainty: float, family: int) -> str | None:
     if not any(each for each, _ in minima):
         return None
-    cases = words.count(len(asked), "case")
+    cases = words.count(len(minima), "case")
     if family:
         return (
             f"the certainty is held over {words.count(family, 'bound')} of {cases}: a model whose own means meet them "
@@ -87,7 +99,7 @@ def explained(run: Run) -> list[str]:
     count = f"{len(failed)} of {words.count(len(judged), 'case')} {'fails' if len(failed) == 1 else 'fail'} a threshold"
     if any(found.p is not None for case in judged for found in case.findings):
         return [f"{count}: chance explains none, as the certainty is held over all bounds"]
-    minima = [([found.bound for found in case.findings if _is_minimum(found)], case.design) for case in judged]
+    minima = _minima(judged)
     if not any(each for each, _ in minima):
         return []
     most = [(margin, _quantile(of_sound_model(minima, margin))) for margin in MARGINS]
@@ -96,6 +108,11 @@ def explained(run: Run) -> list[str]:
         return [f"{count}: {size} images a case are too few to tell whether by chance"]
     told = ", ".join(f"{number} ({margin:g} above)" for margin, number in most)
     return [f"{count}: chance explains up to {told} of a model whose own accuracies lie above all their minima"]
+
+
+def _minima(cases: Iterable[CaseRun]) -> list[tuple[list[float], int]]:
+    """Of each case its minima of accuracies, and the size of its design."""
+    return [([found.bound for found in case.findings if _is_minimum(found)], case.design) for case in cases]
 
 
 def _is_minimum(found: Finding) -> bool:

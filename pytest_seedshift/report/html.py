@@ -111,7 +111,8 @@ class HtmlReport:
             with self._told("summary"):
                 page = elements.templates().get_template("summary.html.jinja2")
                 told = self._sentences()
-                summary.append(page.render(sentences=told, figure=figure, report=self._link_to_report()))
+                chance, report = self._terminal.chance, self._link_to_report()
+                summary.append(page.render(sentences=told, chance=chance, figure=figure, report=report))
 
     def _sentences(self) -> list[str]:
         """A model's verdict in a sentence, as the robustness report has it."""

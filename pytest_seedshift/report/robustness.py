@@ -175,7 +175,8 @@ class RobustnessReport:
         from pytest_seedshift.report import chance, gaps, page
 
         self._terminal.gaps = gaps.lines(run)
-        self._terminal.closing += chance.explained(run)
+        self._terminal.chance = chance.explained(run)
+        self._terminal.closing += self._terminal.chance
         if self._state.report is not None:
             page.write(self._state.folder.path, self._state.report, run=run)
             self._terminal.page = words.relative(str(self._state.report))

@@ -50,6 +50,8 @@ class TerminalReport:
         self.page = ""
         """Where the robustness report lies, once it does."""
         self._tried = False
+        self.chance: Sequence[str] = ()
+        """How many failures chance explains."""
         self.closing: list[str] = []
         """What else is told at the end, below the table."""
         self.summary = ""

@@ -205,7 +205,10 @@ def test_what_the_design_cannot_see_is_said_before_it_is_run(pytester, project):
 
 
 def test_many_thresholds_are_told_before_and_after(pytester, project):
-    """0.56 where 0.6 is asked: a failure that chance may explain, and none where the certainty is the grid's."""
+    """0.56 where 0.6 is asked: a failure that chance may explain, and none where the certainty is the grid's.
+
+    Terminal, summary and both pages say the same of it; the plan's sentence stands on the report too.
+    """
     path = project.joinpath("thresholds.toml")
     pytester.makeconftest(CONFTEST.format(lost=(1, 7, 16)))
     for family, outcomes in (
@@ -214,10 +217,24 @@ def test_many_thresholds_are_told_before_and_after(pytester, project):
     ):
         path.write_text(f"{HEAD}white = 0.6\n{family}")
         result = pytester.runpytest_inprocess(
-            *RUN, "--seedshift-summary=summary.md", f"--seedshift-dir=run{bool(family)}", "-v"
+            *RUN,
+            "--seedshift-summary=summary.md",
+            f"--seedshift-dir=run{bool(family)}",
+            "--html=tests.html",
+            "-v",
         )
         result.assert_outcomes(**outcomes)
         out = result.stdout.str()
+        (before,) = (
+            line.removeprefix("seedshift: ")
+            for line in result.outlines
+            if "a model whose own" in line and line.startswith("seedshift: ")
+        )
+        (after,) = (line for line in result.outlines if re.match(r"\d of 3 cases fails? a threshold: chance", line))
+        report = shown(Path(f"run{bool(family)}", "report.html").read_text())
+        assert f"{after}. {before}." in report
+        assert f"{after}." in shown(Path("tests.html").read_text())
+        assert after in shown(Path("summary.md").read_text())
         if family:
             assert "is held over 3 bounds of 3 cases" in out
             assert (

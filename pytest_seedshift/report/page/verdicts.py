@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.report import regressions, seedlines, tally, words
+from pytest_seedshift.report import chance, regressions, seedlines, tally, words
 from pytest_seedshift.report.page.breaking import in_short, of_searches
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run.data import KNOWN, UNFINISHED
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 
 def build(run: Run, _: Album) -> Section:
-    """A card a model: verdict, sentence, what it rests on."""
+    """A card a model: verdict, sentence, what it rests on. Below them, what chance may have done."""
     models = dict.fromkeys([*run.models, *(case.model for case in run.missing)])
-    return section("verdicts", "", models=[_card(run, model) for model in models])
+    beforehand = chance.looking_back(run)
+    told = [*chance.explained(run), *([] if beforehand is None else [beforehand])]
+    return section("verdicts", "", models=[_card(run, model) for model in models], chance=told)
 
 
 def _card(run: Run, model: str) -> dict[str, Any]:
