@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from pytest_seedshift import output
-from pytest_seedshift.commands import COMMANDS, PROGRAM, USAGE_ERROR, CommandError
+from pytest_seedshift.cli import COMMANDS, PROGRAM, USAGE_ERROR, CommandError
 from pytest_seedshift.whole import UnwritableError
 
 INTERRUPTED = 2
@@ -55,10 +55,10 @@ def _run(given: list[str]) -> int:
     for name, summary in COMMANDS.items():
         command = parsers.add_parser(name, help=summary, description=summary)
         if name in given:  # loads only what is asked for
-            import_module(f"pytest_seedshift.commands.{name}").add_arguments(command)
+            import_module(f"pytest_seedshift.cli.{name}").add_arguments(command)
     options = parser.parse_args(given)
     try:
-        status: int = import_module(f"pytest_seedshift.commands.{options.command}").run(options)
+        status: int = import_module(f"pytest_seedshift.cli.{options.command}").run(options)
     except BrokenPipeError as error:  # of what pytest or a library has printed
         output.fail(error)
         return 0

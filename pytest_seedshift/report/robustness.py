@@ -15,7 +15,7 @@ import pytest
 
 from pytest_seedshift import facts
 from pytest_seedshift import run as runs
-from pytest_seedshift.commands.report import command
+from pytest_seedshift.cli.report import command
 from pytest_seedshift.gate import baseline
 from pytest_seedshift.report import session_failures, words
 

@@ -13,8 +13,8 @@ import pytest
 from runs import EASY, samples_of
 
 import pytest_seedshift
+from pytest_seedshift import command_session as within
 from pytest_seedshift.__main__ import main
-from pytest_seedshift.commands import within
 from pytest_seedshift.models import catalogue
 
 QUICK = "toy-latent-zsnr+steps=5+noclip"

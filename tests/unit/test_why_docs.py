@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_seedshift.commands import why
+from pytest_seedshift.cli import why
 from pytest_seedshift.models import catalogue
 
 ROOT = Path(__file__).parents[2]

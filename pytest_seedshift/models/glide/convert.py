@@ -22,7 +22,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from pytest_seedshift import loading, output
-from pytest_seedshift.commands import USAGE_ERROR
+from pytest_seedshift.cli import USAGE_ERROR
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.glide.architecture import BASE, UPSAMPLER, Architecture, Move, text_moves, unet_moves
 from pytest_seedshift.models.glide.pipeline import GlidePipeline

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import output, whole
-from pytest_seedshift.commands import CommandError
+from pytest_seedshift.cli import CommandError
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import Run

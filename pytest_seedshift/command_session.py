@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from pytest_seedshift import limits, output
-from pytest_seedshift.commands import CommandError
+from pytest_seedshift.cli import CommandError
 
 if TYPE_CHECKING:
     from pytest_seedshift.session import State

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import files, locks, output, whole
-from pytest_seedshift.commands import CommandError
-from pytest_seedshift.commands.report import add_summary, check_outputs, summarise
+from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.report import add_summary, check_outputs, summarise
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import MERGED, RunFolder, VerdictsError, all_records
 from pytest_seedshift.mark import FolderError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import output, whole
-from pytest_seedshift.commands import CommandError
+from pytest_seedshift.cli import CommandError
 from pytest_seedshift.suggest import some, unknown
 
 if TYPE_CHECKING:

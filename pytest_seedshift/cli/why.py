@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import command_session as within
 from pytest_seedshift import needed, output, whole
-from pytest_seedshift.commands import PROGRAM, CommandError, within
+from pytest_seedshift.cli import PROGRAM, CommandError
 
 if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair

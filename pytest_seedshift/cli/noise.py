@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import command_session as within
 from pytest_seedshift import needed, output
-from pytest_seedshift.commands import CommandError, within
+from pytest_seedshift.cli import CommandError
 
 if TYPE_CHECKING:
     from pytest_seedshift.session import State

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import output, whole
-from pytest_seedshift.commands import PROGRAM, CommandError
+from pytest_seedshift.cli import PROGRAM, CommandError
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import Run

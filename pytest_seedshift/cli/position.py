@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import command_session as within
 from pytest_seedshift import limits, locks, needed, output, whole
-from pytest_seedshift.commands import PROGRAM, CommandError, within
+from pytest_seedshift.cli import PROGRAM, CommandError
 from pytest_seedshift.folder import RunFolder, file_name
 from pytest_seedshift.mark import FolderError
 

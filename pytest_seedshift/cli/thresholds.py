@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import output
-from pytest_seedshift.commands import CommandError
+from pytest_seedshift.cli import CommandError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
