@@ -1,6 +1,6 @@
 """Whether a study of position control measures more than colours: from the pictures that it kept.
 
-    seedshift position toy-latent --images 256 --into run
+    seedshift position toy-latent --images 256 --dir run
     python benchmarks/repainted.py toy-latent run
 
 For each direction: by how much the measured position moves from the control's pictures to the shifted ones of the same

@@ -6,90 +6,89 @@ store.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_seedshift import limits, output
-from pytest_seedshift.cli import CommandError
+from pytest_seedshift import output
 
 if TYPE_CHECKING:
     from pytest_seedshift.session import State
 
-Work: TypeAlias = "Callable[[State], None]"
-"""What a command does; a pytest.UsageError is told without a traceback, with status 4."""
-
-OPTIONS = ("device", "dtype", "dir", "thresholds", "batch-size", "design-seed")
-"""The options of a run that such a command takes too."""
+Work: TypeAlias = "Callable[[State], int | None]"
+"""What a command does; its exit status, where that is not 0."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `OPTIONS`, and what lifts the limits."""
-    for name in OPTIONS:
-        parser.add_argument(f"--{name}", metavar=name.upper().replace("-", "_"), help=f"as --seedshift-{name}")
-    parser.add_argument("--no-limits", action="store_true", help="as --seedshift-no-limits")
-
-
-def check_images(given: argparse.Namespace) -> None:
-    """Hold a command's number of images against the limit.
-
-    Raises:
-        CommandError: it is above.
-    """
-    if given.images is not None:
-        try:
-            limits.check(given.images, limits.IMAGES, f"--images {given.images}", lifted=given.no_limits)
-        except limits.LimitError as error:
-            raise CommandError(str(error)) from None
+class RefusedError(Exception):
+    """What a session refuses as the user's mistake; the message says what, and what to do."""
 
 
 def magnitudes(text: str, where: str, *, lifted: bool) -> tuple[float, ...]:
     """A command's magnitudes, checked as a run's are.
 
     Raises:
-        CommandError: one that cannot be used.
+        RefusedError: one that cannot be used.
     """
     from pytest_seedshift import options
 
     try:
         return options.check_magnitudes([text], where, lifted=lifted)
     except pytest.UsageError as error:
-        raise CommandError(str(error)) from None
+        raise RefusedError(str(error)) from None
 
 
-def run(models: Sequence[str], given: argparse.Namespace, work: Work) -> int:
-    """Do some work with models; the exit status is pytest's."""
-    values = {name: getattr(given, name.replace("-", "_")) for name in OPTIONS}
-    arguments = [f"--seedshift-{name}={value}" for name, value in values.items() if value is not None]
-    arguments += ["--seedshift-no-limits"] if given.no_limits else []
+def run(models: Sequence[str], arguments: Sequence[str], work: Work) -> int:
+    """Do some work with models.
+
+    Args:
+        models: their names.
+        arguments: of pytest.
+        work: is given the session's state. What it raises is raised here, when the session has ended.
+
+    Returns:
+        What the work returns, or the status of a session that does not come to it, about which pytest has said why.
+
+    Raises:
+        RefusedError: the session or the work has raised a pytest.UsageError.
+    """
+    instead = _Instead(work)
     named = f"--seedshift-model={','.join(models)}"
-    return int(pytest.main(["-s", "-p", "no:cacheprovider", named, *arguments], plugins=[_Instead(work)]))
+    status = int(pytest.main(["-s", "-p", "no:cacheprovider", named, *arguments], plugins=[instead]))
+    error = instead.error
+    if isinstance(error, pytest.UsageError):
+        raise RefusedError("\n".join(map(str, error.args))) from None
+    if error is not None:
+        raise error
+    return status
 
 
 class _Instead:
     """Takes the place of the session."""
+
+    error: Exception | None = None
 
     def __init__(self, work: Work) -> None:
         self._work = work
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        """Do the work; an interruption ends it without a traceback.
-
-        Raises:
-            pytest.UsageError: what cannot be used, as in a run.
-        """
+        """Do the work; an interruption ends it without a traceback, an error is kept for `run`."""
         from pytest_seedshift import options
         from pytest_seedshift.session import State
 
-        # A run's wishes for its store and its end are none of a command's.
-        given = dataclasses.replace(options.resolve(config), fresh=False, plan=False, write_thresholds=None)
-        state = State(config, given)
         try:
-            self._work(state)
+            # A run's wishes for its store and its end are none of a command's.
+            given = dataclasses.replace(options.resolve(config), fresh=False, plan=False, write_thresholds=None)
+            return self._do(State(config, given))
+        except Exception as error:
+            self.error = error
+            return pytest.ExitCode.USAGE_ERROR
+
+    def _do(self, state: State) -> int:
+        try:
+            return self._work(state) or pytest.ExitCode.OK
         except KeyboardInterrupt:
             kept = ": what was stored so far is kept, and is not made again" if state.samples else ""
             output.say(f"interrupted{kept}", err=True)
@@ -97,4 +96,3 @@ class _Instead:
         finally:
             state.close()
             state.leave()
-        return pytest.ExitCode.OK

@@ -36,7 +36,7 @@ class LockError(OSError):
         super().__init__(
             getattr(refused, "errno", None) or errno.ENOLCK,
             f"its disk keeps no locks between processes (flock: {said}), as network disks may not: give a run folder "
-            "on a local disk, by --seedshift-dir or --into",
+            "on a local disk, by --seedshift-dir, --dir or --output",
             str(path),
         )
 

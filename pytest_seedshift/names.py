@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+PROGRAM = "seedshift"
+"""The name under which the commands are installed."""
+
+USAGE_ERROR = 4
+"""pytest's own status for a mistake of the user's, and so that of every command."""
+
 MARKER = "reliability"
 MARKER_HELP = (
     "reliability(models=…, shifts=…, magnitudes=…, images=…, exact=…, top1=…, top5=…, clip=…): make one item for each "

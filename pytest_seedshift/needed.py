@@ -51,6 +51,7 @@ class Needed:
 
     _scorers: dict[str, set[str]] = field(default_factory=dict)
     _scores: dict[str, set[str]] = field(default_factory=dict)
+    _settled: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def ask(self, models: Iterable[str], *, scores: Iterable[str] = (), scorers: Iterable[str] = ()) -> None:
         """Ask for scores or for scorers of some models."""
@@ -59,8 +60,14 @@ class Needed:
             self._scores.setdefault(model, set()).update(scores)
             self._scorers.setdefault(model, set()).update(scorers)
 
+    def settle(self, model: str, scorers: frozenset[str]) -> None:
+        """Need just these scorers of a model, whatever else asks for scores: for a study that comes to no verdict."""
+        self._settled[model] = scorers
+
     def of(self, model: str, scores: Iterable[str]) -> frozenset[str]:
         """What a model needs, where others ask for `scores`; all where nothing is asked of it at all."""
+        if model in self._settled:
+            return self._settled[model]
         asked = {*scores, *self._scores.get(model, ())}
         found = of_scores(asked) | self._scorers.get(model, set())
         return frozenset(found) if asked or found else ALL

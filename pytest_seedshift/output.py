@@ -51,9 +51,37 @@ def say_document(content: str, *, err: bool = False) -> None:
     _write(content, err)
 
 
-def say_commands(commands: Iterable[str]) -> None:
-    """Write workflow commands of GitHub Actions, which `report.github` has made, to the standard output."""
-    _write("".join(f"{each}\n" for each in commands), err=False)
+def say_json(document: object, *, err: bool = False) -> None:
+    """Write a document as JSON that a terminal, a log and a pipe of any encoding can have: in ASCII, with no `#`.
+
+    Raises:
+        ValueError: it has a number that JSON has not.
+    """
+    import json
+
+    made = json.dumps(document, indent=1, allow_nan=False).replace("#", r"\u0023")  # `##[` is a command to a CI
+    _write(f"{made}\n", err)
+
+
+def say_file(content: str) -> None:
+    """Write the content of a file to the standard output, in UTF-8, as the file would have it."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        _write(content, err=False)
+        return
+    _write("", err=False)
+    if _State.closed:
+        _State.failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        buffer.write(content.encode("utf-8", "backslashreplace"))
+        buffer.flush()
+    except OSError as error:
+        fail(error)
+
+
+def say_commands(commands: Iterable[str], *, err: bool = False) -> None:
+    """Write workflow commands of GitHub Actions, which `report.github` has made."""
+    _write("".join(f"{each}\n" for each in commands), err)
 
 
 def begin() -> None:

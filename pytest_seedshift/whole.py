@@ -76,12 +76,12 @@ def check_writable(path: Path, option: str, *, parents: bool = False) -> None:
 
     Args:
         path: of the file. Nothing needs to be there; what is there stays as it is.
-        option: who gave it, for the message: `--out`, `--seedshift-report`.
+        option: who gave it, for the message: `--output`, `--seedshift-report`.
         parents: whether folders that are missing will be made.
 
     Raises:
         UnwritableError: a folder, a pipe, a device, a name that is too long, a folder that is not there or in which
-            nothing can be written. The message has a single sentence: `--out .: is a folder; give the path of a file`.
+            nothing can be written. The message is one sentence: `--output .: is a folder; give the path of a file`.
     """
     if (reason := why_unwritable(path, parents=parents)) is not None:
         raise UnwritableError(f"{option} {path}: {reason}")

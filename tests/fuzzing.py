@@ -373,10 +373,10 @@ def spoil(run: Path, draw: random.Random) -> tuple[str, str]:
 
 COMMANDS = {
     "report": ["report", "run", "--summary", "summary.md"],
-    "merge": ["merge", "run", "--into", "merged"],
+    "merge": ["merge", "run", "--output", "merged"],
     "compare a file": ["compare", "baseline.json", "run"],
-    "compare a folder": ["compare", "run", "sound", "--out", "comparison.html"],
-    "card": ["card", "run", "--into", "README.md"],
+    "compare a folder": ["compare", "run", "sound", "--output", "comparison.html"],
+    "card": ["card", "run", "--output", "README.md"],
     "thresholds": ["thresholds", "run", "--in-ci"],
 }
 LONGEST = 10.0

@@ -2,65 +2,81 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import output, whole
+import click
+
+from pytest_seedshift import output as sinks
+from pytest_seedshift import whole
 from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.options import Output, check_output, output_option, run_argument
+from pytest_seedshift.cli.parser import Command
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import Run
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run folder, such as .seedshift")
-    parser.add_argument("--model", metavar="NAME", help="whose results, where the run has several models")
-    parser.add_argument(
-        "--into", metavar="README.md", type=Path, help="the card to write them into, or to make (default: print one)"
-    )
+@click.command(
+    "card",
+    cls=Command,
+    help="Put the results of a run into a model card of Hugging Face. A card that is there keeps its own text: only "
+    "the parts that this command writes are replaced.",
+    examples=("card .seedshift --model toy-latent --output README.md",),
+)
+@run_argument
+@click.option("--model", metavar="NAME", help="Whose results, where the run has several models.")
+@output_option("-")
+def command(run_folder: Path, model: str | None, output: Output) -> int:
+    """What click calls."""
+    return run(run_folder, model=model, output=output)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(folder: Path, *, model: str | None = None, output: Output = None) -> int:
     """Make the card.
+
+    Args:
+        folder: of the run.
+        model: whose card; None where the run has only one.
+        output: the card to write into, or to make; None to print one.
 
     Raises:
         CommandError: the folder holds no run, it is not clear whose card is meant, or the card cannot be used.
+        UnwritableError: see `whole.check_writable`.
     """
     from pytest_seedshift import run as runs
     from pytest_seedshift.extensions import scores_known
     from pytest_seedshift.scores import recorded
 
-    with scores_known(recorded(runs.head(options.run))):
-        return _make(options)
+    with scores_known(recorded(runs.head(folder))):
+        return _make(folder, model, output)
 
 
-def _make(options: argparse.Namespace) -> int:
+def _make(folder: Path, given: str | None, output: Output) -> int:
     from pytest_seedshift import run as runs
     from pytest_seedshift.report import card
 
     try:
-        found = runs.load(options.run)
+        found = runs.load(folder)
     except runs.RunError as error:
         raise CommandError(str(error)) from None
-    model, into = _model(found, options.model), options.into
-    if into is not None:
-        whole.check_writable(into, "--into")
+    model = _model(found, given)
+    check_output(output, parents=False)
+    into = output if isinstance(output, Path) else None
     existing = "" if into is None else _read(into)
     try:
         made = card.make(found, model, existing)
     except card.NoResultError as error:
-        raise CommandError(f"{options.run}: {error}") from None
+        raise CommandError(f"{folder}: {error}") from None
     except card.CardError as error:
         raise CommandError(str(error) if into is None or not existing else f"{into}: {error}") from None
     for note in found.notes:
-        output.say(f"warning: {note}", err=True)
+        sinks.say(f"warning: {note}", err=True)
     if into is None:
-        output.say_document(made)
+        sinks.say_file(made)
     else:
         _write(into, made)
-        output.say(into)
+        sinks.say(into)
     return 0
 
 
@@ -81,11 +97,11 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         if path.parent.is_dir():
             return ""
-        raise CommandError(f"--into {path}: there is no folder {path.parent}") from None
+        raise CommandError(f"--output {path}: there is no folder {path.parent}") from None
     except OSError as error:
-        raise CommandError(f"--into {path}: cannot be read: {error.strerror}") from None
+        raise CommandError(f"--output {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise CommandError(f"--into {path}: is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise CommandError(f"--output {path}: is not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 def _write(path: Path, card: str) -> None:
@@ -93,4 +109,4 @@ def _write(path: Path, card: str) -> None:
     try:
         whole.write(path.resolve(), card)
     except OSError as error:
-        raise CommandError(f"--into {path}: cannot be written: {error.strerror}") from None
+        raise CommandError(f"--output {path}: cannot be written: {error.strerror}") from None

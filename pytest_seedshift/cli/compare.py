@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import output, whole
+import click
+
+from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.options import FOLDER, STDOUT, Output, PathType, check_output, json_option, output_option
+from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.suggest import some, unknown
 
 if TYPE_CHECKING:
@@ -20,41 +23,75 @@ if TYPE_CHECKING:
 FILE_NAME = "comparison.html"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("old", metavar="OLD", type=Path, help="run folder or baseline file of the version before")
-    parser.add_argument("new", metavar="NEW", type=Path, help="run folder of the version that may not be worse")
-    parser.add_argument(
-        "--model",
-        metavar="NEW=OLD",
-        action="append",
-        default=[],
-        help="a model's name in the new run and in the old one, where they differ; repeatable",
-    )
-    parser.add_argument("--allow-missing", action="store_true", help="compare what both have where one lacks cases")
-    parser.add_argument("--out", metavar="PATH", type=Path, help=f"the page to write (default: {FILE_NAME} in NEW)")
+@click.command(
+    "compare",
+    cls=Command,
+    help="Compare two runs pair by pair: is the new version as reliable? OLD is the run folder or the baseline file of "
+    "the version before, NEW the run folder of the version that may not be worse. Status 1 says that it is worse.",
+    examples=("compare baseline.json .seedshift", "compare old-run new-run --model mine-v2=mine-v1 --json"),
+)
+@click.argument("old", metavar="OLD", type=PathType())
+@click.argument("new", metavar="NEW", type=FOLDER)
+@click.option(
+    "--model",
+    "models",
+    metavar="NEW=OLD",
+    multiple=True,
+    help="A model's name in the new run and in the old one, where they differ. Repeatable.",
+)
+@click.option("--allow-missing", is_flag=True, help="Compare what both have where one lacks cases.")
+@output_option(f"{FILE_NAME} in NEW")
+@json_option
+def command(old: Path, new: Path, models: tuple[str, ...], allow_missing: bool, output: Output, as_json: bool) -> int:
+    """What click calls."""
+    return run(old, new, models=models, allow_missing=allow_missing, output=output, as_json=as_json)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(
+    old: Path,
+    new: Path,
+    *,
+    models: Sequence[str] = (),
+    allow_missing: bool = False,
+    output: Output = None,
+    as_json: bool = False,
+) -> int:
     """Compare; 0 if nothing has become worse beyond chance and what the new run allows, else 1.
+
+    Args:
+        old: run folder or baseline file.
+        new: run folder.
+        models: `NEW=OLD` for each model that has another name.
+        allow_missing: whether either may lack cases.
+        output: the page; None for comparison.html in the new run folder.
+        as_json: whether the comparison is printed as JSON.
 
     Raises:
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
+        UnwritableError: see `whole.check_writable`.
     """
     from pytest_seedshift import run as runs
     from pytest_seedshift.extensions import scores_known
+    from pytest_seedshift.gate import losses
     from pytest_seedshift.gate.baseline import BaselineError
     from pytest_seedshift.report import page, regressions, words
     from pytest_seedshift.scores import recorded
 
-    out = options.out or options.new / FILE_NAME
-    if options.out is not None or options.new.is_dir():
-        whole.check_writable(out, "--out", parents=True)
+    out = output or new / FILE_NAME
+    check_output(out if output is not None or new.is_dir() else None, as_json=as_json)
+    aside = as_json or out == STDOUT
     try:
-        with scores_known(recorded(runs.head(options.new))):
-            after, comparison = _compare(options)
-            page.write(options.new, out, run=replace(after, comparison=comparison))
-            output.say(*_table(comparison), *regressions.lines(comparison), words.relative(str(out)))
+        with scores_known(recorded(runs.head(new))):
+            after, comparison = _compare(old, new, _models(models), allow_missing)
+            compared = replace(after, comparison=comparison)
+            if isinstance(out, Path):
+                page.write(new, out, run=compared)
+            else:
+                sinks.say_file(page.make(compared))
+            if as_json:
+                sinks.say_json(losses.document(comparison))
+            sinks.say(*_table(comparison), *regressions.lines(comparison), err=aside)
+            sinks.say(*([words.relative(str(out))] if isinstance(out, Path) else []), err=aside)
     except (BaselineError, runs.RunError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:
@@ -62,29 +99,29 @@ def run(options: argparse.Namespace) -> int:
     return 1 if comparison.regressed else 0
 
 
-def _compare(options: argparse.Namespace) -> tuple[Run, Comparison]:
+def _compare(old: Path, new: Path, named: dict[str, str], allow_missing: bool) -> tuple[Run, Comparison]:
     """The new run, and how it compares with the old one."""
     from pytest_seedshift import run as runs
     from pytest_seedshift.folder import RunFolder, VerdictsError
     from pytest_seedshift.gate import baselines, comparisons, regression
     from pytest_seedshift.run import form
 
-    before, after = baselines.load(options.old), runs.load(options.new)
+    before, after = baselines.load(old), runs.load(new)
     try:
-        document = RunFolder(options.new).read_document()
-        gate = comparisons.gate_of(form.head(document), document, options.new)
+        document = RunFolder(new).read_document()
+        gate = comparisons.gate_of(form.head(document), document, new)
     except VerdictsError as error:
-        raise CommandError(f"{options.new}: {error}") from None
+        raise CommandError(f"{new}: {error}") from None
     if not any(gate.asked.values() if gate.asked else ()):
         gate = replace(gate, asked=None, family=True)  # any change of any case counts: nobody asked for each alone
-    named, made = _models(options.model), baselines.of_run(after)
-    for new, old in named.items():
-        for name, side in ((new, made), (old, before)):
+    made = baselines.of_run(after)
+    for mine, theirs in named.items():
+        for name, side in ((mine, made), (theirs, before)):
             if name not in side.models:
-                raise CommandError(f"--model {new}={old}: {side.name}: {unknown('model', name, side.models)}")
+                raise CommandError(f"--model {mine}={theirs}: {side.name}: {unknown('model', name, side.models)}")
     gate = replace(gate, models={**(gate.models or {}), **named})
     comparison = regression.compare(before, made, gate)
-    _check_missing(comparison, options.allow_missing)
+    _check_missing(comparison, allow_missing)
     return after, comparison
 
 

@@ -1,19 +1,24 @@
-"""`merge RUN… --into RUN`: join the run folders of shards, or of several machines, into one."""
+"""`seedshift merge RUN… --output RUN`: join the run folders of shards, or of several machines, into one."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files, locks, output, whole
+import click
+
+from pytest_seedshift import files, locks, whole
+from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
-from pytest_seedshift.cli.report import add_summary, check_outputs, summarise
+from pytest_seedshift.cli.options import FOLDER, json_option, output_option, summary_option
+from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.cli.report import check_summary, summarise
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import MERGED, RunFolder, VerdictsError, all_records
 from pytest_seedshift.mark import FolderError
@@ -26,31 +31,57 @@ if TYPE_CHECKING:
     from pytest_seedshift.store import Store
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="run folder (--seedshift-dir) of a shard")
-    parser.add_argument(
-        "--into", metavar="RUN", required=True, type=Path, help="run folder to make, or to make again: no other's"
-    )
-    add_summary(parser)
+@click.command(
+    "merge",
+    cls=Command,
+    help="Join the runs of shards, or of several machines, into one: one verdicts.json, one JUnit file, one page, one "
+    "exit status. Each RUN is the run folder (--seedshift-dir) of a shard. Status 1 says that a case fails, cannot be "
+    "judged or has no verdict.",
+    examples=("merge shard-1 shard-2 --output merged",),
+)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FOLDER)
+@output_option("", folder=True, required=True)
+@summary_option
+@json_option
+def command(runs: tuple[Path, ...], output: Path, summary: str | None, as_json: bool) -> int:
+    """What click calls."""
+    return run(runs, output=output, summary=summary, as_json=as_json)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(given: Sequence[Path], *, output: Path, summary: str | None = None, as_json: bool = False) -> int:
     """Join; 0 if all cases pass, 1 if one fails, cannot be judged or has no verdict.
+
+    Args:
+        given: run folders.
+        output: the run folder to make, or to make again: no other's.
+        summary: the file of a summary, `none` for none at all.
+        as_json: whether the merged verdicts.json is printed in place of a table.
 
     Raises:
         CommandError: a folder that cannot be used, or runs that are not parts of one.
+        UnwritableError: see `whole.check_writable`.
     """
-    from pytest_seedshift.report import page, tally, words
-
-    check_outputs(None, options.summary)
-    runs: list[Path] = list({path.resolve(): path for path in options.runs}.values())
-    into = RunFolder(options.into)
+    check_summary(summary)
+    runs: list[Path] = list({path.resolve(): path for path in given}.values())
+    into = RunFolder(output)
     _check_target(into, runs)
     notes: list[str] = []
     merged = _join(runs, notes)
     if not all_records(merged.document):
         raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
+    made, said, regressed = _make(into, runs, merged, notes)
+    with scores_known(recorded(merged.document)):
+        _tell(into, merged, len(runs), [*said, *notes], err=as_json)
+        _end(into, merged, made, summary, err=as_json)
+    if as_json:
+        sinks.say_json(into.read_document())
+    # A breaking point may have been measured without being asked for: that fails nothing.
+    passed = not _failing(merged) and not regressed
+    return 0 if passed and not merged.missing else 1
+
+
+def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str]) -> tuple[Run, list[str], bool]:
+    """Make the run folder; the run, what it says of its baseline, and whether something has become worse."""
     try:
         into.prepare()
         occupied = into.occupy()
@@ -65,35 +96,34 @@ def run(options: argparse.Namespace) -> int:
             with scores_known(recorded(merged.document)):
                 _keep_settings(into, merged)
                 made = _write(into, merged)
-                said, regressed = _compare(made)
+                return made, *_compare(made)
         finally:
             locks.leave(occupied)
     except FolderError as error:
-        raise CommandError(f"--into {error}") from None
+        raise CommandError(f"--output {error}") from None
     except OSError as error:
-        raise CommandError(f"--into {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    with scores_known(recorded(merged.document)):
-        _tell(into, merged, len(runs), [*said, *notes])
-        summarise(made, options.summary, words.relative(str(into.path / page.FILE_NAME)))
-        _annotate(merged, made)
-    # A breaking point may have been measured without being asked for: that fails nothing.
-    passed = not any(tally.status(record) in tally.BROKEN for record in all_records(merged.document)) and not regressed
-    return 0 if passed and not merged.missing else 1
+        raise CommandError(f"--output {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
+
+
+def _failing(merged: Merged) -> list[Any]:
+    from pytest_seedshift.report import tally
+
+    return [record for record in all_records(merged.document) if tally.status(record) in tally.BROKEN]
 
 
 def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
     path = into.path
     if path.exists() and not path.is_dir():
-        raise CommandError(f"--into {path}: not a folder")
+        raise CommandError(f"--output {path}: not a folder")
     if any(path.resolve() == run.resolve() for run in runs):
-        raise CommandError(f"--into {path}: is one of the runs to join; give a folder of its own")
+        raise CommandError(f"--output {path}: is one of the runs to join; give a folder of its own")
     if path.exists() and any(path.iterdir()) and not _is_merged(path):
-        raise CommandError(f"--into {path}: is not empty, and no earlier merge has made it; give a folder of its own")
+        raise CommandError(f"--output {path}: is not empty, and no earlier merge has made it; give a folder of its own")
     try:
         into.check()
     except FolderError as error:
-        raise CommandError(f"--into {error}") from None
-    _check_idle(into, f"--into {path}")
+        raise CommandError(f"--output {error}") from None
+    _check_idle(into, f"--output {path}")
 
 
 def _mark(into: RunFolder, runs: Sequence[Path]) -> None:
@@ -297,43 +327,44 @@ def _beyond(run: Run) -> dict[str, str]:
     return {f"{SUITE}::regression[{each.name}]": each.sentence for each in found}
 
 
-def _annotate(merged: Merged, run: Run) -> None:
-    """In a step of GitHub Actions, what does not pass and what is missing, at the top of its page."""
-    from pytest_seedshift.report import github, tally
+def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err: bool) -> None:
+    """Write the summary; in a step of GitHub Actions, say what does not pass and is missing at the top of its page."""
+    from pytest_seedshift.report import github, page, words
 
+    summarise(run, summary, words.relative(str(into.path / page.FILE_NAME)), err=err)
     if github.wanted():
-        failing = [record for record in all_records(merged.document) if tally.status(record) in tally.BROKEN]
-        made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in failing]
+        made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in _failing(merged)]
         made += [github.of_session(name, reason) for name, reason in _beyond(run).items()]
-        output.say_commands(github.commands([*made, *map(github.of_missing, merged.missing)]))
+        sinks.say_commands(github.commands([*made, *map(github.of_missing, merged.missing)]), err=err)
 
 
-def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str]) -> None:
+def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, err: bool) -> None:
+    """Print a table of each model, what does not pass and why, what is missing, and which files were written."""
     from pytest_seedshift import seeduse
     from pytest_seedshift.report import records as recorded
     from pytest_seedshift.report import seedlines, tally, words
     from pytest_seedshift.report.searches import SearchLines
     from pytest_seedshift.report.table import table
 
+    say = partial(sinks.say, err=err)
+
     records, searches = merged.document["cases"], SearchLines(merged.document.get("breaking", []))
     for model in recorded.models(records):
         of_model = [record for record in tally.distinct_records(records) if record["model"] == model]
-        output.say(*table(recorded.ordinary(of_model)))
-    output.say(*searches.table())
+        say(*table(recorded.ordinary(of_model)))
+    say(*searches.table())
     for record in (*records, *searches.records):
         if tally.status(record) in tally.BROKEN:
             first, *others = str(record["reason"]).split("\n")
-            output.say("", f"{record['id']}: {first}", *(f"    {each.strip()}" for each in others))
+            say("", f"{record['id']}: {first}", *(f"    {each.strip()}" for each in others))
     if merged.missing:
-        output.say("", f"no verdict about {words.count(len(merged.missing), 'case')}:")
-        output.say(*(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
-    output.say("")
+        say("", f"no verdict about {words.count(len(merged.missing), 'case')}:")
+        say(*(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
+    say("")
     versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
-    output.say(*seedlines.lines(seeduse.read(into, versions, []), records), *merged.notes, *notes)
+    say(*seedlines.lines(seeduse.read(into, versions, []), records), *merged.notes, *notes)
     if records or merged.missing:
         missing = [entry for entry in merged.missing if entry.get("kind") is None]
-        output.say(tally.counted(records, f" of {words.count(runs, 'run')}", missing=len(missing)))
-    output.say(*searches.closing())
-    output.say(
-        *(f"{name}: {words.relative(str(into.path / name))}" for name in ("verdicts.json", "junit.xml", "report.html"))
-    )
+        say(tally.counted(records, f" of {words.count(runs, 'run')}", missing=len(missing)))
+    say(*searches.closing())
+    say(*(f"{name}: {words.relative(str(into.path / name))}" for name in ("verdicts.json", "junit.xml", "report.html")))

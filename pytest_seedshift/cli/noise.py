@@ -2,55 +2,84 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import command_session as within
-from pytest_seedshift import needed, output
-from pytest_seedshift.cli import CommandError
+import click
+
+from pytest_seedshift import needed
+from pytest_seedshift import output as sinks
+from pytest_seedshift.cli import CommandError, session
+from pytest_seedshift.cli.options import json_option
+from pytest_seedshift.cli.parser import Command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_seedshift.noise import Noise
     from pytest_seedshift.session import State
 
 _IMAGES, _BATCH_SIZE = 64, 16
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="a model, as --seedshift-model takes it")
-    parser.add_argument(
-        "--images",
-        metavar="N",
-        type=int,
-        default=_IMAGES,
-        help=f"how many images of the control (default: {_IMAGES})",
-    )
-    within.add_arguments(parser)
+@click.command(
+    "noise",
+    cls=Command,
+    help="Measure the noise floor of a model: how far its scores move under what should not matter, such as the batch "
+    "size. noise.json in the run folder keeps it, and runs warn of bounds that lie below it.",
+    examples=("noise toy-latent --images 256",),
+)
+@click.argument("model", metavar="MODEL")
+@click.option("--images", metavar="N", type=int, default=_IMAGES, help=f"Images of the control. Default: {_IMAGES}.")
+@json_option
+@session.session_options
+def command(model: str, images: int, as_json: bool, **given: Any) -> int:
+    """What click calls."""
+    return run(model, images=images, as_json=as_json, given=session.SessionOptions(**given))
 
 
-def run(options: argparse.Namespace) -> int:
-    """Measure, print a table and write noise.json; the exit status is pytest's.
+def run(
+    model: str,
+    *,
+    images: int = _IMAGES,
+    as_json: bool = False,
+    given: session.SessionOptions = session.SessionOptions(),  # noqa: B008
+) -> int:
+    """Measure, print a table and write noise.json.
+
+    Args:
+        model: as --seedshift-model takes it.
+        images: of the control, at least 1.
+        as_json: whether the result is printed as JSON, in the form of noise.json.
+        given: the session's options.
 
     Raises:
-        CommandError: a number of images that is none.
+        CommandError: something cannot be used or measured.
     """
-    if options.images < 1:
-        raise CommandError(f"--images {options.images}: give a whole number of at least 1")
-    within.check_images(options)
+    if images < 1:
+        raise CommandError(f"--images {images}: give a whole number of at least 1")
+    session.check_images(images, given)
 
     def work(state: State) -> None:
+        from pytest_seedshift import noise
+
         models = state.settings.models
         state.needed.ask(models, scorers=needed.ALL)
-        for warning in state.check_ground((model, None) for model in models):
-            output.say(f"warning: {warning}")
-        for model in models:
-            _measure(state, model, options.images)
+        for warning in state.check_ground((each, None) for each in models):
+            sinks.say(f"warning: {warning}", err=True)
+        measured = {}
+        for each in models:
+            fingerprint, found, path = _measure(state, each, images)
+            measured[fingerprint] = asdict(found)
+            sinks.say("", *noise.table(found), f"  {path}", err=as_json)
+        if as_json:
+            sinks.say_json({"version": noise.VERSION, "models": measured})
 
-    return within.run([options.model], options, work)
+    return session.run([model], given, work)
 
 
-def _measure(state: State, model: str, images: int) -> None:
-    import pytest
+def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
+    """The model's fingerprint, what was measured, and the file that has it."""
     import torch
 
     from pytest_seedshift import arms, noise
@@ -68,5 +97,5 @@ def _measure(state: State, model: str, images: int) -> None:
         found = arms.measure(model, reference, design, state.catalogue, state.folder)
         path = noise.write(state.folder, fingerprint, found)
     except (CaseError, noise.NoiseError, OSError) as error:
-        raise pytest.UsageError(str(error)) from None
-    output.say("", *noise.table(found), f"  {path}")
+        raise CommandError(str(error)) from None
+    return fingerprint, found, path

@@ -1,164 +1,219 @@
-"""`position MODEL`: whether random shifts with a direction move the object in the picture."""
+"""`seedshift position MODEL`: whether random shifts with a direction move the object in the picture."""
 
 from __future__ import annotations
 
-import argparse
-import shlex
-import sys
-from contextlib import closing
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import command_session as within
-from pytest_seedshift import limits, locks, needed, output, whole
-from pytest_seedshift.cli import PROGRAM, CommandError
-from pytest_seedshift.folder import RunFolder, file_name
-from pytest_seedshift.mark import FolderError
+import click
+
+from pytest_seedshift import needed, whole
+from pytest_seedshift import output as sinks
+from pytest_seedshift.cli import CommandError, session
+from pytest_seedshift.cli.options import (
+    STDOUT,
+    Output,
+    check_beside,
+    check_output,
+    invocation,
+    json_option,
+    output_option,
+)
+from pytest_seedshift.cli.parser import Command
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.position import Study
-    from pytest_seedshift.workbench import Workbench
-
-_INTERRUPTED = 2
-"""pytest's own status for it."""
+    from pytest_seedshift.session import State
 
 _NEEDED = frozenset({needed.CLASSIFIER})
 """What a position is measured with. Where CLIP can be had too, pictures are scored by it as well: a verdict that asks
 for it then finds its samples, and images cost far more than their scores."""
-"""The scorer that it works with."""
+
+_KEYS = ("version", "rows", "control", "arms")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("model", metavar="MODEL", help="name of the catalogue or of [models], folder, file or hub id")
-    parser.add_argument(
-        "--shift",
-        metavar="DIRECTION",
-        action="append",
-        help="left, right, up, down or sign (also as random:left, …, random); repeatable or comma-separated "
-        "(default: all; the null is always among them)",
-    )
-    parser.add_argument("--magnitude", metavar="NUMBER", help="strength of the shifts (default: 0.3)")
-    parser.add_argument("--images", type=int, metavar="N", help="pairs (default: 128 or more, the same of each class)")
-    parser.add_argument(
-        "--certainty", type=float, metavar="NUMBER", help="with which all intervals hold together (default: 0.99)"
-    )
-    parser.add_argument(
-        "--into", metavar="RUN", type=Path, default=Path(".seedshift"), help="run folder (default: .seedshift)"
-    )
-    parser.add_argument("--device", metavar="DEVICE", help="torch device (default: cuda if there is one)")
-    parser.add_argument("--dtype", metavar="DTYPE", choices=("float32", "float16", "bfloat16"), help="number type")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="most images that are generated at once")
-    parser.add_argument("--design-seed", type=int, default=0, metavar="N", help="as --seedshift-design-seed")
-    parser.add_argument("--no-limits", action="store_true", help="as --seedshift-no-limits")
+@click.command(
+    "position",
+    cls=Command,
+    help="Measure whether random shifts with a direction move the object in a model's pictures, against a null that "
+    "has no direction. A page is written, with all figures as .json beside it. Status 1 says that the null is "
+    "displaced: then trust nothing else of it.",
+    examples=("position toy-latent --images 256", "position toy-latent --shift left,right --json"),
+)
+@click.argument("model", metavar="MODEL")
+@click.option(
+    "--shift",
+    "shifts",
+    metavar="DIRECTION",
+    multiple=True,
+    help="left, right, up, down or sign (also as random:left, …, random). Repeatable or comma-separated. Default: all. "
+    "The null is always among them.",
+)
+@click.option("--magnitude", metavar="NUMBER", help="Strength of the shifts. Default: 0.3.")
+@click.option("--images", metavar="N", type=int, help="Pairs. Default: 128 or more, the same of each class.")
+@click.option(
+    "--certainty", metavar="NUMBER", type=float, help="With which all intervals hold together. Default: 0.99."
+)
+@output_option("position-MODEL.html in the run folder")
+@json_option
+@session.session_options
+def command(
+    model: str,
+    shifts: tuple[str, ...],
+    magnitude: str | None,
+    images: int | None,
+    certainty: float | None,
+    output: Output,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """What click calls."""
+    asked = Asked(model, shifts, magnitude, images, certainty)
+    options = session.SessionOptions(**given)
+    return run(asked, output=output, as_json=as_json, given=options, invoked=invocation())
 
 
-def run(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An experiment on position control, as a command line asks for it; None where it leaves something open."""
+
+    model: str
+    shifts: Sequence[str] = ()
+    """Each a direction, or several with commas between them."""
+    magnitude: str | None = None
+    images: int | None = None
+    certainty: float | None = None
+
+    def settings(self, given: session.SessionOptions) -> dict[str, Any]:
+        """As `position.run` takes them.
+
+        Raises:
+            CommandError: one that cannot be used.
+        """
+        from pytest_seedshift import position
+
+        if self.images is not None and self.images < 1:
+            raise CommandError(f"--images {self.images}: give a whole number of at least 1")
+        session.check_images(self.images, given)
+        magnitude = position.MAGNITUDE
+        if self.magnitude is not None:
+            found = session.magnitudes(self.magnitude, given)
+            if len(found) != 1:
+                raise CommandError(f"--magnitude {self.magnitude}: give one number, such as 0.3")
+            (magnitude,) = found
+        directions = [part.strip() for text in self.shifts for part in text.split(",") if part.strip()]
+        try:
+            position.choose(self.model, magnitude, directions)  # before anything is loaded
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        return {
+            "magnitude": magnitude,
+            "certainty": position.CERTAINTY if self.certainty is None else self.certainty,
+            "directions": directions,
+            "images": self.images,
+        }
+
+
+def run(
+    asked: Asked,
+    *,
+    output: Output = None,
+    as_json: bool = False,
+    given: session.SessionOptions = session.SessionOptions(),  # noqa: B008
+    invoked: str = "",
+) -> int:
     """Run the experiment, print its table, write its page and its JSON.
+
+    Args:
+        asked: which experiment.
+        output: the page; None for one in the run folder, which has the model's name.
+        as_json: whether the result is printed as JSON, in the form of the file.
+        given: the session's options.
+        invoked: the command line that the page shows.
 
     Returns:
         1 where the null is displaced, 2 where it is interrupted, else 0.
 
     Raises:
         CommandError: something cannot be used or made; the message says what and why.
+        UnwritableError: see `whole.check_writable`.
     """
-    from pytest_seedshift import position
-    from pytest_seedshift.cases import CaseError
-    from pytest_seedshift.report import position as told
+    settings = asked.settings(given)
+    check_output(output, as_json=as_json)
+    if isinstance(output, Path):
+        check_beside(output, _KEYS, "position")
 
-    given = {
-        "magnitude": position.MAGNITUDE if options.magnitude is None else _magnitude(options),
-        "certainty": position.CERTAINTY if options.certainty is None else options.certainty,
-        "directions": [part.strip() for text in options.shift or () for part in text.split(",") if part.strip()],
-        "images": options.images,
-        "design_seed": options.design_seed,
-    }
-    if not 0 <= options.design_seed <= limits.DESIGN_SEED:
-        raise CommandError(f"--design-seed {options.design_seed}: give a whole number from 0 to {limits.DESIGN_SEED}")
-    for name in ("images", "batch_size"):
-        number = getattr(options, name)
-        if number is not None and number < 1:
-            raise CommandError(f"--{name.replace('_', '-')} {number}: give a whole number of at least 1")
-    within.check_images(options)
-    folder = RunFolder(options.into)
-    try:
-        folder.check()
-        position.choose(options.model, given["magnitude"], given["directions"])  # before anything is loaded
-        bench = _bench(options, folder)
-        occupied = folder.occupy()
+    def work(state: State) -> int:
+        from pytest_seedshift.report import position as told
+
+        study = _measure(state, settings)
+        aside = as_json or output == STDOUT
+        sinks.say(*told.table(study), "", *told.sentences(study), err=aside)
         try:
-            with closing(bench):
-                study = position.run(bench, options.model, progress=_tell, **given)
-        finally:
-            locks.leave(occupied)
-        output.say(*told.table(study), "", *told.sentences(study))
-        files = _write(study, folder, options.model)
-    except FolderError as error:
-        raise CommandError(f"--into {error}") from None
+            sinks.say(*_write(study, output, state, invoked), err=aside)
+        except OSError as error:
+            raise CommandError(f"{error.filename}: cannot be written: {error.strerror}") from None
+        if as_json:
+            sinks.say_json(json.loads(told.as_json(study)))
+        return 1 if study.null.moves_at_all else 0
+
+    return session.run([asked.model], given, work)
+
+
+def _measure(state: State, settings: dict[str, Any]) -> Study:
+    from pytest_seedshift import position, scores
+    from pytest_seedshift.cases import CaseError
+
+    models = state.settings.models
+    if len(models) != 1:
+        raise CommandError(f"{len(models)} models are given ({', '.join(models)}): position takes one")
+    (model,) = models
+    state.check_model(model)
+    try:
+        scores.check_certainty(settings["certainty"])
+        state.catalogue.design(model, settings["images"])
+        state.needed.settle(model, _scorers(state, model))
+        warnings = state.check_ground([(model, settings["images"])])
+        for warning in (*warnings, *state.workbench.notes(model)):
+            sinks.say(f"warning: {warning}", err=True)
+        return position.run(state.workbench, model, progress=_tell, design_seed=state.design_seed(), **settings)
     except (CaseError, ValueError) as error:
         raise CommandError(str(error)) from None
-    except OSError as error:
-        raise CommandError(f"--into {folder.path}: cannot be written to: {error.strerror} ({error.filename})") from None
-    except KeyboardInterrupt:
-        kept = ": what was stored so far is kept, and is not made again" if folder.has_samples() else ""
-        output.say(f"interrupted{kept}", err=True)
-        return _INTERRUPTED
-    output.say(*files)
-    return 1 if study.null.moves_at_all else 0
 
 
-def _magnitude(options: argparse.Namespace) -> float:
-    found = within.magnitudes(options.magnitude, "--magnitude", lifted=options.no_limits)
-    if len(found) != 1:
-        raise CommandError(f"--magnitude {options.magnitude}: give one number, such as 0.3")
-    return found[0]
-
-
-def _bench(options: argparse.Namespace, folder: RunFolder) -> Workbench:
-    from pytest_seedshift import devices, store
+def _scorers(state: State, model: str) -> frozenset[str]:
+    """All scorers where they can be had, else those that a position is measured with."""
     from pytest_seedshift.checkpoints.places import WeightsNotFoundError
-    from pytest_seedshift.models import catalogue as catalogues
-    from pytest_seedshift.workbench import Workbench
 
-    catalogue = catalogues.load(Path.cwd(), no_limits=options.no_limits)
     try:
-        entry, scorers = catalogue.find(options.model), needed.ALL
-        catalogue.check_model(entry)
-        catalogue.design(options.model, options.images)
-        try:
-            catalogue.fetch_weights(entry)
-        except WeightsNotFoundError:
-            entry, scorers = needed.without_others(entry, _NEEDED), _NEEDED
-            catalogue.fetch_weights(entry)
-        catalogue.check_sampling(entry)
-        catalogue.check_fit(entry)
-        catalogue.check_labels(entry)
-        catalogue.check_prompts(entry)
-        device, _ = devices.resolve(options.device, options.dtype)
-        folder.prepare()
-        with folder.lock("store"):
-            warning = store.prepare(folder.samples_file)
-    except (WeightsNotFoundError, store.StoreError) as error:
-        raise CommandError(str(error)) from None
-    bench = Workbench(
-        folder, device, options.dtype, catalogue=catalogue, batch_size=options.batch_size, needs=lambda _: scorers
-    )
-    for told in (*([] if warning is None else [warning]), *bench.notes(options.model)):
-        output.say(f"warning: {told}", err=True)
-    return bench
+        state.catalogue.fetch_weights(state.catalogue.find(model))
+    except WeightsNotFoundError:
+        return _NEEDED
+    return needed.ALL
 
 
 def _tell(case: Case, number: int, total: int) -> None:
-    output.say(f"{number}/{total} {case.model} {case.describe()}", err=True)
+    sinks.say(f"{number}/{total} {case.model} {case.describe()}", err=True)
 
 
-def _write(study: Study, folder: RunFolder, model: str) -> tuple[Path, Path]:
+def _write(study: Study, output: Output, state: State, invoked: str) -> list[Path]:
+    """Write the page and the figures, or the page alone to the standard output; the files."""
+    from pytest_seedshift.folder import file_name
     from pytest_seedshift.report import position as told
     from pytest_seedshift.report.page import position as page
 
-    command = shlex.join([PROGRAM, *sys.argv[1:]])
-    html, data = (folder.path / f"position-{file_name(model)}.{end}" for end in ("html", "json"))
-    whole.write(html, page.make(study, command), within=folder.path)
-    whole.write(data, told.as_json(study), within=folder.path)
-    return html, data
+    made = page.make(study, invoked)
+    if output == STDOUT:
+        sinks.say_file(made)
+        return []
+    within = None if output is not None else state.folder.path
+    html = Path(output or state.folder.path / f"position-{file_name(study.model)}.html")
+    data = html.with_suffix(".json") if output is not None else html.with_name(f"{html.name[:-5]}.json")
+    html.parent.mkdir(parents=True, exist_ok=True)
+    whole.write(html, made, within=within)
+    whole.write(data, told.as_json(study), within=within)
+    return [html, data]

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import output, whole
-from pytest_seedshift.cli import PROGRAM, CommandError
+import click
+
+from pytest_seedshift import output as sinks
+from pytest_seedshift import whole
+from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.options import STDOUT, Output, check_output, output_option, run_argument, summary_option
+from pytest_seedshift.cli.parser import Command
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import Run
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run folder, such as .seedshift")
-    parser.add_argument("--out", metavar="PATH", type=Path, help="the file to write (default: report.html in RUN)")
-    add_summary(parser)
+@click.command(
+    "report",
+    cls=Command,
+    help="Make the report of a run again, one page of HTML. RUN is the run folder, such as .seedshift, or one that "
+    "`seedshift merge` has made.",
+    examples=("report .seedshift --output report.html",),
+)
+@run_argument
+@output_option("report.html in RUN")
+@summary_option
+def command(run_folder: Path, output: Output, summary: str | None) -> int:
+    """What click calls."""
+    return run(run_folder, output=output, summary=summary)
 
 
-def add_summary(parser: argparse.ArgumentParser) -> None:
-    """Declare `--summary`, which every command has that reports on a run."""
-    parser.add_argument(
-        "--summary",
-        metavar="PATH",
-        help="file of a summary in Markdown, besides $GITHUB_STEP_SUMMARY where that is set; 'none': no summary at all",
-    )
-
-
-def check_outputs(out: Path | None, summary: str | None) -> None:
-    """Make sure that what is asked for by `--out` and `--summary` can be written.
+def check_summary(summary: str | None) -> None:
+    """Make sure that what is asked for by `--summary` can be written.
 
     Raises:
         UnwritableError: it cannot.
@@ -39,13 +41,18 @@ def check_outputs(out: Path | None, summary: str | None) -> None:
     from pytest_seedshift.report import publish
 
     file = publish.target(summary).file
-    for path, option in ((out, "--out"), (file, "--summary")):
-        if path is not None:
-            whole.check_writable(path, option, parents=True)
+    if file is not None:
+        whole.check_writable(file, "--summary", parents=True)
 
 
-def summarise(run: Run, given: str | None, report: str) -> None:
+def summarise(run: Run, given: str | None, report: str, *, err: bool = False) -> None:
     """Write the summary that is asked for by `--summary`, and say so.
+
+    Args:
+        run: what its folder tells.
+        given: the option.
+        report: where the whole report lies; empty where it is not there.
+        err: whether the standard output has something else.
 
     Raises:
         CommandError: it cannot be written.
@@ -55,41 +62,45 @@ def summarise(run: Run, given: str | None, report: str) -> None:
     target = publish.target(given)
     try:
         for warning in publish.publish(run, target, report):
-            output.say(f"warning: {warning}", err=True)
+            sinks.say(f"warning: {warning}", err=True)
     except OSError as error:
         raise CommandError(f"the summary cannot be written: {error.strerror} ({error.filename})") from None
     if target.file is not None:
-        output.say(target.file)
+        sinks.say(target.file, err=err)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(folder: Path, *, output: Output = None, summary: str | None = None) -> int:
     """Make the report.
 
+    Args:
+        folder: of the run.
+        output: the page; None for report.html in the folder.
+        summary: the file of a summary, `none` for none at all.
+
     Raises:
-        CommandError: the folder holds no run, or the file cannot be written.
+        CommandError: the folder holds no run, or a file cannot be written.
+        UnwritableError: see `whole.check_writable`.
     """
     from pytest_seedshift import run as runs
     from pytest_seedshift.extensions import scores_known
     from pytest_seedshift.report import page, words
     from pytest_seedshift.scores import recorded
 
-    from_folder = options.run / page.FILE_NAME if options.run.is_dir() else None
-    check_outputs(options.out or from_folder, options.summary)
-    with scores_known(recorded(runs.head(options.run))):
+    from_folder = folder / page.FILE_NAME if folder.is_dir() else None
+    check_output(output or from_folder)
+    check_summary(summary)
+    with scores_known(recorded(runs.head(folder))):
         try:
-            found = runs.load(options.run)
-            path = page.write(options.run, options.out, run=found)
+            found = runs.load(folder)
+            if output == STDOUT:
+                sinks.say_file(page.make(found))
+                path = None
+            else:
+                path = page.write(folder, None if output is None else Path(output), run=found)
+                sinks.say(path)
         except page.RunError as error:
             raise CommandError(str(error)) from None
         except OSError as error:
-            target = options.out or options.run / page.FILE_NAME
-            raise CommandError(f"{target} cannot be written: {error.strerror}") from None
-        output.say(path)
-        summarise(found, options.summary, words.relative(str(path)))
+            raise CommandError(f"{output or from_folder} cannot be written: {error.strerror}") from None
+        summarise(found, summary, "" if path is None else words.relative(str(path)), err=path is None)
     return 0
-
-
-def command(folder: str, out: str | None = None) -> str:
-    """The command line that makes a folder's report."""
-    words = [PROGRAM, "report", folder]
-    return shlex.join([*words, "--out", out] if out is not None else words)

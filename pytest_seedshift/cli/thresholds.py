@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import output
+import click
+
+from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.options import STDOUT, Output, check_output, json_option, output_option, run_argument
+from pytest_seedshift.cli.parser import Command
+
+if TYPE_CHECKING:
+    from pytest_seedshift.calibration import Proposal
+
+VERSION = 1
+"""Of what `--json` prints."""
+
+_FILE = Path("thresholds.toml")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run folder, such as .seedshift")
-    parser.add_argument(
-        "--out",
-        metavar="PATH",
-        type=Path,
-        default=Path("thresholds.toml"),
-        help="the thresholds file to write, or to write into (default: thresholds.toml)",
-    )
-    parser.add_argument(
-        "--margin",
-        metavar="PART",
-        type=float,
-        help="how far below the lower end of its interval a bound lies, as a part of the score's range (default: so "
-        "that another draw of the whole grid meets all bounds at the certainty)",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="show the change, and write nothing")
-    parser.add_argument("--in-ci", action="store_true", help="write where CI is set, too")
+@click.command(
+    "thresholds",
+    cls=Command,
+    help="Write thresholds by what a run has measured. What would change is shown first. Bounds that were set by hand "
+    "stay as they are.",
+    examples=("thresholds .seedshift --dry-run", "thresholds merged --output thresholds.toml"),
+)
+@run_argument
+@output_option(str(_FILE))
+@click.option(
+    "--margin",
+    metavar="PART",
+    type=float,
+    help="How far below the lower end of its interval a bound lies, as a part of the score's range. Default: so that "
+    "another draw of the whole grid meets all bounds at the certainty.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the change, and write nothing.")
+@click.option("--in-ci", is_flag=True, help="Write where CI is set, too.")
+@json_option
+def command(run_folder: Path, output: Output, margin: float | None, dry_run: bool, in_ci: bool, as_json: bool) -> int:
+    """What click calls."""
+    return run(run_folder, output=output, margin=margin, dry_run=dry_run, in_ci=in_ci, as_json=as_json)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(
+    folder: Path,
+    *,
+    output: Output = None,
+    margin: float | None = None,
+    dry_run: bool = False,
+    in_ci: bool = False,
+    as_json: bool = False,
+) -> int:
     """Show what changes, then write it.
+
+    Args:
+        folder: of the run.
+        output: the file to write into; None for thresholds.toml, `-` to print what that file would be.
+        margin: from 0 to below 1, see `calibration.bound`.
+        dry_run: whether nothing is written.
+        in_ci: whether it is written where CI is set, too.
+        as_json: whether the result is printed as JSON.
 
     Raises:
         CommandError: the run cannot be read or has measured nothing, or the file must not, or cannot, be written.
@@ -43,31 +73,53 @@ def run(options: argparse.Namespace) -> int:
     from pytest_seedshift.folder import RunFolder, VerdictsError
     from pytest_seedshift.scores import recorded
 
-    if options.margin is not None and not 0 <= options.margin < 1:
-        raise CommandError(f"--margin {options.margin}: give a number from 0 to below 1, such as 0.02")
+    if margin is not None and not 0 <= margin < 1:
+        raise CommandError(f"--margin {margin}: give a number from 0 to below 1, such as 0.02")
+    if output == STDOUT:
+        check_output(output, as_json=as_json)
+    file = output if isinstance(output, Path) else _FILE
+    writes, aside = not dry_run and output != STDOUT, as_json or output == STDOUT
     try:
-        document = RunFolder(options.run).read_document()
+        document = RunFolder(folder).read_document()
         records = document["cases"]
-        _check(options.run, records)
-        if not options.dry_run:
-            thresholds_file.check_not_ci(options.in_ci, "--in-ci")
-            thresholds_file.check_target(options.out)
-        text = thresholds_file.read(options.out, None)
+        _check(folder, records)
+        if writes:
+            thresholds_file.check_not_ci(in_ci, "--in-ci")
+            thresholds_file.check_target(file)
+        text = thresholds_file.read(file, None)
         with scores_known(recorded(document)):
-            proposal = calibration.propose(text, str(options.out), records, options.margin)
+            proposal = calibration.propose(text, str(file), records, margin)
             told = proposal.summary
-        changes = thresholds_file.difference(options.out, proposal.text)
-        output.say(*changes, *told)
-        if changes and not options.dry_run:
-            thresholds_file.write(options.out, proposal.text)
-            output.say(f"written: {options.out}")
+        changes = thresholds_file.difference(file, proposal.text)
+        sinks.say(*changes, *told, err=aside)
+        written = bool(changes) and writes
+        if written:
+            thresholds_file.write(file, proposal.text)
+            sinks.say(f"written: {file}", err=aside)
     except VerdictsError as error:
-        raise CommandError(f"{options.run}: {error}") from None
+        raise CommandError(f"{folder}: {error}") from None
     except calibration.CalibrationError as error:
         raise CommandError(str(error)) from None
     if not changes:
-        output.say(f"{options.out} says so already")
+        sinks.say(f"{file} says so already", err=aside)
+    if output == STDOUT:
+        sinks.say_file(proposal.text)
+    if as_json:
+        sinks.say_json({**_document(proposal), "file": str(file), "changes": changes, "written": written})
     return 0
+
+
+def _document(proposal: Proposal) -> dict[str, Any]:
+    """What is proposed, in built-in types."""
+    return {
+        "version": VERSION,
+        "bounds": proposal.bounds,
+        "cases": proposal.cases,
+        "certainty": proposal.certainty,
+        "set_by_hand": list(proposal.kept),
+        "not_measured": list(proposal.unmeasured),
+        "text": proposal.text,
+    }
 
 
 def _check(run: Path, records: Iterable[Mapping[str, Any]]) -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import shlex
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import command_session as within
-from pytest_seedshift import needed, output, whole
-from pytest_seedshift.cli import PROGRAM, CommandError
+import click
+
+from pytest_seedshift import needed, whole
+from pytest_seedshift import output as sinks
+from pytest_seedshift.cli import CommandError, session
+from pytest_seedshift.cli.options import (
+    STDOUT,
+    Output,
+    check_beside,
+    check_output,
+    invocation,
+    json_option,
+    output_option,
+)
+from pytest_seedshift.cli.parser import Command
 
 if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
@@ -27,99 +38,141 @@ leaves nearly all of a picture, as [-1, 1] does for pixels: of the toys' latents
 _DECODERS = ("movq", "vae", "vqgan", "vqvae")
 """The parts of a pipeline that make pictures of latents."""
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    parser.add_argument(
-        "models", metavar="MODEL", nargs="+", help="models; of several, what was trained is a factor too"
-    )
-    parser.add_argument("--shift", metavar="NAMES", default=_SHIFTS, help=f"comma-separated (default: {_SHIFTS})")
-    parser.add_argument(
-        "--magnitude", metavar="NUMBERS", default=_MAGNITUDES, help=f"comma-separated (default: {_MAGNITUDES})"
-    )
-    parser.add_argument(
-        "--images",
-        metavar="N",
-        type=int,
-        help=f"pairs an arm, with and without each shift (default: {_IMAGES}, or one a class where these are more)",
-    )
-    parser.add_argument(
-        "--clip",
-        metavar="RANGE",
-        type=float,
-        help=f"range of clipping (default: {_LATENTS} in latents, the sampler's own in pixels)",
-    )
-    parser.add_argument(
-        "--into",
-        metavar="PATH",
-        type=Path,
-        help="the page to write, with the same as .json beside it (default: why.html in the run folder)",
-    )
-    within.add_arguments(parser)
+_KEYS = ("version", "arms", "effects", "sentences")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the experiment, print it, write the page and the document beside it; the exit status is pytest's.
+@click.command(
+    "why",
+    cls=Command,
+    help="Cross samplers, clipping and schedules on a few shifts, to see what makes a model hold. Of several MODELs, "
+    "what was trained is a factor too. A page is written, with all figures as .json beside it.",
+    examples=("why toy-latent", "why toy-latent --shift mean,std --magnitude 0.2,0.3 --output why.html"),
+)
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option(
+    "--shift", metavar="NAMES", default=_SHIFTS, help=f"Shifts, with commas between them. Default: {_SHIFTS}."
+)
+@click.option(
+    "--magnitude",
+    metavar="NUMBERS",
+    default=_MAGNITUDES,
+    help=f"Magnitudes, with commas between them. Default: {_MAGNITUDES}.",
+)
+@click.option(
+    "--images",
+    metavar="N",
+    type=int,
+    help=f"Pairs an arm, with and without each shift. Default: {_IMAGES}, or one a class where these are more.",
+)
+@click.option(
+    "--clip",
+    metavar="RANGE",
+    type=float,
+    help=f"Range of clipping. Default: {_LATENTS} in latents, the sampler's own in pixels.",
+)
+@output_option("why.html in the run folder")
+@json_option
+@session.session_options
+def command(
+    models: tuple[str, ...],
+    shift: str,
+    magnitude: str,
+    images: int | None,
+    clip: float | None,
+    output: Output,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """What click calls."""
+    asked = Asked(models, shift, magnitude, images, clip)
+    options = session.SessionOptions(**given)
+    return run(asked, output=output, as_json=as_json, given=options, invoked=invocation())
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A crossed experiment, as a command line asks for it; None where it leaves something open."""
+
+    models: Sequence[str]
+    shift: str = _SHIFTS
+    magnitude: str = _MAGNITUDES
+    images: int | None = None
+    clip: float | None = None
+
+    def check(self, given: session.SessionOptions) -> None:
+        """Check the numbers.
+
+        Raises:
+            CommandError: one that cannot be used.
+        """
+        if self.images is not None and self.images < 2:
+            raise CommandError(f"--images {self.images}: give at least 2, better 64: intervals come from their spread")
+        session.check_images(self.images, given)
+        if self.clip is not None and not 0 < self.clip < float("inf"):
+            raise CommandError(f"--clip {self.clip:g}: give a range above 0, such as 1 for pixels or 4 for latents")
+
+    def shifts(self, given: session.SessionOptions) -> list[tuple[str, float]]:
+        """The shifts with their magnitudes, at least one.
+
+        Raises:
+            CommandError: one that cannot be used, or none.
+        """
+        from pytest_seedshift import cases
+
+        where = f"--shift {self.shift} --magnitude {self.magnitude}"
+        numbers = session.magnitudes(self.magnitude, given)
+        try:
+            named = [each.strip() for each in self.shift.split(",") if each.strip()]
+            found = [(each.shift, each.magnitude) for each in cases.grid([""], named, numbers) if not each.is_control]
+        except ValueError as error:
+            raise CommandError(f"{where}: {error}") from None
+        if not found:
+            raise CommandError(f"{where}: names no shifted case; try mean and 0.3")
+        return found
+
+
+def run(
+    asked: Asked,
+    *,
+    output: Output = None,
+    as_json: bool = False,
+    given: session.SessionOptions = session.SessionOptions(),  # noqa: B008
+    invoked: str = "",
+) -> int:
+    """Run the experiment, print it, write the page and the document beside it.
+
+    Args:
+        asked: which experiment.
+        output: the page; None for why.html in the run folder.
+        as_json: whether the result is printed as JSON, in the form of the document.
+        given: the session's options.
+        invoked: the command line that the page shows.
+
+    Returns:
+        0, or 2 where it is interrupted.
 
     Raises:
-        CommandError: a shift, a magnitude, a number or a path that cannot be used.
+        CommandError: a shift, a magnitude, a number, a model or a path that cannot be used.
+        UnwritableError: see `whole.check_writable`.
     """
-    models = list(dict.fromkeys(options.models))
-    shifts = _shifts(options)
-    if options.images is not None and options.images < 2:
-        raise CommandError(f"--images {options.images}: give at least 2, better 64: intervals come from their spread")
-    within.check_images(options)
-    if options.clip is not None and not 0 < options.clip < float("inf"):
-        raise CommandError(f"--clip {options.clip:g}: give a range above 0, such as 1 for pixels or 4 for latents")
-    if options.into is not None:
-        whole.check_writable(options.into, "--into", parents=True)
-        if options.into.suffix == ".json":
-            raise CommandError(f"--into {options.into}: it is a page: give a name such as why.html")
-        whole.check_writable(options.into.with_suffix(".json"), "--into", parents=True)
-        _check_beside(options.into)
-    return within.run(models, options, lambda state: _work(state, models, shifts, options))
+    models = list(dict.fromkeys(asked.models))
+    shifts = asked.shifts(given)
+    asked.check(given)
+    check_output(output, as_json=as_json)
+    if isinstance(output, Path):
+        check_beside(output, _KEYS, "why")
+
+    def work(state: State) -> None:
+        study = _study(state, models, shifts, asked, aside=as_json or output == STDOUT)
+        try:
+            _tell(study, state, output, as_json=as_json, invoked=invoked)
+        except OSError as error:
+            raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
+
+    return session.run(models, given, work)
 
 
-def _check_beside(page: Path) -> None:
-    """Make sure that the file beside the page, which the user has not named, is none of somebody else's.
-
-    Raises:
-        CommandError: it is.
-    """
-    from pytest_seedshift import files
-
-    data = page.with_suffix(".json")
-    try:
-        found = files.read_json(data)
-    except files.MissingFileError:
-        return
-    except files.FileError:
-        found = None
-    if not isinstance(found, dict) or not {"version", "arms", "effects", "sentences"} <= found.keys():
-        raise CommandError(
-            f"--into {page}: {data} is there, where the figures would be written, and is not of such an experiment: "
-            "give another name"
-        )
-
-
-def _shifts(options: argparse.Namespace) -> list[tuple[str, float]]:
-    from pytest_seedshift import cases
-
-    names, magnitudes = options.shift, options.magnitude
-    numbers = within.magnitudes(magnitudes, "--magnitude", lifted=options.no_limits)
-    try:
-        named = [each.strip() for each in names.split(",") if each.strip()]
-        found = [(each.shift, each.magnitude) for each in cases.grid([""], named, numbers) if not each.is_control]
-    except ValueError as error:
-        raise CommandError(f"--shift {names} --magnitude {magnitudes}: {error}") from None
-    if not found:
-        raise CommandError(f"--shift {names} --magnitude {magnitudes}: names no shifted case; try mean and 0.3")
-    return found
-
-
-def _work(state: State, models: list[str], shifts: list[tuple[str, float]], options: argparse.Namespace) -> None:
-    import pytest
-
+def _study(state: State, models: list[str], shifts: list[tuple[str, float]], asked: Asked, *, aside: bool) -> Study:
     from pytest_seedshift.cases import CaseError
     from pytest_seedshift.report import words
     from pytest_seedshift.sensing import IMAGES
@@ -127,52 +180,48 @@ def _work(state: State, models: list[str], shifts: list[tuple[str, float]], opti
 
     for model in models:
         state.check_model(model)
-    design = _design(state, models, options.images)
+    design = _design(state, models, asked.images)
     state.needed.ask(models, scorers=needed.ALL)
     for warning in state.check_ground((model, len(design)) for model in models):
-        output.say(f"warning: {warning}")
+        sinks.say(f"warning: {warning}", err=True)
     crossed = arms.cross(
-        models, lambda name: _why_not(state, models[0], name), lambda model: _clip(state, model, options.clip)
+        models, lambda name: _why_not(state, models[0], name), lambda model: _clip(state, model, asked.clip)
     )
     if not crossed.factors:
         reasons = "; ".join(f"{factor}: {reason}" for factor, reason in crossed.left_out.items())
-        raise pytest.UsageError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
+        raise CommandError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
     images = len(design) * (1 + len(shifts)) + IMAGES
     where = words.relative(str(state.folder.path))
-    output.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has")
+    sinks.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has", err=aside)
     try:
-        study = experiment.run(
+        return experiment.run(
             state.workbench,
             crossed,
             shifts,
             design,
             certainty=state.thresholds.certainty,
-            tell=lambda line: output.say(line, err=True),
+            tell=lambda line: sinks.say(line, err=True),
         )
-        files = _write(study, options.into or state.folder.path / "why.html")
     except CaseError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     except OSError as error:
-        raise pytest.UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
-    _print(study, files)
+        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
 
 def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, ...]:
     """The pairs of all arms, and of how they are scored no two may differ."""
-    import pytest
-
     from pytest_seedshift.pairs import class_list
 
     try:
         entries = [state.catalogue.find(model) for model in models]
         labels, *others = (class_list(each.classes) for each in entries)
         if any(other != labels for other in others):
-            raise pytest.UsageError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
+            raise CommandError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
         design = state.catalogue.design(models[0], images or max(_IMAGES, len(labels)), state.design_seed())
     except ValueError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise CommandError(str(error)) from None
     if len({(each.classifier, each.clip) for each in entries}) > 1:
-        raise pytest.UsageError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
+        raise CommandError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
     return design
 
 
@@ -198,22 +247,25 @@ def _why_not(state: State, model: str, name: str) -> str | None:
     return None
 
 
-def _write(study: Study, page: Path) -> tuple[Path, Path]:
+def _tell(study: Study, state: State, output: Output, *, as_json: bool, invoked: str) -> None:
+    """Write the page and the document beside it, or the page alone to the standard output; print the result."""
     from pytest_seedshift.report import why as told
+    from pytest_seedshift.report import words
     from pytest_seedshift.report.page import why as pages
     from pytest_seedshift.why.document import document
 
-    command = shlex.join([PROGRAM, *sys.argv[1:]])
-    data = page.with_suffix(".json")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    whole.write(page, pages.make(study, command))
-    whole.write(data, json.dumps(document(study, told.sentences(study)), indent=1, ensure_ascii=False) + "\n")
-    return page, data
-
-
-def _print(study: Study, files: tuple[Path, Path]) -> None:
-    from pytest_seedshift.report import why as told
-    from pytest_seedshift.report import words
-
-    output.say("", *told.table(study), "", *told.sentences(study), told.CAVEAT)
-    output.say(*(words.relative(str(path)) for path in files))
+    page, found = pages.make(study, invoked), document(study, told.sentences(study))
+    written: list[Path] = []
+    if output == STDOUT:
+        sinks.say_file(page)
+    else:
+        written = [Path(output or state.folder.path / "why.html")]
+        written.append(written[0].with_suffix(".json"))
+        written[0].parent.mkdir(parents=True, exist_ok=True)
+        whole.write(written[0], page)
+        whole.write(written[1], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    aside = as_json or output == STDOUT
+    sinks.say("", *told.table(study), "", *told.sentences(study), told.CAVEAT, err=aside)
+    sinks.say(*(words.relative(str(path)) for path in written), err=aside)
+    if as_json:
+        sinks.say_json(found)

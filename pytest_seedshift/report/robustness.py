@@ -6,6 +6,7 @@ Only the verdicts and the comparison can change what the session came to, and wh
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ import pytest
 
 from pytest_seedshift import facts
 from pytest_seedshift import run as runs
-from pytest_seedshift.cli.report import command
 from pytest_seedshift.gate import baseline
+from pytest_seedshift.names import PROGRAM
 from pytest_seedshift.report import session_failures, words
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class RobustnessReport:
         state = self._state
         out = state.settings.report
         folder = words.relative(str(state.folder.path))
-        again = command(folder, None if out in (None, "none") else words.relative(str(out)))
+        again = _command(folder, None if out in (None, "none") else words.relative(str(out)))
         run = None
         with self._told("the report", f"; to make it again: {again}"):
             run = comparisons.compared(runs.load(state.folder.path))
@@ -189,3 +190,9 @@ class RobustnessReport:
         self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
         if target.file is not None:
             self._terminal.summary = words.relative(str(target.file))
+
+
+def _command(folder: str, out: str | None) -> str:
+    """The command line that makes a folder's report again."""
+    given = [PROGRAM, "report", folder]
+    return shlex.join([*given, "--output", out] if out is not None else given)

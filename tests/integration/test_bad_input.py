@@ -99,7 +99,7 @@ def test_glide_without_its_files_says_where_they_are_published_and_what_to_do(py
             "ERROR: the weights of 'glide_pipeline' or 'glide_model_cache' are nowhere. Tried: the folder "
             "glide_pipeline (there is none); the folder glide_model_cache (there is none). To get them, download "
             "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/base.pt *vocab.bpe*; then run "
-            "'python -m pytest_seedshift.models.glide.convert base.pt upsample.pt vocab.bpe glide_pipeline'*"
+            "'seedshift convert-glide base.pt upsample.pt vocab.bpe --output glide_pipeline'*"
         ]
     )
 

@@ -223,7 +223,7 @@ def test_the_command_says_in_words_what_it_cannot_compare(pytester, old):
         result.stderr.fnmatch_lines([says])
         result.stderr.no_fnmatch_line("Traceback*")
     same = pytester.run(
-        sys.executable, "-m", "pytest_seedshift", "compare", old / "base.json", run_folder, "--out", "page.html"
+        sys.executable, "-m", "pytest_seedshift", "compare", old / "base.json", run_folder, "--output", "page.html"
     )
     assert same.ret == 0
     same.stdout.fnmatch_lines(["against *base.json: 2 cases on 32 pairs: no pair differs · no regression", "page.html"])

@@ -126,7 +126,7 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
         run(*GRID, f"--seedshift-shard={number}/2", f"--seedshift-dir=shard-{number}")
     assert list(searches_of(pytester.path / "shard-1")) == [mean, std]
     capsys.readouterr()
-    assert main(["merge", "shard-1", "shard-2", "--into", "merged"]) == 1  # a case of std fails
+    assert main(["merge", "shard-1", "shard-2", "--output", "merged"]) == 1  # a case of std fails
     assert verdicts_of(pytester.path / "merged") == one
     assert "breaking points" in capsys.readouterr().out
     joined = ElementTree.parse(pytester.path / "merged/junit.xml").getroot()[0]

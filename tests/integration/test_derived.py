@@ -48,7 +48,7 @@ def test_derived_models_are_models_everywhere(pytester, run):
     noisy.stdout.fnmatch_lines(
         [f"mean shift +0.30 breaks {NOISY}: CLIP * < 49.0 *", f"*report: one/report.html#{CASE}"]
     )
-    assert main(["merge", "one", "two", "--into", "all"]) == pytest.ExitCode.TESTS_FAILED
+    assert main(["merge", "one", "two", "--output", "all"]) == pytest.ExitCode.TESTS_FAILED
     assert {name: case["verdict"] for name, case in cases_of(pytester.path / "all").items()} == {
         f"{PLAIN}-none-+0.00": "pass",
         f"{PLAIN}-mean-+0.30": "pass",

@@ -73,7 +73,7 @@ def test_two_draws_in_one_run_folder_share_nothing_and_each_is_found_again(pytes
         assert main(["compare", *command]) != 0
         said = "".join(capsys.readouterr())
         assert f"design seed: {old} in {command[0]}, {new} in {command[1]}" in said
-    assert main(["merge", "usual", "other", "--into", "merged"]) == 4
+    assert main(["merge", "usual", "other", "--output", "merged"]) == 4
     said = "".join(capsys.readouterr())
     assert "--seedshift-design-seed: 0 in usual, 7 in other" in said
 

@@ -69,8 +69,8 @@ def test_commands_take_no_folder_of_others_either(pytester, capsys, command):
     before = fill(folder)
     (pytester.path / "run").mkdir()
     arguments = {
-        "position": ["position", "toy-latent", "--images", "16", "--into", "theirs"],
-        "merge": ["merge", "run", "--into", "theirs"],
+        "position": ["position", "toy-latent", "--images", "16", "--dir", "theirs"],
+        "merge": ["merge", "run", "--output", "theirs"],
         "noise": ["noise", "toy-latent", "--images", "2", "--dir", "theirs"],
     }[command]
     assert main(arguments) == pytest.ExitCode.USAGE_ERROR
@@ -82,7 +82,7 @@ def test_a_merged_json_of_somebody_else_is_no_mark(pytester, capsys):
     (pytester.path / "theirs").mkdir()
     (pytester.path / "theirs/merged.json").write_text('{"pulls": [1, 2]}')
     (pytester.path / "run").mkdir()
-    assert main(["merge", "run", "--into", "theirs"]) == pytest.ExitCode.USAGE_ERROR
+    assert main(["merge", "run", "--output", "theirs"]) == pytest.ExitCode.USAGE_ERROR
     assert "no earlier merge has made it" in capsys.readouterr().err
     assert len(list((pytester.path / "theirs").iterdir())) == 1
 
@@ -90,8 +90,8 @@ def test_a_merged_json_of_somebody_else_is_no_mark(pytester, capsys):
 @pytest.mark.parametrize("text", ['{"name": "package"}', "[1]", "not JSON", '{"version": 1, "arms": []}'])
 def test_the_file_beside_a_page_is_not_overwritten_where_it_is_none_of_ours(pytester, capsys, text):
     (pytester.path / "package.json").write_text(text)
-    assert main(["why", "toy-latent", "--into=package.html"]) == pytest.ExitCode.USAGE_ERROR
-    assert "--into package.html: package.json is there" in capsys.readouterr().err
+    assert main(["why", "toy-latent", "--output=package.html"]) == pytest.ExitCode.USAGE_ERROR
+    assert "--output package.html: package.json is there" in capsys.readouterr().err
     assert (pytester.path / "package.json").read_text() == text
     assert len(list(pytester.path.iterdir())) == 1
 
@@ -154,5 +154,5 @@ def test_a_name_that_is_no_utf_8_loses_nothing(pytester, run, monkeypatch):
     assert [(each["model"], each["images"], each["generated"]) for each in cases.values()] == [(name, 16, 16)]
     assert run(*arguments).ret == pytest.ExitCode.OK
     assert [each["generated"] for each in cases_of(pytester.path / ".seedshift").values()] == [0]
-    assert main(["merge", ".seedshift", "--into", "merged"]) == 0
+    assert main(["merge", ".seedshift", "--output", "merged"]) == 0
     assert list(cases_of(pytester.path / "merged")) == list(cases)

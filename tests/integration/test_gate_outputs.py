@@ -136,7 +136,7 @@ def test_all_outputs_of_a_run_say_one_number_for_one_thing(pytester, project, ca
 
     assert main(["compare", "base.json", ".seedshift"]) == 1
     of_file = capsys.readouterr().out
-    main(["compare", "base.json", ".seedshift", "--out", "other.html"])
+    main(["compare", "base.json", ".seedshift", "--output", "other.html"])
     assert said in of_file
     assert numbers(of_file) >= numbers(closing)
 
@@ -156,7 +156,7 @@ def test_shards_of_a_run_with_a_baseline_merge_to_the_one_run_byte_for_byte(pyte
         part.stdout.fnmatch_lines(["*where all shards are merged"])
         assert json.loads(Path(shard, "comparison.json").read_text())["pools"] == []
     capsys.readouterr()
-    assert main(["merge", "shard-1", "shard-2", "shard-3", "--into", "merged"]) == 0
+    assert main(["merge", "shard-1", "shard-2", "shard-3", "--output", "merged"]) == 0
     for name in ("verdicts.json", "comparison.json", "against.json"):
         assert Path("merged", name).read_bytes() == Path("one", name).read_bytes(), name
     merged = capsys.readouterr().out
@@ -164,7 +164,7 @@ def test_shards_of_a_run_with_a_baseline_merge_to_the_one_run_byte_for_byte(pyte
         assert sentence["sentence"] in merged
         assert sentence["sentence"] in one.stdout.str()
 
-    assert main(["merge", "shard-1", "shard-2", "--into", "two"]) == 1  # a part is not the whole
+    assert main(["merge", "shard-1", "shard-2", "--output", "two"]) == 1  # a part is not the whole
     assert json.loads(Path("two/comparison.json").read_text())["pools"] == []
 
     project.joinpath("thresholds.toml").write_text(

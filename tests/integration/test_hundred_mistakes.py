@@ -309,8 +309,8 @@ HOOKS = {
 }
 
 COMMANDS = {
-    "why, into /proc": (("why", "toy-latent", "--into=/proc/x/why.html"), ("--into", "cannot be written")),
-    "why, into a folder": (("why", "toy-latent", "--into=."), ("--into", "is a folder")),
+    "why, into /proc": (("why", "toy-latent", "--output=/proc/x/why.html"), ("--output", "cannot be written")),
+    "why, into a folder": (("why", "toy-latent", "--output=."), ("--output", "is a folder")),
     "why, percent": (("why", "toy-latent", "--magnitude=30"), ("of percent", LIFT)),
     "why, a decimal comma": (("why", "toy-latent", "--magnitude=0,3"), ("give 0.3",)),
     "why, 10 million images": (("why", "toy-latent", "--images=10000000"), ("--images 10000000", LIFT)),
@@ -320,9 +320,9 @@ COMMANDS = {
     "position, two magnitudes": (("position", "toy-latent", "--magnitude=0.1,0.2"), ("give one number",)),
     "position, 10 million images": (("position", "toy-latent", "--images=10000000"), ("--images 10000000", LIFT)),
     "report, no run": (("report", "nowhere"), ("nowhere",)),
-    "report, to a folder": (("report", ".", "--out=."), ("--out", "is a folder")),
+    "report, to a folder": (("report", ".", "--output=."), ("--output", "is a folder")),
     "card, no run": (("card", "nowhere"), ("nowhere",)),
-    "merge, no run": (("merge", "nowhere", "--into=merged"), ("nowhere",)),
+    "merge, no run": (("merge", "nowhere", "--output=merged"), ("nowhere",)),
     "thresholds, a margin of percent": (("thresholds", ".", "--margin=2"), ("--margin", "0.02")),
     "compare, no run": (("compare", "nowhere", "nowhere"), ("nowhere",)),
 }

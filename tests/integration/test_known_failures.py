@@ -45,7 +45,7 @@ def agree(pytester, run, capsys):
         assert len({record["test"] for record in records}) == len(records) == len(document["grid"])
 
         capsys.readouterr()
-        assert main(["merge", ".seedshift", "--into", "merged"]) == result.ret
+        assert main(["merge", ".seedshift", "--output", "merged"]) == result.ret
         said = capsys.readouterr().out
         merged = junit_counts(pytester.path / "merged/junit.xml")
         assert merged == junit_counts(pytester.path / "junit.xml")
@@ -212,9 +212,9 @@ def test_a_shard_that_only_skips_is_a_part_like_the_others(pytester, run, capsys
         shard = (f"--seedshift-shard={number}/2", f"--seedshift-dir=shard-{number}", "--seedshift-report=none")
         assert run(*SMALL, *shard).ret == pytest.ExitCode.OK
     capsys.readouterr()
-    assert main(["merge", "shard-1", "shard-2", "--into", "merged"]) == 0
+    assert main(["merge", "shard-1", "shard-2", "--output", "merged"]) == 0
     assert "3 cases (4 tests) of 2 runs: 2 pass, 0 fail, 1 skipped" in capsys.readouterr().out
-    assert main(["merge", "shard-2", "--into", "alone"]) == 1  # the first's cases have no verdict
+    assert main(["merge", "shard-2", "--output", "alone"]) == 1  # the first's cases have no verdict
     assert "not among the runs: shard 1/2" in capsys.readouterr().out
     assert main(["report", "shard-2"]) == 0
 
@@ -230,7 +230,7 @@ def test_a_teardown_that_fails_is_an_error_for_all(pytester, run, verdicts, caps
     assert all("teardown has failed" in record["reason"] and record["scores"] for record in found.values())
     assert "2 cases: 0 pass, 0 fail, 2 cannot be judged" in result.stdout.str()
     capsys.readouterr()
-    assert main(["merge", ".seedshift", "--into", "merged"]) == result.ret == 1
+    assert main(["merge", ".seedshift", "--output", "merged"]) == result.ret == 1
 
 
 def test_stepwise_stops_at_a_case_and_goes_on_with_it(pytester, verdicts):

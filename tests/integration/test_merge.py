@@ -72,7 +72,7 @@ def verdicts(folder: Path) -> dict:
 
 
 def test_four_shards_merged_are_one_run_byte_for_byte(project, shards, capsys):
-    assert main(["merge", *reversed(shards), "--into", "merged"]) == 1
+    assert main(["merge", *reversed(shards), "--output", "merged"]) == 1
     whole = (project / "whole/verdicts.json").read_text()
     assert Path("merged/verdicts.json").read_text() == whole
     made = sum(case["generated"] for case in cases_of(Path("merged")).values())
@@ -87,7 +87,7 @@ def test_four_shards_merged_are_one_run_byte_for_byte(project, shards, capsys):
 
 
 def test_merged_samples_and_pictures_are_those_of_the_run(project, shards):
-    main(["merge", *shards, "--into", "merged"])
+    main(["merge", *shards, "--output", "merged"])
     whole = {
         (s["model"], s["shift"], s["magnitude"], s["prompt"], s["seed"]): s["scores"]
         for s in samples_of(project / "whole")
@@ -107,7 +107,7 @@ def test_merged_samples_and_pictures_are_those_of_the_run(project, shards):
 def test_a_merged_folder_is_a_run_folder_whose_samples_are_used_again(shards, project, pytester, run):
     os.chdir(pytester.path)
     pytester.path.joinpath("thresholds.toml").write_text(THRESHOLDS)
-    main(["merge", *(str(project / shard) for shard in shards), "--into", "merged"])
+    main(["merge", *(str(project / shard) for shard in shards), "--output", "merged"])
     before = len(samples_of(pytester.path / "merged"))
     result = run(*RUN, "--seedshift-dir=merged")
     result.assert_outcomes(passed=5, failed=1)
@@ -119,7 +119,7 @@ def test_a_missing_shard_ends_with_status_1_and_its_cases_are_named_everywhere(s
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(Path("step.md").absolute()))
     lost = [case["id"] for case in verdicts(Path("shard-2"))["cases"]]
-    assert main(["merge", shards[0], *shards[2:], "--into", "merged", "--summary", "summary.md"]) == 1
+    assert main(["merge", shards[0], *shards[2:], "--output", "merged", "--summary", "summary.md"]) == 1
     output = capsys.readouterr().out
     failing = "toy-latent-mean-+0.30" not in lost
     assert output.count("\n::error title=") == len(lost) + failing
@@ -147,17 +147,17 @@ def test_a_missing_shard_ends_with_status_1_and_its_cases_are_named_everywhere(s
 def test_shards_that_pass_without_the_missing_one_are_not_green(shards):
     passing = [each for each in shards if all(case["verdict"] == "pass" for case in verdicts(Path(each))["cases"])]
     assert passing
-    assert main(["merge", *passing, "--into", "merged"]) == 1
+    assert main(["merge", *passing, "--output", "merged"]) == 1
 
 
 def test_a_run_whose_cases_all_pass_ends_with_status_0(pytester, run, monkeypatch):
     run(*ONE)
     monkeypatch.chdir(pytester.path)
-    assert main(["merge", ".seedshift", "--into", "merged"]) == 0
+    assert main(["merge", ".seedshift", "--output", "merged"]) == 0
 
 
 def test_the_junit_file_says_what_a_sessions_says(project, shards):
-    main(["merge", *shards, "--into", "merged"])
+    main(["merge", *shards, "--output", "merged"])
 
     def read(path: Path) -> dict:
         suite = ElementTree.parse(path).getroot().find("testsuite")
@@ -174,7 +174,7 @@ def test_the_junit_file_says_what_a_sessions_says(project, shards):
 
 
 def test_the_page_stands_alone_and_shows_the_failing_case_with_its_pictures(shards):
-    main(["merge", *shards, "--into", "merged"])
+    main(["merge", *shards, "--output", "merged"])
     page = Path("merged/report.html").read_text()
     assert "mean shift +0.30 breaks toy-latent" in page
     assert "toy-latent fails 1 of 3 cases: breaks under mean at +0.30" in page
@@ -184,12 +184,12 @@ def test_the_page_stands_alone_and_shows_the_failing_case_with_its_pictures(shar
 
 
 def test_merging_again_is_the_same_and_takes_more(shards):
-    assert main(["merge", *shards[:2], "--into", "merged"]) == 1
-    assert main(["merge", *shards, "--into", "merged"]) == 1
+    assert main(["merge", *shards[:2], "--output", "merged"]) == 1
+    assert main(["merge", *shards, "--output", "merged"]) == 1
     first = Path("merged/verdicts.json").read_text()
-    main(["merge", *shards, "--into", "other"])
+    main(["merge", *shards, "--output", "other"])
     assert Path("other/verdicts.json").read_text() == first
-    main(["merge", "other", "shard-1", "--into", "third"])  # a merged run is a run
+    main(["merge", "other", "shard-1", "--output", "third"])  # a merged run is a run
     assert Path("third/verdicts.json").read_text() == first
 
 
@@ -198,7 +198,7 @@ def test_the_runs_are_left_as_they_are(shards):
         return {str(path): path.read_bytes() for path in Path().glob("shard-*/**/*") if path.is_file()}
 
     before = content()
-    main(["merge", *shards, "--into", "merged"])
+    main(["merge", *shards, "--output", "merged"])
     assert content() == before
 
 
@@ -207,7 +207,7 @@ def test_the_runs_are_left_as_they_are(shards):
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """What a merge that ends with status 4 says, after which there is no verdict."""
-    assert main(["merge", *arguments, "--into", "merged"]) == 4
+    assert main(["merge", *arguments, "--output", "merged"]) == 4
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith("seedshift merge: error: ")
@@ -246,7 +246,7 @@ def test_a_run_that_is_still_written_is_refused_until_it_has_ended(shards, capsy
             assert "shard-2: a run still writes to it" in refused(capsys, *shards)
         finally:
             os.kill(writer.pid, signal.SIGKILL)
-    assert main(["merge", *shards, "--into", "merged"]) == 1  # who dies lets go
+    assert main(["merge", *shards, "--output", "merged"]) == 1  # who dies lets go
 
 
 def test_a_session_occupies_its_run_folder_while_it_runs(pytester, run):
@@ -289,13 +289,13 @@ def test_folders_that_are_none(shards, capsys):
 
 
 def test_targets_that_would_lose_something(shards, capsys):
-    assert main(["merge", *shards, "--into", "shard-1"]) == 4
-    assert "--into shard-1: is one of the runs to join" in capsys.readouterr().err
-    assert main(["merge", "shard-2", "--into", "shard-1"]) == 4
-    assert "--into shard-1: is not empty, and no earlier merge has made it" in capsys.readouterr().err
+    assert main(["merge", *shards, "--output", "shard-1"]) == 4
+    assert "--output shard-1: is one of the runs to join" in capsys.readouterr().err
+    assert main(["merge", "shard-2", "--output", "shard-1"]) == 4
+    assert "--output shard-1: is not empty, and no earlier merge has made it" in capsys.readouterr().err
     Path("file").touch()
-    assert main(["merge", *shards, "--into", "file"]) == 4
-    assert "--into file: not a folder" in capsys.readouterr().err
+    assert main(["merge", *shards, "--output", "file"]) == 4
+    assert "--output file: not a folder" in capsys.readouterr().err
 
 
 def test_a_damaged_store_is_told_by_its_own_name(shards, capsys):
@@ -312,7 +312,7 @@ def test_a_damaged_store_is_told_by_its_own_name(shards, capsys):
 def test_a_run_without_its_samples_counts_and_is_told(shards, capsys):
     for file in Path("shard-2").glob("samples.sqlite*"):
         file.unlink()
-    assert main(["merge", *shards, "--into", "merged"]) == 1
+    assert main(["merge", *shards, "--output", "merged"]) == 1
     assert "warning: shard-2 has no samples.sqlite" in capsys.readouterr().out
 
 
@@ -320,11 +320,11 @@ def test_a_run_without_its_samples_counts_and_is_told(shards, capsys):
     ("arguments", "told"),
     [
         ([], "COMMAND"),
-        (["marge"], "invalid choice: 'marge'"),
+        (["marge"], "unknown command 'marge'. Did you mean 'merge'?"),
         (["merge"], "RUN"),
-        (["merge", "shard-1"], "--into"),
-        (["merge", "--into", "merged"], "RUN"),
-        (["merge", "a", "--into", "b", "--what"], "unrecognized arguments: --what"),
+        (["merge", "shard-1"], "--output"),
+        (["merge", "--output", "merged"], "RUN"),
+        (["merge", "a", "--output", "b", "--what"], "unknown option '--what'"),
     ],
 )
 def test_a_command_line_that_cannot_be_read_ends_with_pytests_status_for_that(capsys, arguments, told):

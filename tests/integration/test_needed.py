@@ -52,7 +52,7 @@ def test_a_bound_on_a_score_of_ones_own_needs_no_other_scorer(pytester, run, ent
     # What such a run leaves is read as any other's is.
     for arguments in (
         ["card", ".seedshift"],
-        ["merge", ".seedshift", "--into", "merged"],
+        ["merge", ".seedshift", "--output", "merged"],
         ["report", "merged"],
         ["thresholds", ".seedshift", "--in-ci"],
     ):

@@ -55,9 +55,9 @@ def test_the_example_is_a_run_like_any_other(pytester, project):
     before = (folder / "report.html").read_text()
     assert main(["report", ".seedshift"]) == 0
     assert (folder / "report.html").read_text().count("contrast") == before.count("contrast") > 3
-    assert main(["card", ".seedshift", "--into", "card.md"]) == 0
+    assert main(["card", ".seedshift", "--output", "card.md"]) == 0
     assert "contrast" in (project / "card.md").read_text()
-    assert main(["merge", ".seedshift", "--into", "merged"]) == 0
+    assert main(["merge", ".seedshift", "--output", "merged"]) == 0
     merged = json.loads((project / "merged/verdicts.json").read_text())
     assert merged["scores"] == {"contrast": {"title": "contrast", "top": 1.0, "binary": False}}
     assert "contrast" in (project / "merged/report.html").read_text()

@@ -28,7 +28,7 @@ def study(folder, *arguments):
     """Run the command; its status, what it printed, and its files."""
     told = io.StringIO()
     with redirect_stdout(told):
-        status = main(["position", "toy-latent", "--images=16", "--batch-size=16", f"--into={folder}", *arguments])
+        status = main(["position", "toy-latent", "--images=16", "--batch-size=16", f"--dir={folder}", *arguments])
     page, data = (folder / f"position-toy-latent.{end}" for end in ("html", "json"))
     return SimpleNamespace(
         status=status, said=told.getvalue(), page=page.read_text(), data=json.loads(data.read_text()), folder=folder
@@ -134,7 +134,7 @@ def test_measuring_anew_changes_no_score(tmp_path):
         (["toy-latent", "--images=0"], "--images 0: give a whole number of at least 1"),
         (["toy-latent", "--certainty=1"], "certainty = 1.0: give a number above 0.5 and below 1"),
         (["toy-latent", "--device=abacus"], "the device 'abacus' is not there"),
-        (["toy-latent", "--into=/dev/null/run"], "--into /dev/null/run: cannot be written to"),
+        (["toy-latent", "--dir=/dev/null/run"], "--seedshift-dir=/dev/null/run: the run folder cannot be written to"),
     ],
 )
 def test_a_mistake_is_said_in_a_line_before_anything_is_made(tmp_path, monkeypatch, capsys, arguments, said):

@@ -100,7 +100,7 @@ def test_one_record_a_case_with_pytest_s_own_word(
         names_ = [each.get("name") for each in case.iter("property")]
         assert len(names_) == len(set(names_)) > 3
     capsys.readouterr()
-    assert main(["merge", ".seedshift", "--into", "merged"]) == result.ret
+    assert main(["merge", ".seedshift", "--output", "merged"]) == result.ret
 
 
 def test_a_case_that_takes_too_long_is_an_error_in_the_plugin_s_words(pytester, run):
@@ -124,9 +124,9 @@ def test_a_group_of_pytest_split_is_a_part_that_merge_knows(pytester, run, capsy
         part = ["--splits=2", f"--group={group}", f"--seedshift-dir=part-{group}", "--seedshift-report=none"]
         assert run(*_none_but("split"), *given, *part).ret == pytest.ExitCode.OK
     capsys.readouterr()
-    assert main(["merge", "part-1", "--into", "half"]) == 1
+    assert main(["merge", "part-1", "--output", "half"]) == 1
     assert "no verdict about 1 case" in capsys.readouterr().out
-    assert main(["merge", "part-1", "part-2", "--into", "merged"]) == 0
+    assert main(["merge", "part-1", "part-2", "--output", "merged"]) == 0
     assert "2 cases of 2 runs: 2 pass, 0 fail" in capsys.readouterr().out
 
 
@@ -154,4 +154,4 @@ def test_with_workers(pytester, names, arguments, mark):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert {name: record["verdict"] for name, record in _records(pytester).items()} == FAILS
     assert "2 cases: 1 pass, 1 fail" in result.stdout.str()
-    assert main(["merge", str(pytester.path / ".seedshift"), "--into", str(pytester.path / "merged")]) == 1
+    assert main(["merge", str(pytester.path / ".seedshift"), "--output", str(pytester.path / "merged")]) == 1

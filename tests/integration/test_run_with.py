@@ -43,7 +43,7 @@ def test_a_saved_folder_says_that_its_guidance_is_diffusers_own(pytester, run, s
     for name, model in (("toy", "toy-latent"), ("mine", "./saved")):
         more = f"--seedshift-dir={name}", f"--seedshift-summary={name}.md", f"--seedshift-save-baseline={name}.json"
         told[name] = run(*ARGUMENTS, f"--seedshift-model={model}", *more).stdout.str()
-        assert main(["card", name, "--into", f"{name}.card"]) == 0
+        assert main(["card", name, "--output", f"{name}.card"]) == 0
     for name, guidance in (("toy", "guidance 1,"), ("mine", "guidance 7.5,")):
         line = next(line for line in told[name].splitlines() if "DDIMScheduler" in line)
         assert guidance in line
@@ -87,7 +87,7 @@ def test_the_same_scores_are_the_same_baseline_in_every_checkout(pytester, run, 
         monkeypatch.chdir(folder)
         run("seedshift", *ONE, "--seedshift-images=8", "--seedshift-save-baseline=b.json", f"--rootdir={folder}")
         made.append(folder.joinpath("b.json").read_bytes())
-        main(["card", ".seedshift", "--into", "card.md"])
+        main(["card", ".seedshift", "--output", "card.md"])
         for file in ("card.md", ".seedshift/report.html"):
             assert str(pytester.path) not in folder.joinpath(file).read_text()
     assert made[0] == made[1]
@@ -99,7 +99,7 @@ def test_a_model_that_is_named_by_a_path_of_this_machine_has_its_last_part_in_wh
     model = f"--seedshift-model={saved / 'saved'}"
     pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}{HERE.replace('./saved', str(saved / 'saved'))}")
     run("seedshift", *ARGUMENTS, model, "--seedshift-report=none", "--seedshift-save-baseline=b.json")
-    assert main(["card", ".seedshift", "--into", "card.md"]) == 0
+    assert main(["card", ".seedshift", "--output", "card.md"]) == 0
     for file in ("b.json", "card.md"):
         assert str(saved) not in saved.joinpath(file).read_text()
     held = run("seedshift", *ARGUMENTS, model, "--seedshift-report=none", "--seedshift-baseline=b.json")
@@ -119,7 +119,7 @@ def test_workers_shards_and_runs_whose_samples_exist_tell_the_same(pytester, run
     assert (pytester.path / "worker" / "verdicts.json").read_bytes() == first
     for number in (1, 2):
         run("seedshift", *ONE, f"--seedshift-shard={number}/2", f"--seedshift-dir=part{number}")
-    assert main(["merge", "part1", "part2", "--into", "merged"]) == 0
+    assert main(["merge", "part1", "part2", "--output", "merged"]) == 0
     assert (pytester.path / "merged" / "verdicts.json").read_bytes() == first
     assert os.listdir(pytester.path / "merged" / "settings")  # noqa: PTH208  # for who goes on there
 
@@ -129,5 +129,5 @@ def test_shards_of_one_model_with_other_settings_are_no_run(pytester, run, capsy
         text = f"{EASY}[models.toy-latent]\nsteps = {steps}\n"
         pytester.path.joinpath("thresholds.toml").write_text(text)
         run("seedshift", *ONE, f"--seedshift-shard={number}/2", f"--seedshift-dir=part{number}")
-    assert main(["merge", "part1", "part2", "--into", "merged"]) == 4
+    assert main(["merge", "part1", "part2", "--output", "merged"]) == 4
     assert "toy-latent: run with other settings in part1 → part2: steps 10 → 5" in capsys.readouterr().err

@@ -136,7 +136,7 @@ def test_shards_measure_a_model_once_and_merge_takes_it_over(pytester, quick, ca
         ).assert_outcomes(passed=number, deselected=3 - number)
     counts = [len(uses(pytester.path / f"part-{number}")) for number in (1, 2)]
     assert sorted(counts) == [0, 1]
-    assert main(["merge", "part-1", "part-2", "--into", "merged"]) == 0
+    assert main(["merge", "part-1", "part-2", "--output", "merged"]) == 0
     out = capsys.readouterr().out
     assert "seed use of quick: another seed vector changes" in out
     assert "null control of quick: top-1 drop" in out

@@ -114,7 +114,7 @@ def test_a_regression_that_only_a_pool_shows_is_a_failed_item(pytester, project,
     assert f"- ❌ **{told}.**" in (project / "summary.md").read_text()
     assert told in (project / ".seedshift/report.html").read_text()
 
-    assert main(["merge", ".seedshift", "--into", "merged"]) == 1
+    assert main(["merge", ".seedshift", "--output", "merged"]) == 1
     assert failures(project / "merged/junit.xml") == POOLS
     assert told in (project / "merged/report.html").read_text()
     assert (

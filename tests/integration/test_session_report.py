@@ -181,7 +181,7 @@ def test_the_command_makes_the_same_page_again(pytester, session):
     result.stdout.fnmatch_lines([str(run_folder / "report.html")])
     assert (run_folder / "report.html").read_text() == before
     moved = shutil.copytree(run_folder, pytester.path / "moved")
-    assert command(pytester, "report", "moved", "--out", "elsewhere.html").ret == 0
+    assert command(pytester, "report", "moved", "--output", "elsewhere.html").ret == 0
     # But for the name of the run folder, which is all that is told of its place.
     assert Path("elsewhere.html").read_text().replace(">moved<", ">.seedshift<") == before
     assert str(moved.parent) not in before
@@ -197,7 +197,7 @@ def test_the_command_says_in_words_what_it_cannot_do(pytester):
             "*report: error: empty holds no run that can be read*Give the folder that a run wrote to*",
         ),
         (["report"], 4, "*RUN*"),
-        (["reprot", "empty"], 4, "*invalid choice: 'reprot'*report*"),
+        (["reprot", "empty"], 4, "*unknown command 'reprot'. Did you mean 'report'?*"),
     ):
         result = command(pytester, *arguments)
         assert result.ret == status

@@ -71,7 +71,7 @@ def test_shards_record_the_same_pairs_and_are_merged(pytester, run, monkeypatch)
     assert set(parts[0]) == {MEAN.control}
     assert set(parts[1]) == {MEAN, MEAN.control}  # with a control of its own, to compare with
     assert parts[0][MEAN.control].trajectory.pairs == parts[1][MEAN].trajectory.pairs
-    assert main(["merge", "shard-1", "shard-2", "--into", "merged"]) == 0
+    assert main(["merge", "shard-1", "shard-2", "--output", "merged"]) == 0
     merged = kept(Path("merged"))
     assert set(merged) == {MEAN, MEAN.control}
     assert all(path.is_file() for each in merged.values() for path in each.pictures.values())

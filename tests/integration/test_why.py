@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 from runs import EASY, samples_of
 
 import pytest_seedshift
-from pytest_seedshift import command_session as within
+from pytest_seedshift import command_session
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.models import catalogue
 
@@ -119,7 +118,7 @@ def test_a_second_run_makes_no_image_again_and_writes_where_it_is_told(folder, d
     before = len(samples_of(folder / ".seedshift"))
     written = [path.stat().st_mtime_ns for path in (folder / ".seedshift/sensitivity").iterdir()]
     monkeypatch.chdir(folder)
-    assert main(["why", *ARGUMENTS, "--into=elsewhere/study.html"]) == pytest.ExitCode.OK
+    assert main(["why", *ARGUMENTS, "--output=elsewhere/study.html"]) == pytest.ExitCode.OK
     assert json.loads((folder / "elsewhere/study.json").read_text()) == document
     assert (folder / "elsewhere/study.html").is_file()
     assert len(samples_of(folder / ".seedshift")) == before
@@ -140,7 +139,7 @@ def test_a_second_run_makes_no_image_again_and_writes_where_it_is_told(folder, d
         (["toy-latent", "--shift=maen"], "unknown shift 'maen'. Did you mean 'mean'?"),
         (["toy-latent", "--magnitude=0"], "names no shifted case"),
         (["toy-latent", "--magnitude=much"], "--magnitude=much: not a finite number"),
-        (["toy-latent", "--into=page.json"], "give a name such as why.html"),
+        (["toy-latent", "--output=page.json"], "give a name such as why.html"),
         (["toy-latent", "other"], "the class lists of toy-latent, other differ"),
     ],
 )
@@ -162,8 +161,7 @@ def test_an_interruption_is_told_without_a_traceback(pytester, capfd):
     def interrupt(state):
         raise KeyboardInterrupt
 
-    given = argparse.Namespace(no_limits=False, **dict.fromkeys(each.replace("-", "_") for each in within.OPTIONS))
-    assert within.run(["toy-latent"], given, interrupt) == pytest.ExitCode.INTERRUPTED
+    assert command_session.run(["toy-latent"], [], interrupt) == pytest.ExitCode.INTERRUPTED
     told = capfd.readouterr()
     assert told.err == "interrupted\n"  # nothing was stored that could be kept
     assert "Traceback" not in told.out + told.err

@@ -58,9 +58,9 @@ def test_a_run_writes_what_it_measured_and_the_next_passes_with_the_same_samples
     before = file.read_text()
     assert main(["thresholds", "copy", "--margin", "0.01"]) == 0
     assert file.read_text() == before
-    assert main(["thresholds", "copy", "--out", "new.toml", "--dry-run"]) == 0
+    assert main(["thresholds", "copy", "--output", "new.toml", "--dry-run"]) == 0
     assert not pytester.path.joinpath("new.toml").exists()
-    assert main(["thresholds", "copy", "--out", "new.toml"]) == 0
+    assert main(["thresholds", "copy", "--output", "new.toml"]) == 0
     assert bounds(pytester.path / "new.toml", Case("toy-latent", "std", 0.3))["clip"] == 20.0  # the shipped default
 
 

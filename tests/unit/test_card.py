@@ -159,10 +159,10 @@ def test_the_command_prints_a_card_or_writes_one(run, tmp_path, capsys):
     link, file = tmp_path / "README.md", tmp_path / "real.md"
     file.write_text(OTHERS)
     link.symlink_to(file)
-    assert main(["card", str(run.path), "--model", "toy-glide", "--into", str(link)]) == 0
+    assert main(["card", str(run.path), "--model", "toy-glide", "--output", str(link)]) == 0
     assert link.is_symlink()
     assert ModelCard.load(file).data.license == "mit"
-    assert main(["card", str(run.path), "--model", "toy-glide", "--into", str(tmp_path / "new.md")]) == 0
+    assert main(["card", str(run.path), "--model", "toy-glide", "--output", str(tmp_path / "new.md")]) == 0
     assert (tmp_path / "new.md").read_text() == printed
     assert list(tmp_path.glob("*.partial")) == []
 
@@ -172,10 +172,10 @@ def test_the_command_prints_a_card_or_writes_one(run, tmp_path, capsys):
     [
         ([], "say which with --model. It has toy-latent, toy-glide"),
         (["--model", "sd21"], "--model sd21: the run has none of that name"),
-        (["--model", "toy-glide", "--into", "nowhere/README.md"], "there is no folder nowhere"),
-        (["--model", "toy-glide", "--into", "."], "--into .: is a folder; give the path of a file"),
-        (["--model", "toy-glide", "--into", "latin.md"], "is not UTF-8"),
-        (["--model", "toy-glide", "--into", "broken.md"], "broken.md: its metadata is not valid YAML"),
+        (["--model", "toy-glide", "--output", "nowhere/README.md"], "there is no folder nowhere"),
+        (["--model", "toy-glide", "--output", "."], "--output .: is a folder; give the path of a file"),
+        (["--model", "toy-glide", "--output", "latin.md"], "is not UTF-8"),
+        (["--model", "toy-glide", "--output", "broken.md"], "broken.md: its metadata is not valid YAML"),
     ],
 )
 def test_the_command_says_in_words_what_it_cannot_do(run, tmp_path, monkeypatch, capsys, arguments, says):

@@ -85,7 +85,7 @@ def test_weights_that_are_nowhere_say_how_they_are_to_be_had(monkeypatch, tmp_pa
         "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/base.pt",
         "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/upsample.pt",
         "glide_text2im/tokenizer/vocab.bpe.gz",
-        "python -m pytest_seedshift.models.glide.convert base.pt upsample.pt vocab.bpe glide_pipeline",
+        "seedshift convert-glide base.pt upsample.pt vocab.bpe --output glide_pipeline",
     ):
         assert words in str(caught.value)
 

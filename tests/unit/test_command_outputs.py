@@ -21,8 +21,8 @@ SCRIPT = shutil.which("seedshift", path=str(Path(sys.executable).parent))
 COMMANDS = {
     "report": ("report", "run", "--summary", "summary.md"),
     "card": ("card", "run", "--model", "toy-glide"),
-    "thresholds": ("thresholds", "run", "--out", "new.toml", "--in-ci"),
-    "merge": ("merge", "run", "--into", "merged"),
+    "thresholds": ("thresholds", "run", "--output", "new.toml", "--in-ci"),
+    "merge": ("merge", "run", "--output", "merged"),
     "compare": ("compare", "run", "run"),
 }
 WRITTEN = {
@@ -104,7 +104,18 @@ def test_help_and_errors_into_a_closed_pipe(arguments, monkeypatch, tmp_path):
             assert subprocess.run(command, check=False, stdout=place, stderr=place).returncode == 4
 
 
-HOSTILE_FOLDER = ("argparse", "jinja2", "json", "numpy", "markupsafe", "pathlib", "tempfile", "sqlite3", "torch")
+HOSTILE_FOLDER = (
+    "argparse",
+    "click",
+    "jinja2",
+    "json",
+    "numpy",
+    "markupsafe",
+    "pathlib",
+    "tempfile",
+    "sqlite3",
+    "torch",
+)
 
 
 @pytest.mark.parametrize("how", ["module", "script"])
@@ -150,13 +161,13 @@ def test_what_is_to_be_written_is_looked_at_before_the_work(folder, capsys, monk
     monkeypatch.delenv("CI", raising=False)
     before = sorted(folder.rglob("*"))
     for command, option in (
-        (["report", "run"], "--out"),
+        (["report", "run"], "--output"),
         (["report", "run"], "--summary"),
-        (["merge", "run", "--into", "merged"], "--summary"),
-        (["compare", "run", "run"], "--out"),
-        (["card", "run", "--model", "toy-glide"], "--into"),
-        (["why", "toy-latent"], "--into"),
-        (["thresholds", "run"], "--out"),
+        (["merge", "run", "--output", "merged"], "--summary"),
+        (["compare", "run", "run"], "--output"),
+        (["card", "run", "--model", "toy-glide"], "--output"),
+        (["why", "toy-latent"], "--output"),
+        (["thresholds", "run"], "--output"),
     ):
         if command[0] == "thresholds" and place not in (".", "..", "run"):
             continue  # which is no .toml file, see below
@@ -178,12 +189,12 @@ def test_a_thresholds_file_is_looked_at_likewise(folder, capsys, monkeypatch):
         ("fifo.toml", "is a pipe, a device or a socket"),
         ("x" * 251 + ".toml", "name that is too long"),
     ):
-        assert main(["thresholds", "run", "--out", place]) == 4
+        assert main(["thresholds", "run", "--output", place]) == 4
         assert reason in capsys.readouterr().err
 
 
 def test_a_folder_that_is_missing_is_made_where_that_is_promised(folder, capsys):
-    assert main(["report", "run", "--out", "some/where.html", "--summary", "else/where.md"]) == 0
+    assert main(["report", "run", "--output", "some/where.html", "--summary", "else/where.md"]) == 0
     assert Path("some/where.html").is_file()
     assert Path("else/where.md").is_file()
     assert capsys.readouterr().out == "some/where.html\nelse/where.md\n"

@@ -68,7 +68,7 @@ def test_merge_leaves_what_it_reads_untouched_also_what_dead_sessions_left(run, 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert list(run.glob("locks/session-*.lock"))
     before = state(run)
-    assert main(["merge", "run", "--into", "merged"]) == 0, told(capsys)
+    assert main(["merge", "run", "--output", "merged"]) == 0, told(capsys)
     assert state(run) == before
     assert not list(Path("merged").glob("locks/session-*"))
 
@@ -118,7 +118,7 @@ def test_what_a_link_leads_to_is_neither_taken_over_nor_shown_nor_changed(run, c
 def test_a_store_that_is_a_link_is_told(run, capsys):
     Path("run/samples.sqlite").rename("elsewhere.sqlite")
     Path("run/samples.sqlite").symlink_to(Path.cwd() / "elsewhere.sqlite")
-    assert main(["merge", "run", "--into", "merged"]) == 4
+    assert main(["merge", "run", "--output", "merged"]) == 4
     assert "run/samples.sqlite cannot be used: it is a link" in told(capsys)
     assert main(["report", "run"]) == 0
     assert "samples.sqlite cannot be used: it is a link" in Path("run/report.html").read_text()
@@ -141,7 +141,7 @@ def test_what_could_be_read_without_end_is_not(run, capsys, name, how):
     how(run / name, random.Random(0))
     needed = name in ("verdicts.json", "samples.sqlite")
     with fuzzing.limited():
-        assert main(["merge", "run", "--into", "merged"]) == (4 if needed else 0)
+        assert main(["merge", "run", "--output", "merged"]) == (4 if needed else 0)
         assert main(["report", "run"]) == 0
     assert not needed or name in told(capsys)
 
@@ -170,7 +170,7 @@ TEXTS = (
 @pytest.mark.parametrize("name", STRANGE)
 def test_what_cannot_be_read_is_no_reason_to_lose_a_verdict(run, capsys, name):
     merge, others = (
-        ["merge", "run", "--into", "merged"],
+        ["merge", "run", "--output", "merged"],
         (["report", "run"], ["card", "run"], ["compare", "run", "run"]),
     )
     for number, text in enumerate((STRANGE[name], *TEXTS)):
@@ -224,7 +224,7 @@ def test_a_constraint_of_another_form_costs_its_case_and_no_more(run, capsys, ch
     (run / "verdicts.json").write_text(json.dumps(document))
     assert main(["report", "run"]) == 0, told(capsys)
     assert "case 2 of verdicts.json cannot be read: constraints.0." in Path("run/report.html").read_text()
-    assert main(["merge", "run", "--into", "merged"]) == 4
+    assert main(["merge", "run", "--output", "merged"]) == 4
     assert "run: its verdicts.json is damaged: cases.1.constraints.0." in told(capsys)
     for arguments in (["compare", "run", "run", "--allow-missing"], ["card", "run"], ["thresholds", "run"]):
         assert main(arguments) in (0, 4), told(capsys)
@@ -243,7 +243,7 @@ def test_names_of_any_kind_are_merged_and_reported(run, capsys, name):
     text = (run / "verdicts.json").read_text().replace("toy-latent", json.dumps(name)[1:-1])
     (run / "verdicts.json").write_text(text)
     (run / "samples.sqlite").unlink()
-    assert main(["merge", "run", "--into", "merged"]) == 0, told(capsys)
+    assert main(["merge", "run", "--output", "merged"]) == 0, told(capsys)
     cases = RunFolder(Path("merged")).read_document()["cases"]
     assert {case["model"] for case in cases} == {name}
     assert main(["report", "run", "--summary", "summary.md"]) == 0, told(capsys)

@@ -111,14 +111,14 @@ def problems(said: str, *, commands: int = 0) -> list[str]:
 
 MODEL = ("--model", evil("one"))
 COMMANDS = [
-    ("report", "{run}", "--out", "{tmp}/page.html", "--summary", "{tmp}/summary.md"),
-    ("merge", "{run}", "--into", "{tmp}/merged", "--summary", "{tmp}/summary.md"),
-    ("compare", "{run}", "{run}", "--out", "{tmp}/page.html"),
-    ("compare", "{run}", "plain", "--out", "{tmp}/page.html"),
+    ("report", "{run}", "--output", "{tmp}/page.html", "--summary", "{tmp}/summary.md"),
+    ("merge", "{run}", "--output", "{tmp}/merged", "--summary", "{tmp}/summary.md"),
+    ("compare", "{run}", "{run}", "--output", "{tmp}/page.html"),
+    ("compare", "{run}", "plain", "--output", "{tmp}/page.html"),
     ("card", "{run}"),
     ("card", "{run}", "--model", "nobody"),
-    ("thresholds", "{run}", "--dry-run", "--out", "{tmp}/thresholds.toml"),
-    ("merge", "{run}", "plain", "--into", "{tmp}/merged"),
+    ("thresholds", "{run}", "--dry-run", "--output", "{tmp}/thresholds.toml"),
+    ("merge", "{run}", "plain", "--output", "{tmp}/merged"),
     ("report", evil("x").replace("{", "{{").replace("}", "}}")),
     ("report", "{run}", evil("x").replace("{", "{{").replace("}", "}}")),
     (evil("x"),),
@@ -160,7 +160,7 @@ def test_the_card_is_a_file_and_holds_nothing_but_text(project, tmp_path, monkey
 def _card(monkeypatch, capfd, project, tmp_path, which, model) -> str:
     path = tmp_path / f"{which}.md"
     monkeypatch.chdir(project)
-    assert main(["card", which, "--model", model, "--into", str(path)]) == 0, capfd.readouterr().err
+    assert main(["card", which, "--model", model, "--output", str(path)]) == 0, capfd.readouterr().err
     return path.read_text()
 
 
@@ -219,7 +219,7 @@ def test_without_either_half_of_the_function_the_checks_fail(project, tmp_path, 
 
 def test_a_locale_that_knows_ascii_alone_is_no_reason_to_fail(project, tmp_path):
     environ = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
-    command = [sys.executable, "-m", "pytest_seedshift", "merge", "evil", "--into", str(tmp_path / "merged")]
+    command = [sys.executable, "-m", "pytest_seedshift", "merge", "evil", "--output", str(tmp_path / "merged")]
     done = subprocess.run(command, check=False, cwd=project, env=environ, capture_output=True)
     assert done.returncode == 1, done.stderr
     assert (tmp_path / "merged/junit.xml").exists()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from pytest_seedshift.cli import why
+from pytest_seedshift.cli import session, why
 from pytest_seedshift.models import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +23,11 @@ def test_what_the_readme_prints_of_the_experiment_stands_on_its_page():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_can_be_parsed_and_their_models_are_known(command):
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    why.add_arguments(parser)
-    given = parser.parse_args(shlex.split(command))
-    assert why._shifts(given)
-    for model in given.models:
+    with why.command.make_context("why", shlex.split(command)) as context:
+        given = context.params
+    asked = why.Asked(given["models"], given["shift"], given["magnitude"])
+    assert asked.shifts(session.SessionOptions())
+    for model in asked.models:
         assert catalogue.shipped().find(model).name == model
 
 

@@ -22,13 +22,13 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from pytest_seedshift import loading, output
-from pytest_seedshift.cli import USAGE_ERROR
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.glide.architecture import BASE, UPSAMPLER, Architecture, Move, text_moves, unet_moves
 from pytest_seedshift.models.glide.pipeline import GlidePipeline
 from pytest_seedshift.models.glide.schedulers import GlideDDIMScheduler, GlideDDPMScheduler
 from pytest_seedshift.models.glide.text import GlideTextEncoder
 from pytest_seedshift.models.glide.tokenizer import GlideTokenizer
+from pytest_seedshift.names import USAGE_ERROR
 
 
 class ConversionError(ValueError):

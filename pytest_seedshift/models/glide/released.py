@@ -28,7 +28,7 @@ ADVICE = f"OpenAI publishes GLIDE's weights as {_PUBLISHED}/base.pt and {_PUBLIS
 SAMPLER = {"beta_schedule": "squaredcos_cap_v2", "variance_type": "learned_range"}
 """What the base's `GlideDDPMScheduler` is made with; the files do not say it."""
 
-COMMAND = "python -m pytest_seedshift.models.glide.convert base.pt upsample.pt vocab.bpe OUT"
+COMMAND = "seedshift convert-glide base.pt upsample.pt vocab.bpe --output FOLDER"
 """Makes a folder of safetensors of them."""
 
 

@@ -1,0 +1,111 @@
+"""The options of commands that work with models, and how they get a session: see `command_session`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pytest_seedshift import limits
+from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.options import FILE, FOLDER, Choice
+
+if TYPE_CHECKING:
+    from pytest_seedshift.session import State
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """The options of a run that such a command takes too, as they were given; None where one was not."""
+
+    device: str | None = None
+    dtype: str | None = None
+    dir: object = None
+    thresholds: object = None
+    batch_size: str | None = None
+    design_seed: str | None = None
+    no_limits: bool = False
+
+    def arguments(self) -> list[str]:
+        """As pytest takes them."""
+        values = {name: getattr(self, name.replace("-", "_")) for name in _HELP}
+        given = [f"--seedshift-{name}={value}" for name, value in values.items() if value is not None]
+        return [*given, *(["--seedshift-no-limits"] if self.no_limits else [])]
+
+
+_HELP = {
+    "device": "Torch device, such as cuda:1. Default: cuda if there is one.",
+    "dtype": "Number type of the model: float32, float16 or bfloat16.",
+    "dir": "Run folder, whose samples are used and added to. Default: .seedshift.",
+    "thresholds": "Thresholds file, which also describes models. Default: thresholds.toml.",
+    "batch-size": "Most images that are generated at once. Default: as many as fit.",
+    "design-seed": "Seed of the draw of pairs. Default: 0, or what the thresholds file says.",
+}
+_TYPES: dict[str, click.ParamType[Any]] = {
+    "dtype": Choice(("float32", "float16", "bfloat16")),
+    "dir": FOLDER,
+    "thresholds": FILE,
+}
+_METAVARS = {
+    "dtype": "TYPE",
+    "dir": "RUN",
+    "thresholds": "PATH",
+    "batch-size": "N",
+    "design-seed": "N",
+    "device": "DEVICE",
+}
+
+
+def session_options(function: _Function) -> _Function:
+    """Take `SessionOptions`; the last options of a command."""
+    limitless = "Allow any number of images and any magnitude, as --seedshift-no-limits does."
+    function = click.option("--no-limits", is_flag=True, help=limitless)(function)
+    for name, text in reversed(_HELP.items()):
+        option = click.option(f"--{name}", metavar=_METAVARS.get(name), type=_TYPES.get(name), help=text)
+        function = option(function)
+    return function
+
+
+def check_images(images: int | None, given: SessionOptions) -> None:
+    """Hold a command's number of images against the limit.
+
+    Raises:
+        CommandError: it is above.
+    """
+    if images is not None:
+        try:
+            limits.check(images, limits.IMAGES, f"--images {images}", lifted=given.no_limits)
+        except limits.LimitError as error:
+            raise CommandError(str(error)) from None
+
+
+def magnitudes(text: str, given: SessionOptions) -> tuple[float, ...]:
+    """A command's magnitudes, checked as a run's are.
+
+    Raises:
+        CommandError: one that cannot be used.
+    """
+    from pytest_seedshift import command_session
+
+    try:
+        return command_session.magnitudes(text, "--magnitude", lifted=given.no_limits)
+    except command_session.RefusedError as error:
+        raise CommandError(str(error)) from None
+
+
+def run(models: Sequence[str], given: SessionOptions, work: Callable[[State], int | None]) -> int:
+    """Do some work with models; the exit status is what it returns, or pytest's.
+
+    Raises:
+        CommandError: something cannot be used, as in a run.
+    """
+    from pytest_seedshift import command_session
+
+    try:
+        return command_session.run(models, given.arguments(), work)
+    except command_session.RefusedError as error:
+        raise CommandError(str(error)) from None
