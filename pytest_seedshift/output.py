@@ -10,9 +10,10 @@ from then on goes nowhere, and the command's status tells of it; see `begin` and
 from __future__ import annotations
 
 import errno
+import math
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -54,13 +55,20 @@ def say_document(content: str, *, err: bool = False) -> None:
 def say_json(document: object, *, err: bool = False) -> None:
     """Write a document as JSON that a terminal, a log and a pipe of any encoding can have: in ASCII, with no `#`.
 
-    Raises:
-        ValueError: it has a number that JSON has not.
+    A number that JSON has not is `null`.
     """
     import json
 
-    made = json.dumps(document, indent=1, allow_nan=False).replace("#", r"\u0023")  # `##[` is a command to a CI
+    made = json.dumps(_finite(document), indent=1, allow_nan=False).replace("#", r"\u0023")  # `##[` commands a CI
     _write(f"{made}\n", err)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def say_file(content: str) -> None:

@@ -74,7 +74,7 @@ def run(given: Sequence[Path], *, output: Path, summary: str | None = None, as_j
         _tell(into, merged, len(runs), [*said, *notes], err=as_json)
         _end(into, merged, made, summary, err=as_json)
     if as_json:
-        sinks.say_json(into.read_document())
+        sinks.say_json(files.read_json(into.verdicts_file, within=into.path))
     # A breaking point may have been measured without being asked for: that fails nothing.
     passed = not _failing(merged) and not regressed
     return 0 if passed and not merged.missing else 1
@@ -123,6 +123,8 @@ def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
         into.check()
     except FolderError as error:
         raise CommandError(f"--output {error}") from None
+    except OSError as error:
+        raise CommandError(f"--output {path}: cannot be written to: {error.strerror}") from None
     _check_idle(into, f"--output {path}")
 
 

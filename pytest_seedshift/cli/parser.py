@@ -36,7 +36,23 @@ def _flag(names: tuple[str, ...], callback: Callable[..., None], text: str) -> c
     return click.Option(names, is_flag=True, is_eager=True, expose_value=False, callback=callback, help=text)
 
 
-class Command(click.Command):
+class _Explained(click.Command):
+    """One whose every mistake knows where it was made."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options and arguments.
+
+        Raises:
+            click.UsageError: they cannot be read.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+
+class Command(_Explained):
     """A command of ours: its help page goes where all output goes, and ends with an example."""
 
     def __init__(self, name: str, *, examples: tuple[str, ...] = (), **settings: Any) -> None:
@@ -47,7 +63,7 @@ class Command(click.Command):
         self.params.append(_flag(("-h", "--help"), _help, "Show this page and exit."))
 
 
-class Group(click.Group):
+class Group(_Explained, click.Group):
     """All commands, none of which is loaded before it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -213,3 +213,21 @@ def test_a_model_of_one_s_own_that_follows_the_direction_is_found_to_follow_by_a
     options = ("--seedshift-model=planted", "--seedshift-images=16", "--seedshift-batch-size=16")
     result = run(*options, "-k", "test_planted")
     result.assert_outcomes(passed=1, deselected=31)
+
+
+@pytest.mark.slow
+def test_the_command_knows_a_model_of_a_conftest_and_writes_where_it_is_told(pytester, capfd):
+    pytester.makeconftest(PLANTED)
+    pytester.makefile(".toml", thresholds='[models.planted]\nclasses = "toy16"\nscorers = "toy"\n')
+    asked = ["position", "planted", "--images=16", "--batch-size=16", "--shift=left"]
+    assert main([*asked, "--output=page.html", "--json"]) == 0
+    told = capfd.readouterr()
+    found = json.loads(told.out)
+    assert (found["model"], [row["name"] for row in found["rows"]]) == ("planted", ["left", "null"])
+    assert found == json.loads((pytester.path / "page.json").read_text())
+    assert "all intervals hold together at 99 %" in told.err
+    assert not (pytester.path / ".seedshift/position-planted.html").exists()
+    assert main([*asked, "--output=-"]) == 0
+    told = capfd.readouterr()
+    assert told.out.lower().startswith("<!doctype html>")
+    assert "seedshift position planted --images=16 --batch-size=16 --shift=left --output=-" in told.out

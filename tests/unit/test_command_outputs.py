@@ -105,7 +105,6 @@ def test_help_and_errors_into_a_closed_pipe(arguments, monkeypatch, tmp_path):
 
 
 HOSTILE_FOLDER = (
-    "argparse",
     "click",
     "jinja2",
     "json",
