@@ -8,13 +8,13 @@ in every pytest run, so nothing heavy is imported.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from pytest_seedshift import options
-from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, NULL_RESULT, PARAMETER, RESULT
+from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 
 MARKERS = (MARKER, BREAKING_MARKER)
 FIXTURES = frozenset({RESULT, BREAKING_RESULT, NULL_RESULT})
@@ -32,6 +32,12 @@ IN_WORK = pytest.StashKey[bool]()
 RECORDED = pytest.StashKey[tuple[str, dict[str, Any]] | None]()
 """The phase of an item that has a record, and what is on its report: who replaces the report knows nothing of it."""
 
+REMOVED = "seedshift_removed"
+"""The key under which a worker of pytest-xdist tells its controller which tests a hook has removed."""
+
+_COLLECTED = pytest.StashKey[list[pytest.Item]]()
+"""All tests that were collected: what of them is not to run, pytest has to hear."""
+
 _READ = pytest.StashKey[set[tuple[str, int]]]()
 """By test, the markers that its items were made of."""
 
@@ -47,6 +53,11 @@ def asks(item: pytest.Item) -> bool:
 def by_fixture(item: pytest.Item) -> bool:
     """Whether a test asks for a verdict by a fixture."""
     return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def will_run(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+    """Note collected items, which run unless somebody deselects them."""
+    config.stash.setdefault(_COLLECTED, []).extend(items)
 
 
 def note(metafunc: pytest.Metafunc) -> None:
@@ -145,6 +156,18 @@ class Asking:
     def __init__(self) -> None:
         self._unreported: dict[str, None] = {}
         """The tests that ask and are to run here, of which nothing was reported yet."""
+        self._deselected: set[str] = set()
+        self._removed: dict[str, None] = {}
+        """The tests that ask and were collected, and that a hook has taken out of the run without telling pytest."""
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Take note of a test before a hook can remove it."""
+        if not item.nodeid.startswith(f"{SUITE}::"):  # of these some are chosen first
+            will_run(item.config, [item])
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Take note of tests that the user knows not to run: pytest counts them."""
+        self._deselected.update(item.nodeid for item in items)
 
     @pytest.hookimpl(wrapper=True)  # before whoever makes plans
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -159,7 +182,11 @@ class Asking:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> Generator[None]:
-        """See whether a hook ends the run before a test has begun."""
+        """See which tests a hook has removed, and whether one ends the run before a test has begun."""
+        left = {item.nodeid for item in session.items} | self._deselected
+        collected = session.config.stash.get(_COLLECTED, [])
+        self._removed = dict.fromkeys(each.nodeid for each in collected if each.nodeid not in left and asks(each))
+        session.config.stash[_COLLECTED], self._deselected = [], set()
         try:
             yield
         except pytest.exit.Exception:
@@ -181,25 +208,41 @@ class Asking:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Let no run pass in which somebody else's hook ran a test that asks, or ended the run (pytest.exit)."""
+        config = session.config
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[REMOVED] = list(self._removed)
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-        if self._unreported and ended_well:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        else:
+        if not ended_well:
             self._unreported = {}
+        if config.option.collectonly or options.resolve(config).plan:
+            self._removed = {}
+        if (self._unreported or self._removed) and ended_well:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear of a worker of pytest-xdist, which alone collects, what was removed there."""
+        self._removed.update(dict.fromkeys(getattr(node, "workeroutput", {}).get(REMOVED, ())))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say which tests these are."""
+        told = []
         if self._unreported:
+            told.append(
+                f"{_first(self._unreported)}: it asks for a verdict, and nothing was reported of it. A hook of a "
+                "conftest or a plugin has taken it, or has ended the run: what is not checked has not passed"
+            )
+        if self._removed:
+            told.append(
+                f"{_first(self._removed)}: it asks for a verdict, and a hook of a conftest or a plugin "
+                "(pytest_collection_modifyitems) has removed it without a word: what is not checked has not passed. "
+                "Let the hook call config.hook.pytest_deselected(items=…) with what it removes, or mark it as skipped; "
+                "--seedshift-shard splits a run"
+            )
+        if told:
             from pytest_seedshift import output
 
-            first, count = next(iter(self._unreported)), len(self._unreported)
-            others = f" (and {count - 1} more)" if count > 1 else ""
-            output.report(
-                terminalreporter,
-                f"{first}{others}: it asks for a verdict, and nothing was reported of it. A hook of a conftest or a "
-                "plugin has taken it, or has ended the run: what is not checked has not passed",
-                red=True,
-            )
+            output.report(terminalreporter, *told, red=True)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Say why a test cannot be judged in place of running it; one that is skipped is skipped."""
@@ -215,6 +258,11 @@ class Asking:
         report = yield
         hold(item, report)
         return report
+
+
+def _first(tests: Mapping[str, None]) -> str:
+    """The first of some tests, and how many there are besides."""
+    return f"{next(iter(tests))}{f' (and {len(tests) - 1} more)' if len(tests) > 1 else ''}"
 
 
 def hold(item: pytest.Item, report: pytest.TestReport) -> None:

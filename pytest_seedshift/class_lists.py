@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 COLUMNS = ("label", "index", "wnid", "aliases")
 """The columns that are read; the first two are needed."""
@@ -75,6 +77,15 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
         raise ValueError(f"the class list {name} has no classes")
     _check_distinct(rows, name)
     return tuple(rows)
+
+
+def path(given: Path) -> str:
+    """The one name of a list that can be given in several ways: `labels.csv` for `sets/../labels.csv`.
+
+    Behind a link to a folder `..` means another folder than the one before it: there it is the list's real place.
+    """
+    plain = Path(os.path.normpath(given))
+    return str(plain if plain.resolve() == given.resolve() else given.resolve())
 
 
 def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:

@@ -55,7 +55,7 @@ def calling(
     try:
         yield
     except BaseException as raised:  # pytest.skip and the like are no Exceptions, nor is what sys.exit raises
-        if isinstance(raised, (KeyboardInterrupt, GeneratorExit, error)) or _is_pytests(raised, "Exit"):
+        if isinstance(raised, (KeyboardInterrupt, error)) or _is_pytests(raised, "Exit") or _is_closing(raised):
             raise
         if passes(raised) or _is_timeout(raised):
             raise
@@ -74,6 +74,13 @@ def told(raised: BaseException, code: object = None) -> str:
 def _is_pytests(raised: BaseException, *names: str) -> bool:
     # These say that they are of the module builtins, so that they look well where a traceback is printed.
     return type(raised).__module__ in ("builtins", "_pytest.outcomes") and type(raised).__name__ in names
+
+
+def _is_closing(raised: BaseException) -> bool:
+    """Whether Python closes a generator of ours here; what the user's code raises is an error like any other."""
+    modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(raised.__traceback__)}
+    ours = {each for each in modules if each.partition(".")[0] in ("pytest_seedshift", "contextlib")}
+    return isinstance(raised, GeneratorExit) and modules == ours
 
 
 def _is_timeout(raised: BaseException) -> bool:

@@ -280,6 +280,7 @@ class Hooks:
         if tests:
             made = collection.suite_items(session, self._suite_arguments, tests)
             items.extend(made)
+            asking.will_run(session.config, made)
             self._grid.stand_ins = [] if self._suite_arguments else list(filter(collection.stands_in, made))
         if self._usage_errors and not self._state.worker:
             raise self._usage_errors[0]

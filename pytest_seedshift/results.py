@@ -76,6 +76,8 @@ class CaseResult:
     """Its number type, such as `float16`."""
     flat: int = 0
     """How many of its samples' pictures are of one colour."""
+    blank: int = 0
+    """The same; 0 where each of them was recognised, as where colours are classes."""
 
     @property
     def passed(self) -> bool:

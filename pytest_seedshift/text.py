@@ -34,9 +34,21 @@ _NAMED = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 _COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"##(?=\w*\[)")
 
-_MARKS = re.compile(r"([\\`*_\[\]|~]|:(?=//)|(?<=\bwww)\.)", re.IGNORECASE)
+_MARKS = re.compile(r"([`*\[\]|~]|\\(?=[!-/:-@\[-`{-~]|$)|:(?=//)|(?<=\bwww)\.)", re.IGNORECASE)
+"""What Markdown reads as more than itself: a backslash before punctuation alone, links where GitHub sees them."""
+
+_UNDERSCORES = re.compile(r"(?<!\w)_+|_+(?!\w)")
+"""Those at a word's ends: within one they are letters."""
+
+_HTML = re.compile(r"&(?=[#\w]|$)|<(?![\s=])")
+"""What can begin an entity, an element or a comment."""
+
 _LINKS = re.compile(r":(?=//)|(?<=\bwww)\.", re.IGNORECASE)
-_STARTS = re.compile(r"^(?:[-+#=]|\d+(?=[.)]))")
+_STARTS = re.compile(
+    r"^\d{0,9}(?:(?<=\d)[.)](?=\s|$)|(?<!\d)(?:[-+](?![^\W_]|\.\d)|#(?=#{0,5}(?:\s|$))|=(?==*\s*$)|>))"
+)
+"""What begins an entry of a list, a heading, a quotation or the line below a heading; `-0.05` and `3.11` begin none."""
+
 _SIGNS = re.compile(r"[$@]|#(?=\w)|:(?=(?:[\w+-]*[A-Za-z][\w+-]*|[+-]1|100|1234):)")
 _LETTER = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
 _WORD = f"{_LETTER}(?:[{_JOINERS}]?{_LETTER})*"
@@ -98,14 +110,19 @@ def workflow_property(value: object) -> str:
 def markdown(value: object) -> str:
     r"""A text as GitHub's Markdown that shows it on one line: in a paragraph, an entry of a list, a heading or a cell.
 
-    It makes no link, no mention, no reference to an issue and no emoji either. What is written from right to left
-    stands in an isolate (Unicode Annex 9), as in HTML's `<bdi>`, so that it does not turn round what is beside it.
+    It makes no link, no mention, no reference to an issue and no emoji either. What would be shown as it is anyway is
+    not escaped, as in `Python 3.11`, `toy_latent` or `a -> b`: people read the source too. What is written from right
+    to left stands in an isolate (Unicode Annex 9), as in HTML's `<bdi>`, so that it does not turn round what is beside
+    it.
 
     >>> markdown("<b> | *x*")
-    '&lt;b&gt; \\| \\*x\\*'
+    '&lt;b> \\| \\*x\\*'
     """
-    made = _signs(_MARKS.sub(r"\\\1", escape(isolated(value), quote=False)))
-    return _STARTS.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", made)
+    plain = isolated(value)
+    made = _MARKS.sub(r"\\\1", _HTML.sub(lambda match: escape(match[0]), plain))
+    made = _UNDERSCORES.sub(lambda match: match[0].replace("_", r"\_"), made)
+    # only its last sign makes it one: `12\. first`
+    return _signs(_STARTS.sub(lambda match: rf"{match[0][:-1]}\{match[0][-1]}", made))
 
 
 def markdown_html(value: object) -> str:

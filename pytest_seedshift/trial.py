@@ -106,6 +106,7 @@ def _result(
     if work.generated:
         bench.remember(case.model, work)
     control = samples if case.is_control else tuple(bench.samples(case.model).find(case.control, pairs).values())
+    flat = bench.samples(case.model).marked(broken.FLAT, case, pairs)
     scores = {name: [sample.scores[name] for sample in samples] for name in samples[0].scores}
     return CaseResult(
         case=case,
@@ -122,7 +123,8 @@ def _result(
         seconds=work.seconds,
         device=bench.device,
         dtype=bench.dtype(case.model),
-        flat=len(bench.samples(case.model).marked(broken.FLAT, case, pairs)),
+        flat=len(flat),
+        blank=len(flat) if any(each.pair in flat and not each.scores.get("top1") for each in samples) else 0,
     )
 
 

@@ -343,8 +343,8 @@ def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err:
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, err: bool) -> None:
     """Print a table of each model, what does not pass and why, what is missing, and which files were written."""
     from pytest_seedshift import seeduse
+    from pytest_seedshift.report import blank, seedlines, tally, words
     from pytest_seedshift.report import records as recorded
-    from pytest_seedshift.report import seedlines, tally, words
     from pytest_seedshift.report.searches import SearchLines
     from pytest_seedshift.report.table import table
 
@@ -365,8 +365,9 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
     say("")
     versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
     say(*seedlines.lines(seeduse.read(into, versions, []), records), *merged.notes, *notes)
+    say(*(f"warning: {each}" for each in blank.of_records(records)))
     if records or merged.missing:
         missing = [entry for entry in merged.missing if entry.get("kind") is None]
         say(tally.counted(records, f" of {words.count(runs, 'run')}", missing=len(missing)))
-    say(*searches.closing())
+    say(*searches.closing(sum(entry.get("kind") is not None for entry in merged.missing)))
     say(*(f"{name}: {words.relative(str(into.path / name))}" for name in ("verdicts.json", "junit.xml", "report.html")))

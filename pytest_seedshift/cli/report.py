@@ -66,7 +66,7 @@ def summarise(run: Run, given: str | None, report: str, *, err: bool = False) ->
     except OSError as error:
         raise CommandError(f"the summary cannot be written: {error.strerror} ({error.filename})") from None
     if target.file is not None:
-        sinks.say(target.file, err=err)
+        sinks.say(f"summary: {target.file}", err=err)
 
 
 def run(folder: Path, *, output: Output = None, summary: str | None = None) -> int:

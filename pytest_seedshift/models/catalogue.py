@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import documents, extensions, labels, limits, scorers, settings, typed
+from pytest_seedshift import class_lists, documents, extensions, labels, limits, scorers, settings, typed
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.checkpoints import places, prompt_length, repository
 from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, reading
@@ -417,7 +417,7 @@ def _entry(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None
         changes["call"] = tuple(sorted(table["call"].items()))
     if "classes" in table:
         given = table["classes"]
-        changes["classes"] = given if given in pairing.CLASS_LISTS else str(folder / typed.expand(given))
+        changes["classes"] = given if given in pairing.CLASS_LISTS else class_lists.path(folder / typed.expand(given))
     if "scorers" in table:
         given = table["scorers"]
         if isinstance(given, str):

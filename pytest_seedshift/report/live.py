@@ -22,6 +22,7 @@ import pytest
 from pytest_seedshift import output, whole
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
+from pytest_seedshift.names import SUITE
 from pytest_seedshift.report import records
 from pytest_seedshift.report.plan import Plan
 
@@ -44,6 +45,23 @@ class LiveLine:
         self._lock = threading.RLock()
         self._written = False
         self._last = time.monotonic()
+        self._file = self._ended = ""
+
+    def begin(self, reporter: pytest.TerminalReporter, nodeid: str) -> None:
+        """Before a test runs: let pytest name its file above our lines, if it is one. The built-in suite is none."""
+        self._file = nodeid.partition("::")[0]
+        if self._file == SUITE and reporter.verbosity == 0 and reporter.showfspath:
+            at = reporter.config.rootpath / SUITE
+            if reporter.currentfspath != at:
+                reporter.ensure_newline()
+                reporter.currentfspath = at
+
+    def end_name(self, reporter: pytest.TerminalReporter, file: str | None = None) -> None:
+        """End the line on which pytest has written a file's name, once; ours are below it."""
+        file = self._file if file is None else file
+        if file not in (self._ended, SUITE):
+            output.end_line(reporter)
+        self._ended = file
 
     def show(self, text: Callable[[], str]) -> None:
         """Show a text; it is asked for only if it will be shown."""
@@ -56,7 +74,7 @@ class LiveLine:
                 output.show_live(reporter, text(), width)
                 self._written = True
             elif time.monotonic() - self._last >= _LOG_EVERY:
-                reporter.ensure_newline()
+                self.end_name(reporter)  # what ensure_newline does as well lets pytest write the name again
                 output.report(reporter, text())
                 self._last = time.monotonic()
 

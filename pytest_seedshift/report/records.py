@@ -54,6 +54,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
         "design": result.design,
         **design_seed(result.samples[0].pair),
         **({"early": True} if result.early else {}),
+        **({"blank": result.blank} if result.blank and result.passed else {}),  # the reason of a failure says it
         "certainty": result.certainty,
         "generated": result.generated,
         "seconds": round(result.seconds, 3),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift import output, text
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import tally, words
-from pytest_seedshift.run.data import KNOWN, SKIPPED
+from pytest_seedshift.run.data import KNOWN, SKIPPED, UNFINISHED
 
 if TYPE_CHECKING:
     import pytest
@@ -63,9 +63,9 @@ class SearchLines:
 
         return told.table([form.Record.model_validate(record) for record in self.records])
 
-    def closing(self) -> list[str]:
-        """How many there are, and what they took."""
-        if not self.records:
+    def closing(self, missing: int = 0) -> list[str]:
+        """How many there are, of which so many as are `missing` have no record, and what they took."""
+        if not self.records and not missing:
             return []
         verdicts = [tally.status(record) for record in self.records]
         counts = {
@@ -76,13 +76,15 @@ class SearchLines:
             SKIPPED: "skipped",
             "error": "cannot be judged",
         }
-        said = ", ".join(f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts)
+        parts = [f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts]
+        parts += [f"{missing} {tally.title(UNFINISHED)}"] if missing else []
+        number = words.count(len(self.records) + missing, "breaking point")
+        number = f"{len(self.records)} of {number} searched" if missing else number
         images, scan, generated = (
             sum(record[key] for record in self.records) for key in ("images", "scan", "generated")
         )
         return [
-            f"{words.count(len(self.records), 'breaking point')}: {said} · {images} images looked at, {generated} "
-            f"generated; scans would take {scan}"
+            f"{number}: {', '.join(parts)} · {images} images looked at, {generated} generated; scans would take {scan}"
         ]
 
 

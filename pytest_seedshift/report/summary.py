@@ -12,7 +12,7 @@ from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.facts import place as shown_place
 from pytest_seedshift.facts import portable
 from pytest_seedshift.gate import comparisons
-from pytest_seedshift.report import chance, regressions, words
+from pytest_seedshift.report import blank, chance, regressions, words
 from pytest_seedshift.report.markdown import code, folded, table
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
@@ -72,6 +72,8 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
     yield "\n".join(
         _verdict(run, model) for model in dict.fromkeys([*run.models, *(each.model for each in run.missing)])
     )
+    if warned := [(model, each) for model in run.models for each in blank.of_cases(run.of(model))]:
+        yield "\n".join(f"- {text(f'{model}: {each}')}" for model, each in warned)
     if explained := chance.explained(run):
         yield "\n".join(f"- {text(each)}" for each in explained)
     if run.comparison is not None:
@@ -152,20 +154,27 @@ def breaking(searches: Sequence[Search]) -> str:
 
 
 def scores(cases: Sequence[CaseRun]) -> str:
-    """A table a score of a model's cases, shifts down and magnitudes across; empty where nothing was scored."""
+    """A table a score of a model's cases, shifts down and magnitudes across; empty where nothing was scored.
+
+    Behind them, of how many images the means are: a sentence, or a table where cases differ.
+    """
     control = next((each for each in cases if each.case.is_control), None)
     by_place = {(each.case.shift, each.case.magnitude): each for each in cases}
     shifts = list(dict.fromkeys(each.case.shift for each in cases if not each.case.is_control))
     magnitudes = sorted({each.case.magnitude for each in cases if not each.case.is_control} | {0.0})
     head = ["0" if at == 0 else format_magnitude(at) for at in magnitudes]
+    places = [(shift, [control if at == 0 else by_place.get((shift, at)) for at in magnitudes]) for shift in shifts]
+    places = places or [("control", [control])]
     tables = []
     for score in (name for name in SCORES if any(name in each.scores for each in cases)):
-        rows = [
-            [text(shift), *(_cell(control if at == 0 else by_place.get((shift, at)), score) for at in magnitudes)]
-            for shift in shifts
-        ]
-        rows = rows or [["control", _cell(control, score)]]
+        rows = [[text(shift), *(_cell(each, score) for each in row)] for shift, row in places]
         tables.append(table([text(SCORES[score].title), *head], rows, numbers=True))
+    numbers = {each.images for each in cases if each.scores}
+    if len(numbers) == 1:
+        tables.append(f"Each mean is of {words.count(numbers.pop(), 'image')}.")
+    elif numbers:
+        rows = [[text(shift), *(_images(each) for each in row)] for shift, row in places]
+        tables.append(table(["images", *head], rows, numbers=True))
     if tables and any(each.early and each.scores for each in cases):
         tables.append(f"≈: {words.early([(each.images, each.design) for each in cases if each.early and each.scores])}")
     return "\n\n".join(tables)
@@ -180,6 +189,10 @@ def _cell(case: CaseRun | None, score: str) -> str:
     if not case.breaks(score):
         return mean
     return f"❌ **{mean}**" if case.failed else f"{mean} ({'known' if case.status == KNOWN else 'below'})"
+
+
+def _images(case: CaseRun | None) -> str:
+    return str(case.images) if case is not None and case.scores else "·"
 
 
 def _facts(facts: Facts) -> Iterator[str]:

@@ -101,8 +101,9 @@ def distinct_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def counted(records: Sequence[dict[str, Any]], of: str = "", *, missing: int = 0) -> str:
     """`31 cases: 21 pass, 7 fail, 2 known failures, 1 skipped, 1 cannot be judged`, of records of cases.
 
-    Null controls, which tell of the harness and not of a model, are counted behind them. `of` stands behind the number
-    of cases, of which so many as are `missing` have no record.
+    Of those planned so many as are `missing` have no record, as their run ended before: then it is said how many were
+    judged, such as `3 of 31 cases judged: 3 pass, 0 fail, 28 without a verdict`. Null controls, which tell of the
+    harness and not of a model, are counted behind them. `of` stands behind the number of cases.
     """
     nulls = [record for record in records if record.get("null")]
     ordinary = [record for record in records if not record.get("null")]
@@ -121,12 +122,16 @@ def looked_at(records: Sequence[dict[str, Any]]) -> tuple[int, int]:
 def _counted(records: Sequence[dict[str, Any]], noun: str, of: str = "", missing: int = 0) -> str:
     told = of_records(distinct_records(records))
     tests = f" ({words.count(len(records), 'test')})" if len(told) < len(records) else ""
-    parts = [*_parts(told), *([f"{missing} missing"] if missing else [])]
-    return f"{words.count(len(told) + missing, noun)}{tests}{of}: {', '.join(parts)}"
+    number, parts = words.count(len(told) + missing, noun), ", ".join(_parts(told, missing))
+    if not missing:
+        return f"{number}{tests}{of}: {parts}"
+    judged = sum(each.status in ("pass", "fail", KNOWN) for each in told)
+    return f"{judged} of {number}{tests}{of} judged: {parts}"
 
 
-def _parts(outcomes: Sequence[Outcome]) -> list[str]:
+def _parts(outcomes: Sequence[Outcome], missing: int) -> list[str]:
     number = {each: sum(outcome.status == each for outcome in outcomes) for each in STATUSES}
+    number[UNFINISHED] += missing
     surprising = sum(outcome.status == "pass" and outcome.unexpected for outcome in outcomes)
     passes = f"{number['pass']} pass" + (f" ({surprising} unexpectedly)" if surprising else "")
     parts = [passes, f"{number['fail']} fail"]

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import output, run_settings, text
+from pytest_seedshift.report import blank, seedlines, session_failures, tally, words
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import seedlines, session_failures, tally, words
 from pytest_seedshift.report.live import LiveLine
 from pytest_seedshift.report.outlook import Outlook
 from pytest_seedshift.report.searches import SearchLines
 from pytest_seedshift.report.table import table
+from pytest_seedshift.run import grids
 from pytest_seedshift.run.data import KNOWN, SKIPPED
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ class TerminalReport:
         self._state = state
         self._outlook = Outlook()
         self._line = LiveLine(state.config)
-        self._file = ""
         self.has_verdicts = False
         """Whether verdicts.json was written."""
         self.page = ""
@@ -113,6 +113,13 @@ class TerminalReport:
             word = text.terminal_line(f"{word} {words.figures(record)}".rstrip())
         return category, letter, (word, {"green": category == "passed", "red": category != "passed"})
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Let pytest write no file's name where there is no file."""
+        reporter = self._reporter
+        if reporter is not None:
+            self._line.begin(reporter, nodeid)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
         """Keep the case's record and give it its line; whatever pytest prints meanwhile has the terminal to itself."""
@@ -176,7 +183,8 @@ class TerminalReport:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table of shifts × magnitudes, breaking points, robustness."""
-        if not self.records and not self.searches.records:
+        interrupted = self._outlook.to_come and not self._state.settings.plan  # before anything was judged
+        if not self.records and not self.searches.records and not interrupted:
             return
         output.section(terminalreporter, "seedshift")
         for model in recorded.models(self.records):
@@ -203,10 +211,7 @@ class TerminalReport:
 
     def _begin_line(self, reporter: pytest.TerminalReporter, report: pytest.TestReport) -> int:
         # pytest writes a file's name once and then its dots behind it. Ours are lines below it.
-        file = report.nodeid.partition("::")[0]
-        if file != self._file:
-            self._file = file
-            output.end_line(reporter)
+        self._line.end_name(reporter, report.nodeid.partition("::")[0])
         total, ended = self._outlook.cases, len(self.records) + len(self.searches.records)
         begun = f"  {ended:>{len(str(total))}}/{total} " if total else f"  {ended} "
         output.report_part(reporter, begun)
@@ -227,9 +232,12 @@ class TerminalReport:
         images, design = tally.looked_at(self.records)
         generated, seconds = (sum(record[name] for record in self.records) for name in ("generated", "seconds"))
         pace = f" in {words.duration(seconds)}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
-        looked = f"{images} of {design} images looked at, {generated} generated{pace}"
-        lines = [f"{tally.counted(self.records)} · {looked}"]
-        lines = [*(lines if self.records else []), *self.searches.closing()]
+        looked = f" · {images} of {design} images looked at, {generated} generated{pace}" if self.records else ""
+        grid = self.manifest.get("grid")
+        missing = len(grids.without_verdict(grid, {record["id"] for record in self.records}))
+        lines = [f"{tally.counted(self.records, missing=missing)}{looked}"] if self.records or missing else []
+        searched = {record["test"] for record in self.searches.records}
+        lines += self.searches.closing(grids.searches_without_verdict(grid, searched))
         if self._outlook.to_come:
             kept = "; what was made is kept" if self._state.samples else ""
             lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run{kept}")
@@ -249,7 +257,7 @@ class TerminalReport:
         return lines
 
     def _seed_lines(self) -> list[str]:
-        """Whether each model looks at its seed vector, and what the null controls say."""
+        """Whether each model looks at its seed vector, what the null controls say, and what pictures show."""
         from pytest_seedshift import seeduse
 
         known = self.manifest.get("models", {})
@@ -259,6 +267,7 @@ class TerminalReport:
         }
         notes: list[str] = []
         uses = seeduse.read(self._state.folder, versions, notes)
+        notes += blank.of_records(self.records)
         return [*seedlines.lines(uses, self.records), *(f"warning: {note}" for note in notes)]
 
 

@@ -113,6 +113,8 @@ class CaseRun:
     """Of a test that is expected to fail, whether it did: `XFAILED` or `XPASSED`."""
     xfail: str = ""
     """Why it is expected to fail."""
+    blank: int = 0
+    """Of a case that passes, how many of its pictures are of one colour, if not all of these were recognised."""
     design_seed: int = 0
     """From 0; another one is another draw of pairs."""
 

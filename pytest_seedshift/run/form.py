@@ -101,6 +101,8 @@ class Record(Case):
     constraints: list[Constraint] = []
     images: Images = 0
     design: Images = 0
+    blank: Images = 0
+    """Of a case that passes, how many of its pictures are of one colour, if not all of these were recognised."""
     design_seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
     certainty: Annotated[float, Field(gt=0, lt=1)] | None = None
     device: str | None = None

@@ -23,6 +23,14 @@ def without_verdict(grid: object, judged: Container[str]) -> list[Case]:
     return list(found)
 
 
+def searches_without_verdict(grid: object, judged: Container[str]) -> int:
+    """How many searches for breaking points of a grid have tests that are not among those `judged`."""
+    entries = grid if isinstance(grid, (list, tuple)) else ()
+    return sum(
+        isinstance(each, dict) and each.get("kind") is not None and each["test"] not in judged for each in entries
+    )
+
+
 def case(entry: object) -> Case | None:
     """The case of an entry of a grid; None where it is about a breaking point, or in a form that is not read."""
     if not isinstance(entry, dict) or entry.get("kind") is not None:

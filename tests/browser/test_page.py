@@ -342,3 +342,46 @@ def test_hostile_names_are_shown_as_text(browser, tmp_path):
     page.locator(".cell.broken a").first.click()
     expect(page.locator("details.case.fail")).to_have_attribute("open", "")
     page.context.close()
+
+
+# The labels of the curves' axes -------------------------------------------------------------------------------------
+
+GRIDS = [
+    tuple(sign * step * number for sign in (-1, 1) for number in range(1, most + 1))
+    for step, most in ((0.05, 3), (0.05, 4), (0.1, 3), (0.025, 4), (0.125, 2))
+] + [(0.05, 0.1, 0.15, 0.2), (-0.3, 0.05), (0.001, 0.5), (0.01, 0.02, 0.03), (100.0, 1000.0)]
+
+LEAST = 3.0
+"""Pixels between two labels."""
+
+APART = """() => [...document.querySelectorAll('#curves .panels svg')].map(svg => {
+    const boxes = [...svg.querySelectorAll('text')].map(text => text.getBoundingClientRect());
+    const bottom = Math.max(...boxes.map(box => box.bottom));
+    const row = boxes.filter(box => bottom - box.bottom < 1).sort((a, b) => a.left - b.left);
+    return row.slice(1).map((box, place) => box.left - row[place].right);
+})"""
+
+
+def gaps(browser: Browser, tmp_path: Path, magnitudes: tuple[float, ...]) -> list[float]:
+    """How far the labels of the magnitudes stand apart, in all panels and sizes of window."""
+    plan = synthetic.Plan(magnitudes=magnitudes, shifts=("mean",), images=8, pictures=0)
+    page = report.write(synthetic.write(tmp_path, plan).path)
+    found = []
+    for size in SIZES:
+        shown = look(browser, page, size)
+        panels = shown.evaluate(APART)
+        assert panels
+        assert all(panels)
+        found += [gap for panel in panels for gap in panel]
+        shown.context.close()
+    return found
+
+
+@pytest.mark.parametrize("magnitudes", GRIDS, ids=lambda grid: f"{min(grid):g}to{max(grid):g}in{len(grid)}")
+def test_the_labels_of_the_magnitudes_stand_apart(browser, tmp_path, magnitudes):
+    assert min(gaps(browser, tmp_path, magnitudes)) >= LEAST
+
+
+def test_labels_that_run_together_are_noticed(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr("pytest_seedshift.report.page.plots._APART", -20)
+    assert min(gaps(browser, tmp_path, GRIDS[0])) < LEAST

@@ -348,6 +348,76 @@ def test_what_was_not_to_run_need_not_be_reported(pytester, run, arguments):
     assert "nothing was reported of it" not in said(result)
 
 
+REMOVED = {
+    "all": "items.clear()",
+    "some": "items[:] = [each for each in items if 'mean' not in each.nodeid]",
+    "by a new list": "session.items = items[:0]; items[:] = []",
+}
+MODIFIES = "import pytest\n{hook}def pytest_collection_modifyitems(session, config, items):\n    {body}\n"
+HOOKS = {
+    "plain": "",
+    "last": "@pytest.hookimpl(trylast=True)\n",
+    "first": "@pytest.hookimpl(tryfirst=True)\n",
+}
+TOLD = "it asks for a verdict, and a hook of a conftest or a plugin (pytest_collection_modifyitems) has removed it"
+
+
+@pytest.mark.parametrize(("how", "when"), [*((how, "plain") for how in REMOVED), ("some", "last"), ("some", "first")])
+def test_a_test_that_a_hook_removes_without_a_word_has_not_passed(pytester, run, how, when):
+    pytester.makepyfile(marked("models='toy-latent', shifts='mean', magnitudes=0.3"), test_plain=PLAIN)
+    pytester.makeconftest(MODIFIES.format(hook=HOOKS[when], body=REMOVED[how]))
+    result = run(*FEW[:2])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert TOLD in said(result)
+
+
+@pytest.mark.parametrize("how", ["all", "some"])
+def test_neither_has_one_of_the_built_in_suite(pytester, run, how):
+    pytester.makepyfile(test_plain=PLAIN)
+    pytester.makeconftest(MODIFIES.format(hook="", body=REMOVED[how]))
+    result = run(MODEL, "seedshift::test_reliability[toy-latent-mean-+0.30]", "--seedshift-magnitude=0.3", *FEW[:2])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert f"seedshift::test_reliability[toy-latent-mean-+0.30]: {TOLD}" in said(result)
+
+
+DESELECTED = (
+    "gone = [each for each in items if 'mean' in each.nodeid]; "
+    "items[:] = [each for each in items if each not in gone]; "
+    "config.hook.pytest_deselected(items=gone)"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        (DESELECTED, []),
+        ("items.reverse()", ["-k", "plain"]),
+        ("items[:] = [each for each in items if 'other' not in each.nodeid]", ["-m", "not reliability"]),
+        ("items.clear()", ["--collect-only"]),
+        ("items.clear()", ["--ignore=test_a_test_that_is_deselected_or_asks_for_nothing_is_nobody_s_loss.py"]),
+    ],
+)
+def test_a_test_that_is_deselected_or_asks_for_nothing_is_nobody_s_loss(pytester, run, body, arguments):
+    pytester.makepyfile(
+        marked("models='toy-latent', shifts='mean', magnitudes=0.3"), test_plain=PLAIN, test_other=PLAIN
+    )
+    pytester.makeconftest(MODIFIES.format(hook="", body=body))
+    result = run(*FEW[:2], "-k", "not none", *arguments)
+    assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert TOLD not in said(result)
+
+
+def test_a_worker_tells_of_what_was_removed(pytester):
+    pytester.makepyfile(marked("models='toy-latent', shifts='mean', magnitudes=0.3"), test_plain=PLAIN)
+    pytester.makeconftest(
+        MODIFIES.format(hook="", body="items[:] = [each for each in items if 'plain' in each.nodeid]")
+    )
+    result = pytester.runpytest_subprocess("-n", "1", "-p", "no:cacheprovider", *FEW[:2])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1)
+    assert TOLD in said(result)
+
+
 # In workers -------------------------------------------------------------------------------------------------------
 
 

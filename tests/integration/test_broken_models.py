@@ -11,6 +11,8 @@ import pytest
 from runs import cases_of
 
 import pytest_seedshift
+from pytest_seedshift.report import page, summary
+from pytest_seedshift.run import load as run_of
 
 CONFTEST = """
 import hashlib, os, pathlib, torch
@@ -110,6 +112,8 @@ def test_a_shift_under_which_all_is_of_one_colour_is_a_finding_about_the_shift(p
     result.assert_outcomes(passed=1, failed=2)
     control, *others = found.values()
     assert control["verdict"] == "pass"
+    assert "blank" not in control
+    assert "cases that pass are of one colour" not in result.stdout.str()
     for each in others:
         assert each["verdict"] == "fail"
         assert "shift" in each["reason"].splitlines()[0]
@@ -123,6 +127,21 @@ def test_a_failure_says_of_how_many_pictures_nothing_is_to_be_seen(pytester):
     control = next(iter(found.values()))
     assert control["verdict"] == "fail"
     assert re.search(r"\b[1-4] of \d+ pictures (is|are) of one colour", control["reason"])
+
+
+def test_what_passes_with_some_pictures_of_one_colour_passes_with_a_note(pytester):
+    thresholds = THRESHOLDS.replace("0.6", "0.2")
+    result, found = run(pytester, "some black", "-k", "none", "--seedshift-exact", thresholds=thresholds)
+    result.assert_outcomes(passed=1)
+    control = next(iter(found.values()))
+    assert control["verdict"] == "pass"
+    assert control["blank"] == 4
+    note = "some pictures of cases that pass are of one colour: control (4 of 16)"
+    assert f"warning: made: {note}" in result.stdout.str()
+    folder = pytester.path / ".seedshift"
+    read = run_of(folder)
+    assert note in page.write(folder, run=read).read_text()
+    assert f"made: {note}" in summary.make(read, 100_000)
 
 
 @pytest.mark.nightly

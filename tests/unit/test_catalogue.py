@@ -240,6 +240,23 @@ def test_paths_are_relative_to_the_file_that_names_them(root, monkeypatch):
     assert write(root, "[models.mine]\npipeline = 'weights/mine'").find("mine").pipeline == (f"{root}/weights/mine",)
 
 
+@pytest.mark.parametrize(
+    "given", ["my.csv", "sub/../my.csv", "./my.csv", "sub/.././sub/../my.csv", "{root}/sub/../my.csv"]
+)
+def test_a_list_of_classes_has_one_name_however_it_is_given(root, given):
+    (root / "sub").mkdir()
+    found = write(root, f"[models.mine]\npipeline = 'a/b'\nclasses = '{given.format(root=root)}'").find("mine").classes
+    assert found == f"{root}/my.csv"
+
+
+def test_behind_a_link_the_way_up_is_another(root):
+    (root / "far" / "away").mkdir(parents=True)
+    (root / "link").symlink_to(root / "far" / "away")
+    (root / "far" / "my.csv").write_text("label,index\nowl,0\n")
+    found = write(root, "[models.mine]\npipeline = 'a/b'\nclasses = 'link/../my.csv'").find("mine").classes
+    assert found == str((root / "far" / "my.csv").resolve())
+
+
 def refused(root: Path, thresholds: str = "", pyproject: str = "") -> str:
     with pytest.raises(ValueError, match=r"\.toml: ") as caught:
         write(root, thresholds, pyproject)

@@ -120,3 +120,56 @@ def test_a_line_is_one_line_that_opens_and_closes_its_own_directions(text):
     assert not any(unicodedata.category(each) in ("Cc", "Zl", "Zp") for each in line)
     isolates = [each for each in line if unicodedata.bidirectional(each) in ("FSI", "PDI", "LRI", "RLI", "RLO", "LRO")]
     assert isolates == ["\u2068", "\u2069"] * (len(isolates) // 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "3.11",
+        "2.13.0+cpu",
+        "-0.05",
+        "+0.30",
+        "-.5",
+        "toy_latent",
+        "a__b",
+        "évidence_position",
+        "mean -> std",
+        "0.41 < 0.60, p <= 0.01",
+        "R & D",
+        r"C:\models\owl",
+        "2026-11-29",
+        "12.5 first",
+        "=0",
+    ],
+)
+def test_what_would_be_shown_as_it_is_anyway_is_not_escaped(name):
+    assert texts.markdown(name) == name
+    check(name)
+
+
+@pytest.mark.parametrize("name", ["3. x", "3.", "12) x", "123456789.", "+ x", "-", "- x", "--- ", "-:", "> x", "###"])
+@pytest.mark.parametrize("behind", ["", " x", "\ty"])
+def test_what_begins_a_block_at_the_start_of_a_line_is_escaped(name, behind):
+    check(name + behind)
+    assert shown(texts.markdown(name)).tags <= {"p"}
+    assert shown(f"{texts.markdown(name)} and {texts.markdown(name)}").tags <= {"p"}
+
+
+def test_the_reader_sees_a_block_where_one_begins():
+    assert shown("3. x").tags == {"ol", "li"}
+    assert shown("- x").tags == {"ul", "li"}
+    assert shown("> x").tags == {"blockquote", "p"}
+
+
+MARKUP = st.lists(
+    st.sampled_from([*"\\`*_[]|~<>&$#-+=!.)(:; a1é猫", "&lt", "&#65;", "<b>", "</", "<!--", "12.", "___", "a_", "\n"])
+).map("".join)
+
+
+@given(MARKUP, MARKUP)
+def test_two_texts_in_one_paragraph_are_both_shown_as_they_are(one, other):
+    check(one)
+    for between in (" ", ", ", ": ", " ("):
+        paragraph = shown(f"{texts.markdown(one)}{between}{texts.markdown(other)}")
+        assert same(paragraph.text) == same(f"{texts.isolated(one)}{between}{texts.isolated(other)}")
+        assert paragraph.tags <= {"p", "span"}

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _SIZE = 3.1, 2.0  # inches, of 72 units each
 STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
+_TEXT, _APART = 8, 6
+"""The size of labels, and how far they stand apart at least, in units."""
+
 _MARKERS = "osD^vP"
 SERIES = 6
 """How many lines have a colour of their own."""
@@ -72,7 +75,7 @@ def panel(lines: Sequence[Line], *, top: float, limits: tuple[float, float]) -> 
     axes.set_xlim(limits[0] - margin, limits[1] + margin)
     axes.set_ylim(-0.03 * top, 1.05 * top)
     dress(axes)
-    axes.locator_params(axis="x", nbins=7)
+    fit_labels(axes, _SIZE[0])
     axes.locator_params(axis="y", nbins=5)
     axes.axvline(0, color=GRID, linewidth=1.2, zorder=0.5)
     return svg(figure)
@@ -83,6 +86,29 @@ def dress(axes: Axes) -> None:
     axes.grid(color=GRID, linewidth=0.6)
     axes.tick_params(colors=INK, which="both", length=0, pad=3)
     axes.spines[:].set_visible(False)
+
+
+def fit_labels(axes: Axes, width: float, most: int = 7) -> None:
+    """Mark the x-axis at round numbers, at most one more than `most`, so few that their labels stand apart.
+
+    `width` is the figure's, in inches.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = axes.get_xlim()
+    room = width * 72 * axes.get_position().width / (high - low)  # for a step of 1
+    for bins in range(most, 0, -1):
+        axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]))
+        ticks = [each for each in axes.xaxis.get_majorticklocs() if low <= each <= high]
+        labels = axes.xaxis.get_major_formatter().format_ticks(ticks)
+        widest = max((sum(map(_width, each)) for each in labels), default=0.0)
+        if len(ticks) < 2 or (ticks[1] - ticks[0]) * room >= widest + _APART:
+            return
+
+
+def _width(sign: str) -> float:
+    """How many units a sign of a label takes in a wide font of a browser."""
+    return _TEXT * {"\N{MINUS SIGN}": 0.84, "-": 0.84, ".": 0.34}.get(sign, 0.65)
 
 
 def key(index: int) -> Markup:
@@ -178,7 +204,7 @@ def svg(figure: Figure) -> Markup:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "seedshift", "font.size": 8, "svg.id": None}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "seedshift", "font.size": _TEXT, "svg.id": None}):
         figure.savefig(
             buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
         )

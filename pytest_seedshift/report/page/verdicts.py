@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.report import chance, regressions, seedlines, tally, words
+from pytest_seedshift.report import blank, chance, regressions, seedlines, tally, words
 from pytest_seedshift.report.page.breaking import in_short, of_searches
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.run.data import KNOWN, UNFINISHED
@@ -53,6 +53,7 @@ def _warnings(run: Run, model: str) -> list[str]:
     found = None if use is None else use.sensitivity
     said = [seedlines.warning(model, found)] if found is not None and found.ignores_vector else []
     broken = any(each.findings and each.verdict != "pass" for each in run.nulls if each.case.model == model)
+    said += blank.of_cases([*run.of(model), *(each for each in run.nulls if each.case.model == model)])
     return [*said, *(["the null control has changed: an error of the harness, trust none of this"] if broken else [])]
 
 
