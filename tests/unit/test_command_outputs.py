@@ -196,4 +196,4 @@ def test_a_folder_that_is_missing_is_made_where_that_is_promised(folder, capsys)
     assert main(["report", "run", "--output", "some/where.html", "--summary", "else/where.md"]) == 0
     assert Path("some/where.html").is_file()
     assert Path("else/where.md").is_file()
-    assert capsys.readouterr().out == "some/where.html\nelse/where.md\n"
+    assert capsys.readouterr().out == "some/where.html\nsummary: else/where.md\n"
