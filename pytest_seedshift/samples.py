@@ -11,7 +11,7 @@ from pytest_seedshift import files, identity
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.folder import Picture
 from pytest_seedshift.scores import outside
-from pytest_seedshift.store import Image, ScoreKey
+from pytest_seedshift.store_rows import Image, ScoreKey
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case

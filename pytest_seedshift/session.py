@@ -201,10 +201,10 @@ class State:
     @property
     def samples(self) -> str:
         """Where the samples of this session lie, as the user knows it; empty where they are not there any more."""
-        from pytest_seedshift import store
+        from pytest_seedshift import store_tables
         from pytest_seedshift.report import words
 
-        there = store.which(self.folder.samples_file)
+        there = store_tables.which(self.folder.samples_file)
         kept = there is not None and self._store in (None, there)
         return words.relative(str(self.folder.samples_file)) if kept else ""
 
@@ -484,7 +484,7 @@ class State:
 
     def _prepare_folder(self) -> list[str]:
         """Make the run folder and the store; see `check_ground`."""
-        from pytest_seedshift import store
+        from pytest_seedshift import store, store_tables
 
         try:
             self.folder.prepare()
@@ -494,7 +494,7 @@ class State:
                 return []
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
                 warning = store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
-                self._store = store.which(self.folder.samples_file)
+                self._store = store_tables.which(self.folder.samples_file)
                 if self.settings.fresh:
                     self.folder.forget_measurements()
         except FolderError as error:
@@ -506,6 +506,6 @@ class State:
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "
                 f"({error.filename})"
             ) from None
-        except store.StoreError as error:
+        except store_tables.StoreError as error:
             raise pytest.UsageError(str(error)) from None
         return [] if warning is None else [warning]

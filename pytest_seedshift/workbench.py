@@ -34,7 +34,9 @@ from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models import habits, locate, memory, single_files
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
-from pytest_seedshift.store import Pace, Store, StoreError
+from pytest_seedshift.store import Store
+from pytest_seedshift.store_rows import Pace
+from pytest_seedshift.store_tables import StoreError
 from pytest_seedshift.tensors import TensorError
 
 if TYPE_CHECKING:

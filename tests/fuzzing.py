@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift import store
+from pytest_seedshift import store_rows
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.gate import baseline
 
@@ -284,7 +284,7 @@ def rows_forged(path: Path, draw: random.Random) -> None:
         connection.execute(f"UPDATE OR IGNORE {table} SET {column} = ? {where}", (value,))
         connection.text_factory = lambda raw: raw.decode("utf-8", errors="surrogateescape")
         for key, *row in connection.execute(f"SELECT {TABLES[table]}, * FROM {table}").fetchall():
-            seal = store._seal(row[:-1])
+            seal = store_rows.seal_of(row[:-1])
             connection.execute(f"UPDATE {table} SET seal = ? WHERE {TABLES[table]} = ?", (seal, key))
         connection.commit()
 

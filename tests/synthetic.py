@@ -16,7 +16,8 @@ from pytest_seedshift import facts, pairs, seeduse, sensitivity, verdict
 from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.scores import NULL, SCORES, own
-from pytest_seedshift.store import Image, ScoreKey, Store
+from pytest_seedshift.store import Store
+from pytest_seedshift.store_rows import Image, ScoreKey
 
 BOUNDS: Mapping[str, float] = {"top1": 0.6, "top5": 0.8, "clip": 20.0}
 SHIFTS = ("random", "mean", "std", "mixed", "arrangement")

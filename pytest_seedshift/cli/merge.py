@@ -174,7 +174,8 @@ def _join(runs: Sequence[Path], notes: list[str]) -> Merged:
 
 def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
     """Take all samples over; what there is to say about it."""
-    from pytest_seedshift.store import Store, StoreError, prepare
+    from pytest_seedshift.store import Store, prepare
+    from pytest_seedshift.store_tables import StoreError
 
     notes = []
     try:
@@ -193,7 +194,8 @@ def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
 
 def _take_store(store: Store, folder: RunFolder, beside: Path) -> None:
     """Take over a copy of a run's store: SQLite writes to what it reads, and a run is left as it is."""
-    from pytest_seedshift.store import Store, StoreError, check_file
+    from pytest_seedshift.store import Store
+    from pytest_seedshift.store_tables import StoreError, check_file
 
     with tempfile.TemporaryDirectory(prefix=".merge-", dir=beside) as temporary:
         copy = Path(temporary, "samples.sqlite")

@@ -19,7 +19,7 @@ from pytest_seedshift.cases import CaseError
 from pytest_seedshift.needed import CLASSIFIER
 from pytest_seedshift.samples import Samples
 from pytest_seedshift.scorers.position import Position
-from pytest_seedshift.store import ScoreKey
+from pytest_seedshift.store_rows import ScoreKey
 from pytest_seedshift.workbench import Work, in_words, strip
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError, ModelError
 from pytest_seedshift.report import words
-from pytest_seedshift.store import StoreError
+from pytest_seedshift.store_tables import StoreError
 
 if TYPE_CHECKING:
     from pytest_seedshift.collection import Subject
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.report import forecasts
     from pytest_seedshift.session import State
-    from pytest_seedshift.store import Pace
+    from pytest_seedshift.store_rows import Pace
     from pytest_seedshift.verdict import SequentialTest
     from pytest_seedshift.workbench import Workbench
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift import facts, seeduse, store
+from pytest_seedshift import facts, seeduse, store_reading
 from pytest_seedshift.folder import RunFolder, VerdictsError
 from pytest_seedshift.run import archive, verdicts
 from pytest_seedshift.run.data import UNFINISHED, CaseRun, Run, RunError, Sample
-from pytest_seedshift.store import StoreError
+from pytest_seedshift.store_tables import StoreError
 
 __all__ = ["UNFINISHED", "CaseRun", "Run", "RunError", "Sample", "head", "load"]
 
@@ -35,7 +35,7 @@ def load(path: Path) -> Run:
     contents = None
     try:
         models = {each.case.model for each in records} if records else None
-        contents = store.read(folder.samples_file, models, archive.fingerprints(known))
+        contents = store_reading.read(folder.samples_file, models, archive.fingerprints(known))
     except StoreError as error:
         if not records and not searches:
             raise RunError(

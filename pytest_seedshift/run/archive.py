@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import pairs, store
+from pytest_seedshift import pairs, store_rows
 from pytest_seedshift.cases import Case
 from pytest_seedshift.run.data import SKIPPED, UNFINISHED, CaseRun, Sample
 from pytest_seedshift.run.verdicts import picture
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_seedshift import facts
     from pytest_seedshift.folder import RunFolder
     from pytest_seedshift.scores import Estimate
-    from pytest_seedshift.store import Contents
+    from pytest_seedshift.store_reading import Contents
 
 
 def with_samples(
@@ -68,7 +68,7 @@ class _Archive:
     def __init__(self, contents: Contents, known: Sequence[facts.Facts], folder: Path) -> None:
         self._scores = contents.scores
         self._folder = folder
-        self._rows: dict[tuple[str, str, float], dict[str, list[store.Image]]] = {}
+        self._rows: dict[tuple[str, str, float], dict[str, list[store_rows.Image]]] = {}
         self._labels: dict[str, set[str]] = {}
         self._pictures: dict[str, tuple[Path | None, bool]] = {}
         self._stated = [model for each in known for model in each.models]
@@ -110,8 +110,8 @@ class _Archive:
         return None
 
     def _of_design(
-        self, rows: list[store.Image], model: str, size: int, stated: Sequence[facts.Model]
-    ) -> list[store.Image]:
+        self, rows: list[store_rows.Image], model: str, size: int, stated: Sequence[facts.Model]
+    ) -> list[store_rows.Image]:
         """Those of a case's samples that are in a design of a size: the store may hold those of a larger one."""
         if not size:
             return rows
@@ -124,7 +124,7 @@ class _Archive:
         return [row for row in rows if row.seed % pairs.SEEDS < whole]
 
     def _samples(
-        self, rows: Iterable[store.Image], scorers: Sequence[str], *, partial: bool = False
+        self, rows: Iterable[store_rows.Image], scorers: Sequence[str], *, partial: bool = False
     ) -> tuple[Sample, ...] | None:
         made = []
         for row in rows:
@@ -164,7 +164,7 @@ def unfinished(contents: Contents) -> list[CaseRun]:
     """Cases without a verdict, of what a run that did not end has left in the store."""
     from pytest_seedshift.verdict import estimate
 
-    by_case: dict[Case, dict[tuple[str, int], list[store.Image]]] = {}
+    by_case: dict[Case, dict[tuple[str, int], list[store_rows.Image]]] = {}
     for image in contents.images:
         case = Case(image.model, image.shift, image.magnitude)
         version = image.fingerprint, pairs.seed_of(image.seed)

@@ -19,7 +19,8 @@ from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.report import page
 from pytest_seedshift.run import RunError
 from pytest_seedshift.scores import ScoreKind
-from pytest_seedshift.store import Image, ScoreKey, Store
+from pytest_seedshift.store import Store
+from pytest_seedshift.store_rows import Image, ScoreKey
 
 SMALL = synthetic.Plan(models=("toy-latent",), shifts=("mean",), magnitudes=(-0.3, 0.3), pictures=4)
 BROKEN = "toy-latent-mean-+0.30"

@@ -24,7 +24,8 @@ from pytest_seedshift.folder import Picture, RunFolder
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.pairs import Label, Pair
 from pytest_seedshift.samples import Samples
-from pytest_seedshift.store import Image, ScoreKey, Store
+from pytest_seedshift.store import Store
+from pytest_seedshift.store_rows import Image, ScoreKey
 from pytest_seedshift.verdict import Constraint, SequentialTest
 from pytest_seedshift.workbench import STRIP, Keep, Workbench, strip
 

@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 from limits import files_no_larger_than
 
 from pytest_seedshift import store as store_module
-from pytest_seedshift.store import Image, Pace, ScoreKey, Store, StoreError, prepare
+from pytest_seedshift import store_reading, store_rows
+from pytest_seedshift.store import Store, prepare
+from pytest_seedshift.store_rows import Image, Pace, ScoreKey
+from pytest_seedshift.store_tables import StoreError
 
 BATCH = 5
 SCORES = {"top1": 1.0, "clip": 21.5}
@@ -32,7 +35,9 @@ import sys
 from itertools import islice, count
 from pathlib import Path
 from pytest_seedshift import store as store_module
-from pytest_seedshift.store import Image, ScoreKey, Store, StoreError
+from pytest_seedshift.store import Store
+from pytest_seedshift.store_rows import Image, ScoreKey
+from pytest_seedshift.store_tables import StoreError
 
 path, who, first, batches = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 store = Store(path)
@@ -444,7 +449,7 @@ def forge(path: Path, statement: str, *values: object) -> None:
         for table, key in (("images", "key"), ("scores", "image || scorer")):
             for row in connection.execute(f"SELECT {key}, * FROM {table}").fetchall():
                 connection.execute(
-                    f"UPDATE {table} SET seal = ? WHERE {key} = ?", (store_module._seal(row[1:-1]), row[0])
+                    f"UPDATE {table} SET seal = ? WHERE {key} = ?", (store_rows.seal_of(row[1:-1]), row[0])
                 )
         connection.commit()
 
@@ -472,7 +477,7 @@ def test_a_store_whose_tables_are_not_ours_is_not_read(path, statements):
     fill(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(statements)
-    for reader in (lambda: store_module.read(path), lambda: Store(path)):
+    for reader in (lambda: store_reading.read(path), lambda: Store(path)):
         with pytest.raises(StoreError, match=rf"{path.name}: damaged: its tables are not as seedshift makes them"):
             reader()
     assert "set aside" in prepare(path)
@@ -495,7 +500,7 @@ def test_a_store_that_is_no_ordinary_file_is_not_opened(path, tmp_path, suffix, 
     else:
         with place.open("wb") as file:
             file.truncate(10**12)
-    for reader in (lambda: store_module.read(path), lambda: Store(path), lambda: prepare(path)):
+    for reader in (lambda: store_reading.read(path), lambda: Store(path), lambda: prepare(path)):
         with pytest.raises(StoreError, match=rf"{place.name} cannot be used: it is"):
             reader()
     assert other.read_bytes() == before
@@ -522,7 +527,7 @@ def test_a_store_that_is_no_ordinary_file_is_not_opened(path, tmp_path, suffix, 
 def test_a_row_with_a_right_seal_and_wrong_content_is_not_used(path, statement):
     made = fill(path)
     forge(path, statement)
-    assert store_module.read(path).broken >= 1
+    assert store_reading.read(path).broken >= 1
     with closing(Store(path)) as store:
         assert set(store.images(made)) >= set(made) - {f"{7:032x}"}
         wanted = [score_key(key, scorer) for key in made for scorer in "ab"]
@@ -558,8 +563,8 @@ def test_names_that_are_no_utf_8_are_read_as_they_were_written(path, store, name
     made = image(model=name, label=name, prompt=f"A photo of {name}", picture=f"pictures/{name}.png")
     store.add([made], {score_key("k", "s"): SCORES})
     assert store.images(["k"]) == {"k": made}
-    assert store_module.read(path, [name]).images == (made,)
-    assert store_module.read(path, ["another"]).images == ()
+    assert store_reading.read(path, [name]).images == (made,)
+    assert store_reading.read(path, ["another"]).images == ()
     store.check()
 
 
