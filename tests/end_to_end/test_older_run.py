@@ -1,0 +1,77 @@
+"""A run folder that an earlier version wrote is used by this one as its own: see data/README.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+import standard_run
+
+from pytest_seedshift.__main__ import main
+
+OLDER = standard_run.DATA / "older_run.tar.xz"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project of the standard run with what the earlier version has left of it; the working directory."""
+    standard_run.make_project(tmp_path)
+    with tarfile.open(OLDER) as archive:
+        archive.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def verdicts(folder: str) -> dict[str, str]:
+    document = json.loads(Path(folder, "verdicts.json").read_text())
+    return {each["test"]: each["verdict"] for each in (*document["cases"], *document["breaking"])}
+
+
+@pytest.mark.usefixtures("project")
+def test_the_same_run_generates_nothing_anew(warm_python):
+    """With other libraries its images would be others, rightly; then there is nothing to see here."""
+    made_with = json.loads(Path("environment.json").read_text())
+    if made_with != standard_run.environment():
+        pytest.skip(f"its images were made with {made_with}")
+    before = Path("run/verdicts.json").read_bytes()
+    samples = Path("run/samples.sqlite").stat().st_size
+    done = subprocess.run(
+        [warm_python, *standard_run.COMMANDS["run"], "--seedshift-report=none"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert " images looked at, 0 generated" in done.stdout, done.stdout
+    assert Path("run/verdicts.json").read_bytes() == before
+    assert Path("run/samples.sqlite").stat().st_size == samples
+
+
+@pytest.mark.usefixtures("project")
+def test_its_report_is_made_again(capsys):
+    assert main(["report", "run", "--summary", "summary.md"]) == 0
+    assert capsys.readouterr().err == ""
+    page = Path("run/report.html").read_text()
+    assert all(each["id"] in page for each in json.loads(Path("run/verdicts.json").read_text())["cases"])
+    assert Path("summary.md").read_text().startswith("## Robustness of subject")
+
+
+@pytest.mark.usefixtures("project")
+def test_its_shards_are_merged():
+    assert main(["merge", "shard-1", "shard-2", "--into", "merged"]) == 1
+    assert verdicts("merged") == verdicts("run")
+    assert {"pass", "fail"} <= set(verdicts("merged").values())
+    assert Path("merged/verdicts.json").read_bytes() == Path("run/verdicts.json").read_bytes()
+
+
+@pytest.mark.parametrize("old", ["before", "baseline.json"])
+@pytest.mark.usefixtures("project")
+def test_it_is_compared(capsys, old):
+    assert main(["compare", old, "run", "--allow-missing"]) == 0
+    assert "no regression" in capsys.readouterr().out
+    assert Path("run/comparison.html").is_file()
