@@ -327,9 +327,9 @@ def test_the_tests_own_users_write_what_the_pages_say():
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        ("from pytest_seedshift.pairs import design", {"pairs.design"}),
-        ("import pytest_seedshift.store", {"store"}),
-        ("from pytest_seedshift import pairs", {"pairs"}),
+        ("from pytest_seedshift.deep import design", {"deep.design"}),
+        ("import pytest_seedshift.deep.deeper", {"deep.deeper"}),
+        ("from pytest_seedshift import deep", {"deep"}),
         ("def f():\n    import pytest_seedshift as seedshift\n    seedshift.nothing", {"nothing"}),
         ("from pytest_seedshift.models.glide import schedulers", set()),
         ("from pytest_seedshift import design\nimport pytest_seedshift", set()),
