@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pytest_seedshift import options
 from pytest_seedshift.names import BREAKING_MARKER, BREAKING_RESULT, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 
 MARKERS = (MARKER, BREAKING_MARKER)
@@ -198,7 +197,7 @@ class Asking:
         config = session.config
         waiting = dict.fromkeys(item.nodeid for item in getattr(session, "items", ()) if asks(item))
         elsewhere = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("dsession")
-        if waiting and not (elsewhere or config.option.collectonly or options.resolve(config).plan):
+        if waiting and not (elsewhere or config.option.collectonly or _is_plan(config)):
             self._unreported = waiting
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -214,7 +213,7 @@ class Asking:
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         if not ended_well:
             self._unreported = {}
-        if config.option.collectonly or options.resolve(config).plan:
+        if config.option.collectonly or _is_plan(config):
             self._removed = {}
         if (self._unreported or self._removed) and ended_well:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -315,3 +314,10 @@ def failure(reason: str) -> Any:
         pytest.fail(text.terminal(reason), pytrace=False)
     except pytest.fail.Exception:
         return pytest.ExceptionInfo.from_current().getrepr(style="value")
+
+
+def _is_plan(config: pytest.Config) -> bool:
+    """Whether the run is only planned, so that no test has an outcome."""
+    from pytest_seedshift import option_resolution
+
+    return option_resolution.resolve(config).plan

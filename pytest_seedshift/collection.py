@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_seedshift import asking, cases, limits, marker_values, options, scores, text, typed
+from pytest_seedshift import asking, cases, limits, marker_values, option_values, scores, text, typed
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
@@ -18,7 +18,7 @@ from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
-    from pytest_seedshift.options import Settings
+    from pytest_seedshift.option_resolution import Settings
     from pytest_seedshift.scores import Constraint
 
 Subject: TypeAlias = Case | Search
@@ -99,17 +99,19 @@ def read_marker(
         changes["given_models"] = (given["models"],) if isinstance(given["models"], str) else ()
     if "shifts" in given:
         shifts = marker_values.names(given["shifts"], f"{where} shifts", "shift")
-        changes["shifts"] = options.check_shifts(_some(shifts, given, "shifts", where), f"{where} shifts")
+        changes["shifts"] = option_values.check_shifts(_some(shifts, given, "shifts", where), f"{where} shifts")
     if "magnitudes" in given:
         magnitudes = marker_values.numbers(given["magnitudes"], f"{where} magnitudes")
-        _some(options.split(magnitudes), given, "magnitudes", where)
-        changes["magnitudes"] = options.check_magnitudes(magnitudes, f"{where} magnitudes", lifted=settings.no_limits)
+        _some(option_values.split(magnitudes), given, "magnitudes", where)
+        changes["magnitudes"] = option_values.check_magnitudes(
+            magnitudes, f"{where} magnitudes", lifted=settings.no_limits
+        )
     if "images" in given:
         images = changes["images"] = marker_values.whole(given["images"], f"{where} images")
-        options.check_limit(images, limits.IMAGES, f"{where} images={images}", settings.no_limits)
+        option_values.check_limit(images, limits.IMAGES, f"{where} images={images}", settings.no_limits)
     if "design_seed" in given:
         seed = marker_values.integer(given["design_seed"], f"{where} design_seed")
-        changes["design_seed"] = options.check_design_seed(seed, f"{where} design_seed")
+        changes["design_seed"] = option_values.check_design_seed(seed, f"{where} design_seed")
     if "exact" in given:
         if not isinstance(given["exact"], bool):
             raise pytest.UsageError(f"{where} exact={given['exact']!r}: give True or False")

@@ -31,10 +31,10 @@ def magnitudes(text: str, where: str, *, lifted: bool) -> tuple[float, ...]:
     Raises:
         RefusedError: one that cannot be used.
     """
-    from pytest_seedshift import options
+    from pytest_seedshift import option_values
 
     try:
-        return options.check_magnitudes([text], where, lifted=lifted)
+        return option_values.check_magnitudes([text], where, lifted=lifted)
     except pytest.UsageError as error:
         raise RefusedError(str(error)) from None
 
@@ -75,12 +75,13 @@ class _Instead:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         """Do the work; an interruption ends it without a traceback, an error is kept for `run`."""
-        from pytest_seedshift import options
+        from pytest_seedshift import option_resolution
         from pytest_seedshift.session import State
 
         try:
             # A run's wishes for its store and its end are none of a command's.
-            given = dataclasses.replace(options.resolve(config), fresh=False, plan=False, write_thresholds=None)
+            given = option_resolution.resolve(config)
+            given = dataclasses.replace(given, fresh=False, plan=False, write_thresholds=None)
             return self._do(State(config, given))
         except Exception as error:
             self.error = error

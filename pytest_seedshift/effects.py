@@ -13,7 +13,7 @@ import pytest
 from pytest_seedshift import asking
 
 if TYPE_CHECKING:
-    from pytest_seedshift.options import Settings
+    from pytest_seedshift.option_resolution import Settings
 
 _WRITE = "--seedshift-write-thresholds"
 

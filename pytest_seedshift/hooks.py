@@ -19,6 +19,7 @@ from pytest_seedshift import (
     effects,
     extensions,
     needed,
+    option_resolution,
     options,
     scores,
     text,
@@ -61,7 +62,7 @@ class Hooks:
         Raises:
             pytest.UsageError: one that cannot be used.
         """
-        self._state = State(config, options.resolve(config))
+        self._state = State(config, option_resolution.resolve(config))
         self._terminal = TerminalReport(self._state)
         self._suite_arguments: list[str] = []
         self._usage_errors: list[pytest.UsageError] = []

@@ -76,9 +76,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """What `-n auto` means where cases are to run: a worker a GPU, or a worker a core."""
     if not options.is_named(config):
         return None
-    from pytest_seedshift import workers
+    from pytest_seedshift import option_resolution, workers
 
-    return workers.automatic(options.resolve(config).device)
+    return workers.automatic(option_resolution.resolve(config).device)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import collection, conflicts, effects, facts, locks, options, output, outputs, typed
+from pytest_seedshift import (
+    collection,
+    conflicts,
+    effects,
+    facts,
+    locks,
+    option_resolution,
+    output,
+    outputs,
+    typed,
+)
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.checkpoints.places import WeightsNotFoundError
 from pytest_seedshift.folder import RunFolder
@@ -40,7 +50,7 @@ class State:
     """Settings, thresholds and the workbench, each made when it is first needed."""
 
     config: pytest.Config
-    settings: options.Settings
+    settings: option_resolution.Settings
     loads: list[str] = field(default_factory=list)
     """For each time that a model was loaded, the worker that did; in the controller it is known at the end."""
     on_load: Callable[[], None] | None = None
@@ -237,7 +247,7 @@ class State:
         settings = self.request(item).settings
         return self.catalogue.design(case.model, settings.images, self.design_seed(settings))
 
-    def design_seed(self, settings: options.Settings | None = None) -> int:
+    def design_seed(self, settings: option_resolution.Settings | None = None) -> int:
         """The seed of a design: as a test's settings say, else as those of the session, else as the thresholds do."""
         given = (settings or self.settings).design_seed
         return self.thresholds.design_seed if given is None else given

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Search
     from pytest_seedshift.collection import Request
     from pytest_seedshift.models.catalogue import Catalogue
-    from pytest_seedshift.options import Settings
+    from pytest_seedshift.option_resolution import Settings
 
 _ARGUMENTS = ("models", "shifts", "signs", "images", "design_seed", "exact", bounds.KEY)
 """The marker's, beside the scores."""
