@@ -10,48 +10,11 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from painted import losing
 
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.report import anchors
 
-CONFTEST = """
-from pytest_seedshift import ScoreKind
-
-LOST = {lost}
-
-
-class Mine:
-    name = "mine"
-    fingerprint = "mine, {lost} lost"
-    seed_shape = (3, 8, 8)
-
-    def __init__(self, device, dtype):
-        from pytest_seedshift import Axes
-
-        self.seed_axes = Axes(channels=0, height=1, width=2)
-
-    def generate(self, pairs, shift=None, on_step=None):
-        \"\"\"White pictures, but in each case for some labels a black one.\"\"\"
-        import torch
-
-        z = torch.zeros(len(pairs), *self.seed_shape)
-        z = z if shift is None else shift(z, pairs)
-        lost = LOST[round(float(z.mean()) / 0.3) % 3]
-        return torch.stack([torch.full(self.seed_shape, float(pair.label.index >= lost)) for pair in pairs])
-
-
-class White:
-    kind = ScoreKind("white", 1.0, binary=True)
-    fingerprint = "white"
-
-    def __init__(self, device): pass
-    def check(self, labels): pass
-    def score(self, images, labels): return {{"white": (images.mean((1, 2, 3)) > 0.5).float()}}
-
-
-def pytest_seedshift_models(): return {{"mine": Mine}}
-def pytest_seedshift_scorers(): return {{"white": White}}
-"""
 HEAD = '[models.mine]\nclasses = "toy16"\nscorers = "toy"\n[default]\n'
 RUN = (
     "seedshift",
@@ -73,11 +36,11 @@ def project(pytester: pytest.Pytester) -> Path:
     """A model that is white for all labels but one has made a baseline; now it is black for four more in one case."""
     path = pytester.path
     path.joinpath("thresholds.toml").write_text(f"{HEAD}white = {{ max_regression = 0.02 }}\n")
-    pytester.makeconftest(CONFTEST.format(lost=(1, 1, 1)))
+    pytester.makeconftest(losing(1, 1, 1))
     pytester.runpytest_inprocess(*RUN, "--seedshift-exact", "--seedshift-save-baseline=base.json").assert_outcomes(
         passed=3
     )
-    pytester.makeconftest(CONFTEST.format(lost=(1, 7, 1)))
+    pytester.makeconftest(losing(1, 7, 1))
     return path
 
 
@@ -144,7 +107,7 @@ def test_all_outputs_of_a_run_say_one_number_for_one_thing(pytester, project, ca
 def test_shards_of_a_run_with_a_baseline_merge_to_the_one_run_byte_for_byte(pytester, project, capsys):
     """One case has lost a little: alone it would be a regression, beside the whole grid, in a shard too, it is none."""
     project.joinpath("thresholds.toml").write_text(f'{HEAD}white = {{ max_regression = 0.0, significant = "any" }}\n')
-    pytester.makeconftest(CONFTEST.format(lost=(1, 3, 1)))  # eight pairs: p 0.004 is above 0.01 / 5
+    pytester.makeconftest(losing(1, 3, 1))  # eight pairs: p 0.004 is above 0.01 / 5
     one = pytester.runpytest_inprocess(*AGAINST, "--seedshift-exact", "--seedshift-dir=one")
     one.assert_outcomes(passed=3)
     for number in "123":
@@ -176,7 +139,7 @@ def test_shards_of_a_run_with_a_baseline_merge_to_the_one_run_byte_for_byte(pyte
 
 def test_chance_is_left_out_of_account_against_no_baseline_that_stopped_early(pytester, project):
     project.joinpath("thresholds.toml").write_text(f"{HEAD}white = 0.5\n")
-    pytester.makeconftest(CONFTEST.format(lost=(1, 1, 1)))
+    pytester.makeconftest(losing(1, 1, 1))
     pytester.runpytest_inprocess(*RUN, "--seedshift-save-baseline=early.json").assert_outcomes(passed=3)
     for bound, status in (("significant = false", 4), ('significant = "any"', 0), ("significant = true", 0)):
         project.joinpath("thresholds.toml").write_text(f"{HEAD}white = {{ max_regression = 0.02, {bound} }}\n")
@@ -187,7 +150,7 @@ def test_chance_is_left_out_of_account_against_no_baseline_that_stopped_early(py
     result.stderr.fnmatch_lines(
         ["*significant = false is asked of white of mine-*stopped early*Make a whole baseline*"]
     )
-    pytester.makeconftest(CONFTEST.format(lost=(1, 2, 1)))
+    pytester.makeconftest(losing(1, 2, 1))
     pytester.runpytest_inprocess(*AGAINST, "--seedshift-dir=other").assert_outcomes(passed=2, failed=1)
 
 
@@ -198,7 +161,7 @@ def test_what_the_design_cannot_see_is_said_before_it_is_run(pytester, project):
     )
     (images,) = re.findall(r"about (\d+) images would find one of 0.04", result.stdout.str())
     wide = [f"--seedshift-images={int(images)}" if "images" in each else each for each in RUN]
-    pytester.makeconftest(CONFTEST.format(lost=(1, 1, 1)))
+    pytester.makeconftest(losing(1, 1, 1))
     pytester.runpytest_inprocess(*wide, "--seedshift-exact", "--seedshift-save-baseline=wide.json")
     enough = pytester.runpytest_inprocess(*wide, "--seedshift-baseline=wide.json", "--seedshift-plan")
     enough.stdout.no_fnmatch_line("*can hold*")
@@ -210,7 +173,7 @@ def test_many_thresholds_are_told_before_and_after(pytester, project):
     Terminal, summary and both pages say the same of it; the plan's sentence stands on the report too.
     """
     path = project.joinpath("thresholds.toml")
-    pytester.makeconftest(CONFTEST.format(lost=(1, 7, 16)))
+    pytester.makeconftest(losing(1, 7, 16))
     for family, outcomes in (
         ("", {"passed": 1, "failed": 2}),
         ("[verdict]\nfamily = true\n", {"passed": 2, "failed": 1}),
@@ -259,7 +222,7 @@ def shown(text: str) -> str:
 def test_means_images_and_counts_of_a_run_are_the_same_in_all_its_outputs(exact, pytester, project, capsys):
     """Two of three cases fail, one of them by little: what each output says of them, held against verdicts.json."""
     project.joinpath("thresholds.toml").write_text(f"{HEAD}white = 0.5\n")
-    pytester.makeconftest(CONFTEST.format(lost=(1, 9, 14)))
+    pytester.makeconftest(losing(1, 9, 14))
     more = ("--junitxml=junit.xml", "--seedshift-summary=summary.md", *(["--seedshift-exact"] if exact else []))
     arguments = [each for each in RUN if each != "-q"]
     result = pytester.runpytest_inprocess(*arguments, *more)

@@ -14,8 +14,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from run_server import Server
 from runs import ONE, SMALL, cases_of, samples_of
-from test_resume import Server
 
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.folder import RunFolder

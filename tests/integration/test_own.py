@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from readme import README, blocks
 from runs import cases_of
-from test_readme import README, blocks
 
 from pytest_seedshift.__main__ import main
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 import pytest
+from environments import ROOT
+from readme import README, blocks
 
 from pytest_seedshift import options, shifts, thresholds
 from pytest_seedshift.models import catalogue
-
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/why.md"])

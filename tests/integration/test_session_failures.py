@@ -6,48 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from painted import losing
 
 from pytest_seedshift.__main__ import main
 
-CONFTEST = """
-from pytest_seedshift import ScoreKind
-
-LOST = {lost}
-
-
-class Mine:
-    name = "mine"
-    fingerprint = "mine, {lost} lost"
-    seed_shape = (3, 8, 8)
-
-    def __init__(self, device, dtype):
-        from pytest_seedshift import Axes
-
-        self.seed_axes = Axes(channels=0, height=1, width=2)
-
-    def generate(self, pairs, shift=None, on_step=None):
-        \"\"\"White pictures, but in each case for some labels a black one.\"\"\"
-        import torch
-
-        z = torch.zeros(len(pairs), *self.seed_shape)
-        z = z if shift is None else shift(z, pairs)
-        case = round(float(z.mean()) / 0.3) % 3
-        lost = [(5 * case + each) % 16 for each in range(LOST[case])]
-        return torch.stack([torch.full(self.seed_shape, float(pair.label.index not in lost)) for pair in pairs])
-
-
-class White:
-    kind = ScoreKind("white", 1.0, binary=True)
-    fingerprint = "white"
-
-    def __init__(self, device): pass
-    def check(self, labels): pass
-    def score(self, images, labels): return {{"white": (images.mean((1, 2, 3)) > 0.5).float()}}
-
-
-def pytest_seedshift_models(): return {{"mine": Mine}}
-def pytest_seedshift_scorers(): return {{"white": White}}
-"""
 THRESHOLDS = (
     '[default]\nwhite = { max_regression = 0.0, significant = "any" }\n'
     '[models.mine]\nclasses = "toy16"\nscorers = "toy"\n'
@@ -68,9 +30,9 @@ POOLS = ["regression[mine-mean-white]", "regression[mine-all-white]"]
 def project(pytester: pytest.Pytester) -> Path:
     """A model that loses no picture has made a baseline; now it loses five in each case, and no label twice."""
     pytester.path.joinpath("thresholds.toml").write_text(THRESHOLDS)
-    pytester.makeconftest(CONFTEST.format(lost=(0, 0, 0)))
+    pytester.makeconftest(losing(0, 0, 0, apart=5))
     pytester.runpytest_inprocess(*RUN, "--seedshift-save-baseline=base.json", "-q").assert_outcomes(passed=3)
-    pytester.makeconftest(CONFTEST.format(lost=(5, 5, 5)))
+    pytester.makeconftest(losing(5, 5, 5, apart=5))
     return pytester.path
 
 
@@ -124,14 +86,14 @@ def test_a_regression_that_only_a_pool_shows_is_a_failed_item(pytester, project,
 
 
 def test_a_case_that_fails_tells_of_its_pools_and_nothing_else_does(pytester, project):
-    pytester.makeconftest(CONFTEST.format(lost=(9, 9, 9)))  # beyond chance in each case
+    pytester.makeconftest(losing(9, 9, 9, apart=5))  # beyond chance in each case
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-baseline=base.json", "-q")
     result.assert_outcomes(failed=3)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_a_run_that_is_no_worse_has_no_item_more(pytester, project):
-    pytester.makeconftest(CONFTEST.format(lost=(0, 0, 0)))
+    pytester.makeconftest(losing(0, 0, 0, apart=5))
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-baseline=base.json", "-q", "--junitxml=junit.xml")
     result.assert_outcomes(passed=3)
     assert result.ret == pytest.ExitCode.OK
@@ -140,7 +102,7 @@ def test_a_run_that_is_no_worse_has_no_item_more(pytester, project):
 
 def test_what_only_holm_s_later_steps_find_is_a_failed_item(pytester, project):
     """Of a family of tests one case fails by itself; the next smallest p-value is found beside it."""
-    pytester.makeconftest(CONFTEST.format(lost=(10, 8, 8)))
+    pytester.makeconftest(losing(10, 8, 8, apart=5))
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-baseline=base.json", "-q", "--junitxml=junit.xml")
     result.assert_outcomes(passed=2, failed=3)
     names = ["mine-mean--0.30-white", "mine-mean-+0.30-white"]

@@ -7,9 +7,9 @@ import synthetic
 import yaml
 from huggingface_hub import ModelCard
 from hypothesis import given
-from test_markdown import HOSTILE, shown
-from test_text import HOSTILE as NAMES
-from test_text import starts_a_command, unseen
+from strange_markdown import HOSTILE, shown
+from strange_text import HOSTILE as NAMES
+from strange_text import starts_a_command, unseen
 
 from pytest_seedshift import run as runs
 from pytest_seedshift.__main__ import main

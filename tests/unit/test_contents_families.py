@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from families_new import FAMILIES
+from families import FAMILIES
 
 from pytest_seedshift import contents, pairs
 from pytest_seedshift.checkpoints import places

@@ -10,8 +10,7 @@ from typing import Any
 import diffusers
 import pytest
 import torch
-from families import Family, stable_diffusion
-from families_new import EACH, FAMILIES
+from families import EACH, FAMILIES, Family, stable_diffusion
 from torch import Tensor
 
 from pytest_seedshift import engine, pairs

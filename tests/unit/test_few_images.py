@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_regression import CASES, VERSION, side
+from versions import CASES, VERSION, side
 
 from pytest_seedshift.gate import losses, regression
 from pytest_seedshift.gate.baseline import Baseline, Design, Samples

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 from hypothesis import given, settings
-from test_text import HOSTILE, unseen
+from strange_text import HOSTILE, unseen
 
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.report import plots

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from families_new import FAMILIES
+from families import FAMILIES
 
 from pytest_seedshift.models import catalogue, file_checks, fit, load, locate, samplers
 from pytest_seedshift.models.base import Entry, Scheduler

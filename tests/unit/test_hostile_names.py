@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from test_markdown import Shown, shown
-from test_text import starts_a_command, unseen
+from strange_markdown import Shown, shown
+from strange_text import starts_a_command, unseen
 
 from pytest_seedshift import text
 from pytest_seedshift.__main__ import main

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from families_new import EACH, FAMILIES
+from families import EACH, FAMILIES
 
 from pytest_seedshift import pairs
 from pytest_seedshift.models import in_effect, load, locate

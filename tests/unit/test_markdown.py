@@ -4,53 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
+from strange_markdown import HOSTILE, shown
 
 from pytest_seedshift import text as texts
 from pytest_seedshift.report import markdown
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "a | b \\| c",
-    "[link](https://example.org) ![image](x.png)",
-    "**bold** _i_ ~~gone~~ `code`",
-    "&lt;b&gt; &amp;",
-    "- a",
-    "# title",
-    "12. first",
-    "---",
-    "two\nlines\r\nthree",
-    "🦉 owl",
-    "\\",
-    "`",
-    "$x^2$",
-)
-
-
-class Shown(HTMLParser):
-    """The text and the elements of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text, self.tags = "", set()
-        self.feed(html)
-        self.close()
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_starttag(self, tag, _) -> None:
-        self.tags.add(tag)
-
-
-def shown(source: str) -> Shown:
-    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    return Shown(reader.render(source))
 
 
 def same(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from test_text import HOSTILE, starts_a_command, unseen
+from strange_text import HOSTILE, starts_a_command, unseen
 
 import pytest_seedshift
 from pytest_seedshift import output

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import DiffusionPipeline
-from families import stable_diffusion
-from families_new import FAMILIES
+from families import FAMILIES, stable_diffusion
 
 from pytest_seedshift import engine, pairs
 from pytest_seedshift.cases import Case

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import stable_diffusion
-from families_new import FAMILIES
+from families import FAMILIES, stable_diffusion
 
 from pytest_seedshift import pairs
 from pytest_seedshift.cases import Case, CaseError

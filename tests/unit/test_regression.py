@@ -7,30 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
+from versions import CASES, LABELS, VERSION, side
 
-from pytest_seedshift.cases import grid
 from pytest_seedshift.gate import regression
-from pytest_seedshift.gate.baseline import Baseline, BaselineError, Design, Samples, Version
+from pytest_seedshift.gate.baseline import BaselineError
 from pytest_seedshift.gate.regression import Gate
 from pytest_seedshift.report import regressions
 from pytest_seedshift.scores import ANY, Constraint
-
-VERSION = Version("print", "cpu", "float32", "vit", "clip")
-LABELS = tuple("abcdefgh")
-CASES = grid(["m"], ["mean", "std"], [0.1, 0.2, 0.3])
-
-
-def side(name, columns, *, exact=True, model=None, size=400):
-    """One side of a comparison, by case its top-1."""
-    design = Design("letters.csv", LABELS, "A photo of a {label}", size)
-    cases = {
-        case: Samples(case, "design", exact, {"top1": tuple(map(float, values))}) for case, values in columns.items()
-    }
-    if model is not None:
-        cases = {
-            replace(case, model=model): replace(each, case=replace(case, model=model)) for case, each in cases.items()
-        }
-    return Baseline(name, {"torch": "1"}, {case.model: VERSION for case in cases}, {"design": design}, cases)
 
 
 def outcomes(rng, cases=CASES, size=400):

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import synthetic
-from test_markdown import HOSTILE, shown
+from strange_markdown import HOSTILE, shown
 
 from pytest_seedshift import run as runs
 from pytest_seedshift.report import card, publish, summary

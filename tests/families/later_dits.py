@@ -1,21 +1,23 @@
-"""Small pipelines of the families that came to diffusers last, made like those of `families`."""
+"""Pipelines of transformers that came to diffusers last."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import diffusers
-import families
-import pytest
 import transformers
-from families import (
-    FRAMED,
+
+from .dits import sana
+from .parts import (
+    CHAT,
+    END,
     WORDS,
-    Family,
     alive,
+    decoder_config,
     flow,
     framed_vae,
     gemma2,
+    processor,
     qwen3,
     qwen25_vl,
     still_vae,
@@ -40,7 +42,7 @@ def qwen3_vl(kind: type, layers: int = 3) -> nn.Module:
         "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [1, 1, 2]},
         "pad_token_id": 0,
         "bos_token_id": 1,
-        "eos_token_id": families.END,
+        "eos_token_id": END,
     }
     vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
     vision |= {"deepstack_visual_indexes": [0]}
@@ -52,7 +54,7 @@ def qwen3_processor() -> Any:
         image_processor=transformers.Qwen2VLImageProcessor(),
         tokenizer=tokenizer(1024),
         video_processor=transformers.Qwen3VLVideoProcessor(),
-        chat_template=families.CHAT,
+        chat_template=CHAT,
     )
 
 
@@ -175,7 +177,7 @@ def longcat() -> Any:
         vae=still_vae(),
         text_encoder=qwen25_vl(),
         tokenizer=tokenizer(1024),
-        text_processor=families.processor(),
+        text_processor=processor(),
         transformer=alive(
             diffusers.LongCatImageTransformer2DModel(
                 in_channels=64,
@@ -192,7 +194,7 @@ def longcat() -> Any:
 
 
 def ernie() -> Any:
-    text = families.decoder_config(transformers.MistralConfig)
+    text = decoder_config(transformers.MistralConfig)
     vision = transformers.PixtralVisionConfig(
         hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16
     )
@@ -220,7 +222,7 @@ def ernie() -> Any:
 
 
 def sana_sprint() -> Any:
-    made = families.sana()
+    made = sana()
     return diffusers.SanaSprintPipeline(
         tokenizer=made.tokenizer,
         text_encoder=gemma2(),
@@ -318,41 +320,3 @@ def qwen_image_21() -> Any:
             )
         ),
     )
-
-
-WIDE = {"height": 32, "width": 48}
-LARGE = {"height": 64, "width": 96}
-
-FAMILIES = {
-    **families.FAMILIES,
-    "ovis-image": Family(ovis, (4, 16, 24), call=WIDE),
-    "hunyuan-image": Family(hunyuan_image, (4, 8, 12), call=LARGE),
-    "krea-2": Family(krea_2, (4, 8, 12), call={**WIDE, "max_sequence_length": 64}),
-    "nucleus-moe": Family(nucleus, (1, 4, 8, 12), FRAMED, call={**WIDE, "return_index": -1}),
-    "longcat-image": Family(longcat, (16, 16, 24), call={**WIDE, "enable_prompt_rewrite": False}, steps=0),
-    "ernie-image": Family(ernie, (16, 8, 12), call={**WIDE, "use_pe": False}),
-    "sana-sprint": Family(sana_sprint, (4, 16, 16), call={"height": 32, "width": 32, "use_resolution_binning": False}),
-    "cogview-3-plus": Family(cogview_3, (4, 16, 24), call=WIDE),
-    "omnigen": Family(omnigen, (4, 4, 6), call=WIDE, together=families.length),
-    "qwen-image-2.1": Family(
-        qwen_image_21, (1, 4, 4, 6), FRAMED, call={"height": 64, "width": 96}, together=families.length
-    ),
-}
-
-DAILY = (
-    "stable-diffusion-1",  # a UNet in latents
-    "stable-diffusion-3",  # a transformer that follows a flow
-    "flux",  # packed states
-    "glide",  # in pixels, with an upsampler; a pipeline of this package
-    "deepfloyd-if",  # in pixels, signed
-    "kandinsky-2.2",  # a prior, and FutureWarnings of its own
-    "stable-unclip",  # two samplings in a row
-    "kandinsky-5",  # channels last; prompts padded to the longest
-    "qwen-image",  # a frame of a video
-    "prx-pixel",  # one image at a time
-    "latent-diffusion",  # reports no steps
-)
-"""One family of each kind. All others are tested nightly."""
-
-EACH = [pytest.param(name, marks=() if name in DAILY else pytest.mark.nightly) for name in FAMILIES]
-"""All families, as parameters of a test."""
