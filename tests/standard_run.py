@@ -156,7 +156,7 @@ VARYING_KEYS = {
 
 _BY_THE_CLOCK = re.compile(r"images/s|^test_subject\.py|^seedshift$|^\.? *\[ *\d+%\]$|^$")
 """Lines of a terminal that stand there, or stand where they do, by the time that has gone by."""
-_CASE_LINE = re.compile(r"^(?:seedshift|test_subject\.py)?(\s+\d+/\d+ .*?)(?:  about [\w ]+ left)?$")
+_CASE_LINE = re.compile(r"^(?:seedshift|test_subject\.py)?\s+(\d+/\d+ .*?)(?:  about [\w ]+ left)?$")
 _COSTS = re.compile(r'<details class="costs">.*?</details>', re.DOTALL)
 _COST = re.compile(r'(<td[^>]* data-value=")[\d.]*\.[\d.]*("[^>]*>)[\d.,]+<')
 _DIGITS = re.compile(r"\b\d+\.\d{7,}(?:e-?\d+)?\b")
@@ -176,7 +176,7 @@ def normalise(name: str, text: str, folder: Path) -> str:
     if name.endswith(".json"):
         return json.dumps(_normalise_json(json.loads(text)), indent=1, ensure_ascii=False) + "\n"
     if name.endswith(".txt"):
-        lines = (_CASE_LINE.sub(r"\1", line.rstrip()) for line in text.splitlines())
+        lines = (_CASE_LINE.sub(r"  \1", line.rstrip()) for line in text.splitlines())
         text = "\n".join(line for line in lines if not _BY_THE_CLOCK.search(line)) + "\n"
     if name.endswith(".html"):
         text = _DATA.sub(lambda found: f"data:{found[1]};sha256,{_digest(found[2])}", text)
