@@ -24,7 +24,7 @@ from pathlib import Path
 import processes
 
 from pytest_seedshift.cases import grid
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue, rng
 from pytest_seedshift.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
 from pytest_seedshift.pairs import Label, Pair
 
@@ -46,8 +46,6 @@ def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
     from torchvision.transforms.functional import pil_to_tensor
     from transformers import pipeline
 
-    from pytest_seedshift import pairs
-
     entry = catalogue.shipped().find(processes.MODEL)
     diffusion = DiffusionPipeline.from_pretrained(entry.pipeline[0])
     diffusion.set_progress_bar_config(disable=True)
@@ -59,7 +57,7 @@ def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
 
     def shifted(z, shift: str, eta: float, pair: Pair):
         if shift == "random":
-            return z + eta * torch.empty(z.shape[1:]).uniform_(generator=pairs.generator(pair, "shift random"))
+            return z + eta * torch.empty(z.shape[1:]).uniform_(generator=rng.generator(pair, "shift random"))
         if shift == "mean":
             return z + eta
         if shift == "std":
@@ -76,7 +74,7 @@ def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
     start = time.perf_counter()
     for shift, eta, label, index, seed in tasks:
         pair = Pair(Label(label, index), seed)
-        latents = shifted(pairs.seed_vectors([pair], shape), shift, eta, pair)
+        latents = shifted(rng.seed_vectors([pair], shape), shift, eta, pair)
         prompt = f"A photo of a {label}"
         image = diffusion(
             prompt, latents=latents, num_inference_steps=entry.steps, guidance_scale=entry.guidance

@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from pytest_seedshift import pairs, sensitivity
+from pytest_seedshift import pairs, seed_shares, sensitivity
 from pytest_seedshift.models import catalogue, load
 from pytest_seedshift.scorers.clip import ClipScore
 
@@ -42,7 +42,7 @@ def _held(values: tuple[float, ...], units: tuple[float, ...], truth: float, dra
     draw = np.random.default_rng(0)
     chosen = draw.integers(0, len(values), (draws, sensitivity.BLOCKS))
     above, below = np.asarray(values)[chosen], np.asarray(units)[chosen]
-    shares = [sensitivity.share(one.tolist(), other.tolist()) for one, other in zip(above, below, strict=True)]
+    shares = [seed_shares.share(one.tolist(), other.tolist()) for one, other in zip(above, below, strict=True)]
     return sum(share.low <= truth <= share.high for share in shares) / draws
 
 

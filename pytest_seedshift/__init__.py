@@ -59,14 +59,15 @@ if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.models.base import Axes, Observable, OnStep, ShiftFunction, TextToImage
     from pytest_seedshift.models.observation import Observation, Sampled
+    from pytest_seedshift.models.rng import generator, seed_vectors
     from pytest_seedshift.models.seedweight import seed_weight
-    from pytest_seedshift.pairs import Label, Pair, class_list, design, generator, seed_vectors
+    from pytest_seedshift.pairs import Label, Pair, class_list, design
     from pytest_seedshift.position.experiment import Study
     from pytest_seedshift.results import CaseResult
     from pytest_seedshift.run.data import CaseRun, Run
     from pytest_seedshift.run.reading import load_run
+    from pytest_seedshift.score_kinds import ScoreKind
     from pytest_seedshift.scorers.base import Scorer
-    from pytest_seedshift.scores import ScoreKind
     from pytest_seedshift.shifts import Shift
     from pytest_seedshift.shifts import apply as apply_shift
     from pytest_seedshift.trajectories.trajectory import Trajectory
@@ -84,7 +85,7 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "Pair": "pytest_seedshift.pairs",
         "Run": "pytest_seedshift.run.data",
         "Sampled": "pytest_seedshift.models.observation",
-        "ScoreKind": "pytest_seedshift.scores",
+        "ScoreKind": "pytest_seedshift.score_kinds",
         "Scorer": "pytest_seedshift.scorers.base",
         "Shift": "pytest_seedshift.shifts",
         "ShiftFunction": "pytest_seedshift.models.base",
@@ -94,9 +95,9 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "apply_shift": "pytest_seedshift.shifts",
         "class_list": "pytest_seedshift.pairs",
         "design": "pytest_seedshift.pairs",
-        "generator": "pytest_seedshift.pairs",
+        "generator": "pytest_seedshift.models.rng",
         "load_run": "pytest_seedshift.run.reading",
-        "seed_vectors": "pytest_seedshift.pairs",
+        "seed_vectors": "pytest_seedshift.models.rng",
         "seed_weight": "pytest_seedshift.models.seedweight",
     }
     """By name, the module that it is in."""

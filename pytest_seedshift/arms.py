@@ -13,8 +13,8 @@ import torch
 from pytest_seedshift import devices
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Engine
+from pytest_seedshift.limits import DTYPES
 from pytest_seedshift.noise import Arm, Noise, Skipped, compare
-from pytest_seedshift.options import DTYPES
 from pytest_seedshift.workbench import Workbench
 
 if TYPE_CHECKING:

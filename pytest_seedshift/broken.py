@@ -23,13 +23,11 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import flat_images, score_kinds, scores
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift import scores
 from pytest_seedshift.cases import ModelError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from pytest_seedshift.cases import Case
     from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
@@ -47,27 +45,11 @@ _LEVEL, _POWER, _CERTAIN, _FAILED = 0.05, 0.99, 0.01, 0.05
 """Of the test against guessing: its level, and its power where κ is 0.5; up to which probability what is asked is ruled
 out before a verdict, and after a case has failed."""
 
-FLAT, SAME = "one colour", "same picture"
-"""What is kept of an image in the store; see `Store.mark`."""
-
-_SLACK = 1.5 / 255
-"""How far values of one colour, or of the same picture, may lie apart: a step of 1/255, as rounding makes it."""
 
 _GUESSES = {"top1": 1, "top5": 5}
 
 
 # What is seen ------------------------------------------------------------------------------------------------------
-
-
-def of_one_colour(images: Tensor) -> list[bool]:
-    """Of each image, (N, 3, height, width) in [0, 1], whether it is of one colour."""
-    low, high = images.flatten(2).aminmax(dim=2)
-    return [bool(each) for each in ((high - low) < _SLACK).all(1)]
-
-
-def alike(images: Tensor, first: Tensor) -> bool:
-    """Whether all images, (N, 3, height, width), are the picture `first`, (3, height, width)."""
-    return images.shape[1:] == first.shape and bool(((images - first).abs() < _SLACK).all())
 
 
 def guessing(score: str, classes: int) -> float:
@@ -151,7 +133,7 @@ class Watch:
         seen = self._seen()
         if len(seen) < min(FIRST, len(self._design)):
             return
-        if any(each.score in scores.BUILT_IN for each in self._test.constraints):
+        if any(each.score in score_kinds.BUILT_IN for each in self._test.constraints):
             right = _accuracies(seen).get("top1", [])
             if not right or min(right) < 1:
                 self._refuse_if(self._drawn_nothing(seen))
@@ -199,7 +181,7 @@ class Watch:
         return [found[pair] for pair in pairs[:lacking]]
 
     def _drawn_nothing(self, seen: Sequence[Sample]) -> str | None:
-        if len(self._marked(FLAT, seen)) == len(seen):
+        if len(self._marked(flat_images.FLAT, seen)) == len(seen):
             return (
                 f"the first {min(FIRST, len(self._design))} pictures of its control are of one colour each. It draws "
                 "nothing, so no shift is to blame. Half precision that a VAE does not bear gives black pictures (try "
@@ -210,7 +192,7 @@ class Watch:
     def _same(self, seen: Sequence[Sample]) -> str | None:
         first = seen[: min(FIRST, len(self._design))]  # however many there are: what is said is always the same
         labels = len({sample.pair.label for sample in first})
-        if labels < 2 or len(self._marked(SAME, seen)) < len(seen):
+        if labels < 2 or len(self._marked(flat_images.SAME, seen)) < len(seen):
             return None
         return (
             f"the first {len(first)} pictures of its control, of {labels} labels, are the same picture. Neither the "

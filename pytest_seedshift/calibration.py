@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import tomlkit
 from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
 
-from pytest_seedshift import margins, shifts, thresholds
+from pytest_seedshift import margins, shifts, suggest, thresholds
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.suggest import some
@@ -234,11 +234,12 @@ def _measured(records: Iterable[Mapping[str, Any]]) -> dict[Case, dict[str, dict
 
 
 def _words(score: str, estimate: Mapping[str, Any]) -> str:
-    from pytest_seedshift.report import words
 
     shown = SCORES[score].format
-    interval = f"{words.percent(estimate['certainty'])} interval {shown(estimate['low'])} to {shown(estimate['high'])}"
-    images = words.images(estimate["images"], estimate["design"])
+    interval = (
+        f"{suggest.percent(estimate['certainty'])} interval {shown(estimate['low'])} to {shown(estimate['high'])}"
+    )
+    images = suggest.images(estimate["images"], estimate["design"])
     weak = ": weak, by an early verdict" if _is_early(estimate) else ""
     return f"{_MARK}{shown(estimate['mean'])}, {interval}, {images}{weak}"
 

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_seedshift import asking, cases, limits, marker_values, option_values, scores, text, typed
-from pytest_seedshift.breaking.searches import Search
+from pytest_seedshift.breaking.searches import Search, Subject
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 from pytest_seedshift.suggest import unknown
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.option_resolution import Settings
     from pytest_seedshift.scores import Constraint
-
-Subject: TypeAlias = Case | Search
-"""What an item is about."""
 
 SUITE_TESTS = {
     "test_reliability": "test_reliability.py",

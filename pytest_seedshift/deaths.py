@@ -16,7 +16,7 @@ from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
-    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.report.live import Board
     from pytest_seedshift.session import State
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 import torch
 
 from pytest_seedshift import devices, shifts
-from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import CaseError, ModelError
-from pytest_seedshift.models import drawing
+from pytest_seedshift.models import drawing, rng
 from pytest_seedshift.models.seedvector import SeedVectorError
 
 if TYPE_CHECKING:
@@ -259,7 +258,7 @@ def shift_function(case: Case) -> ShiftFunction | None:
     def shift(z: Tensor, pairs: Sequence[Pair]) -> Tensor:
         try:
             rows = [
-                shifts.apply(row, spec, case.magnitude, generator=pairing.generator(pair, f"shift {spec}"))
+                shifts.apply(row, spec, case.magnitude, generator=rng.generator(pair, f"shift {spec}"))
                 for row, pair in zip(z, pairs, strict=True)
             ]
         except ValueError as error:  # a channel that this model's seed vectors do not have

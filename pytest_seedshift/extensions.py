@@ -20,7 +20,7 @@ from pytest_seedshift import guard
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from pytest_seedshift.scores import ScoreKind
+    from pytest_seedshift.score_kinds import ScoreKind
 
 GROUPS = {"model": "pytest_seedshift.models", "shift": "pytest_seedshift.shifts", "scorer": "pytest_seedshift.scorers"}
 """The group of entry points of each kind."""

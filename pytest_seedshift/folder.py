@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift import costs, files, locks, mark, whole
 
 if TYPE_CHECKING:
+    import numpy as np
     from filelock import BaseFileLock
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from pytest_seedshift.cases import Case
@@ -160,28 +162,29 @@ class RunFolder:
 
         `key` is the image's: pictures of one case by another version of its model are other pictures.
         """
-        from torchvision.transforms.v2.functional import to_pil_image
+        from PIL import Image
 
         path = self.picture_folder(case) / f"{file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
         whole.make_folder(path.parent, self.path)
         buffer = io.BytesIO()
-        to_pil_image(image.mul(255).round().byte().cpu()).save(buffer, format="PNG")
+        levels = image.mul(255).round().byte().cpu().permute(1, 2, 0).contiguous().numpy()
+        Image.fromarray(levels).save(buffer, format="PNG")
         whole.write(path, buffer.getvalue())
         return Picture(path, _digest(buffer.getvalue()))
 
-    def load_picture(self, picture: Picture) -> Tensor | None:
+    def load_picture(self, picture: Picture) -> NDArray[np.float32] | None:
         """A saved picture, float32 (3, height, width) in [0, 1]; None where it is not as it was saved."""
-        from torchvision.transforms.v2.functional import pil_to_tensor
+        import numpy as np
 
         try:
             content = files.read_bytes(picture.path, within=self.path)
             if _digest(content) != picture.digest:
                 return None
             with files.open_picture(content, picture.path) as opened:
-                image: Tensor = pil_to_tensor(opened).float().div(255)
+                levels = np.asarray(opened, dtype=np.float32)
         except files.FileError:
             return None
-        return image
+        return np.ascontiguousarray(levels.transpose(2, 0, 1)) / np.float32(255)
 
     def write_verdicts(
         self,

@@ -12,7 +12,7 @@ from pytest_seedshift.folder import RunFolder, VerdictsError, all_records
 from pytest_seedshift.names import SUITE
 
 if TYPE_CHECKING:
-    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.session import State
 
 

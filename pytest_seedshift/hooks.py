@@ -22,6 +22,7 @@ from pytest_seedshift import (
     option_resolution,
     options,
     scores,
+    suggest,
     text,
     workers,
 )
@@ -41,7 +42,7 @@ from pytest_seedshift.sensing import Sensing
 from pytest_seedshift.session import State
 
 if TYPE_CHECKING:
-    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.position import Study
     from pytest_seedshift.report.html import HtmlReport
@@ -440,7 +441,7 @@ class Hooks:
         item.stash[_RESULT] = None
         report.longrepr = reason
         item.session.shouldfail = text.terminal_line(
-            f"a CUDA error has made this process useless: {words.first_line(error)}"
+            f"a CUDA error has made this process useless: {suggest.first_line(error)}"
         )
 
     def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:
@@ -454,7 +455,7 @@ class Hooks:
             return None
         failed = self._failed_parts[item.nodeid]
         if report.passed and failed:  # as pytest itself does when it shows the report, which workers never do
-            report.outcome, report.longrepr = "failed", f"contains {words.count(failed, 'failed subtest')}"
+            report.outcome, report.longrepr = "failed", f"contains {suggest.count(failed, 'failed subtest')}"
             return {
                 **records.of_result(result, self._state.folder, item.nodeid),
                 "verdict": "fail",

@@ -7,14 +7,12 @@ import what is heavy when it is called, not before. Packages give the same by en
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.scorers.base import Scorer
     from pytest_seedshift.shifts import Shift
@@ -60,7 +58,8 @@ def activate(config: pytest.Config) -> None:
         return
     from pytest_seedshift import extensions, shifts
     from pytest_seedshift.models import catalogue
-    from pytest_seedshift.scores import BUILT_IN, POSITION
+    from pytest_seedshift.score_kinds import BUILT_IN
+    from pytest_seedshift.scores import POSITION
 
     taken = {
         "model": tuple(catalogue.shipped().entries),

@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import settings, shifts
-from pytest_seedshift.checkpoints import hashing, repository
+from pytest_seedshift import fingerprint, settings, shifts
 from pytest_seedshift.models import habits, libraries, locate, parts, single_files
-from pytest_seedshift.scorers import tags
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.pairs import Pair
-
-MAKING = 2
-"""Raise this when a change to this package changes images or scores: noise, shifts, the order of draws, rounding."""
 
 
 def of_model(entry: Entry, device: str, dtype: str) -> str:
@@ -47,7 +39,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         entry = samplers.settled(entry, location)
         unsaid = samplers.unsaid(entry, location)
     return location.fingerprint(
-        MAKING,
+        fingerprint.MAKING,
         device.partition(":")[0],
         dtype,
         None if entry.scheduler is None else (entry.scheduler.name, entry.scheduler.options),
@@ -56,7 +48,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         entry.height,
         entry.width,
         entry.call,
-        *_versions("torch", "diffusers", "transformers"),
+        *fingerprint.versions("torch", "diffusers", "transformers"),
         # Nothing where there is nothing, so that samples of other models keep their keys.
         *(("upsampler",) if entry.upsampler else ()),
         *parts.fingerprints(entry),
@@ -69,70 +61,11 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
     )
 
 
-def of_classifier(source: str) -> str:
-    """The fingerprint of all that can change a classifier's scores.
-
-    Raises:
-        WeightsNotFoundError: the weights are nowhere.
-    """
-    folder = repository.fetch(source, repository.CLASSIFIER_FILES)
-    return hashing.fingerprint(folder, MAKING, "top1 top5", *_versions("torch", "torchvision", "transformers"))
-
-
-def of_position(source: str) -> str:
-    """The fingerprint of all that can change where a classifier sees its label.
-
-    Raises:
-        WeightsNotFoundError: the weights are nowhere.
-    """
-    folder = repository.fetch(source, repository.CLASSIFIER_FILES)
-    how = "position by gradient × input, against the mean colour"
-    return hashing.fingerprint(folder, MAKING, how, *_versions("torch", "torchvision", "transformers"))
-
-
-def of_clip(source: str) -> str:
-    """The fingerprint of all that can change a CLIP score.
-
-    Raises:
-        WeightsNotFoundError: the weights are nowhere.
-    """
-    folder = repository.fetch(tags.repository(source), repository.CLIP_FILES)
-    return hashing.fingerprint(folder, MAKING, "clip", *_versions("torch", "torchvision", "open_clip_torch"))
-
-
-@cache
-def weights_of_scorers(classifier: str, clip: str) -> tuple[str, str]:
-    """The fingerprints of the scorers' weights alone, of whatever version the libraries are; of no source, no print.
-
-    By them a run is comparable with one before an upgrade of the libraries, which is then a part of what is compared.
-
-    Raises:
-        WeightsNotFoundError: the weights are nowhere.
-    """
-    first = second = ""
-    if classifier:
-        first = hashing.fingerprint(repository.fetch(classifier, repository.CLASSIFIER_FILES), "top1 top5")
-    if clip:
-        second = hashing.fingerprint(repository.fetch(tags.repository(clip), repository.CLIP_FILES), "clip")
-    return first, second
-
-
-def of_own(kind: str, fingerprint: str, *settings: object) -> str:
-    """The fingerprint of a model or a scorer of the user's own, by the one that it gives itself."""
-    parts = [kind, MAKING, fingerprint, *map(str, settings), *_versions("torch")]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def image_key(fingerprint: str, case: Case, pair: Pair) -> str:
+def image_key(model: str, case: Case, pair: Pair) -> str:
     """The key of an image: its model's fingerprint, prompt and seed vector, and the shift of that vector."""
-    parts = [fingerprint, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
+    parts = [model, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
     if pair.noise is not None:  # not None itself, so that all other samples keep their keys
         parts += [pair.noise.vector, pair.noise.later]
     own = shifts.fingerprint(case.shift)  # a name does not tell what a shift of the user's own does
     parts += [] if own is None else [own]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-@cache
-def _versions(*packages: str) -> Iterable[str]:
-    return tuple(f"{package} {version(package)}" for package in packages)

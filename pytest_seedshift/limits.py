@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pytest_seedshift.models.base import Entry
-
 IMAGES = 100_000
 """Of a design: at the bound itself a verdict looks at all of them, and so in every case."""
 
@@ -40,6 +35,9 @@ STEPS = 10_000
 GUIDANCE = 100.0
 """Of classifier-free guidance; models want 1 to 15."""
 
+DTYPES = ("float32", "float16", "bfloat16")
+"""The number types that a model may be run in."""
+
 LIFT = "--seedshift-no-limits (--no-limits of a command)"
 
 
@@ -63,18 +61,3 @@ def check(value: float, most: float, what: str, *, lifted: bool, hint: str = "")
     if not lifted and value > most:
         meant = f" {hint}." if hint else ""
         raise LimitError(f"{what}: more than {most:,g}, the limit.{meant} If it is meant, {LIFT} lifts all limits")
-
-
-def check_entry(entry: Entry) -> None:
-    """Hold the numbers of a model's entry against their limits.
-
-    Raises:
-        LimitError: one is above.
-    """
-    numbers = {"height": SIDE, "width": SIDE, "steps": STEPS, "guidance": GUIDANCE}
-    for name, most in numbers.items():
-        value = getattr(entry, name)
-        if value is not None:
-            check(value, most, f"{entry.name}: {name} = {value}", lifted=False)
-    height, width = entry.height or 1, entry.width or 1
-    check(height * width, PIXELS, f"{entry.name}: height = {height}, width = {width}: pixels", lifted=False)

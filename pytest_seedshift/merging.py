@@ -16,8 +16,8 @@ from pytest_seedshift import run_settings
 from pytest_seedshift.breaking.form import Record as _Search  # noqa: TC001  # pydantic reads it
 from pytest_seedshift.folder import VERDICTS_VERSION, all_records
 from pytest_seedshift.run import form
-from pytest_seedshift.run.data import SKIPPED, rank, status_of
-from pytest_seedshift.scores import BUILT_IN
+from pytest_seedshift.run.statuses import SKIPPED, rank, status_of
+from pytest_seedshift.score_kinds import BUILT_IN
 
 Document: TypeAlias = dict[str, Any]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_seedshift import hookspecs, limits, typed
+from pytest_seedshift.limits import DTYPES
 from pytest_seedshift.option_values import (
     check_design_seed,
     check_given,
@@ -22,7 +23,7 @@ from pytest_seedshift.option_values import (
     shard_of,
     split,
 )
-from pytest_seedshift.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS, DTYPES, OPTIONS, from_ini
+from pytest_seedshift.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS, OPTIONS, from_ini
 
 if TYPE_CHECKING:
     from pytest_seedshift.shards import Shard

@@ -11,13 +11,12 @@ from typing import Any, Literal
 
 import pytest
 
+from pytest_seedshift.limits import DTYPES
 from pytest_seedshift.names import SUITE
 
 DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
-
-DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import PARAMETER
 from pytest_seedshift.report import records
-from pytest_seedshift.run.data import SKIPPED, XFAILED, XPASSED
+from pytest_seedshift.run.statuses import SKIPPED, XFAILED, XPASSED
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record

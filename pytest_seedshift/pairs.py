@@ -1,4 +1,4 @@
-"""Prompts, class lists, designs and keyed noise: what is fixed before a model is asked for anything.
+"""Prompts, class lists, designs and the keys of noise: what is fixed before a model is asked for anything.
 
 A pair is (class label, seed index): it fixes the prompt and the seed vector. All cases of a run visit the same pairs
 in the same order, so every comparison between them is paired.
@@ -13,14 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_seedshift import class_lists, files, limits
 from pytest_seedshift.suggest import unknown
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 PROMPT = "A photo of a {label}"
 """The paper's prompt template."""
@@ -181,7 +176,7 @@ def place(label: str, index: int) -> bytes:
         label: the class's name.
         index: the pair's seed index.
     """
-    return _digest("order", 0, label, index)
+    return digest("order", 0, label, index)
 
 
 def default_images(classes: int) -> int:
@@ -189,57 +184,6 @@ def default_images(classes: int) -> int:
     return classes * max(IMAGES_PER_CLASS, math.ceil(IMAGES / classes))
 
 
-def generator(pair: Pair, purpose: str, *, seed: int = 0) -> torch.Generator:
-    """A generator for one purpose of one pair, the same in every case, batch, process and machine.
-
-    For what a model draws besides its seed vector, such as an ancestral sampler's noise: drawn from the pair's own
-    generator, it depends neither on the batch nor on what was generated before.
-
-    Args:
-        pair: whose draws they are.
-        purpose: what is drawn, such as `"steps"`: two purposes share no numbers.
-        seed: 0, or another number for other draws of the same pair.
-
-    Returns:
-        On the CPU, at its beginning.
-    """
-    named = (pair.label.name, pair.seed) if pair.noise is None else ("noise", "later", pair.noise.later)
-    return _generator(_digest(purpose, seed, *named))
-
-
-def vector_generator(pair: Pair, shape: Sequence[int], *, seed: int = 0) -> torch.Generator:
-    """The CPU generator that a pair's seed vector of a shape comes from.
-
-    Where the pair does not name its noise, that of the same purpose by `generator`: other draws may go on with it.
-    """
-    # The shape is in the key: seed vectors of different shapes must not share their first numbers.
-    purpose = f"z{tuple(shape)}"  # a torch.Size would be written otherwise
-    if pair.noise is None:
-        return generator(pair, purpose, seed=seed)
-    return _generator(_digest(purpose, seed, "noise", "vector", pair.noise.vector))
-
-
-def seed_vectors(pairs: Sequence[Pair], shape: tuple[int, ...], *, seed: int = 0) -> Tensor:
-    """The pairs' seed vectors z ~ N(0, 1), each keyed by its own pair: the same in every batch, process and machine.
-
-    Args:
-        pairs: at least one.
-        shape: of one seed vector, such as (4, 64, 64).
-        seed: 0, or another number for other draws of the same pairs.
-
-    Returns:
-        Float32 on the CPU, (len(pairs), *shape).
-    """
-    import torch
-
-    return torch.stack([torch.randn(shape, generator=vector_generator(pair, shape, seed=seed)) for pair in pairs])
-
-
-def _generator(key: bytes) -> torch.Generator:
-    import torch
-
-    return torch.Generator("cpu").manual_seed(int.from_bytes(key[:8], "big", signed=True))
-
-
-def _digest(*parts: object) -> bytes:
+def digest(*parts: object) -> bytes:
+    """The key of a draw: SHA-256 of what it is for and of what; 32 bytes."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode(errors="surrogatepass")).digest()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from pytest_seedshift import extensions, guard
+from pytest_seedshift.score_kinds import BUILT_IN, ScoreKind
 
 NULL = "null"
 """The kind of a `Finding` of a null control; see `nullcontrol`."""
@@ -16,48 +16,11 @@ NULL = "null"
 ANY = "any"
 """A value of `Constraint.significant`."""
 
+DECIMALS = 3
+"""Of scores that are not 0 or 1, as the files have them: far below what another batch size changes."""
+
 CERTAINTY = 0.99
 """The certainty of verdicts and intervals unless thresholds.toml says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreKind:
-    """What a score is: its title and the range of its values.
-
-    A value outside of the range is an error of its case. Of CLIP it counts as the nearer end, and is counted.
-
-    Attributes:
-        title: for people, such as `top-1`.
-        top: the largest value, finite and above 0; the smallest is 0. 1 where `binary`.
-        binary: whether each value is 0 or 1.
-    """
-
-    title: str
-    top: float
-    binary: bool
-
-    def format(self, value: float) -> str:
-        """A value with as many decimals as are worth reading.
-
-        Args:
-            value: from 0 to `top`.
-
-        Returns:
-            Two decimals where `top` is at most 1, else one: `0.97`, `28.5`.
-        """
-        return f"{value:.2f}" if self.top <= 1 else f"{value:.1f}"
-
-
-BUILT_IN: Mapping[str, ScoreKind] = MappingProxyType(
-    {
-        "top1": ScoreKind("top-1", 1.0, binary=True),
-        "top5": ScoreKind("top-5", 1.0, binary=True),
-        # 100·cos could reach 100, but real images and prompts stay far below 50, and a range far wider than the
-        # scores' spread makes bets timid.
-        "clip": ScoreKind("CLIP", 50.0, binary=False),
-    }
-)
-"""The scores that every model has, by their name in thresholds.toml and verdicts.json."""
 
 
 POSITION = ("position_x", "position_y", "position_evidence")

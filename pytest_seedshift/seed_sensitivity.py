@@ -10,8 +10,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import identity, sensitivity
+from pytest_seedshift import seed_shares, sensitivity
 from pytest_seedshift.pairs import class_list
+from pytest_seedshift.scorers import fingerprint
 from pytest_seedshift.scores import CERTAINTY
 from pytest_seedshift.seeduse import SeedUse
 
@@ -28,9 +29,9 @@ def wanted(bench: Workbench, model: str) -> SeedUse:
     """
     try:
         rows = _design(bench, model)
-    except sensitivity.SensitivityError:  # is said when it is to be measured
+    except seed_shares.SensitivityError:  # is said when it is to be measured
         rows = ()
-    embedder = identity.of_clip(bench.catalogue.find(model).clip)
+    embedder = fingerprint.of_clip(bench.catalogue.find(model).clip)
     return SeedUse(model, bench.samples(model).model, embedder, sensitivity.fingerprint(rows))
 
 
@@ -61,7 +62,7 @@ def measure(
     use, engine = wanted(bench, model), bench.engine(model)
     rows, embedder = _design(bench, model), bench.embedder(model)
 
-    def of(part: tuple[tuple[Pair, ...], ...], told: Callable[[int], None] | None) -> sensitivity.Sensitivity:
+    def of(part: tuple[tuple[Pair, ...], ...], told: Callable[[int], None] | None) -> seed_shares.Sensitivity:
         return sensitivity.measure(
             engine.model, embedder, part, batch_size=engine.batch_size, certainty=certainty, progress=told
         )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import files, whole
 from pytest_seedshift.scores import CERTAINTY
-from pytest_seedshift.sensitivity import KINDS, Distances, Sensitivity
+from pytest_seedshift.seed_shares import KINDS, Distances, Sensitivity
 
 if TYPE_CHECKING:
     from pytest_seedshift.folder import RunFolder

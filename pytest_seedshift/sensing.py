@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import collection, seed_sensitivity
+from pytest_seedshift import collection, seed_sensitivity, suggest
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.needed import CLIP
-from pytest_seedshift.report import words
 from pytest_seedshift.sensitivity import BLOCKS, MORE
 
 if TYPE_CHECKING:
-    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.grid import Grid
     from pytest_seedshift.seeduse import SeedUse
     from pytest_seedshift.session import State
@@ -116,4 +115,4 @@ class Sensing:
                 more=True,
             )
         except Exception as error:
-            return dataclasses.replace(use, reason=words.first_line(error))
+            return dataclasses.replace(use, reason=suggest.first_line(error))

@@ -19,6 +19,7 @@ from pytest_seedshift import (
     option_resolution,
     output,
     outputs,
+    suggest,
     typed,
 )
 from pytest_seedshift.breaking import session as asked
@@ -212,11 +213,10 @@ class State:
     def samples(self) -> str:
         """Where the samples of this session lie, as the user knows it; empty where they are not there any more."""
         from pytest_seedshift import store_tables
-        from pytest_seedshift.report import words
 
         there = store_tables.which(self.folder.samples_file)
         kept = there is not None and self._store in (None, there)
-        return words.relative(str(self.folder.samples_file)) if kept else ""
+        return suggest.relative(str(self.folder.samples_file)) if kept else ""
 
     def leave(self) -> None:
         """Let others know that nothing more is written to the run folder."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_seedshift import extensions, guard
+from pytest_seedshift import extensions, guard, tensors
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -207,8 +207,6 @@ def _apply_own(name: str, z: Tensor, magnitude: float, generator: torch.Generato
     shift, owner = _own(name), extensions.current().shifts.find(name)
     with guard.calling(str(owner), shift):
         shifted = shift(z.clone(), magnitude, generator)
-    from pytest_seedshift import tensors  # torch, which is there where there is a tensor
-
     wanted = f"it has to keep shape and dtype, {z.dtype} {tuple(z.shape)}"
     taken = tensors.taken(shifted, f"{owner} gave {{}}", wanted, z.shape)
     if taken.dtype != z.dtype or taken.device != z.device:

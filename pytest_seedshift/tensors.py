@@ -5,10 +5,9 @@ This is the one place where they come in: from a model, from its shifts, from sc
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-import torch
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +15,12 @@ if TYPE_CHECKING:
 
 class TensorError(ValueError):
     """Something given is no such tensor; the message says who gave what, and what it has to be."""
+
+
+def is_tensor(value: object) -> TypeGuard[Tensor]:
+    """Whether something is a tensor of torch. Where torch is not loaded there is none, so it is not loaded for this."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def taken(value: object, who: str, wanted: str, shape: Sequence[int | None], *, whole: bool = False) -> Tensor:
@@ -35,7 +40,7 @@ def taken(value: object, who: str, wanted: str, shape: Sequence[int | None], *, 
         TensorError: it is no tensor of floating point numbers that lie in memory, row by row, or of another shape, or
             has a gradient.
     """
-    if not isinstance(value, torch.Tensor):
+    if not is_tensor(value):
         raise TensorError(f"{who.format(type(value).__name__)}: {wanted}")
     what = who.format(f"{value.dtype} {tuple(value.shape)}")
     lengths = tuple(value.shape)
@@ -46,7 +51,7 @@ def taken(value: object, who: str, wanted: str, shape: Sequence[int | None], *, 
         raise TensorError(f"{what}: {wanted}")
     if value.is_meta:
         raise TensorError(f"{what} on torch's meta device, where there are no numbers: compute them on a real device")
-    if value.layout is not torch.strided or value.is_quantized:
+    if str(value.layout) != "torch.strided" or value.is_quantized:
         raise TensorError(f"{what} as {value.layout}: give a dense tensor")
     if value.requires_grad:
         raise TensorError(

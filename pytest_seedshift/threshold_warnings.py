@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import model_names
 from pytest_seedshift import thresholds as reading
 from pytest_seedshift.breaking import bounds
-from pytest_seedshift.models import derive
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.suggest import some
 
@@ -82,8 +82,8 @@ def unmet(thresholds: Thresholds, cases: Collection[Case], searches: Collection[
         return None
     idle: list[str] = []
     for model, section in {"": thresholds.everywhere, **thresholds.models}.items():
-        ours = [case for case in cases if model in ("", derive.canonical(case.model))]
-        sought = {each.shift for each in searches if model in ("", derive.canonical(each.model))}
+        ours = [case for case in cases if model in ("", model_names.canonical(case.model))]
+        sought = {each.shift for each in searches if model in ("", model_names.canonical(each.model))}
         if model and not ours and not sought:
             idle.append(f"[model.{_key(model)}]")
         else:

@@ -43,12 +43,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_seedshift import documents, scores, shifts
+from pytest_seedshift import documents, model_names, scores, shifts
 from pytest_seedshift.breaking import bounds
 from pytest_seedshift.breaking.bounds import Bounds
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.extensions import ExtensionError
-from pytest_seedshift.models import derive
 from pytest_seedshift.pairs import MOST_SEED
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
 from pytest_seedshift.suggest import unknown
@@ -122,7 +121,7 @@ class Section:
 class Thresholds:
     """All constraints of a run; `source` says where they come from, for the user's eyes.
 
-    The sections of `models` are by `derive.canonical` names.
+    The sections of `models` are by `model_names.canonical` names.
     """
 
     source: str
@@ -153,7 +152,7 @@ class Thresholds:
             ThresholdsError: nothing at all is asked of the case. What is not checked has not passed.
         """
         found: _Table = {}
-        for section in (self.everywhere, self.models.get(derive.canonical(case.model), Section())):
+        for section in (self.everywhere, self.models.get(model_names.canonical(case.model), Section())):
             for table in section.tables(case):
                 found |= table
         found |= override or {}
@@ -167,7 +166,7 @@ class Thresholds:
     def scores(self, model: str) -> set[str]:
         """The scores of which anything is asked in a table that can speak of a model."""
         found: set[str] = set()
-        for section in (self.everywhere, self.models.get(derive.canonical(model), Section())):
+        for section in (self.everywhere, self.models.get(model_names.canonical(model), Section())):
             found.update(section.here)
             for shift in section.shifts.values():
                 found.update(shift.here, *shift.by_magnitude.values())
@@ -175,8 +174,8 @@ class Thresholds:
 
     def note(self, model: str) -> str | None:
         """What the user should know of the tables that do not speak of a derived model; None if there is nothing."""
-        base = derive.base_of(model)
-        if base == model or base not in self.models or derive.canonical(model) in self.models:
+        base = model_names.base_of(model)
+        if base == model or base not in self.models or model_names.canonical(model) in self.models:
             return None
         return (
             f"{self.source}: [model.{base}] does not speak of {model}, which is another model: its own table is "
@@ -250,7 +249,7 @@ def _parse(
             check_model(name)
         except ValueError as error:
             raise ThresholdsError(f"{where}: {error}") from None
-        known_as = derive.canonical(name)
+        known_as = model_names.canonical(name)
         if known_as in models:
             raise ThresholdsError(f"{where}: two tables for the model {known_as}")
         rest = dict(_table(content, where))

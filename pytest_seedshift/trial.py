@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import broken, verdict
+from pytest_seedshift import broken, flat_images, verdict
 from pytest_seedshift.pairs import seed_of
 from pytest_seedshift.results import CaseResult, OnProgress, Progress
 from pytest_seedshift.workbench import in_words, strip
@@ -106,7 +106,7 @@ def _result(
     if work.generated:
         bench.remember(case.model, work)
     control = samples if case.is_control else tuple(bench.samples(case.model).find(case.control, pairs).values())
-    flat = bench.samples(case.model).marked(broken.FLAT, case, pairs)
+    flat = bench.samples(case.model).marked(flat_images.FLAT, case, pairs)
     scores = {name: [sample.scores[name] for sample in samples] for name in samples[0].scores}
     return CaseResult(
         case=case,

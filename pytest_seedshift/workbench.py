@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import torch
 
 from pytest_seedshift import (
-    broken,
     devices,
     engine,
     facts,
+    fingerprint,
+    flat_images,
     identity,
     needed,
     pacing,
     run_settings,
+    score_kinds,
     scores,
     settings,
 )
@@ -31,9 +33,10 @@ from pytest_seedshift.cases import Case, CaseError, ModelError
 from pytest_seedshift.checkpoints.places import WeightsNotFoundError
 from pytest_seedshift.engine import Batch, Engine, Maker
 from pytest_seedshift.models import catalogue as catalogues
-from pytest_seedshift.models import habits, locate, memory, single_files
+from pytest_seedshift.models import habits, locate, memory, sampling_notes
 from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
+from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 from pytest_seedshift.store import Store
 from pytest_seedshift.store_rows import Pace
 from pytest_seedshift.store_tables import StoreError
@@ -167,7 +170,7 @@ class Workbench:
             if entry.own is None:
                 location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
                 of_habits += [*location.notes(model), *habits.notes(location, entry)]
-                of_habits += single_files.notes(location, entry)
+                of_habits += sampling_notes.notes(location, entry)
                 if (of_memory := memory.note(location, entry, self.device, self.dtype(model))) is not None:
                     of_habits.append(of_memory)
             of_labels = self.catalogue.check_labels(entry)
@@ -198,7 +201,7 @@ class Workbench:
                     of_model = identity.of_model(entry, self.device, self.dtype(model))
                 else:  # only the model itself can say
                     where = self.device.partition(":")[0], self.dtype(model)
-                    of_model = identity.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
+                    of_model = fingerprint.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
                 self._tell_of_change(model, in_force)
                 self._samples[model, in_force] = Samples(self.store, self.folder, of_model, tuple(scorers))
             except (OSError, ValueError, WeightsNotFoundError, StoreError) as error:
@@ -297,7 +300,7 @@ class Workbench:
             CaseError: a scorer of the user's own that cannot be made.
             ValueError: weights that cannot be had or read.
         """
-        of = {needed.CLASSIFIER: identity.of_classifier, needed.CLIP: identity.of_clip}
+        of = {needed.CLASSIFIER: scorer_fingerprint.of_classifier, needed.CLIP: scorer_fingerprint.of_clip}
         entry = self.catalogue.find(model)
         found = {each: of[each](getattr(entry, each)) for each in self._shipped(model)}
         return found | {score: self.own_scorer(score).fingerprint for score in scores.own()}
@@ -305,7 +308,7 @@ class Workbench:
     def measures(self, model: str) -> tuple[str, ...]:
         """The scores that a model's samples have."""
         shipped = {score for each in self._shipped(model) for score in needed.SCORES[each]}
-        return tuple(score for score in scores.SCORES if score in shipped or score not in scores.BUILT_IN)
+        return tuple(score for score in scores.SCORES if score in shipped or score not in score_kinds.BUILT_IN)
 
     def _shipped(self, model: str) -> list[str]:
         """Which of the shipped scorers a model's samples are scored by, in their order."""
@@ -567,7 +570,7 @@ class Workbench:
         for start in range(0, len(pictures), size):
             chunk = list(pictures)[start : start + size]
             loaded = {pair: self.folder.load_picture(pictures[pair]) for pair in chunk}
-            images = {pair: image for pair, image in loaded.items() if image is not None}
+            images = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
             if images:
                 stacked = torch.stack(list(images.values())).to(self.device)
                 batch = engine.score(case, tuple(images), stacked, self.scorers(case.model))
@@ -590,13 +593,15 @@ class Workbench:
     def _look_at(self, case: Case, batch: Batch) -> None:
         """Remember what `broken` asks of images: nearly always nothing, and then nothing is written."""
         samples = self.samples(case.model)
-        flat = [pair for pair, is_flat in zip(batch.pairs, broken.of_one_colour(batch.images), strict=True) if is_flat]
+        flat = [
+            pair for pair, is_flat in zip(batch.pairs, flat_images.of_one_colour(batch.images), strict=True) if is_flat
+        ]
         if flat:
-            samples.mark(broken.FLAT, case, flat)
+            samples.mark(flat_images.FLAT, case, flat)
         if case.is_control and all(pair.noise is None for pair in batch.pairs):  # else noise is shared on purpose
             first = self._first.setdefault(case.model, batch.images[0].clone())
-            if broken.alike(batch.images, first):
-                samples.mark(broken.SAME, case, batch.pairs)
+            if flat_images.alike(batch.images, first):
+                samples.mark(flat_images.SAME, case, batch.pairs)
 
     def _tells(self, case: Case, found: Scores) -> bool:
         """Whether a picture is worth keeping for the report, which no verdict needs: see `_TELLING`."""

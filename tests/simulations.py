@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from pytest_seedshift import bets, gap, nullcontrol, position, power, sensitivity, unseen
+from pytest_seedshift import bets, gap, nullcontrol, position, power, seed_shares, unseen
 from pytest_seedshift.scores import Constraint
 from pytest_seedshift.verdict import SequentialTest, estimate
 
@@ -235,10 +235,10 @@ def said_to_ignore(blocks: int, looking: float, designs: int, seed: int = 0) -> 
     for _ in range(designs):
         looks = rng.random(blocks) < looking
         distances = {}
-        for kind in sensitivity.KINDS:
+        for kind in seed_shares.KINDS:
             vector, label = np.where(looks, 1.0, 0.02) * rng.lognormal(0, 0.3, blocks), rng.lognormal(0, 0.3, blocks)
-            distances[kind] = sensitivity.Distances(tuple(vector), tuple(vector), tuple(label))
-        said.append(sensitivity.Sensitivity("any", distances, 6 * blocks, 1.0, CERTAINTY).ignores_vector)
+            distances[kind] = seed_shares.Distances(tuple(vector), tuple(vector), tuple(label))
+        said.append(seed_shares.Sensitivity("any", distances, 6 * blocks, 1.0, CERTAINTY).ignores_vector)
     return float(np.mean(said))
 
 

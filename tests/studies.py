@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift.sensitivity import Distances, Sensitivity
+from pytest_seedshift.seed_shares import Distances, Sensitivity
 from pytest_seedshift.why import arms, effects
 from pytest_seedshift.why.experiment import SHOWN, Found, Study
 

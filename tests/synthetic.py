@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image as Pixels
 from PIL import ImageDraw
 
-from pytest_seedshift import facts, pairs, seeduse, sensitivity, verdict
+from pytest_seedshift import facts, pairs, seed_shares, seeduse, verdict
 from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.scores import NULL, SCORES, own
@@ -102,8 +102,8 @@ def add_head(folder: RunFolder, plan: Plan, **more: object) -> None:
 def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
     """Give a run the seed sensitivities of two models, of which one does not look, and a null control of the first."""
     for model, vector in ((looking, 0.2), (blind, 0.001)):
-        distances = sensitivity.Distances((vector, 1.1 * vector), (0.1, 0.12), (0.25, 0.3))
-        found = sensitivity.Sensitivity(model, dict.fromkeys(sensitivity.KINDS, distances), 48, 1.5)
+        distances = seed_shares.Distances((vector, 1.1 * vector), (0.1, 0.12), (0.25, 0.3))
+        found = seed_shares.Sensitivity(model, dict.fromkeys(seed_shares.KINDS, distances), 48, 1.5)
         seeduse.SeedUse(model, f"print of {model}", "clip", "design", found).write(folder)
     cases = folder.read_document()["cases"]
     control = next(each for each in cases if (each["model"], each["shift"]) == (looking, "none"))

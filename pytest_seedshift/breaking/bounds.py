@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_seedshift import shifts
-from pytest_seedshift.models import derive
+from pytest_seedshift import model_names, shifts
 
 KEY = "min_breaking_point"
 
@@ -22,14 +21,14 @@ class BoundError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The least breaking points, without signs, by model (`derive.canonical`) and shift; an empty name means all."""
+    """The least breaking points, without signs, by model (see `model_names.canonical`) and shift; "" means all."""
 
     by_place: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def minimum(self, model: str, shift: str) -> float | None:
         """What is asked of a model under a shift such as `mean:channel=2`; None where nothing is."""
         wide_to_narrow = dict.fromkeys(("", shift.partition(":")[0], shift.partition("=")[0], shift))
-        owners = ("", derive.canonical(model))
+        owners = ("", model_names.canonical(model))
         found = [self.by_place.get((owner, name)) for owner in owners for name in wide_to_narrow]
         return next((bound for bound in reversed(found) if bound is not None), None)
 
@@ -70,7 +69,7 @@ def take(document: Mapping[str, Any], source: str) -> tuple[dict[str, Any], Boun
 
 
 def _of_model(content: object, source: str, model: str, found: dict[tuple[str, str], float]) -> object:
-    known_as = derive.canonical(model)
+    known_as = model_names.canonical(model)
     own = _pop(content, f"{source}: [model.{model}]", found, (known_as, ""))
     if isinstance(own, dict) and "shift" in own:
         own = {**own, "shift": _of_shifts(own["shift"], source, f"model.{model}.shift", known_as, found)}

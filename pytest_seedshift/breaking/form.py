@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_seedshift.run.data import status_of
+from pytest_seedshift.run.statuses import status_of
 
 CLEAR = 0.95
 """The certainty of the intervals by which a probe is called clear of its bounds.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pytest_seedshift import shifts
 from pytest_seedshift.cases import Case, format_magnitude
@@ -94,3 +95,7 @@ def grid(models: Iterable[str], shift_names: Iterable[str], signs: Iterable[int]
                 f"magnitude, {format_magnitude(search.at(1))}"
             )
     return found
+
+
+Subject: TypeAlias = Case | Search
+"""What an item is about."""

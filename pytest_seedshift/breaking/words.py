@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import suggest
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record
-
 
 _UNKNOWN = {"error": "could not be judged", "skipped": "skipped"}
 """Of a search that has not been made, by verdict."""
@@ -73,8 +72,8 @@ def interval(record: Record) -> str:
 
 def work(record: Record) -> str:
     """What it took: `14 magnitudes, 812 images, a scan: 20000`."""
-    magnitudes = words.count(len(record.shifted), "magnitude")
-    return f"{magnitudes}, {words.count(record.images, 'image')}, a scan: {record.scan}"
+    magnitudes = suggest.count(len(record.shifted), "magnitude")
+    return f"{magnitudes}, {suggest.count(record.images, 'image')}, a scan: {record.scan}"
 
 
 def reason(record: Record) -> str:

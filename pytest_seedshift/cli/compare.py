@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_seedshift import output as sinks
+from pytest_seedshift import suggest
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import FOLDER, STDOUT, Output, PathType, check_output, json_option, output_option
 from pytest_seedshift.cli.parser import Command
@@ -74,7 +75,7 @@ def run(
     from pytest_seedshift.extensions import scores_known
     from pytest_seedshift.gate import losses
     from pytest_seedshift.gate.baseline import BaselineError
-    from pytest_seedshift.report import page, regressions, words
+    from pytest_seedshift.report import page, regressions
     from pytest_seedshift.scores import recorded
 
     out = output or new / FILE_NAME
@@ -91,7 +92,7 @@ def run(
             if as_json:
                 sinks.say_json(losses.document(comparison))
             sinks.say(*_table(comparison), *regressions.lines(comparison), err=aside)
-            sinks.say(*([words.relative(str(out))] if isinstance(out, Path) else []), err=aside)
+            sinks.say(*([suggest.relative(str(out))] if isinstance(out, Path) else []), err=aside)
     except (BaselineError, runs.RunError) as error:
         raise CommandError(str(error)) from None
     except OSError as error:

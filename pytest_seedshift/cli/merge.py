@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift import files, locks, whole
+from pytest_seedshift import files, locks, suggest, whole
 from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import FOLDER, json_option, output_option, summary_option
@@ -333,9 +333,9 @@ def _beyond(run: Run) -> dict[str, str]:
 
 def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err: bool) -> None:
     """Write the summary; in a step of GitHub Actions, say what does not pass and is missing at the top of its page."""
-    from pytest_seedshift.report import github, page, words
+    from pytest_seedshift.report import github, page
 
-    summarise(run, summary, words.relative(str(into.path / page.FILE_NAME)), err=err)
+    summarise(run, summary, suggest.relative(str(into.path / page.FILE_NAME)), err=err)
     if github.wanted():
         made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in _failing(merged)]
         made += [github.of_session(name, reason) for name, reason in _beyond(run).items()]
@@ -345,7 +345,7 @@ def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err:
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, err: bool) -> None:
     """Print a table of each model, what does not pass and why, what is missing, and which files were written."""
     from pytest_seedshift import seeduse
-    from pytest_seedshift.report import blank, seedlines, tally, words
+    from pytest_seedshift.report import blank, seedlines, tally
     from pytest_seedshift.report import records as recorded
     from pytest_seedshift.report.searches import SearchLines
     from pytest_seedshift.report.table import table
@@ -362,7 +362,7 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
             first, *others = str(record["reason"]).split("\n")
             say("", f"{record['id']}: {first}", *(f"    {each.strip()}" for each in others))
     if merged.missing:
-        say("", f"no verdict about {words.count(len(merged.missing), 'case')}:")
+        say("", f"no verdict about {suggest.count(len(merged.missing), 'case')}:")
         say(*(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
     say("")
     versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
@@ -370,6 +370,11 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
     say(*(f"warning: {each}" for each in blank.of_records(records)))
     if records or merged.missing:
         missing = [entry for entry in merged.missing if entry.get("kind") is None]
-        say(tally.counted(records, f" of {words.count(runs, 'run')}", missing=len(missing)))
+        say(tally.counted(records, f" of {suggest.count(runs, 'run')}", missing=len(missing)))
     say(*searches.closing(sum(entry.get("kind") is not None for entry in merged.missing)))
-    say(*(f"{name}: {words.relative(str(into.path / name))}" for name in ("verdicts.json", "junit.xml", "report.html")))
+    say(
+        *(
+            f"{name}: {suggest.relative(str(into.path / name))}"
+            for name in ("verdicts.json", "junit.xml", "report.html")
+        )
+    )

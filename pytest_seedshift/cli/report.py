@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_seedshift import output as sinks
-from pytest_seedshift import whole
+from pytest_seedshift import suggest, whole
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import STDOUT, Output, check_output, output_option, run_argument, summary_option
 from pytest_seedshift.cli.parser import Command
@@ -83,7 +83,7 @@ def run(folder: Path, *, output: Output = None, summary: str | None = None) -> i
     """
     from pytest_seedshift import run as runs
     from pytest_seedshift.extensions import scores_known
-    from pytest_seedshift.report import page, words
+    from pytest_seedshift.report import page
     from pytest_seedshift.scores import recorded
 
     from_folder = folder / page.FILE_NAME if folder.is_dir() else None
@@ -102,5 +102,5 @@ def run(folder: Path, *, output: Output = None, summary: str | None = None) -> i
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{output or from_folder} cannot be written: {error.strerror}") from None
-        summarise(found, summary, "" if path is None else words.relative(str(path)), err=path is None)
+        summarise(found, summary, "" if path is None else suggest.relative(str(path)), err=path is None)
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift import needed, whole
+from pytest_seedshift import needed, suggest, whole
 from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError, session
 from pytest_seedshift.cli.options import (
@@ -174,7 +174,6 @@ def run(
 
 def _study(state: State, models: list[str], shifts: list[tuple[str, float]], asked: Asked, *, aside: bool) -> Study:
     from pytest_seedshift.cases import CaseError
-    from pytest_seedshift.report import words
     from pytest_seedshift.sensing import IMAGES
     from pytest_seedshift.why import arms, experiment
 
@@ -191,7 +190,7 @@ def _study(state: State, models: list[str], shifts: list[tuple[str, float]], ask
         reasons = "; ".join(f"{factor}: {reason}" for factor, reason in crossed.left_out.items())
         raise CommandError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
     images = len(design) * (1 + len(shifts)) + IMAGES
-    where = words.relative(str(state.folder.path))
+    where = suggest.relative(str(state.folder.path))
     sinks.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has", err=aside)
     try:
         return experiment.run(
@@ -250,7 +249,6 @@ def _why_not(state: State, model: str, name: str) -> str | None:
 def _tell(study: Study, state: State, output: Output, *, as_json: bool, invoked: str) -> None:
     """Write the page and the document beside it, or the page alone to the standard output; print the result."""
     from pytest_seedshift.report import why as told
-    from pytest_seedshift.report import words
     from pytest_seedshift.report.page import why as pages
     from pytest_seedshift.why.document import document
 
@@ -266,6 +264,6 @@ def _tell(study: Study, state: State, output: Output, *, as_json: bool, invoked:
         whole.write(written[1], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     aside = as_json or output == STDOUT
     sinks.say("", *told.table(study), "", *told.sentences(study), told.CAVEAT, err=aside)
-    sinks.say(*(words.relative(str(path)) for path in written), err=aside)
+    sinks.say(*(suggest.relative(str(path)) for path in written), err=aside)
     if as_json:
         sinks.say_json(found)

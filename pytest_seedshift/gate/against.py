@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import identity, pairs, scores
+from pytest_seedshift import pairs, scores
 from pytest_seedshift.gate.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.needed import of_scores, without_others
+from pytest_seedshift.scorers import fingerprint
 from pytest_seedshift.scores import SCORES, Constraint
 from pytest_seedshift.suggest import some, unknown
 
@@ -127,7 +128,7 @@ class Against:
         entry = self.catalogue.find(case.model)
         own = {score: self.own(score) for score in scores.own() if score in found.scores}
         entry = without_others(entry, of_scores(found.scores))
-        ours = Version("", "", "", *identity.weights_of_scorers(entry.classifier, entry.clip), own)
+        ours = Version("", "", "", *fingerprint.weights_of_scorers(entry.classifier, entry.clip), own)
         labels = (label.name for label in pairs.class_list(entry.classes))
         said = differences(
             (self.baseline.models[found.case.model], found.design, self.baseline.designs[found.design]),

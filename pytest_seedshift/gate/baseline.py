@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import facts, pairs, whole
-from pytest_seedshift.scores import BUILT_IN
+from pytest_seedshift.score_kinds import BUILT_IN
+from pytest_seedshift.scores import DECIMALS
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
     from pytest_seedshift.pairs import Pair
-    from pytest_seedshift.scores import ScoreKind
-
-DECIMALS = 3
-"""Of scores that are not 0 or 1, as the files have them: far below what another batch size changes."""
+    from pytest_seedshift.score_kinds import ScoreKind
 
 FILE_NAME = "against.json"
 """The copy that a run folder keeps of the baseline which its run was held against."""

@@ -27,7 +27,8 @@ from pytest_seedshift.gate.baseline import (
     checksum,
 )
 from pytest_seedshift.run import form
-from pytest_seedshift.scores import BUILT_IN, ScoreKind, recorded
+from pytest_seedshift.score_kinds import BUILT_IN, ScoreKind
+from pytest_seedshift.scores import recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import CaseRun, Run

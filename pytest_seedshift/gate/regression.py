@@ -25,7 +25,8 @@ from pytest_seedshift import bounds
 from pytest_seedshift.bounds import Chance
 from pytest_seedshift.gate import significance
 from pytest_seedshift.gate.baseline import Baseline, BaselineError, Samples, differences
-from pytest_seedshift.scores import ANY, BUILT_IN, CERTAINTY, SCORES, Change, Constraint
+from pytest_seedshift.score_kinds import BUILT_IN
+from pytest_seedshift.scores import ANY, CERTAINTY, SCORES, Change, Constraint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift import suggest
+
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Search
     from pytest_seedshift.cases import Case
@@ -50,12 +52,11 @@ class Gating:
             return None
         from pytest_seedshift.gate import against, baselines
         from pytest_seedshift.gate.baseline import BaselineError
-        from pytest_seedshift.report import words
 
         state = self._state
         if self._baseline is None:
             try:
-                self._baseline = baselines.load(place, words.relative(str(place)))
+                self._baseline = baselines.load(place, suggest.relative(str(place)))
             except BaselineError as error:
                 raise self._refusal(error) from None
         table = state.thresholds.baseline
@@ -193,9 +194,8 @@ class Gating:
         saved = self._state.settings.save_baseline
         if saved is None:
             return None
-        from pytest_seedshift.report import words
 
-        name = words.relative(str(saved))
+        name = suggest.relative(str(saved))
         if self.against is not None:
             return f"held against {name}, which is replaced if nothing is worse" if self.replaces else None
         if self._is_first:

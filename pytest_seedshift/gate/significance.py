@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pytest_seedshift import bets
-from pytest_seedshift.gate import baseline, proportions
-from pytest_seedshift.scores import SCORES
+from pytest_seedshift.gate import proportions
+from pytest_seedshift.scores import DECIMALS, SCORES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def changes(score: str, before: Values, after: Values) -> NDArray[np.float64]:
     """
     top = SCORES[score].top
     sides = (np.asarray(each, dtype=np.float64).clip(0, top) for each in (before, after))
-    old, new = (np.round(each, baseline.DECIMALS) for each in sides)
+    old, new = (np.round(each, DECIMALS) for each in sides)
     drops = old - new
     return np.where(np.abs(drops) <= unseen(score) + 1e-9 * top, 0.0, drops)
 

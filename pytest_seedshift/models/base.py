@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from pytest_seedshift import scorers
+from pytest_seedshift import limits, scorers
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -44,7 +44,7 @@ class Sampling:
     """What a derived model changes of whatever scheduler it has; see `derive`.
 
     Attributes:
-        sampler: a name of `derive.SAMPLERS`, or None for the one that is there.
+        sampler: a name of `model_names.SAMPLERS`, or None for the one that is there.
         clip: False for no clipping of the guessed picture, True for clipping, a number for clipping to that range;
             None leaves it as it is.
         zsnr: whether the schedule is rescaled to zero terminal SNR.
@@ -195,3 +195,19 @@ class Observable(Protocol):
         Raises:
             ValueError: it is not known how to decode them; the message says why.
         """
+
+
+def check_limits(entry: Entry) -> None:
+    """Hold the numbers of a model's entry against their limits.
+
+    Raises:
+        LimitError: one is above.
+    """
+    numbers = {"height": limits.SIDE, "width": limits.SIDE, "steps": limits.STEPS, "guidance": limits.GUIDANCE}
+    for name, most in numbers.items():
+        value = getattr(entry, name)
+        if value is not None:
+            limits.check(value, most, f"{entry.name}: {name} = {value}", lifted=False)
+    height, width = entry.height or 1, entry.width or 1
+    what = f"{entry.name}: height = {height}, width = {width}: pixels"
+    limits.check(height * width, limits.PIXELS, what, lifted=False)

@@ -21,7 +21,7 @@ from pytest_seedshift import class_lists, documents, extensions, labels, limits,
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.checkpoints import places, prompt_length, repository
 from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, reading
-from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
+from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler, check_limits
 from pytest_seedshift.scorers import tags
 from pytest_seedshift.suggest import unknown
 
@@ -61,7 +61,7 @@ class Catalogue:
         if changes:
             entry = derive.derive(entry, name, changes)
         if not self.no_limits:
-            limits.check_entry(entry)
+            check_limits(entry)
         return entry
 
     def _is_known(self, name: str) -> bool:

@@ -18,27 +18,12 @@ found first. What a change does to the scheduler is settled when that is known: 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from pytest_seedshift import model_names
 from pytest_seedshift.checkpoints import places
 from pytest_seedshift.models.base import Entry, Sampling
-from pytest_seedshift.suggest import unknown
-
-PLUS = "+"
-"""What stands before each change."""
-
-SAMPLERS = ("ancestral", "ddim")
-
-_KEYS = ("ancestral", "clip", "ddim", "guidance", "noclip", "steps", "zsnr")
-_VALID = {
-    "steps": "a whole number of at least 1, such as steps=20",
-    "guidance": "a number of at least 0, such as guidance=7.5",
-    "clip": "a number above 0, such as clip=1.5, or clip alone",
-}
-# What a change is about: of one kind there can be one.
-_ABOUT = {"ancestral": "sampler", "ddim": "sampler", "noclip": "clip"}
 
 
 class DerivationError(ValueError):
@@ -53,13 +38,13 @@ def split(name: str, is_known: Callable[[str], bool]) -> tuple[str, tuple[str, .
         is_known: whether a name is that of an entry, or of a folder or a file that exists. The longest such beginning
             of the name is what the model is derived from.
     """
-    words = name.split(PLUS)
+    words = name.split(model_names.PLUS)
     for count in range(len(words), 0, -1):
-        base = PLUS.join(words[:count])
+        base = model_names.PLUS.join(words[:count])
         if is_known(base):
             return base, tuple(words[count:])
-    base, changes = _read_from_the_end(words)
-    if PLUS in base and not places.looks_like_path(base):  # no change: a mistake in one
+    base, changes = model_names.split_changes(words)
+    if model_names.PLUS in base and not places.looks_like_path(base):  # no change: a mistake in one
         base, *changes = words
     return base, tuple(changes)
 
@@ -81,10 +66,10 @@ def derive(base: Entry, name: str, changes: Iterable[str]) -> Entry:
     found: dict[str, tuple[str, Any]] = {}
     for change in changes:
         try:
-            key, value = _read(change)
+            key, value = model_names.read(change)
         except ValueError as error:
             raise DerivationError(f"{name}: {error}") from None
-        about = _ABOUT.get(key, key)
+        about = model_names.ABOUT.get(key, key)
         if about in found:
             other = found[about][0]
             what = (
@@ -100,64 +85,3 @@ def derive(base: Entry, name: str, changes: Iterable[str]) -> Entry:
         more["call"] = tuple((key, value) for key, value in base.call if key != "eta")
     sampling = Sampling(values.get("sampler"), values.get("clip"), "zsnr" in values)
     return dataclasses.replace(base, name=name, sampling=sampling, **more)
-
-
-def canonical(name: str) -> str:
-    """A name that is the same for all orders and spellings of the same changes; one without changes stays as it is.
-
-    >>> canonical("toy-latent+steps=010+ddim")
-    'toy-latent+ddim+steps=10'
-    """
-    base, changes = _read_from_the_end(name.split(PLUS))
-    return PLUS.join([base, *sorted(_spelled(change) for change in changes)])
-
-
-def base_of(name: str) -> str:
-    """The name without the changes at its end; of a model that is not derived, its name."""
-    return _read_from_the_end(name.split(PLUS))[0]
-
-
-def _read_from_the_end(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The words of a name up to the changes, and the changes: all words at the end that begin as one does."""
-    count = len(words)
-    while count > 1 and words[count - 1].partition("=")[0] in _KEYS:
-        count -= 1
-    return PLUS.join(words[:count]), list(words[count:])
-
-
-def _spelled(change: str) -> str:
-    try:
-        key, value = _read(change)
-    except ValueError:
-        return change
-    return f"{key}={value:g}" if key in _VALID and value is not True else key
-
-
-def _read(change: str) -> tuple[str, Any]:
-    """A change's key and value: (`steps`, 20), (`clip`, True), (`noclip`, False), (`ddim`, `ddim`)."""
-    key, equals, text = change.partition("=")
-    if key not in _KEYS:
-        if not key:
-            raise ValueError(f"nothing stands between a plus sign and what follows. Changes: {', '.join(_KEYS)}")
-        raise ValueError(unknown("change of a model", key, _KEYS))
-    if key not in _VALID:
-        if equals:
-            raise ValueError(f"{change!r}: {key} takes no value")
-        return key, {"noclip": False, "zsnr": True}.get(key, key)
-    if key == "clip" and not equals:
-        return key, True
-    value = _number(key, text)
-    if value is None:
-        raise ValueError(f"{change!r}: give {_VALID[key]}")
-    return key, value
-
-
-def _number(key: str, text: str) -> float | None:
-    """The value of a change; None where it is not valid."""
-    if key == "steps":
-        return int(text) if text.isascii() and text.isdecimal() and int(text) else None
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and (value > 0 or (value == 0 and key == "guidance")) else None

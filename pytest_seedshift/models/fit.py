@@ -22,7 +22,7 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import files, trust
-from pytest_seedshift.models import kinds, load, samplers, sizes
+from pytest_seedshift.models import kinds, pipeline_class, samplers, sizes
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -60,7 +60,7 @@ def _check(entry: Entry, location: Location) -> None:
     kind = kind_of(location)
     if kind is None:
         return
-    call = load.call_of(kind, entry)
+    call = pipeline_class.call_of(kind, entry)
     _check_values(kind, entry)
     own = samplers.native(location)
     if entry.scheduler is not None and own is not None:
@@ -73,12 +73,12 @@ def _check(entry: Entry, location: Location) -> None:
 def kind_of(location: Location) -> type[Any] | None:
     """The class whose call makes the images; None where the files do not say."""
     if location.released is not None:
-        return load.text_to_image_class("GlidePipeline", location.source)
+        return pipeline_class.text_to_image_class("GlidePipeline", location.source)
     folder = location.path if location.path.is_dir() else location.config
     if folder is None:
         return None
     name = str(files.read_json(folder / trust.INDEX, finite=False).get("_class_name"))
-    kind: type[Any] = load.text_to_image_class(name, location.source)
+    kind: type[Any] = pipeline_class.text_to_image_class(name, location.source)
     combined = {task: whole for task, whole in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.items() if name in kinds.DECODERS}
     return next((whole for whole in combined.values() if _is_half_of(kind, whole)), kind)
 
@@ -141,7 +141,7 @@ def weightless(kind: type[Any], location: Location) -> Any | None:
     folder = location.path if location.path.is_dir() else location.config
     if folder is None or location.priors:
         return None
-    load.check_libraries(location)
+    pipeline_class.check_libraries(location)
     parts: dict[str, Any] = {}
     try:
         index = files.read_json(folder / trust.INDEX, finite=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from pytest_seedshift import run_settings
-from pytest_seedshift.models import entries
+from pytest_seedshift.models import entries, pipeline_class
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -38,12 +38,12 @@ def of_pipeline(pipeline: Any, call: Mapping[str, Any], dtype: str) -> dict[str,
 
 def of_files(entry: Entry, location: Location, dtype: str) -> dict[str, Any]:
     """Of an entry, as far as its pipeline's files tell; less where they do not, and what is wrong is said elsewhere."""
-    from pytest_seedshift.models import fit, load, samplers
+    from pytest_seedshift.models import fit, samplers
 
     try:
         entry = samplers.settled(entry, location)
         kind, own = fit.kind_of(location), samplers.native(location)
-        found = {} if kind is None else _of_call(kind, load.call_of(kind, entry))
+        found = {} if kind is None else _of_call(kind, pipeline_class.call_of(kind, entry))
         if own is not None:
             name, config = own
             options = dict(entry.scheduler.options) if entry.scheduler is not None else {}

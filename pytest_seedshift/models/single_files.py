@@ -14,13 +14,13 @@ from safetensors import SafetensorError, safe_open
 from pytest_seedshift import files
 
 if TYPE_CHECKING:
-    from pytest_seedshift.models.base import Entry
     from pytest_seedshift.models.location import Location
+
 
 V_PREDICTION, ZERO_SNR = "v_pred", "ztsnr"
 
 _PREDICTS = {"prediction_type": "v_prediction"}
-_RESCALED = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+RESCALED = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 
 
 def told(location: Location) -> dict[str, Any]:
@@ -29,10 +29,10 @@ def told(location: Location) -> dict[str, Any]:
     Where the noise is predicted, a schedule that ends in pure noise says nothing of the picture at its first step:
     there `ztsnr` is not heeded.
     """
-    names = _names(location)
+    names = sampling_tensors(location)
     if V_PREDICTION not in names and not (names and _is_of_v(location)):
         return {}
-    return dict(_PREDICTS) | (_RESCALED if ZERO_SNR in names else {})
+    return dict(_PREDICTS) | (RESCALED if ZERO_SNR in names else {})
 
 
 def _is_of_v(location: Location) -> bool:
@@ -49,34 +49,11 @@ def fitting(options: Mapping[str, Any], valid: Mapping[str, Any]) -> dict[str, A
         options: see `told`.
         valid: what the scheduler's class takes.
     """
-    rescaled = set(_RESCALED) <= set(valid)
-    return {name: value for name, value in options.items() if name in valid and (rescaled or name not in _RESCALED)}
+    rescaled = set(RESCALED) <= set(valid)
+    return {name: value for name, value in options.items() if name in valid and (rescaled or name not in RESCALED)}
 
 
-def notes(location: Location, entry: Entry) -> list[str]:
-    """What the user should know of how a single file is sampled, as its tensors say."""
-    names = _names(location)
-    if not names:
-        return []
-    said = f"{entry.name} has the tensor{'s' if len(names) > 1 else ''} {' and '.join(sorted(names))}"
-    if not told(location):
-        return [f"{said} and no {V_PREDICTION}: not heeded, as it has no meaning for a network that predicts the noise"]
-    said += ": it is sampled as one that predicts v"
-    if ZERO_SNR not in names:
-        return [said]
-    from pytest_seedshift.models import samplers  # diffusers, which such a file alone needs here
-
-    own = samplers.native(location)
-    name = entry.scheduler.name if entry.scheduler is not None else None if own is None else own[0]
-    if name is None or set(_RESCALED) <= set(samplers.takes(samplers.find(name))):
-        return [f"{said}, with a schedule that ends in pure noise"]
-    return [
-        f"{said}; but {name} cannot sample with a schedule that ends in pure noise: "
-        'give scheduler = { name = "DDIMScheduler" }'
-    ]
-
-
-def _names(location: Location) -> frozenset[str]:
+def sampling_tensors(location: Location) -> frozenset[str]:
     """Which of these tensors a single file has; none of what is no file, or none that can be read."""
     if location.released is not None or not location.path.is_file():
         return frozenset()

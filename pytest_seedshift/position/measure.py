@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_seedshift import identity
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.needed import CLASSIFIER
 from pytest_seedshift.samples import Samples
+from pytest_seedshift.scorers import fingerprint
 from pytest_seedshift.scorers.position import Position
 from pytest_seedshift.store_rows import ScoreKey
 from pytest_seedshift.workbench import Work, in_words, strip
@@ -66,7 +66,7 @@ class Locator:
         self._scorer = scorer or self._load
         self._samples = bench.samples(model)
         try:
-            self._fingerprint = identity.of_position(bench.catalogue.find(model).classifier)
+            self._fingerprint = fingerprint.of_position(bench.catalogue.find(model).classifier)
         except (OSError, ValueError) as error:
             raise CaseError(f"{model}: where its pictures show a label cannot be measured: {error}") from error
         self._positions = Samples(bench.store, bench.folder, self._samples.model, [self._fingerprint])
@@ -126,7 +126,7 @@ class Locator:
         kept = self._positions.pictures(case, pairs)
         scored = self._samples.find(case, kept)
         loaded = {pair: self._bench.folder.load_picture(kept[pair]) for pair in scored}
-        whole = {pair: image for pair, image in loaded.items() if image is not None}
+        whole = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
         for start in range(0, len(whole), _AT_ONCE):
             chunk = list(whole)[start : start + _AT_ONCE]
             self._write(case, chunk, torch.stack([whole[pair] for pair in chunk]).to(self._bench.device), self.scorer)

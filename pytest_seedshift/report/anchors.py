@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from pytest_seedshift import text
-from pytest_seedshift.report import words
+from pytest_seedshift import suggest, text
 
 
 def anchor(case_id: str) -> str:
@@ -22,7 +21,7 @@ def link(page: Path, case_id: str) -> str:
     >>> link(Path("report.html"), "toy-latent-mean-+0.30")
     'report.html#toy-latent-mean-+0.30'
     """
-    return f"{words.relative(str(page))}{fragment(case_id)}"
+    return f"{suggest.relative(str(page))}{fragment(case_id)}"
 
 
 def fragment(case_id: str) -> str:

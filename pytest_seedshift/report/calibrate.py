@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import calibration, output, thresholds, thresholds_file
+from pytest_seedshift import calibration, output, suggest, thresholds, thresholds_file
 from pytest_seedshift.calibration import CalibrationError
-from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +71,7 @@ class Calibrate:
         margin = state.settings.write_margin
         find = state.catalogue.find
         proposal = calibration.propose(self._text(), str(self._path), self._terminal.records, margin, find)
-        name = words.relative(str(self._path))
+        name = suggest.relative(str(self._path))
         changes = thresholds_file.difference(self._path, proposal.text)
         if not changes:
             return [*proposal.summary, f"{name} says so already"]

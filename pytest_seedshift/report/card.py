@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import run_settings, text
+from pytest_seedshift import run_settings, suggest, text
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.facts import place
 from pytest_seedshift.needed import SCORES as SHIPPED
 from pytest_seedshift.needed import of_scores
-from pytest_seedshift.report import summary, tally, words
+from pytest_seedshift.report import summary, tally
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
-from pytest_seedshift.run.data import SKIPPED
+from pytest_seedshift.run.statuses import SKIPPED
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _tables(run: Run, model: str) -> str:
     ]
     certainties = sorted({case.certainty for case in cases if case.certainty is not None})
     if certainties:
-        told = " or ".join(map(words.percent, certainties))
+        told = " or ".join(map(suggest.percent, certainties))
         parts.append(
             f"The metadata (`model-index`) has for each mean the number of images, the {told} interval of the model's "
             "own mean (`low`, `high`) and whether it is early."

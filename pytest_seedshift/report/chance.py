@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift.report import words
+from pytest_seedshift import suggest
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -69,17 +69,17 @@ def looking_back(run: Run) -> str | None:
 def _of_grid(minima: Sequence[tuple[Sequence[float], int]], certainty: float, family: int) -> str | None:
     if not any(each for each, _ in minima):
         return None
-    cases = words.count(len(minima), "case")
+    cases = suggest.count(len(minima), "case")
     if family:
         return (
-            f"the certainty is held over {words.count(family, 'bound')} of {cases}: a model whose own means meet them "
-            f"all fails somewhere in at most {words.percent(1 - certainty)} of runs"
+            f"the certainty is held over {suggest.count(family, 'bound')} of {cases}: a model whose own means "
+            f"meet them all fails somewhere in at most {suggest.percent(1 - certainty)} of runs"
         )
     chances = (1 - math.prod(1 - each for each in of_sound_model(minima, margin)) for margin in MARGINS)
     shares = (f"{100 * each:.0f} % ({margin:g} above)" for each, margin in zip(chances, MARGINS, strict=True))
     return (
         f"a model whose own accuracies lie above all their minima fails some of {cases} by chance in up to "
-        f"{', '.join(shares)} of runs; [verdict] family = true: in at most {words.percent(1 - certainty)}"
+        f"{', '.join(shares)} of runs; [verdict] family = true: in at most {suggest.percent(1 - certainty)}"
     )
 
 
@@ -96,7 +96,9 @@ def explained(run: Run) -> list[str]:
     failed = [case for case in judged if any(found.holds is False and found.kind in _KINDS for found in case.findings)]
     if not failed:
         return []
-    count = f"{len(failed)} of {words.count(len(judged), 'case')} {'fails' if len(failed) == 1 else 'fail'} a threshold"
+    count = (
+        f"{len(failed)} of {suggest.count(len(judged), 'case')} {'fails' if len(failed) == 1 else 'fail'} a threshold"
+    )
     if any(found.p is not None for case in judged for found in case.findings):
         return [f"{count}: chance explains none, as the certainty is held over all bounds"]
     minima = _minima(judged)
@@ -104,7 +106,7 @@ def explained(run: Run) -> list[str]:
         return []
     most = [(margin, _quantile(of_sound_model(minima, margin))) for margin in MARGINS]
     if 2 * most[-1][1] >= sum(bool(each) for each, _ in minima):
-        size = words.span([case.design for case in judged])
+        size = suggest.span([case.design for case in judged])
         return [f"{count}: {size} images a case are too few to tell whether by chance"]
     told = ", ".join(f"{number} ({margin:g} above)" for margin, number in most)
     return [f"{count}: chance explains up to {told} of a model whose own accuracies lie above all their minima"]

@@ -9,9 +9,8 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import gap
+from pytest_seedshift import gap, suggest
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import words
 from pytest_seedshift.scores import CERTAINTY, SCORES, clip
 
 if TYPE_CHECKING:
@@ -219,7 +218,7 @@ def lines(run: Run) -> list[str]:
     name = max(len(row.shift) for table in found.tables for row in table.rows)
     text = [
         f"robustness: the part of the unshifted score that is left, mean over {over(found)}",
-        f"  {words.percent(found.certainty)} intervals"
+        f"  {suggest.percent(found.certainty)} intervals"
         + ("; ≈ decided early: a rough figure without one (--seedshift-exact)" if found.rough else "")
         + (f"; * fewer than {found.least} pairs: too few for one" if found.few else "")
         + (f"; ≈* decided early on fewer than {found.least} pairs: no figure" if found.untold else ""),

@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_seedshift import collection, needed, text
+from pytest_seedshift import collection, needed, suggest, text
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import elements, tally, words
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.run import grids
-from pytest_seedshift.scores import BUILT_IN, SCORES
+from pytest_seedshift.score_kinds import BUILT_IN
+from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
@@ -138,7 +139,7 @@ class HtmlReport:
             yield
         except Exception as error:
             path = self._state.config.getoption("htmlpath")
-            said = f"seedshift: warning: {path} has no {what} ({type(error).__name__}: {words.first_line(error)})"
+            said = f"seedshift: warning: {path} has no {what} ({type(error).__name__}: {suggest.first_line(error)})"
             self._terminal.write([said], always=True)
 
     def _link_to_report(self) -> str | None:

@@ -11,11 +11,10 @@ from pytest_seedshift import text
 from pytest_seedshift.breaking import records as searched
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import tally
-from pytest_seedshift.run.data import KNOWN, SKIPPED
+from pytest_seedshift.run.statuses import KNOWN, SKIPPED
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
-
 
 _KINDS = {"fail": "failure", "error": "error", "measured": "skipped", KNOWN: "skipped", SKIPPED: "skipped"}
 """By status, the element that says so; what passes has none. As pytest does, a known failure is told as skipped."""

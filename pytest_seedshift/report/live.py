@@ -27,7 +27,7 @@ from pytest_seedshift.report import records
 from pytest_seedshift.report.plan import Plan
 
 if TYPE_CHECKING:
-    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.results import Progress
 
 _PLAN = "plan.json"

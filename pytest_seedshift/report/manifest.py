@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import identity, pairs, scores
+from pytest_seedshift import pairs, scores
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.needed import CLASSIFIER, CLIP
 from pytest_seedshift.report import records
+from pytest_seedshift.scorers import fingerprint
 
 if TYPE_CHECKING:
-    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.grid import Grid
     from pytest_seedshift.scores import Constraint
     from pytest_seedshift.session import State
@@ -70,7 +71,7 @@ def _model(state: State, model: str) -> dict[str, Any]:
     prints = bench.scorer_prints(model)
     made |= {"fingerprint": samples.model, "classifier": prints.get(CLASSIFIER), "clip": prints.get(CLIP)}
     entry = state.entry(model)
-    made["scorer_weights"] = [each or None for each in identity.weights_of_scorers(entry.classifier, entry.clip)]
+    made["scorer_weights"] = [each or None for each in fingerprint.weights_of_scorers(entry.classifier, entry.clip)]
     made["run_with"] = dict(bench.run_with(model))
     if scores.own():
         made["own"] = {score: prints[score] for score in scores.own()}

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pytest
 
-from pytest_seedshift import collection, run_settings
+from pytest_seedshift import collection, run_settings, suggest
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError, ModelError
-from pytest_seedshift.report import words
 from pytest_seedshift.store_tables import StoreError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.collection import Subject
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
     from pytest_seedshift.report import forecasts
@@ -123,12 +122,12 @@ class Plan:
             sum(getattr(case, name) for case in self.cases) for name in ("design", "most", "expected", "existing")
         )
         lines = [
-            f"seedshift: {words.count(len(self.cases), 'case')} of {models} on {self.device} ({self.dtype}), "
+            f"seedshift: {suggest.count(len(self.cases), 'case')} of {models} on {self.device} ({self.dtype}), "
             f"{_looked_at(expected, most, design)}, certainty {self.certainty:g}",
         ]
         lines += [f"seedshift: {each}" for each in self.run_with]
         if known:
-            lines.append(f"seedshift: {words.count(known, 'sample')} of earlier runs will be used again")
+            lines.append(f"seedshift: {suggest.count(known, 'sample')} of earlier runs will be used again")
         lines += [f"seedshift: {each}" for each in (*self._work(), *self.notes)]
         lines.append(f"seedshift: thresholds from {self.thresholds}, samples and pictures to {self.folder}")
         return lines
@@ -148,11 +147,11 @@ class Plan:
                 "(--seedshift-images-per-second=RATE tells it)",
             ]
         paces = ", ".join(
-            f"{model} {words.rate(1 / pace) if self.given else f'{1000 * pace:.0f} ms an image'}"
+            f"{model} {suggest.rate(1 / pace) if self.given else f'{1000 * pace:.0f} ms an image'}"
             for model, pace in self.paces.items()
         )
         given = ", as given" if self.given else ""
-        least, longest = map(words.duration, self.seconds)
+        least, longest = map(suggest.duration, self.seconds)
         upto = "" if expected == most else f", up to {longest},"
         said = [f"about {least}{upto} to generate {images}{of_control} ({paces}{given})"]
         if self.price is not None:
@@ -229,8 +228,8 @@ def make(
         device=bench.device,
         dtype=", ".join(dict.fromkeys(map(bench.dtype, models))),
         certainty=state.thresholds.certainty,
-        thresholds=words.relative(state.thresholds.source),
-        folder=words.relative(str(state.folder.path)),
+        thresholds=suggest.relative(state.thresholds.source),
+        folder=suggest.relative(str(state.folder.path)),
         notes=(*(f"{model} is not here: {why}" for model, why in bench.absent.items()), *said, *_besides(state)),
         run_with=(*(_run_with(bench, model) for model in here), versions()),
         controls=controls,
@@ -281,7 +280,7 @@ def _besides(state: State) -> list[str]:
     seed, pairs = state.design_seed(), state.settings.trajectories
     said = [f"the design is that of seed {seed}: other pairs than those of other design seeds"] if seed else []
     if pairs is not None:
-        said.append(f"the trajectories of {words.count(pairs, 'pair')} a case are recorded besides, one image each")
+        said.append(f"the trajectories of {suggest.count(pairs, 'pair')} a case are recorded besides, one image each")
     return said
 
 

@@ -7,9 +7,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import text
+from pytest_seedshift import suggest, text
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import words
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.shifts import NONE
 
@@ -116,7 +115,7 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
     if SCORES[score].top <= 1:
         axes.set_ylim(-0.03, 1.03)
     certainties = {record["certainty"] for record in records}
-    band = f" (band: {words.percent(certainties.pop())} interval)" if len(certainties) == 1 else ""
+    band = f" (band: {suggest.percent(certainties.pop())} interval)" if len(certainties) == 1 else ""
     hollow = "; hollow: early mean" if any(record.get("early") for record in records) else ""
     axes.set_xlabel(f"magnitude{band}{hollow}")
     axes.grid(alpha=0.25, linewidth=0.6)

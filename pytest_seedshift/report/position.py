@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import suggest
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import words
 from pytest_seedshift.scores import Estimate
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def table(study: Study) -> list[str]:
         f"{study.model}: displacement of what shows the label, against the unshifted pictures of the same "
         f"{len(study.control)} pairs",
         f"  η = {format_magnitude(study.magnitude)}, in % of the picture's width; all intervals hold together at "
-        f"{words.percent(study.certainty)}; * excludes 0",
+        f"{suggest.percent(study.certainty)}; * excludes 0",
         f"  {'':<16}{'along':>7}  {'interval':<17}{'across':>7}  {'interval':<16}  pairs  top-1",
     ]
     right = {arm.name: rate(study.placed[arm.name]) for arm in study.arms}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import run_settings
+from pytest_seedshift import run_settings, suggest
 from pytest_seedshift.gate import losses
 from pytest_seedshift.gate.significance import TESTS
 from pytest_seedshift.report import words
@@ -64,8 +64,10 @@ def summary(comparison: Comparison) -> str:
     if not (lost or won) and any(row.change.lost or row.change.won for row in comparison.rows):
         said = f"no pair differs in {SCORES[first].title}"
     gates = any(row.bound is not None for row in comparison.rows)
-    end = words.count(count, "regression") if count else "no regression" if gates else "nothing asks for max_regression"
-    size = f"{words.count(len(comparison.cases), 'case')} on {words.count(pairs, 'pair')}"
+    end = (
+        suggest.count(count, "regression") if count else "no regression" if gates else "nothing asks for max_regression"
+    )
+    size = f"{suggest.count(len(comparison.cases), 'case')} on {suggest.count(pairs, 'pair')}"
     return f"against {comparison.before.name}: {size}: {said} · {end}"
 
 
@@ -146,8 +148,8 @@ def _power(comparison: Comparison) -> Iterator[str]:
 def _family(comparison: Comparison) -> str:
     number = comparison.gate.tests or (len(comparison.rows) + len(comparison.pools))
     return (
-        f"one family of {words.count(number, 'test')} (Holm): a version that has not changed is found worse somewhere "
-        f"in at most {words.percent(1 - comparison.gate.certainty)} of runs"
+        f"one family of {suggest.count(number, 'test')} (Holm): a version that has not changed is found worse "
+        f"somewhere in at most {suggest.percent(1 - comparison.gate.certainty)} of runs"
     )
 
 
@@ -210,7 +212,7 @@ def saved(baseline: Baseline, path: str, size: int) -> list[str]:
     have = sum(each.pairs for each in baseline.cases.values())
     whole = sum(baseline.designs[each.design].images for each in baseline.cases.values())
     told = [
-        f"baseline: {path}, {words.count(len(baseline.cases), 'case')}, {have} of {whole} pairs, {size / 1000:.0f} kB"
+        f"baseline: {path}, {suggest.count(len(baseline.cases), 'case')}, {have} of {whole} pairs, {size / 1000:.0f} kB"
     ]
     told += [f"  warning: {note}" for note in baseline.notes]
     if any(not each.exact for each in baseline.cases.values()):

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import facts
+from pytest_seedshift import facts, suggest
 from pytest_seedshift import run as runs
 from pytest_seedshift.gate import baseline
 from pytest_seedshift.names import PROGRAM
-from pytest_seedshift.report import session_failures, words
+from pytest_seedshift.report import session_failures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +63,8 @@ class RobustnessReport:
 
         state = self._state
         out = state.settings.report
-        folder = words.relative(str(state.folder.path))
-        again = _command(folder, None if out in (None, "none") else words.relative(str(out)))
+        folder = suggest.relative(str(state.folder.path))
+        again = _command(folder, None if out in (None, "none") else suggest.relative(str(out)))
         run = None
         with self._told("the report", f"; to make it again: {again}"):
             run = comparisons.compared(runs.load(state.folder.path))
@@ -88,7 +88,7 @@ class RobustnessReport:
             self._started,
             self._models.values(),
             workers=state.workers,
-            thresholds=words.relative(state.thresholds.source),
+            thresholds=suggest.relative(state.thresholds.source),
             design_seeds=(
                 record.get("design_seed", 0)
                 for record in (*self._terminal.records, *self._terminal.searches.records)
@@ -150,7 +150,7 @@ class RobustnessReport:
         from pytest_seedshift.report import regressions
 
         page = self._state.report
-        where = "" if page is None else f"\n    report: {words.relative(str(page))}#regressions"
+        where = "" if page is None else f"\n    report: {suggest.relative(str(page))}#regressions"
         beyond = regressions.beyond_cases(comparison, run.failed)
         return [(f"regression[{each.name}]", f"{each.sentence}{where}") for each in beyond]
 
@@ -159,7 +159,7 @@ class RobustnessReport:
         from pytest_seedshift.gate import baselines
         from pytest_seedshift.report import regressions
 
-        made, name = baselines.of_run(run), words.relative(str(target))
+        made, name = baselines.of_run(run), suggest.relative(str(target))
         kept = regressions.keeps(comparison) if comparison is not None and self._state.gating.replaces else None
         if kept is not None:
             raise baseline.BaselineError(
@@ -180,7 +180,7 @@ class RobustnessReport:
         self._terminal.closing += self._terminal.chance
         if self._state.report is not None:
             page.write(self._state.folder.path, self._state.report, run=run)
-            self._terminal.page = words.relative(str(self._state.report))
+            self._terminal.page = suggest.relative(str(self._state.report))
 
     def _summarise(self, run: runs.Run) -> None:
         from pytest_seedshift.report import publish
@@ -189,7 +189,7 @@ class RobustnessReport:
         warnings = publish.publish(run, target, self._terminal.page)
         self._terminal.write([f"seedshift: warning: {warning}" for warning in warnings], always=True)
         if target.file is not None:
-            self._terminal.summary = words.relative(str(target.file))
+            self._terminal.summary = suggest.relative(str(target.file))
 
 
 def _command(folder: str, out: str | None) -> str:

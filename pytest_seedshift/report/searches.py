@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import output, text
+from pytest_seedshift import output, suggest, text
 from pytest_seedshift.report import records as recorded
-from pytest_seedshift.report import tally, words
-from pytest_seedshift.run.data import KNOWN, SKIPPED, UNFINISHED
+from pytest_seedshift.report import tally
+from pytest_seedshift.run.statuses import KNOWN, SKIPPED, UNFINISHED
 
 if TYPE_CHECKING:
     import pytest
@@ -48,7 +48,7 @@ class SearchLines:
         """The line of a search that has ended, but for its end; how many columns it takes."""
         status = tally.status(record)
         found, mark = f"{record['model']} {recorded.describe(record)}  {_line(record)}  ", _WORDS[status]
-        images = f"  {words.count(record['images'], 'image')}" if record["images"] else ""
+        images = f"  {suggest.count(record['images'], 'image')}" if record["images"] else ""
         output.report_part(reporter, found)
         output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
         output.report_part(reporter, images)
@@ -78,7 +78,7 @@ class SearchLines:
         }
         parts = [f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts]
         parts += [f"{missing} {tally.title(UNFINISHED)}"] if missing else []
-        number = words.count(len(self.records) + missing, "breaking point")
+        number = suggest.count(len(self.records) + missing, "breaking point")
         number = f"{len(self.records)} of {number} searched" if missing else number
         images, scan, generated = (
             sum(record[key] for record in self.records) for key in ("images", "scan", "generated")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.report import words
-from pytest_seedshift.sensitivity import IGNORED, KINDS
+from pytest_seedshift import suggest
+from pytest_seedshift.seed_shares import IGNORED, KINDS
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.records import Record
+    from pytest_seedshift.seed_shares import Sensitivity, Share
     from pytest_seedshift.seeduse import SeedUse
-    from pytest_seedshift.sensitivity import Sensitivity, Share
 
 _BREAK = "\n"
 
@@ -37,7 +37,7 @@ def short(found: Sensitivity) -> str:
     also = "other later noise nothing at all" if found.deterministic else f"other later noise {later}"
     return (
         f"another seed vector changes {vector}; {also} "
-        f"(of what another label changes; {words.percent(found.certainty)} intervals)"
+        f"(of what another label changes; {suggest.percent(found.certainty)} intervals)"
     )
 
 
@@ -50,9 +50,9 @@ def warning(model: str, found: Sensitivity) -> str:
         else "nothing in its images"
     )
     return (
-        f"{model} ignores its seed vector: another one changes {changed}. {words.count(found.blocks, 'block')} of two "
-        f"labels tell that; up to {100 * found.unseen:.0f} % of all may be of a kind that looks. Where it holds under "
-        "a shift, it is robust because it does not look"
+        f"{model} ignores its seed vector: another one changes {changed}. {suggest.count(found.blocks, 'block')} of "
+        f"two labels tell that; up to {100 * found.unseen:.0f} % of all may be of a kind that looks. Where it "
+        "holds under a shift, it is robust because it does not look"
     )
 
 

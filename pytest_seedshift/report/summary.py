@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import run_settings
+from pytest_seedshift import run_settings, suggest
 from pytest_seedshift.breaking import words as words_of
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.facts import place as shown_place
@@ -16,7 +16,7 @@ from pytest_seedshift.report import blank, chance, regressions, words
 from pytest_seedshift.report.markdown import code, folded, table
 from pytest_seedshift.report.page import verdicts
 from pytest_seedshift.run import UNFINISHED
-from pytest_seedshift.run.data import KNOWN, SKIPPED
+from pytest_seedshift.run.statuses import KNOWN, SKIPPED
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.text import markdown as text
 
@@ -119,7 +119,7 @@ def _rests_on(cases: Sequence[CaseRun]) -> str:
     parts = [
         f"{verdicts.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
         *([f"asked: {asked}"] if asked else []),
-        *(f"certainty {words.percent(each)}" for each in certainties),
+        *(f"certainty {suggest.percent(each)}" for each in certainties),
     ]
     return "; ".join(parts)
 
@@ -171,7 +171,7 @@ def scores(cases: Sequence[CaseRun]) -> str:
         tables.append(table([text(SCORES[score].title), *head], rows, numbers=True))
     numbers = {each.images for each in cases if each.scores}
     if len(numbers) == 1:
-        tables.append(f"Each mean is of {words.count(numbers.pop(), 'image')}.")
+        tables.append(f"Each mean is of {suggest.count(numbers.pop(), 'image')}.")
     elif numbers:
         rows = [[text(shift), *(_images(each) for each in row)] for shift, row in places]
         tables.append(table(["images", *head], rows, numbers=True))
@@ -200,9 +200,9 @@ def _facts(facts: Facts) -> Iterator[str]:
     versions: Mapping[str, str] = {"Python": facts.python, **facts.versions}
     named = {
         "command": code(portable(facts.command, facts.folder)) if facts.command else "",
-        "begun": f"{text(facts.started)} UTC, took {words.duration(facts.seconds)}" if facts.started else "",
+        "begun": f"{text(facts.started)} UTC, took {suggest.duration(facts.seconds)}" if facts.started else "",
         "thresholds": code(shown_place(facts.thresholds)) if facts.thresholds else "",
-        "machine": f"{text(facts.processor)}, {words.count(facts.cores, 'core')}" if facts.processor else "",
+        "machine": f"{text(facts.processor)}, {suggest.count(facts.cores, 'core')}" if facts.processor else "",
         "design seed": ", ".join(map(str, facts.design_seeds)) if any(facts.design_seeds) else "",
         "versions": ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items() if version),
     }

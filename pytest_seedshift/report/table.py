@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import suggest
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report import tally, words
-from pytest_seedshift.run.data import KNOWN
+from pytest_seedshift.run.statuses import KNOWN
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.shifts import NONE
 
@@ -58,7 +59,7 @@ def _early(records: Sequence[Record]) -> list[str]:
     early = [record["images"] for record in records if record.get("early")]
     if not early:
         return []
-    return [f"≈ early mean of {words.span(early)} images, which leans towards its verdict"]
+    return [f"≈ early mean of {suggest.span(early)} images, which leans towards its verdict"]
 
 
 def _cell(record: Record | None, score: str) -> str:

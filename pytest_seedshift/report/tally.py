@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pytest_seedshift import suggest
 from pytest_seedshift.cases import Case, format_magnitude
-from pytest_seedshift.report import words
-from pytest_seedshift.run.data import KNOWN, SKIPPED, STATUSES, UNFINISHED, XPASSED, rank, status_of
+from pytest_seedshift.run.statuses import KNOWN, SKIPPED, STATUSES, UNFINISHED, XPASSED, rank, status_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.run import CaseRun
@@ -121,8 +121,8 @@ def looked_at(records: Sequence[dict[str, Any]]) -> tuple[int, int]:
 
 def _counted(records: Sequence[dict[str, Any]], noun: str, of: str = "", missing: int = 0) -> str:
     told = of_records(distinct_records(records))
-    tests = f" ({words.count(len(records), 'test')})" if len(told) < len(records) else ""
-    number, parts = words.count(len(told) + missing, noun), ", ".join(_parts(told, missing))
+    tests = f" ({suggest.count(len(records), 'test')})" if len(told) < len(records) else ""
+    number, parts = suggest.count(len(told) + missing, noun), ", ".join(_parts(told, missing))
     if not missing:
         return f"{number}{tests}{of}: {parts}"
     judged = sum(each.status in ("pass", "fail", KNOWN) for each in told)
@@ -136,7 +136,7 @@ def _parts(outcomes: Sequence[Outcome], missing: int) -> list[str]:
     passes = f"{number['pass']} pass" + (f" ({surprising} unexpectedly)" if surprising else "")
     parts = [passes, f"{number['fail']} fail"]
     if number[KNOWN]:
-        parts.append(words.count(number[KNOWN], title(KNOWN)))
+        parts.append(suggest.count(number[KNOWN], title(KNOWN)))
     return parts + [f"{number[each]} {title(each)}" for each in (SKIPPED, "error", UNFINISHED) if number[each]]
 
 
@@ -163,18 +163,18 @@ def _head(model: str, outcomes: Sequence[Outcome], by: Mapping[str, list[Outcome
     broken = [each for each in failed if not each.unexpected]
     if any(each.case.is_control for each in broken):
         said = f"{model} fails without any shift"
-        said += f" ({len(failed)} of {words.count(total, 'case')} fail)" if total > 1 else ""
+        said += f" ({len(failed)} of {suggest.count(total, 'case')} fail)" if total > 1 else ""
     elif failed:
-        said = f"{model} fails {len(failed)} of {words.count(total, 'case')}"
+        said = f"{model} fails {len(failed)} of {suggest.count(total, 'case')}"
     elif len(passed) == total:
         if all(each.case.is_control for each in outcomes):
             return f"{model} passes without a shift; no shift was tested"
         return f"{model} passes {'its only case' if total == 1 else f'all {total} cases'}"
     elif passed and len(passed) + len(by[UNFINISHED]) == total:
         all_pass = f"all {len(passed)} pass" if len(passed) > 1 else "it passes"
-        return f"{model}: {len(passed)} of {words.count(total, 'case')} judged, {all_pass}"
+        return f"{model}: {len(passed)} of {suggest.count(total, 'case')} judged, {all_pass}"
     elif passed:
-        return f"{model} passes {len(passed)} of {words.count(total, 'case')}"
+        return f"{model} passes {len(passed)} of {suggest.count(total, 'case')}"
     else:
         return f"{model} has no verdict"
     where = _places(outcomes, [each for each in broken if not each.case.is_control])
@@ -186,18 +186,18 @@ def _rest(outcomes: Sequence[Outcome], by: Mapping[str, list[Outcome]]) -> list[
     surprising = [each for each in (*by["fail"], *by["pass"]) if each.unexpected]
     parts = []
     if by[KNOWN]:
-        parts.append(f"{words.count(len(by[KNOWN]), title(KNOWN))}: {_everywhere(outcomes, by[KNOWN])}")
+        parts.append(f"{suggest.count(len(by[KNOWN]), title(KNOWN))}: {_everywhere(outcomes, by[KNOWN])}")
     if surprising:
-        number = words.count(len(surprising), "unexpected pass").replace("passs", "passes")
+        number = suggest.count(len(surprising), "unexpected pass").replace("passs", "passes")
         parts.append(f"{number}: {_everywhere(outcomes, surprising)}")
     if by[SKIPPED]:
-        parts.append(f"{words.count(len(by[SKIPPED]), 'case')} skipped")
+        parts.append(f"{suggest.count(len(by[SKIPPED]), 'case')} skipped")
     if by["error"]:
-        parts.append(f"{words.count(len(by['error']), 'case')} could not be judged")
+        parts.append(f"{suggest.count(len(by['error']), 'case')} could not be judged")
     if by[UNFINISHED]:
         left, judged = len(by[UNFINISHED]), by["pass"] and len(by["pass"]) + len(by[UNFINISHED]) == len(outcomes)
         said = f"{left} {'has' if left == 1 else 'have'} no verdict"  # behind "3 of 31 cases judged"
-        parts.append(said if judged else f"{words.count(left, 'case')} had no verdict when the run ended")
+        parts.append(said if judged else f"{suggest.count(left, 'case')} had no verdict when the run ended")
     return parts
 
 

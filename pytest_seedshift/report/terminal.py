@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import output, run_settings, text
+from pytest_seedshift import output, run_settings, suggest, text
 from pytest_seedshift.report import blank, seedlines, session_failures, tally, words
 from pytest_seedshift.report import records as recorded
 from pytest_seedshift.report.live import LiveLine
@@ -16,7 +16,7 @@ from pytest_seedshift.report.outlook import Outlook
 from pytest_seedshift.report.searches import SearchLines
 from pytest_seedshift.report.table import table
 from pytest_seedshift.run import grids
-from pytest_seedshift.run.data import KNOWN, SKIPPED
+from pytest_seedshift.run.statuses import KNOWN, SKIPPED
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.plan import Plan
@@ -172,7 +172,7 @@ class TerminalReport:
             self.has_verdicts = True
         except Exception as error:  # whatever it is, the rest of the end must not be lost over it
             why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            file = words.relative(str(self._state.folder.verdicts_file))
+            file = suggest.relative(str(self._state.folder.verdicts_file))
             safe = "samples are safe" if self._state.samples else words.kept("")
             said = f"{file} cannot be written: {why}; {safe}"
             self.write([f"seedshift: {said}"], always=True)
@@ -206,7 +206,7 @@ class TerminalReport:
         figures, mark = f"{case.model} {case.describe():<18} {words.figures(record)}  ", _MARKS[status]
         output.report_part(reporter, figures)
         output.report_part(reporter, mark, **{_COLOURS[status]: True})
-        images = f"  {words.count(record['images'], 'image')}" if record["images"] else ""
+        images = f"  {suggest.count(record['images'], 'image')}" if record["images"] else ""
         self._end_line(reporter, begun + len(figures) + len(mark), images)
 
     def _begin_line(self, reporter: pytest.TerminalReporter, report: pytest.TestReport) -> int:
@@ -220,7 +220,7 @@ class TerminalReport:
     def _end_line(self, reporter: pytest.TerminalReporter, written: int, *parts: str) -> None:
         """End a line with what else it can say: in a terminal what fits behind the columns `written`, in a log all."""
         left = self._outlook.now([])[1]
-        further = [*parts, f"  about {words.duration(left)} left" if left else ""]
+        further = [*parts, f"  about {suggest.duration(left)} left" if left else ""]
         room = shutil.get_terminal_size().columns - written if reporter.isatty else sum(map(len, further))
         while sum(map(len, further)) > room and further:
             further.pop()
@@ -231,7 +231,7 @@ class TerminalReport:
     def _closing_lines(self) -> list[str]:
         images, design = tally.looked_at(self.records)
         generated, seconds = (sum(record[name] for record in self.records) for name in ("generated", "seconds"))
-        pace = f" in {words.duration(seconds)}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
+        pace = f" in {suggest.duration(seconds)}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
         looked = f" · {images} of {design} images looked at, {generated} generated{pace}" if self.records else ""
         grid = self.manifest.get("grid")
         missing = len(grids.without_verdict(grid, {record["id"] for record in self.records}))
@@ -240,18 +240,18 @@ class TerminalReport:
         lines += self.searches.closing(grids.searches_without_verdict(grid, searched))
         if self._outlook.to_come:
             kept = "; what was made is kept" if self._state.samples else ""
-            lines.append(f"{words.count(self._outlook.to_come, 'case')} did not run{kept}")
+            lines.append(f"{suggest.count(self._outlook.to_come, 'case')} did not run{kept}")
         lines += self._seed_lines()
         loads = self._state.loads
         if loads:
-            by_workers = f" by {words.count(len(set(loads)), 'worker')}" if self._state.distributes else ""
-            lines.append(f"{words.count(len(loads), 'model load')}{by_workers}")
+            by_workers = f" by {suggest.count(len(set(loads)), 'worker')}" if self._state.distributes else ""
+            lines.append(f"{suggest.count(len(loads), 'model load')}{by_workers}")
         if self.page:
             lines.append(f"report:   {self.page}")
         if self.summary:
             lines.append(f"summary:  {self.summary}")
         if self.has_verdicts and self._state.folder.has_verdicts():
-            lines.append(f"verdicts: {words.relative(str(self._state.folder.verdicts_file))}")
+            lines.append(f"verdicts: {suggest.relative(str(self._state.folder.verdicts_file))}")
         if self._state.samples:
             lines.append(f"samples:  {self._state.samples}")
         return lines

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pytest_seedshift import suggest
 from pytest_seedshift.cases import format_magnitude
-from pytest_seedshift.report import seedlines, words
+from pytest_seedshift.report import seedlines
 from pytest_seedshift.scores import SCORES
-from pytest_seedshift.sensitivity import KINDS
+from pytest_seedshift.seed_shares import KINDS
 from pytest_seedshift.why import arms
 from pytest_seedshift.why.experiment import DISCARDED, HOLDS, SHOWN
 
@@ -165,7 +166,7 @@ def under(study: Study) -> str:
 
 def base(study: Study) -> str:
     """`64 pairs of 16 labels`."""
-    return f"{words.count(study.images, 'pair')} of {words.count(study.labels, 'label')}"
+    return f"{suggest.count(study.images, 'pair')} of {suggest.count(study.labels, 'label')}"
 
 
 def meanings() -> list[tuple[str, str]]:
@@ -204,7 +205,7 @@ def holds(found: Found) -> str:
 
 def table(study: Study) -> Iterator[str]:
     """All arms, a line each, and all effects, a line each and score."""
-    certainty = words.percent(study.certainty)
+    certainty = suggest.percent(study.certainty)
     yield f"What is kept under {under(study)} of the score without a shift; {base(study)}, {certainty} intervals"
     yield from _columns(
         ("arm", *(head for s in SHOWN for head in (SCORES[s].title, "kept")), "holds", "seed vector", "step 1 leaves"),

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import place
+from pytest_seedshift import suggest
 from pytest_seedshift.scores import NULL, SCORES
 
 if TYPE_CHECKING:
+    from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.cases import Case
-    from pytest_seedshift.collection import Subject
     from pytest_seedshift.gate.regression import Pool
-    from pytest_seedshift.report.records import Record
     from pytest_seedshift.results import CaseResult, Progress
     from pytest_seedshift.scores import Change, Estimate, Finding
 
@@ -59,11 +56,11 @@ def ruling(finding: Finding, result: CaseResult) -> str:
     `below 0.60 at 99 %, after 215 of 400 images`: it speaks of the design. The two-sided interval of the model's own
     mean is another thing, and may well hold the bound: see `own`.
     """
-    seen = images(len(result.samples), result.design)
+    seen = suggest.images(len(result.samples), result.design)
     if not result.early:
         return seen
     side = "below" if finding.kind == "min" else "above"
-    return f"{side} {_numbers(finding)[1]} at {percent(result.certainty)}, after {seen}"
+    return f"{side} {_numbers(finding)[1]} at {suggest.percent(result.certainty)}, after {seen}"
 
 
 def own(finding: Finding, result: CaseResult) -> str:
@@ -73,7 +70,7 @@ def own(finding: Finding, result: CaseResult) -> str:
         return interval(estimate.low, estimate.high, finding.score, result.certainty, of="the model's own mean")
     low, high = finding.low, finding.high
     if low is None or high is None:  # of an earlier version's result
-        return f"{percent(result.certainty)} interval of the model's own drop not known"
+        return f"{suggest.percent(result.certainty)} interval of the model's own drop not known"
     return interval(low, high, finding.score, result.certainty, of="the model's own drop")
 
 
@@ -100,12 +97,13 @@ def harness(result: CaseResult) -> str:
     changed = [finding for finding in result.findings if not finding.holds]
     rest = [finding for finding in result.findings if finding.holds]
     return (
-        f"error of the harness, not of {result.case.model}: {', '.join(map(comparison, changed))}, which is what "
-        f"chance gives at {percent(result.certainty)} over {images(len(result.samples), result.design)}\n"
+        f"error of the harness, not of {result.case.model}: {', '.join(map(comparison, changed))}, which is "
+        f"what chance gives at {suggest.percent(result.certainty)} over "
+        f"{suggest.images(len(result.samples), result.design)}\n"
         "    A permuted seed vector is as likely as the one that it was made of, so no score can change. The noise, "
         "the shift, the pairing, the store or the statistics are at fault: trust no verdict of this run before it is "
-        f"known which. A sound harness gets here in at most {percent(1 - result.certainty)} of all null controls"
-        + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
+        f"known which. A sound harness gets here in at most {suggest.percent(1 - result.certainty)} of all null "
+        "controls" + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
     )
 
 
@@ -129,7 +127,8 @@ def change(of: Change, score: str, drop: float) -> str:
 
     down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
     least = "" if SCORES[score].binary else f" by more than {significance.unseen(score):g}"
-    return f"{count(of.lost, 'pair')} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, score, drop)}"
+    lost = suggest.count(of.lost, "pair")
+    return f"{lost} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, score, drop)}"
 
 
 def beyond(of: Change | Pool, score: str, drop: float) -> str:
@@ -161,11 +160,6 @@ def _control(result: CaseResult, score: str) -> str:
     """The control's mean on the same pairs: `0.98`, or `1.00 on 26 of them`, where it was decided earlier."""
     mean = SCORES[score].format(result.control_mean(score) or 0.0)
     return mean if len(result.control) == len(result.samples) else f"{mean} on {len(result.control)} of them"
-
-
-def images(seen: int, design: int) -> str:
-    """`74 of 400 images`, or `400 images` where all were looked at."""
-    return f"{design} images" if seen == design else f"{seen} of {design} images"
 
 
 def comparison(finding: Finding) -> str:
@@ -221,17 +215,11 @@ def mean(found: Estimate | Mapping[str, float], score: str, *, early: bool) -> s
 
 def early(looked: Sequence[tuple[int, int]]) -> str:
     """What ≈ says of early means, of each of which are given the images that were looked at and those of its design."""
-    seen, designs = (span([each[place] for each in looked]) for place in (0, 1))
+    seen, designs = (suggest.span([each[place] for each in looked]) for place in (0, 1))
     return (
         f"an early mean, of the images that the verdict needed, {seen} of {designs}, and no estimate of the model: it "
         "leans towards the verdict, the more the fewer images. A run with --seedshift-exact gives the means."
     )
-
-
-def span(numbers: Sequence[int]) -> str:
-    """`24`, or `24 to 390`."""
-    least, most = min(numbers), max(numbers)
-    return str(least) if least == most else f"{least} to {most}"
 
 
 def asked_as(kind: str) -> str:
@@ -243,12 +231,7 @@ def interval(low: float, high: float, score: str, certainty: float, *, of: str) 
     """`99 % interval of the model's own mean 0.30–0.53`; `-0.02 to 0.53` where it begins below 0."""
     kind = SCORES[score]
     to = " to " if low < 0 else "–"
-    return f"{percent(certainty)} interval of {of} {kind.format(low)}{to}{kind.format(high)}"
-
-
-def percent(certainty: float) -> str:
-    """`99 %`, `99.5 %`."""
-    return f"{100 * certainty:.6g} %"
+    return f"{suggest.percent(certainty)} interval of {of} {kind.format(low)}{to}{kind.format(high)}"
 
 
 def progress(at: Progress, pace: float | None, left: float | None) -> str:
@@ -259,7 +242,7 @@ def progress(at: Progress, pace: float | None, left: float | None) -> str:
     """
     from pytest_seedshift.verdict import estimate
 
-    soon = "" if left is None else f"about {duration(left)} left · "
+    soon = "" if left is None else f"about {suggest.duration(left)} left · "
     parts = [f"  {soon}{at.case.model} {at.case.describe()}: {at.images} of {at.design} images"]
     if at.expected < at.design:
         parts[0] += f", about {at.expected} expected"
@@ -281,47 +264,30 @@ def progress_of_all(
 ) -> str:
     """`5 of 31 cases · in work: toy-latent mean +0.30 (74/214), … · 70 images/s · about 20 s left`."""
     now = ", ".join(f"{each['case']} ({each['images']}/{each['expected']})" for each in in_work)
-    done = f"  {ended} of {cases} cases" if cases else f"  {count(ended, 'case')}"
+    done = f"  {ended} of {cases} cases" if cases else f"  {suggest.count(ended, 'case')}"
     return " · ".join([done, *_pace(pace, left), *([f"in work: {now}"] if now else [])])
 
 
 def _pace(pace: float | None, left: float | None) -> list[str]:
     parts = []
     if pace is not None:
-        parts.append(rate(pace))
+        parts.append(suggest.rate(pace))
     if left is not None:
-        parts.append(f"about {duration(left)} left")
+        parts.append(f"about {suggest.duration(left)} left")
     return parts
 
 
-def rate(pace: float) -> str:
-    """`41 images/s`, `0.23 images/s`."""
-    return f"{pace:.0f} images/s" if pace >= 10 else f"{pace:.2g} images/s"
-
-
-def figures(record: Record) -> str:
+def figures(record: Mapping[str, Any]) -> str:
     """The scores of a record: `top-1 0.98  top-5 1.00  CLIP 46.2`."""
     return "  ".join(
         f"{SCORES[score].title} {SCORES[score].format(found['mean'])}" for score, found in record["scores"].items()
     )
 
 
-def count(number: int, noun: str) -> str:
-    """`1 case`, `2 cases`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def robustness_of(models: Sequence[str]) -> str:
     """`Robustness of toy-latent and toy-glide`: what a report of models is called."""
     *others, last = models
     return f"Robustness of {', '.join(others)} and {last}" if others else f"Robustness of {last}"
-
-
-def relative(path: str) -> str:
-    """A path below the working directory without the part that the reader knows."""
-    here = place.here()
-    below = here is not None and Path(path).is_absolute() and Path(path).is_relative_to(here)
-    return os.path.relpath(path) if below else path
 
 
 def kept(samples: str) -> str:
@@ -342,15 +308,10 @@ def death(case: Subject, worker: str, cause: str, samples: str) -> str:
 def poisoned(case: Subject, error: BaseException, samples: str) -> str:
     """Why a process ends after a CUDA error."""
     return (
-        f"{case.model}, {case.describe()}: no verdict, because of a CUDA error: {first_line(error)}. After it nothing "
-        f"that this process does on the GPU works, so it ends. {kept(samples)}. "
+        f"{case.model}, {case.describe()}: no verdict, because of a CUDA error: {suggest.first_line(error)}. "
+        f"After it nothing that this process does on the GPU works, so it ends. {kept(samples)}. "
         "CUDA_LAUNCH_BLOCKING=1 shows where such an error comes from"
     )
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first; torch goes on for a page."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
 
 
 def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int]]:
@@ -368,13 +329,3 @@ def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int
     missed = [name for name in total if right[name] < total[name]]
     missed.sort(key=lambda name: (right[name] / total[name], name))
     return [(name, right[name], total[name]) for name in missed[:most]]
-
-
-def duration(seconds: float) -> str:
-    """`48 s`, `1 min 44 s`, `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -12,7 +12,8 @@ from typing import Any
 from pytest_seedshift import facts, seeduse, store_reading
 from pytest_seedshift.folder import RunFolder, VerdictsError
 from pytest_seedshift.run import archive, verdicts
-from pytest_seedshift.run.data import UNFINISHED, CaseRun, Run, RunError, Sample
+from pytest_seedshift.run.data import CaseRun, Run, RunError, Sample
+from pytest_seedshift.run.statuses import UNFINISHED
 from pytest_seedshift.store_tables import StoreError
 
 __all__ = ["UNFINISHED", "CaseRun", "Run", "RunError", "Sample", "head", "load"]

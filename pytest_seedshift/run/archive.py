@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift import pairs, store_rows
 from pytest_seedshift.cases import Case
-from pytest_seedshift.run.data import SKIPPED, UNFINISHED, CaseRun, Sample
+from pytest_seedshift.run.data import CaseRun, Sample
+from pytest_seedshift.run.statuses import SKIPPED, UNFINISHED
 from pytest_seedshift.run.verdicts import picture
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.suggest import some

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import extensions
+from pytest_seedshift.run.statuses import status_of
 from pytest_seedshift.scores import SCORES, Estimate, Finding, mean_of
 
 if TYPE_CHECKING:
@@ -15,34 +16,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record as Search
     from pytest_seedshift.cases import Case
     from pytest_seedshift.gate.regression import Comparison
-    from pytest_seedshift.scores import ScoreKind
+    from pytest_seedshift.score_kinds import ScoreKind
     from pytest_seedshift.seeduse import SeedUse
-
-UNFINISHED = "unfinished"
-"""The verdict of a case whose samples exist but which no verdict speaks of."""
-
-SKIPPED = "skipped"
-"""The verdict of a case whose test was skipped."""
-
-XFAILED, XPASSED = "xfailed", "xpassed"
-"""The outcomes of a test that is expected to fail, in pytest's words: it did, or it passed."""
-
-KNOWN = "known"
-"""The status of a known failure: of a case that does not pass, as its test expects."""
-
-
-def status_of(verdict: str, outcome: str | None) -> str:
-    """What came of a case: its verdict, or that it is a known failure."""
-    return KNOWN if outcome == XFAILED else verdict
-
-
-STATUSES = ("fail", "error", UNFINISHED, KNOWN, "pass", "measured", SKIPPED)
-"""From the worst. What one test has skipped and another has judged is judged."""
-
-
-def rank(status: str) -> int:
-    """The place of a status from the worst, 0."""
-    return STATUSES.index(status)
 
 
 class RunError(Exception):

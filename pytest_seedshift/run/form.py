@@ -160,7 +160,7 @@ class Model(Form):
 
 
 class Kind(Form):
-    """A score of the user's own; see `scores.ScoreKind`."""
+    """A score of the user's own; see `score_kinds.ScoreKind`."""
 
     title: str
     top: Annotated[float, Field(gt=0, le=_FAR)]

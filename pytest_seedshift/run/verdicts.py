@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift import costs, facts, files, run_settings
 from pytest_seedshift.cases import Case
 from pytest_seedshift.run import grids
-from pytest_seedshift.run.data import CaseRun, RunError, Sample, rank
+from pytest_seedshift.run.data import CaseRun, RunError, Sample
+from pytest_seedshift.run.statuses import rank
 from pytest_seedshift.scores import SCORES, Change, Estimate, Finding
 from pytest_seedshift.suggest import some
 

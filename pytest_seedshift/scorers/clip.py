@@ -11,9 +11,9 @@ import open_clip
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from pytest_seedshift import identity, loading, trust
+from pytest_seedshift import loading, trust
 from pytest_seedshift.checkpoints import prompt_length, repository
-from pytest_seedshift.scorers import pixels, tags
+from pytest_seedshift.scorers import fingerprint, pixels, tags
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ClipScore:
             )
             tokenizer = _tokenizer(folder)
         check_finite(model, source)
-        return cls(source, model.eval(), tokenizer, identity.of_clip(place))
+        return cls(source, model.eval(), tokenizer, fingerprint.of_clip(place))
 
     @torch.inference_mode()
     def check(self, labels: Sequence[Label]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_seedshift import devices, extensions, guard, identity, tensors
+from pytest_seedshift import devices, extensions, fingerprint, guard, tensors
 from pytest_seedshift.scores import SCORES, SLACK
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class OwnScorer:
         self._scorer = scorer
         self.given = scorer.fingerprint
         """The fingerprint that it gives itself; it does not depend on any library's version."""
-        self.fingerprint = identity.of_own("scorer", scorer.fingerprint, extension.name)
+        self.fingerprint = fingerprint.of_own("scorer", scorer.fingerprint, extension.name)
 
     @classmethod
     def load(cls, score: str, device: str) -> OwnScorer:

@@ -9,10 +9,10 @@ import torch
 from torchvision.transforms.v2.functional import to_pil_image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from pytest_seedshift import contents, identity, loading
+from pytest_seedshift import contents, loading
 from pytest_seedshift import labels as labelling
 from pytest_seedshift.checkpoints import repository
-from pytest_seedshift.scorers import pixels
+from pytest_seedshift.scorers import fingerprint, pixels
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Classifier:
                 folder, backend="torchvision", local_files_only=True, trust_remote_code=False
             )
         check_finite(model, source)
-        return cls(source, model.to(device).eval(), processor, identity.of_classifier(source))
+        return cls(source, model.to(device).eval(), processor, fingerprint.of_classifier(source))
 
     def check(self, labels: Sequence[Label]) -> None:
         """See `Scorer.check`: every label has to be one of the classifier's classes."""

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift import devices, whole
+from pytest_seedshift import devices, suggest, whole
 from pytest_seedshift.cases import CaseError
-from pytest_seedshift.report import words
 from pytest_seedshift.trajectories import files, plane, recording
 from pytest_seedshift.trajectories.recording import lengths
 from pytest_seedshift.trajectories.trajectory import Trajectory
@@ -75,7 +74,7 @@ class Recorder:
                 raise
             devices.free_memory()
             with suppress(OSError):  # then the report says that nothing was recorded
-                self._tell(case, str(error) if isinstance(error, CaseError) else words.first_line(error))
+                self._tell(case, str(error) if isinstance(error, CaseError) else suggest.first_line(error))
 
     def trajectory(self, case: Case, pairs: Sequence[Pair]) -> Trajectory:
         """A case's trajectories of some pairs: those that are there, or made now.

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pytest_seedshift import devices
+from pytest_seedshift import devices, suggest
 from pytest_seedshift.cases import CaseError
 from pytest_seedshift.engine import shift_function
 from pytest_seedshift.models import drawing
 from pytest_seedshift.models.base import Observable
-from pytest_seedshift.report import words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -127,7 +126,7 @@ def _pictures(model: TextToImage, pair: Pair, steps: _Steps, image: Tensor) -> t
     except Exception as error:  # a picture less is no reason to lose the states
         if devices.is_poisoned(error):
             raise
-        return {}, f"no pictures of the predicted x₀: {words.first_line(error)}"
+        return {}, f"no pictures of the predicted x₀: {suggest.first_line(error)}"
     # The upsampler of a cascade makes another image of the last state, of another size.
     if last.shape == image.shape[1:] and float((last - image[0].float().cpu()).abs().mean()) > _CLOSE:
         return {}, "no pictures of the predicted x₀: its last state, decoded, is not the image that it has made"

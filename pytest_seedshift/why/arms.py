@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from pytest_seedshift.models.derive import PLUS
+from pytest_seedshift.model_names import PLUS
 
 MODEL = "model"
 """The factor whose levels are the models that the user names: what was trained, its schedule with it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.sensitivity import KINDS
+from pytest_seedshift.seed_shares import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import numpy as np
 from pytest_seedshift import seed_sensitivity
 from pytest_seedshift.cases import Case
 from pytest_seedshift.scores import CERTAINTY, SCORES
-from pytest_seedshift.sensitivity import SensitivityError
+from pytest_seedshift.seed_shares import SensitivityError
 from pytest_seedshift.why import effects
 from pytest_seedshift.workbench import Work
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models import seedweight
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.pairs import Pair
-    from pytest_seedshift.sensitivity import Sensitivity
+    from pytest_seedshift.seed_shares import Sensitivity
     from pytest_seedshift.why.arms import Arm, Crossed
     from pytest_seedshift.workbench import Workbench
 
@@ -31,7 +31,7 @@ HOLDS = 0.9
 
 DISCARDED = 0.1
 """Below this weight of the seed vector after the first step, that step counts as discarding it. The limit is ours, and
-that of `sensitivity.IGNORED`."""
+that of `seed_shares.IGNORED`."""
 
 Tell = Callable[[str], None]
 
@@ -77,7 +77,7 @@ class Found:
 
     @property
     def ignores(self) -> bool:
-        """Whether it was measured that its images hardly change with the seed vector: see `sensitivity.IGNORED`."""
+        """Whether it was measured that its images hardly change with the seed vector: see `seed_shares.IGNORED`."""
         return self.sensitivity is not None and self.sensitivity.ignores_vector
 
 

@@ -14,7 +14,7 @@ import fuzzing
 import pytest
 from runs import ONE
 
-from pytest_seedshift import noise, seeduse, sensitivity
+from pytest_seedshift import noise, seed_shares, seeduse
 from pytest_seedshift.folder import RunFolder
 
 DAILY, NIGHTLY, AT_ONCE = 40, 600, 100
@@ -48,8 +48,8 @@ def complete(folder: RunFolder) -> None:
     """Add what takes long to measure."""
     document = folder.read_document()
     fingerprint = document["models"]["toy-latent"]["fingerprint"]
-    distances = sensitivity.Distances((0.2, 0.22), (0.1, 0.12), (0.25, 0.3))
-    found = sensitivity.Sensitivity("toy-latent", dict.fromkeys(sensitivity.KINDS, distances), 48, 1.5)
+    distances = seed_shares.Distances((0.2, 0.22), (0.1, 0.12), (0.25, 0.3))
+    found = seed_shares.Sensitivity("toy-latent", dict.fromkeys(seed_shares.KINDS, distances), 48, 1.5)
     seeduse.SeedUse("toy-latent", fingerprint, "clip", "design", found).write(folder)
     change = noise.Change(0.1, 0.01, 1, 0.001)
     scores = dict.fromkeys(("top1", "top5", "clip"), change)

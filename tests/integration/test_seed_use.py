@@ -10,7 +10,7 @@ from runs import EASY, SMALL
 
 from pytest_seedshift import pairs, shifts
 from pytest_seedshift.__main__ import main
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue, rng
 
 TOY = catalogue.shipped().find("toy-latent").pipeline[0]
 QUICK = f"""
@@ -40,7 +40,7 @@ def quick(pytester, run):
 @pytest.fixture
 def blind(monkeypatch):
     """Models that do not look at the seed vector's index, by construction."""
-    native = pairs.vector_generator
+    native = rng.vector_generator
 
     def vector(pair: pairs.Pair, shape, **more):
         noise = pair.noise and pairs.Noise(0, pair.noise.later)

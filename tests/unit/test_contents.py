@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import contents, identity, labels
+from pytest_seedshift import contents, labels
 from pytest_seedshift.checkpoints import headers, places, repository
 from pytest_seedshift.contents import networks, packages
 from pytest_seedshift.models import catalogue, file_checks, locate, parts
 from pytest_seedshift.models.base import Entry
+from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 
 TOY = catalogue.shipped().find("toy-latent")
 UNET = "diffusion_pytorch_model"
@@ -630,9 +631,9 @@ def test_a_scorer_of_which_only_the_configuration_is_there_is_not(cache, tmp_pat
         repository.probe(str(tmp_path / "mine"), file)
 
 
-@pytest.mark.parametrize("fingerprint_of", [identity.of_classifier, identity.of_clip])
+@pytest.mark.parametrize("fingerprint_of", [scorer_fingerprint.of_classifier, scorer_fingerprint.of_clip])
 def test_a_scorer_s_card_is_no_part_of_its_fingerprint(tmp_path, fingerprint_of):
-    source = TOY.classifier if fingerprint_of is identity.of_classifier else TOY.clip
+    source = TOY.classifier if fingerprint_of is scorer_fingerprint.of_classifier else TOY.clip
     shutil.copytree(source, tmp_path / "mine")
     for name in ("README.md", "trainer_state.json", "optimizer.pt" if "vit" in source else "loss.png"):
         write(tmp_path / "mine" / name, "{}")

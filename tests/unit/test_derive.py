@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_seedshift.model_names import base_of, canonical
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.base import Entry, Sampling, Scheduler
-from pytest_seedshift.models.derive import DerivationError, base_of, canonical, derive, split
+from pytest_seedshift.models.derive import DerivationError, derive, split
 
 SHIPPED = catalogue.shipped()
 CHANGES = {

@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from pytest_seedshift import extensions
-from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Engine
 from pytest_seedshift.extensions import Extensions, Registry
-from pytest_seedshift.models import drawing
+from pytest_seedshift.models import drawing, rng
 from pytest_seedshift.pairs import Label, Pair
+from pytest_seedshift.score_kinds import ScoreKind
 from pytest_seedshift.scorers.own import OwnScorer
-from pytest_seedshift.scores import ScoreKind
 
 PAIRS = tuple(Pair(Label("owl", 0), seed) for seed in range(3))
 
@@ -30,7 +29,7 @@ class Model:
         self.images, self.vectors, self.state, self.shifts = images, vectors, state, shifts
 
     def generate(self, pairs, shift=None, on_step=None):
-        z = pairing.seed_vectors(pairs, self.seed_shape)
+        z = rng.seed_vectors(pairs, self.seed_shape)
         if shift is not None and self.shifts:
             z = shift(self.vectors(z), pairs)
         if on_step is not None:

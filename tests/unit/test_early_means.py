@@ -12,7 +12,7 @@ import synthetic
 from huggingface_hub import ModelCard
 from scipy.stats import binom
 
-from pytest_seedshift import gap
+from pytest_seedshift import gap, suggest
 from pytest_seedshift import run as runs
 from pytest_seedshift.cases import Case
 from pytest_seedshift.folder import RunFolder
@@ -152,7 +152,7 @@ def test_summary_and_card_mark_them_and_say_what_it_means(early, whole):
     for made in (summary.make(early, 10**6), card.make(early, "toy-latent")):
         assert re.search(r"\| (❌ \*\*)?≈0\.\d\d", made)
         images = {case.images for case in early.cases if case.scores}
-        assert f"≈: an early mean, of the images that the verdict needed, {words.span(sorted(images))} of 400" in made
+        assert f"≈: an early mean, of the images that the verdict needed, {suggest.span(sorted(images))} of 400" in made
         assert "of the score's range" not in made  # how far a mean leans goes by how few images it has
     for made in (summary.make(whole, 10**6), card.make(whole, "toy-latent")):
         assert "≈" not in made

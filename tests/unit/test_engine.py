@@ -10,6 +10,7 @@ from torch import Tensor
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Batch, Engine, Scores, shift_function
+from pytest_seedshift.models import rng
 from pytest_seedshift.pairs import Label, Pair
 
 LABELS = tuple(Label(name, index) for index, name in enumerate(("owl", "fig", "Löwe")))
@@ -36,7 +37,7 @@ class Double:
 
     def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
         self.batches.append(tuple(pairs))
-        state = pairing.seed_vectors(pairs, self.seed_shape)
+        state = rng.seed_vectors(pairs, self.seed_shape)
         if shift is not None:
             state = shift(state, pairs)
         for step in range(STEPS):
@@ -138,7 +139,7 @@ def test_the_shift_reaches_the_seed_vector_and_the_control_has_none():
     def image(case: Case) -> Tensor:
         return torch.cat([batch.images for batch in run(case, 3)])
 
-    z = pairing.seed_vectors(DESIGN, Double.seed_shape)
+    z = rng.seed_vectors(DESIGN, Double.seed_shape)
     assert shift_function(CONTROL) is None
     half_a_step = {"atol": 0.5 / 255 + 1e-6, "rtol": 0}
     torch.testing.assert_close(image(CONTROL), z / 16 + 0.5, **half_a_step)
@@ -162,7 +163,7 @@ def test_a_pair_moves_along_one_draw_whatever_the_magnitude_and_the_batch(shift)
 
 
 def test_shifts_that_draw_draw_apart_from_each_other_and_from_the_seed_vector():
-    z = pairing.seed_vectors(DESIGN, Double.seed_shape)
+    z = rng.seed_vectors(DESIGN, Double.seed_shape)
     symmetric, one_sided, normal = (
         (shift_function(Case("double", shift, 1.0))(z, DESIGN) - z).flatten()
         for shift in ("random:symmetric", "random", "random:normal")

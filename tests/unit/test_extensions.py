@@ -16,8 +16,9 @@ from pytest_seedshift.extensions import Extension, ExtensionError, Extensions, R
 from pytest_seedshift.models import own
 from pytest_seedshift.models.base import Axes
 from pytest_seedshift.pairs import Label, Pair
+from pytest_seedshift.score_kinds import ScoreKind
 from pytest_seedshift.scorers.own import OwnScorer
-from pytest_seedshift.scores import SCORES, ScoreKind
+from pytest_seedshift.scores import SCORES
 
 PAIR = Pair(Label("owl", 0), 0)
 

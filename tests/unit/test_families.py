@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pytest_seedshift import engine, pairs
 from pytest_seedshift.cases import Case
+from pytest_seedshift.models import rng
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.models.seedvector import to_images
 from pytest_seedshift.pairs import Label, Pair
@@ -48,7 +49,7 @@ def direct(pipeline: Any, chosen: Sequence[Pair], arguments: dict[str, Any], see
     pipeline.set_progress_bar_config(disable=True)
     images = pipeline(
         prompt=[pair.prompt for pair in chosen],
-        generator=[pairs.generator(pair, f"z{seed_shape}") for pair in chosen],
+        generator=[rng.generator(pair, f"z{seed_shape}") for pair in chosen],
         output_type="np",
         **arguments,
     )[0]

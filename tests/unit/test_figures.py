@@ -11,7 +11,7 @@ from strange_text import HOSTILE, unseen
 
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.report import plots
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift.score_kinds import ScoreKind
 
 SVG = "{http://www.w3.org/2000/svg}"
 

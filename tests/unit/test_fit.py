@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from families import FAMILIES
 
-from pytest_seedshift.models import catalogue, file_checks, fit, load, locate, samplers
+from pytest_seedshift.models import catalogue, file_checks, fit, locate, pipeline_class, samplers
 from pytest_seedshift.models.base import Entry, Scheduler
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_every_family_is_checked_without_its_weights(built, name):
     if stands_in is not None:
         with pytest.raises(ValueError, match=r"height|takes no"):
             fit.check(odd, location)
-    with pytest.raises(load.LoadError, match=r"unknown argument of .*'promtp'"):
+    with pytest.raises(pipeline_class.LoadError, match=r"unknown argument of .*'promtp'"):
         fit.check(dataclasses.replace(entry, call=(*entry.call, ("promtp", 1))), location)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from filelock import Timeout
@@ -192,8 +193,8 @@ def test_a_picture_is_the_image_rounded_to_a_byte(folder, dtype):
 def test_a_picture_gives_back_the_image_that_was_scored(folder):
     image = torch.arange(256).repeat(3, 2, 1).float().div(255)
     loaded = folder.load_picture(folder.save_picture(CASE, PAIR, KEY, image))
-    assert loaded.dtype == torch.float32
-    assert torch.equal(loaded, image)
+    assert loaded.dtype == np.float32
+    assert np.array_equal(loaded, image.numpy())
 
 
 @pytest.fixture
@@ -223,7 +224,7 @@ def test_a_picture_that_is_gone_is_none(folder):
 def test_a_picture_that_cannot_be_saved_leaves_nothing_behind(folder):
     folder.save_picture(CASE, PAIR, KEY, torch.zeros(3, 2, 2))
     before = set(folder.picture_folder(CASE).iterdir())
-    with pytest.raises(ValueError, match="channels"):
+    with pytest.raises(TypeError, match="data type"):
         folder.save_picture(CASE, Pair(PAIR.label, 1), KEY, torch.zeros(7, 2, 2))
     assert set(folder.picture_folder(CASE).iterdir()) == before
 

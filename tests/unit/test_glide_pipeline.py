@@ -29,6 +29,7 @@ from pytest_seedshift.models.glide.pipeline import GlidePipeline, as_picture
 from pytest_seedshift.models.glide.schedulers import GlideDDIMScheduler, GlideDDPMScheduler, respaced
 from pytest_seedshift.models.glide.tokenizer import GlideTokenizer, read_merges
 from pytest_seedshift.models.pipeline import DiffusersPipeline
+from pytest_seedshift.models.pipeline_class import LoadError
 
 PAIRS = pairs.design(pairs.class_list("toy16"), 64)[:3]
 CALL = {"num_inference_steps": "ddim4", "upsampler_steps": "ddim2"}
@@ -313,7 +314,7 @@ def test_entries_change_its_sampler(folder):
         assert model._pipeline.upsampler_scheduler.config.clip_sample
         assert (model.generate(PAIRS) - plain).abs().max() > 0.01
     assert not made(scheduler=scheduler)._pipeline.scheduler.config.clip_sample
-    with pytest.raises(load.LoadError, match=r"unknown scheduler 'GlideDDIM'\. Did you mean 'GlideDDIMScheduler'"):
+    with pytest.raises(LoadError, match=r"unknown scheduler 'GlideDDIM'\. Did you mean 'GlideDDIMScheduler'"):
         made(scheduler=Scheduler("GlideDDIM"))
 
 

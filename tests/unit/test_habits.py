@@ -14,7 +14,7 @@ import families
 import pytest
 
 from pytest_seedshift import identity, trust
-from pytest_seedshift.models import habits, load, locate
+from pytest_seedshift.models import habits, load, locate, pipeline_class
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.location import Location
 from pytest_seedshift.pairs import Label, Pair
@@ -88,11 +88,11 @@ CLEANING = [
 def test_prompts_are_not_cleaned_by_what_happens_to_be_installed(name, tmp_path, installed):
     kind, location, entry = getattr(diffusers, name), named(tmp_path / "m", name), Entry("mine", ())
     by_default = inspect.signature(kind.__call__).parameters["clean_caption"].default
-    off = load.call_of(kind, entry)
+    off = pipeline_class.call_of(kind, entry)
     assert off == ({"clean_caption": False} if by_default else {})
     assert "cleaning" not in "".join(habits.notes(location, entry))
     installed("bs4", "ftfy")
-    assert load.call_of(kind, entry) == off
+    assert pipeline_class.call_of(kind, entry) == off
     assert ("cleaning" in "".join(habits.notes(location, entry))) == by_default
     assert habits.key(location, entry) == ()
 
@@ -101,11 +101,11 @@ def test_what_an_entry_asks_for_is_done_or_refused_in_words(installed, monkeypat
     entry = Entry("mine", (), call=(("clean_caption", True),))
     native = habits.find_spec
     monkeypatch.setattr(habits, "find_spec", lambda name: None if name == "bs4" else native(name))
-    with pytest.raises(load.LoadError, match=r"mine: call: clean_caption = true: .*beautifulsoup4"):
-        load.call_of(diffusers.PixArtAlphaPipeline, entry)
+    with pytest.raises(pipeline_class.LoadError, match=r"mine: call: clean_caption = true: .*beautifulsoup4"):
+        pipeline_class.call_of(diffusers.PixArtAlphaPipeline, entry)
     monkeypatch.undo()
     installed("bs4", "ftfy")
-    assert load.call_of(diffusers.PixArtAlphaPipeline, entry) == {"clean_caption": True}
+    assert pipeline_class.call_of(diffusers.PixArtAlphaPipeline, entry) == {"clean_caption": True}
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_what_an_entry_asks_for_is_done_or_refused_in_words(installed, monkeypat
 )
 def test_prompts_are_not_rewritten_by_sampling(name, argument, tmp_path):
     kind, location, entry = getattr(diffusers, name), named(tmp_path / "m", name), Entry("mine", ())
-    assert load.call_of(kind, entry)[argument] is False
+    assert pipeline_class.call_of(kind, entry)[argument] is False
     assert habits.key(location, entry) == (f"{argument} off",)
     assert "rewrite" in "".join(habits.notes(location, entry))
     for given in (True, False):
         asked = dataclasses.replace(entry, call=((argument, given),))
-        assert load.call_of(kind, asked) == {argument: given}
+        assert pipeline_class.call_of(kind, asked) == {argument: given}
         assert habits.key(location, asked) == ()
         assert list(habits.notes(location, asked)) == []
 
@@ -129,7 +129,7 @@ def test_no_other_pipeline_of_diffusers_rewrites_prompts_unless_it_is_told_not_t
     found = set()
     for name in dir(diffusers):
         try:
-            kind = load.text_to_image_class(name, name) if name.endswith("Pipeline") else None
+            kind = pipeline_class.text_to_image_class(name, name) if name.endswith("Pipeline") else None
         except ValueError:
             continue
         if isinstance(kind, type) and not isinstance(kind, ModuleType):

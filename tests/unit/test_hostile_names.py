@@ -20,7 +20,7 @@ from pytest_seedshift.__main__ import main
 from pytest_seedshift.cases import Case
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift.score_kinds import ScoreKind
 
 EVIL = (
     "{} \n::warning::w\r::add-mask::m\u2028::error::x ##[error]e ##vso[task.complete] \x1b[31m\x1b]0;t\x07\x9b2J "

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import identity
+from pytest_seedshift import fingerprint, identity
 from pytest_seedshift.cases import Case
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.base import Scheduler
 from pytest_seedshift.pairs import Label, Pair
+from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 
 TOY = catalogue.shipped().find("toy-latent")
 CASE = Case("toy-latent", "mean", 0.3)
@@ -37,9 +38,9 @@ def copied(source: str, folder: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _versions_are_asked_anew():
     """The versions of libraries are asked once a process."""
-    identity._versions.cache_clear()
+    fingerprint.versions.cache_clear()
     yield
-    identity._versions.cache_clear()
+    fingerprint.versions.cache_clear()
 
 
 # Images -----------------------------------------------------------------------------------------------------------
@@ -138,17 +139,17 @@ def test_libraries_that_run_no_model_do_not_change_its_fingerprint(library, monk
 
 
 def test_a_change_of_this_package_to_its_images_changes_every_fingerprint(monkeypatch):
-    before = of_toy(), identity.of_classifier(TOY.classifier), identity.of_clip(TOY.clip)
-    monkeypatch.setattr(identity, "MAKING", identity.MAKING + 1)
-    after = of_toy(), identity.of_classifier(TOY.classifier), identity.of_clip(TOY.clip)
+    before = of_toy(), scorer_fingerprint.of_classifier(TOY.classifier), scorer_fingerprint.of_clip(TOY.clip)
+    monkeypatch.setattr(fingerprint, "MAKING", fingerprint.MAKING + 1)
+    after = of_toy(), scorer_fingerprint.of_classifier(TOY.classifier), scorer_fingerprint.of_clip(TOY.clip)
     assert not set(before) & set(after)
 
 
 def upgrade(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     """As if another version of a library were installed."""
-    real = identity.version
-    monkeypatch.setattr(identity, "version", lambda name: real(name) + ("+next" if name == library else ""))
-    identity._versions.cache_clear()
+    real = fingerprint.version
+    monkeypatch.setattr(fingerprint, "version", lambda name: real(name) + ("+next" if name == library else ""))
+    fingerprint.versions.cache_clear()
 
 
 # Weights ----------------------------------------------------------------------------------------------------------
@@ -159,11 +160,11 @@ def of_model_at(folder: Path) -> str:
 
 
 def of_classifier_at(folder: Path) -> str:
-    return identity.of_classifier(str(folder))
+    return scorer_fingerprint.of_classifier(str(folder))
 
 
 def of_clip_at(folder: Path) -> str:
-    return identity.of_clip(str(folder))
+    return scorer_fingerprint.of_clip(str(folder))
 
 
 PARTS = {
@@ -204,18 +205,18 @@ def test_a_changed_configuration_changes_the_fingerprint(tmp_path, part):
 
 @pytest.mark.parametrize("library", ["torch", "torchvision", "transformers"])
 def test_another_version_of_a_library_changes_a_classifiers_fingerprint(library, monkeypatch):
-    before = identity.of_classifier(TOY.classifier)
+    before = scorer_fingerprint.of_classifier(TOY.classifier)
     upgrade(monkeypatch, library)
-    assert identity.of_classifier(TOY.classifier) != before
+    assert scorer_fingerprint.of_classifier(TOY.classifier) != before
 
 
 @pytest.mark.parametrize("library", ["torch", "torchvision", "open_clip_torch"])
 def test_another_version_of_a_library_changes_clips_fingerprint(library, monkeypatch):
-    before = identity.of_clip(TOY.clip)
+    before = scorer_fingerprint.of_clip(TOY.clip)
     upgrade(monkeypatch, library)
-    assert identity.of_clip(TOY.clip) != before
+    assert scorer_fingerprint.of_clip(TOY.clip) != before
 
 
 def test_no_two_parts_share_a_fingerprint():
-    assert len({of_toy(), identity.of_classifier(TOY.classifier), identity.of_clip(TOY.clip)}) == 3
-    assert identity.of_clip(TOY.clip) != identity.of_classifier(TOY.clip)
+    assert len({of_toy(), scorer_fingerprint.of_classifier(TOY.classifier), scorer_fingerprint.of_clip(TOY.clip)}) == 3
+    assert scorer_fingerprint.of_clip(TOY.clip) != scorer_fingerprint.of_classifier(TOY.clip)

@@ -24,8 +24,9 @@ from safetensors.torch import load_file, save_file
 
 from pytest_seedshift import identity, pairs, trust
 from pytest_seedshift.checkpoints import places
-from pytest_seedshift.models import catalogue, load, locate, single_files
+from pytest_seedshift.models import catalogue, load, locate, pipeline_class, sampling_notes
 from pytest_seedshift.models.base import Entry, Scheduler
+from pytest_seedshift.models.pipeline_class import LoadError
 
 TOY = catalogue.shipped().find("toy-latent")
 FOLDER = Path(TOY.pipeline[0])
@@ -217,7 +218,7 @@ def test_what_is_no_text_to_image_pipeline_is_refused_by_its_class(copy, name, m
     ],
 )
 def test_text_to_image_pipelines_are_not_refused_by_their_class(name):
-    assert load.text_to_image_class(name, "mine").__name__ == name
+    assert pipeline_class.text_to_image_class(name, "mine").__name__ == name
 
 
 def test_a_folder_that_is_no_pipeline_is_refused(tmp_path):
@@ -296,7 +297,7 @@ def test_parts_of_modules_that_diffusers_has_moved_are_found(copy):
     (copy / "vqgan").mkdir()
     (copy / "vqgan" / "config.json").write_text('{"_class_name": "PaellaVQModel"}')
     (copy / "vqgan" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
-    load.check_libraries(locate.locate_pipeline((str(copy),)))
+    pipeline_class.check_libraries(locate.locate_pipeline((str(copy),)))
     assert pipelines.wuerstchen.PaellaVQModel.__name__ == "PaellaVQModel"
 
 
@@ -395,7 +396,7 @@ def sampled_by(entry: Entry) -> tuple[str, str, bool]:
 
 
 def said_of(entry: Entry) -> str:
-    return "; ".join(single_files.notes(locate.locate_pipeline(entry.pipeline), entry))
+    return "; ".join(sampling_notes.notes(locate.locate_pipeline(entry.pipeline), entry))
 
 
 def test_a_single_file_that_says_v_is_sampled_so_and_ends_in_noise_where_it_says_that(marked):
@@ -487,8 +488,8 @@ def test_what_does_not_fit_a_gpu_says_what_would_help(monkeypatch):
     sizes = load._sizes(pipeline)
     on_disk = sum(each.stat().st_size for each in FOLDER.rglob("*.safetensors"))  # in float16
     assert sum(sizes.values()) == pytest.approx(2 * on_disk, rel=0.05)
-    with pytest.raises(load.LoadError, match=r"cuda:0 has room for 0\.0: .* alone takes .*--seedshift-dtype"):
+    with pytest.raises(LoadError, match=r"cuda:0 has room for 0\.0: .* alone takes .*--seedshift-dtype"):
         load._offload(pipeline, "mine", "cuda:0", sizes, room=max(sizes.values()) - 1)
     monkeypatch.setattr(type(pipeline), "model_cpu_offload_seq", None)  # a family whose parts cannot take turns
-    with pytest.raises(load.LoadError, match=r"room for \d\.\d\. What would help: another --seedshift-device"):
+    with pytest.raises(LoadError, match=r"room for \d\.\d\. What would help: another --seedshift-device"):
         load._offload(pipeline, "mine", "cuda:0", sizes, room=max(sizes.values()))

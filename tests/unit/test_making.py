@@ -1,4 +1,4 @@
-"""What makes images is pinned: a change to it must raise `identity.MAKING`, or stores would mix old and new samples.
+"""What makes images is pinned: a change to it must raise `fingerprint.MAKING`, or stores would mix old and new samples.
 
 The figures are this package's own, taken when `MAKING` was `AT`. If a test here fails and the change is meant,
 raise `MAKING`, take new figures and set `AT`.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pytest_seedshift import identity, pairs, shifts
+from pytest_seedshift import fingerprint, pairs, shifts
 from pytest_seedshift.cases import Case
 from pytest_seedshift.engine import shift_function
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue, rng
 from pytest_seedshift.models.load import load
 
 AT = 2
@@ -45,7 +45,7 @@ SHIFTED = {
 
 
 def test_the_figures_belong_to_this_version():
-    assert identity.MAKING == AT
+    assert fingerprint.MAKING == AT
 
 
 def test_every_shift_and_variant_is_pinned():
@@ -59,7 +59,7 @@ def test_a_design_s_order_is_pinned():
 
 @pytest.mark.parametrize("shift", SHIFTED)
 def test_a_seed_vector_under_each_shift_is_pinned(shift):
-    z = pairs.seed_vectors(DESIGN[:1], SHAPE)
+    z = rng.seed_vectors(DESIGN[:1], SHAPE)
     apply = shift_function(Case("any", shift, 0.25) if shift != "none" else Case("any"))
     weights = torch.cos(torch.arange(float(z.numel()))).reshape(1, *SHAPE)
     found = (z if apply is None else apply(z, DESIGN[:1])) * weights

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_seedshift import pairs
+from pytest_seedshift.models import rng
 from pytest_seedshift.pairs import Label, Pair
 
 LABELS = tuple(Label(name, index) for index, name in enumerate(("owl", "fig", "Löwe", "box turtle", "crane")))
@@ -131,7 +132,7 @@ def test_designs_of_unlike_seeds_have_no_pair_no_noise_and_no_order_in_common(on
     assert set(first).isdisjoint(second)
     starts = [
         tuple(z.flatten()[:4].tolist())
-        for z in (*pairs.seed_vectors(first[:3], SHAPE), *pairs.seed_vectors(second[:3], SHAPE))
+        for z in (*rng.seed_vectors(first[:3], SHAPE), *rng.seed_vectors(second[:3], SHAPE))
     ]
     assert len(set(starts)) == 6
     assert pairs.fingerprint(first) != pairs.fingerprint(second)
@@ -147,7 +148,7 @@ def test_a_design_of_more_seed_indices_than_a_seed_has_is_refused():
 def test_order_and_noise_are_the_same_on_every_machine_and_in_every_release():
     design = pairs.design(pairs.class_list("toy16"), 64)
     assert [(pair.label.name, pair.seed) for pair in design[:3]] == [("ladybug", 3), ("umbrella", 3), ("sailboat", 2)]
-    start = pairs.seed_vectors(design[:1], (4, 16, 16)).flatten()[:3]
+    start = rng.seed_vectors(design[:1], (4, 16, 16)).flatten()[:3]
     torch.testing.assert_close(start, torch.tensor([-0.4555295, 0.1050870, 0.1612796]), rtol=0, atol=1e-5)
 
 
@@ -168,8 +169,8 @@ def test_order_has_nothing_to_do_with_class_or_seed_index():
 
 @given(st.permutations([Pair(label, seed) for label in LABELS[:3] for seed in range(2)]), st.integers(1, 6))
 def test_a_pairs_noise_does_not_depend_on_its_batch(order, size):
-    alone = {pair: pairs.seed_vectors([pair], SHAPE)[0] for pair in order}
-    batch = pairs.seed_vectors(order[:size], SHAPE)
+    alone = {pair: rng.seed_vectors([pair], SHAPE)[0] for pair in order}
+    batch = rng.seed_vectors(order[:size], SHAPE)
     assert batch.shape == (size, *SHAPE)
     for pair, z in zip(order, batch, strict=False):
         assert torch.equal(z, alone[pair])
@@ -177,18 +178,18 @@ def test_a_pairs_noise_does_not_depend_on_its_batch(order, size):
 
 def test_noise_is_float32_on_the_cpu_and_the_same_for_every_kind_of_shape():
     pair = Pair(LABELS[0], 0)
-    z = pairs.seed_vectors([pair], SHAPE)
+    z = rng.seed_vectors([pair], SHAPE)
     assert z.dtype == torch.float32
     assert z.device.type == "cpu"
-    assert torch.equal(z, pairs.seed_vectors([pair], torch.Size(SHAPE)))
+    assert torch.equal(z, rng.seed_vectors([pair], torch.Size(SHAPE)))
 
 
 def test_noise_differs_between_pairs_seeds_and_shapes():
     design = pairs.design(LABELS, 20)
     draws = [
-        *pairs.seed_vectors(design, SHAPE),
-        *pairs.seed_vectors(design, SHAPE, seed=1),
-        *pairs.seed_vectors(design, SHAPE[::-1]),
+        *rng.seed_vectors(design, SHAPE),
+        *rng.seed_vectors(design, SHAPE, seed=1),
+        *rng.seed_vectors(design, SHAPE[::-1]),
     ]
     starts = {tuple(z.flatten()[:4].tolist()) for z in draws}
     assert len(starts) == 60
@@ -196,12 +197,12 @@ def test_noise_differs_between_pairs_seeds_and_shapes():
 
 def test_a_pairs_class_index_says_nothing_about_its_noise():
     first, second = Pair(Label("owl", 0), 1), Pair(Label("owl", 24), 1)
-    assert torch.equal(pairs.seed_vectors([first], SHAPE), pairs.seed_vectors([second], SHAPE))
+    assert torch.equal(rng.seed_vectors([first], SHAPE), rng.seed_vectors([second], SHAPE))
 
 
 def test_generators_are_keyed_by_purpose_pair_and_seed():
     def draw(pair: Pair, purpose: str, seed: int = 0) -> tuple[float, ...]:
-        return tuple(torch.rand(3, generator=pairs.generator(pair, purpose, seed=seed)).tolist())
+        return tuple(torch.rand(3, generator=rng.generator(pair, purpose, seed=seed)).tolist())
 
     pair = Pair(LABELS[0], 1)
     assert draw(pair, "sampler") == draw(pair, "sampler")
@@ -214,12 +215,12 @@ def test_no_two_pairs_of_a_shipped_design_share_their_noise():
     # torch's generator on the CPU takes 32 bits of a seed, so this is luck, and worth knowing.
     for name in ("imagenet100", "toy16"):
         labels = pairs.class_list(name)
-        starts = pairs.seed_vectors(pairs.design(labels, 10 * len(labels)), (1, 1, 2))
+        starts = rng.seed_vectors(pairs.design(labels, 10 * len(labels)), (1, 1, 2))
         assert len(starts.unique(dim=0)) == 10 * len(labels)
 
 
 def test_noise_is_standard_normal_and_uncorrelated():
-    z = pairs.seed_vectors(pairs.design(pairs.class_list("imagenet100"), 400), (1, 8, 8)).double().flatten(1)
+    z = rng.seed_vectors(pairs.design(pairs.class_list("imagenet100"), 400), (1, 8, 8)).double().flatten(1)
     # 25,600 values: the bounds lie four standard errors out.
     assert abs(z.mean()) < 4 / 160
     assert abs(z.var() - 1) < 4 * (2 / 25600) ** 0.5
@@ -233,6 +234,6 @@ def test_noise_is_standard_normal_and_uncorrelated():
 
 def test_global_random_state_is_left_alone():
     state = torch.get_rng_state()
-    pairs.seed_vectors(pairs.design(LABELS, 5), SHAPE)
-    pairs.generator(Pair(LABELS[0], 0), "sampler")
+    rng.seed_vectors(pairs.design(LABELS, 5), SHAPE)
+    rng.generator(Pair(LABELS[0], 0), "sampler")
     assert torch.equal(torch.get_rng_state(), state)

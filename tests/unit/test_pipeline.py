@@ -11,7 +11,7 @@ from families import FAMILIES, stable_diffusion
 
 from pytest_seedshift import engine, pairs
 from pytest_seedshift.cases import Case
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue, rng
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.models.seedvector import SeedVectorError
 
@@ -40,7 +40,7 @@ def images(model):
 
 
 def noise(chosen):
-    return torch.stack([torch.randn(4, 16, 16, generator=pairs.generator(pair, "z(4, 16, 16)")) for pair in chosen])
+    return torch.stack([torch.randn(4, 16, 16, generator=rng.generator(pair, "z(4, 16, 16)")) for pair in chosen])
 
 
 def test_images_are_what_the_protocol_says(model, images):
@@ -58,7 +58,7 @@ def test_unshifted_generation_equals_the_plain_pipeline_call(model):
     chunk = DESIGN[:8]
     expected = plain_pipeline()(
         prompt=[pair.prompt for pair in chunk],
-        generator=[pairs.generator(pair, "z(4, 16, 16)") for pair in chunk],
+        generator=[rng.generator(pair, "z(4, 16, 16)") for pair in chunk],
         output_type="pt",
         **CALL,
     ).images

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from pytest_seedshift import power, sensitivity, unseen
+from pytest_seedshift import power, seed_shares, sensitivity, unseen
 from pytest_seedshift import run as runs
 from pytest_seedshift.cases import Case
 from pytest_seedshift.nullcontrol import NullTest
@@ -123,8 +123,8 @@ def test_seed_sensitivity_at_length(looking):
 
 def test_the_warning_says_what_so_many_blocks_cannot_see():
     for blocks in (sensitivity.BLOCKS, sensitivity.MORE):
-        each = sensitivity.Distances((0.001,) * blocks, (0.1,) * blocks, (1.0,) * blocks)
-        found = sensitivity.Sensitivity("toy", {"clip": each, "pixel": each}, 6 * blocks, 1.0)
+        each = seed_shares.Distances((0.001,) * blocks, (0.1,) * blocks, (1.0,) * blocks)
+        found = seed_shares.Sensitivity("toy", {"clip": each, "pixel": each}, 6 * blocks, 1.0)
         hidden = f"{100 * unseen.most(blocks):.0f} %"
         assert f"{blocks} blocks of two labels tell that; up to {hidden} of all" in seedlines.warning("toy", found)
 
@@ -137,9 +137,9 @@ def test_the_first_of_many_blocks_are_those_of_few():
 
 @given(st.integers(2, 20), st.integers(2, 20))
 def test_blocks_that_come_later_are_joined_to_the_first(few, more):
-    def measured(blocks: int, value: float) -> sensitivity.Sensitivity:
-        each = sensitivity.Distances((value,) * blocks, (0.0,) * blocks, (1.0,) * blocks)
-        return sensitivity.Sensitivity("toy", {"clip": each, "pixel": each}, 6 * blocks, 1.0)
+    def measured(blocks: int, value: float) -> seed_shares.Sensitivity:
+        each = seed_shares.Distances((value,) * blocks, (0.0,) * blocks, (1.0,) * blocks)
+        return seed_shares.Sensitivity("toy", {"clip": each, "pixel": each}, 6 * blocks, 1.0)
 
     both = measured(few, 0.2).joined(measured(more, 0.4))
     assert (both.blocks, both.images, both.seconds) == (few + more, 6 * (few + more), 2.0)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from families import FAMILIES, stable_diffusion
 
-from pytest_seedshift import pairs
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.models import rng
 from pytest_seedshift.models.observation import observed
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.pairs import Label, Pair
@@ -121,7 +121,7 @@ class Own:
     name, fingerprint, seed_shape = "own", "f", (3, 4, 4)
 
     def generate(self, chosen, shift=None, on_step=None):
-        state = pairs.seed_vectors(chosen, self.seed_shape)
+        state = rng.seed_vectors(chosen, self.seed_shape)
         if shift is not None:
             state = shift(state, chosen)
         for step in range(3):
@@ -140,7 +140,7 @@ class Bent(Own):
 
 def test_a_model_of_one_s_own_starts_from_its_seed_vector_and_it_is_said():
     found = record(Own(), Case("own"), PAIR)
-    z = pairs.seed_vectors([PAIR], Own.seed_shape).flatten().numpy()
+    z = rng.seed_vectors([PAIR], Own.seed_shape).flatten().numpy()
     assert np.array_equal(found.states, np.stack([z, z / 2, z / 4, z / 8]))
     assert any("taken for the seed vector itself" in note for note in found.notes)
     assert any("it offers none" in note for note in found.notes)

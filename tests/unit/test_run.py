@@ -18,7 +18,7 @@ from pytest_seedshift import run as runs
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.report import page
 from pytest_seedshift.run import RunError
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift.score_kinds import ScoreKind
 from pytest_seedshift.store import Store
 from pytest_seedshift.store_rows import Image, ScoreKey
 

@@ -14,7 +14,7 @@ import torch
 
 from pytest_seedshift import identity, pairs
 from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.models import catalogue, load, locate, samplers
+from pytest_seedshift.models import catalogue, load, locate, rng, samplers
 from pytest_seedshift.models.base import Entry, Sampling, Scheduler
 from pytest_seedshift.models.derive import DerivationError
 from pytest_seedshift.workbench import Workbench
@@ -210,7 +210,7 @@ def test_a_derived_model_draws_as_the_same_pipeline_set_up_by_hand():
     try:
         images = pipeline(
             prompt=[pair.prompt for pair in PAIRS],
-            generator=[pairs.generator(pair, "z(4, 16, 16)") for pair in PAIRS],
+            generator=[rng.generator(pair, "z(4, 16, 16)") for pair in PAIRS],
             num_inference_steps=3,
             guidance_scale=1.0,
             output_type="pt",

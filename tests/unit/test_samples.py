@@ -17,13 +17,13 @@ from PIL import Image as Pixels
 from torch import Tensor
 
 from pytest_seedshift import identity, trial
-from pytest_seedshift import pairs as pairing
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Engine
 from pytest_seedshift.folder import Picture, RunFolder
-from pytest_seedshift.models import catalogue
+from pytest_seedshift.models import catalogue, rng
 from pytest_seedshift.pairs import Label, Pair
 from pytest_seedshift.samples import Samples
+from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 from pytest_seedshift.store import Store
 from pytest_seedshift.store_rows import Image, ScoreKey
 from pytest_seedshift.verdict import Constraint, SequentialTest
@@ -161,7 +161,7 @@ class Double:
         self.made: Counter[tuple[bool, Pair]] = Counter()
 
     def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
-        state = pairing.seed_vectors(pairs, self.seed_shape)
+        state = rng.seed_vectors(pairs, self.seed_shape)
         if on_step is not None:  # whoever only wants to see a first step ends the generation here
             on_step(0, state)
         self.made.update((shift is None, pair) for pair in pairs)
@@ -384,7 +384,7 @@ def test_a_picture_is_the_image_that_was_scored(folder):
     result, _ = judge(folder)
     for sample in result.pictures:
         digest = hashlib.sha256(sample.picture.read_bytes()).hexdigest()
-        image = folder.load_picture(Picture(sample.picture, digest))[None]
+        image = torch.from_numpy(folder.load_picture(Picture(sample.picture, digest)))[None]
         assert Bright().score(image, [sample.pair.label])["clip"].item() == pytest.approx(sample.scores["clip"])
 
 
@@ -393,7 +393,7 @@ def test_a_picture_is_the_image_that_was_scored(folder):
 
 def test_another_scorer_scores_the_kept_pictures_and_nothing_is_generated(folder, monkeypatch):
     before, _ = judge(folder, keep="all")
-    monkeypatch.setattr(identity, "of_clip", lambda source: "another")
+    monkeypatch.setattr(scorer_fingerprint, "of_clip", lambda source: "another")
     after, made = judge(folder, keep="all")
     assert made == {}
     assert after.samples == before.samples
@@ -404,7 +404,7 @@ def test_another_scorer_scores_the_kept_pictures_and_nothing_is_generated(folder
 
 def test_another_scorer_needs_anew_only_the_images_without_a_picture(folder, monkeypatch):
     before, _ = judge(folder, keep="report")
-    monkeypatch.setattr(identity, "of_classifier", lambda source: "another")
+    monkeypatch.setattr(scorer_fingerprint, "of_classifier", lambda source: "another")
     after, made = judge(folder, keep="report")
     assert made == {(False, pair): 1 for pair in DESIGN if pair not in {sample.pair for sample in before.pictures}}
     assert scores(after) == scores(before)
@@ -416,7 +416,7 @@ def test_a_picture_that_cannot_be_read_is_made_again(folder, monkeypatch, part):
     broken = before.samples[5]
     content = broken.picture.read_bytes()
     broken.picture.write_bytes(content[: int(part * len(content))])
-    monkeypatch.setattr(identity, "of_clip", lambda source: "another")
+    monkeypatch.setattr(scorer_fingerprint, "of_clip", lambda source: "another")
     after, made = judge(folder, keep="all")
     assert made == {(False, broken.pair): 1}
     assert after.samples == before.samples
@@ -427,7 +427,7 @@ def test_a_picture_of_another_size_is_not_scored(folder, monkeypatch):
     before, _ = judge(folder, keep="all")
     broken = before.samples[5]
     Pixels.new("RGB", (3, 5)).save(broken.picture)
-    monkeypatch.setattr(identity, "of_clip", lambda source: "another")
+    monkeypatch.setattr(scorer_fingerprint, "of_clip", lambda source: "another")
     after, made = judge(folder, keep="all")
     assert made == {(False, broken.pair): 1}
     assert after.samples == before.samples

@@ -12,7 +12,8 @@ from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.pairs import Label, Pair
 from pytest_seedshift.samples import Sample
-from pytest_seedshift.scores import SLACK, ScoreKind, outside
+from pytest_seedshift.score_kinds import ScoreKind
+from pytest_seedshift.scores import SLACK, outside
 
 KINDS = {"mine": ScoreKind("Mine", 4.0, binary=False), "seen": ScoreKind("Seen", 1.0, binary=True)}
 PAIR = Pair(Label("pizza", 0), 3)

@@ -14,7 +14,7 @@ from pytest_seedshift import extensions, seed_sensitivity
 from pytest_seedshift.extensions import Extensions, Registry
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models.catalogue import Catalogue, shipped
-from pytest_seedshift.scores import ScoreKind
+from pytest_seedshift.score_kinds import ScoreKind
 from pytest_seedshift.workbench import Workbench
 
 TOY = shipped().find("toy-latent")

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift import sensitivity
+from pytest_seedshift import seed_shares
 from pytest_seedshift.cases import CaseError
-from pytest_seedshift.models import catalogue, load
+from pytest_seedshift.models import catalogue, load, rng
 from pytest_seedshift.pairs import Label, Noise, Pair
 from pytest_seedshift.scorers.clip import ClipScore
-from pytest_seedshift.sensitivity import SensitivityError, design, measure, share
+from pytest_seedshift.seed_shares import SensitivityError, share
+from pytest_seedshift.sensitivity import design, measure
 
 LABELS = tuple(Label(name, index) for index, name in enumerate(("owl", "fig", "Löwe", "snail", "frog")))
 SHAPE = (3, 8, 8)
@@ -40,8 +41,8 @@ class Planted:
         self.asked.append(tuple(pairs))
         drawn = (
             torch.stack([torch.randn(SHAPE, generator=torch.Generator().manual_seed(p.label.index)) for p in pairs]),
-            pairing.seed_vectors(pairs, SHAPE),
-            torch.stack([torch.randn(SHAPE, generator=pairing.generator(pair, "steps")) for pair in pairs]),
+            rng.seed_vectors(pairs, SHAPE),
+            torch.stack([torch.randn(SHAPE, generator=rng.generator(pair, "steps")) for pair in pairs]),
         )
         return (0.5 + sum(w * each for w, each in zip(self.weights, drawn, strict=True))).clamp(0, 1)
 
@@ -55,7 +56,7 @@ class Plain:
         return torch.nn.functional.normalize(images.flatten(1) - 0.5, dim=1)
 
 
-def measured(model: Planted, blocks: int = 8, **more) -> sensitivity.Sensitivity:
+def measured(model: Planted, blocks: int = 8, **more) -> seed_shares.Sensitivity:
     return measure(model, Plain(), design(LABELS, blocks), **more)
 
 
@@ -101,7 +102,7 @@ def test_without_two_labels_and_blocks_there_is_no_unit(labels, blocks):
 
 def test_a_pair_s_noise_is_named_by_its_indices_alone():
     def drawn(pair: Pair) -> tuple[Tensor, Tensor]:
-        return pairing.seed_vectors([pair], SHAPE)[0], torch.randn(SHAPE, generator=pairing.generator(pair, "steps"))
+        return rng.seed_vectors([pair], SHAPE)[0], torch.randn(SHAPE, generator=rng.generator(pair, "steps"))
 
     z, later = drawn(Pair(LABELS[0], 0, Noise(3, 5)))
     other_z, other_later = drawn(Pair(LABELS[1], 7, Noise(3, 5)))
@@ -120,7 +121,7 @@ def test_a_model_that_ignores_its_seed_vector_is_told_and_a_spread_of_none_is_ex
     assert found.ignores_vector
     assert not found.deterministic
     for kind in found.distances:
-        assert found.vector(kind) == sensitivity.Share(0.0, 0.0, 0.0)
+        assert found.vector(kind) == seed_shares.Share(0.0, 0.0, 0.0)
         assert found.later(kind).low > 0.3
 
 
@@ -133,7 +134,7 @@ def test_a_deterministic_model_has_a_later_spread_of_exactly_0_and_is_not_told_t
     assert found.deterministic
     assert not found.ignores_vector
     for kind in found.distances:
-        assert found.later(kind) == sensitivity.Share(0.0, 0.0, 0.0)
+        assert found.later(kind) == seed_shares.Share(0.0, 0.0, 0.0)
         assert found.vector(kind).low > 0.3
 
 

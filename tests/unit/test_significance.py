@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, multinomial
 
-from pytest_seedshift.gate import baseline, proportions, significance
+from pytest_seedshift.gate import proportions, significance
+from pytest_seedshift.scores import DECIMALS
 
 
 def test_mcnemar_is_a_count_of_coin_tosses():
@@ -134,7 +135,7 @@ def test_what_is_lost_at_most_falls_with_pairs_won_and_is_above_what_is_seen(pai
 def test_a_run_folder_and_its_file_say_the_same_of_every_pair():
     """A file has three decimals: what lies on the edge of what counts as no change lies on it in both."""
     before, after = np.array([20.0004, 20.0, 31.2346]), np.array([19.9499, 19.9499, 31.18451])
-    as_file = [np.round(each, baseline.DECIMALS) for each in (before, after)]
+    as_file = [np.round(each, DECIMALS) for each in (before, after)]
     for one in (before, as_file[0]):
         for other in (after, as_file[1]):
             assert significance.changes("clip", one, other).tolist() == significance.changes("clip", *as_file).tolist()

@@ -8,8 +8,8 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_seedshift.model_names import canonical
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.models.derive import canonical
 from pytest_seedshift.why import arms
 
 FACTORS = list(arms.FACTORS)

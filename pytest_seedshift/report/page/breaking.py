@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.breaking import words
 from pytest_seedshift.breaking.form import CLEAR
 from pytest_seedshift.report.page.section import Section, section
-from pytest_seedshift.report.words import count as counted
-from pytest_seedshift.run.data import KNOWN, SKIPPED
+from pytest_seedshift.run.statuses import KNOWN, SKIPPED
+from pytest_seedshift.suggest import count as counted
 
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.form import Record

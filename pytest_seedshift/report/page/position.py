@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from pytest_seedshift import files as reading
+from pytest_seedshift import suggest
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import position as told
-from pytest_seedshift.report import words
 from pytest_seedshift.report.page import scatter
 from pytest_seedshift.report.page.album import Album
 from pytest_seedshift.report.page.section import fill
@@ -54,7 +54,7 @@ def _made(study: Study) -> str:
     all_images = len(study.control) * (1 + len(study.arms))
     if not study.generated:
         return f"All {all_images} images were in the store, none was made"
-    made = f"{words.count(study.generated, 'image')} made in {words.duration(study.seconds)}"
+    made = f"{suggest.count(study.generated, 'image')} made in {suggest.duration(study.seconds)}"
     before = all_images - study.generated
     return f"{made}, the other {before} were in the store" if before > 0 else made
 

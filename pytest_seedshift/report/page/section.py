@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pytest_seedshift import facts, run_settings, text
+from pytest_seedshift import facts, run_settings, suggest, text
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.report import words
 from pytest_seedshift.report.anchors import anchor, fragment, slug
@@ -60,12 +60,12 @@ def _environment() -> Environment:
         "score": lambda value, score: SCORES[score].format(value),
         "signed": lambda value, score: f"{value:+.2f}" if SCORES[score].top <= 1 else f"{value:+.1f}",
         "title_of": lambda score: SCORES[score].title,
-        "count": words.count,
-        "duration": words.duration,
+        "count": suggest.count,
+        "duration": suggest.duration,
         "place": facts.place,
         "portable": facts.portable,
         "run_with": run_settings.describe,
         "figure": lambda value: "–" if math.isnan(value) else f"{value:.2f}",
-        "percent": words.percent,
+        "percent": suggest.percent,
     }
     return environment

@@ -8,7 +8,7 @@ from pytest_seedshift.report import seedlines
 from pytest_seedshift.report.page.section import Section, section
 from pytest_seedshift.report.page.verdicts import of_run
 from pytest_seedshift.scores import NULL
-from pytest_seedshift.sensitivity import IGNORED, KINDS
+from pytest_seedshift.seed_shares import IGNORED, KINDS
 
 if TYPE_CHECKING:
     from pytest_seedshift.report.page.album import Album

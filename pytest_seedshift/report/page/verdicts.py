@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift import suggest
 from pytest_seedshift.report import blank, chance, regressions, seedlines, tally, words
 from pytest_seedshift.report.page.breaking import in_short, of_searches
 from pytest_seedshift.report.page.section import Section, section
-from pytest_seedshift.run.data import KNOWN, UNFINISHED
+from pytest_seedshift.run.statuses import KNOWN, UNFINISHED
 from pytest_seedshift.scores import SCORES
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _warnings(run: Run, model: str) -> list[str]:
 
 def counted(cases: Sequence[CaseRun]) -> str:
     """`31 cases`, as the sentence counts them."""
-    return words.count(len(cases), "case")
+    return suggest.count(len(cases), "case")
 
 
 def asked(cases: Sequence[CaseRun]) -> list[str]:

@@ -1,0 +1,63 @@
+"""What can change a shipped scorer's scores, as a hash. Nothing here loads one."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pytest_seedshift import fingerprint
+from pytest_seedshift.checkpoints import hashing, repository
+from pytest_seedshift.scorers import tags
+
+
+def of_classifier(source: str) -> str:
+    """The fingerprint of all that can change a classifier's scores.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folder = repository.fetch(source, repository.CLASSIFIER_FILES)
+    return hashing.fingerprint(
+        folder, fingerprint.MAKING, "top1 top5", *fingerprint.versions("torch", "torchvision", "transformers")
+    )
+
+
+def of_position(source: str) -> str:
+    """The fingerprint of all that can change where a classifier sees its label.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folder = repository.fetch(source, repository.CLASSIFIER_FILES)
+    how = "position by gradient × input, against the mean colour"
+    return hashing.fingerprint(
+        folder, fingerprint.MAKING, how, *fingerprint.versions("torch", "torchvision", "transformers")
+    )
+
+
+def of_clip(source: str) -> str:
+    """The fingerprint of all that can change a CLIP score.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folder = repository.fetch(tags.repository(source), repository.CLIP_FILES)
+    return hashing.fingerprint(
+        folder, fingerprint.MAKING, "clip", *fingerprint.versions("torch", "torchvision", "open_clip_torch")
+    )
+
+
+@cache
+def weights_of_scorers(classifier: str, clip: str) -> tuple[str, str]:
+    """The fingerprints of the scorers' weights alone, of whatever version the libraries are; of no source, no print.
+
+    By them a run is comparable with one before an upgrade of the libraries, which is then a part of what is compared.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    first = second = ""
+    if classifier:
+        first = hashing.fingerprint(repository.fetch(classifier, repository.CLASSIFIER_FILES), "top1 top5")
+    if clip:
+        second = hashing.fingerprint(repository.fetch(tags.repository(clip), repository.CLIP_FILES), "clip")
+    return first, second
