@@ -213,7 +213,7 @@ class Asking:
         ended_well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         if not ended_well:
             self._unreported = {}
-        if config.option.collectonly or _is_plan(config):
+        if self._removed and (config.option.collectonly or _is_plan(config)):
             self._removed = {}
         if (self._unreported or self._removed) and ended_well:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

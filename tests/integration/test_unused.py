@@ -13,7 +13,7 @@ HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "op
 
 OURS = ", ".join(
     f"'pytest_seedshift.{name}'"
-    for name in ("asking", "config_names", "hookspecs", "limits", "names", "options", "plugin", "typed")
+    for name in ("asking", "config_names", "hookspecs", "limits", "names", "options", "plugin")
 )
 
 
