@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_seedshift import devices
-from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.cases import Case
 from pytest_seedshift.engine import Engine
+from pytest_seedshift.errors import ModelError, SeedshiftUsageError
 from pytest_seedshift.limits import DTYPES
 from pytest_seedshift.noise import Arm, Noise, Skipped, compare
 from pytest_seedshift.workbench import Workbench
@@ -69,7 +70,7 @@ def variations(reference: Setting) -> Iterator[tuple[str, Setting | Skipped]]:
             name = f"device {device}"
             try:
                 devices.check(device)
-            except ValueError as error:
+            except SeedshiftUsageError as error:
                 yield name, Skipped(name, str(error))
             else:
                 yield name, change(device=device)
@@ -111,7 +112,7 @@ def measure(
                 bench.close()
                 bench = _bench(setting, catalogue, folder)
             arms.append(Arm(name, compare(before, _scores(bench, model, setting, design))))
-        except (CaseError, RuntimeError, NotImplementedError, TypeError) as error:
+        except (ModelError, RuntimeError, NotImplementedError, TypeError) as error:
             skipped.append(Skipped(name, " ".join(str(error).split())))
     bench.close()
     return Noise(model, scorers, len(design), reference.describe(), tuple(arms), tuple(skipped))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift import flat_images, score_kinds, scores
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.cases import ModelError
+from pytest_seedshift.cases import UnusableModelError
 
 if TYPE_CHECKING:
     from pytest_seedshift.cases import Case
@@ -118,7 +118,7 @@ class Watch:
         Its first pictures are made where a run makes some of them anyway: they stand beside the case's.
 
         Raises:
-            ModelError: the model is broken.
+            UnusableModelError: the model is broken.
         """
         if not self._case.is_control and (shown or self._test.compares):
             self._bench.control(self._case, self._design, min(FIRST, len(self._design)), shown, self._work)
@@ -128,7 +128,7 @@ class Watch:
         """Look at those pictures of the control that exist.
 
         Raises:
-            ModelError: the model is broken.
+            UnusableModelError: the model is broken.
         """
         seen = self._seen()
         if len(seen) < min(FIRST, len(self._design)):
@@ -146,7 +146,7 @@ class Watch:
         As many more pictures of the control are made as it takes to know: where it is decided early, a batch or two.
 
         Raises:
-            ModelError: the model is broken.
+            UnusableModelError: the model is broken.
         """
         images = self.reach(judgement)
         if not images:
@@ -231,9 +231,9 @@ class Watch:
         case, control = self._case, self._case.control
         self._bench.broken.add(case.model)
         if case.is_control:
-            raise ModelError(f"{case.model} is broken without any shift: {reason}")
+            raise UnusableModelError(f"{case.model} is broken without any shift: {reason}")
         what, _, _ = reason.partition(". ")
-        raise ModelError(
+        raise UnusableModelError(
             f"{case.model} is broken without any shift, so nothing is generated for {case.describe()}: {what}. See "
             f"{control.id}"
         )

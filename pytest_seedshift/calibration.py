@@ -21,6 +21,7 @@ from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
 
 from pytest_seedshift import margins, shifts, suggest, thresholds
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.errors import DataError, SeedshiftUsageError
 from pytest_seedshift.scores import SCORES
 from pytest_seedshift.suggest import some
 
@@ -31,7 +32,7 @@ _HEAD += "# calibration; take the comment away, and it is yours.\n"
 _Path: TypeAlias = tuple[str, ...]
 
 
-class CalibrationError(ValueError):
+class CalibrationError(DataError):
     """No thresholds can be written; the message says why, and what to do."""
 
 
@@ -336,14 +337,14 @@ def _table_of(document: tomlkit.TOMLDocument, case: Case) -> Any:
 def _shift(key: str) -> str:
     try:
         return key if key == shifts.NONE else str(shifts.parse(key))
-    except ValueError:
+    except SeedshiftUsageError:
         return ""
 
 
 def _is_magnitude(key: str, magnitude: float) -> bool:
     try:
         return float(key) == magnitude
-    except ValueError:
+    except ValueError:  # of float
         return False
 
 

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pytest_seedshift import shifts
+from pytest_seedshift.errors import InvalidValueError, ModelError, SeedshiftError
 
 
-class CaseError(Exception):
-    """A case cannot be judged; the message says why, down to the pair and the step."""
+class CaseError(ModelError):
+    """A case cannot be judged; the message says why, down to the pair and the step, its cause of which kind that is."""
 
 
-class ModelError(CaseError):
+class UnusableModelError(CaseError):
     """No case of a model can be judged: the model, or a scorer of it, cannot be loaded, or not run at all."""
+
+
+@contextmanager
+def judging(what: str) -> Iterator[None]:
+    """The net around what is done for a case: what a library says of what it is given is the case's error as well.
+
+    Args:
+        what: stands before the message: what cannot be done.
+
+    Raises:
+        CaseError: in place of an error of the package, of a file, or of a library over its arguments; these are its
+            cause. What is a traceback's business passes: other errors of libraries, and those of this package's code.
+    """
+    try:
+        yield
+    except CaseError:
+        raise
+    except (SeedshiftError, OSError, ValueError) as error:  # of a library over what it is given
+        raise CaseError(f"{what}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +83,7 @@ class Case:
 def format_magnitude(magnitude: float) -> str:
     """A magnitude with its sign and at least two decimals: +0.30, -0.125, +0.00."""
     if not math.isfinite(magnitude):
-        raise ValueError(f"magnitude {magnitude} is not a finite number")
+        raise InvalidValueError(f"magnitude {magnitude} is not a finite number")
     decimals = 2
     while float(text := f"{magnitude:+.{decimals}f}") != magnitude:
         decimals += 1
@@ -75,7 +96,7 @@ def grid(models: Iterable[str], shift_names: Iterable[str], magnitudes: Iterable
     A magnitude of 0 is the control and not a case of its own.
 
     Raises:
-        ValueError: a magnitude at which a shift has no meaning.
+        InvalidValueError: a magnitude at which a shift has no meaning.
     """
     names = list(shift_names)
     sizes = sorted(magnitude for magnitude in magnitudes if magnitude != 0)

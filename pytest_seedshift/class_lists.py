@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_seedshift.errors import DataError
+
 COLUMNS = ("label", "index", "wnid", "aliases")
 """The columns that are read; the first two are needed."""
 
@@ -57,7 +59,7 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
         name: of the file, for errors.
 
     Raises:
-        ValueError: the file is no such list; the message names the line.
+        DataError: the file is no such list; the message names the line.
     """
     lines = _lines(text, name)
     header = next(lines, (1, []))[1]
@@ -66,7 +68,7 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
     for line, values in lines:
         where = f"the class list {name}, line {line}"
         if len(values) > len(header):
-            raise ValueError(
+            raise DataError(
                 f"{where}: {len(values)} values for {len(header)} columns. A text with a comma needs quotes around it: "
                 '"owl, great grey"'
             )
@@ -74,7 +76,7 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
             _row({column: values[place] for column, place in columns.items() if place < len(values)}, line, where)
         )
     if not rows:
-        raise ValueError(f"the class list {name} has no classes")
+        raise DataError(f"the class list {name} has no classes")
     _check_distinct(rows, name)
     return tuple(rows)
 
@@ -99,7 +101,7 @@ def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise ValueError(
+            raise DataError(
                 f"the class list {name}, line {start}: {error}. A text with a comma or a quotation mark needs quotes "
                 'around it, and its own quotation marks twice: "the ""big"" one"'
             ) from None
@@ -112,20 +114,20 @@ def _columns(header: Sequence[str], name: str) -> dict[str, int]:
     named = [column.strip().casefold() for column in header]
     for column in COLUMNS:
         if named.count(column) > 1:
-            raise ValueError(f"the class list {name} has the column {column!r} twice: keep one of them")
+            raise DataError(f"the class list {name} has the column {column!r} twice: keep one of them")
     lacking = [column for column in _NEEDED if column not in named]
     if not lacking:
         return {column: named.index(column) for column in COLUMNS if column in named}
     for sign, called in _SEPARATORS.items():
         if len(header) == 1 and set(_NEEDED) <= {part.strip().casefold() for part in header[0].split(sign)}:
-            raise ValueError(
+            raise DataError(
                 f"the class list {name}: its columns have {called} between them: save it with commas (CSV, "
                 "comma-separated)"
             )
     if not any(named):
-        raise ValueError(f"the class list {name} is empty: its first line names the columns, such as label,index")
+        raise DataError(f"the class list {name} is empty: its first line names the columns, such as label,index")
     needed = " and the column ".join(map(repr, lacking))
-    raise ValueError(
+    raise DataError(
         f"the class list {name} lacks the column {needed}: its first line names the columns, and holds "
         f"{', '.join(map(repr, header[:8]))}"
     )
@@ -134,9 +136,9 @@ def _columns(header: Sequence[str], name: str) -> dict[str, int]:
 def _row(values: dict[str, str], line: int, where: str) -> Row:
     label, index, wnid = (_clean(values.get(column, ""), column, where) for column in ("label", "index", "wnid"))
     if not label:
-        raise ValueError(f"{where}: no label")
+        raise DataError(f"{where}: no label")
     if not (index.isascii() and index.isdigit() and len(index) <= _LONGEST_INDEX):
-        raise ValueError(
+        raise DataError(
             f"{where}: index {index[:20]!r} of {label!r}: give a whole number of at least 0, the number of the "
             "classifier's output"
         )
@@ -148,7 +150,7 @@ def _clean(text: str, column: str, where: str) -> str:
     """A text without spaces around it, composed (NFC).
 
     Raises:
-        ValueError: it holds a sign that nobody sees.
+        DataError: it holds a sign that nobody sees.
     """
     text = unicodedata.normalize("NFC", text.strip())
     for place, sign in enumerate(text):
@@ -160,7 +162,7 @@ def _clean(text: str, column: str, where: str) -> str:
             shown = "".join(
                 each if is_plain else f"<U+{ord(each):04X}>" for each, is_plain in zip(text, plain, strict=True)
             )
-            raise ValueError(f"{where}: the {column} {shown!r} holds {called} (U+{ord(sign):04X}): {way_out}")
+            raise DataError(f"{where}: the {column} {shown!r} holds {called} (U+{ord(sign):04X}): {way_out}")
     return text
 
 
@@ -179,14 +181,14 @@ def _check_distinct(rows: Sequence[Row], name: str) -> None:
     for row in rows:
         first = labels.setdefault(" ".join(row.label.split()), row)  # of spaces in a row tokenizers make one
         if first is not row:
-            raise ValueError(
+            raise DataError(
                 f"the class list {name}, lines {first.line} and {row.line}: the label {row.label!r} stands there "
                 "twice. A label is its prompt: give the two classes different names, such as 'crane bird' and 'crane "
                 "machine', with what the classifier calls them in the columns wnid or aliases; or delete one"
             )
         first = indices.setdefault(row.index, row)
         if first is not row:
-            raise ValueError(
+            raise DataError(
                 f"the class list {name}, lines {first.line} and {row.line}: the index {row.index} is that of "
                 f"{first.label!r} and of {row.label!r}. Each class has the number of its own output: mend one"
             )

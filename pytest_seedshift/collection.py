@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import asking, cases, limits, marker_values, option_values, scores, text, typed
+from pytest_seedshift import asking, border, cases, limits, marker_values, option_values, scores, text, typed
 from pytest_seedshift.breaking.searches import Search, Subject
 from pytest_seedshift.cases import Case
 from pytest_seedshift.names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
@@ -46,12 +46,10 @@ class Request:
             pytest.UsageError: an unknown model, a magnitude at which a shift has no meaning, or too many cases.
         """
         asked = self.settings
-        try:
-            for model in asked.models:
-                try:
-                    self.catalogue.find(model)
-                except ValueError as error:
-                    raise ValueError(f"{error}{typed.told_apart(model, asked.given_models)}") from None
+        for model in asked.models:
+            with border.usage_errors(hint=typed.told_apart(model, asked.given_models)):
+                self.catalogue.find(model)
+        with border.usage_errors():
             if models_only:
                 return [Case(model) for model in asked.models]
             count = len(asked.models) * (1 + len(asked.shifts) * len(asked.magnitudes))
@@ -60,8 +58,6 @@ class Request:
             )
             limits.check(count, limits.CASES, what, lifted=asked.no_limits)
             return cases.grid(self.settings.models, self.settings.shifts, self.settings.magnitudes)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from None
 
 
 def read_marker(
@@ -122,10 +118,8 @@ def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
         return {}
     from pytest_seedshift import thresholds
 
-    try:
+    with border.usage_errors():
         return {name: thresholds.constraint(name, given[name], where) for name in asked}
-    except thresholds.ThresholdsError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 def _some(found: list[str], given: Mapping[str, Any], name: str, where: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from pytest_seedshift import output
+from pytest_seedshift.errors import SeedshiftUsageError
 
 if TYPE_CHECKING:
     from pytest_seedshift.session import State
@@ -21,7 +22,7 @@ Work: TypeAlias = "Callable[[State], int | None]"
 """What a command does; its exit status, where that is not 0."""
 
 
-class RefusedError(Exception):
+class RefusedError(SeedshiftUsageError):
     """What a session refuses as the user's mistake; the message says what, and what to do."""
 
 
@@ -83,7 +84,7 @@ class _Instead:
             given = option_resolution.resolve(config)
             given = dataclasses.replace(given, fresh=False, plan=False, write_thresholds=None)
             return self._do(State(config, given))
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is raised again once the session has ended
             self.error = error
             return pytest.ExitCode.USAGE_ERROR
 

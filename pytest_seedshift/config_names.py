@@ -100,7 +100,7 @@ def check_markers(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
 def _is_declared(config: pytest.Config, key: str) -> bool:
     try:
         config.getini(key)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError):  # pytest's, of a key that nobody has declared
         return False
     except Exception:  # a value that cannot be used, which whoever reads it will say
         return True

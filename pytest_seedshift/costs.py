@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pytest_seedshift import files, whole
+from pytest_seedshift.errors import DataError
 
 FILE_NAME = "costs.json"
 
@@ -61,5 +62,5 @@ def read(folder: Path, notes: list[str]) -> Costs:
 def _cost(entry: Mapping[str, Any]) -> Mapping[str, int | float]:
     generated, seconds = int(entry["generated"]), float(entry["seconds"])
     if generated < 0 or not 0 <= seconds < math.inf:
-        raise ValueError(f"{generated} images in {seconds} s")
+        raise DataError(f"{generated} images in {seconds} s")
     return {"generated": generated, "seconds": seconds}

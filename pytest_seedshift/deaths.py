@@ -120,7 +120,7 @@ def _cause(worker: Any) -> str:
         return f"exit status {code}"
     try:
         name = signal.Signals(-code).name
-    except ValueError:
+    except ValueError:  # a signal without a name
         name = f"signal {-code}"
     hint = ", which is also what Linux does where memory runs out" if -code == signal.SIGKILL else ""
     return f"killed by {name}{hint}"

@@ -6,6 +6,7 @@ import gc
 import os
 
 from pytest_seedshift import machine
+from pytest_seedshift.errors import InvalidValueError
 
 
 def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
@@ -15,7 +16,7 @@ def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
         The device, such as `cuda:0`, and the name of the number type.
 
     Raises:
-        ValueError: no such device on this machine, or no device at all of this name.
+        InvalidValueError: no such device on this machine, or no device at all of this name.
     """
     import torch
 
@@ -27,7 +28,7 @@ def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
         torch.zeros(1, device=parsed).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]  # torch goes on for a page
-        raise ValueError(f"the device {device!r} is not there ({reason}). {_available()}") from None
+        raise InvalidValueError(f"the device {device!r} is not there ({reason}). {_available()}") from None
     return device, dtype or ("float32" if parsed.type == "cpu" else "float16")
 
 
@@ -35,7 +36,7 @@ def check(device: str | None) -> None:
     """Check that a device is there, without beginning to use a GPU: it belongs to the workers of who asks.
 
     Raises:
-        ValueError: as `resolve`.
+        InvalidValueError: as `resolve`.
     """
     import torch
 

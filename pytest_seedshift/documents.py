@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import files
+from pytest_seedshift.errors import DataError
 
 
-class DocumentError(ValueError):
+class DocumentError(DataError):
     """A file cannot be read or is not TOML; the message names the file."""
 
 
@@ -35,7 +36,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
     try:
         document = tomllib.loads(text)
         files.check_levels(document)
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError of another kind
+    except (ValueError, RecursionError, DataError) as error:  # a number of 5000 digits is no TOMLDecodeError
         said = "nested too deeply" if isinstance(error, RecursionError) else error
         raise DocumentError(f"{source}: not valid TOML: {said}") from None
     return document

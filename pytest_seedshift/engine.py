@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 import torch
 
 from pytest_seedshift import devices, shifts
-from pytest_seedshift.cases import CaseError, ModelError
+from pytest_seedshift.cases import CaseError, UnusableModelError
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import drawing, rng
-from pytest_seedshift.models.seedvector import SeedVectorError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -164,7 +164,9 @@ class Engine:
 
         try:
             images = drawing.generate(self.model, pairs, shift, note)
-        except (ValueError, SeedVectorError) as error:
+        except CaseError:
+            raise
+        except SeedshiftError as error:
             raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
         except Exception as error:
             if not devices.is_out_of_memory(error):
@@ -211,7 +213,7 @@ def _column(scorer: Scorer, case: Case, pairs: tuple[Pair, ...], images: Tensor)
         source = getattr(scorer, "name", None)  # those of the user's own speak for themselves
         if source is None or isinstance(error, CaseError) or devices.is_of_the_machine(error):
             raise
-        raise ModelError(
+        raise UnusableModelError(
             f"the scorer {source} of {case.model} cannot score a picture: {type(error).__name__}: "
             f"{' '.join(str(error).split())}"
         ) from error
@@ -261,7 +263,7 @@ def shift_function(case: Case) -> ShiftFunction | None:
                 shifts.apply(row, spec, case.magnitude, generator=rng.generator(pair, f"shift {spec}"))
                 for row, pair in zip(z, pairs, strict=True)
             ]
-        except ValueError as error:  # a channel that this model's seed vectors do not have
+        except SeedshiftError as error:  # a channel that this model's seed vectors do not have
             raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
         shifted = torch.stack(rows)
         if not bool(shifted.isfinite().all()):

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import guard
+from pytest_seedshift.errors import SeedshiftUsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -30,7 +31,7 @@ _US = "pytest-seedshift itself"
 _FACTORY = "give a factory, such as a class or a function"
 
 
-class ExtensionError(ValueError):
+class ExtensionError(SeedshiftUsageError):
     """Something of the user's own cannot be used; the message says what, whose it is, and what it has to be."""
 
 

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.errors import DataError
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -48,7 +50,7 @@ _PNG = struct.Struct(">8s4x4sII")
 """The head of a PNG: its signature, the length and the name of the first chunk, width and height."""
 
 
-class FileError(ValueError):
+class FileError(DataError):
     """A file that cannot be used.
 
     Attributes:
@@ -140,12 +142,12 @@ def link_within(path: Path, within: Path) -> Path | None:
     """The first link on the way from a folder to what lies in it; None where there is none.
 
     Raises:
-        ValueError: the path does not lie in the folder.
+        DataError: the path does not lie in the folder.
     """
     place = within
     for name in path.relative_to(within).parts:
         if name == "..":
-            raise ValueError(f"{path} leads out of {within}")
+            raise DataError(f"{path} leads out of {within}")
         place = place / name
         if place.is_symlink():
             return place
@@ -156,7 +158,7 @@ def is_file(path: Path, within: Path | None = None) -> bool:
     """Whether there is an ordinary file, and, with `within`, no link on the way from that folder to it."""
     try:
         return path.is_file() and (within is None or link_within(path, within) is None)
-    except (OSError, ValueError):  # a name that is too long, or has a NUL
+    except (OSError, ValueError, DataError):  # a name that is too long, or has a NUL
         return False
 
 
@@ -164,7 +166,7 @@ def is_folder(path: Path, within: Path | None = None) -> bool:
     """Whether there is a folder, likewise."""
     try:
         return path.is_dir() and (within is None or link_within(path, within) is None)
-    except (OSError, ValueError):
+    except (OSError, ValueError, DataError):  # likewise
         return False
 
 
@@ -275,20 +277,20 @@ def parse_json(text: str, path: Path | str, *, values: int = MOST_VALUES, finite
 
 def _constant(name: str) -> float:
     if name != "NaN":
-        raise ValueError(f"the number {name}")
+        raise DataError(f"the number {name}")
     return float("nan")
 
 
 def _integer(digits: str) -> int:
     if len(digits) > 20 or not -(2**63) <= (number := int(digits)) < 2**63:
-        raise ValueError(f"the number {digits[:20]}…, of {len(digits)} digits")
+        raise DataError(f"the number {digits[:20]}…, of {len(digits)} digits")
     return number
 
 
 def _float(digits: str) -> float:
     number = float(digits)
     if abs(number) == float("inf"):
-        raise ValueError(f"the number {digits[:20]}")
+        raise DataError(f"the number {digits[:20]}")
     return number
 
 
@@ -296,13 +298,13 @@ def check_levels(document: object) -> None:
     """Make sure that lists and objects do not lie in each other deeper than `MOST_LEVELS`.
 
     Raises:
-        ValueError: they do.
+        DataError: they do.
     """
     level, depth = [document], 0
     while level:
         depth += 1
         if depth > MOST_LEVELS + 1:
-            raise ValueError(f"nested deeper than {MOST_LEVELS} levels")
+            raise DataError(f"nested deeper than {MOST_LEVELS} levels")
         level = [
             child
             for each in level

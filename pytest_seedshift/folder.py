@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import costs, files, locks, mark, whole
+from pytest_seedshift.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,7 @@ MERGED = "merged.json"
 """The file that tells that a folder was merged of other runs."""
 
 
-class VerdictsError(ValueError):
+class VerdictsError(DataError):
     """A folder's verdicts.json cannot be used; the message says why."""
 
 

@@ -98,10 +98,7 @@ class Grid:
                 return shards.split(items, shard.of)
             costs = shards.costs(items, all_records(RunFolder(earlier).read_document()))
             return shards.split(items, shard.of, costs, "the images and times of an earlier run")
-        except VerdictsError as error:
+        except shards.ShardError as error:
+            raise pytest.UsageError(f"--seedshift-shard={shard}: {error}") from None
+        except (VerdictsError, shards.ForeignRunError) as error:
             raise pytest.UsageError(f"--seedshift-shard-by={earlier}: {error}") from None
-        except ValueError as error:
-            option = "shard-by" if str(error).startswith("it has") else "shard"
-            raise pytest.UsageError(
-                f"--seedshift-{option}={earlier if option == 'shard-by' else shard}: {error}"
-            ) from None

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_seedshift import place
+from pytest_seedshift.errors import ModelError, SeedshiftError
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ _TIMERS = ("pytest_timeout",)
 """Modules of plugins that say when a test has taken too long."""
 
 
-class TheirError(ValueError):
+class TheirError(ModelError):
     """Code of the user's raised something; the message says whose, what and where."""
 
 
@@ -38,7 +39,7 @@ def calling(
     what: str,
     code: object = None,
     *,
-    error: type[ValueError] = TheirError,
+    error: type[SeedshiftError] = TheirError,
     passes: Callable[[BaseException], bool] = lambda _: False,
 ) -> Iterator[None]:
     """The net around a call of the user's code.
@@ -50,7 +51,7 @@ def calling(
         passes: whether an error is none of the code's, such as one that stands for a GPU that is gone.
 
     Raises:
-        ValueError: of the class `error`. An interruption and pytest.exit pass.
+        SeedshiftError: of the class `error`. An interruption and pytest.exit pass.
     """
     try:
         yield

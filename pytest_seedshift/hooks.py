@@ -14,6 +14,7 @@ import pytest
 
 from pytest_seedshift import (
     asking,
+    border,
     collection,
     conflicts,
     effects,
@@ -29,6 +30,7 @@ from pytest_seedshift import (
 from pytest_seedshift.breaking.hooks import BreakingHooks
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.deaths import Deaths
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.grid import Grid
 from pytest_seedshift.names import MARKER, NULL_RESULT, RESULT
 from pytest_seedshift.outcomes import Make, Outcomes
@@ -324,12 +326,12 @@ class Hooks:
     @at_start
     def model(self, case: Case) -> TextToImage:
         """The case's model, loaded."""
-        return _in_words(lambda: self._state.workbench.model(case.model))
+        return border.or_fail(lambda: self._state.workbench.model(case.model))
 
     @at_start
     def scorers(self, case: Case) -> tuple[Scorer, ...]:
         """The case's scorers, loaded."""
-        return _in_words(lambda: self._state.workbench.scorers(case.model))
+        return border.or_fail(lambda: self._state.workbench.scorers(case.model))
 
     def position(self, case: Case) -> Callable[..., Study]:
         """The experiment on position control with the case's model, to call with what `position.run` takes."""
@@ -337,12 +339,17 @@ class Hooks:
 
         def study(**arguments: Any) -> Study:
             given = {"images": self._state.settings.images, **arguments}
-            try:
-                with working_in(self.start):
-                    return _in_words(lambda: position.run(self._state.workbench, case.model, **given))
-            except ValueError as error:
-                reason = f"seedshift_position: {error}"
-            pytest.fail(reason, pytrace=False)
+
+            def run() -> Study:
+                try:
+                    return position.run(self._state.workbench, case.model, **given)
+                except CaseError:
+                    raise
+                except SeedshiftError as error:
+                    raise CaseError(f"seedshift_position: {error}") from error
+
+            with working_in(self.start):
+                return border.or_fail(run)
 
         return study
 
@@ -352,7 +359,7 @@ class Hooks:
         from pytest_seedshift import trial
 
         state = self._state
-        result = _in_words(
+        result = border.or_fail(
             lambda: trial.run(state.workbench, case, state.test(item, case), state.design(item, case), self._tick)
         )
         item.stash[_RESULT] = result
@@ -363,7 +370,7 @@ class Hooks:
     @at_start
     def trajectory(self, item: pytest.Item, case: Case) -> Trajectory:
         """The trajectories of the case's first pairs."""
-        return _in_words(lambda: self._state.recorder.trajectory(case, self._state.recorded(item, case)))
+        return border.or_fail(lambda: self._state.recorder.trajectory(case, self._state.recorded(item, case)))
 
     def judge_null(self, item: pytest.Item, case: Case) -> CaseResult:
         """Run a null control; a change beyond chance is an error of the item, as no test of the model has failed."""
@@ -481,12 +488,3 @@ def _is_poison(error: BaseException) -> bool:
     from pytest_seedshift import devices
 
     return devices.is_poisoned(error)
-
-
-def _in_words(make: Callable[[], _T]) -> _T:
-    """Turn what is wrong with a case into an error of its item, in words instead of a traceback."""
-    try:
-        return make()
-    except (CaseError, pytest.UsageError) as error:
-        reason = str(error)
-    pytest.fail(reason, pytrace=False)

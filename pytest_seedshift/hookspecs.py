@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_seedshift import border
+
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.scorers.base import Scorer
@@ -66,10 +68,8 @@ def activate(config: pytest.Config) -> None:
         "shift": (shifts.NONE, *shifts.names()),
         "scorer": (*BUILT_IN, *POSITION),
     }
-    try:
+    with border.usage_errors():
         made = {f"{kind}s": _registry(config, kind, names) for kind, names in taken.items()}
-    except extensions.ExtensionError as error:
-        raise pytest.UsageError(str(error)) from None
     known = config.stash[_KEY] = extensions.Extensions(**made)
     extensions.push(known)
     config.add_cleanup(lambda: extensions.remove(known))

@@ -29,7 +29,8 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
-        ValueError: what lies there must not be loaded or is no pipeline; or its scheduler does not support a change.
+        SeedshiftError: what lies there must not be loaded or is no pipeline; or its scheduler does not support a
+            change.
     """
     location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
     unsaid: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import files
+from pytest_seedshift.errors import DataError, ModelError
 from pytest_seedshift.pairs import CLASS_LISTS, Label, class_list
 
 IMAGENET_CLASSES = 1000
@@ -42,7 +43,7 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
         By label, the index of its output.
 
     Raises:
-        ValueError: labels that match none or several, or two that match the same; or outputs without names, of which
+        ModelError: labels that match none or several, or two that match the same; or outputs without names, of which
             it cannot be told whether the class list's indices are theirs.
     """
     if are_unnamed(outputs):
@@ -62,7 +63,7 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
             _check_agrees(label, place, by_name, outputs, classifier)
             found[label] = place
     if unmatched:
-        raise ValueError(_explain(unmatched, len(labels), outputs, by_name, classifier))
+        raise ModelError(_explain(unmatched, len(labels), outputs, by_name, classifier))
     _check_ids(labels, classifier)
     _check_distinct(found, outputs, classifier)
     return found
@@ -72,7 +73,7 @@ def outputs_of(folder: Path) -> dict[int, str]:
     """What a classifier calls its outputs, as its config.json says to transformers, without loading it.
 
     Raises:
-        ValueError: there is no such file, or it is no configuration.
+        ModelError: there is no such file, or it is no configuration.
     """
     path = folder / "config.json"
     try:
@@ -84,8 +85,8 @@ def outputs_of(folder: Path) -> dict[int, str]:
         if named is None:
             return {index: f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # transformers' own words
         return {int(index): str(name) for index, name in named.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is no configuration of a classifier: {error}") from None
+    except (OSError, ValueError, AttributeError, TypeError, DataError) as error:  # of another form
+        raise ModelError(f"{path} is no configuration of a classifier: {error}") from None
 
 
 @lru_cache(maxsize=32)
@@ -93,7 +94,7 @@ def _read_by_transformers(folder: Path, _: int) -> Mapping[Any, Any]:
     """By index the names of the outputs, once as long as the file does not change.
 
     Raises:
-        ValueError: it cannot be read.
+        ModelError: it cannot be read.
     """
     from transformers import AutoConfig
 
@@ -167,7 +168,7 @@ def _check_agrees(
         indices = by_name.get(normalised(name), (place,))
         if place not in indices and len(indices) == 1:
             other = indices[0]
-            raise ValueError(
+            raise ModelError(
                 f"{classifier}: the class list contradicts itself: the label {label.name!r} is the output {place} "
                 f"({outputs[place]!r}), but its {_kind(name)} {name!r} is the output {other} ({outputs[other]!r}). "
                 "Mend the one that is wrong"
@@ -189,7 +190,7 @@ def _check_ids(labels: Sequence[Label], classifier: str) -> None:
     for label, wnid in with_ids:
         mine = ids.get(normalised(label.name), ())
         if wnid in called and mine and wnid not in mine:
-            raise ValueError(
+            raise ModelError(
                 f"{classifier}: the class list contradicts itself: the label {label.name!r} is "
                 f"{_class(mine[0], places)} of ImageNet, but its WordNet id {wnid} is that of "
                 f"{called[wnid]!r}, {_class(wnid, places)}. Mend the one that is wrong"
@@ -225,12 +226,12 @@ def _numbered(outputs: Mapping[int, str], classifier: str) -> dict[int, int]:
     says then which class an output is, not its place.
 
     Raises:
-        ValueError: their numbers are not those from 0 on, so that it is open which class of a list each is.
+        ModelError: their numbers are not those from 0 on, so that it is open which class of a list each is.
     """
     numbers = {int(name.removeprefix("LABEL_")): place for place, name in outputs.items()}
     if set(numbers) != set(outputs):
         place = next(place for place, name in outputs.items() if int(name.removeprefix("LABEL_")) != place)
-        raise ValueError(
+        raise ModelError(
             f"{classifier}: its outputs have no names but numbers, and other ones than those of their places (output "
             f"{place} is {outputs[place]!r} in id2label of its config.json): it is open which of the two the class "
             "list's indices mean. Give id2label the names of the classes"
@@ -244,14 +245,14 @@ def _by_index(
     imagenet = all(any(_WNID.fullmatch(name) for name in names(label)) for label in labels)
     if not (len(outputs) == len(labels) or (imagenet and len(outputs) == IMAGENET_CLASSES)):
         wanted = f"{len(labels)} outputs" + (f", or {IMAGENET_CLASSES}" if imagenet else "")
-        raise ValueError(
+        raise ModelError(
             f"{classifier}: its {len(outputs)} outputs have no names (id2label in its config.json has {outputs[0]!r}), "
             f"so the class list's indices cannot be held against them. They would be trusted if it had {wanted}. "
             "Give id2label the names of the classes"
         )
     outside = [label for label in labels if label.index not in outputs]
     if outside:
-        raise ValueError(
+        raise ModelError(
             f"{classifier}: {outside[0].name!r} has the index {outside[0].index} in the class list, but the "
             f"{len(outputs)} outputs go from 0 to {len(outputs) - 1}"
         )
@@ -265,7 +266,7 @@ def _check_distinct(found: Mapping[Label, int], outputs: Mapping[int, str], clas
     for label, index in found.items():
         first = owners.setdefault(index, label)
         if first.name != label.name:
-            raise ValueError(
+            raise ModelError(
                 f"{classifier}: {first.name!r} and {label.name!r} are both its class {outputs[index]!r} ({index}). "
                 "A class list has each class once"
             )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pytest_seedshift.errors import SeedshiftUsageError
+
 IMAGES = 100_000
 """Of a design: at the bound itself a verdict looks at all of them, and so in every case."""
 
@@ -41,7 +43,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 LIFT = "--seedshift-no-limits (--no-limits of a command)"
 
 
-class LimitError(ValueError):
+class LimitError(SeedshiftUsageError):
     """More than a limit allows; the message says what lifts it."""
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from pytest_seedshift import trust
+from pytest_seedshift.errors import ModelError
 
 # Both libraries fill what a checkpoint lacks with random numbers and go on. These are their words for it.
 _INCOMPLETE = "newly initialized"
@@ -26,7 +27,7 @@ def complete(what: str) -> Iterator[None]:
         what: what is being loaded, for the error.
 
     Raises:
-        OSError: a library filled missing weights with random numbers. Such a model must never be judged.
+        ModelError: a library filled missing weights with random numbers. Such a model must never be judged.
     """
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
@@ -51,7 +52,7 @@ def complete(what: str) -> Iterator[None]:
             library.enable_progress_bar()
             library.set_verbosity(verbosity)
     if notes.incomplete:
-        raise OSError(f"{what} lacks weights: {'; '.join(notes.incomplete)}")
+        raise ModelError(f"{what} lacks weights: {'; '.join(notes.incomplete)}")
 
 
 @contextmanager

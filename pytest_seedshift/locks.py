@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import whole
+from pytest_seedshift.errors import HarnessError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -28,7 +29,7 @@ FOLDER = "locks"
 _SESSION = "session"
 
 
-class LockError(OSError):
+class LockError(HarnessError, OSError):
     """A disk that keeps no locks; `strerror` says so, and what to do, and `filename` where."""
 
     def __init__(self, refused: BaseException, path: Path) -> None:

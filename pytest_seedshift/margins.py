@@ -44,7 +44,7 @@ def limit(
         Not above the mean; it may be below the score's range.
 
     Raises:
-        ValueError: a certainty outside of its range.
+        SeedshiftError: a certainty outside of its range.
     """
     check_certainty(certainty)
     level = (1 - certainty) / bounds

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_seedshift import files
+from pytest_seedshift.errors import DataError
 
 MARK = ".seedshift-run"
 """The file that marks a run folder."""
@@ -51,7 +52,7 @@ _STORE = slice(68, 72), b"seed"
 """Where SQLite's header says whose a database is, and what it says of ours."""
 
 
-class FolderError(ValueError):
+class FolderError(DataError):
     """A folder that cannot be a run folder.
 
     Attributes:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pytest_seedshift import run_settings
 from pytest_seedshift.breaking.form import Record as _Search  # noqa: TC001  # pydantic reads it
+from pytest_seedshift.errors import DataError, InvalidValueError
 from pytest_seedshift.folder import VERDICTS_VERSION, all_records
 from pytest_seedshift.run import form
 from pytest_seedshift.run.statuses import SKIPPED, rank, status_of
@@ -28,7 +29,7 @@ _SAME = 1e-3
 """Relative: scores of one sample can differ in their last digits between batch sizes and machines."""
 
 
-class MergeError(ValueError):
+class MergeError(DataError):
     """Runs that cannot be joined; the message names the difference."""
 
 
@@ -252,7 +253,7 @@ def _told(values: Mapping[str, object]) -> str:
 
 def _inside(path: str) -> str:
     if ".." in path.split("/") or "\\" in path:
-        raise ValueError("leads out of the run folder")
+        raise InvalidValueError("leads out of the run folder")
     return path
 
 
@@ -282,7 +283,7 @@ class _Record(form.Record):
     def _is_whole(self) -> _Record:
         lacking = {each.score for each in self.constraints} - self.scores.keys()
         if self.verdict not in ("error", "skipped") and (lacking or not self.scores):
-            raise ValueError(f"a verdict without the scores {', '.join(sorted(lacking) or BUILT_IN)}")
+            raise InvalidValueError(f"a verdict without the scores {', '.join(sorted(lacking) or BUILT_IN)}")
         return self
 
 
@@ -296,7 +297,7 @@ class _Document(form.Head):
         found |= {score for search in self.breaking for probe in search.probes for score in probe.scores}
         told = found - self.scores.keys() - BUILT_IN.keys()
         if told:
-            raise ValueError(f"it does not say what the score {min(told)} is")
+            raise InvalidValueError(f"it does not say what the score {min(told)} is")
         return self
 
 
@@ -313,5 +314,5 @@ def check(document: Mapping[str, Any]) -> None:
         )
     try:
         form.read(_Document, document)
-    except ValueError as error:
+    except DataError as error:
         raise MergeError(f"its verdicts.json is damaged: {error}") from None

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.suggest import unknown
 
 PLUS = "+"
@@ -52,7 +53,7 @@ def split_changes(words: Sequence[str]) -> tuple[str, list[str]]:
 def _spelled(change: str) -> str:
     try:
         key, value = read(change)
-    except ValueError:
+    except InvalidValueError:
         return change
     return f"{key}={value:g}" if key in _VALID and value is not True else key
 
@@ -62,17 +63,17 @@ def read(change: str) -> tuple[str, Any]:
     key, equals, text = change.partition("=")
     if key not in _KEYS:
         if not key:
-            raise ValueError(f"nothing stands between a plus sign and what follows. Changes: {', '.join(_KEYS)}")
-        raise ValueError(unknown("change of a model", key, _KEYS))
+            raise InvalidValueError(f"nothing stands between a plus sign and what follows. Changes: {', '.join(_KEYS)}")
+        raise InvalidValueError(unknown("change of a model", key, _KEYS))
     if key not in _VALID:
         if equals:
-            raise ValueError(f"{change!r}: {key} takes no value")
+            raise InvalidValueError(f"{change!r}: {key} takes no value")
         return key, {"noclip": False, "zsnr": True}.get(key, key)
     if key == "clip" and not equals:
         return key, True
     value = _number(key, text)
     if value is None:
-        raise ValueError(f"{change!r}: give {_VALID[key]}")
+        raise InvalidValueError(f"{change!r}: give {_VALID[key]}")
     return key, value
 
 
@@ -82,6 +83,6 @@ def _number(key: str, text: str) -> float | None:
         return int(text) if text.isascii() and text.isdecimal() and int(text) else None
     try:
         value = float(text)
-    except ValueError:
+    except ValueError:  # of float
         return None
     return value if math.isfinite(value) and (value > 0 or (value == 0 and key == "guidance")) else None

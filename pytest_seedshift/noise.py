@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from pytest_seedshift import files, unseen, whole
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.scores import CERTAINTY, SCORES
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _CERTAIN = f"{100 * CERTAINTY:g} %"
 Scores: TypeAlias = Mapping[str, float]
 
 
-class NoiseError(ValueError):
+class NoiseError(DataError):
     """noise.json cannot be used; the message says why, and what to do."""
 
 

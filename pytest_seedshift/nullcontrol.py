@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_seedshift import power
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.scores import CERTAINTY, NULL, SCORES, Constraint, Finding, check_certainty
 from pytest_seedshift.verdict import Forecast, Judgement
 
@@ -125,9 +126,11 @@ def _drops(
     for name in names:
         after, before = (np.asarray(each.get(name, ()), dtype=np.float64) for each in (scores, control))
         if before.size < after.size:
-            raise ValueError(f"{SCORES[name].title}: the control has {before.size} values for {after.size} pairs")
+            raise InvalidValueError(
+                f"{SCORES[name].title}: the control has {before.size} values for {after.size} pairs"
+            )
         if not (np.isfinite(after).all() and np.isfinite(before).all()):
-            raise ValueError(f"{SCORES[name].title} has values that are not finite")
+            raise InvalidValueError(f"{SCORES[name].title} has values that are not finite")
         top = SCORES[name].top
         drops[name] = before[: after.size].clip(0, top) - after.clip(0, top)
     return drops

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from pytest_seedshift import limits
+from pytest_seedshift import border, limits
 
 if TYPE_CHECKING:
     from pytest_seedshift.options import Option
@@ -55,10 +55,8 @@ def check_limit(value: float, most: float, what: str, lifted: bool, hint: str = 
     Raises:
         pytest.UsageError: the number is above its limit.
     """
-    try:
+    with border.usage_errors():
         limits.check(value, most, what, lifted=lifted, hint=hint)
-    except limits.LimitError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 def check_design_seed(given: object, where: str) -> int:
@@ -84,10 +82,8 @@ def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:
 
     checked = []
     for name in split(given):
-        try:
+        with border.usage_errors(f"{where}={name}: "):
             checked.append(str(shifts.parse(name)))
-        except ValueError as error:
-            raise pytest.UsageError(f"{where}={name}: {error}") from None
     return tuple(checked)
 
 
@@ -95,7 +91,7 @@ def _meant(text: str) -> str:
     """What to give in place of a text that is no magnitude; a share is written as a number."""
     try:
         share = float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
-    except ValueError:
+    except ValueError:  # of float
         share = math.nan
     return f"for {text} give {share:g}" if math.isfinite(share) else "give one such as -0.3 or 0.1"
 
@@ -118,7 +114,7 @@ def check_magnitudes(given: Iterable[object], where: str, *, lifted: bool = Fals
     for text in split(given):
         try:
             magnitude = float(text)
-        except ValueError:
+        except ValueError:  # of float
             magnitude = math.nan
         if not math.isfinite(magnitude):
             raise pytest.UsageError(f"{where}={text}: not a finite number; {_meant(text)}")
@@ -145,7 +141,7 @@ def part_of(given: str | None, name: str) -> float | None:
         return None
     try:
         part = float(given)
-    except ValueError:
+    except ValueError:  # of float
         part = math.nan
     if not 0 <= part < 1:
         raise pytest.UsageError(f"--seedshift-{name}={given}: give a number from 0 to below 1, such as 0.02")
@@ -158,7 +154,7 @@ def positive(given: str | None, name: str, such_as: str) -> float | None:
         return None
     try:
         number = float(given)
-    except ValueError:
+    except ValueError:  # of float
         number = math.nan
     if not 0 < number < math.inf:
         raise pytest.UsageError(f"--seedshift-{name}={given}: give a number above 0, such as {such_as}")
@@ -171,7 +167,5 @@ def shard_of(given: str | None) -> Shard | None:
         return None
     from pytest_seedshift import shards
 
-    try:
+    with border.usage_errors(f"--seedshift-shard={given}: "):
         return shards.parse(given)
-    except ValueError as error:
-        raise pytest.UsageError(f"--seedshift-shard={given}: {error}") from None

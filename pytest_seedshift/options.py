@@ -229,7 +229,7 @@ def from_ini(config: pytest.Config, option: Option) -> object:
             return given
         native = _in_toml(config, option)
         return tuple(map(str, native)) if isinstance(native, list) else given
-    except (pytest.UsageError, TypeError, ValueError) as error:
+    except (pytest.UsageError, TypeError, ValueError) as error:  # pytest's, of a value of another type
         native = _in_toml(config, option)
         several = native if isinstance(native, list) else [native]
         if option.kind in ("list", "text", "maybe") and all(

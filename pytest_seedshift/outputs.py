@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import whole
+from pytest_seedshift import border, whole
 
 if TYPE_CHECKING:
     from pytest_seedshift.session import State
@@ -47,10 +47,8 @@ def check(state: State) -> None:
     _check_basetemp(state)
     taken = dict(_others(state))
     for output in _outputs(state):
-        try:
+        with border.usage_errors():
             whole.check_writable(output.path, output.option, parents=True)
-        except whole.UnwritableError as error:
-            raise pytest.UsageError(str(error)) from None
         where = f"{output.option} {output.path}"
         place = output.path.resolve()
         if place in taken:

@@ -60,7 +60,7 @@ def try_step(model: TextToImage, pair: Pair) -> None:
     Memory that does not suffice is left for the batches to say.
 
     Raises:
-        ValueError: the model cannot generate; see `drawing.generate`.
+        SeedshiftError: the model cannot generate; see `drawing.generate`.
         SeedVectorError: likewise.
     """
 

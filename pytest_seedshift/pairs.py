@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 
 from pytest_seedshift import class_lists, files, limits
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.suggest import unknown
 
 PROMPT = "A photo of a {label}"
@@ -113,7 +114,7 @@ def class_list(name: str) -> tuple[Label, ...]:
         The labels, in the list's order.
 
     Raises:
-        ValueError: there is no such list, or something in the file is no label or no index.
+        InvalidValueError: there is no such list, or something in the file is no label or no index.
     """
     if name in CLASS_LISTS:
         text = resources.files("pytest_seedshift").joinpath("classes", f"{name}.csv").read_text(encoding="utf-8")
@@ -121,9 +122,9 @@ def class_list(name: str) -> tuple[Label, ...]:
         try:
             text = files.read_text(Path(name), most=files.MOST_TEXT, encoding="utf-8-sig")
         except files.FileError as error:
-            raise ValueError(f"the class list {name} {error.reason}") from None
+            raise InvalidValueError(f"the class list {name} {error.reason}") from None
     else:
-        raise ValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
+        raise InvalidValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
     return tuple(Label(row.label, row.index, row.aliases) for row in class_lists.parse(text, name))
 
 
@@ -145,15 +146,15 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0, listed: str =
         `images` pairs, all different.
 
     Raises:
-        ValueError: fewer images than classes, or more than `SEEDS` of a class.
+        InvalidValueError: fewer images than classes, or more than `SEEDS` of a class.
     """
     if images < len(labels):
-        raise ValueError(
+        raise InvalidValueError(
             f"{images} images are fewer than the {len(labels)} classes{listed}: give at least one image a class "
             f"({len(labels)}), better {default_images(len(labels))}"
         )
     if images > SEEDS * len(labels):
-        raise ValueError(f"{images} images are more than {SEEDS:,} of each of the {len(labels)} classes")
+        raise InvalidValueError(f"{images} images are more than {SEEDS:,} of each of the {len(labels)} classes")
     pairs = (Pair(labels[k % len(labels)], seed * SEEDS + k // len(labels)) for k in range(images))
     return tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed)))
 

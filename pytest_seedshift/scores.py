@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_seedshift import extensions, guard
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.score_kinds import BUILT_IN, ScoreKind
 
 NULL = "null"
@@ -89,7 +90,7 @@ def recorded(document: Mapping[str, Any]) -> dict[str, ScoreKind]:
     for name, each in entries.items() if isinstance(entries, dict) else ():
         try:
             kind = ScoreKind(str(each["title"]), float(each["top"]), bool(each["binary"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):  # of another form
             continue
         if name not in BUILT_IN and 0 < kind.top < math.inf:
             found[str(name)] = kind
@@ -201,11 +202,11 @@ def mean_of(score: str, values: Iterable[float]) -> float:
     """The mean of a score's values as it stands everywhere; see `clip`.
 
     Raises:
-        ValueError: no values.
+        InvalidValueError: no values.
     """
     clipped = [clip(score, value) for value in values]
     if not clipped:
-        raise ValueError(f"{SCORES[score].title} has no values")
+        raise InvalidValueError(f"{SCORES[score].title} has no values")
     return math.fsum(clipped) / len(clipped)
 
 
@@ -236,4 +237,4 @@ def outside(score: str, value: float) -> str | None:
 def check_certainty(certainty: float) -> None:
     """Raise ValueError unless a certainty lies between 0.5 and 1, both excluded."""
     if not 0.5 < certainty < 1:
-        raise ValueError(f"certainty = {certainty!r}: give a number above 0.5 and below 1, such as {CERTAINTY}")
+        raise InvalidValueError(f"certainty = {certainty!r}: give a number above 0.5 and below 1, such as {CERTAINTY}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_seedshift import unseen
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.scores import CERTAINTY
 
 IGNORED = 0.1
@@ -23,7 +24,7 @@ KINDS: Mapping[str, str] = {"clip": "CLIP", "pixel": "pixels"}
 """The distances, with their titles."""
 
 
-class SensitivityError(ValueError):
+class SensitivityError(ModelError):
     """A seed sensitivity cannot be measured; the message says why."""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import files, whole
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.scores import CERTAINTY
 from pytest_seedshift.seed_shares import KINDS, Distances, Sensitivity
 
@@ -126,7 +127,7 @@ def _read(folder: RunFolder, path: Path, certainty: float = CERTAINTY) -> SeedUs
 
 def _seed_use(document: Mapping[str, Any], certainty: float) -> SeedUse:
     if document["version"] != VERSION:
-        raise ValueError(f"its version is {document['version']!r}, this version of seedshift reads {VERSION}")
+        raise DataError(f"its version is {document['version']!r}, this version of seedshift reads {VERSION}")
     model, version, embedder, design = (str(document[name]) for name in ("model", "fingerprint", "embedder", "design"))
     if not document["distances"]:
         return SeedUse(model, version, embedder, design, None, str(document["reason"]))
@@ -139,7 +140,7 @@ def _distances(entry: Mapping[str, Any]) -> Distances:
     columns = {name: tuple(map(float, entry[name])) for name in ("vector", "later", "label")}
     sizes = {len(column) for column in columns.values()}
     if len(sizes) != 1 or min(sizes) < 2 or not sum(columns["label"]):
-        raise ValueError("its distances do not belong together")
+        raise DataError("its distances do not belong together")
     if not all(math.isfinite(value) and value >= 0 for column in columns.values() for value in column):
-        raise ValueError("a distance is not a finite number of at least 0")
+        raise DataError("a distance is not a finite number of at least 0")
     return Distances(**columns)

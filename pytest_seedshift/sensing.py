@@ -11,7 +11,7 @@ import pytest
 from pytest_seedshift import collection, seed_sensitivity, suggest
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
-from pytest_seedshift.cases import CaseError
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.needed import CLIP
 from pytest_seedshift.sensitivity import BLOCKS, MORE
 
@@ -82,7 +82,7 @@ class Sensing:
             try:
                 if self.wanted(subject.model):
                     self._measure(subject.model)
-            except (CaseError, OSError, pytest.UsageError):
+            except (SeedshiftError, OSError, pytest.UsageError):
                 pass  # of a folder or of weights that cannot be used, the cases have told
         return outcome
 
@@ -114,5 +114,5 @@ class Sensing:
                 ),
                 more=True,
             )
-        except Exception as error:
+        except Exception as error:  # of whatever a model or a library raises
             return dataclasses.replace(use, reason=suggest.first_line(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift import (
+    border,
     collection,
     conflicts,
     effects,
@@ -23,7 +25,6 @@ from pytest_seedshift import (
     typed,
 )
 from pytest_seedshift.breaking import session as asked
-from pytest_seedshift.checkpoints.places import WeightsNotFoundError
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.gate.session import Gating
 from pytest_seedshift.mark import FolderError
@@ -31,6 +32,8 @@ from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.names import MARKER
 from pytest_seedshift.needed import CLIP, Needed, without_others
 from pytest_seedshift.report import anchors
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -116,12 +119,10 @@ class State:
             pytest.UsageError: a file cannot be read, or says something invalid of a model.
         """
         if self._catalogue is None:
-            try:
+            with border.usage_errors():
                 self._catalogue = catalogues.load(
                     self.config.rootpath, self.settings.thresholds, no_limits=self.settings.no_limits
                 )
-            except ValueError as error:
-                raise pytest.UsageError(str(error)) from None
         return self._catalogue
 
     @property
@@ -134,10 +135,8 @@ class State:
         if self._thresholds is None:
             from pytest_seedshift import thresholds
 
-            try:
+            with border.usage_errors():
                 self._thresholds = thresholds.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
-            except thresholds.ThresholdsError as error:
-                raise pytest.UsageError(str(error)) from None
         return self._thresholds
 
     @property
@@ -152,10 +151,8 @@ class State:
             from pytest_seedshift.workbench import Workbench
 
             _ = self.thresholds  # which scores of the user's own are asked for
-            try:
+            with border.usage_errors("--seedshift-device: "):
                 device, _ = devices.resolve(self.settings.device, self.settings.dtype)
-            except ValueError as error:
-                raise pytest.UsageError(f"--seedshift-device: {error}") from None
             if device == "cpu" and self.worker:
                 devices.share_cores(self.workerinput.get("workercount", 1))
             self._workbench = Workbench(
@@ -236,10 +233,8 @@ class State:
         """
         if collection.is_null(item):
             return ()
-        try:
+        with border.usage_errors():
             found = self.thresholds.constraints(case, self.request(item).constraints)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from None
         return self.gating.constraints(found, item, case)
 
     def design(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
@@ -395,10 +390,8 @@ class State:
         Raises:
             pytest.UsageError: nothing that is there, or something that is no model.
         """
-        try:
+        with border.usage_errors(hint=typed.told_apart(model, self.settings.given_models)):
             self.catalogue.check_model(self.catalogue.find(model), ask_hub=not self.settings.plan)
-        except (ValueError, WeightsNotFoundError) as error:
-            raise pytest.UsageError(f"{error}{typed.told_apart(model, self.settings.given_models)}") from None
 
     def _check_models(self, designs: Iterable[tuple[str, int | None]]) -> dict[str, str]:
         """Check models, then their class lists with so many images, then their scorers.
@@ -416,15 +409,13 @@ class State:
         models = dict.fromkeys(model for model, _ in designs)
         for model in models:
             self.check_model(model)
-        try:
+        with border.usage_errors():
             for model, images in designs:
                 self.catalogue.design(model, images)
             absent = self._absent(models) if self.settings.plan else {}
             for model in models:
                 if model not in absent:
                     self.catalogue.check_scorers(self.entry(model))
-        except (ValueError, WeightsNotFoundError) as error:
-            raise pytest.UsageError(str(error)) from None
         return absent
 
     def _prepare(self, designs: Iterable[tuple[str, int | None]], absent: dict[str, str]) -> list[str]:
@@ -436,8 +427,7 @@ class State:
         else:
             self.workbench.absent = absent
         warnings = self._prepare_folder()
-        self._fetch(dict.fromkeys(model for model, _ in designs if model not in absent))
-        return warnings
+        return warnings + self._fetch(dict.fromkeys(model for model, _ in designs if model not in absent))
 
     def _absent(self, models: Iterable[str]) -> dict[str, str]:
         """The models that a plan is made of and that are not on this machine, and where they would come from."""
@@ -447,29 +437,35 @@ class State:
     def _check_device(self) -> None:
         from pytest_seedshift import devices
 
-        try:
+        with border.usage_errors("--seedshift-device: "):
             devices.check(self.settings.device)
-        except ValueError as error:
-            raise pytest.UsageError(f"--seedshift-device: {error}") from None
 
-    def _fetch(self, models: Iterable[str]) -> None:
+    def _fetch(self, models: Iterable[str]) -> list[str]:
         """Download what is missing, once, before any worker of pytest-xdist needs it, and let the user see it come.
 
         What can only be checked when it is there is checked then.
+
+        Returns:
+            Warnings for the user, of models that a check has failed over.
         """
+        warnings: list[str] = []
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
-            try:
-                for model in models:
-                    entry = self.entry(model)
-                    self._foretell(entry)
-                    self.catalogue.fetch_weights(entry)
-                    self.catalogue.check_sampling(entry)
-                    self.catalogue.check_fit(entry)
-                    self.catalogue.check_labels(entry)
-                    self.catalogue.check_prompts(entry)
-            except (OSError, ValueError, WeightsNotFoundError) as error:
-                raise pytest.UsageError(str(error)) from None
+            for model in models:
+                try:
+                    with border.usage_errors():
+                        entry = self.entry(model)
+                        self._foretell(entry)
+                        self.catalogue.check_files(entry)
+                except OSError as error:  # of a disk or of the cache; it names the file
+                    raise pytest.UsageError(str(error)) from None
+                except pytest.UsageError:
+                    raise
+                except Exception as error:  # of a library: no mistake of the user's, and the cases will meet it
+                    _log.debug("%s", model, exc_info=error)
+                    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                    warnings.append(f"{model} could not be checked before its cases run ({said})")
+        return warnings
 
     def _foretell(self, entry: Entry) -> None:
         """Say of a model that is about to be downloaded that the device has too little memory for it."""

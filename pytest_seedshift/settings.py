@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.suggest import unknown
 
 ATTENTION = "DIFFUSERS_ATTN_BACKEND"
@@ -118,7 +119,7 @@ def check() -> None:
     """Make sure that diffusers knows the attention backend that the environment names, and can use it.
 
     Raises:
-        ValueError: it does not, or it cannot.
+        InvalidValueError: it does not, or it cannot.
     """
     wanted = os.environ.get(ATTENTION, _NATIVE)
     if wanted == _NATIVE and _DISPATCH not in sys.modules:
@@ -127,8 +128,8 @@ def check() -> None:
     backend = getattr(module._AttentionBackendRegistry, "_active_backend", None)
     try:
         module._check_attention_backend_requirements(module.AttentionBackendName(backend))
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"the attention backend of diffusers ({ATTENTION}): {error}") from None
+    except (RuntimeError, ValueError) as error:  # of diffusers, over the environment
+        raise InvalidValueError(f"the attention backend of diffusers ({ATTENTION}): {error}") from None
 
 
 _DISPATCH = "diffusers.models.attention_dispatch"
@@ -138,17 +139,18 @@ def _dispatch(wanted: str) -> Any:
     """The module in which diffusers computes attention.
 
     Raises:
-        ValueError: it has no attention backend of the name that the environment asks for, and so cannot be imported.
+        InvalidValueError: it has no attention backend of the name that the environment asks for, and so cannot be
+            imported.
     """
     from importlib import import_module
 
     try:
         return import_module(_DISPATCH)
-    except ValueError:
+    except ValueError:  # of diffusers, over the environment
         constants: Any = import_module("diffusers.utils.constants")
         constants.DIFFUSERS_ATTN_BACKEND = _NATIVE  # to hear which names there are: this run ends here
         names = [each.value for each in import_module(_DISPATCH).AttentionBackendName]
-        raise ValueError(f"{ATTENTION}: {unknown('attention backend of diffusers', wanted, names)}") from None
+        raise InvalidValueError(f"{ATTENTION}: {unknown('attention backend of diffusers', wanted, names)}") from None
 
 
 def _attention() -> Iterator[tuple[str, str]]:

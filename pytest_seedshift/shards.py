@@ -14,10 +14,20 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.errors import DataError, InvalidValueError
+
 if TYPE_CHECKING:
     from pytest_seedshift.breaking.searches import Subject
 
 _MICROSECONDS = 1e6  # costs are whole numbers, so that their sums are the same in any order
+
+
+class ShardError(InvalidValueError):
+    """There is no such shard."""
+
+
+class ForeignRunError(DataError):
+    """A run has nothing to say of how the cases of this one are to be split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +54,16 @@ def parse(text: str) -> Shard:
     """Read `2/4`.
 
     Raises:
-        ValueError: not of this form, or no such part.
+        ShardError: not of this form, or no such part.
     """
     match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text, re.ASCII)
     if match is None:
-        raise ValueError("give a shard as NUMBER/OF, such as 2/4")
+        raise ShardError("give a shard as NUMBER/OF, such as 2/4")
     number, of = map(int, match.groups())
     if of == 0:
-        raise ValueError("there is no shard of none: give NUMBER/OF, such as 2/4")
+        raise ShardError("there is no shard of none: give NUMBER/OF, such as 2/4")
     if not 1 <= number <= of:
-        raise ValueError(f"there is no such shard: they count from 1/{of} to {of}/{of}")
+        raise ShardError(f"there is no such shard: they count from 1/{of} to {of}/{of}")
     return Shard(number, of)
 
 
@@ -70,10 +80,10 @@ def split(items: Mapping[str, Subject], of: int, history: Mapping[str, int] | No
         by: says where the costs come from.
 
     Raises:
-        ValueError: more shards than items.
+        ShardError: more shards than items.
     """
     if of > len(items):
-        raise ValueError(f"{of} shards for {len(items)} cases: some would have none; give at most {len(items)}")
+        raise ShardError(f"{of} shards for {len(items)} cases: some would have none; give at most {len(items)}")
     ordered = sorted(items, key=lambda item: (items[item].model, item))
     costs = [1 if history is None else max(history[item], 1) for item in ordered]
     total, ends = sum(costs), list(accumulate(costs))
@@ -99,7 +109,7 @@ def costs(items: Mapping[str, Subject], verdicts: Sequence[Mapping[str, Any]]) -
         verdicts: the cases of the earlier run's verdicts.json.
 
     Raises:
-        ValueError: it knows none of the cases.
+        ForeignRunError: it knows none of the cases.
     """
     seconds: dict[str, float] = {}
     generated: dict[str, int] = {}
@@ -114,6 +124,6 @@ def costs(items: Mapping[str, Subject], verdicts: Sequence[Mapping[str, Any]]) -
             pace = seconds[case["model"]] / generated[case["model"]] if timed else 1.0
             found[case["test"]] = max(round(case["images"] * pace * _MICROSECONDS), 1)
     if not found:
-        raise ValueError("it has a verdict about none of the cases of this run")
+        raise ForeignRunError("it has a verdict about none of the cases of this run")
     mean = sum(found.values()) // len(found)
     return {item: found.get(item, mean) for item in items}

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_seedshift import extensions, guard, tensors
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Shift(Protocol):
             The shifted seed vectors, with the shape, dtype and device of `z`, finite.
 
         Raises:
-            ValueError: it has no meaning at this magnitude or for this shape; the message becomes the case's error.
+            InvalidValueError: it has no meaning at this magnitude or for this shape; the message becomes the case's
+                error.
         """
 
 
@@ -74,10 +76,10 @@ def variants(shift: str) -> tuple[str, ...]:
     """The named variants of a shift, without the default.
 
     Raises:
-        ValueError: `shift` is not one of `names()`.
+        InvalidValueError: `shift` is not one of `names()`.
     """
     if shift not in _VARIANTS:
-        raise ValueError(unknown("shift", shift, names()))
+        raise InvalidValueError(unknown("shift", shift, names()))
     return tuple(name for name in _VARIANTS[shift] if name)
 
 
@@ -85,53 +87,53 @@ def parse(text: str) -> Spec:
     """Read `name`, `name:variant` or `name:variant=parameter`.
 
     Raises:
-        ValueError: an unknown shift or variant, or a parameter that is missing, not wanted or no number.
+        InvalidValueError: an unknown shift or variant, or a parameter that is missing, not wanted or no number.
     """
     name, colon, rest = text.partition(":")
     if name not in _VARIANTS and extensions.current().shifts.find(name) is not None:
         if colon:
-            raise ValueError(f"shift {text!r}: {name!r} is a shift of your own and has no variants")
+            raise InvalidValueError(f"shift {text!r}: {name!r} is a shift of your own and has no variants")
         return Spec(name)
     if name not in _VARIANTS:
-        raise ValueError(unknown("shift", name, (*names(), *extensions.current().shifts.names)))
+        raise InvalidValueError(unknown("shift", name, (*names(), *extensions.current().shifts.names)))
     known = variants(name)
     if not colon:
         return Spec(name)
     variant, equals, parameter = rest.partition("=")
     if variant not in known:
-        raise ValueError(unknown(f"variant of the {name} shift", variant, known))
+        raise InvalidValueError(unknown(f"variant of the {name} shift", variant, known))
     if not equals:
         return Spec(name, variant)
     if (name, variant) not in _PARAMETERS:
-        raise ValueError(f"shift {text!r}: the variant {variant!r} takes no parameter, write '{name}:{variant}'")
+        raise InvalidValueError(f"shift {text!r}: the variant {variant!r} takes no parameter, write '{name}:{variant}'")
     try:
         value = float(parameter)
-    except ValueError:
+    except ValueError:  # of float
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"shift {text!r}: {parameter!r} is not a number ({_PARAMETERS[name, variant]})")
+        raise InvalidValueError(f"shift {text!r}: {parameter!r} is not a number ({_PARAMETERS[name, variant]})")
     if variant == "channel" and (value < 0 or value != int(value)):
-        raise ValueError(f"shift {text!r}: {parameter!r} is not a channel ({_PARAMETERS[name, variant]})")
+        raise InvalidValueError(f"shift {text!r}: {parameter!r} is not a channel ({_PARAMETERS[name, variant]})")
     return Spec(name, variant, value)
 
 
 def check_magnitude(spec: Spec, magnitude: float) -> None:
     """Raise ValueError where the shift has no meaning at this magnitude."""
     if not math.isfinite(magnitude):
-        raise ValueError(f"magnitude {magnitude} is not a finite number")
+        raise InvalidValueError(f"magnitude {magnitude} is not a finite number")
     if spec.variant == "independent":
         scale = 1 + _ratio(spec.parameter) * magnitude
         if scale <= 0:
-            raise ValueError(
+            raise InvalidValueError(
                 f"magnitude {magnitude:+g} for {spec}: it scales the seed vector by {scale:g}, which must stay above 0"
             )
     elif spec.name in ("std", "mixed") and magnitude <= -1:
-        raise ValueError(
+        raise InvalidValueError(
             f"magnitude {magnitude:+g} for the {spec.name} shift: it scales the seed vector by 1 + magnitude, "
             "which must stay above 0: give a magnitude above -1"
         )
     if spec.name == "arrangement" and abs(magnitude) > 1:
-        raise ValueError(
+        raise InvalidValueError(
             f"magnitude {magnitude:+g} for the arrangement shift: it is the side of the rearranged block as a part of "
             "the whole: give a magnitude from -1 to 1"
         )
@@ -158,7 +160,7 @@ def apply(
         The shifted seed vectors, with the shape, dtype and device of `z`.
 
     Raises:
-        ValueError: an unknown shift or variant, a magnitude outside its range, or a z of another shape or dtype.
+        InvalidValueError: an unknown shift or variant, a magnitude outside its range, or a z of another shape or dtype.
     """
     if variant is not None:
         shift = f"{shift}:{variant}"
@@ -166,7 +168,7 @@ def apply(
         shift = parse(shift)
     check_magnitude(shift, magnitude)
     if z.ndim not in (3, 4) or not z.is_floating_point():
-        raise ValueError(
+        raise InvalidValueError(
             f"seed vectors are floating point, (batch, channels, height, width) or (channels, height, width); "
             f"got {z.dtype} {tuple(z.shape)}"
         )
@@ -186,7 +188,7 @@ def fingerprint(shift: str) -> str | None:
     """What has to be in the key of a sample besides a shift's name; None of the shifts above.
 
     Raises:
-        ValueError: a shift of the user's own that cannot be made.
+        InvalidValueError: a shift of the user's own that cannot be made.
     """
     mine = shift not in _VARIANTS and extensions.current().shifts.find(shift) is not None
     return str(_own(shift).fingerprint) if mine else None
@@ -197,7 +199,7 @@ def _own(name: str) -> Any:
     if name not in known.made:
         found = known.shifts.find(name)
         if found is None:
-            raise ValueError(unknown("shift", name, (*names(), *known.shifts.names)))
+            raise InvalidValueError(unknown("shift", name, (*names(), *known.shifts.names)))
         known.made[name] = found.make(needs=("__call__()", "fingerprint"), what="shift")
     return known.made[name]
 
@@ -210,7 +212,7 @@ def _apply_own(name: str, z: Tensor, magnitude: float, generator: torch.Generato
     wanted = f"it has to keep shape and dtype, {z.dtype} {tuple(z.shape)}"
     taken = tensors.taken(shifted, f"{owner} gave {{}}", wanted, z.shape)
     if taken.dtype != z.dtype or taken.device != z.device:
-        raise ValueError(f"{owner} gave {taken.dtype} on {taken.device}: {wanted} on {z.device}")
+        raise InvalidValueError(f"{owner} gave {taken.dtype} on {taken.device}: {wanted} on {z.device}")
     return taken
 
 
@@ -245,7 +247,7 @@ def _random_towards(axis: int, *, to_end: bool) -> _Formula:
     def formula(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
         side = z.shape[axis]
         if side < 2:
-            raise ValueError(
+            raise InvalidValueError(
                 f"the seed vector is {z.shape[-2]}×{z.shape[-1]} (height×width): a shift towards one side needs two "
                 f"{'columns' if axis == -1 else 'rows'} at least"
             )
@@ -266,7 +268,7 @@ def _mean_channel(z: Tensor, magnitude: float, channel: float | None, _: object)
     """z + η in one channel (0 unless said), the others as they were."""
     index = int(channel or 0)
     if index >= z.shape[1]:
-        raise ValueError(f"mean:channel={index}: the seed vector has channels 0 to {z.shape[1] - 1}")
+        raise InvalidValueError(f"mean:channel={index}: the seed vector has channels 0 to {z.shape[1] - 1}")
     shifted = z.clone()
     shifted[:, index] += magnitude
     return shifted

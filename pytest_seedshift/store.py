@@ -45,13 +45,18 @@ _MOST_VARIABLES = 500  # of one statement; SQLite's own limit was 999 for long
 class Store:
     """An open store. Every method is a transaction of its own: all of it lasts, or nothing."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, called: Path | None = None) -> None:
         """Open the store at `path`, and make it where there is none.
+
+        Args:
+            path: of its file.
+            called: the file that an error names, of which this one is a copy; None for the file itself.
 
         Raises:
             StoreError: another version wrote it, it is damaged, or it cannot be opened.
         """
         self.path = path
+        self._called = called or path
         self._file: tuple[int, int] | None = None
         check_file(path)
         with self._in_words():
@@ -186,11 +191,11 @@ class Store:
         with self._in_words(), limited(self._connection, self.path):
             answer = self._connection.execute("PRAGMA quick_check").fetchone()[0]
             if answer != "ok":
-                raise DamagedStoreError(f"{self.path}: damaged: {answer.splitlines()[-1]}")
+                raise DamagedStoreError(f"{self._called}: damaged: {answer.splitlines()[-1]}")
             for table, read in (("images", image_of), ("scores", scores_of)):
                 for row in self._connection.execute(f"SELECT * FROM {table}"):
                     if read(row) is None:
-                        raise DamagedStoreError(f"{self.path}: damaged: a row of {table} is not as it was written")
+                        raise DamagedStoreError(f"{self._called}: damaged: a row of {table} is not as it was written")
 
     # -------------------------------------------------------------------------------------------------------------
 
@@ -222,14 +227,14 @@ class Store:
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
             elif application != APPLICATION:
-                raise StoreError(f"{self.path} is a database, but not of seedshift: give another --seedshift-dir")
+                raise StoreError(f"{self._called} is a database, but not of seedshift: give another --seedshift-dir")
             elif version != FORMAT:
                 raise StoreError(
-                    f"{self.path} was written by another version of seedshift (its format is {version}, this version "
-                    f"reads {FORMAT}). Start afresh with --seedshift-fresh, which keeps it aside, or give another "
-                    "--seedshift-dir"
+                    f"{self._called} was written by another version of seedshift (its format is {version}, this "
+                    f"version reads {FORMAT}). Start afresh with --seedshift-fresh, which keeps it aside, or give "
+                    "another --seedshift-dir"
                 )
-            check_tables(connection, self.path)
+            check_tables(connection, self._called)
             if view(FORMER_VIEW) in tables_of(connection):
                 connection.execute("DROP VIEW samples")
                 connection.execute(TABLES.split(";")[-2])
@@ -267,19 +272,19 @@ class Store:
     def _in_words(self) -> Iterator[None]:
         if self._file is not None and which(self.path) != self._file:
             raise StoreError(
-                f"{self.path} was {'replaced' if self.path.exists() else 'removed'} while this run used it: what was "
-                "stored there is lost to it. Run it again, and let nothing else touch the run folder meanwhile"
+                f"{self._called} was {'replaced' if self.path.exists() else 'removed'} while this run used it: what "
+                "was stored there is lost to it. Run it again, and let nothing else touch the run folder meanwhile"
             )
         try:
             yield
         except UnicodeDecodeError as error:  # Python cannot read SQLite's message, which quotes a name that is no text
-            raise DamagedStoreError(f"{self.path}: damaged: a name in it is no text") from error
+            raise DamagedStoreError(f"{self._called}: damaged: a name in it is no text") from error
         except sqlite3.Error as error:
             if is_damage(error):
-                raise DamagedStoreError(f"{self.path}: damaged: {said(error)}") from error
+                raise DamagedStoreError(f"{self._called}: damaged: {said(error)}") from error
             # It may be gone, as its folder may be: then nothing is safe, and nothing is said.
             safe = ". Samples that were written before are safe" if self.path.exists() else ""
-            raise StoreError(f"{self.path} cannot be used: {error}{safe}{way_out(error)}") from error
+            raise StoreError(f"{self._called} cannot be used: {error}{safe}{way_out(error)}") from error
 
 
 def prepare(path: Path, *, fresh: bool = False) -> str | None:

@@ -76,7 +76,7 @@ def scores_of(row: Sequence[Any]) -> dict[str, float] | None:
     try:
         values = json.loads(text)
         numbers = {str(name): float(value) for name, value in values.items() if type(value) in (int, float)}
-    except (ValueError, AttributeError, OverflowError, RecursionError):
+    except (ValueError, AttributeError, OverflowError, RecursionError):  # of another form
         return None
     return numbers if len(numbers) == len(values) and all(map(math.isfinite, numbers.values())) else None
 

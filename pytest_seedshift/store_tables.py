@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.store_rows import text_of
 
 FORMAT = 1
@@ -60,7 +61,7 @@ _SPARSE = 64
 """A file that takes so much less room on the disk than it says was not written by SQLite."""
 
 
-class StoreError(Exception):
+class StoreError(DataError):
     """The store cannot be used as it is; the message says why, and what to do."""
 
 

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
+from pytest_seedshift.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class TensorError(ValueError):
+class TensorError(ModelError):
     """Something given is no such tensor; the message says who gave what, and what it has to be."""
 
 

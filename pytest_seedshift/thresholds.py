@@ -47,6 +47,7 @@ from pytest_seedshift import documents, model_names, scores, shifts
 from pytest_seedshift.breaking import bounds
 from pytest_seedshift.breaking.bounds import Bounds
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.extensions import ExtensionError
 from pytest_seedshift.pairs import MOST_SEED
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, check_certainty
@@ -64,7 +65,7 @@ _VERDICT = ("certainty", "family", "design_seed")
 """What `[verdict]` may say."""
 
 
-class ThresholdsError(ValueError):
+class ThresholdsError(SeedshiftUsageError):
     """What is wrong in a thresholds file or in a marker's thresholds, where, and what is valid."""
 
 
@@ -145,8 +146,15 @@ class Thresholds:
         said = repr((_sorted(asked), self.certainty, self.family or False, *breaking))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
-    def constraints(self, case: Case, override: Mapping[str, Constraint] | None = None) -> tuple[Constraint, ...]:
-        """What is asked of a case. `override` is what the test's marker asks; it stands above the file.
+    def constraints(
+        self, case: Case, override: Mapping[str, Constraint] | None = None, *, called: str = ""
+    ) -> tuple[Constraint, ...]:
+        """What is asked of a case.
+
+        Args:
+            case: the case.
+            override: what the test's marker asks; it stands above the file.
+            called: its name in an error; empty for its id.
 
         Raises:
             ThresholdsError: nothing at all is asked of the case. What is not checked has not passed.
@@ -158,8 +166,8 @@ class Thresholds:
         found |= override or {}
         if not found:
             raise ThresholdsError(
-                f"{self.source}: no threshold for {case.id}. What is not checked has not passed: add a [default] table "
-                f"such as 'top1 = 0.6', or a [shift.{case.shift}] table"
+                f"{self.source}: no threshold for {called or case.id}. What is not checked has not passed: add a "
+                f"[default] table such as 'top1 = 0.6', or a [shift.{case.shift}] table"
             )
         return tuple(found[score] for score in SCORES if score in found)
 
@@ -247,7 +255,7 @@ def _parse(
         where = f"{source}: [model.{name}]"
         try:
             check_model(name)
-        except ValueError as error:
+        except SeedshiftError as error:
             raise ThresholdsError(f"{where}: {error}") from None
         known_as = model_names.canonical(name)
         if known_as in models:
@@ -309,7 +317,7 @@ def _certainty(content: Mapping[str, Any], source: str) -> float:
         )
     try:
         check_certainty(value)
-    except ValueError as error:
+    except SeedshiftUsageError as error:
         raise ThresholdsError(f"{where} {error}") from None
     return float(value)
 
@@ -416,7 +424,7 @@ def _shift(name: str, where: str) -> str:
         return name
     try:
         return str(shifts.parse(name))
-    except ValueError as error:
+    except SeedshiftUsageError as error:
         raise ThresholdsError(f"{where}: {error}") from None
 
 
@@ -426,14 +434,14 @@ def _check_magnitude(shift: str, magnitude: float, where: str) -> None:
         raise ThresholdsError(f"{where}: the unshifted case has no magnitude: put it into [shift.{shifts.NONE}]")
     try:
         shifts.check_magnitude(shifts.parse(shift), magnitude)
-    except ValueError as error:
+    except SeedshiftUsageError as error:
         raise ThresholdsError(f"{where}: {error}") from None
 
 
 def _magnitude(key: str) -> float | None:
     try:
         magnitude = float(key)
-    except ValueError:
+    except ValueError:  # of float
         return None
     return magnitude if math.isfinite(magnitude) else None
 

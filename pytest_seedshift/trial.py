@@ -39,7 +39,7 @@ def run(
         progress: called before every batch.
 
     Raises:
-        CaseError: the case cannot be judged; a ModelError where the model is broken without any shift.
+        CaseError: the case cannot be judged; a UnusableModelError where the model is broken without any shift.
     """
     with in_words(case):
         work, shown = bench.measured(case), bench.shown(design)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import configurations, files
+from pytest_seedshift.errors import ModelError
 
 INDEX = "model_index.json"
 """What makes a folder a pipeline of diffusers: it names the class and the parts."""
@@ -62,7 +63,7 @@ _TOKENIZER_FILES = re.compile(
 )
 
 
-class UntrustedError(ValueError):
+class UntrustedError(ModelError):
     """Something that must not be loaded; the message says where it stands, what it would do, and what to do."""
 
 

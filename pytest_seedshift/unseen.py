@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.scores import CERTAINTY, check_certainty
 
 
@@ -25,11 +26,13 @@ def most(pairs: int, changed: int = 0, *, certainty: float = CERTAINTY) -> float
         From 0 to 1; 1 where all pairs were of that kind.
 
     Raises:
-        ValueError: numbers that do not belong together, or a certainty outside its range.
+        InvalidValueError: numbers that do not belong together, or a certainty outside its range.
     """
     check_certainty(certainty)
     if not 0 <= changed <= pairs or not pairs:
-        raise ValueError(f"{changed} of {pairs} pairs: give at least one pair, and no more changed ones than pairs")
+        raise InvalidValueError(
+            f"{changed} of {pairs} pairs: give at least one pair, and no more changed ones than pairs"
+        )
     if not changed:
         return float(1 - (1 - certainty) ** (1 / pairs))
     if changed == pairs:
@@ -43,9 +46,9 @@ def needed(share: float, *, certainty: float = CERTAINTY) -> int:
     """How many pairs have to be looked at, and none of them be of a kind, to know that its share is no larger.
 
     Raises:
-        ValueError: a share that does not lie between 0 and 1, or a certainty outside its range.
+        InvalidValueError: a share that does not lie between 0 and 1, or a certainty outside its range.
     """
     check_certainty(certainty)
     if not 0 < share < 1:
-        raise ValueError(f"a share of {share!r}: give one above 0 and below 1")
+        raise InvalidValueError(f"a share of {share!r}: give one above 0 and below 1")
     return math.ceil(math.log(1 - certainty) / math.log1p(-share))

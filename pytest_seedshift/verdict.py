@@ -28,6 +28,7 @@ import numpy as np
 
 from pytest_seedshift import bets
 from pytest_seedshift.bounds import Bound, Chance, Regression, Threshold, drop_interval
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.gate import significance
 from pytest_seedshift.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty, mean_of
 
@@ -91,7 +92,8 @@ class SequentialTest:
             beyond it. 0: it is the design that counts.
 
     Raises:
-        ValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not fit.
+        InvalidValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not
+            fit.
     """
 
     constraints: tuple[Constraint, ...]
@@ -107,14 +109,14 @@ class SequentialTest:
         if not self.constraints or any(
             each.minimum is each.max_drop is each.max_regression is None for each in self.constraints
         ):
-            raise ValueError("no constraint: what is not checked has not passed")
+            raise InvalidValueError("no constraint: what is not checked has not passed")
         check_certainty(self.certainty)
         for constraint in self.constraints:
             pairs = len(self.baseline.get(constraint.score, ()))
             if constraint.max_regression is None:
                 continue
             if not 0 < pairs <= self.size or (self.fixed and pairs != self.size):
-                raise ValueError(
+                raise InvalidValueError(
                     f"max_regression of {SCORES[constraint.score].title}: the baseline has {pairs} values for a design "
                     f"of {self.size} pairs"
                 )
@@ -138,7 +140,8 @@ class SequentialTest:
             control: the control's values for at least these pairs, in the same order; needed where `compares`.
 
         Raises:
-            ValueError: a score that is missing or not finite, more values than pairs, or a control that does not fit.
+            InvalidValueError: a score that is missing or not finite, more values than pairs, or a control that does not
+                fit.
         """
         bounds = self._bounds(scores, control)
         seen = len(scores[self.constraints[0].score])
@@ -203,16 +206,18 @@ class SequentialTest:
         for constraint in self.constraints:
             name, top = constraint.score, SCORES[constraint.score].top
             if name not in scores:
-                raise ValueError(f"{SCORES[name].title} was not measured")
+                raise InvalidValueError(f"{SCORES[name].title} was not measured")
             values = _checked(name, scores[name])
             if values.size > self.size:
-                raise ValueError(f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs")
+                raise InvalidValueError(
+                    f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs"
+                )
             if constraint.minimum is not None:
                 bounds.append(self._bound(name, "min", constraint.minimum, values / top, constraint.minimum / top))
             if constraint.max_drop is not None:
                 before = _checked(name, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
-                    raise ValueError(
+                    raise InvalidValueError(
                         f"max_drop of {SCORES[name].title}: the control has {before.size} values for the case's "
                         f"{values.size} pairs"
                     )
@@ -223,7 +228,7 @@ class SequentialTest:
             if constraint.max_regression is not None:
                 bounds.append(self._regression(constraint, constraint.max_regression, values))
         if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
-            raise ValueError("the scores have unlike numbers of values")
+            raise InvalidValueError("the scores have unlike numbers of values")
         return bounds
 
     def _bound(self, score: str, kind: str, bound: float, goodness: NDArray[np.float64], least: float) -> Bound:
@@ -274,11 +279,11 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
             knows only of values that were seen: equal values would have no width, and a rare low one would be missed.
 
     Raises:
-        ValueError: no values, or one that is not finite. What was not measured has no mean.
+        InvalidValueError: no values, or one that is not finite. What was not measured has no mean.
     """
     array = _checked(score, values)
     if not array.size:
-        raise ValueError(f"{SCORES[score].title} has no values")
+        raise InvalidValueError(f"{SCORES[score].title} has no values")
     raw = np.asarray(values, dtype=np.float64)
     clipped = int((raw != array).sum())
     mean, top = mean_of(score, array), SCORES[score].top
@@ -306,11 +311,11 @@ def estimate_drop(score: str, values: Values, control: Values, *, certainty: flo
         Positive where the case scores lower than the control; from −top to top of the score.
 
     Raises:
-        ValueError: no values, one that is not finite, or unlike numbers of them.
+        InvalidValueError: no values, one that is not finite, or unlike numbers of them.
     """
     after, before = _checked(score, values), _checked(score, control)
     if not after.size or after.size != before.size:
-        raise ValueError(f"{SCORES[score].title} has {after.size} values, the control {before.size}")
+        raise InvalidValueError(f"{SCORES[score].title} has {after.size} values, the control {before.size}")
     top = SCORES[score].top
     goodness = (after - before + top) / (2 * top)
     mean = top - 2 * top * math.fsum(goodness) / goodness.size
@@ -322,5 +327,5 @@ def _checked(score: str, values: Values) -> NDArray[np.float64]:
     """The values, all finite, each within the score's range or counted as its end."""
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
-        raise ValueError(f"{SCORES[score].title} has values that are not finite")
+        raise InvalidValueError(f"{SCORES[score].title} has values that are not finite")
     return array.clip(0, SCORES[score].top)

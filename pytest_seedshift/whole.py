@@ -9,13 +9,15 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from pytest_seedshift.errors import SeedshiftUsageError
+
 LINK = "is a link, and links in a run folder are not followed"
 
 _LONGEST = 200
 """Bytes of a file's name that its partial file is named after: 255 are the most that file systems take."""
 
 
-class UnwritableError(ValueError):
+class UnwritableError(SeedshiftUsageError):
     """A path at which no file can be written; the message names the option that gave it."""
 
 

@@ -6,8 +6,8 @@ import math
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -29,17 +29,15 @@ from pytest_seedshift import (
     settings,
 )
 from pytest_seedshift import pairs as pairing
-from pytest_seedshift.cases import Case, CaseError, ModelError
-from pytest_seedshift.checkpoints.places import WeightsNotFoundError
+from pytest_seedshift.cases import Case, CaseError, UnusableModelError, judging
 from pytest_seedshift.engine import Batch, Engine, Maker
+from pytest_seedshift.errors import ModelError, SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models import habits, locate, memory, sampling_notes
-from pytest_seedshift.models.seedvector import SeedVectorError
 from pytest_seedshift.samples import Sample, Samples
 from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 from pytest_seedshift.store import Store
 from pytest_seedshift.store_rows import Pace
-from pytest_seedshift.store_tables import StoreError
 from pytest_seedshift.tensors import TensorError
 
 if TYPE_CHECKING:
@@ -154,7 +152,7 @@ class Workbench:
         """The number type of a model: what was asked for, else what its entry names for the device, else the device's.
 
         Raises:
-            ValueError: an unknown model.
+            SeedshiftError: an unknown model.
         """
         return self._dtype or self.catalogue.find(model).dtype_on(self.device) or devices.resolve(self.device, None)[1]
 
@@ -165,7 +163,7 @@ class Workbench:
             CaseError: weights that cannot be had.
         """
         entry = self._entry(model)
-        try:
+        with judging(f"{model} cannot be judged"):
             of_habits: list[str] = []
             if entry.own is None:
                 location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
@@ -175,8 +173,6 @@ class Workbench:
                     of_habits.append(of_memory)
             of_labels = self.catalogue.check_labels(entry)
             same_as = self.catalogue.same_as(model)
-        except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
-            raise CaseError(f"{model} cannot be judged: {error}") from error
         found = [] if of_labels is None else [of_labels]
         if (of_settings := settings.note(settings.in_force(self.device))) is not None:
             found.append(of_settings)
@@ -195,7 +191,7 @@ class Workbench:
         in_force = settings.in_force(self.device)
         if (model, in_force) not in self._samples:
             entry = self.catalogue.find(model)
-            try:
+            with judging(f"{model} cannot be judged"):
                 scorers = self.scorer_prints(model).values()
                 if entry.own is None:
                     of_model = identity.of_model(entry, self.device, self.dtype(model))
@@ -204,8 +200,6 @@ class Workbench:
                     of_model = fingerprint.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
                 self._tell_of_change(model, in_force)
                 self._samples[model, in_force] = Samples(self.store, self.folder, of_model, tuple(scorers))
-            except (OSError, ValueError, WeightsNotFoundError, StoreError) as error:
-                raise CaseError(f"{model} cannot be judged: {error}") from error
         return self._samples[model, in_force]
 
     def _tell_of_change(self, model: str, in_force: tuple[str, ...]) -> None:
@@ -227,22 +221,22 @@ class Workbench:
             CaseError: it cannot be loaded.
         """
         if name in self._unusable:  # every case of it would load it again, to fail in the same way
-            raise ModelError(self._unusable[name])
+            raise UnusableModelError(self._unusable[name])
         if self._model is None or self._model.name != name:
             self._model = self._engine = None
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
             try:
                 self._model = _load(self.catalogue.find(name), self.device, self.dtype(name))
-            except (OSError, ValueError, SeedVectorError, WeightsNotFoundError) as error:
+            except (SeedshiftError, OSError) as error:
                 raise self._refusal(name, f"{name} cannot be loaded: {error}") from error
             if self._on_load is not None:
                 self._on_load()
         return self._model
 
-    def _refusal(self, name: str, reason: str) -> ModelError:
+    def _refusal(self, name: str, reason: str) -> UnusableModelError:
         self._model = self._engine = None
         self._unusable[name] = reason
-        return ModelError(reason)
+        return UnusableModelError(reason)
 
     def scorers(self, name: str) -> tuple[Scorer, ...]:
         """The scorers that belong to a model, shared with every other model that has the same.
@@ -255,11 +249,11 @@ class Workbench:
             for scorer in found:
                 try:
                     scorer.check(pairing.class_list(self.catalogue.find(name).classes))
-                except ValueError as error:
-                    raise ModelError(f"{name} cannot be judged: {error}") from error
-                except Exception as error:
+                except SeedshiftError as error:
+                    raise UnusableModelError(f"{name} cannot be judged: {error}") from error
+                except Exception as error:  # of a library over a strange classifier
                     whose = f"the scorer {getattr(scorer, 'name', '')} cannot be asked for its classes"
-                    raise ModelError(f"{name} cannot be judged: {whose}: {_said(error)}") from error
+                    raise UnusableModelError(f"{name} cannot be judged: {whose}: {_said(error)}") from error
             self._checked.add(name)
         return found
 
@@ -290,7 +284,7 @@ class Workbench:
             try:
                 self._scorers[source] = load(source, self.device)
             except Exception as error:  # of strange settings libraries, and what looks at them, raise anything
-                raise ModelError(f"the scorer {source} of {model} cannot be loaded: {_said(error)}") from error
+                raise UnusableModelError(f"the scorer {source} of {model} cannot be loaded: {_said(error)}") from error
         return self._scorers[source]
 
     def scorer_prints(self, model: str) -> dict[str, str]:
@@ -298,7 +292,7 @@ class Workbench:
 
         Raises:
             CaseError: a scorer of the user's own that cannot be made.
-            ValueError: weights that cannot be had or read.
+            SeedshiftError: weights that cannot be had or read.
         """
         of = {needed.CLASSIFIER: scorer_fingerprint.of_classifier, needed.CLIP: scorer_fingerprint.of_clip}
         entry = self.catalogue.find(model)
@@ -330,7 +324,7 @@ class Workbench:
         if score not in self._own:
             try:
                 self._own[score] = OwnScorer.load(score, self.device)
-            except ValueError as error:
+            except SeedshiftError as error:
                 raise CaseError(str(error)) from error
         return self._own[score]
 
@@ -348,7 +342,7 @@ class Workbench:
                 size = self._batch_size or self._found_batch_size(model)
             except TensorError as error:  # what is wrong with its images is wrong with those of a case
                 raise CaseError(f"{name}: {error}") from error
-            except (ValueError, SeedVectorError) as error:
+            except (ModelError, SeedshiftUsageError) as error:
                 raise self._refusal(name, f"{name} cannot generate: {error}") from error
             known = self.dtype(name) if self.catalogue.find(name).own is None else None  # one's own may not heed it
             self._engine = Engine(model, scorers, size, overlap=self.overlaps, dtype=known)
@@ -616,7 +610,7 @@ class Workbench:
 
 def _said(error: Exception) -> str:
     """What an error says; of those that were not meant for a user, with their class."""
-    meant = isinstance(error, (OSError, ValueError, WeightsNotFoundError))
+    meant = isinstance(error, (SeedshiftError, OSError))
     return str(error) if meant else f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
@@ -651,13 +645,9 @@ class Work:
     seconds: float = 0.0
 
 
-@contextmanager
-def in_words(case: Case) -> Iterator[None]:
+def in_words(case: Case) -> AbstractContextManager[None]:
     """Say of which case something went wrong."""
-    try:
-        yield
-    except (StoreError, OSError, ValueError, SeedVectorError) as error:
-        raise CaseError(f"{case.model}, {case.describe()}: {error}") from error
+    return judging(f"{case.model}, {case.describe()}")
 
 
 def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_seedshift import model_names, shifts
+from pytest_seedshift.errors import SeedshiftUsageError
 
 KEY = "min_breaking_point"
 
 
-class BoundError(ValueError):
+class BoundError(SeedshiftUsageError):
     """What is wrong with a `min_breaking_point`, where, and what is valid."""
 
 
@@ -106,5 +107,5 @@ def _shift(name: str) -> str:
     """A shift's name as cases have it; one that is none is left to those who read the rest of its table."""
     try:
         return str(shifts.parse(name))
-    except ValueError:
+    except SeedshiftUsageError:
         return name

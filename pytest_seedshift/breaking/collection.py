@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import collection, limits
+from pytest_seedshift import border, collection, limits
 from pytest_seedshift.breaking import bounds, searches
 from pytest_seedshift.names import BREAKING_MARKER, MARKER, RESULT
 
@@ -40,13 +40,11 @@ class SearchRequest:
         """
         settings = self.base.settings
         self.base.cases(models_only=True)
-        try:
+        with border.usage_errors():
             count = len(settings.models) * len(settings.shifts) * len(self.signs)
             what = f"{len(settings.models)} models × {len(settings.shifts)} shifts: breaking points"
             limits.check(count, limits.CASES, what, lifted=settings.no_limits)
             return searches.grid(settings.models, settings.shifts, self.signs)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from None
 
 
 def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | None, where: str) -> SearchRequest:
@@ -66,10 +64,8 @@ def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | No
         signs = _signs(mark.kwargs["signs"], place)
     minimum = None
     if bounds.KEY in mark.kwargs:
-        try:
+        with border.usage_errors():
             minimum = bounds.check(mark.kwargs[bounds.KEY], place)
-        except bounds.BoundError as error:
-            raise pytest.UsageError(str(error)) from None
     return SearchRequest(base, signs, minimum)
 
 

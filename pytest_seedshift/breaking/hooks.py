@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift import asking, collection
+from pytest_seedshift import asking, border, collection
 from pytest_seedshift.breaking import collection as searched
 from pytest_seedshift.breaking import session, words
 from pytest_seedshift.breaking.searches import Search
-from pytest_seedshift.cases import CaseError
 from pytest_seedshift.names import BREAKING_MARKER as MARKER
 from pytest_seedshift.names import BREAKING_RESULT, SUITE
 from pytest_seedshift.place import at_start
@@ -81,16 +80,14 @@ class BreakingHooks:
         from pytest_seedshift.breaking import trial
 
         state = self._state
-        try:
+
+        def result() -> BreakingPoint:
             test, design = session.test_of(state, item, search), session.design(state, item, search)
             minimum = session.minimum(state, item, search)
-            result = trial.run(state.workbench, search, test, design, minimum, self._progress)
-        except (CaseError, pytest.UsageError) as error:
-            reason = str(error)
-        else:
-            item.stash[_RESULT] = result
-            return result
-        pytest.fail(reason, pytrace=False)
+            return trial.run(state.workbench, search, test, design, minimum, self._progress)
+
+        found = item.stash[_RESULT] = border.or_fail(result)
+        return found
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:

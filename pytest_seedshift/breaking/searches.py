@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from pytest_seedshift import shifts
 from pytest_seedshift.cases import Case, format_magnitude
+from pytest_seedshift.errors import InvalidValueError, SeedshiftUsageError
 
 PER_UNIT = 50
 """How many steps there are from 0 to a magnitude of 1, at which the search ends: a resolution of 0.02."""
@@ -49,7 +50,7 @@ class Search:
         while steps < PER_UNIT:
             try:
                 shifts.check_magnitude(spec, self.at(steps + 1))
-            except ValueError:
+            except SeedshiftUsageError:
                 break
             steps += 1
         return steps
@@ -84,13 +85,13 @@ def grid(models: Iterable[str], shift_names: Iterable[str], signs: Iterable[int]
     """All searches, model by model and shift by shift, in the order given.
 
     Raises:
-        ValueError: a shift that has no meaning at the smallest magnitude.
+        InvalidValueError: a shift that has no meaning at the smallest magnitude.
     """
     names, ways = list(shift_names), list(signs)
     found = [Search(model, name, sign) for model in models for name in names for sign in ways]
     for search in found:
         if not search.steps:
-            raise ValueError(
+            raise InvalidValueError(
                 f"no breaking point of the {search.shift} shift can be searched for: it has no meaning at its smallest "
                 f"magnitude, {format_magnitude(search.at(1))}"
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_seedshift import border
 from pytest_seedshift.breaking import collection
 from pytest_seedshift.names import BREAKING_MARKER
 
@@ -39,10 +40,8 @@ def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:
     from pytest_seedshift.verdict import SequentialTest
 
     base = request(state, item).base
-    try:
-        found = state.thresholds.constraints(search.asked, base.constraints)
-    except ValueError as error:
-        raise pytest.UsageError(str(error).replace(search.asked.id, search.id)) from None
+    with border.usage_errors():
+        found = state.thresholds.constraints(search.asked, base.constraints, called=search.id)
     constraints = _absolute(found)
     if not constraints:
         raise pytest.UsageError(

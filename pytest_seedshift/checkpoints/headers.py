@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_seedshift import files, trust
 from pytest_seedshift.contents import networks
+from pytest_seedshift.errors import ModelError
 
 _MOST_HEADER = 100_000_000
 """Bytes of the header of a file of weights: what the format itself allows."""
@@ -57,11 +58,11 @@ def check_files(name: str, paths: Iterable[Path]) -> None:
     """Make sure of the files that a model or a scorer is loaded from.
 
     Raises:
-        ValueError: one is not what it should be; the message names it, and the model or scorer `name`.
+        ModelError: one is not what it should be; the message names it, and the model or scorer `name`.
     """
     for path in sorted(paths, key=lambda path: path.name.endswith(".json")):  # an index after what it speaks of
         if (reason := why_not(path) or _lost(path)) is not None:
-            raise ValueError(f"{name} cannot be loaded: {path} {reason}")
+            raise ModelError(f"{name} cannot be loaded: {path} {reason}")
 
 
 def why_not(path: Path) -> str | None:

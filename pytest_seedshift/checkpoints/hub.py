@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_seedshift import contents, files, trust
 from pytest_seedshift.checkpoints.places import broken_links, first_line
+from pytest_seedshift.errors import ModelError
 
 
 def cache() -> str:
@@ -38,7 +39,7 @@ def commit_of(source: str, revision: str | None) -> str | None:
     `echo` leaves in caches that were made by hand.
 
     Raises:
-        ValueError: several begin so.
+        ModelError: several begin so.
     """
     commit = _named(source, revision)
     if commit is not None and (_kept(source) / "snapshots" / commit).is_dir():
@@ -67,14 +68,14 @@ def _whole_commit(source: str, revision: str | None) -> str | None:
     """The commit in the cache whose name begins so, which the hub's client knows by its whole name alone.
 
     Raises:
-        ValueError: there are several.
+        ModelError: there are several.
     """
     if revision is None or not _SHORT.fullmatch(revision):
         return None
     folder = _kept(source) / "snapshots"
     found = sorted(path.name for path in folder.glob("*") if path.name.startswith(revision.lower()))
     if len(found) > 1:
-        raise ValueError(
+        raise ModelError(
             f"{source}: revision = {revision!r}: several commits in the Hugging Face cache at {cache()} begin so: "
             f"{', '.join(found)}: give one of them in full"
         )

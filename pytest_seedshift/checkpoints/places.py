@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift import contents, trust, typed
+from pytest_seedshift.errors import ModelError
 
 if TYPE_CHECKING:
     from pytest_seedshift.contents import Contents
@@ -19,7 +20,11 @@ SINGLE_FILE = ".safetensors"
 _HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 
 
-class WeightsNotFoundError(LookupError):
+class DownloadError(ModelError):
+    """What the hub has could not be brought here; the message says why."""
+
+
+class WeightsNotFoundError(ModelError):
     """The weights are nowhere; the message says which places were tried and how to get them."""
 
 
@@ -36,7 +41,7 @@ def looks_like_path(source: str) -> bool:
 def refuse_pickle(path: Path) -> None:
     """Raise ValueError for a file that is a pickle by its name."""
     if path.suffix in trust.PICKLES and path.is_file():
-        raise ValueError(
+        raise ModelError(
             f"{path} is a pickle: loading it could run any code, so none is ever loaded. Convert it to "
             f"{SINGLE_FILE}, or take a copy that is one"
         )
@@ -81,7 +86,7 @@ def refuse(source: str, found: Contents, folder: Path | None = None) -> None:
     if found.problems:
         told = [f"{part}: {problem.text}" if part else problem.text for part, problem in found.problems]
         links = "" if folder is None else broken_links(folder)
-        raise ValueError(f"{source}: {'; '.join(dict.fromkeys(told))}{links}")
+        raise ModelError(f"{source}: {'; '.join(dict.fromkeys(told))}{links}")
 
 
 def broken_links(folder: Path) -> str:

@@ -28,7 +28,7 @@ def clip_room(folder: Path) -> int:
     """How many tokens of a prompt the CLIP model in a folder reads, as its configuration says.
 
     Raises:
-        ValueError: it cannot be read.
+        SeedshiftError: it cannot be read.
     """
     path = folder / trust.CLIP_CONFIG
     config = files.read_json(path, finite=False)

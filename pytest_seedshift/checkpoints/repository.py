@@ -59,7 +59,7 @@ def fetch(source: str, patterns: Iterable[str]) -> Path:
 
     Raises:
         places.WeightsNotFoundError: see `probe`.
-        ValueError: what lies there must not be loaded, or cannot be.
+        ModelError: what lies there must not be loaded, or cannot be.
     """
     folder = typed.expand(source)
     file = _NAMED_BY.get(tuple(patterns), "")
@@ -73,7 +73,7 @@ def is_here(source: str, file: str) -> bool:
     """Whether a scorer's weights are on this machine, wholly; nothing is downloaded and nobody is asked.
 
     Raises:
-        ValueError: what lies there must not be loaded, or cannot be.
+        ModelError: what lies there must not be loaded, or cannot be.
     """
     folder = typed.expand(source)
     if (folder / file).is_file():
@@ -130,8 +130,8 @@ def _snapshot(source: str, patterns: list[str], file: str) -> Path:
         folder = Path(snapshot_download(source, allow_patterns=patterns))  # offline what there is of it, without a word
         if lacks is None or (lacks := _lacks(folder, source, file)) is None:
             return folder
-        raise OSError("not reached, or it has no more")
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise places.DownloadError("not reached, or it has no more")
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, places.DownloadError) as error:
         of_cache = (
             "" if lacks is None else f", and its copy in the Hugging Face cache at {hub.cache()} is not whole: {lacks}"
         )

@@ -7,6 +7,8 @@ commands have in common. A module of a command imports what is heavy only where 
 
 from __future__ import annotations
 
+from pytest_seedshift.errors import SeedshiftUsageError
+
 COMMANDS = {
     "report": "make the report of a run folder, or of merged ones, again",
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
@@ -21,5 +23,5 @@ COMMANDS = {
 """Each command and what it does, in the order of the help page. Its module has its name, with `_` for `-`."""
 
 
-class CommandError(Exception):
+class CommandError(SeedshiftUsageError):
     """The user's mistake; the message says what is wrong, what is valid, and what to do."""

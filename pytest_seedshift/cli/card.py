@@ -56,10 +56,7 @@ def _make(folder: Path, given: str | None, output: Output) -> int:
     from pytest_seedshift import run as runs
     from pytest_seedshift.report import card
 
-    try:
-        found = runs.load(folder)
-    except runs.RunError as error:
-        raise CommandError(str(error)) from None
+    found = runs.load(folder)
     model = _model(found, given)
     check_output(output, parents=False)
     into = output if isinstance(output, Path) else None

@@ -74,7 +74,6 @@ def run(
     from pytest_seedshift import run as runs
     from pytest_seedshift.extensions import scores_known
     from pytest_seedshift.gate import losses
-    from pytest_seedshift.gate.baseline import BaselineError
     from pytest_seedshift.report import page, regressions
     from pytest_seedshift.scores import recorded
 
@@ -93,8 +92,6 @@ def run(
                 sinks.say_json(losses.document(comparison))
             sinks.say(*_table(comparison), *regressions.lines(comparison), err=aside)
             sinks.say(*([suggest.relative(str(out))] if isinstance(out, Path) else []), err=aside)
-    except (BaselineError, runs.RunError) as error:
-        raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
     return 1 if comparison.regressed else 0

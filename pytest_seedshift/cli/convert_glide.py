@@ -44,7 +44,7 @@ def run(base: Path, upsampler: Path, vocabulary: Path, *, output: Path) -> int:
 
     try:
         convert.convert(base, upsampler, vocabulary, output)
-    except (ValueError, OSError) as error:
+    except OSError as error:
         raise CommandError(str(error)) from None
     sinks.say(f"{output} is ready: pytest --seedshift-model={output}")
     return 0

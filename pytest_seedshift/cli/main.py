@@ -11,11 +11,10 @@ import click
 from click.shell_completion import get_completion_class
 
 from pytest_seedshift import output
-from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.parser import explain, group
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.names import PROGRAM, USAGE_ERROR
 from pytest_seedshift.suggest import unknown
-from pytest_seedshift.whole import UnwritableError
 
 INTERRUPTED = 2
 """pytest's own status for it."""
@@ -62,7 +61,7 @@ def _run(given: Sequence[str]) -> int:
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             said = f"{where}{error.strerror or error}"
-        except (CommandError, UnwritableError) as error:
+        except SeedshiftError as error:
             said = str(error)
         output.say(f"{PROGRAM} {context.invoked_subcommand}: error: {said}", err=True)
         return USAGE_ERROR
@@ -87,7 +86,7 @@ def _complete(asked: str) -> int:
     answers = found(group, {}, PROGRAM, _COMPLETE)
     try:
         output.say_document(f"{answers.source() if what == 'source' else answers.complete()}\n")
-    except KeyError as error:
+    except KeyError as error:  # of the environment
         output.say(f"{PROGRAM}: error: {_COMPLETE}={asked}: {error.args[0]} is not set: a shell sets it", err=True)
         return USAGE_ERROR
     return 0

@@ -166,29 +166,22 @@ def _join(runs: Sequence[Path], notes: list[str]) -> Merged:
         except (VerdictsError, merging.MergeError) as error:
             raise CommandError(f"{path}: {error}") from None
         documents.append(merging.Run(str(path), document))
-    try:
-        return merging.join(documents)
-    except merging.MergeError as error:
-        raise CommandError(str(error)) from None
+    return merging.join(documents)
 
 
 def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
     """Take all samples over; what there is to say about it."""
     from pytest_seedshift.store import Store, prepare
-    from pytest_seedshift.store_tables import StoreError
 
     notes = []
-    try:
-        warning = prepare(into.samples_file)
-        notes += [] if warning is None else [f"warning: {warning}"]
-        with closing(Store(into.samples_file)) as store:
-            for path in runs:
-                if not RunFolder(path).samples_file.exists() and not RunFolder(path).samples_file.is_symlink():
-                    notes.append(f"warning: {path} has no samples.sqlite: its verdicts count, its samples are not here")
-                    continue
-                _take_store(store, RunFolder(path), into.path)
-    except StoreError as error:
-        raise CommandError(str(error)) from None
+    warning = prepare(into.samples_file)
+    notes += [] if warning is None else [f"warning: {warning}"]
+    with closing(Store(into.samples_file)) as store:
+        for path in runs:
+            if not RunFolder(path).samples_file.exists() and not RunFolder(path).samples_file.is_symlink():
+                notes.append(f"warning: {path} has no samples.sqlite: its verdicts count, its samples are not here")
+                continue
+            _take_store(store, RunFolder(path), into.path)
     return notes
 
 
@@ -208,12 +201,11 @@ def _take_store(store: Store, folder: RunFolder, beside: Path) -> None:
             if source.exists():
                 shutil.copyfile(source, copy.with_name(copy.name + suffix))
         try:
-            with closing(Store(copy)) as other:
+            with closing(Store(copy, called=folder.samples_file)) as other:
                 other.check()
                 store.take_over(other)
         except StoreError as error:
-            said = str(error).replace(str(copy), str(folder.samples_file))
-            raise CommandError(f"{said}. Run that shard again, or leave it out") from None
+            raise CommandError(f"{error}. Run that shard again, or leave it out") from None
 
 
 def _take_pictures(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:

@@ -83,7 +83,6 @@ def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
     import torch
 
     from pytest_seedshift import arms, noise
-    from pytest_seedshift.cases import CaseError
 
     bench = state.workbench
     design = state.catalogue.design(model, None, state.design_seed())[:images]
@@ -96,6 +95,6 @@ def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
         noise.read(state.folder)  # what is wrong with it shall not be found after all the work
         found = arms.measure(model, reference, design, state.catalogue, state.folder)
         path = noise.write(state.folder, fingerprint, found)
-    except (CaseError, noise.NoiseError, OSError) as error:
+    except OSError as error:
         raise CommandError(str(error)) from None
     return fingerprint, found, path

@@ -106,10 +106,7 @@ class Asked:
                 raise CommandError(f"--magnitude {self.magnitude}: give one number, such as 0.3")
             (magnitude,) = found
         directions = [part.strip() for text in self.shifts for part in text.split(",") if part.strip()]
-        try:
-            position.choose(self.model, magnitude, directions)  # before anything is loaded
-        except ValueError as error:
-            raise CommandError(str(error)) from None
+        position.choose(self.model, magnitude, directions)  # before anything is loaded
         return {
             "magnitude": magnitude,
             "certainty": position.CERTAINTY if self.certainty is None else self.certainty,
@@ -166,23 +163,19 @@ def run(
 
 def _measure(state: State, settings: dict[str, Any]) -> Study:
     from pytest_seedshift import position, scores
-    from pytest_seedshift.cases import CaseError
 
     models = state.settings.models
     if len(models) != 1:
         raise CommandError(f"{len(models)} models are given ({', '.join(models)}): position takes one")
     (model,) = models
     state.check_model(model)
-    try:
-        scores.check_certainty(settings["certainty"])
-        state.catalogue.design(model, settings["images"])
-        state.needed.settle(model, _scorers(state, model))
-        warnings = state.check_ground([(model, settings["images"])])
-        for warning in (*warnings, *state.workbench.notes(model)):
-            sinks.say(f"warning: {warning}", err=True)
-        return position.run(state.workbench, model, progress=_tell, design_seed=state.design_seed(), **settings)
-    except (CaseError, ValueError) as error:
-        raise CommandError(str(error)) from None
+    scores.check_certainty(settings["certainty"])
+    state.catalogue.design(model, settings["images"])
+    state.needed.settle(model, _scorers(state, model))
+    warnings = state.check_ground([(model, settings["images"])])
+    for warning in (*warnings, *state.workbench.notes(model)):
+        sinks.say(f"warning: {warning}", err=True)
+    return position.run(state.workbench, model, progress=_tell, design_seed=state.design_seed(), **settings)
 
 
 def _scorers(state: State, model: str) -> frozenset[str]:

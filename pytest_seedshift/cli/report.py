@@ -98,8 +98,6 @@ def run(folder: Path, *, output: Output = None, summary: str | None = None) -> i
             else:
                 path = page.write(folder, None if output is None else Path(output), run=found)
                 sinks.say(path)
-        except page.RunError as error:
-            raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{output or from_folder} cannot be written: {error.strerror}") from None
         summarise(found, summary, "" if path is None else suggest.relative(str(path)), err=path is None)

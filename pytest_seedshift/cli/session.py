@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pytest_seedshift import limits
-from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import FILE, FOLDER, Choice
 
 if TYPE_CHECKING:
@@ -74,38 +73,29 @@ def check_images(images: int | None, given: SessionOptions) -> None:
     """Hold a command's number of images against the limit.
 
     Raises:
-        CommandError: it is above.
+        LimitError: it is above.
     """
     if images is not None:
-        try:
-            limits.check(images, limits.IMAGES, f"--images {images}", lifted=given.no_limits)
-        except limits.LimitError as error:
-            raise CommandError(str(error)) from None
+        limits.check(images, limits.IMAGES, f"--images {images}", lifted=given.no_limits)
 
 
 def magnitudes(text: str, given: SessionOptions) -> tuple[float, ...]:
     """A command's magnitudes, checked as a run's are.
 
     Raises:
-        CommandError: one that cannot be used.
+        RefusedError: one that cannot be used.
     """
     from pytest_seedshift import command_session
 
-    try:
-        return command_session.magnitudes(text, "--magnitude", lifted=given.no_limits)
-    except command_session.RefusedError as error:
-        raise CommandError(str(error)) from None
+    return command_session.magnitudes(text, "--magnitude", lifted=given.no_limits)
 
 
 def run(models: Sequence[str], given: SessionOptions, work: Callable[[State], int | None]) -> int:
     """Do some work with models; the exit status is what it returns, or pytest's.
 
     Raises:
-        CommandError: something cannot be used, as in a run.
+        RefusedError: something cannot be used, as in a run.
     """
     from pytest_seedshift import command_session
 
-    try:
-        return command_session.run(models, given.arguments(), work)
-    except command_session.RefusedError as error:
-        raise CommandError(str(error)) from None
+    return command_session.run(models, given.arguments(), work)

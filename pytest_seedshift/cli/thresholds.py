@@ -12,6 +12,7 @@ from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import STDOUT, Output, check_output, json_option, output_option, run_argument
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.errors import DataError
 
 if TYPE_CHECKING:
     from pytest_seedshift.calibration import Proposal
@@ -98,8 +99,6 @@ def run(
             sinks.say(f"written: {file}", err=aside)
     except VerdictsError as error:
         raise CommandError(f"{folder}: {error}") from None
-    except calibration.CalibrationError as error:
-        raise CommandError(str(error)) from None
     if not changes:
         sinks.say(f"{file} says so already", err=aside)
     if output == STDOUT:
@@ -128,5 +127,5 @@ def _check(run: Path, records: Iterable[Mapping[str, Any]]) -> None:
     for place, record in enumerate(records):
         try:
             form.read(form.Measurement, record)
-        except ValueError as error:
+        except DataError as error:
             raise CommandError(f"{run}: its verdicts.json is damaged: cases.{place}.{error}") from None

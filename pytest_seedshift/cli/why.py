@@ -23,6 +23,7 @@ from pytest_seedshift.cli.options import (
     output_option,
 )
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.errors import SeedshiftError, SeedshiftUsageError
 
 if TYPE_CHECKING:
     from pytest_seedshift.pairs import Pair
@@ -124,7 +125,7 @@ class Asked:
         try:
             named = [each.strip() for each in self.shift.split(",") if each.strip()]
             found = [(each.shift, each.magnitude) for each in cases.grid([""], named, numbers) if not each.is_control]
-        except ValueError as error:
+        except SeedshiftUsageError as error:
             raise CommandError(f"{where}: {error}") from None
         if not found:
             raise CommandError(f"{where}: names no shifted case; try mean and 0.3")
@@ -173,7 +174,6 @@ def run(
 
 
 def _study(state: State, models: list[str], shifts: list[tuple[str, float]], asked: Asked, *, aside: bool) -> Study:
-    from pytest_seedshift.cases import CaseError
     from pytest_seedshift.sensing import IMAGES
     from pytest_seedshift.why import arms, experiment
 
@@ -201,8 +201,6 @@ def _study(state: State, models: list[str], shifts: list[tuple[str, float]], ask
             certainty=state.thresholds.certainty,
             tell=lambda line: sinks.say(line, err=True),
         )
-    except CaseError as error:
-        raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
@@ -211,14 +209,11 @@ def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, 
     """The pairs of all arms, and of how they are scored no two may differ."""
     from pytest_seedshift.pairs import class_list
 
-    try:
-        entries = [state.catalogue.find(model) for model in models]
-        labels, *others = (class_list(each.classes) for each in entries)
-        if any(other != labels for other in others):
-            raise CommandError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
-        design = state.catalogue.design(models[0], images or max(_IMAGES, len(labels)), state.design_seed())
-    except ValueError as error:
-        raise CommandError(str(error)) from None
+    entries = [state.catalogue.find(model) for model in models]
+    labels, *others = (class_list(each.classes) for each in entries)
+    if any(other != labels for other in others):
+        raise CommandError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
+    design = state.catalogue.design(models[0], images or max(_IMAGES, len(labels)), state.design_seed())
     if len({(each.classifier, each.clip) for each in entries}) > 1:
         raise CommandError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
     return design
@@ -241,7 +236,7 @@ def _why_not(state: State, model: str, name: str) -> str | None:
         state.catalogue.check_sampling(state.catalogue.find(name))
         if name.endswith("+zsnr") and state.catalogue.are_same(name, name.removesuffix("+zsnr")):
             return f"the schedule of {model} ends in zero SNR already"
-    except ValueError as error:
+    except SeedshiftError as error:
         return str(error)
     return None
 

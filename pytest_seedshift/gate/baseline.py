@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import facts, pairs, whole
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.score_kinds import BUILT_IN
 from pytest_seedshift.scores import DECIMALS
 
@@ -39,7 +40,7 @@ MOST_BYTES, MOST_VALUES = 128_000_000, 8_000_000
 """Of a file: a baseline has a value for each pair of each case."""
 
 
-class BaselineError(ValueError):
+class BaselineError(DataError):
     """A baseline that cannot be used; the message says why, and what to do."""
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pytest_seedshift import facts, files, pairs, run_settings
 from pytest_seedshift import run as runs
 from pytest_seedshift.cases import Case
+from pytest_seedshift.errors import DataError, SeedshiftError
 from pytest_seedshift.extensions import scores_known
 from pytest_seedshift.folder import RunFolder, VerdictsError
 from pytest_seedshift.gate.baseline import (
@@ -131,7 +132,7 @@ def parse(text: str, name: str) -> Baseline:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise BaselineError(f"{name} is damaged: {where}: {first['msg']}: {_AGAIN}") from None
-    except ValueError as error:
+    except SeedshiftError as error:
         raise BaselineError(f"{name} is damaged: {error}: {_AGAIN}") from None
     return Baseline(
         name,
@@ -152,23 +153,23 @@ def parse(text: str, name: str) -> Baseline:
 def _samples(entry: _Samples, form: _File, kinds: Mapping[str, ScoreKind]) -> Samples:
     case = Case(entry.model, entry.shift, entry.magnitude)
     if entry.model not in form.models or entry.design not in form.designs:
-        raise ValueError(f"{case.id}: its model or its design is not in the head")
+        raise DataError(f"{case.id}: its model or its design is not in the head")
     if entry.pairs > form.designs[entry.design].images:
-        raise ValueError(f"{case.id}: more pairs than its design has")
+        raise DataError(f"{case.id}: more pairs than its design has")
     scores = {score: _values(case, score, values, kinds) for score, values in entry.scores.items()}
     if any(len(values) != entry.pairs for values in scores.values()):
-        raise ValueError(f"{case.id}: not {entry.pairs} values of each score")
+        raise DataError(f"{case.id}: not {entry.pairs} values of each score")
     return Samples(case, entry.design, entry.exact, scores)
 
 
 def _values(case: Case, score: str, values: str | list[float], kinds: Mapping[str, ScoreKind]) -> tuple[float, ...]:
     if score not in kinds:
-        raise ValueError(f"{case.id}: unknown score {score!r}. Known: {', '.join(kinds)}")
+        raise DataError(f"{case.id}: unknown score {score!r}. Known: {', '.join(kinds)}")
     if kinds[score].binary is not isinstance(values, str) or (isinstance(values, str) and set(values) - {"0", "1"}):
-        raise ValueError(f"{case.id}: {score} is not written as that score is")
+        raise DataError(f"{case.id}: {score} is not written as that score is")
     found = tuple(map(float, values))
     if not all(map(math.isfinite, found)):
-        raise ValueError(f"{case.id}: {score} has a value that is not finite")
+        raise DataError(f"{case.id}: {score} has a value that is not finite")
     return found
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift import class_lists, documents, extensions, labels, limits, scorers, settings, typed
 from pytest_seedshift import pairs as pairing
 from pytest_seedshift.checkpoints import places, prompt_length, repository
+from pytest_seedshift.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, reading
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler, check_limits
 from pytest_seedshift.scorers import tags
@@ -53,8 +54,8 @@ class Catalogue:
         Each may be followed by changes: see `derive`.
 
         Raises:
-            ValueError: a plain word that is neither an entry nor a folder nor a file; a pickle; a change that is none;
-                a size or a number of steps above its limit.
+            SeedshiftError: a plain word that is neither an entry nor a folder nor a file; a pickle; a change that is
+                none; a size or a number of steps above its limit.
         """
         base, changes = derive.split(name, self._is_known)
         entry = self._find(base)
@@ -75,7 +76,7 @@ class Catalogue:
         places.refuse_pickle(path)
         if _is_place(name) or path.is_dir():
             return Entry(name, (name,))
-        raise ValueError(
+        raise InvalidValueError(
             f"{unknown('model', name, self.entries, rest='README, Models, has all')} (or a folder, a "
             f"{places.SINGLE_FILE} file, or a hub id 'owner/name')"
         )
@@ -86,8 +87,8 @@ class Catalogue:
         The `seed` is the design's: see `pairs.design`.
 
         Raises:
-            ValueError: an unknown model, a class list that cannot be read, fewer images than classes, or more images
-                than the limit.
+            SeedshiftError: an unknown model, a class list that cannot be read, fewer images than classes, or more
+                images than the limit.
         """
         key = (name, images, seed)
         if key not in self._designs:
@@ -116,7 +117,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: it is nowhere; the message says what was tried.
-            ValueError: what is there must not or cannot be loaded.
+            SeedshiftError: what is there must not or cannot be loaded.
         """
         if entry.own is not None:
             return
@@ -135,7 +136,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: they are nowhere; the message says what was tried, and which model asks for them.
-            ValueError: what is there must not or cannot be loaded.
+            SeedshiftError: what is there must not or cannot be loaded.
         """
         with self._scoring(entry):
             if entry.classifier:
@@ -161,7 +162,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: some weights are nowhere; the message says what was tried.
-            ValueError: what is there must not or cannot be loaded.
+            SeedshiftError: what is there must not or cannot be loaded.
         """
         self.check_model(entry)
         self.check_scorers(entry)
@@ -171,7 +172,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: a folder or a file that was named is not there.
-            ValueError: what is there must not or cannot be loaded.
+            SeedshiftError: what is there must not or cannot be loaded.
         """
         lacking = []
         if entry.own is None and not locate.is_pipeline_here(entry.pipeline, entry.revision, entry.variant):
@@ -195,7 +196,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: they cannot be had.
-            ValueError: what is there must not or cannot be loaded.
+            SeedshiftError: what is there must not or cannot be loaded.
         """
         if entry.own is None:
             settings.check()
@@ -207,12 +208,25 @@ class Catalogue:
             if entry.clip:
                 repository.fetch(tags.repository(entry.clip), repository.CLIP_FILES)
 
+    def check_files(self, entry: Entry) -> None:
+        """Bring the weights of a model here, and make sure of all that only its files tell, and those of its scorers.
+
+        Raises:
+            ModelError: the weights are nowhere, or what is there cannot be loaded, or does not fit the entry.
+            SeedshiftUsageError: a key of the entry does not fit what is there.
+        """
+        self.fetch_weights(entry)
+        self.check_sampling(entry)
+        self.check_fit(entry)
+        self.check_labels(entry)
+        self.check_prompts(entry)
+
     def check_sampling(self, entry: Entry) -> None:
         """Make sure that a derived model's scheduler supports its changes, as far as its files tell.
 
         Raises:
             WeightsNotFoundError: the model is nowhere.
-            ValueError: it does not.
+            SeedshiftError: it does not.
         """
         if entry.sampling is not None:
             from pytest_seedshift.models import samplers  # diffusers
@@ -226,7 +240,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: the model is nowhere.
-            ValueError: it does not; or a file of weights is cut short.
+            SeedshiftError: it does not; or a file of weights is cut short.
         """
         if entry.own is not None:
             return
@@ -248,7 +262,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: the model is nowhere.
-            ValueError: see `check_sampling`.
+            SeedshiftError: see `check_sampling`.
         """
         base = derive.split(name, self._is_known)[0]
         return base if self.find(name).sampling is not None and self.are_same(name, base) else None
@@ -258,7 +272,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: one is nowhere.
-            ValueError: see `check_sampling`.
+            SeedshiftError: see `check_sampling`.
         """
         return self._settled(one) == self._settled(other)
 
@@ -281,7 +295,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: the classifier is nowhere.
-            ValueError: labels that it does not know; the message names them.
+            SeedshiftError: labels that it does not know; the message names them.
         """
         if not entry.classifier:
             return None
@@ -296,7 +310,7 @@ class Catalogue:
 
         Raises:
             WeightsNotFoundError: one of them is nowhere.
-            ValueError: one of them does not; the message has the tokens.
+            SeedshiftError: one of them does not; the message has the tokens.
         """
         listed = pairing.class_list(entry.classes)
         known = shipped().entries.values()
@@ -331,7 +345,7 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False)
         no_limits: see `Catalogue`.
 
     Raises:
-        ValueError: a file cannot be read, or an entry is not valid.
+        SeedshiftError: a file cannot be read, or an entry is not valid.
     """
     found = dict(shipped().entries)
     own = extensions.current().models
@@ -349,8 +363,8 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False)
                 checked = {**checked, "pipeline": name}
             try:
                 found[name] = _entry(name, checked, path.parent, found.get(name))
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from None
+            except SeedshiftError as error:
+                raise InvalidValueError(f"{where}: {error}") from None
     return Catalogue(found, no_limits)
 
 
@@ -367,9 +381,9 @@ def _tables(root: Path, thresholds: Path | None) -> Iterator[tuple[Mapping[str, 
                 if key == "tool":  # not ours to judge
                     table = {}
                     continue
-                raise ValueError(f"{path}: [{'.'.join(parts[:depth])}] is {table!r}, not a table")
+                raise InvalidValueError(f"{path}: [{'.'.join(parts[:depth])}] is {table!r}, not a table")
             if key == "seedshift" and (others := set(table) - {"models"}):
-                raise ValueError(f"{path}: [tool.seedshift]: {unknown('table', min(others), ['models'])}")
+                raise InvalidValueError(f"{path}: [tool.seedshift]: {unknown('table', min(others), ['models'])}")
         if table:
             yield table, path, prefix
 

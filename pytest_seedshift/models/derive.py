@@ -23,10 +23,11 @@ from typing import Any
 
 from pytest_seedshift import model_names
 from pytest_seedshift.checkpoints import places
+from pytest_seedshift.errors import InvalidValueError, SeedshiftUsageError
 from pytest_seedshift.models.base import Entry, Sampling
 
 
-class DerivationError(ValueError):
+class DerivationError(SeedshiftUsageError):
     """What is wrong in the changes of a model's name, and what is valid."""
 
 
@@ -67,7 +68,7 @@ def derive(base: Entry, name: str, changes: Iterable[str]) -> Entry:
     for change in changes:
         try:
             key, value = model_names.read(change)
-        except ValueError as error:
+        except InvalidValueError as error:
             raise DerivationError(f"{name}: {error}") from None
         about = model_names.ABOUT.get(key, key)
         if about in found:

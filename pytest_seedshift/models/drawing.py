@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from pytest_seedshift import devices, extensions, guard, tensors
-from pytest_seedshift.models.seedvector import SeedVectorError
+from pytest_seedshift.errors import ModelError, SeedshiftError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class DrawingError(ValueError):
+class DrawingError(ModelError):
     """A model has not made the images that it was asked for; the message says what it did."""
 
 
@@ -35,9 +35,8 @@ def generate(
     What `shift` and `on_step` raise passes; so does what says that memory does not suffice or that the GPU is gone.
 
     Raises:
-        ValueError: the model's code raises something, or what it gives, to its shift or in the end, is not what it has
+        ModelError: the model's code raises something, or what it gives, to its shift or in the end, is not what it has
             to give; the message has a single sentence.
-        SeedVectorError: a pipeline draws in a way that is not known.
     """
     ours: list[BaseException] = []
     shifted = 0
@@ -54,17 +53,22 @@ def generate(
         on_step(step, _state(state, len(pairs)) if _is_own(model) else state)
 
     def passes(error: BaseException) -> bool:
-        known = isinstance(error, (SeedVectorError, ValueError)) and not _is_own(model)
+        known = isinstance(error, (SeedshiftError, ValueError)) and not _is_own(model)
         return any(error is each for each in ours) or known or devices.is_of_the_machine(error)
 
-    with guard.calling(
-        f"{_whose(model)}: generate", getattr(model, "generate", None), error=DrawingError, passes=passes
-    ):
-        images = model.generate(
-            pairs,
-            None if shift is None else _marked(shift_taken, ours),
-            None if on_step is None else _marked(note_taken, ours),
-        )
+    try:
+        with guard.calling(
+            f"{_whose(model)}: generate", getattr(model, "generate", None), error=DrawingError, passes=passes
+        ):
+            images = model.generate(
+                pairs,
+                None if shift is None else _marked(shift_taken, ours),
+                None if on_step is None else _marked(note_taken, ours),
+            )
+    except ValueError as error:  # of a pipeline: it says what is wrong with how it is called
+        if isinstance(error, SeedshiftError) or any(error is each for each in ours):
+            raise
+        raise DrawingError(str(error)) from error
     if shift is not None and not shifted and _is_own(model):
         raise DrawingError(
             f"{_whose(model)} has not called the shift that its generate was given: without it every image is the "

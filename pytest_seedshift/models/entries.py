@@ -13,6 +13,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from pytest_seedshift import pairs
+from pytest_seedshift.errors import SeedshiftUsageError
 from pytest_seedshift.suggest import unknown
 
 _Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
@@ -42,7 +43,7 @@ OURS = (
 _OWN_KEY = {"num_inference_steps": "steps", "guidance_scale": "guidance", "height": "height", "width": "width"}
 
 
-class EntryError(ValueError):
+class EntryError(SeedshiftUsageError):
     """What is wrong in an entry, where, and what is valid."""
 
 

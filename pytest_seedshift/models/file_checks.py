@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import contents, files
 from pytest_seedshift.checkpoints import headers
+from pytest_seedshift.errors import ModelError
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -21,13 +22,13 @@ def check(entry: Entry, location: Location) -> None:
         location: of its pipeline.
 
     Raises:
-        ValueError: one is not; the message names it.
+        ModelError: one is not; the message names it.
     """
     if (
         location.path.is_file()
         and (other := headers.no_pipeline(location.path, whole=location.config is None)) is not None
     ):
-        raise ValueError(f"{entry.name} cannot be loaded: {location.path} {other}")
+        raise ModelError(f"{entry.name} cannot be loaded: {location.path} {other}")
     headers.check_files(entry.name, location.files())
     for _, folder in entry.parts:
         found = contents.of(Path(folder), entry.variant)
@@ -38,7 +39,7 @@ def check_steps(entry: Entry, location: Location) -> None:
     """Make sure that a schedule of betas has as many steps as an entry asks for.
 
     Raises:
-        ValueError: it has fewer.
+        ModelError: it has fewer.
     """
     folder = location.path if location.path.is_dir() else location.config
     if folder is None or entry.steps is None or not (path := folder / "scheduler/scheduler_config.json").is_file():
@@ -50,6 +51,6 @@ def check_steps(entry: Entry, location: Location) -> None:
     }
     most = options.get("num_train_timesteps")
     if isinstance(most, int) and "beta_schedule" in options and entry.steps > most:
-        raise ValueError(
+        raise ModelError(
             f"{entry.name}: steps = {entry.steps}: the model was trained with {most} steps: give at most so many"
         )

@@ -22,6 +22,7 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift import files, trust
+from pytest_seedshift.errors import SeedshiftUsageError
 from pytest_seedshift.models import kinds, pipeline_class, samplers, sizes
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _SIDE = 4096
 _STRICT = pydantic.ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
-class FitError(ValueError):
+class FitError(SeedshiftUsageError):
     """An entry asks for something that its pipeline cannot do; the message says what would fit."""
 
 
@@ -49,7 +50,7 @@ def check(entry: Entry, location: Location) -> None:
 
     Raises:
         FitError: a key of it, a value or a scheduler does not fit.
-        ValueError: it is no text-to-image pipeline.
+        SeedshiftError: it is no text-to-image pipeline.
     """
     with warnings.catch_warnings():  # of diffusers' own code, at what is only tried here
         warnings.simplefilter("ignore")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pytest_seedshift import contents, trust
 from pytest_seedshift.checkpoints import headers, places
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.models import kinds, location
 from pytest_seedshift.suggest import unknown
 from pytest_seedshift.trust import INDEX, SAFETY_CHECKER
@@ -26,7 +27,7 @@ def refuse_class(folder: Path, source: str) -> None:
     if not isinstance(name, str):
         return
     if name.startswith(("Onnx", "ORT")):
-        raise ValueError(
+        raise ModelError(
             f"{source} is a pipeline of ONNX ({name}), and nothing but safetensors is loaded: give the pipeline that "
             "it was made from"
         )
@@ -38,7 +39,7 @@ def check_variant(folder: Path, source: str, variant: str | None) -> None:
     if variant is not None and variant not in location.contents_of(folder, variant).variants.values():
         there = contents.variants(contents.OnDisk(folder))
         others = f". {unknown('variant', variant, there)}" if there else ": it has none. Remove the key"
-        raise ValueError(f"{source}: variant = {variant!r}: no weights of it have that variant{others}")
+        raise ModelError(f"{source}: variant = {variant!r}: no weights of it have that variant{others}")
 
 
 def check_beside(folder: Path, source: str) -> None:
@@ -65,10 +66,10 @@ def refuse_other(folder: Path, source: str) -> None:
         return
     told = contents.instead(contents.OnDisk(folder))
     if told is not None:
-        raise ValueError(f"{source} {told}")
+        raise ModelError(f"{source} {told}")
     files_of_it = sorted(folder.glob(f"*{places.SINGLE_FILE}"))
     if not files_of_it or (folder / "config.json").is_file():
         return
     others = [headers.no_pipeline(path, whole=True) for path in files_of_it]
     if others[0] is not None and all(other is not None for other in others):
-        raise ValueError(f"{source}: {files_of_it[0].name} {others[0]}")
+        raise ModelError(f"{source}: {files_of_it[0].name} {others[0]}")

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import files, trust
+from pytest_seedshift.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -44,12 +45,12 @@ def call(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What every call of a pipeline is given besides what the entry gives it.
 
     Raises:
-        ValueError: the entry asks for something that diffusers leaves out here, since a package is missing.
+        InvalidValueError: the entry asks for something that diffusers leaves out here, since a package is missing.
     """
     takes = inspect.signature(kind.__call__).parameters
     if given.get(_CLEANED) is True and (lacking := [each for each in _CLEANING if find_spec(each) is None]):
         packages = " and ".join({"bs4": "beautifulsoup4"}.get(each, each) for each in lacking)
-        raise ValueError(
+        raise InvalidValueError(
             f"call: {_CLEANED} = true: diffusers cleans prompts only where {packages} is installed: install it, or "
             f"leave {_CLEANED} out"
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import files
+from pytest_seedshift.errors import ModelError
 
 DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
 """Halves of a model that is whole only with a prior, which diffusers loads along with them."""
@@ -70,7 +71,7 @@ _KNOWN = frozenset(
 ) | {*DECODERS}
 
 
-class KindError(ValueError):
+class KindError(ModelError):
     """A pipeline makes no pictures, or not of a text alone; the message says what it makes, or what it wants."""
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from pytest_seedshift import contents, identity, loading, trust
 from pytest_seedshift.checkpoints import places, repository
+from pytest_seedshift.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.models import habits, kinds, locate, memory, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.memory import GIB
@@ -57,15 +58,16 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
-        OSError: weights are missing or damaged.
-        ValueError: it is not a text-to-image pipeline, or a key of the entry does not fit it.
+        ModelError: weights are missing or damaged, it is not a text-to-image pipeline, or a key of the entry does
+            not fit it.
     """
     location = _configured(locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
     with _in_words(location.source), loading.complete(location.source):
         pipeline = _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry, single_files.told(location))
         call = call_of(type(pipeline), entry)
-    _place(pipeline, entry.name, device)
+    with _in_its_words():
+        _place(pipeline, entry.name, device)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
         fingerprint = identity.of_model(entry, device, dtype)
         return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler)
@@ -76,11 +78,22 @@ def _in_words(source: str) -> Iterator[None]:
     """Turn what the libraries raise over files that they cannot use into one class of error."""
     try:
         yield
-    except (OSError, ValueError, places.WeightsNotFoundError):
+    except SeedshiftError:
         raise
+    except (OSError, ValueError) as error:  # the library's own, which says what is wrong with which file
+        raise LoadError(str(error)) from error
     except Exception as error:  # a missing library, weights of other shapes, damaged files: any class there is
         reason = " ".join(str(error).split()) or type(error).__name__
         raise LoadError(f"{source} cannot be loaded by diffusers {diffusers.__version__}: {reason}") from error
+
+
+@contextmanager
+def _in_its_words() -> Iterator[None]:
+    """Turn what diffusers says of what it is asked for into our class of error; what torch raises passes."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # of diffusers, over what it is asked for
+        raise LoadError(str(error)) from error
 
 
 # From files to a pipeline -----------------------------------------------------------------------------------------
@@ -229,7 +242,7 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry, told: Mapping[str,
     name, options = entry.scheduler.name, dict(entry.scheduler.options)
     try:
         kind = samplers.find(name)
-    except ValueError as error:
+    except InvalidValueError as error:
         raise LoadError(f"{where}: {error}") from None
     takes = samplers.takes(kind)
     for option in options:
@@ -240,7 +253,7 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry, told: Mapping[str,
     kept = samplers.kept(hosts[0].scheduler, kind) | single_files.fitting(told, takes)
     try:
         made = kind.from_config(hosts[0].scheduler.config, **(kept | options))
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:  # of the scheduler's class, over its options
         raise LoadError(
             f"{where}: {name} does not take {options or 'the configuration of the pipeline'}: {error}"
         ) from None

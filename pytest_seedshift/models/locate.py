@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_seedshift import contents, trust, typed
 from pytest_seedshift.checkpoints import hub, places
+from pytest_seedshift.errors import ModelError, SeedshiftError
 from pytest_seedshift.models import folder_checks, kinds, location
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.location import Location
@@ -22,7 +23,7 @@ def is_pipeline_here(sources: Sequence[str], revision: str | None = None, varian
     """Whether a pipeline is on this machine, wholly; nothing is downloaded and nobody is asked.
 
     Raises:
-        ValueError: what lies there must not be loaded or is no pipeline.
+        ModelError: what lies there must not be loaded or is no pipeline.
     """
     return _on_disk(sources, revision, [], variant) is not None
 
@@ -43,7 +44,7 @@ def probe_pipeline(
 
     Raises:
         places.WeightsNotFoundError: it is nowhere.
-        ValueError: what lies there must not be loaded or is no pipeline.
+        ModelError: what lies there must not be loaded or is no pipeline.
     """
     tried: list[str] = []
     found = _on_disk(sources, revision, tried, variant)
@@ -68,7 +69,7 @@ def locate_pipeline(
 
     Raises:
         places.WeightsNotFoundError: it is nowhere, or the download failed.
-        ValueError: what lies there must not be loaded or is no pipeline.
+        ModelError: what lies there must not be loaded or is no pipeline.
     """
     tried: list[str] = []
     found = _on_disk(sources, revision, tried, variant)
@@ -77,7 +78,7 @@ def locate_pipeline(
     for source in _on_hub(sources, revision, tried):
         try:
             return _download(source, revision, variant)
-        except OSError as error:
+        except (OSError, places.DownloadError) as error:
             tried.append(f"the hub{places.among(source, sources)} (the download failed: {places.first_line(error)})")
     raise places.nowhere(sources, tried, advice)
 
@@ -103,13 +104,13 @@ def _on_disk(
         places.refuse_pickle(path)
         if path.is_file() and path.suffix == places.SINGLE_FILE:
             if variant is not None:
-                raise ValueError(f"{source}: variant = {variant!r}: a single file has no variants: remove the key")
+                raise ModelError(f"{source}: variant = {variant!r}: a single file has no variants: remove the key")
             beside = [folder for folder in (path.with_suffix(""), path.parent) if (folder / INDEX).is_file()]
             if beside:
                 folder_checks.check_beside(beside[0], source)
             return Location(source, path, config=beside[0] if beside else None)
         if path.is_file():
-            raise ValueError(
+            raise ModelError(
                 f"{source} is no {places.SINGLE_FILE} file, and nothing else is ever loaded: give such a file, or the "
                 "folder of a pipeline"
             )
@@ -206,7 +207,7 @@ def _bring(source: str, index: Path, revision: str | None, variant: str | None, 
 
     Raises:
         OSError: they cannot be downloaded.
-        ValueError: they cannot be loaded.
+        ModelError: they cannot be loaded.
     """
     from diffusers import DiffusionPipeline
     from huggingface_hub import HfApi, snapshot_download
@@ -230,7 +231,7 @@ def _bring(source: str, index: Path, revision: str | None, variant: str | None, 
         if lacking:
             snapshot_download(source, revision=revision, allow_patterns=lacking)
         return folder
-    except (OSError, ValueError):
+    except (OSError, SeedshiftError):
         raise
     except Exception as error:  # of what a repository says: any class there is
-        raise OSError(places.first_line(error)) from error
+        raise places.DownloadError(places.first_line(error)) from error

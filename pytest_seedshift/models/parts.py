@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import contents, trust
 from pytest_seedshift.checkpoints import hashing, places
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def check(entry: Entry) -> None:
 
     Raises:
         WeightsNotFoundError: one is not there.
-        ValueError: one has pickles in place of safetensors, or something else that must not be loaded.
+        ModelError: one has pickles in place of safetensors, or something else that must not be loaded.
     """
     for name, folder in entry.parts:
         where, path = f"{entry.name}: parts: {name}", Path(folder)
@@ -36,7 +37,7 @@ def check(entry: Entry) -> None:
             )
         trust.check(path, f"{where}: {folder}")
         for _, problem in contents.network(contents.OnDisk(path), entry.variant).problems:
-            raise ValueError(f"{where}: {folder}: {problem.text}")
+            raise ModelError(f"{where}: {folder}: {problem.text}")
 
 
 def fingerprints(entry: Entry) -> tuple[tuple[str, str], ...]:
@@ -54,17 +55,17 @@ def load(entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any) -> dict[s
 
     Raises:
         WeightsNotFoundError: see `check`.
-        ValueError: see `check`; or the pipeline has no such part.
+        ModelError: see `check`; or the pipeline has no such part.
         OSError: weights are damaged.
     """
     check(entry)
     found = {}
     for name, folder in entry.parts:
         if name not in own:
-            raise ValueError(f"{entry.name}: parts: {unknown('part of the pipeline', name, own)}")
+            raise ModelError(f"{entry.name}: parts: {unknown('part of the pipeline', name, own)}")
         library, kind = own[name]
         if library not in _LIBRARIES:
-            raise ValueError(
+            raise ModelError(
                 f"{entry.name}: parts: {name} is of {library}: only parts of {' and '.join(_LIBRARIES)} can"
             )
         made = getattr(importlib.import_module(library), kind)

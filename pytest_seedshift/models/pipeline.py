@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.models import in_effect, observation, prompts, rng, seedweight, sizes
 from pytest_seedshift.models.seedvector import (
     NoUpsamplerError,
@@ -107,7 +108,7 @@ class DiffusersPipeline:
             upsampler: whether the noise of the pipeline's second stage is shifted too.
 
         Raises:
-            ValueError: the pipeline's call does not take what `call` has, or it has no second stage.
+            ModelError: the pipeline's call does not take what `call` has, or it has no second stage.
             SeedVectorError: the pipeline draws its seed vectors in a way that is not known.
         """
         self.name = name
@@ -119,7 +120,7 @@ class DiffusersPipeline:
         try:
             self._seed = SeedVector(pipeline, call, upsampler=upsampler)
         except NoUpsamplerError as error:
-            raise ValueError(f"{name}: upsampler = true: {error}") from None
+            raise ModelError(f"{name}: upsampler = true: {error}") from None
         self._kinds = {each.__name__ for each in type(pipeline).__mro__}
         if getattr(pipeline, "safety_checker", None) is not None:
             pipeline.safety_checker = None
@@ -135,7 +136,7 @@ class DiffusersPipeline:
         for argument in self._call:
             if argument not in settable:
                 what = "is set by this package" if argument in _OURS else f"is no argument of {self._family}'s call"
-                raise ValueError(f"{self.name}: {argument} {what}. It can be given: {', '.join(settable)}")
+                raise ModelError(f"{self.name}: {argument} {what}. It can be given: {', '.join(settable)}")
 
     @property
     def _family(self) -> str:
@@ -170,7 +171,7 @@ class DiffusersPipeline:
         """How much of the seed vector the sampler keeps, from its schedule alone: see `seedweight`.
 
         Raises:
-            ValueError: a sampler that it is not known for.
+            ModelError: a sampler that it is not known for.
         """
         scheduler: Any = copy.deepcopy(getattr(self._pipeline, "scheduler", None))
         steps = self._call.get("num_inference_steps", self._takes["num_inference_steps"].default)
@@ -229,7 +230,7 @@ class DiffusersPipeline:
         if predicted.ndim == 4 and predicted.shape[1] == 3 and not any(parts.get(name) for name in _DECODERS):
             return (predicted.float() / 2 + 0.5).clamp(0, 1)
         if "num_inference_steps" not in self._takes:
-            raise ValueError(f"it is not known how {self._family} can be given states to decode")
+            raise ModelError(f"it is not known how {self._family} can be given states to decode")
         more = {"num_inference_steps": 2 if self._kinds & _TWO_STEPS else 1, "timesteps": None, "sigmas": None}
         given = {name: value for name, value in more.items() if name in self._takes}
         made = []
@@ -301,7 +302,7 @@ class DiffusersPipeline:
         """Make no images of another size than was asked for."""
         if sizes.is_changed(warning) and not {"height", "width"}.isdisjoint(self._call):
             asked = ", ".join(f"{name} = {self._call[name]}" for name in ("height", "width") if name in self._call)
-            raise ValueError(f"{self.name}: {asked}: {self._family} says: {' '.join(warning.split())}")
+            raise ModelError(f"{self.name}: {asked}: {self._family} says: {' '.join(warning.split())}")
 
     def _watched(self, on_step: OnStep | None) -> dict[str, Any]:
         """The arguments by which a pipeline reports its steps; none where it reports none."""
@@ -324,7 +325,7 @@ class DiffusersPipeline:
         if isinstance(output, torch.Tensor) and output.ndim == 4 and shape[:2] == (count, 4) and self._kinds & _LAYERED:
             return _on_white(output.float().clamp(0, 1))
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or shape[:2] != (count, 3):
-            raise ValueError(
+            raise ModelError(
                 f"{self.name}: {self._family} gave {shape} where ({count}, 3, height, width) was expected: "
                 "it is no text-to-image pipeline of colour pictures"
             )

@@ -13,6 +13,7 @@ import diffusers
 from diffusers import DiffusionPipeline
 
 from pytest_seedshift import trust
+from pytest_seedshift.errors import InvalidValueError, ModelError
 from pytest_seedshift.models import habits, kinds
 from pytest_seedshift.models.location import Location
 from pytest_seedshift.suggest import unknown
@@ -27,7 +28,7 @@ OF_THIS_PACKAGE = {"GlidePipeline": "pytest_seedshift.models.glide"}
 _NOT_GIVEN = {"self", "args", "kwargs", "prompt", "generator", "latents", "output_type", "return_dict"}
 
 
-class LoadError(ValueError):
+class LoadError(ModelError):
     """A pipeline cannot be loaded; the message says why and what would help."""
 
 
@@ -92,6 +93,6 @@ def call_of(kind: type[Any], entry: Entry) -> dict[str, Any]:
             raise LoadError(f"{entry.name}: call: {unknown(f'argument of {name}', key, set(takes) - _NOT_GIVEN)}")
     try:
         unasked = habits.call(kind, dict(entry.call))
-    except ValueError as error:
+    except InvalidValueError as error:
         raise LoadError(f"{entry.name}: {error}") from None
     return unasked | {keys[key]: value for key, value in given.items()} | dict(entry.call)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import files
 from pytest_seedshift.checkpoints import prompt_length
+from pytest_seedshift.errors import ModelError
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -30,7 +31,7 @@ def check(entry: Entry, location: Location, labels: Sequence[Label]) -> None:
         labels: whose prompts they are.
 
     Raises:
-        ValueError: one is too long; the message has its tokens, and how many are read.
+        ModelError: one is too long; the message has its tokens, and how many are read.
     """
     found = {part: each for part, (_, each) in location.parts.items() if part.startswith("tokenizer")}
     folder = location.path if location.path.is_dir() else location.config
@@ -45,7 +46,7 @@ def check(entry: Entry, location: Location, labels: Sequence[Label]) -> None:
         used = {part: count(label.prompt) for part, count in counts.items()}
         if all(used[part] > room for part, room in rooms.items()):
             told = " and ".join(f"{part} reads {room} of its {used[part]} tokens" for part, room in rooms.items())
-            raise ValueError(
+            raise ModelError(
                 f"{entry.name}: the prompt {prompt_length.shown(label.prompt)!r} is too long for it ({told}): its "
                 f"image would be made of the beginning alone. {prompt_length.advice(entry.classes)}"
             )
@@ -65,7 +66,7 @@ def _counter(called: str, folder: Path) -> Callable[[str], int]:
     """What counts the tokens of a prompt, however many.
 
     Raises:
-        ValueError: the tokenizer cannot be loaded.
+        ModelError: the tokenizer cannot be loaded.
     """
     with files.foreign(folder):
         if called == "GlideTokenizer":

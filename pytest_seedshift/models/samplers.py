@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.errors import DataError, InvalidValueError
 from pytest_seedshift.models import single_files
 from pytest_seedshift.models.base import Scheduler
 from pytest_seedshift.models.derive import DerivationError
@@ -39,7 +40,7 @@ def find(name: str) -> type[Any]:
     """The class of a scheduler.
 
     Raises:
-        ValueError: there is none of that name.
+        InvalidValueError: there is none of that name.
     """
     import diffusers
 
@@ -47,7 +48,7 @@ def find(name: str) -> type[Any]:
     kind = getattr(library, name, None) if name.endswith("Scheduler") else None
     if kind is None or not hasattr(kind, "from_config"):
         known = [each for each in dir(diffusers) if each.endswith("Scheduler") and each[0] != "_"]
-        raise ValueError(unknown("scheduler", name, [*known, *_OWN]))
+        raise InvalidValueError(unknown("scheduler", name, [*known, *_OWN]))
     found: type[Any] = kind
     return found
 
@@ -64,7 +65,7 @@ def native(location: Location) -> tuple[str, Mapping[str, Any]] | None:
     None where they do not: a single file without its configuration, or a pipeline that has no scheduler.
 
     Raises:
-        ValueError: the configuration cannot be read.
+        InvalidValueError: the configuration cannot be read.
     """
     if location.released is not None:
         return "GlideDDPMScheduler", released.SAMPLER
@@ -76,8 +77,8 @@ def native(location: Location) -> tuple[str, Mapping[str, Any]] | None:
         return None
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:  # not there, or no JSON
+        raise DataError(f"{path} cannot be read: {error}") from None
     name, said = location.parts["scheduler"][1], single_files.told(location)
     return name, ({**config, **single_files.fitting(said, takes(find(name)))} if said else config)
 
@@ -132,7 +133,7 @@ def unsaid(entry: Entry, location: Location) -> tuple[str, ...]:
         location: of its pipeline.
 
     Raises:
-        ValueError: the configuration cannot be read, or there is no such scheduler.
+        InvalidValueError: the configuration cannot be read, or there is no such scheduler.
     """
     if entry.scheduler is None or (own := native(location)) is None or own[0] in _OWN:
         return ()
@@ -164,32 +165,32 @@ def check_replacement(entry: Entry, name: str, config: Mapping[str, Any]) -> Non
         config: its configuration.
 
     Raises:
-        ValueError: it cannot; the message says which can.
+        InvalidValueError: it cannot; the message says which can.
     """
     assert entry.scheduler is not None
     wanted, options = entry.scheduler.name, dict(entry.scheduler.options)
     where = f"the scheduler of {entry.name}"
     try:
         kind, present = find(wanted), find(name)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{where}: {error}") from None
     valid = takes(kind)
     for option in options:
         if option not in valid:
-            raise ValueError(f"{where}: {unknown(f'option of {wanted}', option, valid)}")
+            raise InvalidValueError(f"{where}: {unknown(f'option of {wanted}', option, valid)}")
     fits = {*_compatible(present), name}
     alike = any(each.startswith(start) for start in _ALIKE for each in (wanted,) if name.startswith(start))
     flows = options.get("use_flow_sigmas") is True and name.startswith("FlowMatch")
     of_betas = wanted in _MORE and "beta_schedule" in config
     if not (wanted in fits or name in _compatible(kind) or alike or flows or of_betas):
-        raise ValueError(
+        raise InvalidValueError(
             f"{where}: {wanted} cannot take the place of {name}, which the pipeline is sampled by. "
             f"{_others(name, fits)}"
         )
     try:
         kind.from_config(dict(config), **options)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise ValueError(
+    except (TypeError, ValueError, NotImplementedError) as error:  # of the scheduler's class, over its options
+        raise InvalidValueError(
             f"{where}: {wanted} does not take {options or 'the configuration of the pipeline'}: {error}"
         ) from None
 
@@ -226,7 +227,7 @@ def settle(entry: Entry, name: str, config: Mapping[str, Any]) -> Entry:
 
     Raises:
         DerivationError: the scheduler does not support a change.
-        ValueError: there is no such scheduler.
+        InvalidValueError: there is no such scheduler.
     """
     if entry.sampling is None:
         return entry

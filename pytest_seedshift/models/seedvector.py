@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.models.base import Axes
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ _TOKENS: dict[str, Callable[[Any], int]] = {
 }
 
 
-class SeedVectorError(RuntimeError):
+class SeedVectorError(ModelError):
     """A pipeline does not draw its seed vector in the way that is known; nothing it makes can be trusted."""
 
 
-class NoUpsamplerError(ValueError):
+class NoUpsamplerError(ModelError):
     """A pipeline has no second stage whose noise could be shifted."""
 
 

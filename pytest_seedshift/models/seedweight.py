@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_seedshift.errors import InvalidValueError
+
 _DETERMINISTIC = ("DDIMScheduler", "GlideDDIMScheduler")
 _ANCESTRAL = ("DDPMScheduler", "GlideDDPMScheduler")
 
@@ -54,16 +56,16 @@ def seed_weight(scheduler: Any, eta: float = 0.0) -> SeedWeight:
         The weight, 0 to 1, and the signal-to-noise ratios where sampling and where the schedule begins, 0 or more.
 
     Raises:
-        ValueError: another sampler, no steps, or an `eta` outside its range.
+        InvalidValueError: another sampler, no steps, or an `eta` outside its range.
     """
     name = type(scheduler).__name__
     if name not in (*_DETERMINISTIC, *_ANCESTRAL):
         known = ", ".join(sorted({*_DETERMINISTIC, *_ANCESTRAL}))
-        raise ValueError(f"the seed vector's weight is not known for {name}. It is for {known}")
+        raise InvalidValueError(f"the seed vector's weight is not known for {name}. It is for {known}")
     if not 0 <= eta <= 1:
-        raise ValueError(f"eta = {eta:g}: give a number from 0 to 1")
+        raise InvalidValueError(f"eta = {eta:g}: give a number from 0 to 1")
     if scheduler.num_inference_steps is None:
-        raise ValueError(f"{name} has no steps yet: call its set_timesteps")
+        raise InvalidValueError(f"{name} has no steps yet: call its set_timesteps")
     kept = [float(value) for value in scheduler.alphas_cumprod.double()]
     first = int(scheduler.timesteps[0])
     now, after = kept[first], _next(scheduler, kept)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pytest_seedshift import shifts
 from pytest_seedshift.cases import Case
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.suggest import unknown
 
 DIRECTIONS: dict[str, tuple[float, float]] = {
@@ -64,16 +65,20 @@ def choose(model: str, magnitude: float, directions: Iterable[str] = ()) -> tupl
         directions: of `DIRECTIONS` or `SIGN`, also written as shifts (`random:left`, `random`); none for all.
 
     Raises:
-        ValueError: an unknown direction, or a magnitude that is 0 or not finite.
+        InvalidValueError: an unknown direction, or a magnitude that is 0 or not finite.
     """
     if not math.isfinite(magnitude) or magnitude == 0:
-        raise ValueError(f"magnitude {magnitude:g}: nothing would move; give a finite number other than 0, such as 0.3")
+        raise InvalidValueError(
+            f"magnitude {magnitude:g}: nothing would move; give a finite number other than 0, such as 0.3"
+        )
     known = (*DIRECTIONS, SIGN)
     arms: dict[str, Arm] = {}
     for given in directions or known:
         name = SIGN if given == "random" else given.removeprefix("random:")
         if name not in known:
-            raise ValueError(f"{unknown('direction', given, known)} (or as a shift: random:left, …, and random: sign)")
+            raise InvalidValueError(
+                f"{unknown('direction', given, known)} (or as a shift: random:left, …, and random: sign)"
+            )
         if name == SIGN:
             size = abs(magnitude)
             arms["sign +"] = Arm("sign +", "sign", Case(model, "random", size), (1.0, 0.0))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_seedshift import unseen
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.scores import Estimate, check_certainty
 
 _SAME = 1e-9
@@ -40,13 +41,15 @@ def clustered(values: Sequence[float], labels: Sequence[str], certainty: float) 
         certainty: of the interval, between 0.5 and 1.
 
     Raises:
-        ValueError: fewer than two values, or a certainty outside its range.
+        InvalidValueError: fewer than two values, or a certainty outside its range.
     """
     from scipy.stats import t
 
     check_certainty(certainty)
     if len(values) < 2:
-        raise ValueError(f"{len(values)} pairs have a position with and without the shift: an interval needs two")
+        raise InvalidValueError(
+            f"{len(values)} pairs have a position with and without the shift: an interval needs two"
+        )
     residuals = np.asarray(values, dtype=np.float64)
     mean = float(residuals.mean())
     if np.ptp(residuals) <= _SAME:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift import scores
 from pytest_seedshift.cases import Case, CaseError
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.position.arms import Arm, choose
 from pytest_seedshift.position.estimates import Displacement, clustered, spread_within
 from pytest_seedshift.position.measure import Locator, Placed
@@ -100,12 +101,12 @@ class Study:
             Its displacements along and across, in widths of the picture, with intervals.
 
         Raises:
-            KeyError: there is none.
+            InvalidValueError: there is none.
         """
         for row in self.rows:
             if row.name == name:
                 return row
-        raise KeyError(f"{name}: the lines are {', '.join(row.name for row in self.rows)}")
+        raise InvalidValueError(f"{name}: the lines are {', '.join(row.name for row in self.rows)}")
 
     @property
     def null(self) -> Row:
@@ -160,14 +161,14 @@ def run(
         locator: what finds positions; None for the model's own classifier.
 
     Raises:
-        ValueError: a direction, magnitude, number of images or certainty that cannot be used.
+        InvalidValueError: a direction, magnitude, number of images or certainty that cannot be used.
         CaseError: the model has no seed vector with the axes of a picture, something cannot be made or measured.
     """
     arms = choose(model, magnitude, directions)
     check_certainty(certainty)
     design = bench.catalogue.design(model, images or _default(bench, model), design_seed)
     if len(design) < 2:
-        raise ValueError("one image has no interval: give 2 at least, better two of each class")
+        raise InvalidValueError("one image has no interval: give 2 at least, better two of each class")
     locator = locator or Locator(bench, model)
     work = Work()
     found: dict[str, tuple[Placed, ...]] = {}
@@ -257,6 +258,6 @@ def _row(name: str, kind: str, moves: Moves, total: int, certainty: float) -> Ro
     labels = [label for label, _ in moves]
     try:
         along, across = (clustered([move[part] for move in moves.values()], labels, certainty) for part in (0, 1))
-    except ValueError as error:
+    except InvalidValueError as error:
         raise CaseError(f"{name}: {error}. The classifier sees no evidence for the labels in the pictures") from None
     return Row(name, kind, along, across, len(moves), total - len(moves))

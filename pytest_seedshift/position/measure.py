@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_seedshift.cases import CaseError
+from pytest_seedshift.cases import CaseError, judging
 from pytest_seedshift.needed import CLASSIFIER
 from pytest_seedshift.samples import Samples
 from pytest_seedshift.scorers import fingerprint
@@ -65,10 +65,8 @@ class Locator:
         self._made: Position | None = None
         self._scorer = scorer or self._load
         self._samples = bench.samples(model)
-        try:
+        with judging(f"{model}: where its pictures show a label cannot be measured"):
             self._fingerprint = fingerprint.of_position(bench.catalogue.find(model).classifier)
-        except (OSError, ValueError) as error:
-            raise CaseError(f"{model}: where its pictures show a label cannot be measured: {error}") from error
         self._positions = Samples(bench.store, bench.folder, self._samples.model, [self._fingerprint])
 
     def locate(self, case: Case, design: Sequence[Pair], work: Work) -> list[Placed]:
@@ -98,10 +96,8 @@ class Locator:
             CaseError: it cannot be loaded, or has no gradients.
         """
         if self._made is None:
-            try:
+            with judging(self._model):
                 self._made = self._scorer()
-            except ValueError as error:
-                raise CaseError(f"{self._model}: {error}") from error
         return self._made
 
     def _load(self) -> Position:

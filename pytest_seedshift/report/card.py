@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import run_settings, suggest, text
 from pytest_seedshift.cases import format_magnitude
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.facts import place
 from pytest_seedshift.needed import SCORES as SHIPPED
 from pytest_seedshift.needed import of_scores
@@ -41,7 +42,7 @@ _BEGIN, _END = "<!-- pytest-seedshift: begin -->", "<!-- pytest-seedshift: end -
 _OURS = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
 
 
-class CardError(ValueError):
+class CardError(DataError):
     """A card that cannot be made, or one to write into that cannot be read; the message says why."""
 
 
@@ -234,7 +235,7 @@ def _read(card: str) -> dict[str, Any]:
         return {}
     try:
         return dict(vars(ModelCard(plain).data))
-    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:  # of another form
         raise CardError(f"huggingface_hub cannot read its metadata: {' '.join(str(error).split())}") from None
 
 

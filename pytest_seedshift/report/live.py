@@ -206,6 +206,6 @@ class Board:
     def _read(path: Path) -> dict[str, Any] | None:
         try:
             document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # not there, or half written
             return None
         return document

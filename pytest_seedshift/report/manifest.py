@@ -11,9 +11,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from pytest_seedshift import pairs, scores
+from pytest_seedshift import border, pairs, scores
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
 from pytest_seedshift.cases import CaseError
@@ -22,6 +20,8 @@ from pytest_seedshift.report import records
 from pytest_seedshift.scorers import fingerprint
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.grid import Grid
     from pytest_seedshift.scores import Constraint
@@ -36,10 +36,8 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
     Raises:
         pytest.UsageError: the settings or the thresholds cannot be used.
     """
-    try:
+    with border.usage_errors():
         entries = [_entry(state, item, case) for item, case in grid.items]
-    except ValueError as error:
-        raise pytest.UsageError(str(error)) from None
     made: dict[str, Any] = {
         "certainty": state.thresholds.certainty,
         "thresholds": state.thresholds.fingerprint,

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import pytest
-
-from pytest_seedshift import collection, run_settings, suggest
+from pytest_seedshift import border, collection, run_settings, suggest
 from pytest_seedshift.breaking import session as asked
 from pytest_seedshift.breaking.searches import Search
-from pytest_seedshift.cases import CaseError, ModelError
-from pytest_seedshift.store_tables import StoreError
+from pytest_seedshift.cases import CaseError, UnusableModelError
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_seedshift.breaking.searches import Subject
     from pytest_seedshift.nullcontrol import NullTest
     from pytest_seedshift.pairs import Pair
@@ -212,14 +211,12 @@ def make(
     here = [model for model in models if not bench.is_absent(model)]
     if settings.plan and settings.images_per_second is not None:
         measure = "none"
-    try:
+    with border.usage_errors():
         said = tuple(dict.fromkeys((*(each for model in here for each in bench.notes(model)), *notes())))
         found = [(item, case, _images(state, item, case)) for item, case in judged]
         cases = tuple(_planned(state, *each) for each in found)
         paces = _paces(state, here, _to_make(found, cases), measure)
         controls = {model: _beside(state, model, found) for model in models}
-    except (CaseError, StoreError) as error:
-        raise pytest.UsageError(str(error)) from None
     if settings.images_per_second is not None:
         paces = dict.fromkeys(models, 1 / settings.images_per_second)
     return Plan(
@@ -255,7 +252,7 @@ def _paces(
         if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
             try:
                 pace = _measure(state, item, case, planned)
-            except ModelError:
+            except UnusableModelError:
                 raise
             except Exception:
                 if measure == "all":  # all that was asked for; in a run the case itself will say what is wrong
@@ -288,11 +285,11 @@ def _load(state: State, model: str) -> None:
     """Load a model that is needed now or never: one that cannot be loaded is no error of each of its cases.
 
     Raises:
-        ModelError: it cannot be loaded, or not run at all.
+        UnusableModelError: it cannot be loaded, or not run at all.
     """
     try:
         state.workbench.maker(model)
-    except ModelError:
+    except UnusableModelError:
         raise
     except CaseError:
         pass  # what is wrong with its images the case itself will say

@@ -16,6 +16,7 @@ import pytest
 
 from pytest_seedshift import facts, suggest
 from pytest_seedshift import run as runs
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.gate import baseline
 from pytest_seedshift.names import PROGRAM
 from pytest_seedshift.report import session_failures
@@ -138,9 +139,9 @@ class RobustnessReport:
                 found += self._worse(comparison, run)
             if saved is not None:
                 self._save(saved, run, comparison)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the verdicts stand
             what = "compare with the baseline" if against is not None and comparison is None else "save the baseline"
-            told = str(error) if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
+            told = str(error) if isinstance(error, (SeedshiftError, OSError)) else f"{type(error).__name__}: {error}"
             said = f"could not {what}: {told}"
             self._terminal.closing.append(f"ERROR: {said}")
             return [*found, ("baseline", said)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import extensions
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.run.statuses import status_of
 from pytest_seedshift.scores import SCORES, Estimate, Finding, mean_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.seeduse import SeedUse
 
 
-class RunError(Exception):
+class RunError(DataError):
     """A run folder of which nothing can be told; the message says why, and what to do."""
 
 

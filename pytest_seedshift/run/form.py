@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pytest_seedshift.errors import DataError, InvalidValueError
 from pytest_seedshift.pairs import MOST_SEED
 
 MOST_IMAGES = 10_000_000
@@ -126,7 +127,7 @@ class Measurement(Case):
     @model_validator(mode="after")
     def _is_certain(self) -> Measurement:
         if self.scores and self.certainty is None:
-            raise ValueError("scores without the certainty of their intervals")
+            raise InvalidValueError("scores without the certainty of their intervals")
         return self
 
 
@@ -206,12 +207,12 @@ def read(form: type[_F], document: Mapping[str, Any]) -> _F:
     """A document, or a part of one, of a form.
 
     Raises:
-        ValueError: it is of another form; the message says where and why, in a line.
+        DataError: it is of another form; the message says where and why, in a line.
     """
     try:
         return form.model_validate(document)
     except ValidationError as error:
-        raise ValueError(said(error)) from None
+        raise DataError(said(error)) from None
 
 
 def head(document: Mapping[str, Any]) -> Head:
@@ -224,7 +225,7 @@ def head(document: Mapping[str, Any]) -> Head:
 
     try:
         return read(Head, document)
-    except ValueError as error:
+    except DataError as error:
         raise VerdictsError(f"its verdicts.json is damaged: {error}") from None
 
 

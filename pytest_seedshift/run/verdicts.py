@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift import costs, facts, files, run_settings
 from pytest_seedshift.cases import Case
+from pytest_seedshift.errors import DataError, SeedshiftError
 from pytest_seedshift.run import grids
 from pytest_seedshift.run.data import CaseRun, RunError, Sample
 from pytest_seedshift.run.statuses import rank
@@ -59,10 +60,10 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
     for place, entry in enumerate(entries):
         try:
             if not isinstance(entry, dict):
-                raise ValueError("it is no object")
+                raise DataError("it is no object")
             record = _record(entry, known.get(str(entry.get("test")), costs.UNKNOWN), folder.path)
             _ = record.id  # a magnitude that cannot be written
-        except ValueError as error:
+        except SeedshiftError as error:
             notes.append(f"case {place + 1} of {file.name} cannot be read: {error}")
         else:
             before = found.get(record.id)  # two tests may judge one case: the worst counts
@@ -109,10 +110,10 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     for place, entry in enumerate(entries):
         try:
             if not isinstance(entry, dict):
-                raise ValueError("it is no object")
+                raise DataError("it is no object")
             record = {**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}
             search = of_form.read(form.Record, record)
-        except ValueError as error:
+        except SeedshiftError as error:
             notes.append(f"breaking point {place + 1} of {file.name} cannot be read: {error}")
         else:
             found[search.id] = search
@@ -135,7 +136,7 @@ def with_head(known: tuple[facts.Facts, ...], document: Mapping[str, Any]) -> tu
     for name, each in head.items() if isinstance(head, dict) else ():
         try:
             model = form.read(form.Model, each)
-        except ValueError:  # what needs it is left out, and that is told
+        except DataError:  # what needs it is left out, and that is told
             continue
         if name not in named:
             scorers = (model.classifier, model.clip, *(model.own or {}).values())

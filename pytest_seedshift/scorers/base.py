@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_seedshift import limits
+from pytest_seedshift.errors import ModelError, SeedshiftError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,26 +72,28 @@ def readable(source: str, what: str) -> Iterator[None]:
     """Turn whatever a library raises over a folder that it cannot load into an error that says whose it is.
 
     Raises:
-        OSError: in place of every error that is not an `OSError` or a `ValueError` of its own.
+        ModelError: in place of every error that is none of this package.
     """
     try:
         yield
-    except (OSError, ValueError):
+    except SeedshiftError:
         raise
+    except (OSError, ValueError) as error:  # the library's own, which says what is wrong with which file
+        raise ModelError(str(error)) from error
     except Exception as error:  # a damaged file, weights of other shapes, a configuration of something else: any class
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(f"{source} cannot be loaded as {what}: {reason}") from error
+        raise ModelError(f"{source} cannot be loaded as {what}: {reason}") from error
 
 
 def check_finite(model: Any, source: str) -> None:
     """Make sure that a network has no weight that is NaN or infinite: every score of it would be worthless.
 
     Raises:
-        ValueError: it has one; the message says which.
+        ModelError: it has one; the message says which.
     """
     for name, weight in model.named_parameters():
         if weight.is_floating_point() and not bool(weight.isfinite().all()):
-            raise ValueError(f"{source}: the weights {name} have NaN or Inf in them. Get the file anew")
+            raise ModelError(f"{source}: the weights {name} have NaN or Inf in them. Get the file anew")
 
 
 def check_prepared(source: str, sides: Iterable[object]) -> None:
@@ -101,11 +104,11 @@ def check_prepared(source: str, sides: Iterable[object]) -> None:
         sides: of a picture as it is prepared, in pixels; what is no number is left to the library.
 
     Raises:
-        ValueError: one is longer than that of any image.
+        ModelError: one is longer than that of any image.
     """
     for side in sides:
         if isinstance(side, (int, float)) and not 1 <= side <= limits.SIDE:
-            raise ValueError(
+            raise ModelError(
                 f"{source}: its configuration asks for pictures of {side:,} pixels a side, where 1 to {limits.SIDE:,} "
                 "can be made"
             )

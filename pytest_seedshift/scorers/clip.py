@@ -13,6 +13,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from pytest_seedshift import loading, trust
 from pytest_seedshift.checkpoints import prompt_length, repository
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.scorers import fingerprint, pixels, tags
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
@@ -39,7 +40,7 @@ class ClipScore:
         """Wrap a model of open_clip, on its device, and the tokenizer that belongs to it.
 
         Raises:
-            ValueError: it wants its pictures prepared in a way that is not known here.
+            ModelError: it wants its pictures prepared in a way that is not known here.
         """
         self.name = name
         self.fingerprint = fingerprint
@@ -56,7 +57,7 @@ class ClipScore:
         self._mean, self._std = settings["mean"], settings["std"]
         known = self._squash or (self._height == self._width and settings.get("resize_mode") in ("shortest", None))
         if not known or interpolation not in _FILTERS:
-            raise ValueError(
+            raise ModelError(
                 f"{name}: its open_clip_config.json asks for pictures of {self._width}×{self._height}, resize_mode "
                 f"{settings.get('resize_mode')!r} and interpolation {interpolation!r}, which cannot be made here. "
                 "Known are shortest (for squares) and squash, bicubic and bilinear"
@@ -74,7 +75,7 @@ class ClipScore:
         Raises:
             WeightsNotFoundError: the weights are nowhere.
             OSError: they cannot be loaded as a model of open_clip.
-            ValueError: they are not finite, or the tag is unknown.
+            ModelError: they are not finite, or the tag is unknown.
         """
         place = tags.repository(source)
         folder = repository.fetch(place, repository.CLIP_FILES)
@@ -137,11 +138,11 @@ def check_read(tokenizer: Any, prompt: str, name: str) -> None:
         name: of the model, for the error.
 
     Raises:
-        ValueError: it has more tokens than are read.
+        ModelError: it has more tokens than are read.
     """
     room, used = tokenizer([prompt]).shape[-1], _length(tokenizer, prompt)
     if used > room:
-        raise ValueError(
+        raise ModelError(
             f"the prompt {prompt_length.shown(prompt)!r} has {used} tokens, more than the {room} that CLIP ({name}) "
             "reads: it would be judged by its beginning alone. Give the label a shorter name"
         )
@@ -151,7 +152,7 @@ def check_prompts(folder: Path, name: str, labels: Sequence[Label]) -> None:
     """Make sure that the model in a folder reads the prompts of labels to their ends, without loading it.
 
     Raises:
-        ValueError: it does not.
+        ModelError: it does not.
     """
     with readable(name, "a model of open_clip"), loading.sealed(name):
         tokenizer = _tokenizer(folder)
@@ -204,7 +205,7 @@ def _check_size(folder: Path, source: str) -> None:
         logging.disable(before)
     there = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if numbers > there:
-        raise OSError(
+        raise ModelError(
             f"{source}: {trust.CLIP_CONFIG} describes a network of {numbers:,} numbers, and its weights have "
             f"{there:,} bytes. Get both files from the same repository"
         )
@@ -217,7 +218,7 @@ def _check_there(folder: Path, source: str) -> None:
         OSError: there are none.
     """
     if not any(folder.glob("*.safetensors")):
-        raise OSError(
+        raise ModelError(
             f"{source}: there is no {trust.CLIP_WEIGHTS[0]} in {folder}, no weights at all. Take a repository that has "
             "them"
         )

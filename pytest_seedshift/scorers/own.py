@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_seedshift import devices, extensions, fingerprint, guard, tensors
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.scores import SCORES, SLACK
 
 if TYPE_CHECKING:
@@ -45,17 +46,20 @@ class OwnScorer:
         """See `Scorer.check`.
 
         Raises:
-            ValueError: also where it raises anything else.
+            ModelError: in place of whatever it raises.
         """
-        with guard.calling(f"{self._owner}: check", getattr(self._scorer, "check", None), passes=_is_said):
-            self._scorer.check(labels)
+        try:
+            with guard.calling(f"{self._owner}: check", getattr(self._scorer, "check", None), passes=_is_said):
+                self._scorer.check(labels)
+        except ValueError as error:  # what it is to raise, so that its message stands as it is
+            raise ModelError(str(error)) from error
 
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`. What rounding has put outside of the declared range is put back.
 
         Raises:
-            ValueError: the scorer raises something, or what it gives is not one value an image of its score.
+            ModelError: the scorer raises something, or what it gives is not one value an image of its score.
         """
         with guard.calling(
             f"{self._owner}: score", getattr(self._scorer, "score", None), passes=devices.is_of_the_machine
@@ -64,7 +68,7 @@ class OwnScorer:
         wanted = f"give {{{self._score!r}: a tensor of shape ({len(labels)},)}}"
         if not isinstance(found, dict) or list(found) != [self._score]:
             said = f"the scores {', '.join(map(str, found))}" if isinstance(found, dict) else repr(found)
-            raise ValueError(f"{self._owner} gave {said}: {wanted}")
+            raise ModelError(f"{self._owner} gave {said}: {wanted}")
         who = f"{self._owner} gave {{}} as its score"
         values = tensors.taken(found[self._score], who, wanted, (len(labels),), whole=True).float()
         kind = SCORES.get(self._score)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.scores import POSITION
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class Position:
         """Look at pictures through a classifier.
 
         Raises:
-            ValueError: it has no gradients.
+            InvalidValueError: it has no gradients.
         """
         if not isinstance(classifier, HasGradients):
             name = getattr(classifier, "name", type(classifier).__name__)
-            raise ValueError(
+            raise InvalidValueError(
                 f"{name}: this scorer has no gradients, by which the position of what a picture shows is found. Use an "
                 "image classifier of transformers, or give the scorer the methods `see` and `gradients`"
             )
@@ -73,7 +74,7 @@ class Position:
         """See `Scorer.score`.
 
         Raises:
-            ValueError: a label that the classifier does not know, or a classifier without gradients.
+            InvalidValueError: a label that the classifier does not know, or a classifier without gradients.
         """
         across, down = self._coordinates(images)
         parts = [
@@ -89,7 +90,7 @@ class Position:
         """The map, (batch, rows, columns) of what the network sees: 0 or more, in logits.
 
         Raises:
-            ValueError: see `score`.
+            InvalidValueError: see `score`.
         """
         seen = self._classifier.see(images)
         change = self._classifier.gradients(seen, labels) * (seen - seen.mean((2, 3), keepdim=True))

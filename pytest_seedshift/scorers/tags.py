@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_seedshift import typed
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.suggest import unknown
 
 _SCHEMES = ("hf-hub:", "local-dir:")
@@ -24,7 +25,7 @@ def repository(source: str) -> str:
     (also which activation the weights were trained with, which the architecture's name leaves open).
 
     Raises:
-        ValueError: open_clip has no such tag, or its weights are not on the hub.
+        ModelError: open_clip has no such tag, or its weights are not on the hub.
     """
     for scheme in _SCHEMES:
         if source.startswith(scheme):
@@ -36,10 +37,10 @@ def repository(source: str) -> str:
 
     if not open_clip.is_pretrained_cfg(architecture, tag):
         known = open_clip.list_pretrained_tags_by_model(architecture)
-        raise ValueError(f"{source}: {unknown(f'tag of the open_clip model {architecture}', tag, known)}")
+        raise ModelError(f"{source}: {unknown(f'tag of the open_clip model {architecture}', tag, known)}")
     place: str = open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"]
     if not place:
-        raise ValueError(
+        raise ModelError(
             f"{source}: open_clip has these weights from elsewhere than the hub, and not as safetensors. Convert them "
             "and give the folder, or take another tag"
         )

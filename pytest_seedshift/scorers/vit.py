@@ -12,6 +12,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from pytest_seedshift import contents, loading
 from pytest_seedshift import labels as labelling
 from pytest_seedshift.checkpoints import repository
+from pytest_seedshift.errors import ModelError
 from pytest_seedshift.scorers import fingerprint, pixels
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
@@ -43,7 +44,7 @@ class Classifier:
         Raises:
             WeightsNotFoundError: the weights are nowhere.
             OSError: they cannot be loaded as a classifier.
-            ValueError: files of it lack or are damaged, or its weights are not finite.
+            ModelError: files of it lack or are damaged, or its weights are not finite.
         """
         folder = repository.fetch(source, repository.CLASSIFIER_FILES)
         variant = contents.classifier(contents.OnDisk(folder)).variants.get("")
@@ -93,14 +94,14 @@ class Classifier:
             The gradients of the logits, of the shape of `seen`.
 
         Raises:
-            ValueError: a label that it does not know, or a network that has no gradients, such as a quantised one.
+            ModelError: a label that it does not know, or a network that has no gradients, such as a quantised one.
         """
         with torch.inference_mode(False), torch.enable_grad():
             outputs = self._outputs_of(labels)
             seen = seen.detach().clone().requires_grad_()
             asked = self._model(seen).logits.gather(1, outputs.to(seen.device).unsqueeze(-1))
             if not asked.requires_grad:
-                raise ValueError(
+                raise ModelError(
                     f"{self.name}: its logits have no gradient by the picture, so it cannot be told where in a picture "
                     "it sees the label. Use a classifier that is not quantised or frozen into another format"
                 )

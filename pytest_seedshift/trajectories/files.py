@@ -18,6 +18,7 @@ import numpy as np
 
 from pytest_seedshift import files, whole
 from pytest_seedshift.cases import Case
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.trajectories.trajectory import ARRAYS, Trajectory
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _read(path: Path, content: bytes) -> Kept:
     version = header["version"]
     if version != VERSION:
         newer = ": upgrade pytest-seedshift" if isinstance(version, int) and version > VERSION else ""
-        raise ValueError(f"its version is {version}, this version of seedshift reads {VERSION}{newer}")
+        raise DataError(f"its version is {version}, this version of seedshift reads {VERSION}{newer}")
     case = Case(str(header["model"]), str(header["shift"]), float(header["magnitude"]))
     _ = case.id  # a magnitude that is no number
     fingerprint, reason = str(header["fingerprint"]), str(header["reason"])
@@ -217,24 +218,24 @@ def _check(made: Trajectory) -> None:
     """Check that the arrays are of one size.
 
     Raises:
-        ValueError: they are not.
+        DataError: they are not.
     """
     if made.length.ndim != 2 or made.size < 1:
-        raise ValueError(f"length is of shape {made.length.shape}, of states of {made.size} numbers")
+        raise DataError(f"length is of shape {made.length.shape}, of states of {made.size} numbers")
     pairs, steps = len(made.pairs), made.steps
     if pairs > _MOST_PAIRS or steps > _MOST_STEPS:
-        raise ValueError(f"{pairs} pairs of {steps} steps")
+        raise DataError(f"{pairs} pairs of {steps} steps")
     states = (pairs, steps + 1)
     expected = {"length": (pairs, steps), "control_length": (pairs, steps), "explained": (2,)}
     expected |= {"plane": (*states, 2), "control_plane": (*states, 2)}
     for name in ARRAYS:
         shape = getattr(made, name).shape
         if shape != expected.get(name, states) or not pairs or not steps:
-            raise ValueError(f"{name} is of shape {shape}")
+            raise DataError(f"{name} is of shape {shape}")
         if getattr(made, name).dtype != np.float32:
-            raise ValueError(f"{name} is of type {getattr(made, name).dtype}")
+            raise DataError(f"{name} is of type {getattr(made, name).dtype}")
     if any(not 1 <= step <= steps for step in made.shown) or len(made.shown) > _MOST_SHOWN:
-        raise ValueError(f"pictures of steps {made.shown[:_MOST_SHOWN]} of {steps}")
+        raise DataError(f"pictures of steps {made.shown[:_MOST_SHOWN]} of {steps}")
 
 
 def _save(path: Path, arrays: dict[str, Any], header: Mapping[str, Any], within: Path) -> None:
@@ -248,6 +249,6 @@ def _header(path: Path, content: bytes) -> dict[str, Any]:
     """What the file says of its arrays."""
     length = int.from_bytes(content[:8], "little")
     if length > _MOST_HEADER:
-        raise ValueError(f"a header of {length} bytes")
+        raise DataError(f"a header of {length} bytes")
     header = files.parse_json(content[8 : 8 + length].decode(), path)
     return dict(files.parse_json(header["__metadata__"][_HEADER], path))

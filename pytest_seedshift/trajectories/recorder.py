@@ -15,6 +15,8 @@ import numpy as np
 
 from pytest_seedshift import devices, suggest, whole
 from pytest_seedshift.cases import CaseError
+from pytest_seedshift.errors import DataError, HarnessError
+from pytest_seedshift.files import FileError
 from pytest_seedshift.trajectories import files, plane, recording
 from pytest_seedshift.trajectories.recording import lengths
 from pytest_seedshift.trajectories.trajectory import Trajectory
@@ -101,7 +103,7 @@ class Recorder:
     def _written(self, path: Path, pairs: Sequence[Pair]) -> Trajectory:
         found = _found(path, pairs)
         if found is None:
-            raise OSError(f"{path} was deleted while it was needed")
+            raise HarnessError(f"{path} was deleted while it was needed")
         return found
 
     def _tell(self, case: Case, reason: str) -> None:
@@ -144,11 +146,11 @@ def summary(case: Case, control: Control, recordings: Sequence[Recording]) -> Tr
     """What is kept of a case's recordings, one for each of the control's pairs.
 
     Raises:
-        ValueError: their states are not of as many steps or numbers as the control's.
+        DataError: their states are not of as many steps or numbers as the control's.
     """
     states = _stacked(recordings)
     if states.shape != control.states.shape:
-        raise ValueError(f"its states are {states.shape[1:]}, the control's {control.states.shape[1:]}")
+        raise DataError(f"its states are {states.shape[1:]}, the control's {control.states.shape[1:]}")
     steps = [each.pictures.keys() for each in recordings]
     return Trajectory(
         case=case,
@@ -183,7 +185,7 @@ def _names(pairs: Sequence[Pair]) -> tuple[tuple[str, int], ...]:
 def _found(path: Path, pairs: Sequence[Pair]) -> Trajectory | None:
     try:
         found = files.read(path).trajectory
-    except ValueError:  # not there, damaged, or of another version: it is made anew
+    except FileError:  # not there, damaged, or of another version: it is made anew
         return None
     return found if found is not None and found.pairs == _names(pairs) else None
 

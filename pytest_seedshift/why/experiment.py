@@ -189,6 +189,6 @@ def seed_weight(model: TextToImage) -> float | None:
         return None
     try:
         found: seedweight.SeedWeight = own()
-    except ValueError:
+    except ValueError:  # of a sampler for which it is not known
         return None
     return found.weight

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_seedshift import scorers
 from pytest_seedshift.checkpoints import places
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.base import Entry, Scheduler
 from pytest_seedshift.models.entries import check
@@ -126,7 +127,9 @@ def test_an_entry_stands_above_a_folder_of_its_name(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_is_told_with_the_nearest_and_where_all_are_listed():
-    with pytest.raises(ValueError, match=r"unknown model 'toy-latnt'\. Did you mean 'toy-latent'\? Known: toy-l") as e:
+    with pytest.raises(
+        SeedshiftError, match=r"unknown model 'toy-latnt'\. Did you mean 'toy-latent'\? Known: toy"
+    ) as e:
         SHIPPED.find("toy-latnt")
     assert f" and {len(SHIPPED.entries) - 5} more; README, Models, has all" in str(e.value)
     assert "(or a folder, a .safetensors file, or a hub id 'owner/name')" in str(e.value)
@@ -136,7 +139,7 @@ def test_an_unknown_name_is_told_with_the_nearest_and_where_all_are_listed():
 def test_a_pickle_is_refused_by_its_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(b"never read")
-    with pytest.raises(ValueError, match=rf"{name} is a pickle: loading it could run any code"):
+    with pytest.raises(SeedshiftError, match=rf"{name} is a pickle: loading it could run any code"):
         SHIPPED.find(name)
 
 
@@ -258,7 +261,7 @@ def test_behind_a_link_the_way_up_is_another(root):
 
 
 def refused(root: Path, thresholds: str = "", pyproject: str = "") -> str:
-    with pytest.raises(ValueError, match=r"\.toml: ") as caught:
+    with pytest.raises(SeedshiftError, match=r"\.toml: ") as caught:
         write(root, thresholds, pyproject)
     return str(caught.value)
 
@@ -303,5 +306,5 @@ def test_a_design_is_of_the_entry_s_classes(root):
 
 def test_a_class_file_that_is_not_there_is_told_when_a_design_is_made(root):
     found = write(root, "[models.toy-latent]\nclasses = 'mine.csv'")
-    with pytest.raises(ValueError, match=r"the class list .*mine\.csv cannot be read: No such file"):
+    with pytest.raises(SeedshiftError, match=r"the class list .*mine\.csv cannot be read: No such file"):
         found.design("toy-latent", 16)

@@ -11,10 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_seedshift import class_lists
+from pytest_seedshift.errors import SeedshiftError
 
 
 def refused(text: str) -> str:
-    with pytest.raises(ValueError, match=r"^the class list mine\.csv") as caught:
+    with pytest.raises(SeedshiftError, match=r"^the class list mine\.csv") as caught:
         class_lists.parse(text, "mine.csv")
     return str(caught.value)
 

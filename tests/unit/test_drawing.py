@@ -11,6 +11,7 @@ import torch
 from pytest_seedshift import extensions
 from pytest_seedshift.cases import Case, CaseError
 from pytest_seedshift.engine import Engine
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.extensions import Extensions, Registry
 from pytest_seedshift.models import drawing, rng
 from pytest_seedshift.pairs import Label, Pair
@@ -182,7 +183,7 @@ def of(**given: object) -> OwnScorer:
     ],
 )
 def test_what_a_scorer_gives_is_taken_or_refused_too(score, says):
-    with pytest.raises(ValueError, match=says) as caught:
+    with pytest.raises(SeedshiftError, match=says) as caught:
         of(score=score).score(torch.rand(3, 3, 4, 4), [pair.label for pair in PAIRS])
     assert str(caught.value).startswith("the scorer 'mine' of conftest.py")
 
@@ -210,7 +211,7 @@ def test_a_scorer_gives_its_one_score_and_no_other(found):
             return found
 
     scorer = OwnScorer(extensions.current().scorers.find("mine"), Odd())
-    with pytest.raises(ValueError, match=r"gave .*: give {'mine': a tensor of shape \(3,\)}"):
+    with pytest.raises(SeedshiftError, match=r"gave .*: give {'mine': a tensor of shape \(3,\)}"):
         scorer.score(torch.rand(3, 3, 4, 4), [pair.label for pair in PAIRS])
 
 
@@ -218,7 +219,7 @@ def test_labels_that_a_scorer_cannot_score_are_told_in_its_own_words():
     def refusing() -> None:
         raise ValueError("owl: no such bird")
 
-    with pytest.raises(ValueError, match=r"^owl: no such bird$"):
+    with pytest.raises(SeedshiftError, match=r"^owl: no such bird$"):
         of(check=refusing).check([PAIRS[0].label])
-    with pytest.raises(ValueError, match=r"'mine' of conftest.py: check raised KeyError: 'weights' \(.*line \d+\)$"):
+    with pytest.raises(SeedshiftError, match=r"'mine' of conftest.py: check raised KeyError: 'weights' \(.*line \d+"):
         of(check=failing).check([PAIRS[0].label])

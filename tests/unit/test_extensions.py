@@ -12,6 +12,7 @@ import torch
 from pytest_seedshift import extensions, identity, scores, shifts, thresholds
 from pytest_seedshift.cases import Case
 from pytest_seedshift.engine import shift_function
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.extensions import Extension, ExtensionError, Extensions, Registry
 from pytest_seedshift.models import own
 from pytest_seedshift.models.base import Axes
@@ -194,7 +195,7 @@ def test_an_own_shift_is_one_like_others(known):
     ],
 )
 def test_a_shift_that_cannot_be_used_is_an_error_that_says_whose_it_is(known, shift, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(SeedshiftError, match=says):
         shifts.apply(torch.zeros(1, 2, 4, 4), shift, 0.5)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from families import FAMILIES
 
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, file_checks, fit, locate, pipeline_class, samplers
 from pytest_seedshift.models.base import Entry, Scheduler
 
@@ -59,7 +60,7 @@ def test_every_family_is_checked_without_its_weights(built, name):
         fit.check(entry, location)  # what the family is tested with
     odd = dataclasses.replace(entry, height=(entry.height or 64) + 1, width=entry.width or 64)
     if stands_in is not None:
-        with pytest.raises(ValueError, match=r"height|takes no"):
+        with pytest.raises(SeedshiftError, match=r"height|takes no"):
             fit.check(odd, location)
     with pytest.raises(pipeline_class.LoadError, match=r"unknown argument of .*'promtp'"):
         fit.check(dataclasses.replace(entry, call=(*entry.call, ("promtp", 1))), location)
@@ -113,7 +114,7 @@ def test_what_fits_is_let_through(changes):
     ],
 )
 def test_what_does_not_fit_is_told_with_what_would(changes, says):
-    with pytest.raises(ValueError, match=says) as caught:
+    with pytest.raises(SeedshiftError, match=says) as caught:
         fit.check(at(**changes), LOCATION)
     assert "mine" in str(caught.value)
 
@@ -141,7 +142,7 @@ def test_which_schedulers_can_take_each_others_place(own, wanted, options, fits)
     if fits:
         samplers.check_replacement(entry, own, config)
     else:
-        with pytest.raises(ValueError, match=r"the scheduler of mine: .* cannot take the place of"):
+        with pytest.raises(SeedshiftError, match=r"the scheduler of mine: .* cannot take the place of"):
             samplers.check_replacement(entry, own, config)
 
 
@@ -195,7 +196,7 @@ def test_weights_that_are_not_whole_are_told_with_their_file(copied, part, damag
     path = next((copied / part).glob("*.safetensors"))
     damage(path)
     entry = at(pipeline=(str(copied),))
-    with pytest.raises(ValueError, match=says) as caught:
+    with pytest.raises(SeedshiftError, match=says) as caught:
         file_checks.check(entry, locate.locate_pipeline(entry.pipeline))
     assert str(path) in str(caught.value)
 
@@ -212,7 +213,7 @@ def test_a_schedule_of_betas_has_no_more_steps_than_were_trained(copied, steps, 
     if fits:
         file_checks.check_steps(entry, location)
         return
-    with pytest.raises(ValueError, match=f"steps = {steps}: the model was trained with 1000 steps"):
+    with pytest.raises(SeedshiftError, match=f"steps = {steps}: the model was trained with 1000 steps"):
         file_checks.check_steps(entry, location)
 
 

@@ -16,6 +16,7 @@ from families import glide
 
 from pytest_seedshift import identity
 from pytest_seedshift.checkpoints import places
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import load, locate
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.glide import convert, released
@@ -42,7 +43,7 @@ def small(tmp_path) -> Path:
 
 
 def refused(action: Any, *arguments: Any) -> str:
-    with pytest.raises(ValueError, match=r".") as caught:
+    with pytest.raises(SeedshiftError, match=r".") as caught:
         action(*arguments)
     return str(caught.value)
 

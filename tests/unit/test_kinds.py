@@ -8,6 +8,7 @@ import diffusers
 import pytest
 
 from pytest_seedshift import trust
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, kinds
 from pytest_seedshift.models.base import Entry
 
@@ -50,7 +51,7 @@ def index_of(folder, name: object):
 def test_it_is_named_as_what_it_is(name, tmp_path):
     """Nothing else is in the folder: that it lacks all its parts is not what is said."""
     folder = index_of(tmp_path / "m", name).parent
-    with pytest.raises(ValueError, match=r": give (a text-to-image pipeline|the decoder)") as caught:
+    with pytest.raises(SeedshiftError, match=r": give (a text-to-image pipeline|the decoder)") as caught:
         catalogue.shipped().check_weights(Entry("mine", (str(folder),)))
     assert REFUSED[name] in str(caught.value)
     assert name in str(caught.value)
@@ -84,7 +85,7 @@ def test_every_pipeline_of_diffusers_that_returns_no_pictures_is_refused():
             continue
         try:
             kinds.check(kind, "m")
-        except ValueError:
+        except SeedshiftError:
             continue
         passed.append(name)
     words = (

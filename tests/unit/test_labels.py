@@ -14,6 +14,7 @@ from timm.data import ImageNetInfo
 from torchvision.models import ViT_B_16_Weights
 
 from pytest_seedshift import labels, pairs
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.pairs import Label
 
 IMAGENET100 = pairs.class_list("imagenet100")
@@ -32,7 +33,7 @@ def numbered(names):
 
 
 def refused(labels_, outputs) -> str:
-    with pytest.raises(ValueError, match=r"^vit: ") as caught:
+    with pytest.raises(SeedshiftError, match=r"^vit: ") as caught:
         labels.match(labels_, numbered(outputs), "vit")
     return str(caught.value)
 
@@ -82,7 +83,7 @@ def test_the_index_chooses_between_two_classes_of_one_name():
     bird, machine = Label("crane", 134), Label("crane", 517)
     assert labels.match([bird], outputs, "vit") == {bird: 134}
     assert labels.match([machine], outputs, "vit") == {machine: 517}
-    with pytest.raises(ValueError, match=r"'crane' \(may be any of 134, 517\)"):
+    with pytest.raises(SeedshiftError, match=r"'crane' \(may be any of 134, 517\)"):
         labels.match([Label("crane", 3)], outputs, "vit")
 
 
@@ -177,7 +178,7 @@ def test_a_folder_tells_its_outputs_without_being_loaded(tmp_path):
 def test_a_folder_that_tells_nothing_is_an_error(tmp_path, text):
     if text is not None:
         (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"config\.json is no configuration of a classifier"):
+    with pytest.raises(SeedshiftError, match=r"config\.json is no configuration of a classifier"):
         labels.outputs_of(tmp_path)
 
 

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from pytest_seedshift import identity, pairs, trust
 from pytest_seedshift.checkpoints import places
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, load, locate, pipeline_class, sampling_notes
 from pytest_seedshift.models.base import Entry, Scheduler
 from pytest_seedshift.models.pipeline_class import LoadError
@@ -54,7 +55,7 @@ def loaded(path: Path | str, **changes: Any) -> Any:
 
 
 def refused(path: Path | str, **changes: Any) -> str:
-    with pytest.raises((OSError, ValueError)) as caught:
+    with pytest.raises(SeedshiftError) as caught:
         loaded(path, **changes)
     return str(caught.value)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.load import load
 from pytest_seedshift.scorers.clip import ClipScore
@@ -39,21 +40,21 @@ def test_a_pipeline_that_lacks_a_weight_is_refused(tmp_path, file, part):
     entry = dataclasses.replace(ENTRY, pipeline=(str(tmp_path / "model"),))
     assert load(entry, "cpu", "float32").name == "toy-latent"
     drop(tmp_path / "model" / file, part)
-    with pytest.raises(OSError, match=part):
+    with pytest.raises(SeedshiftError, match=part):
         load(entry, "cpu", "float32")
 
 
 def test_a_classifier_that_lacks_a_weight_is_refused(tmp_path):
     shutil.copytree(ENTRY.classifier, tmp_path / "vit")
     drop(tmp_path / "vit/model.safetensors", "classifier.bias")
-    with pytest.raises(OSError, match=r"classifier\.bias"):
+    with pytest.raises(SeedshiftError, match=r"classifier\.bias"):
         Classifier.load(str(tmp_path / "vit"), "cpu")
 
 
 def test_a_clip_that_lacks_a_weight_is_refused(tmp_path):
     shutil.copytree(ENTRY.clip, tmp_path / "clip")
     drop(tmp_path / "clip/open_clip_model.safetensors", "text_projection")
-    with pytest.raises((OSError, RuntimeError), match="text_projection"):
+    with pytest.raises((SeedshiftError, RuntimeError), match="text_projection"):
         ClipScore.load(str(tmp_path / "clip"), "cpu")
 
 

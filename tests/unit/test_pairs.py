@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_seedshift import pairs
+from pytest_seedshift.errors import DataError
 from pytest_seedshift.models import rng
 from pytest_seedshift.pairs import Label, Pair
 
@@ -66,7 +67,7 @@ def test_a_class_list_may_be_a_csv_file_of_the_user_s(tmp_path):
 )
 def test_a_class_list_that_cannot_be_used_says_where(tmp_path, text, message):
     path = class_file(tmp_path, text)
-    with pytest.raises(ValueError, match=re.escape(f"the class list {path}")) as caught:
+    with pytest.raises(DataError, match=re.escape(f"the class list {path}")) as caught:
         pairs.class_list(path)
     assert message in str(caught.value)
 

@@ -11,6 +11,7 @@ from families import FAMILIES, stable_diffusion
 
 from pytest_seedshift import engine, pairs
 from pytest_seedshift.cases import Case
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, rng
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.models.seedvector import SeedVectorError
@@ -153,7 +154,7 @@ def test_learning_the_seed_s_shape_ends_at_the_draw():
     ],
 )
 def test_what_a_pipeline_s_call_does_not_take_is_refused(name, argument, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SeedshiftError, match=message):
         DiffusersPipeline(name, FAMILIES[name].build(), "x", {argument: 2})
 
 
@@ -174,7 +175,7 @@ def test_a_pipeline_that_makes_other_than_colour_pictures_is_refused():
     decode = pipeline.vae.decode
     pipeline.vae.decode = lambda *args, **kwargs: (decode(*args, **kwargs)[0][:, :1],)
     model = DiffusersPipeline("grey", pipeline, "x", {"num_inference_steps": 1})
-    with pytest.raises(ValueError, match=r"gave \(2, 1, 32, 32\) where \(2, 3, height, width\) was expected"):
+    with pytest.raises(SeedshiftError, match=r"gave \(2, 1, 32, 32\) where \(2, 3, height, width\) was expected"):
         model.generate(DESIGN[:2])
 
 

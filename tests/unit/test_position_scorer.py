@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from pytest_seedshift import pairs
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.load import load
 from pytest_seedshift.scorers.clip import ClipScore
@@ -116,7 +117,7 @@ def test_positions_are_those_in_the_picture_however_the_classifier_crops_and_squ
 
 
 def test_a_scorer_without_gradients_is_refused_by_name():
-    with pytest.raises(ValueError, match="this scorer has no gradients"):
+    with pytest.raises(SeedshiftError, match="this scorer has no gradients"):
         Position(ClipScore.load(ENTRY.clip, "cpu"), "any")
 
 
@@ -139,5 +140,5 @@ def test_a_classifier_whose_logits_have_no_gradient_is_refused_by_name():
             return {"pixel_values": images.float()}
 
     classifier = Classifier("frozen", Model(), Processor(), "any")
-    with pytest.raises(ValueError, match="frozen: its logits have no gradient by the picture"):
+    with pytest.raises(SeedshiftError, match="frozen: its logits have no gradient by the picture"):
         Position(classifier, "any").score(torch.rand(1, 3, 8, 8), labels[:1])

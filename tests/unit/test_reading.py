@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_seedshift import pairs
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, reading
 
 TOY = catalogue.shipped().find("toy-latent")
@@ -30,7 +31,7 @@ def copied(entry, tmp_path: Path) -> Path:
 
 
 def refused(entry) -> str:
-    with pytest.raises(ValueError, match="the prompt") as caught:
+    with pytest.raises(SeedshiftError, match="the prompt") as caught:
         catalogue.shipped().check_prompts(entry)
     return str(caught.value)
 

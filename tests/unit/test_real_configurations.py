@@ -22,6 +22,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift import pairs
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models.glide.architecture import BASE
 from pytest_seedshift.scorers.clip import ClipScore
 from pytest_seedshift.scorers.vit import Classifier
@@ -94,7 +95,7 @@ def test_a_prompt_of_77_tokens_is_read_and_one_of_78_refused(clip):
     scorer = ClipScore.load(str(clip), "cpu")
     words = 77 - 2 - len(open_clip.tokenizer.SimpleTokenizer().encode("A photo of a"))
     scorer.check([pairs.Label(" ".join(["dog"] * words), 0)])
-    with pytest.raises(ValueError, match="has 78 tokens, more than the 77"):
+    with pytest.raises(SeedshiftError, match="has 78 tokens, more than the 77"):
         scorer.check([pairs.Label(" ".join(["dog"] * (words + 1)), 0)])
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from pytest_seedshift import identity, pairs
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue, load, locate, rng, samplers
 from pytest_seedshift.models.base import Entry, Sampling, Scheduler
@@ -234,7 +235,7 @@ def test_a_configuration_that_cannot_be_read_says_where(tmp_path):
     file = tmp_path / "model/scheduler/scheduler_config.json"
     file.write_text("{")
     entry = dataclasses.replace(TOY, pipeline=(str(tmp_path / "model"),), sampling=Sampling(clip=True))
-    with pytest.raises(ValueError, match=r"scheduler_config\.json: cannot be read"):
+    with pytest.raises(SeedshiftError, match=r"scheduler_config\.json: cannot be read"):
         SHIPPED.check_sampling(entry)
 
 

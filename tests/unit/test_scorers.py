@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift import pairs
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, load
 from pytest_seedshift.scorers import pixels, tags
 from pytest_seedshift.scorers.clip import ClipScore
@@ -197,7 +198,7 @@ def test_clip_sees_what_open_clip_makes_of_the_picture(tmp_path, settings_, pict
 
 def test_pictures_that_cannot_be_prepared_are_refused(tmp_path):
     folder = with_settings(copied(ENTRY.clip, tmp_path / "clip"), preprocess_cfg={"resize_mode": "longest"})
-    with pytest.raises(ValueError, match="resize_mode 'longest' and interpolation 'bicubic', which cannot be made"):
+    with pytest.raises(SeedshiftError, match="resize_mode 'longest' and interpolation 'bicubic', which cannot be made"):
         ClipScore.load(str(folder), "cpu")
 
 
@@ -207,7 +208,7 @@ def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, key, side):
     classifier = copied(ENTRY.classifier, tmp_path / "vit")
     config = json.loads((classifier / "preprocessor_config.json").read_text())
     (classifier / "preprocessor_config.json").write_text(json.dumps(config | {key: {"height": 64, "width": side}}))
-    with pytest.raises(ValueError, match=f"asks for pictures of {side:,} pixels a side, where 1 to 8,192 can be made"):
+    with pytest.raises(SeedshiftError, match=f"asks for pictures of {side:,} pixels a side, where 1 to 8,192 can"):
         Classifier.load(str(classifier), "cpu")
 
 
@@ -216,7 +217,7 @@ def test_a_network_that_is_larger_than_its_weights_is_refused_before_it_is_made(
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["text_cfg"]["vocab_size"] = 10**11
     (folder / "open_clip_config.json").write_text(json.dumps(config))
-    with pytest.raises(OSError, match=r"open_clip_config\.json describes a network of .* numbers, and its weights"):
+    with pytest.raises(SeedshiftError, match=r"open_clip_config\.json describes a network of .* numbers, and its"):
         ClipScore.load(str(folder), "cpu")
 
 
@@ -225,9 +226,9 @@ def test_a_network_that_is_larger_than_its_weights_is_refused_before_it_is_made(
 
 def test_a_prompt_that_clip_would_cut_is_refused():
     label = pairs.Label("banana on a table beside a very long list of other things that nobody asked for at all", 0)
-    with pytest.raises(ValueError, match=r"has \d+ tokens, more than the 16 that CLIP .* reads"):
+    with pytest.raises(SeedshiftError, match=r"has \d+ tokens, more than the 16 that CLIP .* reads"):
         ClipScore.load(ENTRY.clip, "cpu").score(torch.zeros(1, 3, 64, 64), [label])
-    with pytest.raises(ValueError, match=r"has \d+ tokens, more than the 16 that CLIP .* reads"):
+    with pytest.raises(SeedshiftError, match=r"has \d+ tokens, more than the 16 that CLIP .* reads"):
         ClipScore.load(ENTRY.clip, "cpu").check([*LABELS, label])
 
 
@@ -240,7 +241,7 @@ def test_the_length_of_a_prompt_is_told_to_the_token(words, clip):
     if tokens <= 16:
         clip._encode(prompt, torch.device("cpu"))
     else:
-        with pytest.raises(ValueError, match=f"has {tokens} tokens, more than the 16"):
+        with pytest.raises(SeedshiftError, match=f"has {tokens} tokens, more than the 16"):
             clip._encode(prompt, torch.device("cpu"))
 
 
@@ -255,10 +256,10 @@ def test_the_toys_know_their_labels(clip):
 
 
 def test_labels_of_another_list_are_refused():
-    with pytest.raises(ValueError, match="match none of its 16 classes: 'poke bonnet'"):
+    with pytest.raises(SeedshiftError, match="match none of its 16 classes: 'poke bonnet'"):
         Classifier.load(ENTRY.classifier, "cpu").check(pairs.class_list("imagenet100"))
     stranger = pairs.Label("bananna", 0)
-    with pytest.raises(ValueError, match=r"'bananna' .did you mean 'banana'"):
+    with pytest.raises(SeedshiftError, match=r"'bananna' .did you mean 'banana'"):
         Classifier.load(ENTRY.classifier, "cpu").score(torch.zeros(1, 3, 64, 64), [stranger])
 
 
@@ -331,7 +332,7 @@ def test_weights_with_nan_are_refused_by_their_name(tmp_path, loader, source):
     name = sorted(name for name in weights if "bias" in name)[0]
     weights[name][0] = torch.nan
     save_file(weights, weights_file(folder), {"format": "pt"})
-    with pytest.raises(ValueError, match=f"bad: the weights {name.replace('.', '[.]')} have NaN or Inf in them"):
+    with pytest.raises(SeedshiftError, match=f"bad: the weights {name.replace('.', '[.]')} have NaN or Inf in them"):
         loader(str(folder), "cpu")
 
 
@@ -339,7 +340,7 @@ def test_weights_with_nan_are_refused_by_their_name(tmp_path, loader, source):
 def test_a_damaged_file_is_refused(tmp_path, loader, source):
     folder = copied(source, tmp_path / "bad")
     weights_file(folder).write_bytes(weights_file(folder).read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"bad cannot be loaded: .*cut short"):
+    with pytest.raises(SeedshiftError, match=r"bad cannot be loaded: .*cut short"):
         loader(str(folder), "cpu")
 
 
@@ -349,7 +350,7 @@ def test_weights_that_lack_a_part_are_refused(tmp_path, loader, source):
     weights = load_file(weights_file(folder))
     del weights[sorted(weights)[0]]
     save_file(weights, weights_file(folder), {"format": "pt"})
-    with pytest.raises(OSError, match=r"bad (lacks weights|cannot be loaded as)"):
+    with pytest.raises(SeedshiftError, match=r"bad (lacks weights|cannot be loaded as)"):
         loader(str(folder), "cpu")
 
 
@@ -357,7 +358,7 @@ def test_weights_that_lack_a_part_are_refused(tmp_path, loader, source):
 def test_a_folder_without_weights_is_refused_and_nothing_random_is_used(tmp_path, loader, source):
     folder = copied(source, tmp_path / "bad")
     weights_file(folder).unlink()
-    with pytest.raises(ValueError, match=r"bad: has no weights"):
+    with pytest.raises(SeedshiftError, match=r"bad: has no weights"):
         loader(str(folder), "cpu")
 
 
@@ -421,7 +422,7 @@ def test_a_folder_that_is_called_like_a_tag_is_a_folder(tmp_path, monkeypatch):
 
 
 def test_an_unknown_tag_is_told_with_what_was_meant():
-    with pytest.raises(ValueError, match=r"ViT-B-32 'laion2b'\. Did you mean 'laion2b_"):
+    with pytest.raises(SeedshiftError, match=r"ViT-B-32 'laion2b'\. Did you mean 'laion2b_"):
         tags.repository("ViT-B-32/laion2b")
 
 
@@ -432,7 +433,7 @@ def test_weights_that_are_not_on_the_hub_are_told_so():
         if not open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"]
     ]
     for source in elsewhere:
-        with pytest.raises(ValueError, match="from elsewhere than the hub"):
+        with pytest.raises(SeedshiftError, match="from elsewhere than the hub"):
             tags.repository(source)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pytest_seedshift import shards
 from pytest_seedshift.cases import Case
+from pytest_seedshift.errors import DataError
 
 
 @st.composite
@@ -101,5 +102,5 @@ def test_where_one_models_time_is_not_known_images_alone_count():
 
 
 def test_an_earlier_run_of_other_cases_is_an_error():
-    with pytest.raises(ValueError, match="none of the cases"):
+    with pytest.raises(DataError, match="none of the cases"):
         shards.costs({"x": Case("a")}, [record("y", 10)])

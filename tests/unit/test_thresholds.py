@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_seedshift import shifts
 from pytest_seedshift.cases import Case, grid
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.suggest import unknown
 from pytest_seedshift.thresholds import Thresholds, ThresholdsError, constraint, load, parse
@@ -18,7 +19,7 @@ CASE = Case("toy-latent", "mean", 0.3)
 
 def check_model(name: str) -> None:
     if name not in ("toy-latent", "sd21"):
-        raise ValueError(unknown("model", name, ("toy-latent", "sd21")))
+        raise InvalidValueError(unknown("model", name, ("toy-latent", "sd21")))
 
 
 def read(text: str) -> Thresholds:

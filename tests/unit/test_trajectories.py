@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from wanderings import PAIRS, SIZE, STEPS, add, control, trajectory, walks
 
 from pytest_seedshift.cases import Case
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.trajectories import files, plane
 from pytest_seedshift.trajectories.recording import chosen, lengths
@@ -91,7 +92,7 @@ def test_the_control_lies_nowhere_but_on_itself():
 
 
 def test_states_of_another_number_of_steps_are_not_compared():
-    with pytest.raises(ValueError, match=r"its states are \(6, 48\), the control's \(9, 48\)"):
+    with pytest.raises(SeedshiftError, match=r"its states are \(6, 48\), the control's \(9, 48\)"):
         trajectory(CASE, walks(steps=5), control(walks()))
 
 
@@ -182,7 +183,7 @@ def rewritten(path: Path, header: dict, **arrays: np.ndarray) -> None:
 def test_a_file_that_cannot_be_used_says_why(folder, damage, says):
     (path,) = files.find(folder)
     damage(path)
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(SeedshiftError, match=says):
         files.read(path)
 
 

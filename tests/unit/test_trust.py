@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from transformers import dynamic_module_utils
 
 from pytest_seedshift import configurations, loading, trust
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, load, locate, parts
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.scorers.clip import ClipScore
@@ -618,7 +619,7 @@ def test_behind_the_gate_no_code_is_run_and_no_pickle_read_either(built, tmp_pat
     ground, plant = EXPLOITS[name]
     folder = built(ground)
     plant(folder, tmp_path / "canary")
-    with pytest.raises((OSError, ValueError)):
+    with pytest.raises((SeedshiftError, OSError, ValueError)):
         loaders()[ground](folder)
     assert not (tmp_path / "canary").exists()
 
@@ -627,7 +628,7 @@ def test_behind_the_gate_no_code_is_run_and_no_pickle_read_either(built, tmp_pat
 def test_without_either_the_code_would_run(built, tmp_path):
     folder = built("clip")
     _clip_with_code(folder, tmp_path / "canary")
-    with pytest.raises((OSError, ValueError, TypeError, AttributeError)):
+    with pytest.raises((SeedshiftError, OSError, ValueError, TypeError, AttributeError)):
         open_clip.get_tokenizer(f"local-dir:{folder}")
     assert (tmp_path / "canary").read_text() == "ran"
 

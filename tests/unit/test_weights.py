@@ -17,6 +17,7 @@ from pytest_seedshift.checkpoints import repository
 from pytest_seedshift.checkpoints.hashing import fingerprint
 from pytest_seedshift.checkpoints.places import WeightsNotFoundError, looks_local
 from pytest_seedshift.checkpoints.repository import fetch, probe
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models.locate import locate_pipeline, probe_pipeline
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -430,7 +431,7 @@ def test_links_that_lead_nowhere_are_told_in_the_cache_and_in_a_copy_of_it(cache
     shutil.copytree(snapshot, tmp_path / "copy", symlinks=True)
     (tmp_path / "copy" / "model_index.json").unlink()
     (tmp_path / "copy" / "model_index.json").write_bytes(index)
-    with pytest.raises(ValueError, match=f"{says}.*'cp -rL'"):
+    with pytest.raises(SeedshiftError, match=f"{says}.*'cp -rL'"):
         probe_pipeline([str(tmp_path / "copy")])
     (tmp_path / "copy" / "model_index.json").unlink()
     (tmp_path / "copy" / "model_index.json").symlink_to("nowhere")

@@ -8,6 +8,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.model_names import canonical
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.why import arms
@@ -56,7 +57,7 @@ def test_a_change_that_contradicts_the_model_s_own_leaves_its_factor_out():
     def why_not(name):
         try:
             catalogue.shipped().find(name)
-        except ValueError as error:
+        except SeedshiftError as error:
             return str(error)
         return None
 

@@ -22,6 +22,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from pytest_seedshift import loading, output
+from pytest_seedshift.errors import DataError, SeedshiftError
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.glide.architecture import BASE, UPSAMPLER, Architecture, Move, text_moves, unet_moves
 from pytest_seedshift.models.glide.pipeline import GlidePipeline
@@ -31,7 +32,7 @@ from pytest_seedshift.models.glide.tokenizer import GlideTokenizer
 from pytest_seedshift.names import USAGE_ERROR
 
 
-class ConversionError(ValueError):
+class ConversionError(DataError):
     """A file is not what it should be; the message says which, why, and what to give."""
 
 
@@ -130,7 +131,7 @@ def assemble(base: Path, upsampler: Path, vocabulary: Path) -> GlidePipeline:
 
     Raises:
         ConversionError: see `read_checkpoint` and `stage`.
-        ValueError: the vocabulary is missing or of another kind.
+        SeedshiftError: the vocabulary is missing or of another kind.
     """
     if not vocabulary.is_file():
         raise ConversionError(f"{vocabulary} is not there: {released.VOCABULARY_ADVICE}")
@@ -158,7 +159,7 @@ def convert(base: Path, upsampler: Path, vocabulary: Path, out: Path) -> None:
 
     Raises:
         ConversionError: see `assemble`; or the folder exists.
-        ValueError: see `assemble`.
+        SeedshiftError: see `assemble`.
         OSError: the folder cannot be written.
     """
     if out.exists():
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.begin()
     try:
         convert(given.base, given.upsampler, given.vocabulary, given.out)
-    except (ValueError, OSError) as error:
+    except (SeedshiftError, OSError) as error:
         output.say(f"error: {error}", err=True)
         return USAGE_ERROR
     output.say(f"{given.out} is ready: pytest --seedshift-model={given.out}")

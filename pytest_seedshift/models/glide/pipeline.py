@@ -13,6 +13,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 from torch.nn import functional
 
+from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.models.glide import schedulers
 from pytest_seedshift.models.glide.text import GlideTextEncoder
 from pytest_seedshift.models.glide.tokenizer import GlideTokenizer
@@ -111,7 +112,7 @@ class GlidePipeline(DiffusionPipeline):  # type: ignore[misc]
             callback_on_step_end_tensor_inputs: what it is given: `latents`, the state of the base's sampler.
 
         Raises:
-            ValueError: an argument is not valid.
+            InvalidValueError: an argument is not valid.
         """
         prompts = [prompt] if isinstance(prompt, str) else prompt
         self._check(prompts, generator, callback_on_step_end_tensor_inputs)
@@ -178,7 +179,7 @@ class GlidePipeline(DiffusionPipeline):  # type: ignore[misc]
         if latents is None:
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
         elif tuple(latents.shape) != shape:
-            raise ValueError(f"latents are of shape {tuple(latents.shape)}: give {shape}")
+            raise InvalidValueError(f"latents are of shape {tuple(latents.shape)}: give {shape}")
         scaled: Tensor = latents.to(device) * getattr(self.scheduler, "init_noise_sigma", 1.0)
         return scaled
 
@@ -224,11 +225,13 @@ class GlidePipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _check(self, prompts: list[str], generator: _Generators, wanted: Sequence[str]) -> None:
         if not isinstance(prompts, list) or not prompts or not all(isinstance(each, str) for each in prompts):
-            raise ValueError(f"prompt is {prompts!r}: give a text or a list of texts")
+            raise InvalidValueError(f"prompt is {prompts!r}: give a text or a list of texts")
         if isinstance(generator, list) and len(generator) != len(prompts):
-            raise ValueError(f"{len(generator)} generators were given for {len(prompts)} prompts")
+            raise InvalidValueError(f"{len(generator)} generators were given for {len(prompts)} prompts")
         if unknown := set(wanted) - set(self._callback_tensor_inputs):
-            raise ValueError(f"callback_on_step_end_tensor_inputs has {min(unknown)!r}: only 'latents' can be given")
+            raise InvalidValueError(
+                f"callback_on_step_end_tensor_inputs has {min(unknown)!r}: only 'latents' can be given"
+            )
 
 
 def as_picture(samples: Tensor, rounded: bool) -> Tensor:
@@ -252,14 +255,14 @@ def _timesteps(scheduler: Any, steps: int | str) -> Tensor:
     """Set a scheduler's timesteps; only GLIDE's own know a respacing.
 
     Raises:
-        ValueError: the scheduler does not know it.
+        InvalidValueError: the scheduler does not know it.
     """
     if isinstance(scheduler, (schedulers.GlideDDPMScheduler, schedulers.GlideDDIMScheduler)):
         scheduler.set_timesteps(steps)
     elif str(steps).isdecimal():
         scheduler.set_timesteps(int(steps))
     else:
-        raise ValueError(f"steps = {steps!r}: {type(scheduler).__name__} takes a number of steps")
+        raise InvalidValueError(f"steps = {steps!r}: {type(scheduler).__name__} takes a number of steps")
     found: Tensor = scheduler.timesteps
     return found
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_seedshift.errors import DataError
+
 _PUBLISHED = "https://openaipublic.blob.core.windows.net/diffusion/dec-2021"
 
 WEIGHTS = ("base.pt", "upsample.pt")
@@ -54,7 +56,7 @@ def find(folder: Path) -> Files | None:
     """The released files in a folder; None where the weights of neither or of only one stage are there.
 
     Raises:
-        ValueError: the weights are there, but no vocabulary.
+        DataError: the weights are there, but no vocabulary.
     """
     base, upsampler = (folder / name for name in WEIGHTS)
     if not base.is_file() or not upsampler.is_file():
@@ -62,6 +64,6 @@ def find(folder: Path) -> Files | None:
     for name in VOCABULARIES:
         if (folder / name).is_file():
             return Files(base, upsampler, folder / name)
-    raise ValueError(
+    raise DataError(
         f"{folder} has {base.name} and {upsampler.name}, but no {VOCABULARIES[0]}: lay it there; {VOCABULARY_ADVICE}"
     )

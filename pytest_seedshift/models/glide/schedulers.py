@@ -19,6 +19,8 @@ from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
+from pytest_seedshift.errors import InvalidValueError
+
 # Of the mixin nothing is used here, but diffusers looks for it beside the classes that it shall load.
 __all__ = ["GlideDDIMScheduler", "GlideDDPMScheduler", "SchedulerMixin", "alphas_cumprod", "respaced"]
 
@@ -39,7 +41,7 @@ def respaced(total: int, respacing: int | str) -> list[int]:
         Steps in ascending order.
 
     Raises:
-        ValueError: there is no such spacing, or not so many steps.
+        InvalidValueError: there is no such spacing, or not so many steps.
     """
     text = str(respacing)
     if text == "fast27":
@@ -50,9 +52,9 @@ def respaced(total: int, respacing: int | str) -> list[int]:
         for stride in range(1, total):
             if len(range(0, total, stride)) == count:
                 return list(range(0, total, stride))
-        raise ValueError(f"respacing {text!r}: no integer stride makes {count} of {total} steps")
+        raise InvalidValueError(f"respacing {text!r}: no integer stride makes {count} of {total} steps")
     if not all(part.isdecimal() for part in text.split(",")):
-        raise ValueError(f"respacing {text!r}: give {_VALID}")
+        raise InvalidValueError(f"respacing {text!r}: give {_VALID}")
     counts = [int(part) for part in text.split(",")]
     size, larger = divmod(total, len(counts))
     chosen: list[int] = []
@@ -60,7 +62,7 @@ def respaced(total: int, respacing: int | str) -> list[int]:
     for index, count in enumerate(counts):
         length = size + (index < larger)
         if not 1 <= count <= length:
-            raise ValueError(f"respacing {text!r}: {count} steps of {length} cannot be taken")
+            raise InvalidValueError(f"respacing {text!r}: {count} steps of {length} cannot be taken")
         apart = (length - 1) / (count - 1) if count > 1 else 1.0
         # Summed up, not multiplied: a sum that is a little less than half a step is rounded to another one.
         chosen += [first + round(place) for place in accumulate(repeat(apart, count - 1), initial=0.0)]
@@ -81,7 +83,7 @@ def alphas_cumprod(config: Any) -> Tensor:
         (num_train_timesteps,), float64.
 
     Raises:
-        ValueError: another schedule.
+        InvalidValueError: another schedule.
     """
     count = config.num_train_timesteps
     if config.trained_betas is not None:
@@ -93,7 +95,7 @@ def alphas_cumprod(config: Any) -> Tensor:
         steps = [min(1 - after / now, 0.999) for now, after in pairwise(kept)]
         betas = torch.tensor(steps, dtype=torch.float64)
     else:
-        raise ValueError(f"beta_schedule {config.beta_schedule!r}: give 'linear' or 'squaredcos_cap_v2'")
+        raise InvalidValueError(f"beta_schedule {config.beta_schedule!r}: give 'linear' or 'squaredcos_cap_v2'")
     return torch.cumprod(1 - betas, dim=0)
 
 
@@ -169,11 +171,11 @@ class GlideDDIMScheduler(DDIMScheduler):  # type: ignore[misc]
             return_dict: False for a tuple.
 
         Raises:
-            ValueError: a timestep that is none of `timesteps`, or a prediction that is not known.
+            InvalidValueError: a timestep that is none of `timesteps`, or a prediction that is not known.
         """
         now = int(timestep)
         if now not in self._previous:
-            raise ValueError(f"timestep {now} is none of those that set_timesteps chose")
+            raise InvalidValueError(f"timestep {now} is none of those that set_timesteps chose")
         before = self._previous[now]
         kept = float(self.alphas_cumprod[now])
         kept_before = float(self.alphas_cumprod[before]) if before >= 0 else 1.0
@@ -186,7 +188,7 @@ class GlideDDIMScheduler(DDIMScheduler):  # type: ignore[misc]
         elif kind == "sample":
             clean = model_output
         else:
-            raise ValueError(f"prediction_type {kind!r}: give 'epsilon', 'v_prediction' or 'sample'")
+            raise InvalidValueError(f"prediction_type {kind!r}: give 'epsilon', 'v_prediction' or 'sample'")
         raw = clean
         if self.config.clip_sample:
             clean = clean.clamp(-self.config.clip_sample_range, self.config.clip_sample_range)

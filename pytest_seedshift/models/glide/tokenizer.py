@@ -10,6 +10,7 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import BatchEncoding, PreTrainedTokenizer
 
 from pytest_seedshift import files
+from pytest_seedshift.errors import DataError
 
 _PRINTABLE = (*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 
@@ -21,7 +22,7 @@ def read_merges(file: Path) -> list[tuple[str, str]]:
     """The merges of a byte-pair encoding, in the form of GPT-2's `vocab.bpe`, plain or as `.gz`.
 
     Raises:
-        ValueError: it cannot be read, or is of another kind of encoding.
+        DataError: it cannot be read, or is of another kind of encoding.
     """
     try:
         with files.foreign(file):
@@ -30,7 +31,7 @@ def read_merges(file: Path) -> list[tuple[str, str]]:
         if len(lines) > _MOST_MERGES:
             raise files.FileError(file, f"it has more than {_MOST_MERGES:,} lines")
     except files.FileError as error:
-        raise ValueError(f"{file} cannot be read as a vocabulary: {error.what}") from None
+        raise DataError(f"{file} cannot be read as a vocabulary: {error.what}") from None
     known = set(_letters())
     merges = []
     for number, line in enumerate(lines, 1):
@@ -38,14 +39,14 @@ def read_merges(file: Path) -> list[tuple[str, str]]:
             continue
         parts = line.split(" ")
         if len(parts) != 2 or not known.issuperset(parts) or "".join(parts) in known:
-            raise ValueError(
+            raise DataError(
                 f"{file}: line {number}, {line[:40]!r}, is no merge of two symbols that are known there: give GPT-2's "
                 "vocab.bpe, or one of its form"
             )
         merges.append((parts[0], parts[1]))
         known.add("".join(parts))
     if not merges:
-        raise ValueError(f"{file} has no merges: give GPT-2's vocab.bpe, or one of its form")
+        raise DataError(f"{file} has no merges: give GPT-2's vocab.bpe, or one of its form")
     return merges
 
 
@@ -74,7 +75,7 @@ class GlideTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
             more: what a saved tokenizer has besides.
 
         Raises:
-            ValueError: see `read_merges`.
+            DataError: see `read_merges`.
         """
         self._merges = read_merges(Path(merges_file))
         names = [*_letters(), *(one + other for one, other in self._merges)]

@@ -1,0 +1,36 @@
+"""What goes wrong, by whose it is: one class for all, four below it, and every other error of the package below these.
+
+Code of the package catches these by name, and never the classes of Python and of libraries around more than one call of
+theirs: a `ValueError` of a library is not the user's mistake. Each message says what is wrong, where, and what to do.
+
+At the borders each becomes what the user sees: in `border` for pytest, in `__main__` for commands.
+"""
+
+from __future__ import annotations
+
+
+class SeedshiftError(Exception):
+    """Anything of this package that went wrong; the message is for the user, and needs no traceback."""
+
+
+class SeedshiftUsageError(SeedshiftError):
+    """What the user gave is wrong: an option, an argument, a marker, a key of a file, a hook's answer."""
+
+
+class InvalidValueError(SeedshiftUsageError, ValueError):
+    """An argument that a function does not take.
+
+    A `ValueError` too, as Python's and diffusers' callers expect of a function, and pydantic of a validator.
+    """
+
+
+class DataError(SeedshiftError):
+    """A file, a run folder, a store or a baseline cannot be used as it is."""
+
+
+class ModelError(SeedshiftError):
+    """A model or a scorer cannot be found, loaded or run, or does not keep its contract."""
+
+
+class HarnessError(SeedshiftError):
+    """The fault lies with the machine or with this package: a lock, a disk, a worker."""
