@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_seedshift import thresholds, verdict
+from pytest_seedshift import thresholds, thresholds_parser, verdict
 from pytest_seedshift.breaking import seek
 from pytest_seedshift.breaking.searches import STEP, Search, grid
 from pytest_seedshift.breaking.trial import margin
@@ -79,9 +79,9 @@ def main() -> None:
         models = catalogue.shipped()
         if options.short:
             options.thresholds = Path(folder, "thresholds.toml")
-            options.thresholds.write_text(thresholds.default_text() + QUICK, encoding="utf-8")
+            options.thresholds.write_text(thresholds_parser.default_text() + QUICK, encoding="utf-8")
             models = catalogue.load(Path(folder), options.thresholds)
-        asked = thresholds.load(options.thresholds, Path(folder), models.find)
+        asked = thresholds_parser.load(options.thresholds, Path(folder), models.find)
         run_folder = RunFolder(options.store or Path(folder, "run"))
         run_folder.prepare()
         bench = Workbench(run_folder, "cpu", "float32", catalogue=models, batch_size=16, keep="none")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import processes
 import torch
 
-from pytest_seedshift import devices, thresholds, trial
+from pytest_seedshift import devices, thresholds_parser, trial
 from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue
@@ -57,7 +57,7 @@ def main() -> None:
         batch = min(engine.batch_size, options.images)
         images = options.images // batch * batch
         design = catalogue.shipped().design(processes.MODEL, images)
-        asked = thresholds.load(None, Path(name), catalogue.shipped().find)
+        asked = thresholds_parser.load(None, Path(name), catalogue.shipped().find)
 
         def run(case: Case) -> None:
             trial.run(bench, case, SequentialTest(asked.constraints(case), images, exact=True), design)

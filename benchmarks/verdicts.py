@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import processes
 
-from pytest_seedshift import devices, thresholds, trial
+from pytest_seedshift import devices, thresholds_parser, trial
 from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.folder import RunFolder
 from pytest_seedshift.models import catalogue
@@ -47,7 +47,7 @@ def main() -> None:
         shifts, magnitudes, options.images, options.orders = ["mean"], [0.1, 0.3], 32, 20
     cases = grid([processes.MODEL], shifts, magnitudes)
     with tempfile.TemporaryDirectory() as folder:
-        asked = thresholds.load(options.thresholds, Path(folder), catalogue.shipped().find)
+        asked = thresholds_parser.load(options.thresholds, Path(folder), catalogue.shipped().find)
         tests = {
             case: SequentialTest(asked.constraints(case), options.images, asked.certainty, exact=True) for case in cases
         }

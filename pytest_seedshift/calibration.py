@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import tomlkit
 from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
 
-from pytest_seedshift import margins, shifts, suggest, thresholds
+from pytest_seedshift import margins, shifts, suggest, thresholds, thresholds_parser
 from pytest_seedshift.cases import Case, format_magnitude
 from pytest_seedshift.errors import DataError, SeedshiftUsageError
 from pytest_seedshift.scores import SCORES
@@ -153,7 +153,7 @@ def propose(
         source: its name, for errors.
         records: of the run's cases, as verdicts.json has them.
         margin: see `bound`; None for bounds that another draw of the grid meets, see `passing`.
-        check_model: see `thresholds.load`.
+        check_model: see `thresholds_parser.load`.
 
     Raises:
         CalibrationError: the text is no thresholds file, nothing was measured, or a table has a form that no bound can
@@ -165,8 +165,8 @@ def propose(
         raise CalibrationError("no case was measured, so there is no bound to write: see why the cases did not run")
     text = text.replace("\r\n", "\n")
     try:
-        thresholds.parse(text, source, check_model)
-        by_hand = thresholds.parse(_by_hand(text), source, check_model)
+        thresholds_parser.parse(text, source, check_model)
+        by_hand = thresholds_parser.parse(_by_hand(text), source, check_model)
     except thresholds.ThresholdsError as error:
         raise CalibrationError(f"{error}. Put that right first") from None
     try:
@@ -353,7 +353,7 @@ def _verify(
 ) -> None:
     """Make sure that the text says what it is meant to say."""
     try:
-        read = thresholds.parse(text, source, check_model)
+        read = thresholds_parser.parse(text, source, check_model)
         for case, bounds in values.items():
             asked = {each.score: each.minimum for each in read.constraints(case)}
             for score, item in bounds.items():

@@ -116,10 +116,10 @@ def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
     asked = [name for name in scores.known() if name in given]
     if not asked:
         return {}
-    from pytest_seedshift import thresholds
+    from pytest_seedshift import thresholds_parser
 
     with border.usage_errors():
-        return {name: thresholds.constraint(name, given[name], where) for name in asked}
+        return {name: thresholds_parser.constraint(name, given[name], where) for name in asked}
 
 
 def _some(found: list[str], given: Mapping[str, Any], name: str, where: str) -> list[str]:

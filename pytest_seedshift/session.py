@@ -133,10 +133,12 @@ class State:
             pytest.UsageError: the file says something invalid.
         """
         if self._thresholds is None:
-            from pytest_seedshift import thresholds
+            from pytest_seedshift import thresholds_parser
 
             with border.usage_errors():
-                self._thresholds = thresholds.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
+                self._thresholds = thresholds_parser.load(
+                    self.settings.thresholds, self.config.rootpath, self.catalogue.find
+                )
         return self._thresholds
 
     @property

@@ -6,7 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
-from pytest_seedshift import files, thresholds, whole
+from pytest_seedshift import files, thresholds_parser, whole
 from pytest_seedshift.calibration import CalibrationError
 
 
@@ -50,7 +50,7 @@ def read(path: Path, otherwise: Path | None) -> str:
                 return files.read_text(each, most=files.MOST_TEXT, encoding="utf-8-sig")
             except files.FileError as error:
                 raise CalibrationError(str(error)) from None
-    return thresholds.default_text()
+    return thresholds_parser.default_text()
 
 
 def difference(path: Path, text: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift import border, calibration, output, suggest, thresholds, thresholds_file
+from pytest_seedshift import border, calibration, output, suggest, thresholds_file, thresholds_parser
 from pytest_seedshift.calibration import CalibrationError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Calibrate:
         with border.usage_errors(f"{_FLAG}: "):
             thresholds_file.check_not_ci(settings.write_in_ci, "--seedshift-write-in-ci")
             thresholds_file.check_target(self._path)
-            thresholds.parse(self._text(), str(self._path), state.catalogue.find)
+            thresholds_parser.parse(self._text(), str(self._path), state.catalogue.find)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep the session, whose status tells whether the file could be written."""

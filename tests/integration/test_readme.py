@@ -9,7 +9,7 @@ import pytest
 from environments import ROOT
 from readme import README, blocks
 
-from pytest_seedshift import options, shifts, thresholds
+from pytest_seedshift import options, shifts, thresholds_parser
 from pytest_seedshift.models import catalogue
 
 
@@ -41,9 +41,9 @@ def test_the_table_of_shifts_names_every_shift_and_variant():
 
 
 def test_the_example_of_thresholds_is_valid():
-    read = thresholds.parse(blocks("toml")[0], "README", catalogue.shipped().find)
+    read = thresholds_parser.parse(blocks("toml")[0], "README", catalogue.shipped().find)
     assert read.models
-    read = thresholds.parse(blocks("toml")[1], "README", catalogue.shipped().find)
+    read = thresholds_parser.parse(blocks("toml")[1], "README", catalogue.shipped().find)
     assert read.family
     assert read.baseline.path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from runs import EASY, PAGELESS
 
-from pytest_seedshift import thresholds
+from pytest_seedshift import thresholds_parser
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.cases import Case
 
@@ -23,7 +23,7 @@ def outside_of_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bounds(path: Path, case: Case = CASE) -> dict[str, float | None]:
-    found = thresholds.load(path, path.parent, str).constraints(case)
+    found = thresholds_parser.load(path, path.parent, str).constraints(case)
     return {each.score: each.minimum for each in found}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_seedshift.cases import Case
-from pytest_seedshift.thresholds import Thresholds, ThresholdsError, parse
+from pytest_seedshift.thresholds import Thresholds, ThresholdsError
+from pytest_seedshift.thresholds_parser import parse
 
 LEVELS = ["default", "shift.mean", "model.toy-latent", "model.toy-latent.shift.mean"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_seedshift import calibration, thresholds
+from pytest_seedshift import calibration, thresholds_parser
 from pytest_seedshift.calibration import CalibrationError
 from pytest_seedshift.cases import Case
 from pytest_seedshift.scores import Constraint
@@ -36,7 +36,7 @@ ELSEWHERE = (
 
 
 def asked(text: str, case: Case = CASE) -> dict[str, Constraint]:
-    return {each.score: each for each in thresholds.parse(text, "t", str).constraints(case)}
+    return {each.score: each for each in thresholds_parser.parse(text, "t", str).constraints(case)}
 
 
 def written(text: str, *records: dict, margin: float = 0.02) -> str:
@@ -112,7 +112,7 @@ def test_a_measured_value_is_measured_anew_and_becomes_the_users_without_its_com
 
 def test_writing_twice_changes_nothing():
     records = [MEASURED, record(Case("./a b/c", "mean:channel=2", -0.125), top1=(0.5, 0.3, 0.6), clip=(3, 2, 4))]
-    for text in ("[default]\ntop1 = 0.6\n", ELSEWHERE, thresholds.default_text()):
+    for text in ("[default]\ntop1 = 0.6\n", ELSEWHERE, thresholds_parser.default_text()):
         first = written(text, *records)
         assert written(first, *records) == first
         assert first.count("Below: bounds by measurement") == 1

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint
 import pytest
 import torch
 
-from pytest_seedshift import extensions, identity, scores, shifts, thresholds
+from pytest_seedshift import extensions, identity, scores, shifts, thresholds, thresholds_parser
 from pytest_seedshift.cases import Case
 from pytest_seedshift.engine import shift_function
 from pytest_seedshift.errors import SeedshiftError
@@ -182,7 +182,7 @@ def test_an_own_shift_is_one_like_others(known):
     shift = shift_function(Case("mine", "tilt", 0.5))
     assert 0 < shift(z, [PAIR]).max() <= 0.5
     assert torch.equal(shift(z, [PAIR]), shift(z, [PAIR]))
-    assert thresholds.parse("[shift.tilt]\ntop1 = 0.5\n", "t", str).constraints(Case("mine", "tilt", 0.5))
+    assert thresholds_parser.parse("[shift.tilt]\ntop1 = 0.5\n", "t", str).constraints(Case("mine", "tilt", 0.5))
 
 
 @pytest.mark.parametrize(
@@ -212,11 +212,11 @@ def test_a_sample_of_an_own_shift_is_known_by_the_shifts_fingerprint_too(known):
 
 def test_an_own_score_is_known_as_soon_as_it_is_asked_for_and_as_long_as_the_session_lasts(known):
     assert "contrast" not in SCORES
-    asked = thresholds.parse("[default]\ncontrast = { min = 0.2, max_drop = 0.1 }\n", "t", str)
+    asked = thresholds_parser.parse("[default]\ncontrast = { min = 0.2, max_drop = 0.1 }\n", "t", str)
     assert list(SCORES) == ["top1", "top5", "clip", "contrast"]
     assert asked.constraints(Case("mine"))[0].minimum == 0.2
     with pytest.raises(thresholds.ThresholdsError, match="outside its range, 0 to 1"):
-        thresholds.parse("[default]\ncontrast = 2.0\n", "t", str)
+        thresholds_parser.parse("[default]\ncontrast = 2.0\n", "t", str)
     extensions.remove(known)
     assert "contrast" not in SCORES
 
@@ -227,7 +227,7 @@ def test_an_own_score_is_known_as_soon_as_it_is_asked_for_and_as_long_as_the_ses
 )
 def test_a_score_that_cannot_be_asked_for_is_an_error_of_the_thresholds(known, score, says):
     with pytest.raises(thresholds.ThresholdsError, match=says):
-        thresholds.parse(f"[default]\n{score} = 0.5\n", "t", str)
+        thresholds_parser.parse(f"[default]\n{score} = 0.5\n", "t", str)
 
 
 @pytest.mark.parametrize(

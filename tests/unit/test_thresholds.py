@@ -11,7 +11,8 @@ from pytest_seedshift.cases import Case, grid
 from pytest_seedshift.errors import InvalidValueError
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.suggest import unknown
-from pytest_seedshift.thresholds import Thresholds, ThresholdsError, constraint, load, parse
+from pytest_seedshift.thresholds import Thresholds, ThresholdsError
+from pytest_seedshift.thresholds_parser import constraint, load, parse
 from pytest_seedshift.verdict import CERTAINTY, Constraint
 
 CASE = Case("toy-latent", "mean", 0.3)
