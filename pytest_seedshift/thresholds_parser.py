@@ -43,6 +43,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_seedshift import documents, model_names, scores, shifts
 from pytest_seedshift.breaking import bounds
+from pytest_seedshift.breaking.bounds import Bounds
 from pytest_seedshift.cases import format_magnitude
 from pytest_seedshift.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.extensions import ExtensionError
@@ -52,6 +53,9 @@ from pytest_seedshift.suggest import unknown
 from pytest_seedshift.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
 
 FILE_NAME = "thresholds.toml"
+
+_Breaking = dict[tuple[str, str], float]
+"""Least breaking points, by model and shift: see `Bounds`."""
 
 _VERDICT = ("certainty", "family", "design_seed")
 """What `[verdict]` may say."""
@@ -111,13 +115,13 @@ def _parse(
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
-    try:
-        document, breaking = bounds.take(document, source)
-    except bounds.BoundError as error:
-        raise ThresholdsError(str(error)) from None
     _table(document.get("models", {}), f"{source}: [models]")
-    default = _constraints(_table(document.get("default", {}), f"{source}: [default]"), f"{source}: [default]")
-    everywhere = Section(default, _shift_tables(document.get("shift", {}), source, "shift"))
+    breaking: _Breaking = {}
+    default = _table(document.get("default", {}), f"{source}: [default]")
+    everywhere = Section(
+        _constraints(default, f"{source}: [default]", ("", ""), breaking),
+        _shift_tables(document.get("shift", {}), source, "shift", "", breaking),
+    )
     models = {}
     for name, content in _table(document.get("model", {}), f"{source}: [model]").items():
         where = f"{source}: [model.{name}]"
@@ -130,7 +134,10 @@ def _parse(
             raise ThresholdsError(f"{where}: two tables for the model {known_as}")
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
-        models[known_as] = Section(_constraints(rest, where), _shift_tables(by_shift, source, f"model.{name}.shift"))
+        models[known_as] = Section(
+            _constraints(rest, where, (known_as, ""), breaking),
+            _shift_tables(by_shift, source, f"model.{name}.shift", known_as, breaking),
+        )
     verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
     return Thresholds(
         source,
@@ -140,7 +147,7 @@ def _parse(
         _certainty(verdict, source),
         _family(verdict, source),
         _baseline(document.get("baseline", {}), source),
-        breaking,
+        Bounds(breaking),
         _design_seed(verdict, source),
     )
 
@@ -248,11 +255,37 @@ def _table(value: object, where: str) -> dict[str, Any]:
     return value
 
 
-def _constraints(table: dict[str, Any], where: str) -> Table:
-    return {score: constraint(score, value, where) for score, value in table.items()}
+def _constraints(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> Table:
+    """The constraints of a table; its least breaking point goes to `breaking`, under `place`."""
+    rest = _without_bound(table, where, place, breaking)
+    return {score: constraint(score, value, where) for score, value in rest.items()}
 
 
-def _shift_tables(value: object, source: str, path: str) -> dict[str, ShiftTable]:
+def _without_bound(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> dict[str, Any]:
+    """A table without its least breaking point, which goes to `breaking`, under `place`."""
+    if bounds.KEY not in table:
+        return table
+    if place[1] == shifts.NONE:
+        raise ThresholdsError(
+            f"{where} {bounds.KEY}: the unshifted case has no breaking point; put it into [default] or a shift's"
+        )
+    try:
+        breaking[place] = bounds.check(table[bounds.KEY], where)
+    except bounds.BoundError as error:
+        raise ThresholdsError(str(error)) from None
+    return {key: value for key, value in table.items() if key != bounds.KEY}
+
+
+def _refuse_bound(table: object, key: str, where: str, path: str) -> None:
+    """Make sure that the table of one magnitude has no least breaking point."""
+    if isinstance(table, dict) and bounds.KEY in table:
+        raise ThresholdsError(
+            f"{where[:-1]}.{key!r}] {bounds.KEY}: one magnitude has no breaking point; put it into [{path}]"
+        )
+
+
+def _shift_tables(value: object, source: str, path: str, model: str, breaking: _Breaking) -> dict[str, ShiftTable]:
+    """The tables of shifts, by the shifts; least breaking points go to `breaking`, under the model and the shift."""
     tables = {}
     for name, content in _table(value, f"{source}: [{path}]").items():
         where = f"{source}: [{path}.{name}]"
@@ -261,7 +294,9 @@ def _shift_tables(value: object, source: str, path: str) -> dict[str, ShiftTable
             raise ThresholdsError(f"{where}: two tables for the shift {shift}")
         here: Table = {}
         by_magnitude: dict[float, Table] = {}
-        for key, inner in _table(content, where).items():
+        rest = _without_bound(_table(content, where), where, (model, shift), breaking)
+        for key, inner in rest.items():
+            _refuse_bound(inner, key, where, f"{path}.{name}")
             magnitude = _magnitude(key)
             if magnitude is None:
                 here[key] = constraint(key, inner, where)
@@ -274,9 +309,9 @@ def _shift_tables(value: object, source: str, path: str) -> dict[str, ShiftTable
             _check_magnitude(shift, magnitude, f"{where} {key}")
             if magnitude in by_magnitude:
                 raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
-            by_magnitude[magnitude] = _constraints(
-                _table(inner, f"{where} {key}"), f'{source}: [{path}.{name}."{key}"]'
-            )
+            here_at = f'{source}: [{path}.{name}."{key}"]'
+            scored = _table(inner, f"{where} {key}")
+            by_magnitude[magnitude] = {score: constraint(score, bound, here_at) for score, bound in scored.items()}
         tables[shift] = ShiftTable(here, by_magnitude)
     return tables
 

@@ -82,3 +82,16 @@ def test_what_else_is_wrong_is_still_told():
     assert "unknown shift 'maen'" in error("[shift.maen]\nmin_breaking_point = 0.2")
     assert "not a table" in error("shift = 3")
     assert "not a table" in error("[model]\nsd21 = 3")
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('[model.m.shift.mean."0.3"]', "[model.m.shift.mean.'0.3'] min_breaking_point: one magnitude has no"),
+        ("[model.m.shift.none]", "[model.m.shift.none] min_breaking_point: the unshifted case has no"),
+        ("[model.m]", "[model.m] min_breaking_point = 2: give a magnitude above 0"),
+        ("[default]", "[default] min_breaking_point = 2: give a magnitude above 0"),
+    ],
+)
+def test_a_mistake_is_told_with_the_table_it_stands_in(table, says):
+    assert error(f"{table}\nmin_breaking_point = 2").startswith(f"thresholds.toml: {says}")
