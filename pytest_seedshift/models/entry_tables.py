@@ -1,0 +1,107 @@
+"""Tables of models in TOML files: which there are, and the entries that they are of.
+
+What a table may say `entries` checks, which this takes for done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pytest_seedshift import class_lists, documents, scorers, typed
+from pytest_seedshift import pairs as pairing
+from pytest_seedshift.checkpoints import places
+from pytest_seedshift.errors import InvalidValueError
+from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
+from pytest_seedshift.suggest import unknown
+
+_SCORERS = {
+    "imagenet": (scorers.DEFAULT_CLASSIFIER, scorers.DEFAULT_CLIP),
+    "toy": tuple(str(files("pytest_seedshift").joinpath("scorers", "toys", name)) for name in ("toy-vit", "toy-clip")),
+}
+
+
+def users_tables(root: Path, thresholds: Path | None) -> Iterator[tuple[Mapping[str, Any], Path, str]]:
+    """The user's tables of models: the tables, the file and what stands before a name; the last ones win."""
+    places = [(root / "pyproject.toml", "tool.seedshift.models"), (thresholds or root / "thresholds.toml", "models")]
+    for path, prefix in places:
+        if not path.is_file():  # a thresholds file that was named and is not there: who reads the thresholds says so
+            continue
+        table: Any = documents.read(path)
+        for depth, key in enumerate(parts := prefix.split("."), 1):
+            table = table.get(key, {})
+            if not isinstance(table, dict):
+                if key == "tool":  # not ours to judge
+                    table = {}
+                    continue
+                raise InvalidValueError(f"{path}: [{'.'.join(parts[:depth])}] is {table!r}, not a table")
+            if key == "seedshift" and (others := set(table) - {"models"}):
+                raise InvalidValueError(f"{path}: [tool.seedshift]: {unknown('table', min(others), ['models'])}")
+        if table:
+            yield table, path, prefix
+
+
+def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | None) -> Entry:
+    """An entry from its table, which is valid; paths in it are relative to the folder of its file.
+
+    A file says more than a class list's name does, so `base`, the entry that it stands above, keeps every key that is
+    not given.
+    """
+    changes: dict[str, Any] = {
+        key: table[key]
+        for key in (
+            "revision",
+            "variant",
+            "steps",
+            "guidance",
+            "height",
+            "width",
+            "memory",
+            "licence",
+            "upsampler",
+            "advice",
+        )
+        if key in table
+    }
+    if "pipeline" in table:
+        given = table["pipeline"]
+        changes["pipeline"] = tuple(_source(each, folder) for each in ([given] if isinstance(given, str) else given))
+        if "revision" not in table:
+            changes["revision"] = None  # the revision of another pipeline is none of this one
+        if "variant" not in table:
+            changes["variant"] = None
+    if "scheduler" in table:
+        options = dict(table["scheduler"])
+        changes["scheduler"] = Scheduler(options.pop("name"), tuple(sorted(options.items())))
+    if "parts" in table:
+        changes["parts"] = tuple(
+            sorted((part, str(folder / typed.expand(given))) for part, given in table["parts"].items())
+        )
+    if "dtype" in table:
+        given = table["dtype"]
+        changes["dtype"] = ((ANY_DEVICE, given),) if isinstance(given, str) else tuple(sorted(given.items()))
+    if "call" in table:
+        changes["call"] = tuple(sorted(table["call"].items()))
+    if "classes" in table:
+        given = table["classes"]
+        changes["classes"] = given if given in pairing.CLASS_LISTS else class_lists.path(folder / typed.expand(given))
+    if "scorers" in table:
+        given = table["scorers"]
+        if isinstance(given, str):
+            changes["classifier"], changes["clip"] = _SCORERS[given]
+        else:
+            keys = {"vit": "classifier", "clip": "clip"}
+            changes |= {keys[key]: _source(source, folder) for key, source in given.items()}
+    if base is None:
+        return Entry(name, **changes)
+    return dataclasses.replace(base, **changes)
+
+
+def _source(text: str, folder: Path) -> str:
+    """A source as an entry holds it: a path in full, or whatever else it is, as it stands."""
+    path = folder / typed.expand(text)
+    places.refuse_pickle(path)
+    return str(path) if path.exists() or places.looks_like_path(text) else text
