@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _SIZE = 3.1, 2.0  # inches, of 72 units each
 STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
-_TEXT, _APART = 8, 6
-"""The size of labels, and how far they stand apart at least, in units."""
+_APART = 5
+"""How far labels stand apart at least, in units."""
 
 _MARKERS = "osD^vP"
 SERIES = 6
@@ -97,18 +97,19 @@ def fit_labels(axes: Axes, width: float, most: int = 7) -> None:
 
     low, high = axes.get_xlim()
     room = width * 72 * axes.get_position().width / (high - low)  # for a step of 1
+    size = axes.xaxis.get_major_ticks(1)[0].label1.get_fontsize()
     for bins in range(most, 0, -1):
         axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]))
         ticks = [each for each in axes.xaxis.get_majorticklocs() if low <= each <= high]
         labels = axes.xaxis.get_major_formatter().format_ticks(ticks)
-        widest = max((sum(map(_width, each)) for each in labels), default=0.0)
+        widest = size * max((sum(map(_width, each)) for each in labels), default=0.0)
         if len(ticks) < 2 or (ticks[1] - ticks[0]) * room >= widest + _APART:
             return
 
 
 def _width(sign: str) -> float:
-    """How many units a sign of a label takes in a wide font of a browser."""
-    return _TEXT * {"\N{MINUS SIGN}": 0.84, "-": 0.84, ".": 0.34}.get(sign, 0.65)
+    """How wide a sign of a label is in a wide font of a browser, of the font's size."""
+    return {"\N{MINUS SIGN}": 0.84, "-": 0.84, ".": 0.32}.get(sign, 0.64)
 
 
 def key(index: int) -> Markup:
@@ -204,7 +205,7 @@ def svg(figure: Figure) -> Markup:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "seedshift", "font.size": _TEXT, "svg.id": None}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "seedshift", "font.size": 8, "svg.id": None}):
         figure.savefig(
             buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
         )
