@@ -300,6 +300,9 @@ HOOKS = {
     "a model that expects to fail": hook("pytest.skip(", "pytest.xfail(", "cannot generate", "pytest.xfail: no GPU"),
     "a model that raises": hook('pytest.skip("no GPU")', "pairs[0].prmpt", "AttributeError", "conftest.py, line 11"),
     "a model that ends": hook('pytest.skip("no GPU")', "raise SystemExit", "SystemExit", "conftest.py, line 11"),
+    "a model that closes": hook(
+        'pytest.skip("no GPU")', "raise GeneratorExit", "GeneratorExit", "conftest.py, line 11"
+    ),
     "a model without axes": hook("self.seed_axes = Axes()", "self.seed_axes = 3", "seed_axes are 3", "Axes(channels=0"),
     "a model of two axes": hook("(3, 8, 8)", "(8, 8)", "seed_shape is (8, 8)", "three or more"),
     "a score without a range": hook("kind, fingerprint", "kin, fingerprint", "declares no range", "ScoreKind"),

@@ -97,7 +97,7 @@ def fit_labels(axes: Axes, width: float, most: int = 7) -> None:
 
     low, high = axes.get_xlim()
     room = width * 72 * axes.get_position().width / (high - low)  # for a step of 1
-    size = axes.xaxis.get_major_ticks(1)[0].label1.get_fontsize()
+    size = float(axes.xaxis.get_major_ticks(1)[0].label1.get_fontsize())
     for bins in range(most, 0, -1):
         axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]))
         ticks = [each for each in axes.xaxis.get_majorticklocs() if low <= each <= high]
