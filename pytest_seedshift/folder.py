@@ -216,10 +216,6 @@ class RunFolder:
         """Whether there is a verdicts.json, whatever is in it."""
         return files.is_file(self.verdicts_file, self.path)
 
-    def has_samples(self) -> bool:
-        """Whether there is a store of samples, whatever is in it."""
-        return files.is_file(self.samples_file, self.path)
-
     def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
         """All of verdicts.json, each case with what it cost; where that cannot be known, `notes` are told why.
 

@@ -247,7 +247,7 @@ def test_a_scorer_gives_one_value_an_image_of_its_own_score(known, given):
     odd = Extension("scorer", "contrast", "conftest.py", lambda: Contrast)
     scorer = OwnScorer(odd, type("Odd", (Contrast,), {"score": lambda self, images, labels: given})())
     with pytest.raises(
-        ValueError, match=r"'contrast' of conftest.py gave .* give {'contrast': a tensor of shape \(2,\)}"
+        SeedshiftError, match=r"'contrast' of conftest.py gave .* give {'contrast': a tensor of shape \(2,\)}"
     ):
         scorer.score(torch.rand(2, 3, 8, 8), [PAIR.label] * 2)
 

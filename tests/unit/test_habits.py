@@ -14,6 +14,7 @@ import families
 import pytest
 
 from pytest_seedshift import identity, trust
+from pytest_seedshift.errors import SeedshiftError
 from pytest_seedshift.models import habits, load, locate, pipeline_class
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.location import Location
@@ -130,7 +131,7 @@ def test_no_other_pipeline_of_diffusers_rewrites_prompts_unless_it_is_told_not_t
     for name in dir(diffusers):
         try:
             kind = pipeline_class.text_to_image_class(name, name) if name.endswith("Pipeline") else None
-        except ValueError:
+        except SeedshiftError:
             continue
         if isinstance(kind, type) and not isinstance(kind, ModuleType):
             takes = inspect.signature(kind.__call__).parameters
