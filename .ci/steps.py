@@ -37,6 +37,17 @@ PLUGINS = (
 )
 """By pytest's names, those of the extra `plugins`."""
 
+LAYERS = (
+    "tests/core",
+    "tests/scorers",
+    "tests/results",
+    "tests/models",
+    "tests/runner",
+    "tests/studies",
+    "tests/reporting",
+)
+"""Tests that run no pytest of their own."""
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """For jobs that run beside others: they would wait for each other's threads, many times as long as they compute."""
 
@@ -163,15 +174,15 @@ def plugins(place: Place) -> str:
     clone = place.clone()
     python = place.install(f"{clone}[test,plugins]")
     off = [part for name in PLUGINS for part in ("-p", f"no:{name}")]
-    _, printed = place.run(python.parent / "pytest", *off, "tests/integration/test_real_plugins.py", cwd=clone)
+    _, printed = place.run(python.parent / "pytest", *off, "tests/plugin/test_real_plugins.py", cwd=clone)
     return run_checks.summary(printed)
 
 
 def lowest_tests(place: Place) -> str:
-    """The unit tests with the lowest versions: too long for every day."""
+    """The quick tests of the layers with the lowest versions: too long for every day."""
     clone = place.clone()
     python = place.install(f"{clone}[test]", lowest=True)
-    _, printed = place.run(python.parent / "pytest", "tests/unit", "-m", "not slow and not nightly", cwd=clone)
+    _, printed = place.run(python.parent / "pytest", *LAYERS, "-m", "not slow and not nightly", cwd=clone)
     return run_checks.summary(printed)
 
 

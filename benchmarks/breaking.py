@@ -18,18 +18,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift import thresholds, thresholds_parser, verdict
-from pytest_seedshift.breaking import seek
-from pytest_seedshift.breaking.searches import STEP, Search, grid
-from pytest_seedshift.breaking.trial import margin
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.core import thresholds, thresholds_parser
+from pytest_seedshift.core.searches import STEP, Search, grid
+from pytest_seedshift.core.stats.sequential import SCORES, SequentialTest
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.options import DEFAULT_SHIFTS
-from pytest_seedshift.verdict import SCORES, SequentialTest
-from pytest_seedshift.workbench import Work, Workbench
+from pytest_seedshift.plugin.options import DEFAULT_SHIFTS
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner.workbench import Work, Workbench
+from pytest_seedshift.studies.breaking_point import bisection
+from pytest_seedshift.studies.breaking_point.search import margin
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.stats import sequential
 
 Columns = dict[str, np.ndarray]
 """By score, one value for each pair of the design."""
@@ -145,16 +149,16 @@ def compare(asked: thresholds.Thresholds, search: Search, columns: Sequence[Colu
     )
 
 
-def searched(test: SequentialTest, columns: Sequence[Columns], order: np.ndarray) -> seek.Found:
+def searched(test: SequentialTest, columns: Sequence[Columns], order: np.ndarray) -> bisection.Found:
     """The search on samples that exist, their pairs visited in an order."""
     control = {name: values[order] for name, values in columns[0].items()}
 
-    def look(step: int) -> seek.Probe:
+    def look(step: int) -> bisection.Probe:
         values = {name: column[order] for name, column in columns[step].items()}
-        judged: verdict.Judgement = test.judge(values, control)
-        return seek.Probe(step, judged.passed, margin(judged.findings), judged.images)
+        judged: sequential.Judgement = test.judge(values, control)
+        return bisection.Probe(step, judged.passed, margin(judged.findings), judged.images)
 
-    return seek.seek(look, len(columns) - 1, test.size)
+    return bisection.seek(look, len(columns) - 1, test.size)
 
 
 def distance(one: float | None, other: float | None) -> float:

@@ -16,11 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-import simulations
-import simulations_margins
-from simulations import Curves
-
-from pytest_seedshift import power, sensitivity
+from helpers import simulations, simulations_margins
+from helpers.simulations import Curves
+from pytest_seedshift.core.stats import power
+from pytest_seedshift.studies import sensitivity
 
 Row = tuple[str, str, Callable[[int], object]]
 """What it is of, what is claimed, and what simulates so many designs."""

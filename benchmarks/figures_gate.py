@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom, t
 
-from pytest_seedshift.cases import Case
-from pytest_seedshift.gate import proportions, regression, significance
-from pytest_seedshift.gate.baseline import Baseline, Design, Samples, Version
-from pytest_seedshift.scores import ANY, Constraint
-from pytest_seedshift.verdict import SequentialTest
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.scores import ANY, Constraint
+from pytest_seedshift.core.stats import paired, proportions
+from pytest_seedshift.core.stats.sequential import SequentialTest
+from pytest_seedshift.results import regression
+from pytest_seedshift.results.baseline import Baseline, Design, Samples, Version
 
 LEVEL = 0.01
 
@@ -86,7 +87,7 @@ def allowed_drop(designs: int, rng: np.random.Generator) -> Iterator[Line]:
     for pairs, allowed, won in cells:
         counts = turned(rng, designs, pairs, won + allowed, won)
         above = counts[:, 0] - counts[:, 1] > pairs * allowed + 1e-9
-        before = above & judged(significance.mcnemar, counts, LEVEL)
+        before = above & judged(paired.mcnemar, counts, LEVEL)
         after = judged(lambda lost, won, n=pairs, a=allowed: proportions.p_value(lost, won, n, a), counts, LEVEL)
         worse = turned(rng, designs, pairs, min(won + 3 * allowed + 0.1, 0.95 - won), won)
         found = judged(lambda lost, won, n=pairs, a=allowed: proportions.p_value(lost, won, n, a), worse, LEVEL)
@@ -126,7 +127,7 @@ def rare_gains(designs: int, rng: np.random.Generator) -> Iterator[Line]:
     for pairs in (16, 64, 400):
         drops = np.where(rng.random((designs, pairs)) < 0.02, -9.8, 0.2)
         before = int(found_by_t(drops).sum())
-        after = sum(significance.p_of_bets(each, 0.0, 25.0) <= LEVEL for each in drops)
+        after = sum(paired.p_of_bets(each, 0.0, 25.0) <= LEVEL for each in drops)
         yield Line("11", f"CLIP falls by 0.2, gains 9.8 in 2 %, {pairs} pairs", LEVEL, before, after, designs)
 
 
@@ -137,8 +138,8 @@ def pools(designs: int, rng: np.random.Generator) -> Iterator[Line]:
         sums = np.zeros((designs, 400))
         sums[:, :number] = signs * (1 if number == 9 else rng.integers(1, 3, (designs, number)))
         before = int(found_by_t(sums).sum())
-        after = sum(significance.signs(each, LEVEL) <= LEVEL for each in sums)
-        worse = sum(significance.signs(np.abs(each), LEVEL) <= LEVEL for each in sums)
+        after = sum(paired.signs(each, LEVEL) <= LEVEL for each in sums)
+        worse = sum(paired.signs(np.abs(each), LEVEL) <= LEVEL for each in sums)
         yield Line("11", f"pool of six unchanged cases, {number} pairs turned", LEVEL, before, after, designs, worse)
 
 
@@ -151,9 +152,9 @@ def pools_allowed(designs: int, rng: np.random.Generator) -> Iterator[Line]:
             lost = rng.random((6, pairs)) < (allowed + all_gain) / (1 - all_gain)
             sums = np.where(gained, -6.0, lost.sum(axis=0))
             above = sums.mean() > 6 * allowed + 1e-9
-            before += above and significance.t_test(sums) <= LEVEL
-            after += significance.p_of_bets(sums - 6 * allowed, 0.0, 6 + 6 * allowed) <= LEVEL
-            worse += significance.p_of_bets(sums + 3 - 6 * allowed, 0.0, 6 + 6 * allowed) <= LEVEL
+            before += above and paired.t_test(sums) <= LEVEL
+            after += paired.p_of_bets(sums - 6 * allowed, 0.0, 6 + 6 * allowed) <= LEVEL
+            worse += paired.p_of_bets(sums + 3 - 6 * allowed, 0.0, 6 + 6 * allowed) <= LEVEL
         what = f"pool of six, each drops {allowed} of {allowed}, all gain in {all_gain:g}, {pairs} pairs"
         yield Line("4", what, LEVEL, int(before), int(after), designs, int(worse))
 

@@ -22,16 +22,18 @@ from typing import TYPE_CHECKING
 import processes
 import torch
 
-from pytest_seedshift import devices, thresholds_parser, trial
-from pytest_seedshift.cases import Case, grid
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.core import thresholds_parser
+from pytest_seedshift.core.cases import Case, grid
+from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
-from pytest_seedshift.verdict import SequentialTest
-from pytest_seedshift.workbench import Workbench
+from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner import sequential
+from pytest_seedshift.runner.workbench import Workbench
+from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
-    from pytest_seedshift.engine import Engine
+    from pytest_seedshift.runner.generate import Engine
 
 Call = Callable[[], object]
 
@@ -60,7 +62,7 @@ def main() -> None:
         asked = thresholds_parser.load(None, Path(name), catalogue.shipped().find)
 
         def run(case: Case) -> None:
-            trial.run(bench, case, SequentialTest(asked.constraints(case), images, exact=True), design)
+            sequential.run(bench, case, SequentialTest(asked.constraints(case), images, exact=True), design)
 
         parts = forwards(engine, cases[0], design[:batch])
         run(cases[0].control)  # warms up, and makes the pictures that stand beside those of every case

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
-from pytest_seedshift import devices
-from pytest_seedshift.cases import Case
-from pytest_seedshift.engine import Engine
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.workbench import Workbench
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner.generate import Engine
+from pytest_seedshift.runner.workbench import Workbench
+from pytest_seedshift.scorers import devices
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ THRESHOLDS = "[default]\ntop1 = { min = 0.4, max_drop = 0.4 }\nclip = 25.0\n"
 # Loaded into every process of a session: writes down what begins.
 WATCH = """
 import json, os
-import pytest_seedshift.engine as engine
+import pytest_seedshift.runner.generate as engine
 
 PATH = os.path.abspath("log.jsonl")
 

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import processes
 
-from pytest_seedshift.cases import grid
+from pytest_seedshift.core.cases import grid
+from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import catalogue, rng
-from pytest_seedshift.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
-from pytest_seedshift.pairs import Label, Pair
+from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
 
 CHUNKS = 3
 

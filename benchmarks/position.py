@@ -21,10 +21,10 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pytest_seedshift import pairs
+from pytest_seedshift.core import pairs
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.scorers.position import Position
-from pytest_seedshift.scorers.vit import Classifier
+from pytest_seedshift.scorers.classifier import Classifier
+from pytest_seedshift.scorers.evidence_position import Position
 from tools.toys import pictures
 
 SIZE = 64

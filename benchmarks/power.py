@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
-from pytest_seedshift.gate import baselines, proportions, significance
-from pytest_seedshift.scores import CERTAINTY, Constraint
-from pytest_seedshift.verdict import SequentialTest
+from pytest_seedshift.core.scores import CERTAINTY, Constraint
+from pytest_seedshift.core.stats import paired, proportions
+from pytest_seedshift.core.stats.sequential import SequentialTest
+from pytest_seedshift.results import baseline_sources
 
 DROPS = ((0.02, 0.03), (0.03, 0.04), (0.05, 0.06), (0.05, 0.10), (0.05, 0.20), (0.10, 0.20))
 """Drop, and the part of the pairs that turn."""
@@ -87,7 +88,7 @@ def outcomes(path: Path | None, rng: np.random.Generator) -> np.ndarray:
     """The stored top-1 of a design, 0 or 1 a pair."""
     if path is None:
         return rng.permutation(np.repeat([1.0, 0.0], [320, 80]))
-    cases = baselines.load(path).cases.values()
+    cases = baseline_sources.load(path).cases.values()
     whole = [np.array(each.scores["top1"]) for each in cases if each.exact]
     if not whole:
         raise SystemExit(f"{path} has no case with its whole design: make it with --seedshift-exact")
@@ -116,8 +117,8 @@ def power(
     lost, won = int((before > after).sum()), int((before < after).sum())
     both = int((before * after).sum())
     level = 1 - certainty
-    exact = significance.mcnemar(lost, won) <= level
-    return not judged.passed, judged.images, exact, significance.unpaired(lost, won, both, size) <= level
+    exact = paired.mcnemar(lost, won) <= level
+    return not judged.passed, judged.images, exact, paired.unpaired(lost, won, both, size) <= level
 
 
 def exchanged(
@@ -139,7 +140,7 @@ def pooled(stored: np.ndarray, turned: float, size: int, certainty: float, rng: 
     one, other = turn(stored, 0.0, turned, size, rng)
     alike = [np.where(rng.random(size) < 0.8, one - other, 0.0) for _ in range(6)]
     swap = np.where(rng.random(size) < 0.5, 1, -1)
-    return significance.signs(swap * np.sum(alike, axis=0), 1 - certainty) <= 1 - certainty
+    return paired.signs(swap * np.sum(alike, axis=0), 1 - certainty) <= 1 - certainty
 
 
 if __name__ == "__main__":

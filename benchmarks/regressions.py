@@ -28,19 +28,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 
-from pytest_seedshift import devices, trial
-from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import RunFolder
-from pytest_seedshift.gate import regression
-from pytest_seedshift.gate.baseline import Baseline, Design, Samples, Version
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.scores import ANY, CERTAINTY, SCORES, Constraint
+from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.scores import ANY, CERTAINTY, SCORES, Constraint
-from pytest_seedshift.verdict import SequentialTest
-from pytest_seedshift.workbench import Workbench
+from pytest_seedshift.results import regression
+from pytest_seedshift.results.baseline import Baseline, Design, Samples, Version
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner import sequential
+from pytest_seedshift.runner.workbench import Workbench
+from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
-    from pytest_seedshift.engine import Engine
     from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.runner.generate import Engine
 
 CASES = [Case(processes.MODEL)] + [
     Case(processes.MODEL, shift, magnitude)
@@ -111,7 +112,7 @@ def judged(
     found = {}
     for case, (asked, baseline) in cases.items():
         test = SequentialTest(tuple(asked), images, exact=exact, baseline=baseline)
-        samples = trial.run(bench, case, test, design).samples
+        samples = sequential.run(bench, case, test, design).samples
         found[case] = {score: [sample.scores[score] for sample in samples] for score in SCORES}
     bench.close()
     return found

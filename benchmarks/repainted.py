@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
-from pytest_seedshift import pairs, position
-from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.core import pairs
+from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.scorers.position import Position
-from pytest_seedshift.scorers.vit import Classifier
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.scorers.classifier import Classifier
+from pytest_seedshift.scorers.evidence_position import Position
+from pytest_seedshift.studies import position_control
 
 FOREGROUND = 0.25
 """How far from the background's colour, summed over the channels, a pixel begins to count."""
@@ -67,14 +68,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("run", type=Path)
-    parser.add_argument("--magnitude", type=float, default=position.MAGNITUDE)
+    parser.add_argument("--magnitude", type=float, default=position_control.MAGNITUDE)
     arguments = parser.parse_args()
     entry, folder = catalogue.shipped().find(arguments.model), RunFolder(arguments.run)
     scorer = Position(Classifier.load(entry.classifier, "cpu"), "")
     labels = {label.name: label for label in pairs.class_list(entry.classes)}
     control = pictures(folder, Case(arguments.model))
     print(f"{arguments.model}: % of the width along the direction")
-    for arm in position.choose(arguments.model, arguments.magnitude, position.DIRECTIONS):
+    for arm in position_control.choose(arguments.model, arguments.magnitude, position_control.DIRECTIONS):
         if arm.kind != "towards":
             continue
         shifted = pictures(folder, arm.case)

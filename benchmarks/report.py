@@ -20,12 +20,12 @@ import processes
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import synthetic
+from helpers import synthetic
 
 # A plugin that times the report's hook.
 WATCH = """
 import time
-from pytest_seedshift import hooks
+from pytest_seedshift.plugin import hooks
 
 class Timed(hooks.RobustnessReport):
     def pytest_sessionfinish(self, session):

@@ -11,9 +11,11 @@ import argparse
 
 import numpy as np
 
-from pytest_seedshift import pairs, seed_shares, sensitivity
+from pytest_seedshift.core import pairs
+from pytest_seedshift.core.stats import seed_shares
 from pytest_seedshift.models import catalogue, load
 from pytest_seedshift.scorers.clip import ClipScore
+from pytest_seedshift.studies import sensitivity
 
 DRAWS = 2000
 BATCH = 16

@@ -21,13 +21,15 @@ from pathlib import Path
 import numpy as np
 import processes
 
-from pytest_seedshift import devices, thresholds_parser, trial
-from pytest_seedshift.cases import Case, grid
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.core import thresholds_parser
+from pytest_seedshift.core.cases import Case, grid
+from pytest_seedshift.core.stats.sequential import SCORES, SequentialTest
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
-from pytest_seedshift.verdict import SCORES, SequentialTest
-from pytest_seedshift.workbench import Workbench
+from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner import sequential
+from pytest_seedshift.runner.workbench import Workbench
+from pytest_seedshift.scorers import devices
 
 Columns = dict[str, np.ndarray]
 """By score, one value for each pair of the design."""
@@ -101,7 +103,7 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
         missing = bench.missing(case, design)
         if missing:
             print(f"{number}/{len(tests)} {case.describe()}: {len(missing)} images to make", file=sys.stderr)
-        samples = trial.run(bench, case, test, design).samples
+        samples = sequential.run(bench, case, test, design).samples
         columns[case] = {name: np.array([sample.scores[name] for sample in samples]) for name in SCORES}
     pace = bench.pace(processes.MODEL)
     bench.close()
@@ -117,7 +119,7 @@ def generated(test: SequentialTest, values: Columns, control: Columns, batch: in
             return seen
         forecast = test.forecast(so_far, control)
         likely = min(forecast.images, forecast.at_best) - seen
-        seen = min(seen + trial.next_step(batch, likely, 0), test.size)
+        seen = min(seen + sequential.next_step(batch, likely, 0), test.size)
 
 
 def random_orders(

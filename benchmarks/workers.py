@@ -29,7 +29,7 @@ BATCH = 16
 # Loaded into every process of a session: writes down when batches begin and end.
 WATCH = """
 import json, os, time
-import pytest_seedshift.engine as engine
+import pytest_seedshift.runner.generate as engine
 
 PATH = os.path.abspath("log.jsonl")
 finish = engine.Engine._finish

@@ -55,50 +55,50 @@ __all__ = [
 TYPE_CHECKING = False  # that of typing would cost its import; type checkers know this name wherever it is from
 
 if TYPE_CHECKING:
-    from pytest_seedshift.breaking.trial import BreakingPoint
-    from pytest_seedshift.cases import Case
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Label, Pair, class_list, design
+    from pytest_seedshift.core.score_kinds import ScoreKind
+    from pytest_seedshift.core.shifts import Shift
+    from pytest_seedshift.core.shifts import apply as apply_shift
     from pytest_seedshift.models.base import Axes, Observable, OnStep, ShiftFunction, TextToImage
     from pytest_seedshift.models.observation import Observation, Sampled
     from pytest_seedshift.models.rng import generator, seed_vectors
-    from pytest_seedshift.models.seedweight import seed_weight
-    from pytest_seedshift.pairs import Label, Pair, class_list, design
-    from pytest_seedshift.position.experiment import Study
-    from pytest_seedshift.results import CaseResult
-    from pytest_seedshift.run.data import CaseRun, Run
-    from pytest_seedshift.run.reading import load_run
-    from pytest_seedshift.score_kinds import ScoreKind
+    from pytest_seedshift.models.seed_weight import seed_weight
+    from pytest_seedshift.results.data import CaseRun, Run
+    from pytest_seedshift.results.load_run import load_run
+    from pytest_seedshift.runner.case_result import CaseResult
     from pytest_seedshift.scorers.base import Scorer
-    from pytest_seedshift.shifts import Shift
-    from pytest_seedshift.shifts import apply as apply_shift
-    from pytest_seedshift.trajectories.trajectory import Trajectory
+    from pytest_seedshift.studies.breaking_point.search import BreakingPoint
+    from pytest_seedshift.studies.position_control.experiment import Study
+    from pytest_seedshift.studies.trajectories.trajectory import Trajectory
 else:  # unseen by type checkers, for which every name that is not there would be an object otherwise
     _MODULES = {
         "Axes": "pytest_seedshift.models.base",
-        "BreakingPoint": "pytest_seedshift.breaking.trial",
-        "Case": "pytest_seedshift.cases",
-        "CaseResult": "pytest_seedshift.results",
-        "CaseRun": "pytest_seedshift.run.data",
-        "Label": "pytest_seedshift.pairs",
+        "BreakingPoint": "pytest_seedshift.studies.breaking_point.search",
+        "Case": "pytest_seedshift.core.cases",
+        "CaseResult": "pytest_seedshift.runner.case_result",
+        "CaseRun": "pytest_seedshift.results.data",
+        "Label": "pytest_seedshift.core.pairs",
         "Observable": "pytest_seedshift.models.base",
         "Observation": "pytest_seedshift.models.observation",
         "OnStep": "pytest_seedshift.models.base",
-        "Pair": "pytest_seedshift.pairs",
-        "Run": "pytest_seedshift.run.data",
+        "Pair": "pytest_seedshift.core.pairs",
+        "Run": "pytest_seedshift.results.data",
         "Sampled": "pytest_seedshift.models.observation",
-        "ScoreKind": "pytest_seedshift.score_kinds",
+        "ScoreKind": "pytest_seedshift.core.score_kinds",
         "Scorer": "pytest_seedshift.scorers.base",
-        "Shift": "pytest_seedshift.shifts",
+        "Shift": "pytest_seedshift.core.shifts",
         "ShiftFunction": "pytest_seedshift.models.base",
-        "Study": "pytest_seedshift.position.experiment",
+        "Study": "pytest_seedshift.studies.position_control.experiment",
         "TextToImage": "pytest_seedshift.models.base",
-        "Trajectory": "pytest_seedshift.trajectories.trajectory",
-        "apply_shift": "pytest_seedshift.shifts",
-        "class_list": "pytest_seedshift.pairs",
-        "design": "pytest_seedshift.pairs",
+        "Trajectory": "pytest_seedshift.studies.trajectories.trajectory",
+        "apply_shift": "pytest_seedshift.core.shifts",
+        "class_list": "pytest_seedshift.core.pairs",
+        "design": "pytest_seedshift.core.pairs",
         "generator": "pytest_seedshift.models.rng",
-        "load_run": "pytest_seedshift.run.reading",
+        "load_run": "pytest_seedshift.results.load_run",
         "seed_vectors": "pytest_seedshift.models.rng",
-        "seed_weight": "pytest_seedshift.models.seedweight",
+        "seed_weight": "pytest_seedshift.models.seed_weight",
     }
     """By name, the module that it is in."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    from pytest_seedshift import safepath
+    from pytest_seedshift.core import safe_path
 
-    safepath.leave_out_working_directory()  # before anything else is looked for there
+    safe_path.leave_out_working_directory()  # before anything else is looked for there
 
 from pytest_seedshift.cli.main import main
 

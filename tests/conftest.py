@@ -18,10 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import warm
+
+from helpers import warm
 
 if TYPE_CHECKING:
-    from recall import Memory
+    from helpers.recall import Memory
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,10 +74,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     for module in walk_packages(pytest_seedshift.__path__, "pytest_seedshift."):
         if ".suite." not in module.name:
             import_module(module.name)
-    from pytest_seedshift.cases import Case
-    from pytest_seedshift.folder import RunFolder
+    from pytest_seedshift.core.cases import Case
     from pytest_seedshift.models import catalogue
-    from pytest_seedshift.workbench import Workbench
+    from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.runner.workbench import Workbench
 
     folder = RunFolder(tmp_path_factory.mktemp("loaded"))
     bench = Workbench(folder, "cpu", "float32", batch_size=1, keep="none")
@@ -87,7 +88,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def _remembered() -> Memory:
-    from recall import Memory
+    from helpers.recall import Memory
 
     return Memory()
 
@@ -95,7 +96,7 @@ def _remembered() -> Memory:
 @pytest.fixture(scope="module")  # so that tests elsewhere have the networks as they are
 def memory(loaded: None, _remembered: Memory) -> Iterator[Memory]:
     """What the toys' networks have computed in this process; see `recall`."""
-    from recall import recalling
+    from helpers.recall import recalling
 
     with recalling(_remembered):
         yield _remembered
@@ -118,7 +119,7 @@ def cold(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     """Run pytest in this process, in a folder whose thresholds are easy unless the test writes others."""
-    from runs import EASY
+    from helpers.runs import EASY
 
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
     return lambda *args: pytester.runpytest_inprocess("-p", "no:cacheprovider", *args)
@@ -127,6 +128,6 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
 @pytest.fixture
 def verdicts(pytester: pytest.Pytester) -> Callable[[], dict[str, dict[str, Any]]]:
     """The cases of the default run folder's verdicts.json, by id."""
-    from runs import cases_of
+    from helpers.runs import cases_of
 
     return lambda: cases_of(pytester.path / ".seedshift")

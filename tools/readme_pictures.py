@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.utils import save_image
 
-from pytest_seedshift.cases import Case
-from pytest_seedshift.folder import RunFolder
+from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.workbench import Workbench
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner.workbench import Workbench
 
 CASES = (Case("toy-latent"), Case("toy-latent", "arrangement", 0.3), Case("toy-latent", "mean", 0.3))
 SAMPLERS = tuple(Case(model, "mean", magnitude) for model in ("toy-glide", "toy-glide-ddim") for magnitude in (0, 0.3))

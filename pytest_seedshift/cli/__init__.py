@@ -7,7 +7,7 @@ commands have in common. A module of a command imports what is heavy only where 
 
 from __future__ import annotations
 
-from pytest_seedshift.errors import SeedshiftUsageError
+from pytest_seedshift.core.errors import SeedshiftUsageError
 
 COMMANDS = {
     "report": "make the report of a run folder, or of merged ones, again",

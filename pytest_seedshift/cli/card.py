@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_seedshift import output as sinks
-from pytest_seedshift import whole
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import Output, check_output, output_option, run_argument
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import atomic_files
+from pytest_seedshift.core import output as sinks
 
 if TYPE_CHECKING:
-    from pytest_seedshift.run import Run
+    from pytest_seedshift.results.run import Run
 
 
 @click.command(
@@ -44,17 +44,17 @@ def run(folder: Path, *, model: str | None = None, output: Output = None) -> int
         CommandError: the folder holds no run, it is not clear whose card is meant, or the card cannot be used.
         UnwritableError: see `whole.check_writable`.
     """
-    from pytest_seedshift import run as runs
-    from pytest_seedshift.extensions import scores_known
-    from pytest_seedshift.scores import recorded
+    from pytest_seedshift.core.registry import scores_known
+    from pytest_seedshift.core.scores import recorded
+    from pytest_seedshift.results import run as runs
 
     with scores_known(recorded(runs.head(folder))):
         return _make(folder, model, output)
 
 
 def _make(folder: Path, given: str | None, output: Output) -> int:
-    from pytest_seedshift import run as runs
-    from pytest_seedshift.report import card
+    from pytest_seedshift.reporting import card
+    from pytest_seedshift.results import run as runs
 
     found = runs.load(folder)
     model = _model(found, given)
@@ -104,6 +104,6 @@ def _read(path: Path) -> str:
 def _write(path: Path, card: str) -> None:
     """Write the card, whole or not at all; where the path is a link, to the file that it leads to."""
     try:
-        whole.write(path.resolve(), card)
+        atomic_files.write(path.resolve(), card)
     except OSError as error:
         raise CommandError(f"--output {path}: cannot be written: {error.strerror}") from None

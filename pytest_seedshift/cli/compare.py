@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_seedshift import output as sinks
-from pytest_seedshift import suggest
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import FOLDER, STDOUT, Output, PathType, check_output, json_option, output_option
 from pytest_seedshift.cli.parser import Command
-from pytest_seedshift.suggest import some, unknown
+from pytest_seedshift.core import messages
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.messages import some, unknown
 
 if TYPE_CHECKING:
-    from pytest_seedshift.gate.baseline import Baseline
-    from pytest_seedshift.gate.regression import Comparison
-    from pytest_seedshift.run import Run
+    from pytest_seedshift.results.baseline import Baseline
+    from pytest_seedshift.results.regression import Comparison
+    from pytest_seedshift.results.run import Run
 
 FILE_NAME = "comparison.html"
 
@@ -71,11 +71,11 @@ def run(
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
         UnwritableError: see `whole.check_writable`.
     """
-    from pytest_seedshift import run as runs
-    from pytest_seedshift.extensions import scores_known
-    from pytest_seedshift.gate import losses
-    from pytest_seedshift.report import page, regressions
-    from pytest_seedshift.scores import recorded
+    from pytest_seedshift.core.registry import scores_known
+    from pytest_seedshift.core.scores import recorded
+    from pytest_seedshift.reporting import page, regressions
+    from pytest_seedshift.results import losses
+    from pytest_seedshift.results import run as runs
 
     out = output or new / FILE_NAME
     check_output(out if output is not None or new.is_dir() else None, as_json=as_json)
@@ -91,7 +91,7 @@ def run(
             if as_json:
                 sinks.say_json(losses.document(comparison))
             sinks.say(*_table(comparison), *regressions.lines(comparison), err=aside)
-            sinks.say(*([suggest.relative(str(out))] if isinstance(out, Path) else []), err=aside)
+            sinks.say(*([messages.relative(str(out))] if isinstance(out, Path) else []), err=aside)
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
     return 1 if comparison.regressed else 0
@@ -99,20 +99,20 @@ def run(
 
 def _compare(old: Path, new: Path, named: dict[str, str], allow_missing: bool) -> tuple[Run, Comparison]:
     """The new run, and how it compares with the old one."""
-    from pytest_seedshift import run as runs
-    from pytest_seedshift.folder import RunFolder, VerdictsError
-    from pytest_seedshift.gate import baselines, comparisons, regression
-    from pytest_seedshift.run import form
+    from pytest_seedshift.results import baseline_sources, regression, schema
+    from pytest_seedshift.results import comparison as comparisons
+    from pytest_seedshift.results import run as runs
+    from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
 
-    before, after = baselines.load(old), runs.load(new)
+    before, after = baseline_sources.load(old), runs.load(new)
     try:
         document = RunFolder(new).read_document()
-        gate = comparisons.gate_of(form.head(document), document, new)
+        gate = comparisons.gate_of(schema.head(document), document, new)
     except VerdictsError as error:
         raise CommandError(f"{new}: {error}") from None
     if not any(gate.asked.values() if gate.asked else ()):
         gate = replace(gate, asked=None, family=True)  # any change of any case counts: nobody asked for each alone
-    made = baselines.of_run(after)
+    made = baseline_sources.of_run(after)
     for mine, theirs in named.items():
         for name, side in ((mine, made), (theirs, before)):
             if name not in side.models:
@@ -150,14 +150,14 @@ def _check_missing(comparison: Comparison, allowed: bool) -> None:
 
 def _table(comparison: Comparison) -> list[str]:
     """Old and new side by side, a line for each case and score."""
-    from pytest_seedshift.report import words
-    from pytest_seedshift.scores import SCORES
+    from pytest_seedshift.core.scores import SCORES
+    from pytest_seedshift.runner import verdict_messages
 
     told = [f"{'':40} {'old':>6}    {'new':>6}   pairs"]
     for row in comparison.rows:
         kind = SCORES[row.score]
         name = f"{row.case.model} {row.case.describe()}"
         figures = f"{kind.title:6} {kind.format(row.before):>6} →  {kind.format(row.after):>6}"
-        said = words.change(row.change, row.score, row.drop)
+        said = verdict_messages.change(row.change, row.score, row.drop)
         told.append(f"{name:<33} {figures}   {said}{' ✗' if row.regressed else ''}")
     return told

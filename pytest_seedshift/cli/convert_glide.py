@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import FILE, output_option
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import output as sinks
 
 
 @click.command(

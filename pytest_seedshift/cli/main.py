@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import get_completion_class
 
-from pytest_seedshift import output
 from pytest_seedshift.cli.parser import explain, group
-from pytest_seedshift.errors import SeedshiftError
-from pytest_seedshift.names import PROGRAM, USAGE_ERROR
-from pytest_seedshift.suggest import unknown
+from pytest_seedshift.core import output
+from pytest_seedshift.core.errors import SeedshiftError
+from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.test_names import PROGRAM, USAGE_ERROR
 
 INTERRUPTED = 2
 """pytest's own status for it."""

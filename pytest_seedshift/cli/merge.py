@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift import files, locks, suggest, whole
-from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import FOLDER, json_option, output_option, summary_option
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.cli.report import check_summary, summarise
-from pytest_seedshift.extensions import scores_known
-from pytest_seedshift.folder import MERGED, RunFolder, VerdictsError, all_records
-from pytest_seedshift.mark import FolderError
-from pytest_seedshift.names import SUITE
-from pytest_seedshift.scores import recorded
+from pytest_seedshift.core import atomic_files, files, locks, messages
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.registry import scores_known
+from pytest_seedshift.core.scores import recorded
+from pytest_seedshift.core.test_names import SUITE
+from pytest_seedshift.results.folder_mark import FolderError
+from pytest_seedshift.results.run_folder import MERGED, RunFolder, VerdictsError, all_records
 
 if TYPE_CHECKING:
-    from pytest_seedshift.merging import Merged
-    from pytest_seedshift.run import Run
-    from pytest_seedshift.store import Store
+    from pytest_seedshift.results.merge import Merged
+    from pytest_seedshift.results.run import Run
+    from pytest_seedshift.results.sample_store import Store
 
 
 @click.command(
@@ -106,7 +106,7 @@ def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str
 
 
 def _failing(merged: Merged) -> list[Any]:
-    from pytest_seedshift.report import tally
+    from pytest_seedshift.reporting import tally
 
     return [record for record in all_records(merged.document) if tally.status(record) in tally.BROKEN]
 
@@ -130,7 +130,7 @@ def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
 
 def _mark(into: RunFolder, runs: Sequence[Path]) -> None:
     text = json.dumps({"runs": [str(path) for path in runs]}) + "\n"
-    whole.write(into.path / MERGED, text, within=into.path)
+    atomic_files.write(into.path / MERGED, text, within=into.path)
 
 
 def _is_merged(path: Path) -> bool:
@@ -152,7 +152,7 @@ def _check_idle(folder: RunFolder, name: str) -> None:
 
 
 def _join(runs: Sequence[Path], notes: list[str]) -> Merged:
-    from pytest_seedshift import merging
+    from pytest_seedshift.results import merge
 
     documents = []
     for path in runs:
@@ -162,16 +162,16 @@ def _join(runs: Sequence[Path], notes: list[str]) -> Merged:
             without: list[str] = []
             document = folder.read_document(without)
             notes += [f"warning: {path}: {each}" for each in without]
-            merging.check(document)
-        except (VerdictsError, merging.MergeError) as error:
+            merge.check(document)
+        except (VerdictsError, merge.MergeError) as error:
             raise CommandError(f"{path}: {error}") from None
-        documents.append(merging.Run(str(path), document))
-    return merging.join(documents)
+        documents.append(merge.Run(str(path), document))
+    return merge.join(documents)
 
 
 def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
     """Take all samples over; what there is to say about it."""
-    from pytest_seedshift.store import Store, prepare
+    from pytest_seedshift.results.sample_store import Store, prepare
 
     notes = []
     warning = prepare(into.samples_file)
@@ -187,8 +187,8 @@ def _take_samples(into: RunFolder, runs: Sequence[Path]) -> list[str]:
 
 def _take_store(store: Store, folder: RunFolder, beside: Path) -> None:
     """Take over a copy of a run's store: SQLite writes to what it reads, and a run is left as it is."""
-    from pytest_seedshift.store import Store
-    from pytest_seedshift.store_tables import StoreError, check_file
+    from pytest_seedshift.results.sample_store import Store
+    from pytest_seedshift.results.sample_tables import StoreError, check_file
 
     with tempfile.TemporaryDirectory(prefix=".merge-", dir=beside) as temporary:
         copy = Path(temporary, "samples.sqlite")
@@ -220,12 +220,12 @@ def _take_pictures(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> N
             except files.FileError as error:
                 notes.append(f"warning: {error}: it is left out")
                 continue
-            whole.make_folder(target.parent, into.path)
-            whole.write(target, content, within=into.path)
+            atomic_files.make_folder(target.parent, into.path)
+            atomic_files.write(target, content, within=into.path)
 
 
 def _take_trajectories(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
-    from pytest_seedshift.trajectories import files
+    from pytest_seedshift.studies.trajectories import files
 
     for path in runs:
         files.take_over(RunFolder(path), into, notes)
@@ -233,30 +233,30 @@ def _take_trajectories(into: RunFolder, runs: Sequence[Path], notes: list[str]) 
 
 def _take_sensitivities(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
     """Take over how much models look at their seed vectors; what was measured stands above what could not be."""
-    from pytest_seedshift import seeduse
+    from pytest_seedshift.results import sensitivity_files
 
     for path in runs:
         unread: list[str] = []
-        for each in seeduse.of_all(RunFolder(path), unread):
+        for each in sensitivity_files.of_all(RunFolder(path), unread):
             if not each.is_measured(into):
                 each.write(into)
         notes += [f"warning: {path}: {each}" for each in unread]
 
 
 def _take_facts(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
-    from pytest_seedshift import facts
+    from pytest_seedshift.results import metadata
 
-    found: list[facts.Facts] = []
+    found: list[metadata.Facts] = []
     for path in runs:
         unread: list[str] = []
-        found += facts.read(RunFolder(path), unread)
+        found += metadata.read(RunFolder(path), unread)
         notes += [f"warning: {path}: {each}" for each in unread]
-    facts.write(into, *found)
+    metadata.write(into, *found)
 
 
 def _take_baseline(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
     """Take over the copy of the baseline, which is the same in all runs that have one."""
-    from pytest_seedshift.gate import baseline
+    from pytest_seedshift.results import baseline
 
     target = into.path / baseline.FILE_NAME
     target.unlink(missing_ok=True)
@@ -268,13 +268,13 @@ def _take_baseline(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> N
         except files.FileError as error:
             notes.append(f"warning: {error}: it is left out")
             continue
-        whole.write(target, content, within=into.path)
+        atomic_files.write(target, content, within=into.path)
         return
 
 
 def _keep_settings(into: RunFolder, merged: Merged) -> None:
     """Keep what the models were run with where a session in the folder looks for it."""
-    from pytest_seedshift import run_settings
+    from pytest_seedshift.results import run_settings
 
     for model in merged.document["models"].values():
         found = run_settings.checked(model.get("run_with"))
@@ -284,9 +284,9 @@ def _keep_settings(into: RunFolder, merged: Merged) -> None:
 
 def _compare(run: Run) -> tuple[list[str], bool]:
     """What the runs say together of their baseline, and whether something has become worse."""
-    from pytest_seedshift.gate import comparisons
-    from pytest_seedshift.gate.baseline import BaselineError
-    from pytest_seedshift.report import regressions
+    from pytest_seedshift.reporting import regressions
+    from pytest_seedshift.results import comparison as comparisons
+    from pytest_seedshift.results.baseline import BaselineError
 
     try:
         comparison = run.comparison or comparisons.of_folder(run)
@@ -297,9 +297,10 @@ def _compare(run: Run) -> tuple[list[str], bool]:
 
 def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
-    from pytest_seedshift import run as runs
-    from pytest_seedshift.gate import baseline, comparisons
-    from pytest_seedshift.report import junit, page
+    from pytest_seedshift.reporting import junit, page
+    from pytest_seedshift.results import baseline
+    from pytest_seedshift.results import comparison as comparisons
+    from pytest_seedshift.results import run as runs
 
     records, searches = merged.document["cases"], merged.document.get("breaking", [])
     about = {key: value for key, value in merged.document.items() if key not in ("version", "cases", "breaking")}
@@ -310,14 +311,14 @@ def _write(into: RunFolder, merged: Merged) -> Run:
         comparisons.write(run.comparison, into)
     controls = {case.id: case.control_means for case in run.cases}
     xml = junit.to_xml(merged.document["grid"], [*records, *searches], controls, _beyond(run))
-    whole.write(into.path / "junit.xml", xml, within=into.path)
+    atomic_files.write(into.path / "junit.xml", xml, within=into.path)
     page.write(into.path, run=run)
     return run
 
 
 def _beyond(run: Run) -> dict[str, str]:
     """What has become worse beside the cases that fail, as a session would report it: by test, with the reason."""
-    from pytest_seedshift.report import regressions
+    from pytest_seedshift.reporting import regressions
 
     found = [] if run.comparison is None else regressions.beyond_cases(run.comparison, run.failed)
     return {f"{SUITE}::regression[{each.name}]": each.sentence for each in found}
@@ -325,9 +326,10 @@ def _beyond(run: Run) -> dict[str, str]:
 
 def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err: bool) -> None:
     """Write the summary; in a step of GitHub Actions, say what does not pass and is missing at the top of its page."""
-    from pytest_seedshift.report import github, page
+    from pytest_seedshift.plugin import github
+    from pytest_seedshift.reporting import page
 
-    summarise(run, summary, suggest.relative(str(into.path / page.FILE_NAME)), err=err)
+    summarise(run, summary, messages.relative(str(into.path / page.FILE_NAME)), err=err)
     if github.wanted():
         made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in _failing(merged)]
         made += [github.of_session(name, reason) for name, reason in _beyond(run).items()]
@@ -336,11 +338,11 @@ def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err:
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, err: bool) -> None:
     """Print a table of each model, what does not pass and why, what is missing, and which files were written."""
-    from pytest_seedshift import seeduse
-    from pytest_seedshift.report import blank, seedlines, tally
-    from pytest_seedshift.report import records as recorded
-    from pytest_seedshift.report.searches import SearchLines
-    from pytest_seedshift.report.table import table
+    from pytest_seedshift.plugin.search_lines import SearchLines
+    from pytest_seedshift.reporting import blank, seedlines, tally
+    from pytest_seedshift.reporting.table import table
+    from pytest_seedshift.results import sensitivity_files as seeduse
+    from pytest_seedshift.runner import records as recorded
 
     say = partial(sinks.say, err=err)
 
@@ -354,7 +356,7 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
             first, *others = str(record["reason"]).split("\n")
             say("", f"{record['id']}: {first}", *(f"    {each.strip()}" for each in others))
     if merged.missing:
-        say("", f"no verdict about {suggest.count(len(merged.missing), 'case')}:")
+        say("", f"no verdict about {messages.count(len(merged.missing), 'case')}:")
         say(*(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
     say("")
     versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
@@ -362,11 +364,11 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
     say(*(f"warning: {each}" for each in blank.of_records(records)))
     if records or merged.missing:
         missing = [entry for entry in merged.missing if entry.get("kind") is None]
-        say(tally.counted(records, f" of {suggest.count(runs, 'run')}", missing=len(missing)))
+        say(tally.counted(records, f" of {messages.count(runs, 'run')}", missing=len(missing)))
     say(*searches.closing(sum(entry.get("kind") is not None for entry in merged.missing)))
     say(
         *(
-            f"{name}: {suggest.relative(str(into.path / name))}"
+            f"{name}: {messages.relative(str(into.path / name))}"
             for name in ("verdicts.json", "junit.xml", "report.html")
         )
     )

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift import needed
-from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError, session
 from pytest_seedshift.cli.options import json_option
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.models import needed_scorers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_seedshift.noise import Noise
-    from pytest_seedshift.session import State
+    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.studies.noise_floor import Noise
 
 _IMAGES, _BATCH_SIZE = 64, 16
 
@@ -61,19 +61,19 @@ def run(
     session.check_images(images, given)
 
     def work(state: State) -> None:
-        from pytest_seedshift import noise
+        from pytest_seedshift.studies import noise_floor
 
         models = state.settings.models
-        state.needed.ask(models, scorers=needed.ALL)
+        state.needed.ask(models, scorers=needed_scorers.ALL)
         for warning in state.check_ground((each, None) for each in models):
             sinks.say(f"warning: {warning}", err=True)
         measured = {}
         for each in models:
             fingerprint, found, path = _measure(state, each, images)
             measured[fingerprint] = asdict(found)
-            sinks.say("", *noise.table(found), f"  {path}", err=as_json)
+            sinks.say("", *noise_floor.table(found), f"  {path}", err=as_json)
         if as_json:
-            sinks.say_json({"version": noise.VERSION, "models": measured})
+            sinks.say_json({"version": noise_floor.VERSION, "models": measured})
 
     return session.run([model], given, work)
 
@@ -82,18 +82,19 @@ def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
     """The model's fingerprint, what was measured, and the file that has it."""
     import torch
 
-    from pytest_seedshift import arms, noise
+    from pytest_seedshift.studies import noise_floor as noise
+    from pytest_seedshift.studies import noise_floor_conditions
 
     bench = state.workbench
     design = state.catalogue.design(model, None, state.design_seed())[:images]
     if images > len(design):
         design = state.catalogue.design(model, images, state.design_seed())
     size = min(state.settings.batch_size or _BATCH_SIZE, len(design))
-    reference = arms.Setting(bench.device, bench.dtype(model), size, torch.get_num_threads())
+    reference = noise_floor_conditions.Setting(bench.device, bench.dtype(model), size, torch.get_num_threads())
     try:
         fingerprint = bench.samples(model).model
         noise.read(state.folder)  # what is wrong with it shall not be found after all the work
-        found = arms.measure(model, reference, design, state.catalogue, state.folder)
+        found = noise_floor_conditions.measure(model, reference, design, state.catalogue, state.folder)
         path = noise.write(state.folder, fingerprint, found)
     except OSError as error:
         raise CommandError(str(error)) from None

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from pytest_seedshift import whole
 from pytest_seedshift.cli import CommandError
-from pytest_seedshift.suggest import unknown
+from pytest_seedshift.core import atomic_files
+from pytest_seedshift.core.messages import unknown
 
 STDOUT: Final = "-"
 
@@ -107,7 +107,7 @@ def check_output(given: Output, *, as_json: bool = False, parents: bool = True) 
     if given == STDOUT and as_json:
         raise CommandError("--json and --output - both write to the standard output: leave one of them out")
     if isinstance(given, Path):
-        whole.check_writable(given, "--output", parents=parents)
+        atomic_files.check_writable(given, "--output", parents=parents)
 
 
 def check_beside(page: Path, keys: Sequence[str], what: str) -> Path:
@@ -122,12 +122,12 @@ def check_beside(page: Path, keys: Sequence[str], what: str) -> Path:
         CommandError: it is, or `page` is no name for a page.
         UnwritableError: it cannot be written.
     """
-    from pytest_seedshift import files
+    from pytest_seedshift.core import files
 
     if page.suffix == ".json":
         raise CommandError(f"--output {page}: it is a page: give a name such as {what}.html")
     data = page.with_suffix(".json")
-    whole.check_writable(data, "--output", parents=True)
+    atomic_files.check_writable(data, "--output", parents=True)
     try:
         found = files.read_json(data)
     except files.MissingFileError:

@@ -9,10 +9,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from pytest_seedshift import output
 from pytest_seedshift.cli import COMMANDS
-from pytest_seedshift.names import PROGRAM
-from pytest_seedshift.suggest import unknown
+from pytest_seedshift.core import output
+from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.test_names import PROGRAM
 
 _WIDTH = 100
 """Columns of a help page at most; of a narrower terminal those that it has."""

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift import needed, whole
-from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError, session
 from pytest_seedshift.cli.options import (
     STDOUT,
@@ -23,13 +21,16 @@ from pytest_seedshift.cli.options import (
     output_option,
 )
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import atomic_files
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.models import needed_scorers
 
 if TYPE_CHECKING:
-    from pytest_seedshift.cases import Case
-    from pytest_seedshift.position import Study
-    from pytest_seedshift.session import State
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.studies.position_control import Study
 
-_NEEDED = frozenset({needed.CLASSIFIER})
+_NEEDED = frozenset({needed_scorers.CLASSIFIER})
 """What a position is measured with. Where CLIP can be had too, pictures are scored by it as well: a verdict that asks
 for it then finds its samples, and images cost far more than their scores."""
 
@@ -94,22 +95,22 @@ class Asked:
         Raises:
             CommandError: one that cannot be used.
         """
-        from pytest_seedshift import position
+        from pytest_seedshift.studies import position_control
 
         if self.images is not None and self.images < 1:
             raise CommandError(f"--images {self.images}: give a whole number of at least 1")
         session.check_images(self.images, given)
-        magnitude = position.MAGNITUDE
+        magnitude = position_control.MAGNITUDE
         if self.magnitude is not None:
             found = session.magnitudes(self.magnitude, given)
             if len(found) != 1:
                 raise CommandError(f"--magnitude {self.magnitude}: give one number, such as 0.3")
             (magnitude,) = found
         directions = [part.strip() for text in self.shifts for part in text.split(",") if part.strip()]
-        position.choose(self.model, magnitude, directions)  # before anything is loaded
+        position_control.choose(self.model, magnitude, directions)  # before anything is loaded
         return {
             "magnitude": magnitude,
-            "certainty": position.CERTAINTY if self.certainty is None else self.certainty,
+            "certainty": position_control.CERTAINTY if self.certainty is None else self.certainty,
             "directions": directions,
             "images": self.images,
         }
@@ -145,7 +146,7 @@ def run(
         check_beside(output, _KEYS, "position")
 
     def work(state: State) -> int:
-        from pytest_seedshift.report import position as told
+        from pytest_seedshift.reporting import position as told
 
         study = _measure(state, settings)
         aside = as_json or output == STDOUT
@@ -162,7 +163,8 @@ def run(
 
 
 def _measure(state: State, settings: dict[str, Any]) -> Study:
-    from pytest_seedshift import position, scores
+    from pytest_seedshift.core import scores
+    from pytest_seedshift.studies import position_control as position
 
     models = state.settings.models
     if len(models) != 1:
@@ -180,13 +182,13 @@ def _measure(state: State, settings: dict[str, Any]) -> Study:
 
 def _scorers(state: State, model: str) -> frozenset[str]:
     """All scorers where they can be had, else those that a position is measured with."""
-    from pytest_seedshift.checkpoints.places import WeightsNotFoundError
+    from pytest_seedshift.core.checkpoints.places import WeightsNotFoundError
 
     try:
         state.catalogue.fetch_weights(state.catalogue.find(model))
     except WeightsNotFoundError:
         return _NEEDED
-    return needed.ALL
+    return needed_scorers.ALL
 
 
 def _tell(case: Case, number: int, total: int) -> None:
@@ -195,9 +197,9 @@ def _tell(case: Case, number: int, total: int) -> None:
 
 def _write(study: Study, output: Output, state: State, invoked: str) -> list[Path]:
     """Write the page and the figures, or the page alone to the standard output; the files."""
-    from pytest_seedshift.folder import file_name
-    from pytest_seedshift.report import position as told
-    from pytest_seedshift.report.page import position as page
+    from pytest_seedshift.reporting import position as told
+    from pytest_seedshift.reporting.page import position as page
+    from pytest_seedshift.results.run_folder import file_name
 
     made = page.make(study, invoked)
     if output == STDOUT:
@@ -207,6 +209,6 @@ def _write(study: Study, output: Output, state: State, invoked: str) -> list[Pat
     html = Path(output or state.folder.path / f"position-{file_name(study.model)}.html")
     data = html.with_suffix(".json") if output is not None else html.with_name(f"{html.name[:-5]}.json")
     html.parent.mkdir(parents=True, exist_ok=True)
-    whole.write(html, made, within=within)
-    whole.write(data, told.as_json(study), within=within)
+    atomic_files.write(html, made, within=within)
+    atomic_files.write(data, told.as_json(study), within=within)
     return [html, data]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_seedshift import output as sinks
-from pytest_seedshift import suggest, whole
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import STDOUT, Output, check_output, output_option, run_argument, summary_option
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import atomic_files, messages
+from pytest_seedshift.core import output as sinks
 
 if TYPE_CHECKING:
-    from pytest_seedshift.run import Run
+    from pytest_seedshift.results.run import Run
 
 
 @click.command(
@@ -38,11 +38,11 @@ def check_summary(summary: str | None) -> None:
     Raises:
         UnwritableError: it cannot.
     """
-    from pytest_seedshift.report import publish
+    from pytest_seedshift.reporting import publish
 
     file = publish.target(summary).file
     if file is not None:
-        whole.check_writable(file, "--summary", parents=True)
+        atomic_files.check_writable(file, "--summary", parents=True)
 
 
 def summarise(run: Run, given: str | None, report: str, *, err: bool = False) -> None:
@@ -57,7 +57,7 @@ def summarise(run: Run, given: str | None, report: str, *, err: bool = False) ->
     Raises:
         CommandError: it cannot be written.
     """
-    from pytest_seedshift.report import publish
+    from pytest_seedshift.reporting import publish
 
     target = publish.target(given)
     try:
@@ -81,10 +81,10 @@ def run(folder: Path, *, output: Output = None, summary: str | None = None) -> i
         CommandError: the folder holds no run, or a file cannot be written.
         UnwritableError: see `whole.check_writable`.
     """
-    from pytest_seedshift import run as runs
-    from pytest_seedshift.extensions import scores_known
-    from pytest_seedshift.report import page
-    from pytest_seedshift.scores import recorded
+    from pytest_seedshift.core.registry import scores_known
+    from pytest_seedshift.core.scores import recorded
+    from pytest_seedshift.reporting import page
+    from pytest_seedshift.results import run as runs
 
     from_folder = folder / page.FILE_NAME if folder.is_dir() else None
     check_output(output or from_folder)
@@ -100,5 +100,5 @@ def run(folder: Path, *, output: Output = None, summary: str | None = None) -> i
                 sinks.say(path)
         except OSError as error:
             raise CommandError(f"{output or from_folder} cannot be written: {error.strerror}") from None
-        summarise(found, summary, "" if path is None else suggest.relative(str(path)), err=path is None)
+        summarise(found, summary, "" if path is None else messages.relative(str(path)), err=path is None)
     return 0

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pytest_seedshift import limits
 from pytest_seedshift.cli.options import FILE, FOLDER, Choice
+from pytest_seedshift.core import limits
 
 if TYPE_CHECKING:
-    from pytest_seedshift.session import State
+    from pytest_seedshift.plugin.session import State
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -85,7 +85,7 @@ def magnitudes(text: str, given: SessionOptions) -> tuple[float, ...]:
     Raises:
         RefusedError: one that cannot be used.
     """
-    from pytest_seedshift import command_session
+    from pytest_seedshift.plugin import command_session
 
     return command_session.magnitudes(text, "--magnitude", lifted=given.no_limits)
 
@@ -96,6 +96,6 @@ def run(models: Sequence[str], given: SessionOptions, work: Callable[[State], in
     Raises:
         RefusedError: something cannot be used, as in a run.
     """
-    from pytest_seedshift import command_session
+    from pytest_seedshift.plugin import command_session
 
     return command_session.run(models, given.arguments(), work)

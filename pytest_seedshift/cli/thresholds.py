@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import STDOUT, Output, check_output, json_option, output_option, run_argument
 from pytest_seedshift.cli.parser import Command
-from pytest_seedshift.errors import DataError
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.errors import DataError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.calibration import Proposal
+    from pytest_seedshift.results.calibration import Proposal
 
 VERSION = 1
 """Of what `--json` prints."""
@@ -69,10 +69,10 @@ def run(
     Raises:
         CommandError: the run cannot be read or has measured nothing, or the file must not, or cannot, be written.
     """
-    from pytest_seedshift import calibration, thresholds_file
-    from pytest_seedshift.extensions import scores_known
-    from pytest_seedshift.folder import RunFolder, VerdictsError
-    from pytest_seedshift.scores import recorded
+    from pytest_seedshift.core.registry import scores_known
+    from pytest_seedshift.core.scores import recorded
+    from pytest_seedshift.results import calibration, thresholds_file
+    from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
 
     if margin is not None and not 0 <= margin < 1:
         raise CommandError(f"--margin {margin}: give a number from 0 to below 1, such as 0.02")
@@ -122,10 +122,10 @@ def _document(proposal: Proposal) -> dict[str, Any]:
 
 
 def _check(run: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    from pytest_seedshift.run import form
+    from pytest_seedshift.results import schema
 
     for place, record in enumerate(records):
         try:
-            form.read(form.Measurement, record)
+            schema.read(schema.Measurement, record)
         except DataError as error:
             raise CommandError(f"{run}: its verdicts.json is damaged: cases.{place}.{error}") from None

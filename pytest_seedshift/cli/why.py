@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift import needed, suggest, whole
-from pytest_seedshift import output as sinks
 from pytest_seedshift.cli import CommandError, session
 from pytest_seedshift.cli.options import (
     STDOUT,
@@ -23,12 +21,15 @@ from pytest_seedshift.cli.options import (
     output_option,
 )
 from pytest_seedshift.cli.parser import Command
-from pytest_seedshift.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core import atomic_files, messages
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.models import needed_scorers
 
 if TYPE_CHECKING:
-    from pytest_seedshift.pairs import Pair
-    from pytest_seedshift.session import State
-    from pytest_seedshift.why.experiment import Study
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.studies.sampler_ablation.experiment import Study
 
 _SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", "0.3", 64
 
@@ -118,7 +119,7 @@ class Asked:
         Raises:
             CommandError: one that cannot be used, or none.
         """
-        from pytest_seedshift import cases
+        from pytest_seedshift.core import cases
 
         where = f"--shift {self.shift} --magnitude {self.magnitude}"
         numbers = session.magnitudes(self.magnitude, given)
@@ -174,23 +175,23 @@ def run(
 
 
 def _study(state: State, models: list[str], shifts: list[tuple[str, float]], asked: Asked, *, aside: bool) -> Study:
-    from pytest_seedshift.sensing import IMAGES
-    from pytest_seedshift.why import arms, experiment
+    from pytest_seedshift.plugin.seed_sensitivity import IMAGES
+    from pytest_seedshift.studies.sampler_ablation import conditions, experiment
 
     for model in models:
         state.check_model(model)
     design = _design(state, models, asked.images)
-    state.needed.ask(models, scorers=needed.ALL)
+    state.needed.ask(models, scorers=needed_scorers.ALL)
     for warning in state.check_ground((model, len(design)) for model in models):
         sinks.say(f"warning: {warning}", err=True)
-    crossed = arms.cross(
+    crossed = conditions.cross(
         models, lambda name: _why_not(state, models[0], name), lambda model: _clip(state, model, asked.clip)
     )
     if not crossed.factors:
         reasons = "; ".join(f"{factor}: {reason}" for factor, reason in crossed.left_out.items())
         raise CommandError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
     images = len(design) * (1 + len(shifts)) + IMAGES
-    where = suggest.relative(str(state.folder.path))
+    where = messages.relative(str(state.folder.path))
     sinks.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has", err=aside)
     try:
         return experiment.run(
@@ -207,7 +208,7 @@ def _study(state: State, models: list[str], shifts: list[tuple[str, float]], ask
 
 def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, ...]:
     """The pairs of all arms, and of how they are scored no two may differ."""
-    from pytest_seedshift.pairs import class_list
+    from pytest_seedshift.core.pairs import class_list
 
     entries = [state.catalogue.find(model) for model in models]
     labels, *others = (class_list(each.classes) for each in entries)
@@ -243,9 +244,9 @@ def _why_not(state: State, model: str, name: str) -> str | None:
 
 def _tell(study: Study, state: State, output: Output, *, as_json: bool, invoked: str) -> None:
     """Write the page and the document beside it, or the page alone to the standard output; print the result."""
-    from pytest_seedshift.report import why as told
-    from pytest_seedshift.report.page import why as pages
-    from pytest_seedshift.why.document import document
+    from pytest_seedshift.reporting import why as told
+    from pytest_seedshift.reporting.page import why as pages
+    from pytest_seedshift.studies.sampler_ablation.document import document
 
     page, found = pages.make(study, invoked), document(study, told.sentences(study))
     written: list[Path] = []
@@ -255,10 +256,10 @@ def _tell(study: Study, state: State, output: Output, *, as_json: bool, invoked:
         written = [Path(output or state.folder.path / "why.html")]
         written.append(written[0].with_suffix(".json"))
         written[0].parent.mkdir(parents=True, exist_ok=True)
-        whole.write(written[0], page)
-        whole.write(written[1], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        atomic_files.write(written[0], page)
+        atomic_files.write(written[1], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     aside = as_json or output == STDOUT
     sinks.say("", *told.table(study), "", *told.sentences(study), told.CAVEAT, err=aside)
-    sinks.say(*(suggest.relative(str(path)) for path in written), err=aside)
+    sinks.say(*(messages.relative(str(path)) for path in written), err=aside)
     if as_json:
         sinks.say_json(found)

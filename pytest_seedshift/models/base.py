@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from pytest_seedshift import limits, scorers
+from pytest_seedshift import scorers
+from pytest_seedshift.core import limits
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from torch import Tensor
 
-    from pytest_seedshift.extensions import Extension
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.registry import Extension
     from pytest_seedshift.models.observation import Observation
-    from pytest_seedshift.pairs import Pair
 
 ShiftFunction: TypeAlias = "Callable[[Tensor, Sequence[Pair]], Tensor]"
 """Shifts the seed vectors of some pairs: `shift(z, pairs)`, z float (len(pairs), channels, height, width).

@@ -17,18 +17,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift import extensions, labels, limits, settings, typed
-from pytest_seedshift import pairs as pairing
-from pytest_seedshift.checkpoints import places, prompt_length, repository
-from pytest_seedshift.errors import InvalidValueError, SeedshiftError
-from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, reading
+from pytest_seedshift.core import limits, registry, typed_values
+from pytest_seedshift.core import pairs as pairing
+from pytest_seedshift.core.checkpoints import places, prompt_length, repository
+from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
+from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, process_settings
+from pytest_seedshift.models import prompt_length as reading
 from pytest_seedshift.models.base import Entry, check_limits
 from pytest_seedshift.models.entry_tables import entry_of, users_tables
-from pytest_seedshift.scorers import tags
-from pytest_seedshift.suggest import unknown
+from pytest_seedshift.scorers import class_mapping, open_clip_tags
 
 if TYPE_CHECKING:
-    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.core.pairs import Pair
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,13 @@ class Catalogue:
         return entry
 
     def _is_known(self, name: str) -> bool:
-        path = typed.expand(name)
+        path = typed_values.expand(name)
         return name in self.entries or (bool(name) and (path.is_dir() or (_is_place(name) and path.exists())))
 
     def _find(self, name: str) -> Entry:
         if name in self.entries:
             return self.entries[name]
-        path = typed.expand(name)
+        path = typed_values.expand(name)
         places.refuse_pickle(path)
         if _is_place(name) or path.is_dir():
             return Entry(name, (name,))
@@ -138,7 +139,7 @@ class Catalogue:
             if entry.classifier:
                 repository.probe(entry.classifier, "config.json")
             if entry.clip:
-                repository.probe(tags.repository(entry.clip), "open_clip_config.json")
+                repository.probe(open_clip_tags.repository(entry.clip), "open_clip_config.json")
 
     @contextmanager
     def _scoring(self, entry: Entry) -> Iterator[None]:
@@ -177,7 +178,9 @@ class Catalogue:
             lacking += ["its weights"]
         if entry.classifier and not repository.is_here(entry.classifier, "config.json"):
             lacking.append(entry.classifier)
-        if entry.clip and not repository.is_here(clip := tags.repository(entry.clip), "open_clip_config.json"):
+        if entry.clip and not repository.is_here(
+            clip := open_clip_tags.repository(entry.clip), "open_clip_config.json"
+        ):
             lacking.append(clip)
         if not lacking:
             return None
@@ -195,14 +198,14 @@ class Catalogue:
             SeedshiftError: what is there must not or cannot be loaded.
         """
         if entry.own is None:
-            settings.check()
+            process_settings.check()
             locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             parts.check(entry)
         with self._scoring(entry):
             if entry.classifier:
                 repository.fetch(entry.classifier, repository.CLASSIFIER_FILES)
             if entry.clip:
-                repository.fetch(tags.repository(entry.clip), repository.CLIP_FILES)
+                repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
 
     def check_files(self, entry: Entry) -> None:
         """Bring the weights of a model here, and make sure of all that only its files tell, and those of its scorers.
@@ -295,9 +298,9 @@ class Catalogue:
         """
         if not entry.classifier:
             return None
-        outputs = labels.outputs_of(repository.fetch(entry.classifier, repository.CLASSIFIER_FILES))
-        labels.match(pairing.class_list(entry.classes), outputs, entry.classifier)
-        return labels.note(outputs, entry.classifier)
+        outputs = class_mapping.outputs_of(repository.fetch(entry.classifier, repository.CLASSIFIER_FILES))
+        class_mapping.match(pairing.class_list(entry.classes), outputs, entry.classifier)
+        return class_mapping.note(outputs, entry.classifier)
 
     def check_prompts(self, entry: Entry) -> None:
         """Make sure that a model, and its CLIP score if it is needed, read the prompts of its class list to their ends.
@@ -314,7 +317,7 @@ class Catalogue:
             location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             reading.check(entry, location, listed)
         if entry.clip and not any((entry.clip, entry.classes) == (e.clip, e.classes) for e in known):
-            folder = repository.fetch(tags.repository(entry.clip), repository.CLIP_FILES)
+            folder = repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
             if prompt_length.may_be_longer(listed, prompt_length.clip_room(folder)):
                 from pytest_seedshift.scorers import clip  # open_clip
 
@@ -344,17 +347,17 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False)
         SeedshiftError: a file cannot be read, or an entry is not valid.
     """
     found = dict(shipped().entries)
-    own = extensions.current().models
+    own = registry.current().models
     found |= {name: Entry(name, (), own=own.find(name)) for name in own.names}
     for tables, path, prefix in users_tables(root, thresholds):
-        from pytest_seedshift.models import entries  # pydantic, which collecting shall not load without need
+        from pytest_seedshift.models import entry_schema  # pydantic, which collecting shall not load without need
 
         for name, table in tables.items():
             where = f"{path}: [{prefix}.{name}]"
             place = _is_place(name)
-            checked = entries.check(name, table, where, new=name not in found, place=place)
+            checked = entry_schema.check(name, table, where, new=name not in found, place=place)
             if (mine := own.find(name)) is not None:
-                entries.check_own(checked, where, str(mine))
+                entry_schema.check_own(checked, where, str(mine))
             if place:
                 checked = {**checked, "pipeline": name}
             try:

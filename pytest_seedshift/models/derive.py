@@ -21,9 +21,9 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pytest_seedshift import model_names
-from pytest_seedshift.checkpoints import places
-from pytest_seedshift.errors import InvalidValueError, SeedshiftUsageError
+from pytest_seedshift.core import model_names
+from pytest_seedshift.core.checkpoints import places
+from pytest_seedshift.core.errors import InvalidValueError, SeedshiftUsageError
 from pytest_seedshift.models.base import Entry, Sampling
 
 

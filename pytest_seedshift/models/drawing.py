@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from pytest_seedshift import devices, extensions, guard, tensors
-from pytest_seedshift.errors import ModelError, SeedshiftError
+from pytest_seedshift.core import registry, tensors, user_code
+from pytest_seedshift.core.errors import ModelError, SeedshiftError
+from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.base import OnStep, ShiftFunction, TextToImage
-    from pytest_seedshift.pairs import Pair
 
 _T = TypeVar("_T")
 
@@ -57,7 +58,7 @@ def generate(
         return any(error is each for each in ours) or known or devices.is_of_the_machine(error)
 
     try:
-        with guard.calling(
+        with user_code.calling(
             f"{_whose(model)}: generate", getattr(model, "generate", None), error=DrawingError, passes=passes
         ):
             images = model.generate(
@@ -91,11 +92,11 @@ def _marked(function: Callable[..., _T], raised: list[BaseException]) -> Callabl
 
 
 def _is_own(model: TextToImage) -> bool:
-    return extensions.current().models.find(model.name) is not None
+    return registry.current().models.find(model.name) is not None
 
 
 def _whose(model: TextToImage) -> str:
-    return str(extensions.current().models.find(model.name) or model.name)
+    return str(registry.current().models.find(model.name) or model.name)
 
 
 def _images(given: object, count: int) -> Tensor:

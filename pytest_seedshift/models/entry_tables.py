@@ -11,12 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift import class_lists, documents, scorers, typed
-from pytest_seedshift import pairs as pairing
-from pytest_seedshift.checkpoints import places
-from pytest_seedshift.errors import InvalidValueError
+from pytest_seedshift import scorers
+from pytest_seedshift.core import class_lists, toml_documents, typed_values
+from pytest_seedshift.core import pairs as pairing
+from pytest_seedshift.core.checkpoints import places
+from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
-from pytest_seedshift.suggest import unknown
 
 _SCORERS = {
     "imagenet": (scorers.DEFAULT_CLASSIFIER, scorers.DEFAULT_CLIP),
@@ -30,7 +31,7 @@ def users_tables(root: Path, thresholds: Path | None) -> Iterator[tuple[Mapping[
     for path, prefix in places:
         if not path.is_file():  # a thresholds file that was named and is not there: who reads the thresholds says so
             continue
-        table: Any = documents.read(path)
+        table: Any = toml_documents.read(path)
         for depth, key in enumerate(parts := prefix.split("."), 1):
             table = table.get(key, {})
             if not isinstance(table, dict):
@@ -78,7 +79,7 @@ def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | No
         changes["scheduler"] = Scheduler(options.pop("name"), tuple(sorted(options.items())))
     if "parts" in table:
         changes["parts"] = tuple(
-            sorted((part, str(folder / typed.expand(given))) for part, given in table["parts"].items())
+            sorted((part, str(folder / typed_values.expand(given))) for part, given in table["parts"].items())
         )
     if "dtype" in table:
         given = table["dtype"]
@@ -87,7 +88,9 @@ def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | No
         changes["call"] = tuple(sorted(table["call"].items()))
     if "classes" in table:
         given = table["classes"]
-        changes["classes"] = given if given in pairing.CLASS_LISTS else class_lists.path(folder / typed.expand(given))
+        changes["classes"] = (
+            given if given in pairing.CLASS_LISTS else class_lists.path(folder / typed_values.expand(given))
+        )
     if "scorers" in table:
         given = table["scorers"]
         if isinstance(given, str):
@@ -102,6 +105,6 @@ def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | No
 
 def _source(text: str, folder: Path) -> str:
     """A source as an entry holds it: a path in full, or whatever else it is, as it stands."""
-    path = folder / typed.expand(text)
+    path = folder / typed_values.expand(text)
     places.refuse_pickle(path)
     return str(path) if path.exists() or places.looks_like_path(text) else text

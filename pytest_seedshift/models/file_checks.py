@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import contents, files
-from pytest_seedshift.checkpoints import headers
-from pytest_seedshift.errors import ModelError
+from pytest_seedshift.core import files
+from pytest_seedshift.core.checkpoints import contents, headers
+from pytest_seedshift.core.errors import ModelError
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry

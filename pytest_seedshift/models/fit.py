@@ -21,8 +21,9 @@ import torch
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
-from pytest_seedshift import files, trust
-from pytest_seedshift.errors import SeedshiftUsageError
+from pytest_seedshift.core import files
+from pytest_seedshift.core.checkpoints import trust
+from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.models import kinds, pipeline_class, samplers, sizes
 
 if TYPE_CHECKING:

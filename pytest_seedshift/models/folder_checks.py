@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_seedshift import contents, trust
-from pytest_seedshift.checkpoints import headers, places
-from pytest_seedshift.errors import ModelError
+from pytest_seedshift.core.checkpoints import contents, headers, places, trust
+from pytest_seedshift.core.checkpoints.trust import INDEX, SAFETY_CHECKER
+from pytest_seedshift.core.errors import ModelError
+from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import kinds, location
-from pytest_seedshift.suggest import unknown
-from pytest_seedshift.trust import INDEX, SAFETY_CHECKER
 
 
 def check(folder: Path, source: str, variant: str | None = None) -> None:

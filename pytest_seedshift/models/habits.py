@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files, trust
-from pytest_seedshift.errors import InvalidValueError
+from pytest_seedshift.core import files
+from pytest_seedshift.core.checkpoints import trust
+from pytest_seedshift.core.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry

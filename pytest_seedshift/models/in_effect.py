@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from pytest_seedshift import run_settings
-from pytest_seedshift.models import entries, pipeline_class
+from pytest_seedshift.models import entry_schema, pipeline_class
+from pytest_seedshift.results import run_settings
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -58,7 +58,9 @@ def _of_call(kind: type[Any], call: Mapping[str, Any]) -> dict[str, Any]:
     """What a call takes: what it is given, else its defaults."""
     takes = inspect.signature(kind.__call__).parameters
     defaults = {name: each.default for name, each in takes.items() if each.default is not inspect.Parameter.empty}
-    values = {name: value for name, value in (defaults | dict(call)).items() if name not in ("self", *entries.OURS)}
+    values = {
+        name: value for name, value in (defaults | dict(call)).items() if name not in ("self", *entry_schema.OURS)
+    }
     named = {title: values.pop(name, None) for name, title in _NAMED.items()}
     return {"pipeline": kind.__name__, **named, "call": values}
 

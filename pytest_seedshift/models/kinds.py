@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift import files
-from pytest_seedshift.errors import ModelError
+from pytest_seedshift.core import files
+from pytest_seedshift.core.errors import ModelError
 
 DECODERS = ("KandinskyPipeline", "KandinskyV22Pipeline", "StableCascadeDecoderPipeline", "WuerstchenDecoderPipeline")
 """Halves of a model that is whole only with a prior, which diffusers loads along with them."""
@@ -128,9 +128,9 @@ def check(kind: type[Any], source: str) -> None:
     if needed:
         wanted = "an image" if any("image" in argument for argument in needed) else "more"
         raise KindError(f"{what} wants {wanted} besides the prompt ({', '.join(needed)}): {_ADVICE}")
-    from pytest_seedshift.models import seedvector  # torch, which is there with the class
+    from pytest_seedshift.models import seed_vector  # torch, which is there with the class
 
-    if not seedvector.is_drawn(kind):
+    if not seed_vector.is_drawn(kind):
         raise KindError(f"{what} draws no noise that could be shifted: {_ADVICE} that begins with Gaussian noise")
 
 

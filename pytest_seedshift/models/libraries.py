@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import files
+from pytest_seedshift.core import files
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry

@@ -15,9 +15,10 @@ from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
-from pytest_seedshift import contents, identity, loading, trust
-from pytest_seedshift.checkpoints import places, repository
-from pytest_seedshift.errors import InvalidValueError, SeedshiftError
+from pytest_seedshift.core.checkpoints import contents, places, repository, trust
+from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
+from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.models import fingerprint as identity
 from pytest_seedshift.models import habits, kinds, locate, memory, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.memory import GIB
@@ -29,7 +30,7 @@ from pytest_seedshift.models.pipeline_class import (
     check_libraries,
     text_to_image_class,
 )
-from pytest_seedshift.suggest import unknown
+from pytest_seedshift.scorers import loading
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift import contents, trust, typed
-from pytest_seedshift.checkpoints import hub, places
-from pytest_seedshift.errors import ModelError, SeedshiftError
+from pytest_seedshift.core import typed_values
+from pytest_seedshift.core.checkpoints import contents, hub, places, trust
+from pytest_seedshift.core.checkpoints.trust import INDEX, SAFETY_CHECKER
+from pytest_seedshift.core.errors import ModelError, SeedshiftError
 from pytest_seedshift.models import folder_checks, kinds, location
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.location import Location
-from pytest_seedshift.trust import INDEX, SAFETY_CHECKER
 
 
 def is_pipeline_here(sources: Sequence[str], revision: str | None = None, variant: str | None = None) -> bool:
@@ -86,7 +86,7 @@ def locate_pipeline(
 def index_of(sources: Sequence[str], revision: str | None = None) -> tuple[str, Path] | None:
     """The first source of which this machine has the index, whatever else of it, and that index; None where none is."""
     for source in sources:
-        path = typed.expand(source) / INDEX
+        path = typed_values.expand(source) / INDEX
         found = (
             path if path.is_file() else None if places.looks_local(source) else hub.in_cache(source, INDEX, revision)
         )
@@ -100,7 +100,7 @@ def _on_disk(
 ) -> Location | None:
     """The first source that is a folder, a file or wholly in the cache; with `deep`, with the pipelines it needs."""
     for source in sources:
-        path = typed.expand(source)
+        path = typed_values.expand(source)
         places.refuse_pickle(path)
         if path.is_file() and path.suffix == places.SINGLE_FILE:
             if variant is not None:

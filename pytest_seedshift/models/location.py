@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import contents, files
-from pytest_seedshift.checkpoints.hashing import fingerprint
-from pytest_seedshift.trust import INDEX
+from pytest_seedshift.core import files
+from pytest_seedshift.core.checkpoints import contents
+from pytest_seedshift.core.checkpoints.hashing import fingerprint
+from pytest_seedshift.core.checkpoints.trust import INDEX
 
 if TYPE_CHECKING:
-    from pytest_seedshift.contents import Contents
+    from pytest_seedshift.core.checkpoints.contents import Contents
     from pytest_seedshift.models.glide import released
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 from safetensors import SafetensorError, safe_open
 
-from pytest_seedshift import contents
-from pytest_seedshift.checkpoints import places
+from pytest_seedshift.core.checkpoints import contents, places
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift import contents, trust
-from pytest_seedshift.checkpoints import hashing, places
-from pytest_seedshift.errors import ModelError
-from pytest_seedshift.suggest import unknown
+from pytest_seedshift.core.checkpoints import contents, hashing, places, trust
+from pytest_seedshift.core.errors import ModelError
+from pytest_seedshift.core.messages import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry

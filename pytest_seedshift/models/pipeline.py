@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_seedshift.errors import ModelError
-from pytest_seedshift.models import in_effect, observation, prompts, rng, seedweight, sizes
-from pytest_seedshift.models.seedvector import (
-    NoUpsamplerError,
-    SeedVector,
-    SeedVectorError,
-    from_images,
-    to_images,
-)
-from pytest_seedshift.pairs import Label, Pair
+from pytest_seedshift.core.errors import ModelError
+from pytest_seedshift.core.pairs import Label, Pair
+from pytest_seedshift.models import in_effect, observation, prompt_cache, rng, sizes
+from pytest_seedshift.models import seed_weight as seedweight
+from pytest_seedshift.models.seed_vector import NoUpsamplerError, SeedVector, SeedVectorError, from_images, to_images
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -32,7 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.models.base import Axes, OnStep, ShiftFunction
     from pytest_seedshift.models.observation import Observation
-    from pytest_seedshift.models.seedweight import SeedWeight
+    from pytest_seedshift.models.seed_weight import SeedWeight
 
 # Asked for tensors, these give what their decoder gives: in [-1, 1], and beyond.
 _SIGNED = {
@@ -125,7 +120,7 @@ class DiffusersPipeline:
         if getattr(pipeline, "safety_checker", None) is not None:
             pipeline.safety_checker = None
         pipeline.set_progress_bar_config(disable=True)
-        prompts.remember(pipeline)
+        prompt_cache.remember(pipeline)
 
     def _check_call(self) -> None:
         settable = [

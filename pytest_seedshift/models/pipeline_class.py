@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import diffusers
 from diffusers import DiffusionPipeline
 
-from pytest_seedshift import trust
-from pytest_seedshift.errors import InvalidValueError, ModelError
+from pytest_seedshift.core.checkpoints import trust
+from pytest_seedshift.core.errors import InvalidValueError, ModelError
+from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import habits, kinds
 from pytest_seedshift.models.location import Location
-from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry

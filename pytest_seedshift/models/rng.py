@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_seedshift.pairs import digest
+from pytest_seedshift.core.pairs import digest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pytest_seedshift.pairs import Pair
+    from pytest_seedshift.core.pairs import Pair
 
 
 def generator(pair: Pair, purpose: str, *, seed: int = 0) -> torch.Generator:

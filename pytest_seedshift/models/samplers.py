@@ -9,12 +9,12 @@ import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.errors import DataError, InvalidValueError
+from pytest_seedshift.core.errors import DataError, InvalidValueError
+from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import single_files
 from pytest_seedshift.models.base import Scheduler
 from pytest_seedshift.models.derive import DerivationError
 from pytest_seedshift.models.glide import released
-from pytest_seedshift.suggest import unknown
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry, Sampling

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from pytest_seedshift import files
+from pytest_seedshift.core import files
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.location import Location

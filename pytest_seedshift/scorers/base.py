@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pytest_seedshift import limits
-from pytest_seedshift.errors import ModelError, SeedshiftError
+from pytest_seedshift.core import limits
+from pytest_seedshift.core.errors import ModelError, SeedshiftError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pytest_seedshift.pairs import Label
+    from pytest_seedshift.core.pairs import Label
 
 
 class Scorer(Protocol):

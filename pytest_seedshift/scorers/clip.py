@@ -11,18 +11,17 @@ import open_clip
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from pytest_seedshift import loading, trust
-from pytest_seedshift.checkpoints import prompt_length, repository
-from pytest_seedshift.errors import ModelError
-from pytest_seedshift.scorers import fingerprint, pixels, tags
+from pytest_seedshift.core.checkpoints import prompt_length, repository, trust
+from pytest_seedshift.core.errors import ModelError
+from pytest_seedshift.scorers import fingerprint, loading, open_clip_tags, pillow_resize
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pytest_seedshift.pairs import Label
+    from pytest_seedshift.core.pairs import Label
 
-_FILTERS: dict[str, pixels.Filter] = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
+_FILTERS: dict[str, pillow_resize.Filter] = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
 """By open_clip's `interpolation`, of which `random` is one for training only."""
 
 
@@ -77,7 +76,7 @@ class ClipScore:
             OSError: they cannot be loaded as a model of open_clip.
             ModelError: they are not finite, or the tag is unknown.
         """
-        place = tags.repository(source)
+        place = open_clip_tags.repository(source)
         folder = repository.fetch(place, repository.CLIP_FILES)
         _check_there(folder, source)
         with readable(source, "a model of open_clip"), loading.sealed(source):
@@ -112,11 +111,11 @@ class ClipScore:
 
     def _see(self, images: Tensor) -> Tensor:
         """What the network sees of images: as open_clip makes it of saved pictures."""
-        images = pixels.as_bytes(images)
+        images = pillow_resize.as_bytes(images)
         if self._squash:
-            images = pixels.resize(images, self._height, self._width, self._filter)
+            images = pillow_resize.resize(images, self._height, self._width, self._filter)
         else:
-            images = pixels.resize(images, *pixels.shortest_side(images, self._height), self._filter)
+            images = pillow_resize.resize(images, *pillow_resize.shortest_side(images, self._height), self._filter)
             images = transforms.center_crop(images, [self._height, self._width])
         normalised: Tensor = transforms.normalize(images.float() / 255, self._mean, self._std)
         return normalised

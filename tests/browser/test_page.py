@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import synthetic
-import wanderings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from pytest_seedshift.cases import Case
-from pytest_seedshift.report import page as report
+from helpers import synthetic, wanderings
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.reporting import page as report
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -383,5 +382,5 @@ def test_the_labels_of_the_magnitudes_stand_apart(browser, tmp_path, magnitudes)
 
 
 def test_labels_that_run_together_are_noticed(browser, tmp_path, monkeypatch):
-    monkeypatch.setattr("pytest_seedshift.report.page.plots._APART", -20)
+    monkeypatch.setattr("pytest_seedshift.reporting.page.plots._APART", -20)
     assert min(gaps(browser, tmp_path, GRIDS[0])) < LEAST

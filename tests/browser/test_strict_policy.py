@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import synthetic
 from playwright.sync_api import Browser, sync_playwright
 
-from pytest_seedshift.report import page as report
-from pytest_seedshift.report.page.unstyled import with_attributes
+from helpers import synthetic
+from pytest_seedshift.reporting import page as report
+from pytest_seedshift.reporting.page.unstyled import with_attributes
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it or give its path in CHROMIUM")

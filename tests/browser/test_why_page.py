@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 from playwright.sync_api import sync_playwright
-from studies import by_ddim, study
 
-from pytest_seedshift.report.page import why
+from helpers.studies import by_ddim, study
+from pytest_seedshift.reporting.page import why
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 

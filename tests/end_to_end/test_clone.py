@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import environments
 import pytest
-from environments import PROJECT, Environment
+
+from helpers import environments
+from helpers.environments import PROJECT, Environment
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_tests_of_the_toys_need_no_extra(base):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--collect-only"], ["-n", "2"], ["tests/unit/test_cases.py::test_nothing"], [".", "-k", "cases"]],
+    [[], ["--collect-only"], ["-n", "2"], ["tests/core/test_cases.py::test_nothing"], [".", "-k", "cases"]],
 )
 def test_without_the_extra_the_plugin_s_own_tests_say_what_they_need(base, arguments):
     run = base.pytest(*arguments)
@@ -63,6 +64,6 @@ def test_without_the_extra_the_plugin_s_own_tests_say_what_they_need(base, argum
 
 
 def test_with_the_extra_the_plugin_s_own_tests_are_there(whole):
-    run = whole.pytest("--collect-only", "-q", "tests/unit/test_shifts.py", "tests/reliability")
+    run = whole.pytest("--collect-only", "-q", "tests/core/test_shifts.py", "tests/reliability")
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "tests/unit/test_shifts.py::" in run.stdout
+    assert "tests/core/test_shifts.py::" in run.stdout

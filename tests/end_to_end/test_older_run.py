@@ -9,8 +9,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import standard_run
 
+from helpers import standard_run
 from pytest_seedshift.__main__ import main
 
 OLDER = standard_run.DATA / "older_run.tar.xz"

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-import standard_run
+
+from helpers import standard_run
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +21,7 @@ def test_no_output_differs_from_the_kept_one(outputs):
     assert not found, "\n".join(
         [
             f"{len(found)} differences from tests/data/golden; where they are meant, "
-            "'python tests/standard_run.py --write' keeps the new outputs:",
+            "'python tests/helpers/standard_run.py --write' keeps the new outputs:",
             *found[:200],
         ]
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":
-    from pytest_seedshift import safepath
+    from pytest_seedshift.core import safe_path
 
-    safepath.leave_out_working_directory()  # before anything else is looked for there
+    safe_path.leave_out_working_directory()  # before anything else is looked for there
 
 import argparse
 import pickle
@@ -21,15 +21,16 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from pytest_seedshift import loading, output
-from pytest_seedshift.errors import DataError, SeedshiftError
+from pytest_seedshift.core import output
+from pytest_seedshift.core.errors import DataError, SeedshiftError
+from pytest_seedshift.core.test_names import USAGE_ERROR
 from pytest_seedshift.models.glide import released
 from pytest_seedshift.models.glide.architecture import BASE, UPSAMPLER, Architecture, Move, text_moves, unet_moves
 from pytest_seedshift.models.glide.pipeline import GlidePipeline
 from pytest_seedshift.models.glide.schedulers import GlideDDIMScheduler, GlideDDPMScheduler
 from pytest_seedshift.models.glide.text import GlideTextEncoder
 from pytest_seedshift.models.glide.tokenizer import GlideTokenizer
-from pytest_seedshift.names import USAGE_ERROR
+from pytest_seedshift.scorers import loading
 
 
 class ConversionError(DataError):

@@ -13,7 +13,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 from torch.nn import functional
 
-from pytest_seedshift.errors import InvalidValueError
+from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.models.glide import schedulers
 from pytest_seedshift.models.glide.text import GlideTextEncoder
 from pytest_seedshift.models.glide.tokenizer import GlideTokenizer

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_seedshift.errors import DataError
+from pytest_seedshift.core.errors import DataError
 
 _PUBLISHED = "https://openaipublic.blob.core.windows.net/diffusion/dec-2021"
 

@@ -19,7 +19,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from pytest_seedshift.errors import InvalidValueError
+from pytest_seedshift.core.errors import InvalidValueError
 
 # Of the mixin nothing is used here, but diffusers looks for it beside the classes that it shall load.
 __all__ = ["GlideDDIMScheduler", "GlideDDPMScheduler", "SchedulerMixin", "alphas_cumprod", "respaced"]

@@ -9,8 +9,8 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import BatchEncoding, PreTrainedTokenizer
 
-from pytest_seedshift import files
-from pytest_seedshift.errors import DataError
+from pytest_seedshift.core import files
+from pytest_seedshift.core.errors import DataError
 
 _PRINTABLE = (*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 

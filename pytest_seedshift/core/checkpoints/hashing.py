@@ -1,0 +1,60 @@
+"""A hash of weights: of every file that they are loaded from."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from pytest_seedshift.core.checkpoints import contents
+
+_SETTLED = 2 * 10**9
+"""Nanoseconds since its last change after which a file's times tell whether it changes again: clocks of files tick."""
+
+_hashes: dict[tuple[int, ...], str] = {}
+"""What was read of files, by all that tells that they are the same files as then: a run asks several times."""
+
+
+def fingerprint(path: Path, *settings: object, variant: str | None = None, also: Iterable[Path] = ()) -> str:
+    """A hash of every file that a folder of weights is loaded from, or of one file, and of the settings of their use.
+
+    Which files these are is what `contents` says; of a folder that it does not know, all that are not hidden.
+
+    In the Hugging Face cache a large file is a link to a blob that is named by its own SHA-256; that name stands for
+    the content, so that gigabytes are not read again. Of other files a process reads each once, until size, times or
+    inode change.
+
+    Args:
+        path: of the folder or the file.
+        settings: whose representations are hashed, too.
+        variant: of the weights; see `contents.pipeline`.
+        also: files in the folder that are loaded besides.
+    """
+    digest = hashlib.sha256(repr(settings).encode())
+    if path.is_file():
+        digest.update(_content(path).encode())
+        return digest.hexdigest()[:16]
+    found = contents.of(path, variant)
+    listed = (file for file in path.rglob("*") if file.is_file()) if found is None else contents.paths(path, found)
+    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in {*listed, *also}):
+        if name.startswith(".") or "/." in name:  # a download leaves its notes in them
+            continue
+        digest.update(f"{name}\n{_content(file)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def _content(file: Path) -> str:
+    """What stands for a file's content."""
+    name = file.resolve().name
+    if file.is_symlink() and len(name) == 64:
+        return name
+    about = file.stat()
+    key = about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    if key not in _hashes:
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        if time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) < _SETTLED:
+            return content
+        _hashes[key] = content
+    return _hashes[key]

@@ -1,0 +1,192 @@
+"""Prompts, class lists, designs and the keys of noise: what is fixed before a model is asked for anything.
+
+A pair is (class label, seed index): it fixes the prompt and the seed vector. All cases of a run visit the same pairs
+in the same order, so every comparison between them is paired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from pytest_seedshift.core import class_lists, files, limits
+from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.messages import unknown
+
+PROMPT = "A photo of a {label}"
+"""The paper's prompt template."""
+
+IMAGES = 400
+"""The default size of a design, rounded up to as many images for each class, and to `IMAGES_PER_CLASS` at least.
+
+The default thresholds.toml says what that can tell. Seldom is the whole design generated: see `verdict`.
+"""
+
+IMAGES_PER_CLASS = 4
+
+SEEDS = 1_000_000
+"""How many seed indices a class has in one design: those of the design seed N are N·1,000,000 and on.
+
+So a pair's index says which design it is of, and no two designs have a pair, a prompt's noise or a sample in common.
+"""
+
+MOST_SEED = limits.DESIGN_SEED
+"""The largest design seed."""
+
+CLASS_LISTS = ("imagenet100", "toy16")
+"""The class lists that are shipped with the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class: its name, as it stands in the prompt, and its index in the classifier's output.
+
+    Attributes:
+        name: in the prompt.
+        index: of the classifier's output, from 0.
+        aliases: its WordNet id and other names, by which a classifier may know it.
+    """
+
+    name: str
+    index: int
+    aliases: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def prompt(self) -> str:
+        """`A photo of a [label]`."""
+        return PROMPT.format(label=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Which noise an image is made of, apart from its label: equal indices are equal numbers, whatever the prompt.
+
+    Attributes:
+        vector: index of the seed vector.
+        later: index of all other draws: those of a sampler at its steps, and of other stages of a pipeline.
+    """
+
+    vector: int
+    later: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A class label and a seed index (0, 1, …): one prompt and one seed vector.
+
+    Attributes:
+        label: the class.
+        seed: the index, from 0; it and the label together are the key of every draw. A design of seed N has those from
+            N·1,000,000 on.
+        noise: what is the key in place of these, for pairs that no design has; None for all others.
+    """
+
+    label: Label
+    seed: int
+    noise: Noise | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The label's prompt."""
+        return self.label.prompt
+
+    def __str__(self) -> str:
+        seed = str(self.seed) if self.noise is None else f"vector {self.noise.vector}, later noise {self.noise.later}"
+        return f"{self.prompt!r}, seed {seed}"
+
+
+def class_list(name: str) -> tuple[Label, ...]:
+    """The labels of a class list: one that is shipped with the package, or a CSV file of the user's.
+
+    `imagenet100` is the list of Tian et al., *Contrastive Multiview Coding* (arXiv 1906.05849), with ImageNet-1k's
+    indices; the paper does not say which list of 100 classes it used.
+
+    Args:
+        name: `imagenet100`, `toy16`, or the path of a file in UTF-8, with the columns `label` and `index`, and, where
+            they help to find a label among a classifier's outputs, `wnid` and `aliases`.
+
+    Returns:
+        The labels, in the list's order.
+
+    Raises:
+        InvalidValueError: there is no such list, or something in the file is no label or no index.
+    """
+    if name in CLASS_LISTS:
+        text = (
+            resources.files("pytest_seedshift").joinpath("core", "classes", f"{name}.csv").read_text(encoding="utf-8")
+        )
+    elif name.lower().endswith(".csv"):
+        try:
+            text = files.read_text(Path(name), most=files.MOST_TEXT, encoding="utf-8-sig")
+        except files.FileError as error:
+            raise InvalidValueError(f"the class list {name} {error.reason}") from None
+    else:
+        raise InvalidValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
+    return tuple(Label(row.label, row.index, row.aliases) for row in class_lists.parse(text, name))
+
+
+def design(labels: Sequence[Label], images: int, *, seed: int = 0, listed: str = "") -> tuple[Pair, ...]:
+    """The fixed list of `images` pairs that a case is defined on, in the order in which they are visited.
+
+    Every class gets as many seed indices as every other, give or take one. The order is uniformly random and depends
+    on nothing but the labels' names and the seed indices: pairs are sorted by a hash of these. A larger design of the
+    same labels therefore contains the smaller one, in the same relative order.
+
+    Args:
+        labels: of the class list.
+        images: how many pairs, at least one of each class.
+        seed: of the design, from 0 to `MOST_SEED`. Another seed has other seed indices, and so another noise for each
+            prompt and another order.
+        listed: for an error, where the labels are from, to be read after "the 100 classes".
+
+    Returns:
+        `images` pairs, all different.
+
+    Raises:
+        InvalidValueError: fewer images than classes, or more than `SEEDS` of a class.
+    """
+    if images < len(labels):
+        raise InvalidValueError(
+            f"{images} images are fewer than the {len(labels)} classes{listed}: give at least one image a class "
+            f"({len(labels)}), better {default_images(len(labels))}"
+        )
+    if images > SEEDS * len(labels):
+        raise InvalidValueError(f"{images} images are more than {SEEDS:,} of each of the {len(labels)} classes")
+    pairs = (Pair(labels[k % len(labels)], seed * SEEDS + k // len(labels)) for k in range(images))
+    return tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed)))
+
+
+def seed_of(index: int) -> int:
+    """The seed of the design that a pair is of, by its seed index."""
+    return index // SEEDS
+
+
+def fingerprint(design: Sequence[Pair]) -> str:
+    """Of a design: its prompts, its labels' indices, its seed indices and their order."""
+    listed = [[pair.prompt, pair.label.index, pair.seed] for pair in design]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+
+
+def place(label: str, index: int) -> bytes:
+    """Where a pair stands in the order in which every design visits its pairs: what these are sorted by.
+
+    Args:
+        label: the class's name.
+        index: the pair's seed index.
+    """
+    return digest("order", 0, label, index)
+
+
+def default_images(classes: int) -> int:
+    """The size of a design of so many classes where the user does not give one."""
+    return classes * max(IMAGES_PER_CLASS, math.ceil(IMAGES / classes))
+
+
+def digest(*parts: object) -> bytes:
+    """The key of a draw: SHA-256 of what it is for and of what; 32 bytes."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode(errors="surrogatepass")).digest()

@@ -1,0 +1,240 @@
+"""The scores, what may be asked of them, and what was found: the words that verdicts are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_seedshift.core import registry, user_code
+from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
+
+NULL = "null"
+"""The kind of a `Finding` of a null control; see `nullcontrol`."""
+
+ANY = "any"
+"""A value of `Constraint.significant`."""
+
+DECIMALS = 3
+"""Of scores that are not 0 or 1, as the files have them: far below what another batch size changes."""
+
+CERTAINTY = 0.99
+"""The certainty of verdicts and intervals unless thresholds.toml says otherwise."""
+
+
+POSITION = ("position_x", "position_y", "position_evidence")
+"""What `scorers.position` gives. It is kept beside the scores and is none: nothing can be asked of it."""
+
+
+class _Scores(Mapping[str, ScoreKind]):
+    """The built-in scores, then those of the user's own that are asked for, as the session knows them now."""
+
+    def __getitem__(self, name: str) -> ScoreKind:
+        return BUILT_IN[name] if name in BUILT_IN else registry.current().scores[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from BUILT_IN
+        yield from sorted(registry.current().scores)
+
+    def __len__(self) -> int:
+        return len(BUILT_IN) + len(registry.current().scores)
+
+
+SCORES: Mapping[str, ScoreKind] = _Scores()
+"""All scores by their name."""
+
+
+def own() -> dict[str, ScoreKind]:
+    """The scores of the user's own that are asked for."""
+    return {name: kind for name, kind in SCORES.items() if name not in BUILT_IN}
+
+
+def known() -> tuple[str, ...]:
+    """The names of all scores that could be asked for."""
+    return tuple(dict.fromkeys((*SCORES, *registry.current().scorers.names)))
+
+
+def ask(name: str) -> bool:
+    """Ask for a score of the user's own, if it is one; from now on it is among `SCORES`.
+
+    Raises:
+        ExtensionError: its scorer cannot be imported, or does not declare its range.
+    """
+    found = registry.current().scorers.find(name)
+    if found is None or name in SCORES:
+        return name in SCORES
+    factory = found.factory()
+    with user_code.calling(f"{found}: its factory's kind", factory, error=registry.ExtensionError):
+        kind = getattr(factory, "kind", None)
+    if (
+        not isinstance(kind, ScoreKind)
+        or not kind.title
+        or not isinstance(kind.top, (int, float))
+        or not 0 < kind.top < math.inf
+        or (kind.binary and kind.top != 1)
+    ):
+        raise registry.ExtensionError(
+            f"{found}: its factory declares no range: give it an attribute such as kind = ScoreKind('{name}', 1.0, "
+            "binary=False), of pytest_seedshift: a title, the largest value (the smallest is 0; 1 where it is "
+            f"binary), and whether each value is 0 or 1. It is {kind!r}"
+        )
+    registry.current().scores[name] = kind
+    return True
+
+
+def recorded(document: Mapping[str, Any]) -> dict[str, ScoreKind]:
+    """The scores of the user's own that verdicts.json tells of; what is no such thing is left out."""
+    entries, found = document.get("scores"), {}
+    for name, each in entries.items() if isinstance(entries, dict) else ():
+        try:
+            kind = ScoreKind(str(each["title"]), float(each["top"]), bool(each["binary"]))
+        except (KeyError, TypeError, ValueError):  # of another form
+            continue
+        if name not in BUILT_IN and 0 < kind.top < math.inf:
+            found[str(name)] = kind
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What is asked of a score: at least `minimum`, at most `max_drop` below the control on the same pairs.
+
+    And at most `max_regression` below the baseline on the same pairs. `significant` says when a larger drop counts:
+
+    - true: where chance is ruled out as the reason why it is larger. A version whose own drop, over all possible pairs,
+      is at most `max_regression` fails with a probability of at most 1 − certainty;
+    - "any": where chance is ruled out as the reason of any change at all. Then only a version that has not changed is
+      protected, and one whose own drop is just what is allowed may fail in every second run;
+    - false: always, whatever chance does.
+    """
+
+    score: str
+    minimum: float | None = None
+    max_drop: float | None = None
+    max_regression: float | None = None
+    significant: bool | str = True
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A score's mean over the samples, and a confidence interval of the model's own mean, over all possible pairs.
+
+    It does not speak of where another draw of as many pairs would have its mean: that moves about the model's own mean
+    as this one does, so it lies outside of the interval more often.
+    """
+
+    mean: float
+    low: float
+    high: float
+    clipped: int = 0
+    """How many values were outside the score's range and count as its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What has become of a score on the pairs that a baseline has too; see `significance` for the tests.
+
+    Of an accuracy, `lost` pairs were right and are wrong now, `won` ones the other way round; of another score they are
+    those that are lower, or higher, by more than a rounding error.
+    """
+
+    pairs: int
+    lost: int
+    won: int
+    p: float
+    """How probable such a drop, or a larger one, is where the true one is `allowed`; it holds at every stop."""
+    least: float | None
+    """The smallest drop that the design would have found, all else being as it is; None: there is none. It is the edge:
+    where the true drop is as large, every second design shows it."""
+    test: str
+    """What `p` comes from: a key of `significance.TESTS`."""
+    level: float
+    """Up to which `p` counts as beyond chance: 1 − certainty, shared by the tests of the case or of the family."""
+    allowed: float = 0.0
+    """The drop that `p` is about: `max_regression`, or 0 where any change counts."""
+    least_90: float | None = None
+    """The drop that nine of ten designs would show."""
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether chance is ruled out, at the certainty that was asked for."""
+        return self.p <= self.level
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One bound of one constraint, held against the measurement.
+
+    `kind` is "min" (`measured` is the mean), "max_drop" (`measured` is the control's mean less the case's, over the
+    same pairs), "max_regression" (the same against the baseline; `change` says more) or "null", of a null control
+    (likewise, and `bound` is the largest drop that chance gives). `holds` is None where the case was decided before
+    this bound was.
+    """
+
+    score: str
+    kind: str
+    bound: float
+    measured: float
+    holds: bool | None
+    change: Change | None = None
+    p: float | None = None
+    """Of a bound of "min" or "max_drop" that breaks only beyond chance: how probable this is where it holds."""
+    level: float | None = None
+    """Up to which `p` counts as beyond chance."""
+    low: float | None = field(default=None, compare=False, kw_only=True)
+    """Of a drop: where the interval of the model's own drop begins; None while the case is not decided."""
+    high: float | None = field(default=None, compare=False, kw_only=True)
+    """Where it ends."""
+    least: float | None = field(default=None, compare=False, kw_only=True)
+    """Of a null control: the smallest change that half of all designs show; None where none is seen."""
+    least_90: float | None = field(default=None, compare=False, kw_only=True)
+    """The smallest that nine of ten show."""
+
+
+def clip(score: str, value: float) -> float:
+    """A value within the score's range, or its nearer end: what it counts as, wherever it counts."""
+    return min(max(float(value), 0.0), SCORES[score].top)
+
+
+def mean_of(score: str, values: Iterable[float]) -> float:
+    """The mean of a score's values as it stands everywhere; see `clip`.
+
+    Raises:
+        InvalidValueError: no values.
+    """
+    clipped = [clip(score, value) for value in values]
+    if not clipped:
+        raise InvalidValueError(f"{SCORES[score].title} has no values")
+    return math.fsum(clipped) / len(clipped)
+
+
+SLACK = 1e-5
+"""How far, as a part of the range, a value may lie outside of it, as rounding makes it."""
+
+
+def outside(score: str, value: float) -> str | None:
+    """What is wrong with a value of a score, and what to do; None of one in its range, and of what is no score.
+
+    A bound on a score means nothing where values are clipped to a range that they do not have: every minimum holds.
+    """
+    kind = SCORES.get(score)
+    if kind is None or score == "clip":  # whose range is the one that cosines of real images and prompts keep to
+        return None
+    if value in (0, 1) if kind.binary else -SLACK * kind.top <= value <= (1 + SLACK) * kind.top:
+        return None
+    said = f"is {value:.6g}, and its declared range is {'0 or 1' if kind.binary else f'0 to {kind.top:g}'}"
+    if score in BUILT_IN:
+        return f"{said}: the store was not written by this package. Begin a new one by --seedshift-fresh"
+    return (
+        f"{said}: let its scorer give values in that range, or declare the one that they have, by kind = "
+        f"ScoreKind({kind.title!r}, LARGEST, binary=False); samples that it has scored are scored anew under another "
+        "fingerprint"
+    )
+
+
+def check_certainty(certainty: float) -> None:
+    """Raise ValueError unless a certainty lies between 0.5 and 1, both excluded."""
+    if not 0.5 < certainty < 1:
+        raise InvalidValueError(f"certainty = {certainty!r}: give a number above 0.5 and below 1, such as {CERTAINTY}")

@@ -1,0 +1,288 @@
+"""The bounds of a case in the one form that is decided, and a drop against a baseline held against chance.
+
+Pure numbers, as `verdict`, which decides about a case by its bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_seedshift.core.scores import ANY, SCORES, Change, Finding
+from pytest_seedshift.core.stats import betting, paired
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound in the one form that is decided: the mean of `goodness`, values in [0, 1], is at least `least`."""
+
+    score: str
+    kind: str
+    bound: float
+    goodness: NDArray[np.float64]
+    least: float
+    size: int
+    """How many values there are in all."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all values were seen."""
+        return self.goodness.size == self.size
+
+    def decide(self, *, holds: float, breaks: float) -> betting.Decision:
+        """See the function of that name."""
+        return betting.decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
+
+    def measured(self, images: int) -> float:
+        """The mean, or the mean drop, of the first images, in the score's own units; NaN of none."""
+        images = min(images, self.goodness.size)
+        if not images:
+            return math.nan
+        top = SCORES[self.score].top
+        mean = math.fsum(self.goodness[:images]) / images
+        return top * mean if self.kind == "min" else top - 2 * top * mean
+
+    def finding(self, images: int, holds: bool | None) -> Finding:
+        """What the first images say."""
+        return Finding(self.score, self.kind, self.bound, self.measured(images), holds)
+
+    @property
+    def can_break(self) -> bool:
+        """Whether any values could break it."""
+        return not betting.reaches(0.0, self.least, self.size)
+
+    def with_interval(self, finding: Finding, images: int, certainty: float) -> Finding:
+        """What the first images say of a drop, with the interval of the model's own; of a mean it stands elsewhere."""
+        seen = self.goodness[:images]
+        if self.kind == "min" or not seen.size:
+            return finding
+        low, high = drop_interval(self.score, seen, certainty)
+        return replace(finding, low=min(low, finding.measured), high=max(high, finding.measured))
+
+    def holds(self, size: int) -> bool:
+        """Whether the bound holds on all values of a design."""
+        return bool(betting.reaches(self.goodness.sum(), self.least, size))
+
+    def repeated(self) -> Bound:
+        """As if what follows were like what was seen."""
+        pattern = np.append(self.goodness, (1 + self.least) / 2)
+        return self._with(np.resize(np.roll(pattern, 1), self.size - self.goodness.size))
+
+    def followed_by(self, value: float) -> Bound:
+        """As if all that follows had one value."""
+        return self._with(np.full(self.size - self.goodness.size, value))
+
+    def _with(self, rest: NDArray[np.float64]) -> Bound:
+        return replace(self, goodness=np.append(self.goodness, rest))
+
+
+def drop_interval(score: str, goodness: NDArray[np.float64], certainty: float) -> tuple[float, float]:
+    """Where the model's own mean drop lies, in the score's units: a confidence sequence, which holds at every stop.
+
+    Args:
+        score: a key of `SCORES`.
+        goodness: of each pair, in [0, 1]: ½ less half of the drop over the score's range.
+        certainty: of the interval.
+    """
+    top = SCORES[score].top
+    low, high = betting.interval(goodness, certainty)
+    return top - 2 * top * high, top - 2 * top * low
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How a broken bound is held against chance.
+
+    `test` tells what decided how many pairs there are: "exact" nothing, "looks" nothing but an early stop of this case,
+    "stopped" the baseline's own early verdict. `significant` is as in `Constraint`; of no drop it is always true.
+    `gain` is the most that a pair's score can rise, in its units.
+    """
+
+    level: float
+    test: str
+    significant: bool | str = True
+    gain: float = 1.0
+
+    @property
+    def asked(self) -> bool:
+        """Whether a bound breaks only where chance is ruled out too."""
+        return self.significant is not False
+
+    @property
+    def any_change(self) -> bool:
+        """Whether "nothing has changed" is to be ruled out, and not "the bound holds"."""
+        return self.significant == ANY
+
+    def allowed(self, bound: float) -> float:
+        """The drop of the hypothesis that is to be ruled out."""
+        return 0.0 if self.any_change else bound
+
+
+@dataclass(frozen=True, slots=True)
+class Tested(Bound):
+    """A bound that breaks only where the model's own mean is beyond it, and not only that of the design."""
+
+    chance: Chance
+
+    def decide(self, *, holds: float, breaks: float) -> betting.Decision:
+        """Within the bound: as early as that is known. Beyond it: when it is known, and chance is ruled out too.
+
+        A baseline that stopped early has ended on a streak, so its pairs are in no random order, and all are looked at.
+        """
+        if self.complete:
+            return self._last(holds, breaks)
+        if self.chance.test == "stopped":
+            return betting.UNDECIDED
+        found = betting.decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
+        return found if found.holds is not False or not self.chance.asked else self._beyond(found)
+
+    def _last(self, holds: float, breaks: float) -> betting.Decision:
+        """All pairs are known: what was decided on the way, else what they say."""
+        if self.chance.test == "looks":
+            found = betting.decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
+            if found.holds is False and self.chance.asked:
+                found = self._beyond(found)
+            if found.at is not None and found.at < self.size:
+                return found
+        return betting.Decision(self.size, self.holds(self.size))
+
+    def _beyond(self, found: betting.Decision) -> betting.Decision:
+        """When a mean that is known to be beyond its bound is found to be beyond chance, by bets alone."""
+        part = paired.EARLY if self._has_fixed_test else 1.0
+        won = self.evidence() >= -math.log(self.chance.level * part)
+        if found.at is None or not won.any():
+            return betting.UNDECIDED
+        return betting.Decision(max(found.at, int(won.argmax()) + 1), False)
+
+    def holds(self, size: int) -> bool:
+        """Whether the mean of all pairs is within its bound, or beyond it by chance."""
+        within = bool(betting.reaches(self.goodness.sum(), self.least, size))
+        return within or (self.chance.asked and self.p(size) > self.chance.level)
+
+    def evidence(self) -> NDArray[np.float64]:
+        """See `bets.evidence`."""
+        return betting.evidence(1 - self.goodness, 1 - self.least)
+
+    def p(self, images: int) -> float:
+        """How probable the first images, or worse ones, are where the bound holds of the model itself."""
+        raise NotImplementedError
+
+    @property
+    def _has_fixed_test(self) -> bool:
+        return SCORES[self.score].binary
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold(Tested):
+    """A minimum, or a largest drop against the control, that breaks only beyond chance; see `[verdict] family`."""
+
+    def p(self, images: int) -> float:
+        """How probable the first images, or worse ones, are where the bound holds of the model itself."""
+        seen = replace(self, goodness=self.goodness[:images])
+        by_bets = math.exp(-float(seen.evidence().max())) if images else 1.0
+        if not self._has_fixed_test:
+            return min(1.0, by_bets)
+        fixed = seen._fixed() if seen.complete else 1.0
+        if self.chance.test == "exact":
+            return fixed
+        return min(1.0, by_bets / paired.EARLY, fixed / (1 - paired.EARLY))
+
+    def finding(self, images: int, holds: bool | None) -> Finding:
+        """What the first images say."""
+        found = Bound.finding(self, images, holds)
+        return replace(found, p=self.p(images), level=self.chance.level) if images and self.goodness.size else found
+
+    def _fixed(self) -> float:
+        if self.kind == "min":
+            from scipy.stats import binom
+
+            return float(binom.cdf(round(float(self.goodness.sum())), self.size, self.bound))
+        drops = 1 - 2 * self.goodness
+        found = paired.p_fixed(self.score, drops, self.bound, self.chance.level, any_change=False)
+        return 1.0 if found is None else found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Regression(Tested):
+    """A bound on the drop against a baseline, over the pairs that it has."""
+
+    def evidence(self) -> NDArray[np.float64]:
+        """See `bets.evidence`; no pair can gain more than `gain`, so bets may be the bolder."""
+        gain, allowed = self.chance.gain, self.chance.allowed(self.bound)
+        if gain + allowed <= 0:
+            return np.zeros(self.goodness.size)
+        return betting.evidence(np.maximum(self._drops + gain, 0.0), gain + allowed)  # forecasts make values up
+
+    def p(self, images: int) -> float:
+        """How probable such a drop is; see `compare`."""
+        return _p(self.score, self._drops[:images], self.chance, self.bound, self.size)[0]
+
+    def finding(self, images: int, holds: bool | None) -> Finding:
+        """What the first images say."""
+        change = self.change(images) if self.goodness.size and images else None
+        return Finding(self.score, self.kind, self.bound, self.measured(images), holds, change)
+
+    def change(self, images: int) -> Change:
+        """What has become of the first images' pairs."""
+        return compare(self.score, self._drops[:images], self.chance, self.bound, self.size)
+
+    def repeated(self) -> Bound:
+        """As if what follows were like what was seen; as if nothing had changed, before anything was."""
+        return self._with(np.resize(np.roll(np.append(self.goodness, 0.5), 1), self.size - self.goodness.size))
+
+    @property
+    def _drops(self) -> NDArray[np.float64]:
+        return SCORES[self.score].top * (1 - 2 * self.goodness)
+
+    @property
+    def _has_fixed_test(self) -> bool:
+        return SCORES[self.score].binary or self.chance.any_change
+
+
+def compare(score: str, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> Change:
+    """What has become of a score on pairs that two versions have.
+
+    Args:
+        score: a key of `SCORES`.
+        drops: of each pair, in the order in which the design is visited; see `significance.changes`.
+        chance: how they are held against chance.
+        bound: the drop that is allowed.
+        size: how many pairs there are to compare in all.
+    """
+    allowed, level = chance.allowed(bound), chance.level
+    p, by = _p(score, drops, chance, bound, size)
+    fixed = SCORES[score].binary or chance.any_change
+    seen = drops
+    if chance.test == "stopped" or not fixed:
+        least = paired.least_of_bets(score, drops, allowed, chance.gain, level)
+    else:
+        if chance.test == "looks":  # what the whole design could tell, if it goes on so
+            level *= 1 - paired.EARLY
+            seen = np.resize(drops, size) if drops.size else drops
+        least = paired.least_fixed(score, seen, allowed, level, any_change=chance.any_change)
+    lost, won = int((drops > 0).sum()), int((drops < 0).sum())
+    sure = paired.in_nine_of_ten(score, seen, least)
+    return Change(drops.size, lost, won, p, least, by, chance.level, allowed, sure)
+
+
+def _p(score: str, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> tuple[float, str]:
+    """The p-value of some pairs' drops, and the test that it comes from."""
+    allowed, level = chance.allowed(bound), chance.level
+    fixed = None
+    if chance.test == "exact" or (chance.test == "looks" and drops.size == size):
+        fixed = paired.p_fixed(score, drops, allowed, level, any_change=chance.any_change)
+    if chance.test == "exact" and fixed is not None:
+        return fixed
+    p = paired.p_of_bets(drops, allowed, chance.gain)
+    if chance.test == "looks" and (SCORES[score].binary or chance.any_change):
+        p /= paired.EARLY
+        if fixed is not None and fixed[0] / (1 - paired.EARLY) < p:
+            p, by = fixed[0] / (1 - paired.EARLY), fixed[1]
+            return min(1.0, p), by
+    return min(1.0, p), "bets"

@@ -1,0 +1,330 @@
+"""What a case's scores say: whether its constraints hold on its design, and how sure the means are.
+
+Pure numbers: this module knows no model, no tensor and no file.
+
+The verdict is about the design: a bound holds if the mean over all N pairs of the design (or the mean paired drop
+against the control) meets it. To know that, seldom are all N needed. The pairs come in an order that was drawn at
+random, and after each one two gamblers bet, one against "the mean is below the bound", one against "it is not below".
+Each bet is fair at best if the gambler is wrong, so by Ville's inequality one who is wrong ever multiplies the stake by
+1/α with a probability of at most α; when one has, the other's side is given up. It needs no number of images in
+advance, may look after every one, and after N images it is exact. The machinery is that of Waudby-Smith and Ramdas,
+*Confidence sequences for sampling without replacement* (2020, arXiv 2006.04347) and *Estimating means of bounded
+random variables by betting* (2024, JRSS B 86(1), arXiv 2010.09686).
+
+A drop against a baseline (`max_regression`) is decided likewise, and breaks its bound only where it is also beyond
+chance. That the drop is within the bound ends the case early. That it is above ends it early only if bets against
+"nothing has become worse", which may be looked at whenever one likes, are won too; else the whole design is visited,
+and the exact test speaks: see `significance`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty, mean_of
+from pytest_seedshift.core.stats import betting, paired
+from pytest_seedshift.core.stats.bounds import Bound, Chance, Regression, Threshold, drop_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Values: TypeAlias = "Sequence[float]"
+"""A score's values, one a pair, in the order in which the design is visited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known of a case after some images of its design.
+
+    `decided` tells whether the verdict stands, on the first `images` of the samples; while it does not, `images` is
+    their number so far.
+    """
+
+    findings: tuple[Finding, ...]
+    images: int
+    decided: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether all constraints are known to hold."""
+        return self.decided and all(finding.holds for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Where a case is going.
+
+    After how many images it is decided if what follows is like what was seen, and `at_best`, if all that follows is as
+    good as can be; `leading` is the finding that it waits for.
+    """
+
+    images: int
+    at_best: int
+    leading: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialTest:
+    """Decides about one case: its constraints, on a design of `size` pairs, wrong in one case of 1/(1 − certainty).
+
+    α = 1 − certainty is spent where it is needed. A case that truly fails passes by mistake only if its broken bound is
+    taken to hold: that is one bound, and it may have all of α. A case that truly passes fails by mistake if any of its
+    bounds is taken to be broken: these share α. One that no values could break (a minimum of 0) takes no part of it.
+
+    Args:
+        constraints: what is asked, not empty.
+        size: N, the number of pairs of the design.
+        certainty: between 0.5 and 1.
+        exact: judge only when the whole design was visited.
+        baseline: by score, the baseline's values for the first pairs of the design, for `max_regression`; a regression
+            is judged over these pairs.
+        fixed: whether the baseline's number of pairs was fixed beforehand: the whole design, then.
+        family: among how many tests of regressions, those of other cases too, the certainty is shared.
+        thresholds: among how many bounds of "min" and "max_drop", those of other cases too, the certainty is shared;
+            then such a bound breaks only where the model's own mean, and not that of the design alone, is found to be
+            beyond it. 0: it is the design that counts.
+
+    Raises:
+        InvalidValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not
+            fit.
+    """
+
+    constraints: tuple[Constraint, ...]
+    size: int
+    certainty: float = CERTAINTY
+    exact: bool = False
+    baseline: Mapping[str, Values] = field(default_factory=dict, compare=False)
+    fixed: bool = True
+    family: int = 1
+    thresholds: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.constraints or any(
+            each.minimum is each.max_drop is each.max_regression is None for each in self.constraints
+        ):
+            raise InvalidValueError("no constraint: what is not checked has not passed")
+        check_certainty(self.certainty)
+        for constraint in self.constraints:
+            pairs = len(self.baseline.get(constraint.score, ()))
+            if constraint.max_regression is None:
+                continue
+            if not 0 < pairs <= self.size or (self.fixed and pairs != self.size):
+                raise InvalidValueError(
+                    f"max_regression of {SCORES[constraint.score].title}: the baseline has {pairs} values for a design "
+                    f"of {self.size} pairs"
+                )
+
+    @property
+    def level(self) -> float:
+        """Up to which p-value a regression counts: α, shared by the case's own tests or by those of the family."""
+        own = sum(each.max_regression is not None and bool(each.significant) for each in self.constraints)
+        return (1 - self.certainty) / max(own, self.family, 1)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the control's scores of the same pairs are needed."""
+        return any(constraint.max_drop is not None for constraint in self.constraints)
+
+    def judge(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Judgement:
+        """Judge what was seen so far.
+
+        Args:
+            scores: by score, one finite value for each of the first pairs of the design.
+            control: the control's values for at least these pairs, in the same order; needed where `compares`.
+
+        Raises:
+            InvalidValueError: a score that is missing or not finite, more values than pairs, or a control that does not
+                fit.
+        """
+        bounds = self._bounds(scores, control)
+        seen = len(scores[self.constraints[0].score])
+        decisions = [self._decide(bound, _breakable(bounds)) for bound in bounds]
+        stop = _stop(decisions)
+        images = seen if stop is None else stop
+        if images == self.size:  # all is known: a bet that went wrong on the way has no say any more
+            decisions = [betting.Decision(images, bound.holds(bound.size)) for bound in bounds]
+        findings = tuple(
+            bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
+            for bound, decision in zip(bounds, decisions, strict=True)
+        )
+        if stop is not None:
+            findings = tuple(
+                bound.with_interval(finding, images, self.certainty)
+                for bound, finding in zip(bounds, findings, strict=True)
+            )
+        return Judgement(findings, images, stop is not None)
+
+    def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
+        """Guess how many images the case will take: see `Forecast`. It decides nothing.
+
+        What was seen is repeated until the case is decided, after one made-up value half-way between the bound and the
+        best, which is all that the guess rests on before the first image.
+        """
+        bounds = self._bounds(scores, control)
+        seen = len(scores[self.constraints[0].score])
+        decisions = [self._bet(bound.repeated(), _breakable(bounds)) for bound in bounds]
+        # A bound that breaks ends the case; otherwise it lasts as long as its slowest bound.
+        broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
+        ends = [decision.at or self.size for decision in decisions]
+        row = min(broken, key=ends.__getitem__) if broken else ends.index(max(ends))
+        leading = bounds[row].finding(seen, None)
+        if self.exact:
+            return Forecast(self.size, self.size, leading)
+        least = min(seen + 1, self.size)
+        return Forecast(max(_stop(decisions) or self.size, least), max(self._stop_if(bounds, 1.0), least), leading)
+
+    def soonest(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
+        """The number of images before which no verdict can stand, whatever the images to come will be."""
+        if self.exact:
+            return self.size
+        bounds = self._bounds(scores, control)
+        return min(self._stop_if(bounds, 0.0), self._stop_if(bounds, 1.0))
+
+    def _stop_if(self, bounds: Sequence[Bound], goodness: float) -> int:
+        """After how many images the case is decided if all that follow have one goodness."""
+        decisions = [self._bet(bound.followed_by(goodness), _breakable(bounds)) for bound in bounds]
+        return _stop(decisions) or self.size
+
+    def _decide(self, bound: Bound, bounds: int) -> betting.Decision:
+        if not self.exact:
+            return self._bet(bound, bounds)
+        return betting.Decision(self.size, bound.holds(bound.size)) if bound.complete else betting.UNDECIDED
+
+    def _bet(self, bound: Bound, bounds: int) -> betting.Decision:
+        alpha = 1 - self.certainty
+        return bound.decide(holds=alpha, breaks=alpha / bounds)
+
+    def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[Bound]:
+        bounds: list[Bound] = []
+        for constraint in self.constraints:
+            name, top = constraint.score, SCORES[constraint.score].top
+            if name not in scores:
+                raise InvalidValueError(f"{SCORES[name].title} was not measured")
+            values = _checked(name, scores[name])
+            if values.size > self.size:
+                raise InvalidValueError(
+                    f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs"
+                )
+            if constraint.minimum is not None:
+                bounds.append(self._bound(name, "min", constraint.minimum, values / top, constraint.minimum / top))
+            if constraint.max_drop is not None:
+                before = _checked(name, (control or {}).get(name, ()))[: values.size]
+                if before.size != values.size:
+                    raise InvalidValueError(
+                        f"max_drop of {SCORES[name].title}: the control has {before.size} values for the case's "
+                        f"{values.size} pairs"
+                    )
+                # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
+                goodness = (values - before + top) / (2 * top)
+                least = (top - constraint.max_drop) / (2 * top)
+                bounds.append(self._bound(name, "max_drop", constraint.max_drop, goodness, least))
+            if constraint.max_regression is not None:
+                bounds.append(self._regression(constraint, constraint.max_regression, values))
+        if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
+            raise InvalidValueError("the scores have unlike numbers of values")
+        return bounds
+
+    def _bound(self, score: str, kind: str, bound: float, goodness: NDArray[np.float64], least: float) -> Bound:
+        """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
+        if not self.thresholds:
+            return Bound(score, kind, bound, goodness, least, self.size)
+        level = (1 - self.certainty) / self.thresholds
+        return Threshold(
+            score, kind, bound, goodness, least, self.size, Chance(level, "exact" if self.exact else "looks")
+        )
+
+    def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> Regression:
+        """The bound on the drop against the baseline, over the pairs that it has."""
+        name, top = constraint.score, SCORES[constraint.score].top
+        before = np.asarray(self.baseline[name], dtype=np.float64)
+        both = min(before.size, values.size)
+        goodness = 0.5 - paired.changes(name, before[:both], values[:both]) / (2 * top)
+        test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
+        how = Chance(self.level, test, constraint.significant, paired.gain(name, before))
+        return Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
+
+
+def _breakable(bounds: Sequence[Bound]) -> int:
+    """Among how many bounds α is shared."""
+    return max(1, sum(bound.can_break for bound in bounds))
+
+
+def _stop(decisions: Sequence[betting.Decision]) -> int | None:
+    """After how many images a case was decided: when its first bound broke, or the last was found to hold."""
+    broken = [each.at for each in decisions if each.holds is False and each.at is not None]
+    if broken:
+        return min(broken)
+    ends = [each.at for each in decisions if each.at is not None]
+    return max(ends) if len(ends) == len(decisions) else None
+
+
+def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:
+    """The mean of a score's values with the interval in which the model's own mean, over all possible pairs, lies.
+
+    Args:
+        score: a key of `SCORES`.
+        values: at least one.
+        certainty: of the interval.
+        stopped: whether the values themselves decided how many there are. Such a sample is no ordinary one (it ended
+            on a streak), so its interval is the confidence sequence of the bets above, which holds at every stop. Where
+            the number was fixed, Wilson's interval for accuracies (Wilson 1927; by scipy) is narrower. Other scores
+            have the interval of the bets then too: it asks for nothing but their range. A bootstrap, or Student's t,
+            knows only of values that were seen: equal values would have no width, and a rare low one would be missed.
+
+    Raises:
+        InvalidValueError: no values, or one that is not finite. What was not measured has no mean.
+    """
+    array = _checked(score, values)
+    if not array.size:
+        raise InvalidValueError(f"{SCORES[score].title} has no values")
+    raw = np.asarray(values, dtype=np.float64)
+    clipped = int((raw != array).sum())
+    mean, top = mean_of(score, array), SCORES[score].top
+    if SCORES[score].binary and not stopped:
+        from scipy.stats import binomtest
+
+        interval = binomtest(int(array.sum()), array.size).proportion_ci(certainty, method="wilson")
+        return Estimate(mean, float(interval.low), float(interval.high), clipped)
+    low, high = betting.interval(array / top, certainty)
+    return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
+
+
+def estimate_drop(score: str, values: Values, control: Values, *, certainty: float = CERTAINTY) -> Estimate:
+    """The mean drop of a score against the control on the same pairs, with the interval of the model's own mean drop.
+
+    The interval is a confidence sequence by the bets above, on the differences: it holds wherever a case has stopped.
+
+    Args:
+        score: a key of `SCORES`.
+        values: the case's, at least one.
+        control: the control's, of the same pairs in the same order.
+        certainty: of the interval.
+
+    Returns:
+        Positive where the case scores lower than the control; from −top to top of the score.
+
+    Raises:
+        InvalidValueError: no values, one that is not finite, or unlike numbers of them.
+    """
+    after, before = _checked(score, values), _checked(score, control)
+    if not after.size or after.size != before.size:
+        raise InvalidValueError(f"{SCORES[score].title} has {after.size} values, the control {before.size}")
+    top = SCORES[score].top
+    goodness = (after - before + top) / (2 * top)
+    mean = top - 2 * top * math.fsum(goodness) / goodness.size
+    low, high = drop_interval(score, goodness, certainty)
+    return Estimate(mean, min(low, mean), max(high, mean))
+
+
+def _checked(score: str, values: Values) -> NDArray[np.float64]:
+    """The values, all finite, each within the score's range or counted as its end."""
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise InvalidValueError(f"{SCORES[score].title} has values that are not finite")
+    return array.clip(0, SCORES[score].top)

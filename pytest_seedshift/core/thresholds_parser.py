@@ -1,0 +1,353 @@
+"""thresholds.toml: how it is written, reading it, and its errors.
+
+The file's tables, from the widest to the narrowest; the narrowest that names a score decides about that score:
+
+    [default]
+    [shift.mean]
+    [shift.mean."0.3"]
+    [model.sd21]
+    [model.sd21.shift.mean]
+    [model.sd21.shift.mean."0.3"]
+
+`[model."sd21+ddim"]` speaks of that derived model, whatever the order of its changes (see `models.derive`). It is
+another model than sd21: what `[model.sd21]` says does not hold for it.
+
+A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
+of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`. With
+`max_regression` the drop against a baseline has a bound too; `significant = "any"` counts a larger one wherever any
+change is beyond chance, `significant = false` even within chance: see `scores.Constraint`.
+
+`[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
+
+`min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking.bounds`.
+
+`[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited, and
+of every regression. Where there is a baseline it holds for the regressions of all cases together, unless `family` is
+false; with `family = true` it holds for the bounds of all cases together too, see `thresholds.FAMILIES`.
+`design_seed = 3` draws another design where neither an option nor a marker does: see `pairs.design`. `[baseline]` says
+what cases are held against: see `thresholds.BaselineTable`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from pytest_seedshift.core import breaking_bounds, model_names, scores, shifts, toml_documents
+from pytest_seedshift.core.breaking_bounds import Bounds
+from pytest_seedshift.core.cases import format_magnitude
+from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.pairs import MOST_SEED
+from pytest_seedshift.core.registry import ExtensionError
+from pytest_seedshift.core.scores import CERTAINTY, SCORES, Constraint, check_certainty
+from pytest_seedshift.core.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
+
+FILE_NAME = "thresholds.toml"
+
+_Breaking = dict[tuple[str, str], float]
+"""Least breaking points, by model and shift: see `Bounds`."""
+
+_VERDICT = ("certainty", "family", "design_seed")
+"""What `[verdict]` may say."""
+
+
+class _Bounds(BaseModel):
+    """What is asked of one score: its minimum and its largest drop against the control and against the baseline."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    max_regression: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    significant: bool | Literal["any"] | None = None
+
+
+def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:
+    """Read the file at `path`, else thresholds.toml in `root`, else the one that is shipped.
+
+    Args:
+        path: a file that the user named; it has to exist.
+        root: the folder to look for thresholds.toml in.
+        check_model: raises ValueError, saying which are known, for a model that does not exist.
+
+    Raises:
+        ThresholdsError: the file cannot be read or says something invalid.
+    """
+    if path is None:
+        path = root / FILE_NAME
+        if not path.exists():
+            return parse(default_text(), f"{FILE_NAME} (shipped)", check_model, shipped=True)
+    try:
+        document = toml_documents.read(path)
+    except toml_documents.DocumentError as error:
+        raise ThresholdsError(str(error)) from None
+    return _parse(document, str(path), check_model)
+
+
+def default_text() -> str:
+    """The shipped thresholds file."""
+    return files("pytest_seedshift").joinpath("core", "default_thresholds.toml").read_text(encoding="utf-8")
+
+
+def parse(text: str, source: str, check_model: Callable[[str], object], *, shipped: bool = False) -> Thresholds:
+    """Read the text of a thresholds file; see `load`."""
+    try:
+        document = toml_documents.parse(text, source)
+    except toml_documents.DocumentError as error:
+        raise ThresholdsError(str(error)) from None
+    return _parse(document, source, check_model, shipped=shipped)
+
+
+def _parse(
+    document: Mapping[str, Any], source: str, check_model: Callable[[str], object], *, shipped: bool = False
+) -> Thresholds:
+    known = ("default", "shift", "model", "models", "verdict", "baseline")
+    for key in document:
+        if key not in known:
+            raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
+    _table(document.get("models", {}), f"{source}: [models]")
+    breaking: _Breaking = {}
+    default = _table(document.get("default", {}), f"{source}: [default]")
+    everywhere = Section(
+        _constraints(default, f"{source}: [default]", ("", ""), breaking),
+        _shift_tables(document.get("shift", {}), source, "shift", "", breaking),
+    )
+    models = {}
+    for name, content in _table(document.get("model", {}), f"{source}: [model]").items():
+        where = f"{source}: [model.{name}]"
+        try:
+            check_model(name)
+        except SeedshiftError as error:
+            raise ThresholdsError(f"{where}: {error}") from None
+        known_as = model_names.canonical(name)
+        if known_as in models:
+            raise ThresholdsError(f"{where}: two tables for the model {known_as}")
+        rest = dict(_table(content, where))
+        by_shift = rest.pop("shift", {})
+        models[known_as] = Section(
+            _constraints(rest, where, (known_as, ""), breaking),
+            _shift_tables(by_shift, source, f"model.{name}.shift", known_as, breaking),
+        )
+    verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
+    return Thresholds(
+        source,
+        everywhere,
+        models,
+        shipped,
+        _certainty(verdict, source),
+        _family(verdict, source),
+        _baseline(document.get("baseline", {}), source),
+        Bounds(breaking),
+        _design_seed(verdict, source),
+    )
+
+
+def _baseline(table: object, source: str) -> BaselineTable:
+    where = f"{source}: [baseline]"
+    try:
+        return BaselineTable.model_validate(_table(table, where))
+    except pydantic.ValidationError as error:
+        raise ThresholdsError(f"{where}: {_explain(error, BaselineTable, 'setting')}") from None
+
+
+def _family(content: Mapping[str, Any], source: str) -> bool | str | None:
+    value = content.get("family")
+    if value is None or isinstance(value, bool) or value == "regressions":
+        return value
+    raise ThresholdsError(
+        f'{source}: [verdict] family = {value!r}: give true or false, or "regressions": whether the certainty holds '
+        "over the whole grid, for all bounds, not, or for regressions alone"
+    )
+
+
+def _design_seed(content: Mapping[str, Any], source: str) -> int:
+    value = content.get("design_seed", 0)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
+        raise ThresholdsError(
+            f"{source}: [verdict] design_seed = {value!r}: give a whole number from 0 to {MOST_SEED}; 0 is the usual "
+            "design"
+        )
+    return value
+
+
+def _certainty(content: Mapping[str, Any], source: str) -> float:
+    where = f"{source}: [verdict]"
+    for key in content:
+        if key not in _VERDICT:
+            raise ThresholdsError(f"{where}: {unknown('setting', key, _VERDICT)}")
+    value = content.get("certainty", CERTAINTY)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ThresholdsError(
+            f"{where} certainty = {value!r}: give a number above 0.5 and below 1, such as {CERTAINTY}"
+        )
+    try:
+        check_certainty(value)
+    except SeedshiftUsageError as error:
+        raise ThresholdsError(f"{where} {error}") from None
+    return float(value)
+
+
+def constraint(score: str, value: object, where: str) -> Constraint:
+    """Read one score's bounds: a number (its minimum) or a mapping with `min`, `max_drop`, `max_regression`.
+
+    Raises:
+        ThresholdsError: an unknown score or bound, or a bound outside its range.
+    """
+    try:
+        if not scores.ask(score):
+            raise ThresholdsError(f"{where} {unknown('score', score, scores.known())}{_hint(score, value)}")
+    except ExtensionError as error:
+        raise ThresholdsError(f"{where} {error}") from None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = {"min": value}
+    if not isinstance(value, dict):
+        raise ThresholdsError(f"{where} {score} = {value!r}: give a number or {{ min = …, max_drop = … }}")
+    try:
+        bounds = _Bounds.model_validate(value)
+    except pydantic.ValidationError as error:
+        raise ThresholdsError(f"{where} {score}: {_explain(error)}") from None
+    if bounds.min is bounds.max_drop is bounds.max_regression is None:
+        raise ThresholdsError(f"{where} {score}: asks for nothing; give min, max_drop or both, or max_regression")
+    if bounds.significant is not None and bounds.max_regression is None:
+        raise ThresholdsError(f"{where} {score}: significant speaks of max_regression, which is not there")
+    top = SCORES[score].top
+    for name, bound in (
+        ("min", bounds.min),
+        ("max_drop", bounds.max_drop),
+        ("max_regression", bounds.max_regression),
+    ):
+        if bound is not None and not 0 <= bound <= top:
+            percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if top == 1 and 2 <= bound <= 100 else ""
+            raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}{percent}")
+    significant = True if bounds.significant is None else bounds.significant
+    return Constraint(score, bounds.min, bounds.max_drop, bounds.max_regression, significant)
+
+
+def _hint(key: str, value: object) -> str:
+    """What else was perhaps meant by a key that is no score."""
+    if isinstance(value, dict):
+        if re.fullmatch(r"\s*[+-]?\d*,\d+\s*", key):
+            return f'. A magnitude is written with a point: "{key.strip().replace(",", ".")}"'
+        if re.fullmatch(r"\s*[+-]?[\d.]+\s*%\s*", key):
+            return '. A magnitude is no percentage: 30 % is "0.3"'
+        if key in (shifts.NONE, *shifts.names()):
+            return f". The table of a shift is [shift.{key}], or of a model [model.NAME.shift.{key}]"
+        if difflib.get_close_matches(key, ["shift"], 1):
+            return ". Tables of shifts stand in [shift.mean], or of a model in [model.NAME.shift.mean]"
+    if difflib.get_close_matches(key, [breaking_bounds.KEY], 1, 0.8):
+        return f". Did you mean {breaking_bounds.KEY!r}?"
+    return ""
+
+
+def _table(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ThresholdsError(f"{where} is {value!r}, not a table")
+    return value
+
+
+def _constraints(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> Table:
+    """The constraints of a table; its least breaking point goes to `breaking`, under `place`."""
+    rest = _without_bound(table, where, place, breaking)
+    return {score: constraint(score, value, where) for score, value in rest.items()}
+
+
+def _without_bound(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> dict[str, Any]:
+    """A table without its least breaking point, which goes to `breaking`, under `place`."""
+    if breaking_bounds.KEY not in table:
+        return table
+    if place[1] == shifts.NONE:
+        raise ThresholdsError(
+            f"{where} {breaking_bounds.KEY}: the unshifted case has no breaking point; put it into [default] or "
+            "a shift's"
+        )
+    try:
+        breaking[place] = breaking_bounds.check(table[breaking_bounds.KEY], where)
+    except breaking_bounds.BoundError as error:
+        raise ThresholdsError(str(error)) from None
+    return {key: value for key, value in table.items() if key != breaking_bounds.KEY}
+
+
+def _refuse_bound(table: object, key: str, where: str, path: str) -> None:
+    """Make sure that the table of one magnitude has no least breaking point."""
+    if isinstance(table, dict) and breaking_bounds.KEY in table:
+        raise ThresholdsError(
+            f"{where[:-1]}.{key!r}] {breaking_bounds.KEY}: one magnitude has no breaking point; put it into [{path}]"
+        )
+
+
+def _shift_tables(value: object, source: str, path: str, model: str, breaking: _Breaking) -> dict[str, ShiftTable]:
+    """The tables of shifts, by the shifts; least breaking points go to `breaking`, under the model and the shift."""
+    tables = {}
+    for name, content in _table(value, f"{source}: [{path}]").items():
+        where = f"{source}: [{path}.{name}]"
+        shift = _shift(name, where)
+        if shift in tables:
+            raise ThresholdsError(f"{where}: two tables for the shift {shift}")
+        here: Table = {}
+        by_magnitude: dict[float, Table] = {}
+        rest = _without_bound(_table(content, where), where, (model, shift), breaking)
+        for key, inner in rest.items():
+            _refuse_bound(inner, key, where, f"{path}.{name}")
+            magnitude = _magnitude(key)
+            if magnitude is None:
+                here[key] = constraint(key, inner, where)
+                continue
+            if magnitude == 0:
+                raise ThresholdsError(
+                    f"{where}: at the magnitude {key} there is no shift. Put a magnitude in quotes, such as "
+                    f'[{path}.{name}."0.3"]; the table of the unshifted case is [{path}.{shifts.NONE}]'
+                )
+            _check_magnitude(shift, magnitude, f"{where} {key}")
+            if magnitude in by_magnitude:
+                raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
+            here_at = f'{source}: [{path}.{name}."{key}"]'
+            scored = _table(inner, f"{where} {key}")
+            by_magnitude[magnitude] = {score: constraint(score, bound, here_at) for score, bound in scored.items()}
+        tables[shift] = ShiftTable(here, by_magnitude)
+    return tables
+
+
+def _shift(name: str, where: str) -> str:
+    """A shift's name as cases have it: mean:channel=2 for mean:channel=2.0."""
+    if name == shifts.NONE:
+        return name
+    try:
+        return str(shifts.parse(name))
+    except SeedshiftUsageError as error:
+        raise ThresholdsError(f"{where}: {error}") from None
+
+
+def _check_magnitude(shift: str, magnitude: float, where: str) -> None:
+    """Make sure that a shift has a meaning at a magnitude: no other case could have it."""
+    if shift == shifts.NONE:
+        raise ThresholdsError(f"{where}: the unshifted case has no magnitude: put it into [shift.{shifts.NONE}]")
+    try:
+        shifts.check_magnitude(shifts.parse(shift), magnitude)
+    except SeedshiftUsageError as error:
+        raise ThresholdsError(f"{where}: {error}") from None
+
+
+def _magnitude(key: str) -> float | None:
+    try:
+        magnitude = float(key)
+    except ValueError:  # of float
+        return None
+    return magnitude if math.isfinite(magnitude) else None
+
+
+def _explain(error: pydantic.ValidationError, form: type[BaseModel] = _Bounds, what: str = "bound") -> str:
+    """The first of pydantic's errors, in our words."""
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    if first["type"] == "extra_forbidden":
+        return unknown(what, name, form.model_fields)
+    return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

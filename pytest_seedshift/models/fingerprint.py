@@ -1,0 +1,72 @@
+"""What a sample is the result of, as a hash: equal key, equal sample. Resume and reuse rest on this alone.
+
+Nothing here loads a model: a run whose samples all exist never does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import fingerprint, shifts
+from pytest_seedshift.models import habits, libraries, locate, parts, process_settings, single_files
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.models.base import Entry
+
+
+def of_model(entry: Entry, device: str, dtype: str) -> str:
+    """The fingerprint of all that can change a model's images.
+
+    Weights and configuration, scheduler, number of steps, guidance, size, what else its call is given, number type,
+    kind of device, whether a second stage is shifted too, and the versions of the libraries that run it: what an
+    upgrade changes must be measured anew. Settings of this process and libraries that its parts name are in it where
+    there are any: see `settings` and `libraries`. Which of several sources and which revision was used is told by its
+    content. A derived model has the fingerprint of the entry that says the same, whatever the order of its changes.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+        SeedshiftError: what lies there must not be loaded or is no pipeline; or its scheduler does not support a
+            change.
+    """
+    location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+    unsaid: tuple[str, ...] = ()
+    if entry.sampling is not None or entry.scheduler is not None:
+        from pytest_seedshift.models import samplers  # and diffusers, where a model is derived, or of 2022
+
+        entry = samplers.settled(entry, location)
+        unsaid = samplers.unsaid(entry, location)
+    return location.fingerprint(
+        fingerprint.MAKING,
+        device.partition(":")[0],
+        dtype,
+        None if entry.scheduler is None else (entry.scheduler.name, entry.scheduler.options),
+        entry.steps,
+        entry.guidance,
+        entry.height,
+        entry.width,
+        entry.call,
+        *fingerprint.versions("torch", "diffusers", "transformers"),
+        # Nothing where there is nothing, so that samples of other models keep their keys.
+        *(("upsampler",) if entry.upsampler else ()),
+        *parts.fingerprints(entry),
+        *(() if entry.sampling is None else (entry.sampling,)),
+        *unsaid,
+        *single_files.told(location),
+        *habits.key(location, entry),
+        *libraries.taking_part(location, entry),
+        *process_settings.in_force(device),
+    )
+
+
+def image_key(model: str, case: Case, pair: Pair) -> str:
+    """The key of an image: its model's fingerprint, prompt and seed vector, and the shift of that vector."""
+    parts = [model, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
+    if pair.noise is not None:  # not None itself, so that all other samples keep their keys
+        parts += [pair.noise.vector, pair.noise.later]
+    own = shifts.fingerprint(case.shift)  # a name does not tell what a shift of the user's own does
+    parts += [] if own is None else [own]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

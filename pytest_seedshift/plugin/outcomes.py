@@ -1,0 +1,166 @@
+"""From pytest's outcome of a test to its record: they say the same.
+
+pytest has six outcomes, and others than pytest change them: marks (`skip`, `xfail`), a test's own assertions, wrappers
+of a conftest, plugins. So a record is made final by the outermost hook, when all others have had their word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from pytest_seedshift.core import output, text
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.searches import Search
+from pytest_seedshift.core.test_names import PARAMETER
+from pytest_seedshift.plugin import collection, unjudged
+from pytest_seedshift.results.statuses import SKIPPED, XFAILED, XPASSED
+from pytest_seedshift.runner import records
+
+if TYPE_CHECKING:
+    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.runner.records import Record
+
+Make: TypeAlias = "Callable[[Any, pytest.Item, pytest.TestReport], Record | None]"
+"""Makes the record of a subject's last result, as far as its report's phase has one."""
+
+_STRICT = "[XPASS(strict)]"
+"""With this begins what pytest says of a test that was to fail and has passed, where that fails it."""
+
+
+class Outcomes:
+    """Registered after all others that have a part in reports."""
+
+    def __init__(self, state: State, make: Mapping[str, Make]) -> None:
+        """`make` has, by attribute of a report, what makes its record of the last result: there may be attempts."""
+        self._state = state
+        self._make = make
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the final record on its report, and make harmless what the report says: it is shown, and has names."""
+        if call.when == "setup":  # another attempt has another record
+            item.stash[unjudged.RECORDED] = None
+        report = yield
+        if PARAMETER in getattr(getattr(item, "callspec", None), "params", ()):
+            if not item.stash.get(unjudged.IN_WORK, False):
+                self._settle(item, report)
+            error = None if call.excinfo is None else call.excinfo.value
+            output.clean_report(report, message=getattr(error, "pytrace", True) is False)
+        return report
+
+    def _settle(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        subject = collection.subject_of(item)
+        if subject is None or not collection.is_judged(item) or report.when not in ("setup", "call"):
+            return
+        if isinstance(subject, Case) and self._is_implicit(item, subject):
+            _expect_nothing(report)
+        attribute = unjudged.SEARCHED if isinstance(subject, Search) else unjudged.JUDGED
+        first = unjudged.recorded(item, report, attribute)
+        before = None if first is None else (first["verdict"], first["reason"])
+        record = self._make[attribute](subject, item, report) or first
+        if record is None:
+            if report.passed:
+                return
+            record = _unjudged(item, subject, report)
+        settle(record, report, is_marked=_is_marked(item))
+        unjudged.attach(item, report, {attribute: record})
+        unjudged.hold(item, report)
+        if before != (record["verdict"], record["reason"]) or "outcome" in record:
+            records.set_properties(item, _properties(record, fresh=before is None))
+
+    def _is_implicit(self, item: pytest.Item, case: Case) -> bool:
+        """Whether a case is a control that its test has not named: it is there to be compared with."""
+        if not case.is_control or collection.is_null(item):
+            return False
+        return 0 not in self._state.request(item).settings.magnitudes
+
+
+def settle(record: Record, report: pytest.TestReport, *, is_marked: bool) -> None:
+    """Let a record say what pytest says of its test.
+
+    Args:
+        record: changed in place.
+        report: with its final outcome.
+        is_marked: whether the test is to hold by our marker. Without one the test decides by what it asserts.
+    """
+    expected, verdict = getattr(report, "wasxfail", None), record["verdict"]
+    if expected is not None and (report.skipped or report.passed):
+        record |= {"outcome": XFAILED if report.skipped else XPASSED, "xfail": _reason(expected)}
+    if report.skipped:
+        if expected is not None and verdict == "pass":
+            record |= {"verdict": "fail", "reason": f"the test fails, as expected: {_reason(expected)}"}
+        elif expected is None and verdict != "measured":
+            record |= {"verdict": SKIPPED, "reason": _said(report)}
+    elif report.failed:
+        said = _said(report)
+        if said.startswith(_STRICT):
+            why = said.removeprefix(_STRICT).strip()
+            record |= {"verdict": "fail", "reason": f"{said}: it passes", "outcome": XPASSED, "xfail": why}
+        elif verdict not in ("fail", "error"):
+            # A test may assert more than the thresholds. A case whose test fails has not passed.
+            before = f"{record['reason']}; " if records.is_search(record) else ""
+            record |= {"verdict": "fail", "reason": f"{before}{said}"}
+    elif verdict == "fail" and not is_marked:
+        record |= {"verdict": "pass", "reason": f"the test decides, and passes: {record['reason']}"}
+
+
+def _expect_nothing(report: pytest.TestReport) -> None:
+    """Let a test pass that may fail as expected and does not: the expectation is about the other cases."""
+    if report.failed and _text(report).startswith(_STRICT):
+        report.outcome, report.longrepr = "passed", None
+    if report.passed:
+        vars(report).pop("wasxfail", None)
+
+
+def _unjudged(item: pytest.Item, subject: Case | Search, report: pytest.TestReport) -> Record:
+    """The record of a test that has ended before anything was judged."""
+    verdict = "skipped" if report.skipped else "error"
+    reason = _said(report) if report.skipped else _text(report)
+    if isinstance(subject, Search):
+        from pytest_seedshift.studies.breaking_point import records as searched
+
+        return searched.of_error(subject, reason, item.nodeid, "skipped" if report.skipped else "error")
+    return records.of_error(subject, reason, item.nodeid, null=collection.is_null(item), verdict=verdict)
+
+
+def _properties(record: Record, *, fresh: bool) -> list[tuple[str, object]]:
+    """What JUnit's file is to say of a record; of one that is not `fresh` it knows all but the outcome."""
+    if records.is_search(record):
+        from pytest_seedshift.studies.breaking_point import records as searched
+
+        made = searched.properties(record)
+    else:
+        made = records.properties(record)
+    names = ("seedshift_verdict", "seedshift_outcome", "seedshift_xfail")
+    return [each for each in made if fresh or each[0] in names]
+
+
+def _is_marked(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) is not None for name in unjudged.MARKERS)
+
+
+def _reason(expected: object) -> str:
+    return text.line(str(expected).removeprefix("reason: "))
+
+
+def _text(report: pytest.TestReport) -> str:
+    """All that a report says."""
+    return "" if report.longrepr is None else report.longreprtext
+
+
+def _said(report: pytest.TestReport) -> str:
+    """Why a test has failed, or was skipped, in a line."""
+    if report.skipped:
+        told = report.longrepr
+        reason = told[2] if isinstance(told, tuple) else _reason(getattr(report, "wasxfail", _text(report)))
+        return text.line(reason.removeprefix("Skipped: "))
+    whole = _text(report)
+    if whole.startswith((_STRICT, "contains ")):
+        return whole if whole.startswith(_STRICT) else f"the test {whole}"
+    lines = [line for line in whole.splitlines() if line.startswith("E ")] or whole.splitlines()
+    return f"the test's own assertion: {lines[0].removeprefix('E').strip()}" if lines else "its test has failed"

@@ -1,0 +1,185 @@
+"""pytest-html's page: columns of scores, a strip of pictures for each case, a figure on top."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from pytest_seedshift.core import messages, text
+from pytest_seedshift.core.cases import format_magnitude
+from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.models import needed_scorers
+from pytest_seedshift.plugin import collection
+from pytest_seedshift.reporting import elements, tally
+from pytest_seedshift.results import grids
+from pytest_seedshift.runner import records as recorded
+from pytest_seedshift.runner import verdict_messages
+
+if TYPE_CHECKING:
+    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.terminal import TerminalReport
+    from pytest_seedshift.runner.records import Record
+
+_PLACE = 2
+"""Behind pytest-html's columns for result and test."""
+
+
+class HtmlReport:
+    """Hooks of pytest-html; registered where it writes a report. Without cases they change nothing."""
+
+    def __init__(self, state: State, terminal: TerminalReport) -> None:
+        """`terminal` gathers the records while the session runs, and knows where the robustness report lies."""
+        self._state = state
+        self._terminal = terminal
+        self._records = terminal.records
+        self._page: Any = None
+        self._has_columns = False
+        self._columns: tuple[str, ...] = ()
+        self._collected: set[str] = set()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_report_title(self, report: Any) -> None:
+        """Keep the page: it learns its columns when it is known that there are cases."""
+        self._page = report
+        if self._state.settings.models:
+            report.title = text.line(f"Reliability of {', '.join(self._state.settings.models)}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Add the columns. pytest-xdist's controller does not collect: there `add_columns` is called."""
+        self._collected = {subject.model for subject in map(collection.subject_of, session.items) if subject}
+        if self._state.settings.models or self._collected:
+            self.add_columns()
+
+    def add_columns(self) -> None:
+        """Add the columns of a session that has cases, once."""
+        if self._page is not None and not self._has_columns:
+            measured: list[str] = []
+            with suppress(pytest.UsageError):  # which will be said
+                measured = self._measured()
+            self._columns = ("model", "shift", "magnitude", *measured, "images")
+            header = list(self._page.table_header)
+            header[_PLACE:_PLACE] = [
+                f'<th class="sortable" data-column-type="{name}">{_shown(_title(name))}</th>' for name in self._columns
+            ]
+            self._page.table_header = header
+            self._has_columns = True
+
+    def _measured(self) -> list[str]:
+        """The scores that something asks for: a column of any other would be empty."""
+        _ = self._state.thresholds  # they ask for scores of the user's own
+        models = {*self._state.settings.models, *self._terminal.manifest.get("models", ()), *self._collected}
+        needs = [self._state.needs(model) for model in models] or [needed_scorers.ALL]
+        shipped = {score for each in needs for scorer in each for score in needed_scorers.SCORES[scorer]}
+        return [score for score in SCORES if score in shipped or score not in BUILT_IN]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
+        """Fill the columns; other tests leave theirs empty."""
+        if self._has_columns and cells:
+            record = getattr(report, "seedshift", None) or getattr(report, "seedshift_breaking", None)
+            values = [_value(record, name) if record else "" for name in self._columns]
+            cells[_PLACE:_PLACE] = [
+                f'<td class="col-{name}">{value}</td>' for name, value in zip(self._columns, values, strict=True)
+            ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Put the strip of pictures into the case's row."""
+        record = getattr(report, "seedshift", None)
+        if record and record["pictures"] and self._page is not None:
+            from pytest_html import extras
+
+            with self._told(f"pictures of {record['id']}"):
+                strip = elements.strip(record, self._state.folder.path)
+                report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, summary: list[str]) -> None:
+        """The verdicts in a sentence a model, and the figure."""
+        if any(record["scores"] for record in self._records):
+            from pytest_seedshift.reporting import plots
+
+            figure = None
+            with self._told("figure"):
+                svg = plots.scores_by_magnitude(self._records)
+                figure = elements.data_uri(svg.encode(), "image/svg+xml")
+            with self._told("summary"):
+                page = elements.templates().get_template("summary.html.jinja2")
+                told = self._sentences()
+                chance, report = self._terminal.chance, self._link_to_report()
+                summary.append(page.render(sentences=told, chance=chance, figure=figure, report=report))
+
+    def _sentences(self) -> list[str]:
+        """A model's verdict in a sentence, as the robustness report has it."""
+        from pytest_seedshift.reporting.page import breaking
+        from pytest_seedshift.results import breaking_schema
+
+        records = tally.distinct_records(recorded.ordinary(self._records))
+        searches = self._terminal.searches.records
+        made = []
+        missing = grids.without_verdict(self._terminal.manifest.get("grid"), {each["id"] for each in self._records})
+        for model in dict.fromkeys([*recorded.models([*records, *searches]), *(case.model for case in missing)]):
+            cases = [each for each in records if each["model"] == model]
+            found = [breaking_schema.Record.model_validate(each) for each in searches if each["model"] == model]
+            outcomes = tally.with_missing(tally.of_records(cases), [each for each in missing if each.model == model])
+            searched = breaking.of_searches(found, alone=not outcomes)
+            made.append(f"{tally.sentence(model, outcomes, searched)}.")
+        return made
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn an error into a warning: a page that lacks something is no reason to end the session."""
+        try:
+            yield
+        except Exception as error:
+            path = self._state.config.getoption("htmlpath")
+            said = f"seedshift: warning: {path} has no {what} ({type(error).__name__}: {messages.first_line(error)})"
+            self._terminal.write([said], always=True)
+
+    def _link_to_report(self) -> str | None:
+        """Where the robustness report lies, as seen from this page; None where there is none."""
+        report = self._state.report
+        if not self._terminal.page or report is None:
+            return None
+        here = Path(self._state.config.getoption("htmlpath")).absolute().parent
+        return quote(Path(os.path.relpath(report, here)).as_posix())
+
+
+def _shown(value: object) -> str:
+    """Any text as HTML."""
+    return escape(text.line(value))
+
+
+def _title(column: str) -> str:
+    title = SCORES[column].title if column in SCORES else column
+    return title[0].upper() + title[1:]
+
+
+def _value(record: Record, column: str) -> str:
+    if column == "magnitude" and recorded.is_search(record):  # a search: what it found
+        from pytest_seedshift.results import breaking_schema as form
+        from pytest_seedshift.studies.breaking_point import messages as told
+
+        return _shown(told.point(form.Record.model_validate(record)))
+    if column == "magnitude":
+        return _shown(format_magnitude(record["magnitude"]))
+    if column not in SCORES:
+        return _shown(record[column])
+    estimate = record["scores"].get(column)
+    if estimate is None:
+        return ""
+    shown = SCORES[column].format
+    kind = "broken" if recorded.breaks(record, column) else "mean"
+    early = record.get("early", False)
+    mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, column, early=early)}</span>'
+    interval = f"{shown(estimate['low'])}–{shown(estimate['high'])}"
+    return f'{mean} <span class="seedshift-interval">{interval}</span>'

@@ -1,0 +1,95 @@
+"""The terminal's part of breaking points: a line a search, the table, the count at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import messages, output, text
+from pytest_seedshift.reporting import tally
+from pytest_seedshift.results.statuses import KNOWN, SKIPPED, UNFINISHED
+from pytest_seedshift.runner import records as recorded
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_seedshift.runner.records import Record
+
+_WORDS = {
+    "pass": "pass",
+    "fail": "FAIL",
+    "error": "ERROR",
+    "measured": "measured",
+    SKIPPED: "skipped",
+    KNOWN: "known failure",
+}
+_COLOURS = {"pass": "green", "fail": "red", "error": "red"}
+
+
+class SearchLines:
+    """The records of searches in the order in which they ended, and what the terminal says of them."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.records: list[Record] = list(records)
+
+    def status(
+        self, report: pytest.TestReport, verbosity: int
+    ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
+        """A search gets a line of its own instead of a letter; with -v what it found stands behind pytest's word."""
+        category = "error" if report.failed and report.when != "call" else report.outcome
+        word = {"passed": "PASSED", "failed": "FAILED", "error": "ERROR", "skipped": "MEASURED"}[category]
+        letter = {"passed": ".", "failed": "F", "error": "E", "skipped": "s"}[category] if verbosity < 0 else ""
+        if verbosity > 0:
+            word = text.terminal_line(f"{word} {_line(vars(report)['seedshift_breaking'])}")
+        colour = {"passed": "green", "skipped": "yellow"}.get(category, "red")
+        return category, letter, (word, {colour: True})
+
+    def write(self, reporter: pytest.TerminalReporter, record: Record) -> int:
+        """The line of a search that has ended, but for its end; how many columns it takes."""
+        status = tally.status(record)
+        found, mark = f"{record['model']} {recorded.describe(record)}  {_line(record)}  ", _WORDS[status]
+        images = f"  {messages.count(record['images'], 'image')}" if record["images"] else ""
+        output.report_part(reporter, found)
+        output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
+        output.report_part(reporter, images)
+        return len(found) + len(mark) + len(images)
+
+    def table(self) -> list[str]:
+        """All breaking points."""
+        if not self.records:
+            return []
+        from pytest_seedshift.results import breaking_schema
+        from pytest_seedshift.studies.breaking_point import messages as told
+
+        return told.table([breaking_schema.Record.model_validate(record) for record in self.records])
+
+    def closing(self, missing: int = 0) -> list[str]:
+        """How many there are, of which so many as are `missing` have no record, and what they took."""
+        if not self.records and not missing:
+            return []
+        verdicts = [tally.status(record) for record in self.records]
+        counts = {
+            "pass": "pass",
+            "fail": "fail",
+            KNOWN: "known to fail",
+            "measured": "measured only",
+            SKIPPED: "skipped",
+            "error": "cannot be judged",
+        }
+        parts = [f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts]
+        parts += [f"{missing} {tally.title(UNFINISHED)}"] if missing else []
+        number = messages.count(len(self.records) + missing, "breaking point")
+        number = f"{len(self.records)} of {number} searched" if missing else number
+        images, scan, generated = (
+            sum(record[key] for record in self.records) for key in ("images", "scan", "generated")
+        )
+        return [
+            f"{number}: {', '.join(parts)} · {images} images looked at, {generated} generated; scans would take {scan}"
+        ]
+
+
+def _line(record: Record) -> str:
+    from pytest_seedshift.results import breaking_schema as form
+    from pytest_seedshift.studies.breaking_point import messages as told
+
+    return told.line(form.Record.model_validate(record))

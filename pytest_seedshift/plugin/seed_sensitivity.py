@@ -1,0 +1,120 @@
+"""When seed sensitivities are measured: once a model, after its cases, while it is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_seedshift.core import messages
+from pytest_seedshift.core.errors import SeedshiftError
+from pytest_seedshift.core.searches import Search
+from pytest_seedshift.models.needed_scorers import CLIP
+from pytest_seedshift.plugin import breaking_session as asked
+from pytest_seedshift.plugin import collection
+from pytest_seedshift.studies import seed_sensitivity
+from pytest_seedshift.studies.sensitivity import BLOCKS, MORE
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.searches import Subject
+    from pytest_seedshift.plugin.grid import Grid
+    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.results.sensitivity_files import SeedUse
+
+IMAGES = 6 * BLOCKS
+"""How many a seed sensitivity takes."""
+
+_PART = 100
+"""It is measured unasked where the designs of a model's cases have so many times its images. Early verdicts look at a
+tenth of a design or so, so it makes a run longer by a tenth at most; in a run of a few cases it waits to be asked."""
+
+
+class Sensing:
+    """Hooks of every process that runs cases."""
+
+    def __init__(self, state: State, grid: Grid, tell: Callable[[str], None]) -> None:
+        """`tell` shows a line while images are made."""
+        self._state = state
+        self._grid = grid
+        self._tell = tell
+
+    def wanted(self, model: str) -> bool:
+        """Whether a model's seed sensitivity is to be measured by this session, or by one of its workers."""
+        when = self._state.settings.sensitivity
+        if when == "never" or not self._grid.owns(model):
+            return False
+        if when != "always" and CLIP not in self._state.needs(model):  # nobody asks for what it is measured with
+            return False
+        designs = [self._pairs(item, subject) for item, subject in self._grid.items if subject.model == model]
+        return when == "always" or sum(designs) >= _PART * IMAGES
+
+    def _pairs(self, item: pytest.Item, subject: Subject) -> int:
+        """The pairs of a case's design, or of all designs that a search for a breaking point chooses from."""
+        if isinstance(subject, Search):
+            return subject.steps * len(asked.design(self._state, item, subject))
+        return len(self._state.design(item, subject))
+
+    def note(self, models: tuple[str, ...]) -> str | None:
+        """What the plan says of it."""
+        if self._state.settings.sensitivity == "never":
+            return None
+        missing = [
+            model
+            for model in models
+            if self.wanted(model)
+            and (self._state.workbench.is_absent(model) or not self._use(model).is_measured(self._state.folder))
+        ]
+        if not missing:
+            return None
+        of = f"of {missing[0]}" if len(missing) == 1 else f"of each of {', '.join(missing)}"
+        return f"{IMAGES} more images for the seed sensitivity {of} ({6 * MORE} where it seems not to look)"
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """After a model's last item in this process; its reports are sent by then, and nothing can change them."""
+        outcome = yield
+        subject = collection.subject_of(item)
+        following = None if nextitem is None else collection.subject_of(nextitem)
+        ends = subject is not None and (following is None or following.model != subject.model)
+        if ends and subject is not None and not (item.session.shouldstop or item.session.shouldfail):
+            try:
+                if self.wanted(subject.model):
+                    self._measure(subject.model)
+            except (SeedshiftError, OSError, pytest.UsageError):
+                pass  # of a folder or of weights that cannot be used, the cases have told
+        return outcome
+
+    def _use(self, model: str) -> SeedUse:
+        return seed_sensitivity.wanted(self._state.workbench, model)
+
+    def _measure(self, model: str) -> None:
+        """Measure it unless another process does, or has."""
+        from filelock import Timeout
+
+        folder, use = self._state.folder, self._use(model)
+        if use.is_measured(folder) or model in self._state.workbench.broken:
+            return
+        try:  # what is made in it takes other locks, but for this one nobody waits
+            with folder.lock(f"sensitivity {model}").acquire(timeout=0):
+                if not use.is_measured(folder):
+                    self._make(model, use).write(folder)
+        except Timeout:
+            return
+
+    def _make(self, model: str, use: SeedUse) -> SeedUse:
+        """Whatever is wrong with it, no verdict hangs on it: the report says why there is none."""
+        try:
+            return seed_sensitivity.measure(
+                self._state.workbench,
+                model,
+                progress=lambda made: self._tell(
+                    f"  {model}: seed sensitivity, {made} of {IMAGES if made < IMAGES else 6 * MORE} images"
+                ),
+                more=True,
+            )
+        except Exception as error:  # of whatever a model or a library raises
+            return dataclasses.replace(use, reason=messages.first_line(error))

@@ -1,0 +1,112 @@
+"""The robustness report: one HTML file that needs nothing else, made from a run folder alone.
+
+`SECTIONS` are its parts from the top. Each is a function of the run and of the album of pictures, which returns a
+`Section`, or None where the run has nothing to say about it. A new part is a new function in the list.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeAlias
+
+from markupsafe import Markup
+
+from pytest_seedshift.core import atomic_files
+from pytest_seedshift.core.registry import scores_known
+from pytest_seedshift.core.scores import recorded
+from pytest_seedshift.reporting.anchors import slug
+from pytest_seedshift.reporting.page import (
+    breaking,
+    cases,
+    classes,
+    curves,
+    facts,
+    gaps,
+    growth,
+    heat,
+    regressions,
+    seed_sensitivity,
+    trajectories,
+    verdicts,
+)
+from pytest_seedshift.reporting.page.album import Album
+from pytest_seedshift.reporting.page.section import Section, fill
+from pytest_seedshift.results import comparison
+from pytest_seedshift.results import run as runs
+from pytest_seedshift.results.run import Run, RunError
+from pytest_seedshift.runner import verdict_messages
+
+__all__ = ["FILE_NAME", "SECTIONS", "Builder", "RunError", "make", "write"]
+
+FILE_NAME = "report.html"
+
+Builder: TypeAlias = Callable[[Run, Album], Section | None]
+
+SECTIONS: tuple[Builder, ...] = (
+    verdicts.build,
+    regressions.build,
+    seed_sensitivity.build,
+    heat.build,
+    curves.build,
+    breaking.build,
+    gaps.build,
+    cases.build,
+    growth.build,
+    trajectories.build,
+    classes.build,
+    facts.build,
+)
+
+
+def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> Path:
+    """Make the report of a run folder.
+
+    Args:
+        folder: of the run.
+        out: the file to write; `report.html` in the run folder where it is None.
+        run: what the folder tells, where it has been read before.
+
+    Returns:
+        The file that was written, whole or not at all.
+
+    Raises:
+        RunError: nothing can be told of the folder.
+        OSError: the file cannot be written.
+    """
+    path = folder / FILE_NAME if out is None else out
+    with scores_known(recorded(runs.head(folder))):
+        page = make(runs.load(folder) if run is None else run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_files.write(path, page)
+    return path
+
+
+def make(run: Run) -> str:
+    """The page of a run, as HTML."""
+    run = comparison.compared(run)
+    album = Album()
+    sections = [section for build in SECTIONS if (section := build(run, album)) is not None]
+    script = _asset("page.js")
+    return fill(
+        "page.html.jinja2",
+        title=verdict_messages.robustness_of(run.models),
+        notes=run.notes,
+        sections=sections,
+        models=[(slug(model), model) for model in run.models],
+        shifts=run.shifts,
+        cases=len(run.cases),
+        definitions=album.definitions(),
+        style=Markup(_asset("page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

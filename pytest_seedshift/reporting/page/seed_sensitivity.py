@@ -1,0 +1,64 @@
+"""Whether each model looks at its seed vector, beside how it fares when that is shifted; and the null controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core.scores import NULL
+from pytest_seedshift.core.stats.seed_shares import IGNORED, KINDS
+from pytest_seedshift.reporting import seedlines
+from pytest_seedshift.reporting.page.section import Section, section
+from pytest_seedshift.reporting.page.verdicts import of_run
+
+if TYPE_CHECKING:
+    from pytest_seedshift.reporting.page.album import Album
+    from pytest_seedshift.results.run import CaseRun, Run
+    from pytest_seedshift.results.sensitivity_files import SeedUse
+
+_UNITS = {"clip": "{:.0f}°", "pixel": "{:.3f}"}
+
+
+def build(run: Run, _: Album) -> Section | None:
+    """A row a model and what differs; a row a null control. None where neither was asked for."""
+    if not run.seed_uses and not run.nulls:
+        return None
+    models = [_model(run, run.seed_uses[model]) for model in run.models if model in run.seed_uses]
+    return section(
+        "seeduse",
+        "Does it look at its seed vector?",
+        models=models,
+        certainties=sorted({each["found"].certainty for each in models if each["found"] is not None}),
+        images=sorted({each["found"].images for each in models if each["found"] is not None}),
+        titles=list(KINDS.values()),
+        ignored=IGNORED,
+        nulls=[_null(each, run) for each in run.nulls],
+    )
+
+
+def _model(run: Run, use: SeedUse) -> dict[str, Any]:
+    found, cases = use.sensitivity, [each for each in run.of(use.model) if each not in run.nulls]
+    made: dict[str, Any] = {
+        "model": use.model,
+        "found": found,
+        "reason": use.reason,
+        "robustness": of_run(run, use.model, cases=cases) if cases else "",
+    }
+    if found is not None:
+        made |= {
+            "vector": [seedlines.interval(found.vector(kind)) for kind in KINDS],
+            "later": [seedlines.interval(found.later(kind)) for kind in KINDS],
+            "label": [_UNITS[kind].format(sum(label) / len(label)) for kind in KINDS for label in [_label(use, kind)]],
+            "warning": seedlines.warning(use.model, found) if found.ignores_vector else "",
+        }
+    return made
+
+
+def _label(use: SeedUse, kind: str) -> tuple[float, ...]:
+    return () if use.sensitivity is None else use.sensitivity.distances[kind].label
+
+
+def _null(case: CaseRun, run: Run) -> dict[str, Any]:
+    """A null control; `told` where it is among the cases, where its anchor is; `powers` where they are known."""
+    rows = [each for each in case.findings if each.kind == NULL]
+    powers = any(each.least_90 is not None for each in rows)
+    return {"case": case, "rows": rows, "told": case in run.cases, "powers": powers}

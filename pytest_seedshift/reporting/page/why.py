@@ -1,0 +1,72 @@
+"""The page of a crossed experiment: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from pytest_seedshift.reporting import why as told
+from pytest_seedshift.reporting.page.section import fill
+from pytest_seedshift.studies.sampler_ablation import conditions
+from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN
+
+if TYPE_CHECKING:
+    from pytest_seedshift.studies.sampler_ablation.effects import Effect, Mean
+    from pytest_seedshift.studies.sampler_ablation.experiment import Study
+
+
+def make(study: Study, command: str) -> str:
+    """The page, as HTML; `command` is how it was made."""
+    models = dict.fromkeys(each.arm.level(conditions.MODEL) for each in study.found)
+    return fill(
+        "why.html.jinja2",
+        title=f"What makes {', '.join(models)} hold or break",
+        style=Markup(files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")),
+        study=study,
+        told=told,
+        scores=SHOWN,
+        effects={score: _of_effects(study, score) for score in SHOWN},
+        arms=[(each, [_of_arm(study, each.kept.get(score)) for score in SHOWN]) for each in study.found],
+        most=_most_kept(study),
+        command=command,
+    )
+
+
+def _of_effects(study: Study, score: str) -> list[tuple[Effect, Bar]]:
+    """The effects on what is kept of a score; all bars lie on the same line, which reaches 0.05 to each side of 0."""
+    found = [each for each in study.effects if each.score == score]
+    limits = (
+        min([-0.05, *(each.change.low for each in found)]),
+        max([0.05, *(each.change.high for each in found)]),
+    )
+    return [(each, Bar.of(each.change, limits, 0.0)) for each in found]
+
+
+def _of_arm(study: Study, kept: Mean | None) -> Bar | None:
+    """What an arm keeps of a score, from nothing to the most that one keeps; held against all of it."""
+    return None if kept is None else Bar.of(kept, (0.0, _most_kept(study)), 1.0)
+
+
+def _most_kept(study: Study) -> float:
+    return max([1.0, *(each.high for found in study.found for each in found.kept.values())])
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A mean with its interval and what it is held against, as percentages of a line's length."""
+
+    low: float
+    high: float
+    value: float
+    mark: float
+
+    @classmethod
+    def of(cls, mean: Mean, limits: tuple[float, float], mark: float) -> Bar:
+        """Place a mean on a line that goes from one limit to the other."""
+        start, end = limits
+        return cls(
+            *(round(100 * (each - start) / (end - start), 2) for each in (mean.low, mean.high, mean.value, mark))
+        )

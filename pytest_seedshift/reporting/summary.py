@@ -1,0 +1,222 @@
+"""The summary of a run in Markdown: for a CI's page, a comment, a release's notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import messages
+from pytest_seedshift.core.cases import format_magnitude
+from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.text import markdown as text
+from pytest_seedshift.reporting import blank, chance, regressions
+from pytest_seedshift.reporting.markdown import code, folded, table
+from pytest_seedshift.reporting.page import verdicts
+from pytest_seedshift.results import comparison, run_settings
+from pytest_seedshift.results.metadata import place as shown_place
+from pytest_seedshift.results.metadata import portable
+from pytest_seedshift.results.run import UNFINISHED
+from pytest_seedshift.results.statuses import KNOWN, SKIPPED
+from pytest_seedshift.runner import verdict_messages
+from pytest_seedshift.studies.breaking_point import messages as words_of
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.breaking_schema import Record as Search
+    from pytest_seedshift.results.metadata import Facts
+    from pytest_seedshift.results.run import CaseRun, Run
+
+_SIGNS = {"pass": "✅", "fail": "❌", "error": "⚠️", UNFINISHED: "⚠️"}
+_TOLD = {**_SIGNS, KNOWN: "known failure", SKIPPED: "skipped"}
+"""What stands for a status in a table. What is expected, or was not tried, has no sign that asks for a look."""
+_ROWS = 100
+"""How many failing cases have a row of their own."""
+_WHY = 600
+"""How many characters of a reason a row has."""
+_CUT = "\n\n*Shortened: there is no room for more. The report has the rest.*\n"
+
+
+def make(run: Run, most: int, report: str = "") -> str:
+    """The summary of a run.
+
+    Args:
+        run: what its folder tells.
+        most: how many bytes of UTF-8 it may have. Parts that have no room are left out, and it says so.
+        report: where the whole report lies; empty where that is of no use to the reader.
+
+    Returns:
+        Markdown that ends with a line break; empty if there is no room even for the verdicts.
+    """
+    blocks = list(_blocks(comparison.compared(run), report))
+    whole = "\n\n".join(blocks) + "\n"
+    if _size(whole) <= most:
+        return whole
+    room = most - _size(_CUT)
+    kept: list[str] = []
+    for place, block in enumerate(blocks):
+        size = _size(block) + 2
+        if size <= room:
+            kept.append(block)
+            room -= size
+        elif place <= 1:
+            return ""
+    return "\n\n".join(kept) + _CUT
+
+
+def _size(made: str) -> int:
+    return len(made.encode())
+
+
+def _blocks(run: Run, report: str) -> Iterator[str]:
+    """The summary's parts, from what matters most."""
+    yield f"## {title(run)}"
+    yield "\n".join(
+        _verdict(run, model) for model in dict.fromkeys([*run.models, *(each.model for each in run.missing)])
+    )
+    if warned := [(model, each) for model in run.models for each in blank.of_cases(run.of(model))]:
+        yield "\n".join(f"- {text(f'{model}: {each}')}" for model, each in warned)
+    if explained := chance.explained(run):
+        yield "\n".join(f"- {text(each)}" for each in explained)
+    if run.comparison is not None:
+        told = [*regressions.signed(run.comparison), *regressions.notes(run.comparison)]
+        listed = "\n".join(f"- {text(_short(each))}" for each in told)
+        yield f"**{text(_short(regressions.summary(run.comparison)))}**\n\n{listed}"
+    if run.notes:
+        notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
+        yield f"**What is missing from this summary**\n\n{notes}"
+    order = list(_TOLD)
+    failing = sorted((case for case in run.cases if case.status != "pass"), key=lambda case: order.index(case.status))
+    if failing:
+        yield table(("case", "", "why", "images"), map(_row, failing[:_ROWS]))
+    if len(failing) > _ROWS:
+        yield f"and {len(failing) - _ROWS} more that do not pass."
+    if run.breaking:
+        yield breaking(run.breaking)
+    for model in run.models:
+        if tables := scores(run.of(model)):
+            yield folded(f"Scores of {model}", tables)
+    if run.facts:
+        yield folded("How this was measured", "\n".join(line for facts in run.facts for line in _facts(facts)))
+    if report:
+        yield f"The whole report, with pictures and curves: {code(report)}"
+
+
+def title(run: Run) -> str:
+    """`Robustness of toy-latent and toy-glide`, as Markdown."""
+    return text(verdict_messages.robustness_of(run.models))
+
+
+def _verdict(run: Run, model: str) -> str:
+    cases, (verdict, sentence) = run.of(model), verdicts.of_model(run, model)
+    sign = _SIGNS.get(verdict)  # what is measured only has no verdict
+    said = [f"- {sign}" if sign else "-", f"**{text(sentence)}.**"]
+    return " ".join(said) + (f"<br>{_rests_on(cases)}" if cases else "")
+
+
+def _rests_on(cases: Sequence[CaseRun]) -> str:
+    images, design = sum(each.images for each in cases), sum(each.design for each in cases)
+    asked = " · ".join(map(text, verdicts.asked(cases)))
+    certainties = sorted({each.certainty for each in cases if each.certainty is not None})
+    parts = [
+        f"{verdicts.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
+        *([f"asked: {asked}"] if asked else []),
+        *(f"certainty {messages.percent(each)}" for each in certainties),
+    ]
+    return "; ".join(parts)
+
+
+def _row(case: CaseRun) -> tuple[str, str, str, str]:
+    what = f"{text(case.case.model)} {text(case.case.describe())}"
+    images = f"{case.images} of {case.design}" if case.design else str(case.images)
+    return what, _TOLD[case.status], "<br>".join(map(text, why(case))), images
+
+
+def why(case: CaseRun) -> list[str]:
+    """Why a case does not pass, in a line or two: its reason without its subject and the way to the report."""
+    reason = re.sub(r" · (pictures|report): .*", "", case.reason)
+    reason = reason.removeprefix(f"{verdict_messages.subject(case.case)}: ")
+    told = [_short(line.strip(), _WHY) for line in reason.splitlines() if line.strip()][:4]
+    return [*([_short(f"expected: {case.xfail}", _WHY)] if case.xfail and case.status == KNOWN else []), *told]
+
+
+def _short(line: str, most: int = 4 * _WHY) -> str:
+    return line if len(line) <= most else f"{line[:most]} …"
+
+
+def breaking(searches: Sequence[Search]) -> str:
+    """Breaking points as a table, a row a model and shift."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for each in searches:
+        point = text(f"{words_of.point(each)}{words_of.monotony(each)}")
+        told = f"{_TOLD.get(each.status, '')} {point}".strip()
+        found.setdefault((each.model, each.shift), {})[each.sign] = told
+    rows = [(text(model), text(shift), by.get("-", "·"), by.get("+", "·")) for (model, shift), by in found.items()]
+    return table(("breaking points", "shift", "negative", "positive"), rows)
+
+
+def scores(cases: Sequence[CaseRun]) -> str:
+    """A table a score of a model's cases, shifts down and magnitudes across; empty where nothing was scored.
+
+    Behind them, of how many images the means are: a sentence, or a table where cases differ.
+    """
+    control = next((each for each in cases if each.case.is_control), None)
+    by_place = {(each.case.shift, each.case.magnitude): each for each in cases}
+    shifts = list(dict.fromkeys(each.case.shift for each in cases if not each.case.is_control))
+    magnitudes = sorted({each.case.magnitude for each in cases if not each.case.is_control} | {0.0})
+    head = ["0" if at == 0 else format_magnitude(at) for at in magnitudes]
+    places = [(shift, [control if at == 0 else by_place.get((shift, at)) for at in magnitudes]) for shift in shifts]
+    places = places or [("control", [control])]
+    tables = []
+    for score in (name for name in SCORES if any(name in each.scores for each in cases)):
+        rows = [[text(shift), *(_cell(each, score) for each in row)] for shift, row in places]
+        tables.append(table([text(SCORES[score].title), *head], rows, numbers=True))
+    numbers = {each.images for each in cases if each.scores}
+    if len(numbers) == 1:
+        tables.append(f"Each mean is of {messages.count(numbers.pop(), 'image')}.")
+    elif numbers:
+        rows = [[text(shift), *(_images(each) for each in row)] for shift, row in places]
+        tables.append(table(["images", *head], rows, numbers=True))
+    if tables and any(each.early and each.scores for each in cases):
+        tables.append(
+            f"≈: {verdict_messages.early([(each.images, each.design) for each in cases if each.early and each.scores])}"
+        )
+    return "\n\n".join(tables)
+
+
+def _cell(case: CaseRun | None, score: str) -> str:
+    if case is None:
+        return "·"
+    if score not in case.scores:
+        return _TOLD[case.status] if case.status in (KNOWN, SKIPPED) else "⚠️"
+    mean = verdict_messages.mean(case.scores[score], score, early=case.early)
+    if not case.breaks(score):
+        return mean
+    return f"❌ **{mean}**" if case.failed else f"{mean} ({'known' if case.status == KNOWN else 'below'})"
+
+
+def _images(case: CaseRun | None) -> str:
+    return str(case.images) if case is not None and case.scores else "·"
+
+
+def _facts(facts: Facts) -> Iterator[str]:
+    """How a session was run, as entries of a list."""
+    versions: Mapping[str, str] = {"Python": facts.python, **facts.versions}
+    named = {
+        "command": code(portable(facts.command, facts.folder)) if facts.command else "",
+        "begun": f"{text(facts.started)} UTC, took {messages.duration(facts.seconds)}" if facts.started else "",
+        "thresholds": code(shown_place(facts.thresholds)) if facts.thresholds else "",
+        "machine": f"{text(facts.processor)}, {messages.count(facts.cores, 'core')}" if facts.processor else "",
+        "design seed": ", ".join(map(str, facts.design_seeds)) if any(facts.design_seeds) else "",
+        "versions": ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items() if version),
+    }
+    for name, told in named.items():
+        if told:
+            yield f"- {name}: {told}"
+    for model in facts.models:
+        hardware = f" on {text(model.hardware)}" if model.hardware else ""
+        classes = f", labels of {text(shown_place(model.class_list))}" if model.class_list else ""
+        scorers = (
+            f", scored by {' and '.join(map(code, map(shown_place, model.scorer_names)))}" if model.scorer_names else ""
+        )
+        told = f"{text(model.name)}{hardware}{classes}{scorers}, fingerprint {code(model.fingerprint or 'not known')}"
+        yield f"- {told}; run with {text(run_settings.describe(model.run_with))}"

@@ -1,0 +1,249 @@
+"""What the crossed experiment says, in sentences and as tables for the terminal. No more than the numbers do."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import messages
+from pytest_seedshift.core.cases import format_magnitude
+from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.stats.seed_shares import KINDS
+from pytest_seedshift.reporting import seedlines
+from pytest_seedshift.studies.sampler_ablation import conditions
+from pytest_seedshift.studies.sampler_ablation.experiment import DISCARDED, HOLDS, SHOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_seedshift.studies.sampler_ablation.effects import Effect, Mean
+    from pytest_seedshift.studies.sampler_ablation.experiment import Found, Study
+
+CAVEAT = (
+    "A change's effect is the mean over all arms that differ in nothing else. It says what the change did to these "
+    "weights under these shifts. It does not say why, nor that another model would do the same."
+)
+
+_WEAK = 0.8
+"""An arm whose control has less than this part of the best arm's top-1 is told of: the change breaks it by itself."""
+
+
+_IN_PLACE = {
+    "sampler": "With the sampler {} in place of {}",
+    "clipping": "With clipping {} in place of {}",
+    "schedule": "With a schedule of {} in place of the model's own",
+    "model": "With {} in place of {}",
+}
+
+
+# Sentences -------------------------------------------------------------------------------------------------------
+
+
+def sentences(study: Study) -> list[str]:
+    """A sentence a change, then what is left out, arms that do not look at their seed vector, and weak ones."""
+    changes = [list(each) for _, each in groupby(study.effects, lambda each: (each.factor, each.level))]
+    return [
+        *map(_of_change, changes),
+        *(f"The {factor} is left out: {reason}." for factor, reason in study.crossed.left_out.items()),
+        *_not_looking(study.found),
+        *_weak(study.found),
+    ]
+
+
+def named(effect: Effect) -> str:
+    """`sampler: DDIM → ancestral`."""
+    return f"{effect.factor}: {conditions.title(effect.against)} → {conditions.title(effect.level)}"
+
+
+def _of_change(told: Sequence[Effect]) -> str:
+    said = []
+    for how in ("more", "less", ""):
+        figures = [
+            f"{SCORES[each.score].title} ({each.kept[0]:.2f} → {each.kept[1]:.2f}, {signed(each.change)})"
+            for each in told
+            if _how(each.change) == how
+        ]
+        if figures:
+            of = " and ".join(figures)
+            said.append(f"arms keep {how} of {of}" if how else f"no change was told of what arms keep of {of}")
+    return f"{_in_place(told[0])}, {'; '.join(said)}."
+
+
+def _in_place(effect: Effect) -> str:
+    return _IN_PLACE[effect.factor].format(conditions.title(effect.level), conditions.title(effect.against))
+
+
+def _how(change: Mean) -> str:
+    return "" if not change.separated else "more" if change.value > 0 else "less"
+
+
+def _not_looking(found: Sequence[Found]) -> Iterator[str]:
+    blind = [each for each in found if each.discards or each.ignores]
+    if not blind:
+        return
+    discards = [each for each in blind if each.discards]
+    if discards:
+        most = max(each.weight or 0.0 for each in discards)
+        left = f"at most {most:.2g}" if most else "0"
+        yield (
+            f"By the schedule the first step discards the seed vector (weight {left} after it), so that it reaches the "
+            f"picture by the first guess alone: {_names(discards)}."
+        )
+    ignores = [each.sensitivity for each in blind if each.ignores and each.sensitivity is not None]
+    if ignores:
+        most = max(each.vector(kind).high for each in ignores for kind in KINDS)
+        yield (
+            f"As measured, another seed vector changes images by at most {seedlines.number(most)} of what another "
+            f"label does: {_names([each for each in blind if each.ignores])}."
+        )
+    hold = [each for each in blind if each.holds]
+    if hold:
+        who = "All of these hold" if len(hold) == len(blind) else f"Of these hold {_names(hold)}"
+        yield f"{who}: with little use of the seed vector, which is no sign that a shift of it is withstood."
+    else:
+        yield "None of these is known to hold."
+    rest = [each for each in found if each.holds and each not in blind]
+    if rest:
+        yield f"Neither is so of these, which hold too: {_names(rest)}."
+
+
+def _names(found: Sequence[Found]) -> str:
+    return ", ".join(each.arm.name for each in found)
+
+
+def _weak(found: Sequence[Found]) -> Iterator[str]:
+    best = max(each.control["top1"] for each in found)
+    weak = [each for each in found if each.control["top1"] < _WEAK * best]
+    if weak:
+        told = ", ".join(f"{each.arm.name} {each.control['top1']:.2f}" for each in weak)
+        yield (
+            f"Weak without any shift (top-1, the best arm {best:.2f}): {told}. What they keep says little: of what is "
+            "right seldom, few can be lost."
+        )
+    for score in SHOWN:
+        lacking = [each for each in found if score not in each.kept]
+        if lacking:
+            yield (
+                f"No effect on {SCORES[score].title} can be told: without a shift it is 0 for {_names(lacking)}, "
+                "and of nothing nothing is kept."
+            )
+
+
+# Tables ----------------------------------------------------------------------------------------------------------
+
+
+def signed(mean: Mean) -> str:
+    """A change with its interval: `+0.31 (+0.22 to +0.40)`."""
+    digits = _digits(mean)
+    return f"{mean.value:+.{digits}f} ({mean.low:+.{digits}f} to {mean.high:+.{digits}f})"
+
+
+def _digits(mean: Mean) -> int:
+    return 2 if mean.high - mean.low >= 0.02 else 4
+
+
+def span(effect: Effect) -> str:
+    """The least and the largest change arm by arm: `+0.02 to +0.49`."""
+    return f"{effect.single[0]:+.2f} to {effect.single[1]:+.2f}"
+
+
+def kept(found: Found, score: str) -> str:
+    """What an arm keeps: `0.58 (0.43–0.73)`."""
+    mean = found.kept.get(score)
+    if mean is None:
+        return "–"
+    digits = _digits(mean)
+    return f"{mean.value:.{digits}f} ({mean.low:.{digits}f}–{mean.high:.{digits}f})"
+
+
+def under(study: Study) -> str:
+    """`mean -0.30, mean +0.30`; of more than four, `random, mean, std at -0.30, +0.30`."""
+    if len(study.shifts) <= 4:
+        return ", ".join(f"{shift} {format_magnitude(magnitude)}" for shift, magnitude in study.shifts)
+    names, magnitudes = (dict.fromkeys(column) for column in zip(*study.shifts, strict=True))
+    return f"{', '.join(names)} at {', '.join(map(format_magnitude, magnitudes))}"
+
+
+def base(study: Study) -> str:
+    """`64 pairs of 16 labels`."""
+    return f"{messages.count(study.images, 'pair')} of {messages.count(study.labels, 'label')}"
+
+
+def meanings() -> list[tuple[str, str]]:
+    """What the columns of the table of arms say."""
+    return [
+        ("holds", f"at least {HOLDS:g} of both scores is kept, intervals included; no: less of one is"),
+        ("seed vector", "how much another one changes pixels, in units of what another label changes"),
+        (
+            "step 1 leaves",
+            f"the weight of the seed vector after the first step, by the schedule; below {DISCARDED:g} it is discarded",
+        ),
+    ]
+
+
+def looks(found: Found) -> str:
+    """How much of what another label changes another seed vector changes, by pixels."""
+    if found.sensitivity is None:
+        return f"not measured: {found.note}"
+    return f"{seedlines.interval(found.sensitivity.vector('pixel'))}{', ignored' if found.ignores else ''}"
+
+
+def weight(found: Found) -> str:
+    """The weight of the seed vector after the first step."""
+    return "–" if found.weight is None else f"{found.weight:.2g}"
+
+
+def left(found: Found) -> str:
+    """The same with what that means: `0, discarded`."""
+    return f"{weight(found)}, discarded" if found.discards else weight(found)
+
+
+def holds(found: Found) -> str:
+    """Whether an arm holds: `yes`, `no`, or `not told`."""
+    return "yes" if found.holds else "no" if found.breaks else "not told"
+
+
+def table(study: Study) -> Iterator[str]:
+    """All arms, a line each, and all effects, a line each and score."""
+    certainty = messages.percent(study.certainty)
+    yield f"What is kept under {under(study)} of the score without a shift; {base(study)}, {certainty} intervals"
+    yield from _columns(
+        ("arm", *(head for s in SHOWN for head in (SCORES[s].title, "kept")), "holds", "seed vector", "step 1 leaves"),
+        [
+            (
+                each.arm.name,
+                *(cell for s in SHOWN for cell in (SCORES[s].format(each.control[s]), kept(each, s))),
+                holds(each),
+                looks(each),
+                left(each),
+            )
+            for each in study.found
+        ],
+    )
+    yield from (f"  {head}: {what}" for head, what in meanings())
+    if study.effects:
+        yield ""
+        yield f"What each change does to that ({certainty} for all of these intervals together; * excludes 0)"
+        yield from _columns(
+            ("change", "score", "without a shift", "kept", "change of what is kept", "arm by arm"), _rows(study)
+        )
+
+
+def _rows(study: Study) -> list[tuple[str, ...]]:
+    return [
+        (
+            named(each),
+            SCORES[each.score].title,
+            " → ".join(SCORES[each.score].format(value) for value in each.controls),
+            f"{each.kept[0]:.2f} → {each.kept[1]:.2f}",
+            signed(each.change) + ("*" if each.change.separated else ""),
+            span(each),
+        )
+        for each in study.effects
+    ]
+
+
+def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for row in (heads, *rows):
+        yield f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip()

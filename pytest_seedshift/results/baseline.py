@@ -1,0 +1,271 @@
+"""Baselines: the scores of a version that was good enough, pair by pair, in a file that belongs in git.
+
+The file is JSON, a line for each score of a case, with nothing in it that depends on when or where it was made: equal
+scores are equal bytes. Accuracies are a digit a pair, other scores have three decimals. What must be equal for two runs
+to be comparable is in its head: the scorers' weights, class list, prompt template and design. A run folder is as good
+as a file, and has pictures too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import atomic_files, pairs
+from pytest_seedshift.core.errors import DataError
+from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.core.scores import DECIMALS
+from pytest_seedshift.results import metadata
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.score_kinds import ScoreKind
+
+FILE_NAME = "against.json"
+"""The copy that a run folder keeps of the baseline which its run was held against."""
+
+LOSSES_FILE_NAME = "comparison.json"
+"""The file of a run folder that has what the run lost against it."""
+
+VERSION = 1
+
+WHAT = "a baseline of pytest-seedshift: the scores of each case, pair by pair, in the order of its design"
+
+MOST_BYTES, MOST_VALUES = 128_000_000, 8_000_000
+"""Of a file: a baseline has a value for each pair of each case."""
+
+
+class BaselineError(DataError):
+    """A baseline that cannot be used; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which version of a model: its fingerprint, how it was run, and the fingerprints of its scorers' weights."""
+
+    fingerprint: str
+    device: str
+    dtype: str
+    classifier: str
+    """Empty where its scores were not measured; so is `clip`."""
+    clip: str
+    own: Mapping[str, str] = field(default_factory=dict)
+    """By score of the user's own, the fingerprint that its scorer gives itself."""
+    run_with: Mapping[str, Any] = field(default_factory=dict)
+    """What it was run with; empty where that was not recorded. See `run_settings`."""
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in a baseline's head."""
+        made = {key: getattr(self, key) for key in ("fingerprint", "device", "dtype", "classifier", "clip")}
+        more = {"own": dict(self.own), "run_with": dict(self.run_with)}
+        return made | {key: value for key, value in more.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What a design is made of; its fingerprint is `pairs.fingerprint`."""
+
+    class_list: str
+    labels: tuple[str, ...]
+    prompt: str
+    images: int
+    seed: int = 0
+    """The design's own."""
+
+    def places(self) -> list[tuple[str, int]]:
+        """Label and seed index of each pair, in the order in which they are visited."""
+        return _places(self.labels, self.images, self.seed)
+
+
+@lru_cache(maxsize=8)
+def _places(labels: tuple[str, ...], images: int, seed: int) -> list[tuple[str, int]]:
+    made = [pairs.Label(label, index) for index, label in enumerate(labels)]
+    return [(pair.label.name, pair.seed) for pair in pairs.design(made, images, seed=seed)]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A case's scores on the first pairs of its design."""
+
+    case: Case
+    design: str
+    """Its design's fingerprint."""
+    exact: bool
+    """Whether the whole design was to be visited, whatever it would show."""
+    scores: Mapping[str, tuple[float, ...]]
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs there are scores of."""
+        return len(next(iter(self.scores.values())))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A version of one or more models, or a run that is held against it: both sides of a comparison are these."""
+
+    name: str
+    """Where it comes from, for the user's eyes."""
+    libraries: Mapping[str, str]
+    models: Mapping[str, Version]
+    designs: Mapping[str, Design]
+    cases: Mapping[Case, Samples]
+    pictures: Mapping[tuple[Case, str, int], Path] = field(default_factory=dict)
+    """By case, label and seed index; of a run folder's pictures those that are there."""
+    kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
+    """The scores of the user's own."""
+    notes: tuple[str, ...] = ()
+    """What could not be taken over from a run folder."""
+
+    @cached_property
+    def checksum(self) -> str:
+        """Of all that the file says."""
+        return checksum(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """What the file says, but for its checksum, in built-in types."""
+        kinds = {**BUILT_IN, **self.kinds}
+        return {
+            "what": WHAT,
+            "version": VERSION,
+            "libraries": dict(self.libraries),
+            "models": {name: each.document() for name, each in self.models.items()},
+            **({"scores": {name: asdict(kind) for name, kind in self.kinds.items()}} if self.kinds else {}),
+            "designs": {
+                name: {
+                    "class_list": each.class_list,
+                    "labels": list(each.labels),
+                    "prompt": each.prompt,
+                    "images": each.images,
+                    **({"design_seed": each.seed} if each.seed else {}),
+                }
+                for name, each in self.designs.items()
+            },
+            "cases": [
+                {
+                    "model": case.model,
+                    "shift": case.shift,
+                    "magnitude": case.magnitude,
+                    "design": each.design,
+                    "exact": each.exact,
+                    "pairs": each.pairs,
+                    "scores": {
+                        score: "".join("01"[value > 0.5] for value in values)
+                        if kinds[score].binary
+                        else [round(value, DECIMALS) for value in values]
+                        for score, values in each.scores.items()
+                    },
+                }
+                for case, each in self.cases.items()
+            ],
+        }
+
+    def text(self) -> str:
+        """The file: a line for each score, so that git shows which cases have changed."""
+        document = self.document()
+        head = {"what": document.pop("what"), "version": document.pop("version"), "checksum": self.checksum}
+        cases = document.pop("cases")
+        shown = json.dumps(head | document, indent=1, ensure_ascii=False).removesuffix("\n}")
+        return f'{shown},\n "cases": [\n' + ",\n".join(map(_case_text, cases)) + "\n ]\n}\n"
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_files.write(path, self.text())
+
+    def counterpart(self, model: str, others: Iterable[str], named: Mapping[str, str]) -> str | None:
+        """The name that a model has here: as `named` says, else its own, else that of the only one.
+
+        Args:
+            model: its name in the run.
+            others: the names of all models of the run.
+            named: what the user says of names that differ.
+        """
+        if model in named:
+            return named[model] if named[model] in self.models else None
+        for name in (model, metadata.place(model)):
+            if name in self.models:
+                return name
+        return next(iter(self.models)) if len(self.models) == 1 and len(set(others)) == 1 else None
+
+
+def portable(made: Baseline) -> Baseline:
+    """A baseline whose models are called alike in every checkout: by the last part of a path of this machine."""
+    names = {name: metadata.place(name) for name in made.models}
+    if len(set(names.values())) < len(names):  # two that only their folders tell apart
+        return made
+    samples = [replace(each, case=replace(each.case, model=names[each.case.model])) for each in made.cases.values()]
+    models = {names[name]: each for name, each in made.models.items()}
+    return replace(made, models=models, cases={each.case: each for each in samples}, pictures={})
+
+
+def _case_text(case: Mapping[str, Any]) -> str:
+    head = json.dumps({key: value for key, value in case.items() if key != "scores"}, ensure_ascii=False)
+    scores = (f"   {json.dumps(name)}: {json.dumps(values)}" for name, values in case["scores"].items())
+    return f'  {head[:-1]}, "scores": {{\n' + ",\n".join(scores) + "\n  }}"
+
+
+def checksum(document: Mapping[str, Any]) -> str:
+    """Of what a file says, but for the checksum itself; spaces and line ends have no part in it."""
+    said = {key: value for key, value in document.items() if key != "checksum"}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def differences(
+    before: tuple[Version, str, Design | None], after: tuple[Version, str, Design | None], names: tuple[str, str]
+) -> list[str]:
+    """Why two versions cannot be compared: each with its design's fingerprint and, where it is known, its design."""
+    found = []
+    (old, old_print, old_design), (new, new_print, new_design) = before, after
+    scorers = [
+        ("classifier (by its weights)", old.classifier, new.classifier),
+        ("CLIP model (by its weights)", old.clip, new.clip),
+        *(
+            (f"scorer of {score} (by its fingerprint)", old.own[score], new.own[score])
+            for score in old.own
+            if score in new.own
+        ),
+    ]
+    found += [
+        f"{title}: {one} in {names[0]}, {other} in {names[1]}"
+        for title, one, other in scorers
+        if one and other and one != other
+    ]
+    if old_print == new_print:
+        return found
+    if old_design is not None and new_design is not None:
+        if old_design.prompt != new_design.prompt:
+            found.append(f"prompt template: {old_design.prompt!r} in {names[0]}, {new_design.prompt!r} in {names[1]}")
+        if old_design.labels != new_design.labels:
+            lists = (f"{each.class_list} ({len(each.labels)} labels)" for each in (old_design, new_design))
+            found.append(f"class list: {next(lists)} in {names[0]}, {next(lists)} in {names[1]}")
+        if old_design.seed != new_design.seed:
+            found.append(
+                f"design seed: {old_design.seed} in {names[0]}, {new_design.seed} in {names[1]}, so that they have no "
+                "pair in common (--seedshift-design-seed, design_seed of a marker or of [verdict])"
+            )
+        if old_design.labels == new_design.labels and old_design.images != new_design.images:
+            found.append(
+                f"design: {old_design.images} pairs in {names[0]}, {new_design.images} in {names[1]} "
+                "(--seedshift-images)"
+            )
+    return found or [
+        f"design or the labels' indices (by fingerprint): {old_print} in {names[0]}, {new_print} in {names[1]}"
+    ]
+
+
+def design_of(design: Iterable[Pair], class_list: str, labels: Iterable[str]) -> Design:
+    """What a design of the running session is made of."""
+    listed = tuple(design)
+    return Design(metadata.place(class_list), tuple(labels), pairs.PROMPT, len(listed), pairs.seed_of(listed[0].seed))

@@ -1,0 +1,371 @@
+"""Thresholds from a run: each bound so far below what was measured that another draw of the whole grid meets it.
+
+They are written into the text of a TOML file. How far that is says `margins`, unless the user gives a margin.
+
+What a person has written stays: comments, order, and every bound that was set by hand. A value that was written here
+has a comment that begins with "measured", and is written anew when it is measured anew. A bound by hand outside of
+[default] keeps its say over the cases that it speaks of, so none is written for them; [default] is what holds where
+nobody has looked closer, so a measured bound stands above it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any, TypeAlias
+
+import tomlkit
+from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
+
+from pytest_seedshift.core import messages, shifts, thresholds, thresholds_parser
+from pytest_seedshift.core.cases import Case, format_magnitude
+from pytest_seedshift.core.errors import DataError, SeedshiftUsageError
+from pytest_seedshift.core.messages import some
+from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.stats import margins
+
+_MARK = "# measured "
+_HEAD = '# Below: bounds by measurement. A value whose comment begins with "measured" is written anew with the next\n'
+_HEAD += "# calibration; take the comment away, and it is yours.\n"
+
+_Path: TypeAlias = tuple[str, ...]
+
+
+class CalibrationError(DataError):
+    """No thresholds can be written; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Bounds by cases that stopped before their whole design was visited."""
+
+    bounds: int
+    images: int
+    """That those cases have looked at."""
+    design: int
+    """That they have together."""
+    case: str
+    score: str
+    mean: float
+    bound: float
+    """The bound that lies farthest below what was measured, as a part of the score's range; see the other fields."""
+
+    @property
+    def lines(self) -> list[str]:
+        """What they are worth, and how to have better ones."""
+        shown = SCORES[self.score].format
+        return [
+            f"weak: {self.bounds} of them are by early verdicts, after {self.images} of {self.design} images; the "
+            f"weakest lets {SCORES[self.score].title} of {self.case} fall from {shown(self.mean)} to "
+            f"{shown(self.bound)}",
+            "for bounds close to what the model does, run this again with --seedshift-exact: "
+            f"{self.design - self.images} more images, those that exist are used again",
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A new text for a thresholds file, and what it is made of."""
+
+    text: str
+    bounds: int
+    """How many values were measured and stand in it."""
+    cases: int
+    """Of how many cases."""
+    kept: tuple[str, ...]
+    """What was measured but is left to a bound that was set by hand: `top1 of toy-latent mean +0.30`."""
+    unmeasured: tuple[str, ...]
+    """The ids of cases that could not be judged."""
+    certainty: float | None = None
+    """With which another draw of the grid meets all bounds; None where the user has given the margin."""
+    early: Early | None = None
+    """Of bounds by early verdicts; None where there are none."""
+
+    @property
+    def summary(self) -> list[str]:
+        """What is to be said of it, in lines."""
+        lines = [f"{self.bounds} bounds of {self.cases} cases by measurement"]
+        if self.certainty is not None and self.bounds:
+            lines.append(
+                f"another draw of pairs (--seedshift-design-seed) meets all of them in at least {self.certainty:.4g} "
+                "of runs, if the model is the same"
+            )
+        if self.early is not None:
+            lines += self.early.lines
+        if self.kept:
+            lines.append(f"left to bounds that were set by hand: {some(self.kept)}")
+        if self.unmeasured:
+            lines.append(f"not measured: {', '.join(self.unmeasured)}")
+        return lines
+
+
+def bound(score: str, low: float, margin: float) -> float:
+    """A minimum for a score whose interval begins at `low`.
+
+    Args:
+        score: a key of `SCORES`.
+        low: the lower end of the interval.
+        margin: as a part of the score's range, from 0 to 1.
+
+    Returns:
+        `low` less the margin, rounded down to a thousandth of the range's order of size, at least 0.
+    """
+    top = SCORES[score].top
+    decimals = max(0, 3 - math.ceil(math.log10(top)))
+    below = Decimal(repr(float(low))) - Decimal(repr(margin)) * Decimal(repr(top))  # so that 0.3 - 0.02 is 0.28
+    return max(0.0, float(below.quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR)))
+
+
+def passing(score: str, estimate: Mapping[str, Any], bounds: int) -> float:
+    """A minimum for a score that another draw of the grid meets, with all others of so many bounds; see `margins`.
+
+    Args:
+        score: a key of `SCORES`.
+        estimate: its `mean`, the `low` end of its interval, its `certainty`, and the `images` of the `design`.
+        bounds: how many are written, at least one.
+    """
+    # A confidence sequence keeps the best of its prefixes, so that one arm may be short by chance: never both.
+    arm = max(estimate["mean"] - estimate["low"], estimate.get("high", estimate["mean"]) - estimate["mean"])
+    low = margins.limit(
+        estimate["mean"],
+        estimate["mean"] - arm,
+        estimate["images"],
+        max(estimate["design"], estimate["images"]),
+        bounds=bounds,
+        certainty=estimate["certainty"],
+        binary=SCORES[score].binary,
+    )
+    return bound(score, low, 0.0)
+
+
+def propose(
+    text: str,
+    source: str,
+    records: Sequence[Mapping[str, Any]],
+    margin: float | None = None,
+    check_model: Callable[[str], object] = str,
+) -> Proposal:
+    """Lay a run's measurements into the text of a thresholds file.
+
+    Args:
+        text: of the file as it is.
+        source: its name, for errors.
+        records: of the run's cases, as verdicts.json has them.
+        margin: see `bound`; None for bounds that another draw of the grid meets, see `passing`.
+        check_model: see `thresholds_parser.load`.
+
+    Raises:
+        CalibrationError: the text is no thresholds file, nothing was measured, or a table has a form that no bound can
+            be written into.
+    """
+    records = [each for each in records if not each.get("null")]  # nothing is asked of a null control
+    measured = _measured(records)
+    if not measured:
+        raise CalibrationError("no case was measured, so there is no bound to write: see why the cases did not run")
+    text = text.replace("\r\n", "\n")
+    try:
+        thresholds_parser.parse(text, source, check_model)
+        by_hand = thresholds_parser.parse(_by_hand(text), source, check_model)
+    except thresholds.ThresholdsError as error:
+        raise CalibrationError(f"{error}. Put that right first") from None
+    try:
+        document = tomlkit.parse(text)
+    except ValueError as error:  # it is stricter here and there than who reads thresholds
+        raise CalibrationError(f"{source}: cannot be written into: {error}") from None
+    default = document.unwrap().get("default", {})
+    kept, free = [], {}
+    for case, estimates in measured.items():
+        ours = {score: each for score, each in estimates.items() if not _speaks(by_hand, case, score)}
+        kept += [f"{score} of {case.model} {case.describe()}" for score in estimates if score not in ours]
+        if ours:
+            free[case] = ours
+    number = sum(map(len, free.values()))
+    minima = {
+        (case, score): passing(score, each, number) if margin is None else bound(score, each["low"], margin)
+        for case, estimates in free.items()
+        for score, each in estimates.items()
+    }
+    values = {
+        case: {
+            score: _value(minima[case, score], default.get(score), _words(score, each))
+            for score, each in estimates.items()
+        }
+        for case, estimates in free.items()
+    }
+    made = _lay(document, text, values, source)
+    _verify(made, source, values, check_model)
+    unmeasured = tuple(dict.fromkeys(each["id"] for each in records if not each["scores"]))
+    certainty = None if margin is not None else min(each["certainty"] for each in records if each["scores"])
+    return Proposal(made, number, len(values), tuple(kept), unmeasured, certainty, _early(free, minima))
+
+
+def _early(
+    free: Mapping[Case, Mapping[str, Mapping[str, Any]]], minima: Mapping[tuple[Case, str], float]
+) -> Early | None:
+    """What is to be said of bounds by early verdicts."""
+    early = {case: found for case, found in free.items() if any(map(_is_early, found.values()))}
+    weak = [(case, score) for case, found in early.items() for score, each in found.items() if _is_early(each)]
+    if not weak:
+        return None
+
+    def room(place: tuple[Case, str]) -> float:
+        case, score = place
+        return float(early[case][score]["mean"] - minima[place]) / SCORES[score].top
+
+    case, score = max(weak, key=room)
+    images, design = (sum(next(iter(found.values()))[key] for found in early.values()) for key in ("images", "design"))
+    name = f"{case.model} {case.describe()}"
+    return Early(len(weak), images, design, name, score, early[case][score]["mean"], minima[case, score])
+
+
+def _is_early(estimate: Mapping[str, Any]) -> bool:
+    return bool(estimate["images"] < estimate["design"])
+
+
+def _measured(records: Iterable[Mapping[str, Any]]) -> dict[Case, dict[str, dict[str, Any]]]:
+    """By case and score, its estimate with the number of images; where two tests judge a case, the lower one."""
+    found: dict[Case, dict[str, dict[str, Any]]] = {}
+    for record in records:
+        of_case = found.setdefault(Case(record["model"], record["shift"], record["magnitude"]), {})
+        for score, estimate in record["scores"].items():
+            if score in SCORES and estimate["low"] < of_case.get(score, {"low": math.inf})["low"]:
+                of_case[score] = {**estimate, **{key: record[key] for key in ("images", "design", "certainty")}}
+    return {case: estimates for case, estimates in found.items() if estimates}
+
+
+def _words(score: str, estimate: Mapping[str, Any]) -> str:
+
+    shown = SCORES[score].format
+    interval = (
+        f"{messages.percent(estimate['certainty'])} interval {shown(estimate['low'])} to {shown(estimate['high'])}"
+    )
+    images = messages.images(estimate["images"], estimate["design"])
+    weak = ": weak, by an early verdict" if _is_early(estimate) else ""
+    return f"{_MARK}{shown(estimate['mean'])}, {interval}, {images}{weak}"
+
+
+def _value(minimum: float, default: object, comment: str) -> Item:
+    """A score's entry: its minimum, with what else [default] asks of the score, which a narrower table would undo."""
+    others = {key: value for key, value in default.items() if key != "min"} if isinstance(default, dict) else {}
+    item: Item = tomlkit.item(minimum)
+    if others:
+        item = tomlkit.inline_table().append("min", minimum)
+        for key, value in others.items():
+            item.append(key, value)
+    item.comment(comment)
+    item.trivia.comment_ws = "  "
+    return item
+
+
+# What was set by hand --------------------------------------------------------------------------------------------
+
+
+def _by_hand(text: str) -> str:
+    """The file without [default] and without what was written here."""
+
+    def rest(table: Any) -> dict[str, Any]:
+        return {
+            key: rest(value) if isinstance(value, dict) else value
+            for key, value in table.items()
+            if not _is_ours(value)
+        }
+
+    document = tomlkit.parse(text)
+    return tomlkit.dumps({key: rest(value) for key, value in document.items() if key not in ("default", "models")})
+
+
+def _is_ours(value: Any) -> bool:
+    return isinstance(value, Item) and not isinstance(value, Table) and value.trivia.comment.startswith(_MARK)
+
+
+def _speaks(found: thresholds.Thresholds, case: Case, score: str) -> bool:
+    try:
+        return any(each.score == score for each in found.constraints(case))
+    except thresholds.ThresholdsError:  # it asks for nothing at all
+        return False
+
+
+# Writing ---------------------------------------------------------------------------------------------------------
+
+
+def _lay(document: tomlkit.TOMLDocument, text: str, values: Mapping[Case, Mapping[str, Item]], source: str) -> str:
+    """The file with all values: in the tables that it has, else in new ones at its end."""
+    new = []
+    for case, bounds in values.items():
+        table = _table_of(document, case)
+        if isinstance(table, InlineTable):
+            raise CalibrationError(
+                f"{source}: the bounds of {case.model} {case.describe()} stand in {{ … }}, which has no room for the "
+                f"comments: write them as a table of their own, {_header(_path(case))}"
+            )
+        if table is None:
+            new.append("\n".join([_header(_path(case)), *(f"{key} = {_line(item)}" for key, item in bounds.items())]))
+            continue
+        for score, item in bounds.items():
+            table[score] = item
+    made = tomlkit.dumps(document)
+    if new:
+        head = "" if _HEAD in text else f"\n{_HEAD}"
+        made = f"{made.rstrip()}\n{head}\n" + "\n\n".join(new) + "\n"
+    return made.lstrip("\n")
+
+
+def _line(item: Item) -> str:
+    return f"{item.as_string()}  {item.trivia.comment}"
+
+
+def _path(case: Case) -> _Path:
+    where = "model", case.model, "shift", case.shift
+    return where if case.is_control else (*where, repr(case.magnitude))
+
+
+def _header(path: _Path) -> str:
+    keys: Iterable[Key] = map(SingleKey, path)
+    return f"[{'.'.join(key.as_string() for key in keys)}]"
+
+
+def _table_of(document: tomlkit.TOMLDocument, case: Case) -> Any:
+    """The narrowest table of a case, however its keys are written; None where there is none."""
+    table: Any = document.get("model", {}).get(case.model, {}).get("shift", {})
+    table = next((inner for key, inner in table.items() if _shift(key) == case.shift), None)
+    if table is None or case.is_control:
+        return table
+    return next((inner for key, inner in table.items() if _is_magnitude(key, case.magnitude)), None)
+
+
+def _shift(key: str) -> str:
+    try:
+        return key if key == shifts.NONE else str(shifts.parse(key))
+    except SeedshiftUsageError:
+        return ""
+
+
+def _is_magnitude(key: str, magnitude: float) -> bool:
+    try:
+        return float(key) == magnitude
+    except ValueError:  # of float
+        return False
+
+
+def _verify(
+    text: str, source: str, values: Mapping[Case, Mapping[str, Item]], check_model: Callable[[str], object]
+) -> None:
+    """Make sure that the text says what it is meant to say."""
+    try:
+        read = thresholds_parser.parse(text, source, check_model)
+        for case, bounds in values.items():
+            asked = {each.score: each.minimum for each in read.constraints(case)}
+            for score, item in bounds.items():
+                plain = item.unwrap()
+                if asked.get(score) != (plain["min"] if isinstance(plain, dict) else plain):
+                    raise thresholds.ThresholdsError(
+                        f"{source}: another table decides about {score} at {case.shift} "
+                        f"{format_magnitude(case.magnitude)}"
+                    )
+    except thresholds.ThresholdsError as error:
+        raise CalibrationError(
+            f"the bounds do not go into the tables as they are written ({error}). Write tables of models and shifts "
+            "as [model.NAME.shift.NAME], not as { … } or with dots in keys"
+        ) from None

@@ -1,0 +1,146 @@
+"""Seed sensitivities in the run folder, one file for each version of a model: measured once, read by every report.
+
+`sensitivity/<model>-<key>.json`, with the distances themselves, so that intervals can be had at any certainty. A file
+without distances says why there are none; the next run tries again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import atomic_files, files
+from pytest_seedshift.core.errors import DataError
+from pytest_seedshift.core.scores import CERTAINTY
+from pytest_seedshift.core.stats.seed_shares import KINDS, Distances, Sensitivity
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.run_folder import RunFolder
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SeedUse:
+    """What is known of how much a version of a model looks at its seed vector.
+
+    Attributes:
+        model: its name.
+        fingerprint: its version's.
+        embedder: the fingerprint of the scorer that embedded its images.
+        design: see `sensitivity.fingerprint`.
+        sensitivity: None where it could not be measured.
+        reason: why not.
+    """
+
+    model: str
+    fingerprint: str
+    embedder: str
+    design: str
+    sensitivity: Sensitivity | None = field(default=None, compare=False)
+    reason: str = field(default="", compare=False)
+
+    def path(self, folder: RunFolder) -> Path:
+        """Where it is kept."""
+        key = json.dumps([self.fingerprint, self.embedder, self.design])
+        return folder.sensitivity_file(self.model, hashlib.sha256(key.encode()).hexdigest()[:12])
+
+    def is_measured(self, folder: RunFolder) -> bool:
+        """Whether the folder has it."""
+        return self.kept(folder) is not None
+
+    def kept(self, folder: RunFolder, certainty: float = CERTAINTY) -> Sensitivity | None:
+        """What the folder has of it, with intervals of a certainty; None where it has nothing."""
+        try:
+            return _read(folder, self.path(folder), certainty).sensitivity
+        except files.FileError:
+            return None
+
+    def write(self, folder: RunFolder) -> None:
+        """Keep it, whole or not at all.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        path, found = self.path(folder), self.sensitivity
+        atomic_files.make_folder(path.parent, folder.path)
+        document: dict[str, Any] = {
+            "version": VERSION,
+            **{name: getattr(self, name) for name in ("model", "fingerprint", "embedder", "design", "reason")},
+            "images": 0 if found is None else found.images,
+            "seconds": 0.0 if found is None else round(found.seconds, 3),
+            "distances": {}
+            if found is None
+            else {
+                kind: {name: list(getattr(each, name)) for name in ("vector", "later", "label")}
+                for kind, each in found.distances.items()
+            },
+        }
+        atomic_files.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", within=folder.path)
+
+
+def read(
+    folder: RunFolder, versions: Mapping[str, Sequence[str]], notes: list[str], *, certainty: float = CERTAINTY
+) -> dict[str, SeedUse]:
+    """What a run folder knows of some models.
+
+    Args:
+        folder: of the run.
+        versions: the fingerprints of each model's versions that the run is about; empty where they are not known.
+        notes: is told what cannot be read.
+        certainty: of the intervals.
+
+    Returns:
+        By model. Where several files speak of it, what was measured stands above what was not.
+    """
+    found: dict[str, SeedUse] = {}
+    for each in of_all(folder, notes, certainty=certainty):
+        known = versions.get(each.model)
+        if known is None or (known and each.fingerprint not in known):
+            continue
+        if each.model not in found or found[each.model].sensitivity is None:
+            found[each.model] = each
+    return {model: found[model] for model in versions if model in found}
+
+
+def of_all(folder: RunFolder, notes: list[str], *, certainty: float = CERTAINTY) -> list[SeedUse]:
+    """All that a run folder holds; see `read`."""
+    found = []
+    for path in sorted(folder.path.glob(f"{folder.SENSITIVITY}/*.json")):
+        try:
+            found.append(_read(folder, path, certainty))
+        except files.FileError as error:
+            notes.append(f"{folder.SENSITIVITY}/{path.name} {error.reason}")
+    return found
+
+
+def _read(folder: RunFolder, path: Path, certainty: float = CERTAINTY) -> SeedUse:
+    document = files.read_json(path, within=folder.path)
+    with files.foreign(path):
+        return _seed_use(document, certainty)
+
+
+def _seed_use(document: Mapping[str, Any], certainty: float) -> SeedUse:
+    if document["version"] != VERSION:
+        raise DataError(f"its version is {document['version']!r}, this version of seedshift reads {VERSION}")
+    model, version, embedder, design = (str(document[name]) for name in ("model", "fingerprint", "embedder", "design"))
+    if not document["distances"]:
+        return SeedUse(model, version, embedder, design, None, str(document["reason"]))
+    distances = {kind: _distances(document["distances"][kind]) for kind in KINDS}
+    measured = Sensitivity(model, distances, int(document["images"]), float(document["seconds"]), certainty)
+    return SeedUse(model, version, embedder, design, measured)
+
+
+def _distances(entry: Mapping[str, Any]) -> Distances:
+    columns = {name: tuple(map(float, entry[name])) for name in ("vector", "later", "label")}
+    sizes = {len(column) for column in columns.values()}
+    if len(sizes) != 1 or min(sizes) < 2 or not sum(columns["label"]):
+        raise DataError("its distances do not belong together")
+    if not all(math.isfinite(value) and value >= 0 for column in columns.values() for value in column):
+        raise DataError("a distance is not a finite number of at least 0")
+    return Distances(**columns)

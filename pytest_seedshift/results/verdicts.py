@@ -1,0 +1,219 @@
+"""verdicts.json, read back: its cases and its breaking points, as far as they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import files
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.errors import DataError, SeedshiftError
+from pytest_seedshift.core.messages import some
+from pytest_seedshift.core.scores import SCORES, Change, Estimate, Finding
+from pytest_seedshift.results import costs, grids, metadata, run_settings
+from pytest_seedshift.results.data import CaseRun, RunError, Sample
+from pytest_seedshift.results.statuses import rank
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results import schema
+    from pytest_seedshift.results.breaking_schema import Record as Search
+    from pytest_seedshift.results.run_folder import RunFolder
+
+VERSIONS = (1,)
+"""The versions of verdicts.json that are read."""
+
+_MOST = 8
+"""How many cases without a verdict are named."""
+
+
+def document(folder: RunFolder, notes: list[str]) -> dict[str, Any]:
+    """verdicts.json; empty where there is none that can be read."""
+    file = folder.verdicts_file
+    try:
+        document = files.read_json(file, within=folder.path)
+        with files.foreign(file):
+            version, document = document["version"], dict(document)
+    except files.MissingFileError:
+        notes.append(f"{file.name} is not there: the run was interrupted, or it judged nothing")
+        return {}
+    except files.FileError as error:
+        notes.append(f"{file.name} {error.reason}")
+        return {}
+    if version not in VERSIONS:
+        newer = isinstance(version, int) and version > max(VERSIONS)
+        raise RunError(
+            f"{file}: its version is {version!r}, this version of seedshift reads {' and '.join(map(str, VERSIONS))}"
+            + (": upgrade pytest-seedshift" if newer else "")
+        )
+    return document
+
+
+def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> list[CaseRun]:
+    """The cases that have a verdict, with what they cost; what cannot be read is told in `notes`."""
+    file, entries = folder.verdicts_file, document.get("cases", [])
+    if not isinstance(entries, list):
+        notes.append(f"{file.name} has no list of cases")
+        return []
+    known = costs.read(folder.path, notes) if entries else {}
+    found: dict[str, CaseRun] = {}
+    for place, entry in enumerate(entries):
+        try:
+            if not isinstance(entry, dict):
+                raise DataError("it is no object")
+            record = _record(entry, known.get(str(entry.get("test")), costs.UNKNOWN), folder.path)
+            _ = record.id  # a magnitude that cannot be written
+        except SeedshiftError as error:
+            notes.append(f"case {place + 1} of {file.name} cannot be read: {error}")
+        else:
+            before = found.get(record.id)  # two tests may judge one case: the worst counts
+            if before is None or rank(record.status) <= rank(before.status):
+                found[record.id] = record
+    grid = document.get("grid")
+    entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
+    planned = {str(each.get("id")): each for each in entries if each.get("kind") is None}
+    without = [each for each in planned if each not in found]
+    if found and without:
+        several = len({str(each.get("model")) for each in planned.values()}) > 1
+        told = some((_called(name, planned[name], several) for name in without), most=_MOST)
+        notes.append(f"{len(without)} of the {len(planned)} cases of the grid have no verdict: {told}")
+    return list(found.values())
+
+
+def _called(name: str, entry: object, several: bool) -> str:
+    """A case of the grid in words, `random -0.10`, behind its model where there are `several`."""
+    case = grids.case(entry)
+    if case is None:
+        return name
+    told = "null control" if grids.is_null(entry) else case.describe()
+    return f"{case.model} {told}" if several else told
+
+
+def missing(document: Mapping[str, Any], records: Iterable[CaseRun]) -> list[Case]:
+    """The cases of the grid that no verdict speaks of; none where there is no verdict at all, which is told."""
+    judged = {each.id for each in records}
+    return grids.without_verdict(document.get("grid"), judged) if judged else []
+
+
+def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:
+    """The records of searches for breaking points; what cannot be read is told in `notes`."""
+    from pytest_seedshift.results import (
+        breaking_schema,  # pydantic, not where tests are collected, which is quicker without it
+    )
+    from pytest_seedshift.results import schema as of_form
+
+    entries, file = document.get("breaking", []), folder.verdicts_file
+    if not isinstance(entries, list):
+        notes.append(f"{file.name} has no list of breaking points")
+        return ()
+    unread: list[str] = []  # told with the cases
+    known = costs.read(folder.path, unread) if entries else {}
+    found: dict[str, Search] = {}
+    for place, entry in enumerate(entries):
+        try:
+            if not isinstance(entry, dict):
+                raise DataError("it is no object")
+            record = {**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}
+            search = of_form.read(breaking_schema.Record, record)
+        except SeedshiftError as error:
+            notes.append(f"breaking point {place + 1} of {file.name} cannot be read: {error}")
+        else:
+            found[search.id] = search
+    grid = document.get("grid")
+    entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
+    planned = {str(each.get("id")): None for each in entries if each.get("kind") == "breaking"}
+    without = [each for each in planned if each not in found]
+    if without:
+        notes.append(f"{len(without)} of the {len(planned)} breaking points have no verdict: {some(without)}")
+    return tuple(found.values())
+
+
+def with_head(known: tuple[metadata.Facts, ...], document: Mapping[str, Any]) -> tuple[metadata.Facts, ...]:
+    """The facts, with the fingerprints of those models that only the head of verdicts.json names."""
+    from pytest_seedshift.results import schema as form
+
+    head = document.get("models")
+    named = {model.name for each in known for model in each.models}
+    more = []
+    for name, each in head.items() if isinstance(head, dict) else ():
+        try:
+            model = form.read(form.Model, each)
+        except DataError:  # what needs it is left out, and that is told
+            continue
+        if name not in named:
+            scorers = (model.classifier, model.clip, *(model.own or {}).values())
+            of = run_settings.checked(model.run_with)
+            more.append(metadata.Model(name, model.fingerprint or "", tuple(filter(None, scorers)), run_with=of))
+    return (*known, metadata.Facts(models=tuple(more))) if more else known
+
+
+def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: Path) -> CaseRun:
+    from pytest_seedshift.results import schema as form
+
+    found = form.read(form.Record, entry)
+    samples, control = _shown(found.pictures, folder)
+    return CaseRun(
+        case=Case(found.model, found.shift, found.magnitude),
+        verdict=found.verdict,
+        reason=found.reason,
+        scores={
+            name: Estimate(each.mean, each.low, each.high, each.clipped)
+            for name, each in found.scores.items()
+            if name in SCORES
+        },
+        findings=tuple(
+            Finding(
+                each.score,
+                each.kind,
+                each.bound,
+                each.measured,
+                each.holds,
+                None if each.change is None else Change(**each.change.model_dump()),
+                each.p,
+                each.level,
+                low=each.low,
+                high=each.high,
+                least=each.least,
+                least_90=each.least_90,
+            )
+            for each in found.constraints
+            if each.score in SCORES
+        ),
+        images=found.images,
+        design=found.design,
+        blank=found.blank,
+        certainty=found.certainty,
+        generated=int(cost["generated"]),
+        seconds=float(cost["seconds"]),
+        device=found.device,
+        dtype=found.dtype,
+        test=found.test,
+        samples=samples,
+        control=control,
+        null=found.null,
+        outcome=found.outcome,
+        xfail=found.xfail,
+        design_seed=found.design_seed,
+    )
+
+
+def _shown(entries: Iterable[schema.Kept], folder: Path) -> tuple[tuple[Sample, ...], dict[tuple[str, int], Sample]]:
+    """The samples of which verdicts.json names pictures: what there is where the store is lost."""
+    after, before = [], {}
+    for each in entries:
+        after.append(Sample(each.label, each.seed, _top1(each.right), *picture(each.picture, folder)))
+        known = Sample(each.label, each.seed, _top1(each.control_right), *picture(each.control, folder))
+        before[each.label, each.seed] = known
+    return tuple(after), before
+
+
+def _top1(right: bool | None) -> dict[str, float]:
+    return {} if right is None else {"top1": float(right)}
+
+
+def picture(name: object, folder: Path) -> tuple[Path | None, bool]:
+    """The picture's path, if it is there and in the folder; and whether it is missing."""
+    if not isinstance(name, str) or not name:
+        return None, False
+    path = folder / name  # a folder from elsewhere must not name files out of it, by an absolute path, .. or a link
+    return (path, False) if files.is_file(path, folder) else (None, True)

@@ -1,0 +1,1 @@
+"""Samples are made until a verdict stands."""

@@ -1,0 +1,237 @@
+"""The record of a case: what verdicts.json and costs.json say of it, in built-in types that survive any transport.
+
+The format is public and stable; docs: README, "verdicts.json".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pytest_seedshift.core import pairs
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.scores import NULL
+from pytest_seedshift.core.shifts import NONE
+from pytest_seedshift.runner import verdict_messages
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.runner.case_result import CaseResult, Progress
+    from pytest_seedshift.runner.samples import Sample
+
+Record: TypeAlias = dict[str, Any]
+
+_CHANGE = ("lost", "won", "pairs", "p")
+"""What JUnit's properties tell of a change against the baseline."""
+
+
+def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
+    """The record of a case that was judged. The paths of its pictures are relative to the run folder.
+
+    But for `generated` and `seconds`, which tell of the way there (see `costs`), it depends on nothing but the case:
+    not on where the folder lies, nor on which cases have run before. So of the control it tells only what the
+    verdict needs.
+    """
+    pictures = folder.picture_folder(result.case).relative_to(folder.path).as_posix()
+    compares = any(finding.kind == "max_drop" for finding in result.findings)
+    return {
+        **_head(result.case, test),
+        "verdict": "pass" if result.passed else "error" if result.is_null else "fail",
+        "reason": verdict_messages.success(result)
+        if result.passed
+        else verdict_messages.harness(result)
+        if result.is_null
+        else verdict_messages.failure(result, f"pictures: {pictures}", control=compares),
+        "scores": {
+            name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
+            for name, estimate in result.scores.items()
+        },
+        "images": len(result.samples),
+        "design": result.design,
+        **design_seed(result.samples[0].pair),
+        **({"early": True} if result.early else {}),
+        **({"blank": result.blank} if result.blank and result.passed else {}),  # the reason of a failure says it
+        "certainty": result.certainty,
+        "generated": result.generated,
+        "seconds": round(result.seconds, 3),
+        "device": result.device,
+        "dtype": result.dtype,
+        "constraints": [
+            {
+                "score": finding.score,
+                "kind": finding.kind,
+                "bound": finding.bound,
+                "measured": finding.measured,
+                "holds": finding.holds,
+                **({} if finding.change is None else {"change": asdict(finding.change)}),
+                **({} if finding.low is None else {"low": finding.low, "high": finding.high}),
+                **({} if finding.p is None else {"p": finding.p, "level": finding.level}),
+                **({"least": finding.least, "least_90": finding.least_90} if finding.kind == NULL else {}),
+            }
+            for finding in result.findings
+        ],
+        "pictures": _pictures(result, folder),
+        **({"null": True} if result.is_null else {}),
+    }
+
+
+def design_seed(pair: Pair) -> dict[str, int]:
+    """What a record says of the seed of the design that a pair is of: nothing where it is 0."""
+    seed = pairs.seed_of(pair.seed)
+    return {"design_seed": seed} if seed else {}
+
+
+def of_error(case: Case, reason: str, test: str, *, null: bool = False, verdict: str = "error") -> Record:
+    """The record of a case, perhaps a null control, that could not be judged, or of which the test was skipped."""
+    return {
+        **_head(case, test),
+        "verdict": verdict,
+        "reason": reason,
+        "scores": {},
+        "images": 0,
+        "design": 0,
+        "certainty": None,
+        "generated": 0,
+        "seconds": 0.0,
+        "device": None,
+        "dtype": None,
+        "constraints": [],
+        "pictures": [],
+        **({"null": True} if null else {}),
+    }
+
+
+def of_progress(progress: Progress) -> dict[str, Any]:
+    """How far a case has come, in built-in types; of a search for a breaking point, how far one of its magnitudes has.
+
+    Then `id` is the search's, and `before` says how many images its earlier magnitudes took; those that were generated
+    for them count in `generated`.
+    """
+    search = progress.search
+    return {
+        "id": progress.case.id if search is None else search.id,
+        "case": f"{progress.case.model} {progress.case.describe()}",
+        "images": progress.images,
+        "expected": progress.expected,
+        "generated": progress.generated + (0 if search is None else search.generated),
+        **({} if search is None else {"before": search.images}),
+    }
+
+
+def ordinary(records: Sequence[Record]) -> list[Record]:
+    """Those that tell of a model: all but null controls; these too where there are no others."""
+    return [record for record in records if not record.get("null")] or list(records)
+
+
+def models(records: Sequence[Record]) -> list[str]:
+    """The models that records speak of, in their order."""
+    return list(dict.fromkeys(record["model"] for record in records))
+
+
+def shifts(records: Sequence[Record]) -> list[str]:
+    """The shifts that records speak of, in their order, without the control's "none"."""
+    return list(dict.fromkeys(record["shift"] for record in records if record["shift"] != NONE))
+
+
+def control(records: Sequence[Record]) -> Record | None:
+    """The control's record among those of a model."""
+    return next((record for record in records if record["shift"] == NONE), None)
+
+
+def case_of(record: Mapping[str, Any]) -> Case:
+    """The case that a record speaks of."""
+    return Case(record["model"], record["shift"], record["magnitude"])
+
+
+def is_search(record: Mapping[str, Any]) -> bool:
+    """Whether it is the record of a search for a breaking point, which has a form of its own: `breaking.form`."""
+    return "probes" in record
+
+
+def describe(record: Mapping[str, Any]) -> str:
+    """What it is about, without the model: `mean +0.30`, `mean breaking +`."""
+    if is_search(record):
+        return f"{record['shift']} breaking {'-' if record['magnitude'] < 0 else '+'}"
+    return case_of(record).describe()
+
+
+def breaks(record: Record, score: str) -> bool:
+    """Whether a score breaks one of its constraints."""
+    return any(constraint["holds"] is False for constraint in record["constraints"] if constraint["score"] == score)
+
+
+def properties(record: Record, control: Mapping[str, float] | None = None) -> list[tuple[str, object]]:
+    """A record's figures as JUnit's properties, all of them text, as pytest-xdist and XML want it.
+
+    `seedshift_top1` is a score's mean, `seedshift_top1_low` and `…_high` are its interval, and `…_control` is the
+    control's mean on the same pairs, as far as it has samples of them: `control` has it by score. Of a bound on
+    regressions, `seedshift_top1_regression` is the drop against the baseline, and `…_lost`, `…_won`, `…_pairs` and
+    `…_p` tell of its pairs.
+    """
+    named = (
+        *("model", "shift", "magnitude", "verdict", "outcome", "xfail"),
+        *("images", "design", "design_seed", "certainty"),
+    )
+    made: list[tuple[str, object]] = [
+        (f"seedshift_{name}", str(record[name])) for name in named if record.get(name) is not None
+    ]
+    for score, estimate in record["scores"].items():
+        made.append((f"seedshift_{score}", str(estimate["mean"])))
+        made += [(f"seedshift_{score}_{end}", str(estimate[end])) for end in ("low", "high")]
+        if control and score in control:
+            made.append((f"seedshift_{score}_control", str(control[score])))
+    for each in record["constraints"]:
+        if "change" in each:
+            name = f"seedshift_{each['score']}_regression"
+            made.append((name, str(each["measured"])))
+            made += [(f"{name}_{key}", str(each["change"][key])) for key in _CHANGE]
+    return made
+
+
+def set_properties(item: pytest.Item, properties: Sequence[tuple[str, object]]) -> None:
+    """Put properties on an item, in place of those of an earlier attempt at it."""
+    names = {name for name, _ in properties}
+    item.user_properties[:] = [each for each in item.user_properties if each[0] not in names]
+    item.user_properties.extend(properties)
+
+
+def _head(case: Case, test: str) -> Record:
+    return {"id": case.id, "test": test, "model": case.model, "shift": case.shift, "magnitude": case.magnitude}
+
+
+def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
+    """The strip's pictures, each with the control's of the same pair, as paths relative to the run folder.
+
+    More may have been kept; which ones depends on how the run went, and a record does not.
+    """
+    from pytest_seedshift.runner.workbench import strip  # torch, which is there where there is a result
+
+    control = {sample.pair: sample for sample in result.control if sample.picture is not None}
+    shown = strip([sample.pair for sample in result.samples])
+    kept = []
+    for sample in result.pictures:
+        if sample.pair not in shown:
+            continue
+        before, after = control.get(sample.pair), sample.picture
+        if before is None or before.picture is None or after is None:
+            continue
+        kept.append(
+            {
+                "label": sample.pair.label.name,
+                "seed": sample.pair.seed,
+                "right": _right(sample),
+                "picture": after.relative_to(folder.path).as_posix(),
+                "control": before.picture.relative_to(folder.path).as_posix(),
+                "control_right": _right(before),
+            }
+        )
+    return kept
+
+
+def _right(sample: Sample) -> bool | None:
+    """Whether top-1 is right; None where nothing asked for it."""
+    return bool(sample.scores["top1"]) if "top1" in sample.scores else None

@@ -1,0 +1,154 @@
+"""What a session holds its cases against: the baseline that it was given, checked, cut to each case's pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import pairs, scores
+from pytest_seedshift.core.messages import some, unknown
+from pytest_seedshift.core.scores import SCORES, Constraint
+from pytest_seedshift.models.needed_scorers import of_scores, without_others
+from pytest_seedshift.results.baseline import Baseline, BaselineError, Version, design_of, differences
+from pytest_seedshift.scorers import fingerprint
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.results.baseline import Samples
+
+_NAMED = 5
+"""How many cases an error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """A baseline, and how the user wants it used.
+
+    Attributes:
+        baseline: what to hold against.
+        models: by the name of a model, the baseline's name for it.
+        allow_missing: whether cases may be on one side only.
+        others: the models of the run.
+        catalogue: what these stand for.
+        own: the fingerprint that the scorer of a score of the user's own gives itself.
+    """
+
+    baseline: Baseline
+    models: Mapping[str, str]
+    allow_missing: bool
+    others: tuple[str, ...]
+    catalogue: Catalogue
+    own: Callable[[str], str]
+
+    def head(self) -> dict[str, Any]:
+        """What verdicts.json says of it."""
+        return {
+            "name": Path(self.baseline.name).name,
+            "checksum": self.baseline.checksum,
+            "models": dict(self.models),
+        }
+
+    def samples(self, case: Case) -> Samples | None:
+        """The baseline's samples of a case; None of one that it lacks.
+
+        Raises:
+            BaselineError: it lacks the case, or its model, and may not; or the user names a model that it has not.
+        """
+        named = self.models.get(case.model)
+        if named is not None and named not in self.baseline.models:
+            raise BaselineError(
+                f'[baseline] models = {{ "{case.model}" = "{named}" }}: {self.baseline.name}: '
+                f"{unknown('model', named, self.baseline.models)}"
+            )
+        model = self.baseline.counterpart(case.model, self.others, self.models)
+        found = None if model is None else self.baseline.cases.get(replace(case, model=model))
+        if found is not None or self.allow_missing:
+            return found
+        if model is None:
+            known = ", ".join(self.baseline.models)
+            raise BaselineError(
+                f"{self.baseline.name} has no model {case.model}, and not only one model that could be meant: it has "
+                f'{known}. Say which, in the thresholds: [baseline] models = {{ "{case.model}" = '
+                f'"{next(iter(self.baseline.models))}" }}'
+            )
+        raise BaselineError(
+            f"{self.baseline.name} has no case {case.id}: save the baseline anew with the same shifts and magnitudes, "
+            "or leave such cases without a comparison by --seedshift-allow-missing"
+        )
+
+    def columns(self, case: Case, design: Sequence[Pair], asked: Iterable[str]) -> tuple[dict[str, Any], bool]:
+        """The baseline's values of some scores for the first pairs of a design, and whether their number was fixed.
+
+        Raises:
+            BaselineError: they are not comparable; the message names the difference.
+        """
+        found = self.samples(case)
+        if found is None:
+            return {}, True
+        self._check(case, found, design)
+        asked = list(asked)
+        for score in asked:
+            if score not in found.scores:
+                raise BaselineError(
+                    f"{self.baseline.name}: {found.case.id} has no {SCORES[score].title} to hold against: save it anew"
+                )
+        return {score: found.scores[score] for score in asked}, found.exact
+
+    def missing(self, asked: Iterable[Case]) -> list[Case]:
+        """The baseline's cases about the models of the run that the run does not ask for."""
+        asked = list(asked)
+        names = {self.baseline.counterpart(model, self.others, self.models) for model in self.others}
+        ours = {
+            replace(case, model=name)
+            for case in asked
+            for name in [self.baseline.counterpart(case.model, self.others, self.models)]
+            if name is not None
+        }
+        return [case for case in self.baseline.cases if case.model in names and case not in ours]
+
+    def check_missing(self, asked: Iterable[Case]) -> None:
+        """Make sure that the run asks for all cases that the baseline has of its models.
+
+        Raises:
+            BaselineError: it does not, and must; the message names them.
+        """
+        missing = [] if self.allow_missing else self.missing(asked)
+        if missing:
+            raise BaselineError(
+                f"{self.baseline.name} has cases that this run does not ask for: "
+                f"{some((case.id for case in missing), _NAMED)}. Run them too (-k and --lf may narrow it), "
+                "save the baseline anew, or leave them without a comparison by --seedshift-allow-missing"
+            )
+
+    def _check(self, case: Case, found: Samples, design: Sequence[Pair]) -> None:
+        entry = self.catalogue.find(case.model)
+        own = {score: self.own(score) for score in scores.own() if score in found.scores}
+        entry = without_others(entry, of_scores(found.scores))
+        ours = Version("", "", "", *fingerprint.weights_of_scorers(entry.classifier, entry.clip), own)
+        labels = (label.name for label in pairs.class_list(entry.classes))
+        said = differences(
+            (self.baseline.models[found.case.model], found.design, self.baseline.designs[found.design]),
+            (ours, pairs.fingerprint(design), design_of(design, entry.classes, labels)),
+            (self.baseline.name, "this run"),
+        )
+        if said:
+            raise BaselineError(f"{case.model} cannot be held against its baseline: {'; '.join(said)}")
+
+
+def without(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
+    """Constraints without what they ask of regressions; a score that was asked for nothing else may be anything."""
+    return tuple(
+        each
+        if each.max_regression is None
+        else replace(
+            each,
+            max_regression=None,
+            significant=True,
+            minimum=0.0 if each.minimum is each.max_drop is None else each.minimum,
+        )
+        for each in constraints
+    )

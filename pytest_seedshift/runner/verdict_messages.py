@@ -1,0 +1,331 @@
+"""The words of a verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import messages
+from pytest_seedshift.core.scores import NULL, SCORES
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.scores import Change, Estimate, Finding
+    from pytest_seedshift.core.searches import Subject
+    from pytest_seedshift.results.regression import Pool
+    from pytest_seedshift.runner.case_result import CaseResult, Progress
+
+_NOTHING = 0.5
+"""The p-value of bets from which on they have seen next to nothing: they have at most doubled their stake."""
+
+
+def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
+    """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes.
+
+    `where` says where there is more to see, such as `report: .seedshift/report.html#toy-latent-mean-+0.30`; empty where
+    there is not. With `control`, what the control scores on as many of the pairs as it has samples of.
+    """
+    first = next(finding for finding in result.findings if finding.holds is False)
+    others = [finding for finding in result.findings if finding is not first]
+    aside = [] if first.change is None else [change(first.change, first.score, first.measured)]
+    aside.append(ruling(first, result))
+    if control and not result.case.is_control and result.control:
+        aside.append(f"control {_control(result, first.score)}")
+    rest = [own(first, result)]
+    rest += [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
+    if result.flat:  # also of a few: half precision that a VAE does not bear gives some of them black
+        verb = "is" if result.flat == 1 else "are"
+        rest.append(f"{result.flat} of {len(result.samples)} pictures {verb} of one colour")
+    clipped = {score: found.clipped for score, found in result.scores.items() if found.clipped}
+    rest += [
+        f"{number} {SCORES[score].title} outside 0 to {SCORES[score].top:g}, counted as that"
+        for score, number in clipped.items()
+    ]
+    worst = worst_classes(result)
+    if worst:
+        rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
+    rest += [where] if where else []
+    said = worse(result.case) if first.kind == "max_regression" else subject(result.case)
+    return f"{said}: {comparison(first)} ({', '.join(aside)})" + (f"\n    {' · '.join(rest)}" if rest else "")
+
+
+def ruling(finding: Finding, result: CaseResult) -> str:
+    """What a broken bound rests on: `400 images`; of an early verdict the bound that made it, which is one-sided.
+
+    `below 0.60 at 99 %, after 215 of 400 images`: it speaks of the design. The two-sided interval of the model's own
+    mean is another thing, and may well hold the bound: see `own`.
+    """
+    seen = messages.images(len(result.samples), result.design)
+    if not result.early:
+        return seen
+    side = "below" if finding.kind == "min" else "above"
+    return f"{side} {_numbers(finding)[1]} at {messages.percent(result.certainty)}, after {seen}"
+
+
+def own(finding: Finding, result: CaseResult) -> str:
+    """Where the model's own mean lies, or its own drop: `99 % interval of the model's own mean 0.39–0.63`."""
+    if finding.kind == "min":
+        estimate = result.scores[finding.score]
+        return interval(estimate.low, estimate.high, finding.score, result.certainty, of="the model's own mean")
+    low, high = finding.low, finding.high
+    if low is None or high is None:  # of an earlier version's result
+        return f"{messages.percent(result.certainty)} interval of the model's own drop not known"
+    return interval(low, high, finding.score, result.certainty, of="the model's own drop")
+
+
+def success(result: CaseResult) -> str:
+    """Why a case passes: its bounds; of a null control also what it would have seen."""
+    said = " · ".join(comparison(finding) for finding in result.findings)
+    return f"{said} · {would_see(result.findings)}" if result.is_null else said
+
+
+def would_see(findings: Sequence[Finding]) -> str:
+    """`it would show a change in nine of ten designs (in half of them): top-1 0.052 (0.033), …`."""
+
+    def told(finding: Finding) -> str:
+        title = SCORES[finding.score].title
+        if finding.least is None or finding.least_90 is None:
+            return f"{title} none, of so few pairs"
+        return f"{title} {finding.least_90:.2g} ({finding.least:.2g})"
+
+    return f"it would show a change in nine of ten designs (in half of them): {', '.join(map(told, findings))}"
+
+
+def harness(result: CaseResult) -> str:
+    """What a null control says whose scores have changed beyond chance."""
+    changed = [finding for finding in result.findings if not finding.holds]
+    rest = [finding for finding in result.findings if finding.holds]
+    return (
+        f"error of the harness, not of {result.case.model}: {', '.join(map(comparison, changed))}, which is "
+        f"what chance gives at {messages.percent(result.certainty)} over "
+        f"{messages.images(len(result.samples), result.design)}\n"
+        "    A permuted seed vector is as likely as the one that it was made of, so no score can change. The noise, "
+        "the shift, the pairing, the store or the statistics are at fault: trust no verdict of this run before it is "
+        f"known which. A sound harness gets here in at most {messages.percent(1 - result.certainty)} of all null "
+        "controls" + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
+    )
+
+
+def subject(case: Case) -> str:
+    """Who does what in a failure: the shift breaks the model, or the model fails unshifted."""
+    if case.is_control:
+        return f"{case.model} fails without any shift"
+    name, _, magnitude = case.describe().rpartition(" ")
+    return f"{name} shift {magnitude} breaks {case.model}"
+
+
+def worse(case: Case) -> str:
+    """`toy-latent is worse than its baseline under mean +0.30`."""
+    where = "without a shift" if case.is_control else f"under {case.describe()}"
+    return f"{case.model} is worse than its baseline {where}"
+
+
+def change(of: Change, score: str, drop: float) -> str:
+    """`26 pairs of 400 turned wrong and 2 right, p 4e-06`, of a drop of the mean."""
+    from pytest_seedshift.core.stats import paired  # numpy, which collecting does without
+
+    down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
+    least = "" if SCORES[score].binary else f" by more than {paired.unseen(score):g}"
+    lost = messages.count(of.lost, "pair")
+    return f"{lost} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, score, drop)}"
+
+
+def beyond(of: Change | Pool, score: str, drop: float) -> str:
+    """How a drop stands against chance: its p-value, or that there are too few pairs for one that says something."""
+    if not too_few(of, drop):
+        return probability(of.p, of.level)
+    if of.least is None or of.least <= drop:  # the latter of a case that stopped: its whole design might have told
+        return "too few pairs to tell from chance"
+    return f"too few pairs to tell from chance (a drop is found from {of.least:.{3 if SCORES[score].top <= 1 else 1}f})"
+
+
+def too_few(of: Change | Pool, drop: float) -> bool:
+    """Whether a p-value says how few pairs there are, and nothing of a drop that is larger than what it is about.
+
+    Either no drop at all could have been found, or bets, of which most have lost on so few pairs, have seen next to
+    nothing in it.
+    """
+    if drop <= of.allowed + 1e-9 or of.p <= of.level:
+        return False
+    return of.least is None or (of.test == "bets" and of.p >= _NOTHING)
+
+
+def probability(p: float, level: float | None = None) -> str:
+    """`p 0.21`, `p 4e-06`; with the level that it is held against, `p 4e-06, held against 0.01`."""
+    return f"p {p:.2g}" if level is None else f"p {p:.2g}, held against {level:.2g}"
+
+
+def _control(result: CaseResult, score: str) -> str:
+    """The control's mean on the same pairs: `0.98`, or `1.00 on 26 of them`, where it was decided earlier."""
+    mean = SCORES[score].format(result.control_mean(score) or 0.0)
+    return mean if len(result.control) == len(result.samples) else f"{mean} on {len(result.control)} of them"
+
+
+def comparison(finding: Finding) -> str:
+    """A bound against its measurement: `top-1 0.41 < 0.60`, `top-1 drop 0.56 > 0.10`."""
+    kind = SCORES[finding.score]
+    measured, bound = _numbers(finding)
+    if finding.kind == NULL:
+        signed = f"{finding.measured:+.2f}"
+        if finding.holds is None:
+            return f"{kind.title} drop {signed}"
+        return f"{kind.title} drop {signed} {'within' if finding.holds else 'beyond'} ±{finding.bound:.2f}"
+    if finding.kind == "min":
+        below = (
+            finding.measured < finding.bound if finding.holds is None or finding.p is not None else not finding.holds
+        )
+        return f"{kind.title} {measured} {'<' if below else '≥'} {bound}{_by_chance(finding, below)}"
+    above = finding.measured > finding.bound if finding.holds is None else not finding.holds
+    if finding.kind == "max_regression":
+        within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
+        said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
+        by_chance = (
+            f", within chance ({beyond(finding.change, finding.score, finding.measured)})"
+            if within and finding.change
+            else ""
+        )
+        return said + by_chance
+    if finding.p is not None:
+        above = finding.measured > finding.bound + 1e-9
+    return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}{_by_chance(finding, above)}"
+
+
+def _by_chance(finding: Finding, broken: bool) -> str:
+    """Of a bound that holds though the mean is beyond it, why: the certainty is that of the whole grid."""
+    if not (broken and finding.holds and finding.p is not None):
+        return ""
+    return f", within chance ({probability(finding.p, finding.level)})"
+
+
+def _numbers(finding: Finding) -> tuple[str, str]:
+    """What was measured, and the bound, with as many digits as it takes to see that it breaks."""
+    kind = SCORES[finding.score]
+    measured, bound = kind.format(finding.measured), kind.format(finding.bound)
+    if measured == bound and finding.holds is False:  # a difference that two decimals do not show
+        return f"{finding.measured:.4g}", f"{finding.bound:.4g}"
+    return measured, bound
+
+
+def mean(found: Estimate | Mapping[str, float], score: str, *, early: bool) -> str:
+    """A score's mean as it stands in tables: `0.98`; `≈0.98` where it is early and so leans towards its verdict."""
+    value = found["mean"] if isinstance(found, Mapping) else found.mean
+    return f"{'≈' if early else ''}{SCORES[score].format(value)}"
+
+
+def early(looked: Sequence[tuple[int, int]]) -> str:
+    """What ≈ says of early means, of each of which are given the images that were looked at and those of its design."""
+    seen, designs = (messages.span([each[place] for each in looked]) for place in (0, 1))
+    return (
+        f"an early mean, of the images that the verdict needed, {seen} of {designs}, and no estimate of the model: it "
+        "leans towards the verdict, the more the fewer images. A run with --seedshift-exact gives the means."
+    )
+
+
+def asked_as(kind: str) -> str:
+    """What a kind of bound asks, in front of its value: `≥`, `drop ≤`."""
+    return {"min": "≥", "max_regression": "drop against the baseline ≤"}.get(kind, "drop ≤")
+
+
+def interval(low: float, high: float, score: str, certainty: float, *, of: str) -> str:
+    """`99 % interval of the model's own mean 0.30–0.53`; `-0.02 to 0.53` where it begins below 0."""
+    kind = SCORES[score]
+    to = " to " if low < 0 else "–"
+    return f"{messages.percent(certainty)} interval of {of} {kind.format(low)}{to}{kind.format(high)}"
+
+
+def progress(at: Progress, pace: float | None, left: float | None) -> str:
+    """How long the run still takes, how far a case has come, what it waits for, and how fast.
+
+    `about 5 s left · toy-latent mean +0.30: 74 of 400 images, about 214 expected · top-1 0.41 (0.30–0.53) < 0.60 · 41
+    images/s`. What matters most stands in front: a terminal of 80 columns cuts the rest.
+    """
+    from pytest_seedshift.core.stats.sequential import estimate
+
+    soon = "" if left is None else f"about {messages.duration(left)} left · "
+    parts = [f"  {soon}{at.case.model} {at.case.describe()}: {at.images} of {at.design} images"]
+    if at.expected < at.design:
+        parts[0] += f", about {at.expected} expected"
+    if at.images:
+        text = comparison(at.leading)
+        if at.leading.kind == "min":
+            kind, found = (
+                SCORES[at.leading.score],
+                estimate(at.leading.score, at.values, certainty=at.certainty, stopped=True),
+            )
+            shown = kind.format(at.leading.measured)
+            text = text.replace(shown, f"{shown} ({kind.format(found.low)}–{kind.format(found.high)})", 1)
+        parts.append(text)
+    return " · ".join([*parts, *_pace(pace, None)])
+
+
+def progress_of_all(
+    in_work: Sequence[Mapping[str, Any]], ended: int, cases: int, pace: float | None, left: float | None
+) -> str:
+    """`5 of 31 cases · in work: toy-latent mean +0.30 (74/214), … · 70 images/s · about 20 s left`."""
+    now = ", ".join(f"{each['case']} ({each['images']}/{each['expected']})" for each in in_work)
+    done = f"  {ended} of {cases} cases" if cases else f"  {messages.count(ended, 'case')}"
+    return " · ".join([done, *_pace(pace, left), *([f"in work: {now}"] if now else [])])
+
+
+def _pace(pace: float | None, left: float | None) -> list[str]:
+    parts = []
+    if pace is not None:
+        parts.append(messages.rate(pace))
+    if left is not None:
+        parts.append(f"about {messages.duration(left)} left")
+    return parts
+
+
+def figures(record: Mapping[str, Any]) -> str:
+    """The scores of a record: `top-1 0.98  top-5 1.00  CLIP 46.2`."""
+    return "  ".join(
+        f"{SCORES[score].title} {SCORES[score].format(found['mean'])}" for score, found in record["scores"].items()
+    )
+
+
+def robustness_of(models: Sequence[str]) -> str:
+    """`Robustness of toy-latent and toy-glide`: what a report of models is called."""
+    *others, last = models
+    return f"Robustness of {', '.join(others)} and {last}" if others else f"Robustness of {last}"
+
+
+def kept(samples: str) -> str:
+    """What becomes of a run's samples where it ends before its end; `samples` is where they lie, empty: nowhere."""
+    if not samples:
+        return "The samples of this run are lost: its store was removed while it ran"
+    return f"Samples that were finished are kept in {samples}; the next run goes on from them"
+
+
+def death(case: Subject, worker: str, cause: str, samples: str) -> str:
+    """Why there is no verdict about a case whose worker has died."""
+    how = f" ({cause})" if cause else ""
+    return (
+        f"worker {worker} died{how} while it had {case.model}, {case.describe()} in work: no verdict. {kept(samples)}"
+    )
+
+
+def poisoned(case: Subject, error: BaseException, samples: str) -> str:
+    """Why a process ends after a CUDA error."""
+    return (
+        f"{case.model}, {case.describe()}: no verdict, because of a CUDA error: {messages.first_line(error)}. "
+        f"After it nothing that this process does on the GPU works, so it ends. {kept(samples)}. "
+        "CUDA_LAUNCH_BLOCKING=1 shows where such an error comes from"
+    )
+
+
+def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int]]:
+    """The classes with the lowest top-1 and at least one miss, worst first: name, how many right, of how many.
+
+    None where top-1 was not measured.
+    """
+    total: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    for sample in result.samples:
+        if "top1" not in sample.scores:
+            return []
+        total[sample.pair.label.name] += 1
+        right[sample.pair.label.name] += int(sample.scores["top1"])
+    missed = [name for name in total if right[name] < total[name]]
+    missed.sort(key=lambda name: (right[name] / total[name], name))
+    return [(name, right[name], total[name]) for name in missed[:most]]

@@ -1,0 +1,153 @@
+"""Top-1 and top-5 accuracy by an image classifier of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torchvision.transforms.v2.functional import to_pil_image
+from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+from pytest_seedshift.core.checkpoints import contents, repository
+from pytest_seedshift.core.errors import ModelError
+from pytest_seedshift.scorers import class_mapping as labelling
+from pytest_seedshift.scorers import fingerprint, loading, pillow_resize
+from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pytest_seedshift.core.pairs import Label
+
+_FILTERS: dict[int, pillow_resize.Filter] = {2: "bilinear", 3: "bicubic"}
+"""By Pillow's number, which is what a processor's configuration has as `resample`."""
+
+
+class Classifier:
+    """A `Scorer` of `top1` and `top5`, each 0 or 1 an image."""
+
+    def __init__(self, name: str, model: Any, processor: Any, fingerprint: str) -> None:
+        """Wrap a classifier of transformers, on its device, and the image processor that belongs to it."""
+        self.name = name
+        self.fingerprint = fingerprint
+        self._model = model
+        check_prepared(name, _sides(processor))
+        self._processor = _as_pillow_resizes(processor)
+        self._outputs: dict[Label, int] = {}
+
+    @classmethod
+    def load(cls, source: str, device: str) -> Classifier:
+        """Load from a folder, the cache or the hub; safetensors only, in float32 whatever the model's number type.
+
+        Raises:
+            WeightsNotFoundError: the weights are nowhere.
+            OSError: they cannot be loaded as a classifier.
+            ModelError: files of it lack or are damaged, or its weights are not finite.
+        """
+        folder = repository.fetch(source, repository.CLASSIFIER_FILES)
+        variant = contents.classifier(contents.OnDisk(folder)).variants.get("")
+        with readable(source, "an image classifier of transformers"), loading.complete(source), loading.sealed(source):
+            model = AutoModelForImageClassification.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                variant=variant,
+            )
+            processor = AutoImageProcessor.from_pretrained(
+                folder, backend="torchvision", local_files_only=True, trust_remote_code=False
+            )
+        check_finite(model, source)
+        return cls(source, model.to(device).eval(), processor, fingerprint.of_classifier(source))
+
+    def check(self, labels: Sequence[Label]) -> None:
+        """See `Scorer.check`: every label has to be one of the classifier's classes."""
+        self._outputs |= labelling.match(labels, self._classes, self.name)
+
+    @property
+    def _classes(self) -> dict[int, str]:
+        classes: dict[int, str] = self._model.config.id2label
+        return classes
+
+    @torch.inference_mode()
+    def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
+        """See `Scorer.score`."""
+        outputs = self._outputs_of(labels)
+        logits = self._model(self.see(images)).logits
+        ranking = logits.topk(min(5, logits.shape[-1]), dim=-1).indices
+        hits = ranking == outputs.to(ranking.device).unsqueeze(-1)
+        unknown = logits.isfinite().all(-1).logical_not()  # NaN has a rank like any number
+        scores = {"top1": hits[:, 0].float(), "top5": hits.any(-1).float()}
+        return {name: values.masked_fill(unknown, torch.nan) for name, values in scores.items()}
+
+    def gradients(self, seen: Tensor, labels: Sequence[Label]) -> Tensor:
+        """How each label's logit depends on what the network sees.
+
+        Args:
+            seen: what `see` gives.
+            labels: one an image.
+
+        Returns:
+            The gradients of the logits, of the shape of `seen`.
+
+        Raises:
+            ModelError: a label that it does not know, or a network that has no gradients, such as a quantised one.
+        """
+        with torch.inference_mode(False), torch.enable_grad():
+            outputs = self._outputs_of(labels)
+            seen = seen.detach().clone().requires_grad_()
+            asked = self._model(seen).logits.gather(1, outputs.to(seen.device).unsqueeze(-1))
+            if not asked.requires_grad:
+                raise ModelError(
+                    f"{self.name}: its logits have no gradient by the picture, so it cannot be told where in a picture "
+                    "it sees the label. Use a classifier that is not quantised or frozen into another format"
+                )
+            (gradients,) = torch.autograd.grad(asked.sum(), seen)
+        return gradients
+
+    def see(self, images: Tensor) -> Tensor:
+        """What the network sees of images: as its processor makes it of saved pictures."""
+        seen: Any = pillow_resize.as_bytes(images)
+        if not hasattr(self._processor, "resize"):  # timm's, whose transforms are those of pictures
+            seen = [to_pil_image(each) for each in seen.cpu()]
+        pixel_values: Tensor = self._processor(images=seen, return_tensors="pt")["pixel_values"]
+        return pixel_values.to(images.device)
+
+    def _outputs_of(self, labels: Sequence[Label]) -> Tensor:
+        """The index of each label's output, (len(labels),)."""
+        unchecked = tuple(dict.fromkeys(label for label in labels if label not in self._outputs))
+        if unchecked:
+            self.check(unchecked)
+        return torch.tensor([self._outputs[label] for label in labels])
+
+
+def _sides(processor: Any) -> list[object]:
+    """The sides of the pictures that a processor makes, as far as it says them."""
+    sizes = [getattr(processor, name, None) for name in ("size", "crop_size", "pad_size")]
+    names = ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_width")
+    return [side for size in sizes for name, side in dict(size or {}).items() if name in names]
+
+
+def _as_pillow_resizes(processor: Any) -> Any:
+    """Let a processor resize as Pillow does: its own way, by torchvision, gives other values, and others on a GPU.
+
+    A processor whose class has a way of its own keeps it, and so does what is not asked for as a size or a shortest
+    edge with a filter that is known here.
+    """
+    if "resize" in vars(type(processor)) or not hasattr(processor, "resize"):
+        return processor
+    theirs = processor.resize
+
+    def resize(image: Tensor, size: Any, resample: Any = None, **others: Any) -> Tensor:
+        kind = _FILTERS.get(int(resample)) if isinstance(resample, int) else None
+        if kind is None or image.dtype != torch.uint8 or size.longest_edge or size.max_height or size.max_width:
+            resized: Tensor = theirs(image=image, size=size, resample=resample, **others)
+            return resized
+        if size.shortest_edge:
+            return pillow_resize.resize(image, *pillow_resize.shortest_side(image, size.shortest_edge), kind)
+        return pillow_resize.resize(image, size.height, size.width, kind)
+
+    processor.resize = resize
+    return processor

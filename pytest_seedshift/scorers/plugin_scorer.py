@@ -1,0 +1,84 @@
+"""Scorers of the user's own, by a factory: see `hookspecs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_seedshift.core import fingerprint, registry, tensors, user_code
+from pytest_seedshift.core.errors import ModelError
+from pytest_seedshift.core.scores import SCORES, SLACK
+from pytest_seedshift.scorers import devices
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pytest_seedshift.core.pairs import Label
+    from pytest_seedshift.scorers.base import Scorer
+
+
+class OwnScorer:
+    """A `Scorer` of the user's own, held to giving its one score."""
+
+    def __init__(self, extension: registry.Extension, scorer: Scorer) -> None:
+        """Wrap what the factory has made."""
+        self._owner = str(extension)
+        self._score = extension.name
+        self._scorer = scorer
+        self.given = scorer.fingerprint
+        """The fingerprint that it gives itself; it does not depend on any library's version."""
+        self.fingerprint = fingerprint.of_own("scorer", scorer.fingerprint, extension.name)
+
+    @classmethod
+    def load(cls, score: str, device: str) -> OwnScorer:
+        """Make the scorer of a score.
+
+        Raises:
+            ExtensionError: there is none, or its factory raises or makes no `Scorer`.
+        """
+        found = registry.current().scorers.find(score)
+        if found is None:
+            raise registry.ExtensionError(f"there is no scorer of the score {score!r}")
+        return cls(found, found.make(device, needs=("fingerprint", "check()", "score()"), what="Scorer"))
+
+    def check(self, labels: Sequence[Label]) -> None:
+        """See `Scorer.check`.
+
+        Raises:
+            ModelError: in place of whatever it raises.
+        """
+        try:
+            with user_code.calling(f"{self._owner}: check", getattr(self._scorer, "check", None), passes=_is_said):
+                self._scorer.check(labels)
+        except ValueError as error:  # what it is to raise, so that its message stands as it is
+            raise ModelError(str(error)) from error
+
+    @torch.inference_mode()
+    def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
+        """See `Scorer.score`. What rounding has put outside of the declared range is put back.
+
+        Raises:
+            ModelError: the scorer raises something, or what it gives is not one value an image of its score.
+        """
+        with user_code.calling(
+            f"{self._owner}: score", getattr(self._scorer, "score", None), passes=devices.is_of_the_machine
+        ):
+            found = self._scorer.score(images.clone(), labels)  # so that what it changes is nobody else's
+        wanted = f"give {{{self._score!r}: a tensor of shape ({len(labels)},)}}"
+        if not isinstance(found, dict) or list(found) != [self._score]:
+            said = f"the scores {', '.join(map(str, found))}" if isinstance(found, dict) else repr(found)
+            raise ModelError(f"{self._owner} gave {said}: {wanted}")
+        who = f"{self._owner} gave {{}} as its score"
+        values = tensors.taken(found[self._score], who, wanted, (len(labels),), whole=True).float()
+        kind = SCORES.get(self._score)
+        if kind is not None:
+            ends = values.clamp(0, kind.top)
+            values = torch.where((values - ends).abs() <= SLACK * kind.top, ends, values)
+        return {self._score: values}
+
+
+def _is_said(error: BaseException) -> bool:
+    """Whether it is what a scorer is to raise over labels that it cannot score."""
+    return isinstance(error, ValueError)

@@ -1,0 +1,1 @@
+"""Experiments beside pass and fail."""

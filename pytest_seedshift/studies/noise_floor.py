@@ -1,0 +1,282 @@
+"""The noise floor: how far a model's scores move under what should not matter, and which bounds lie below that.
+
+Plain numbers and noise.json, no model; `arms` measures. noise.json lies in the run folder and is keyed by the model's
+fingerprint:
+
+    {"version": 1, "models": {"<fingerprint>": {"model": "toy-latent", "scorers": [...], "images": 64,
+      "reference": "float32 on cpu, batches of 16, 2 threads",
+      "arms": [{"name": "batch size 1", "scores": {"top1": {"largest": 0.0, "mean": 0.0, "changed": 0, "of_mean": 0}}}],
+      "skipped": [{"name": "device cuda", "reason": "…"}]}}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from pytest_seedshift.core import atomic_files, files
+from pytest_seedshift.core.errors import DataError
+from pytest_seedshift.core.scores import CERTAINTY, SCORES
+from pytest_seedshift.core.stats import unseen_changes
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.run_folder import RunFolder
+
+FILE_NAME = "noise.json"
+VERSION = 1
+MAX_REGRESSION = "max_regression"
+_CERTAIN = f"{100 * CERTAINTY:g} %"
+
+Scores: TypeAlias = Mapping[str, float]
+
+
+class NoiseError(DataError):
+    """noise.json cannot be used; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How far one score has moved, pair by pair and in its mean, in the score's own units."""
+
+    largest: float
+    """The largest absolute change of a pair."""
+    mean: float
+    """The mean absolute change of a pair."""
+    changed: int
+    """How many pairs have another value: of a score that is 0 or 1, how many outcomes have changed."""
+    of_mean: float
+    """The change of the mean over all pairs, signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One thing that was changed though it should not matter, and what it did to each score."""
+
+    name: str
+    scores: Mapping[str, Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One thing that could not be changed on this machine, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What was measured of a model: each arm against the reference, on the control's first pairs."""
+
+    model: str
+    scorers: tuple[str, ...]
+    """The fingerprints of the scorers."""
+    images: int
+    reference: str
+    arms: tuple[Arm, ...]
+    skipped: tuple[Skipped, ...]
+
+    def floor(self, score: str) -> tuple[float, str]:
+        """The largest absolute change of a score's mean, and the arm that made it; 0 and nothing of no arm."""
+        moved = [(abs(arm.scores[score].of_mean), arm.name) for arm in self.arms if score in arm.scores]
+        return max(moved, default=(0.0, ""))
+
+    def room(self, score: str) -> tuple[float, str] | None:
+        """How far a score's mean may move for all that these images tell, at 99 %, and the arm of which that is so.
+
+        Of a score that is 0 or 1 that is the largest share of outcomes that may change: see `unseen`. None of other
+        scores, of whose unseen changes nothing can be said but their range; and where nothing was measured.
+        """
+        if not SCORES[score].binary:
+            return None
+        changed = [(arm.scores[score].changed, arm.name) for arm in self.arms if score in arm.scores]
+        if not changed or not self.images:
+            return None
+        most, arm = max(changed)
+        return unseen_changes.most(self.images, min(most, self.images)), arm
+
+
+def compare(reference: Sequence[Scores], other: Sequence[Scores]) -> dict[str, Change]:
+    """Hold the scores of an arm against the reference's, of the same pairs in the same order, at least one."""
+    found = {}
+    for name in reference[0]:
+        before, after = (np.array([scores[name] for scores in each], dtype=np.float64) for each in (reference, other))
+        moved = np.abs(after - before)
+        found[name] = Change(
+            float(moved.max()), float(moved.mean()), int((moved > 0).sum()), float((after - before).mean())
+        )
+    return found
+
+
+def table(noise: Noise) -> list[str]:
+    """What was measured, in lines."""
+    lines = [f"{noise.model}: {noise.reference}; {noise.images} images of the control"]
+    width = max(map(len, [*(arm.name for arm in noise.arms), *(each.name for each in noise.skipped)]))
+    for score in noise.arms[0].scores if noise.arms else ():
+        kind = SCORES[score]
+        lines.append(f"  {kind.title:<{width}}  largest change  mean change  pairs changed  change of the mean")
+        lines += [
+            f"  {arm.name:<{width}}  {change.largest:>14.2g}  {change.mean:>11.2g}  {change.changed:>13}  "
+            f"{change.of_mean:>+18.2g}"
+            for arm in noise.arms
+            for change in (arm.scores[score],)
+        ]
+    lines += [f"  {each.name:<{width}}  skipped: {each.reason}" for each in noise.skipped]
+    lines += [
+        f"  {SCORES[score].title}: a difference of means below {moved:.2g} tells nothing ({arm})"
+        for score in (noise.arms[0].scores if noise.arms else ())
+        for moved, arm in [noise.floor(score)]
+        if moved
+    ]
+    for score in noise.arms[0].scores if noise.arms else ():
+        room = noise.room(score)
+        lines.append(
+            f"  {SCORES[score].title}: {_unseen(noise.images) if room is None else _room(noise.images, *room)}"
+        )
+    return lines
+
+
+def _room(images: int, most: float, arm: str) -> str:
+    return f"up to {most:.2g} of all outcomes may change ({arm}), for all that {images} images tell at {_CERTAIN}"
+
+
+def _unseen(images: int) -> str:
+    return (
+        f"up to {unseen_changes.most(images):.2g} of all pairs may change by more than the largest change, for all "
+        f"that {images} images tell at {_CERTAIN}"
+    )
+
+
+# noise.json ------------------------------------------------------------------------------------------------------
+
+
+def write(folder: RunFolder, fingerprint: str, noise: Noise) -> Path:
+    """Write what was measured of a model beside what was measured of others.
+
+    Raises:
+        NoiseError: what is there cannot be read.
+        OSError: the file cannot be written.
+    """
+    path = folder.path / FILE_NAME
+    with folder.lock("noise"):
+        entries = {key: asdict(each) for key, each in read(folder).items()} | {fingerprint: asdict(noise)}
+        document = {"version": VERSION, "models": entries}
+        atomic_files.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", within=folder.path)
+    return path
+
+
+def read(folder: RunFolder) -> dict[str, Noise]:
+    """What was measured, by the model's fingerprint; nothing where nothing was.
+
+    Raises:
+        NoiseError: the file cannot be read, or another version has written it.
+    """
+    path = folder.path / FILE_NAME
+    try:
+        document = files.read_json(path, within=folder.path)
+        with files.foreign(path):
+            if document["version"] == VERSION:
+                return {key: _noise(each) for key, each in document["models"].items()}
+            version = str(document["version"])
+    except files.MissingFileError:
+        return {}
+    except files.FileError as error:
+        raise NoiseError(f"{error}: remove it") from None
+    raise NoiseError(f"{path}: its version is {version}, this version reads {VERSION}: remove it")
+
+
+def _noise(entry: Mapping[str, Any]) -> Noise:
+    arms = tuple(
+        Arm(str(each["name"]), {str(name): _change(change) for name, change in each["scores"].items()})
+        for each in entry["arms"]
+    )
+    return Noise(
+        str(entry["model"]),
+        tuple(map(str, entry["scorers"])),
+        int(entry["images"]),
+        str(entry["reference"]),
+        arms,
+        tuple(Skipped(str(each["name"]), str(each["reason"])) for each in entry["skipped"]),
+    )
+
+
+def _change(entry: Mapping[str, Any]) -> Change:
+    return Change(float(entry["largest"]), float(entry["mean"]), int(entry["changed"]), float(entry["of_mean"]))
+
+
+# Bounds ----------------------------------------------------------------------------------------------------------
+
+
+def below_floor(noise: Noise, score: str, bound: float) -> str | None:
+    """Why a bound on a score's regression asks for more than can be told, or is known to; None where it does not.
+
+    Args:
+        noise: of the model.
+        score: a key of `SCORES`.
+        bound: `max_regression`, in the score's own units.
+    """
+    moved, arm = noise.floor(score)
+    room = noise.room(score)
+    if bound >= moved:
+        return None if room is None or bound >= room[0] or not bound else _too_few(noise, score, bound, *room)
+    return (
+        f"{noise.model}: {MAX_REGRESSION} = {bound:g} of {SCORES[score].title} is below the noise: {arm} alone moves "
+        f"the mean by {moved:.2g} on {noise.images} images. Ask for at least that, or keep it fixed"
+    )
+
+
+def _too_few(noise: Noise, score: str, bound: float, most: float, arm: str) -> str:
+    """That noise which is larger than a bound could have stayed unseen, and how many images would show it."""
+    changed = max(each.scores[score].changed for each in noise.arms if score in each.scores)
+    more = (
+        f"Measure it on {unseen_changes.needed(bound)} images or more (seedshift noise --images), or ask for at least "
+        "that"
+        if not changed
+        else "Ask for at least that, measure it on more images (seedshift noise --images), or keep it fixed"
+    )
+    return (
+        f"{noise.model}: whether the noise of {SCORES[score].title} lies below {MAX_REGRESSION} = {bound:g} is not "
+        f"known: {changed} of {noise.images} outcomes have changed ({arm}), which leaves room for {most:.2g} at "
+        f"{_CERTAIN}. {more}"
+    )
+
+
+def _each(noise: Noise) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fingerprint of the classifier and that of CLIP, each as far as it is known."""
+    return tuple(noise.scorers[:1]), tuple(noise.scorers[1:2])
+
+
+def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Warnings of all bounds of a run that lie below the noise of their model, as far as that was measured.
+
+    Args:
+        folder: where noise.json may lie.
+        manifest: the head of verdicts.json: see `report.manifest`.
+    """
+    asked: dict[tuple[str, str], float] = {}
+    for entry in manifest.get("grid", ()):
+        for name, bound in entry["asks"].items():
+            score, _, kind = name.rpartition(" ")
+            if kind == MAX_REGRESSION and score in SCORES:
+                key = entry["model"], score
+                asked[key] = min(bound, asked.get(key, bound))
+    if not asked:
+        return
+    try:
+        measured = read(folder)
+    except NoiseError as error:
+        yield str(error)
+        return
+    for (model, score), bound in asked.items():
+        told = manifest["models"].get(model) or {}
+        noise = measured.get(told.get("fingerprint") or "")
+        scorers = (told.get("classifier"), told.get("clip"))  # None of one that the run does not need
+        if noise is not None and all(mine in (None, *of) for mine, of in zip(scorers, _each(noise), strict=True)):
+            said = below_floor(noise, score, bound)
+            if said is not None:
+                yield said

@@ -1,0 +1,65 @@
+"""A crossed experiment as a document in JSON, for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core.stats.seed_shares import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_seedshift.studies.sampler_ablation.effects import Effect, Mean
+    from pytest_seedshift.studies.sampler_ablation.experiment import Found, Study
+
+VERSION = 1
+
+
+def document(study: Study, sentences: Sequence[str]) -> dict[str, Any]:
+    """All of it in built-in types; `sentences` are what is said of it."""
+    return {
+        "version": VERSION,
+        "shifts": [{"shift": shift, "magnitude": magnitude} for shift, magnitude in study.shifts],
+        "images": study.images,
+        "labels": study.labels,
+        "certainty": study.certainty,
+        "factors": {name: list(levels) for name, levels in study.crossed.factors.items()},
+        "left_out": dict(study.crossed.left_out),
+        "arms": [_arm(each) for each in study.found],
+        "effects": [_effect(each) for each in study.effects],
+        "sentences": list(sentences),
+    }
+
+
+def _arm(found: Found) -> dict[str, Any]:
+    return {
+        "name": found.arm.name,
+        "levels": dict(found.arm.levels),
+        "control": dict(found.control),
+        "kept": {score: _mean(each) for score, each in found.kept.items()},
+        "holds": found.holds,
+        "breaks": found.breaks,
+        "weight": found.weight,
+        "discards_seed_vector": found.discards,
+        "ignores_seed_vector": None if found.sensitivity is None else found.ignores,
+        "seed_vector_changes": None
+        if found.sensitivity is None
+        else {kind: found.sensitivity.vector(kind).value for kind in KINDS},
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    return {
+        "factor": effect.factor,
+        "level": effect.level,
+        "against": effect.against,
+        "score": effect.score,
+        "controls": list(effect.controls),
+        "kept": list(effect.kept),
+        "change": _mean(effect.change),
+        "single": list(effect.single),
+    }
+
+
+def _mean(mean: Mean) -> dict[str, float]:
+    return {"mean": mean.value, "low": mean.low, "high": mean.high}

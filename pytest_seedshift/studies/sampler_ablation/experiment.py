@@ -1,0 +1,194 @@
+"""The experiment: every arm under the same shifts on the same pairs, and how much each looks at its seed vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.scores import CERTAINTY, SCORES
+from pytest_seedshift.core.stats.seed_shares import SensitivityError
+from pytest_seedshift.runner.workbench import Work
+from pytest_seedshift.studies import seed_sensitivity
+from pytest_seedshift.studies.sampler_ablation import effects
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.stats.seed_shares import Sensitivity
+    from pytest_seedshift.models import seed_weight as seedweight
+    from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.runner.workbench import Workbench
+    from pytest_seedshift.studies.sampler_ablation.conditions import Arm, Crossed
+
+SHOWN = ("top1", "clip")
+"""The scores that are compared."""
+
+HOLDS = 0.9
+"""An arm holds where it keeps at least so much of every score, its intervals included. The limit is ours."""
+
+DISCARDED = 0.1
+"""Below this weight of the seed vector after the first step, that step counts as discarding it. The limit is ours, and
+that of `seed_shares.IGNORED`."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of an arm.
+
+    Attributes:
+        arm: which.
+        control: by score, the mean without a shift.
+        kept: by score, what is kept of it under the shifts, with its interval; without a score of which nothing can be
+            kept, since it is 0 without a shift.
+        by_pair: the same as numbers a pair; None in place of what is left out.
+        sensitivity: how much it looks at its seed vector; None where that could not be measured.
+        weight: of the seed vector in the state after the first step, by the schedule alone: see `seedweight`. None
+            where the sampler is none that it is known for.
+        note: why there is no sensitivity.
+    """
+
+    arm: Arm
+    control: Mapping[str, float]
+    kept: Mapping[str, effects.Mean]
+    by_pair: Mapping[str, effects.Kept | None]
+    sensitivity: Sensitivity | None
+    weight: float | None
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is known to keep at least `HOLDS` of all scores."""
+        return len(self.kept) == len(SHOWN) and all(each.low >= HOLDS for each in self.kept.values())
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it is known to keep less than `HOLDS` of a score."""
+        return any(each.high < HOLDS for each in self.kept.values())
+
+    @property
+    def discards(self) -> bool:
+        """Whether the schedule says that the first step discards the seed vector: see `DISCARDED`."""
+        return self.weight is not None and self.weight < DISCARDED
+
+    @property
+    def ignores(self) -> bool:
+        """Whether it was measured that its images hardly change with the seed vector: see `seed_shares.IGNORED`."""
+        return self.sensitivity is not None and self.sensitivity.ignores_vector
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The whole experiment.
+
+    Attributes:
+        crossed: the design of the arms.
+        shifts: names with magnitudes.
+        images: how many pairs each arm was judged on, with and without each shift.
+        labels: how many labels these have.
+        certainty: of each interval of an arm, and of all intervals of the effects together.
+        found: a part an arm.
+        effects: of the factors.
+    """
+
+    crossed: Crossed
+    shifts: tuple[tuple[str, float], ...]
+    images: int
+    labels: int
+    certainty: float
+    found: tuple[Found, ...]
+    effects: tuple[effects.Effect, ...]
+
+
+def run(
+    bench: Workbench,
+    crossed: Crossed,
+    shifts: Sequence[tuple[str, float]],
+    design: Sequence[Pair],
+    *,
+    certainty: float = CERTAINTY,
+    tell: Tell = lambda line: None,
+) -> Study:
+    """Run all arms. What the store has is not made again.
+
+    Args:
+        bench: where samples are found and made.
+        crossed: the design of the arms.
+        shifts: names with magnitudes, at least one.
+        design: the pairs, the same for all arms.
+        certainty: see `Study`.
+        tell: is told how far it is.
+
+    Raises:
+        CaseError: a sample cannot be made.
+        OSError: the folder cannot be written to.
+    """
+    found = []
+    for number, arm in enumerate(crossed.arms):
+        tell(f"{number + 1}/{len(crossed.arms)} {arm.name}")
+        found.append(_run(bench, arm, shifts, design, certainty))
+    labels = _labels(design)
+    made = effects.effects(crossed, {each.arm.name: each.by_pair for each in found}, labels, certainty)
+    return Study(crossed, tuple(shifts), len(design), len(set(labels)), certainty, tuple(found), made)
+
+
+def _run(
+    bench: Workbench, arm: Arm, shifts: Sequence[tuple[str, float]], design: Sequence[Pair], certainty: float
+) -> Found:
+    control = _columns(bench, Case(arm.name), design)
+    shifted = [_columns(bench, Case(arm.name, *shift), design) for shift in shifts]
+    by_pair = {
+        score: effects.kept(control[score], [each[score] for each in shifted], SCORES[score].top) for score in SHOWN
+    }
+    measured, note = _sensitivity(bench, arm.name, certainty)
+    return Found(
+        arm,
+        {score: float(np.mean(control[score])) for score in SHOWN},
+        {
+            score: effects.mean(each.by_pair, _labels(design), (0.0, each.most), certainty)
+            for score, each in by_pair.items()
+            if each is not None
+        },
+        by_pair,
+        measured,
+        seed_weight(bench.model(arm.name)),
+        note,
+    )
+
+
+def _labels(design: Sequence[Pair]) -> list[str]:
+    return [pair.label.name for pair in design]
+
+
+def _columns(bench: Workbench, case: Case, design: Sequence[Pair]) -> dict[str, list[float]]:
+    samples = bench.collect(case, design, (), Work())
+    return {score: [sample.scores[score] for sample in samples] for score in SHOWN}
+
+
+def _sensitivity(bench: Workbench, model: str, certainty: float) -> tuple[Sensitivity | None, str]:
+    use = seed_sensitivity.wanted(bench, model)
+    kept = use.kept(bench.folder, certainty)
+    if kept is not None:
+        return kept, ""
+    try:
+        found = seed_sensitivity.measure(bench, model, certainty=certainty)
+    except SensitivityError as error:
+        return None, str(error)
+    found.write(bench.folder)
+    return found.sensitivity, ""
+
+
+def seed_weight(model: TextToImage) -> float | None:
+    """The weight of the seed vector after the first step of a loaded model; None where it is not known."""
+    own: Any = getattr(model, "seed_weight", None)
+    if own is None:
+        return None
+    try:
+        found: seedweight.SeedWeight = own()
+    except ValueError:  # of a sampler for which it is not known
+        return None
+    return found.weight

@@ -1,0 +1,81 @@
+"""The seed sensitivity of a model on a workbench: looked up in the run folder by all that it depends on, or measured.
+
+One place for every reader, so that what is kept is found by the same key: the model's fingerprint, that of the scorer
+whose embeddings are compared, and the design.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core.pairs import class_list
+from pytest_seedshift.core.scores import CERTAINTY
+from pytest_seedshift.core.stats import seed_shares
+from pytest_seedshift.results.sensitivity_files import SeedUse
+from pytest_seedshift.scorers import fingerprint
+from pytest_seedshift.studies import sensitivity
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.runner.workbench import Workbench
+
+
+def wanted(bench: Workbench, model: str) -> SeedUse:
+    """What the seed sensitivity of a model would be kept as. Nothing is loaded but a model of the user's own.
+
+    Raises:
+        CaseError: weights that cannot be had, or a store that cannot be opened.
+    """
+    try:
+        rows = _design(bench, model)
+    except seed_shares.SensitivityError:  # is said when it is to be measured
+        rows = ()
+    embedder = fingerprint.of_clip(bench.catalogue.find(model).clip)
+    return SeedUse(model, bench.samples(model).model, embedder, sensitivity.fingerprint(rows))
+
+
+def measure(
+    bench: Workbench,
+    model: str,
+    *,
+    certainty: float = CERTAINTY,
+    progress: Callable[[int], None] | None = None,
+    more: bool = False,
+) -> SeedUse:
+    """Measure it, whether it is kept or not.
+
+    Args:
+        bench: where the model is held.
+        model: its name.
+        certainty: of the intervals, between 0.5 and 1.
+        progress: is told the number of images made so far.
+        more: whether a model that seems to ignore its seed vector is measured on `sensitivity.MORE` blocks in all.
+
+    Returns:
+        What was measured, to be kept.
+
+    Raises:
+        CaseError: something cannot be loaded or generated.
+        SensitivityError: it cannot be measured; the message says why.
+    """
+    use, engine = wanted(bench, model), bench.engine(model)
+    rows, embedder = _design(bench, model), bench.embedder(model)
+
+    def of(part: tuple[tuple[Pair, ...], ...], told: Callable[[int], None] | None) -> seed_shares.Sensitivity:
+        return sensitivity.measure(
+            engine.model, embedder, part, batch_size=engine.batch_size, certainty=certainty, progress=told
+        )
+
+    found = of(rows, progress)
+    if more and found.ignores_vector:
+        made, start = found.images, len(rows[0])
+        rest = tuple(row[start:] for row in _design(bench, model, sensitivity.MORE))
+        found = found.joined(of(rest, progress and (lambda number: progress(made + number))))
+    return dataclasses.replace(use, sensitivity=found)
+
+
+def _design(bench: Workbench, model: str, blocks: int = sensitivity.BLOCKS) -> tuple[tuple[Pair, ...], ...]:
+    """The blocks; the first of many are those of few."""
+    return sensitivity.design(class_list(bench.catalogue.find(model).classes), blocks)

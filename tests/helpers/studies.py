@@ -1,0 +1,61 @@
+"""Crossed experiments of made-up numbers, for tests of what is said and drawn of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_seedshift.core.stats.seed_shares import Distances, Sensitivity
+from pytest_seedshift.studies.sampler_ablation import conditions, effects
+from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN, Found, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PAIRS = 64
+LABELS = [k % 16 for k in range(PAIRS)]
+
+
+def looking(share: float) -> Sensitivity:
+    """Another seed vector changes such a part of what another label changes, in every block."""
+    each = Distances((share,) * 8, (0.0,) * 8, (1.0,) * 8)
+    return Sensitivity("any", {"clip": each, "pixel": each}, 48, 1.0)
+
+
+def study(
+    breaks: Callable[[conditions.Arm], bool],
+    models=("toy-latent",),
+    *,
+    control: Callable[[conditions.Arm], float] = lambda arm: 1.0,
+    weights: Mapping[str, float] | None = None,
+    share: Callable[[conditions.Arm], float] = lambda arm: 0.9,
+) -> Study:
+    """An experiment whose arms break as they are told to; `weights` are by sampler."""
+    crossed = conditions.cross(models, lambda name: "it predicts the noise" if "+zsnr" in name else None)
+    found = []
+    for arm in crossed.arms:
+        right = np.arange(PAIRS) < control(arm) * PAIRS
+        still = right & ((np.arange(PAIRS) // 16) % 2 == 0) if breaks(arm) else right
+        columns = {"top1": (right * 1.0, still * 1.0, 1.0), "clip": (40.0 * right, 40.0 * still, 50.0)}
+        by_pair = {score: effects.kept(before, [after], top) for score, (before, after, top) in columns.items()}
+        found.append(
+            Found(
+                arm,
+                {score: float(columns[score][0].mean()) for score in SHOWN},
+                {
+                    score: effects.mean(each.by_pair, LABELS, (0.0, each.most))
+                    for score, each in by_pair.items()
+                    if each is not None
+                },
+                by_pair,
+                looking(share(arm)),
+                None if weights is None else weights[arm.level("sampler")],
+            )
+        )
+    made = effects.effects(crossed, {each.arm.name: each.by_pair for each in found}, LABELS)
+    return Study(crossed, (("mean", 0.3),), PAIRS, 16, 0.99, tuple(found), made)
+
+
+def by_ddim(arm: conditions.Arm) -> bool:
+    return arm.level("sampler") == "ddim"

@@ -1,0 +1,163 @@
+"""CI runs the README's own commands, and sees when they do not do what they should."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.environments import ROOT
+
+README = (ROOT / "README.md").read_text()
+PAGE = f"<html>{'.' * 20_000}</html>"
+
+
+@pytest.fixture(autouse=True)
+def _modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / ".ci")
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The steps of a project that has a README alone: what its commands are is for `project` to say."""
+    import steps
+
+    monkeypatch.setattr(steps, "ROOT", tmp_path / "project")
+    return steps
+
+
+def project(folder: Path, *commands: str) -> None:
+    """A repository whose README has these commands where the set-up commands stand."""
+    folder.mkdir()
+    blocks = "\n\n".join(f"```sh\n{command}\n```" for command in commands)
+    (folder / "README.md").write_text(
+        f"# Project\n\n```sh\nfalse\n```\n\n## Two commands\n\n{blocks}\n\n## More\n\n```sh\nfalse\n```\n"
+    )
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(folder)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+
+
+def test_the_readme_has_two_commands():
+    from readme_commands import two_commands
+
+    first, second = two_commands(README)
+    assert first in README.splitlines()
+    assert second in README.splitlines()
+    assert "[test]" not in first
+    assert "[test]" in second
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("## Two commands", "## Three commands", "0 sections"),
+        ("## What you see", "## Two commands", "2 sections"),
+        ("To run the tests", "```sh\necho\n```\nTo run the tests", "3 blocks"),
+        ("```sh\npython3 -m venv", "```text\npython3 -m venv", "0 blocks"),
+        (" && .venv/bin/pytest -n 2", "\n.venv/bin/pytest -n 2", "not one line"),
+    ],
+)
+def test_a_changed_readme_is_noticed(old, new, reason):
+    from readme_commands import two_commands
+
+    assert old in README
+    with pytest.raises(ValueError, match=reason):
+        two_commands(README.replace(old, new))
+
+
+def test_the_commands_come_from_the_readme_and_run_in_clones(steps, tmp_path, capsys):
+    project(tmp_path / "project", "pwd > ../../first; exit 3", "test -d .git && echo '=== 7 passed in 1.23s ==='")
+    assert steps.main(["first", "tests"]) == 1
+    printed = capsys.readouterr().out
+    assert "FAILED: status 3" in printed
+    assert printed.splitlines()[-1] == "=== 7 passed in 1.23s ==="
+    assert [path.name for path in tmp_path.iterdir()] == ["project"]
+    assert {path.name for path in (tmp_path / "project").iterdir()} == {".git", "README.md"}
+
+
+def test_tests_that_fail_fail_the_run(steps, tmp_path, capsys):
+    project(tmp_path / "project", "true", "echo '=== 1 failed, 7 passed in 1.23s ==='; exit 1")
+    assert steps.main(["tests"]) == 1
+    assert "1 failed, 7 passed" in capsys.readouterr().out
+
+
+def test_a_readme_without_the_commands_fails_the_run(steps, tmp_path, capsys):
+    project(tmp_path / "project", "echo '=== 7 passed in 1.23s ==='")
+    assert steps.main(["tests"]) == 1
+    assert "1 blocks of commands" in capsys.readouterr().out
+
+
+def test_a_step_that_is_not_known_is_an_error(steps, capsys):
+    assert steps.main(["frist"]) == 4
+    assert "no such step: frist" in capsys.readouterr().err
+
+
+def a_run(folder: Path, *, verdicts: tuple[str, ...] = ("pass", "fail")) -> None:
+    (folder / ".seedshift").mkdir()
+    (folder / ".seedshift/verdicts.json").write_text(json.dumps({"cases": [{"verdict": each} for each in verdicts]}))
+    (folder / "report.html").write_text(PAGE)
+
+
+def checked(folder: Path, status: int = 1, printed: str = "=== 1 failed, 1 passed in 2.00s ===") -> str:
+    import run_checks
+
+    return run_checks.run(folder, status, printed, cases=2, pages=["report.html"])
+
+
+def test_a_good_run_is_good(tmp_path):
+    a_run(tmp_path)
+    assert checked(tmp_path) == "=== 1 failed, 1 passed in 2.00s ==="
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "given"),
+    [
+        (("pass", "fail"), {"status": 0}),
+        (("pass", "pass"), {}),
+        (("pass", "error"), {}),
+        (("fail",), {}),
+        (("pass", "fail"), {"printed": "no summary"}),
+        (("pass", "fail"), {"printed": "=== 2 passed in 2.00s ==="}),
+        (("pass", "fail"), {"printed": "=== 1 failed, 1 passed, 1 error in 2.00s ==="}),
+        (("pass", "fail"), {"printed": "Traceback (most recent call last):\n=== 1 failed, 1 passed in 2.00s ==="}),
+    ],
+)
+def test_a_run_without_its_verdicts_is_noticed(tmp_path, verdicts, given):
+    import run_checks
+
+    a_run(tmp_path, verdicts=verdicts)
+    with pytest.raises(run_checks.CheckError):
+        checked(tmp_path, **given)
+
+
+@pytest.mark.parametrize("page", ["", PAGE[:-10]])
+def test_a_page_that_is_not_whole_is_noticed(tmp_path, page):
+    import run_checks
+
+    a_run(tmp_path)
+    (tmp_path / "report.html").write_text(page)
+    with pytest.raises(run_checks.CheckError, match="no whole page"):
+        checked(tmp_path)
+
+
+def test_uv_installs_from_where_pip_is_configured_to():
+    from installing import uv_options
+
+    configuration = (
+        ":env:.find-links='/a'\nglobal.find-links='/b'\nglobal.extra-index-url='file:///c file:///d'\nuser.x='1'\n"
+    )
+    options = uv_options(configuration)
+    assert options[:6] == ["--index", "file:///c", "--index", "file:///d", "--find-links", "/a"]
+    assert uv_options("") == []
+
+
+def test_an_interpreter_that_is_not_there_is_none():
+    from installing import interpreter
+
+    assert interpreter("3.1") is None
+    assert interpreter(f"3.{sys.version_info.minor}")

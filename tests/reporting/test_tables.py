@@ -1,0 +1,104 @@
+"""Tables that fit a terminal, and say what stands in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from helpers import synthetic
+from pytest_seedshift.reporting import gaps, table
+from pytest_seedshift.reporting.page import classes
+from pytest_seedshift.results import run
+from pytest_seedshift.results.breaking_schema import Record
+from pytest_seedshift.studies.breaking_point import messages
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A run of seven models."""
+    models = tuple(f"model-{letter}" for letter in "abcdefg")
+    plan = synthetic.Plan(models=models, shifts=("mean",), pictures=0)
+    return run.load(synthetic.write(tmp_path_factory.mktemp("many"), plan).path)
+
+
+def test_a_table_of_many_models_fits_and_tells_the_largest_differences(many):
+    lines, found = gaps.lines(many), gaps.of_run(many)
+    assert len(found.couples) == 21
+    body = lines[2:]
+    assert max(map(len, body)) <= 100
+    for model in many.models:
+        assert any(model in line.split() for line in body)  # none is lost
+    told = [line for line in body if " − " in line]
+    assert len(told) == 3 * len(found.tables)
+    (top1,) = (each for each in found.tables if each.score == "top1")
+    values = sorted((abs(cell.share.value) for row in top1.rows for cell in row.gaps), reverse=True)[:3]
+    assert [float(re.search(r"[+-]\d\.\d\d", line.split(" − ")[1])[0]) for line in told[:3]] == pytest.approx(
+        [-each for each in values], abs=0.006
+    )  # the first model is the one that breaks
+
+
+def test_two_models_have_their_difference_in_a_column(many):
+    two = dataclasses.replace(many, cases=tuple(each for each in many.cases if each.case.model in many.models[:2]))
+    heads = [line for line in gaps.lines(two) if " − " in line]
+    assert heads
+    assert all("model-a − model-b" in line and "model-b " in line for line in heads)
+
+
+def row(verdict="pass", mean=0.9, holds=True, **more):
+    bound = {"score": "top1", "kind": "min", "bound": 0.6, "measured": mean, "holds": holds}
+    scores = {} if verdict == "error" else {"top1": {"mean": mean}}
+    whole = {"images": 400, "design": 400, "constraints": [bound] if scores else []}
+    return {"model": "m", "shift": "mean", "magnitude": 0.3, "verdict": verdict, "scores": scores, **whole, **more}
+
+
+@pytest.mark.parametrize(
+    ("records", "legend"),
+    [
+        ([row()], None),
+        ([row("fail", 0.4, holds=False)], "  ✗ breaks a threshold"),
+        ([row("fail", 0.4, holds=False, outcome="xfailed")], "  k known failure"),
+        ([row(), row("error", magnitude=0.1)], "  ! no verdict"),
+        ([row(early=True, images=24)], "  ≈ early mean of 24 images, which leans towards its verdict"),
+    ],
+)
+def test_a_mark_is_explained_where_it_stands_and_nowhere_else(records, legend):
+    heading, *rest = table.table(records)
+    assert heading == "m"
+    assert [line for line in rest if "threshold" in line or "known" in line or "verdict" in line] == (
+        [] if legend is None else [legend]
+    )
+    if legend is not None:
+        assert any(legend.split()[0] in line for line in rest[:-1])
+
+
+def search(**changes):
+    found = {
+        "id": "toy-mean-breaking-+", "test": "t", "model": "toy", "shift": "mean", "sign": "+", "magnitude": 1.0,
+        "verdict": "measured", "reason": "", "at": 0.24, "holds_at": 0.1, "low": 0.1, "high": 0.3, "minimum": None,
+        "recovers": [], "relapses": [], "within_budget": True, "probes": [], "images": 9, "scan": 99, "design": 16,
+        "certainty": 0.99, "generated": 9, "seconds": 1.0, "device": "cpu", "dtype": "float32",
+    }  # fmt: skip
+    known = {name: value for name, value in found.items() if name in Record.model_fields}
+    return Record.model_validate({**known, **changes})
+
+
+def test_the_terminal_says_that_a_search_ended_by_its_budget():
+    whole, cut = search(), search(within_budget=False)
+    said = "the budget of images was used up"
+    assert said in messages.line(cut)
+    assert said not in messages.line(whole)
+    assert said in messages.table([cut])[-1]
+    assert any(" …" in line for line in messages.table([cut])[:-1])
+    assert not any(said in line or "…" in line for line in messages.table([whole]))
+
+
+def test_no_rate_stands_without_its_count_and_nothing_is_early_where_all_was_looked_at(many):
+    made = str(classes.build(many, None).html)
+    worst = re.findall(r"</a> \d\.\d\d(.{0,30})", made)
+    assert worst
+    assert all(re.match(r' <span class="of">\d+/\d+<', each) for each in worst)
+    assert "as soon as they are decided" not in made
+    early = dataclasses.replace(many, cases=tuple(dataclasses.replace(each, design=400) for each in many.cases))
+    assert "as soon as they are decided" in str(classes.build(early, None).html)

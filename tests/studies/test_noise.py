@@ -1,0 +1,126 @@
+"""The noise floor: what a change under what should not matter comes to, and which bounds lie below it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.studies import noise_floor
+from pytest_seedshift.studies.noise_floor import Arm, Change, Noise, NoiseError, Skipped
+
+STILL = Change(0.0, 0.0, 0, 0.0)
+NOISE = Noise(
+    "toy-latent",
+    ("vit", "clip"),
+    64,
+    "float32 on cpu",
+    (
+        Arm("batch size 1", {"top1": STILL, "clip": Change(0.01, 0.001, 60, -0.0005)}),
+        Arm("dtype bfloat16", {"top1": Change(1.0, 2 / 64, 2, -1 / 64), "clip": Change(0.5, 0.1, 64, 0.02)}),
+    ),
+    (Skipped("device cuda", "there is none"),),
+)
+MANIFEST = {
+    "models": {"toy-latent": {"fingerprint": "f", "classifier": "vit", "clip": "clip"}},
+    "grid": [
+        {"model": "toy-latent", "asks": {"top1 min": 0.5, "top1 max_regression": 0.05}},
+        {"model": "toy-latent", "asks": {"top1 max_regression": 0.01, "clip max_regression": 0.02}},
+    ],
+}
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    made = RunFolder(tmp_path)
+    made.prepare()
+    return made
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
+def test_the_change_of_a_binary_score_counts_the_outcomes_that_changed(outcomes):
+    before, after = ([{"top1": float(pair[side])} for pair in outcomes] for side in (0, 1))
+    found = noise_floor.compare(before, after)["top1"]
+    changed = sum(one != other for one, other in outcomes)
+    assert found.changed == changed
+    assert found.mean == pytest.approx(changed / len(outcomes))
+    assert found.largest == (1.0 if changed else 0.0)
+    assert abs(found.of_mean) <= found.mean + 1e-12
+    assert noise_floor.compare(before, before)["top1"] == STILL
+
+
+def test_the_floor_is_the_largest_change_of_the_mean():
+    assert NOISE.floor("top1") == (1 / 64, "dtype bfloat16")
+    assert NOISE.floor("top5") == (0.0, "")
+
+
+def test_a_bound_below_the_noise_is_warned_of_once_and_one_at_it_is_not(folder):
+    noise_floor.write(folder, "f", NOISE)
+    (said,) = noise_floor.warnings(folder, MANIFEST)
+    assert said == (
+        "toy-latent: max_regression = 0.01 of top-1 is below the noise: dtype bfloat16 alone moves the mean by 0.016 "
+        "on 64 images. Ask for at least that, or keep it fixed"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models": {"toy-latent": {"fingerprint": "another", "classifier": "vit", "clip": "clip"}}},
+        {"models": {"toy-latent": {"fingerprint": "f", "classifier": "another", "clip": "clip"}}},
+        {"models": {"toy-latent": {"fingerprint": None, "classifier": None, "clip": None}}},
+        {"models": {}},
+        {"grid": [{"model": "toy-latent", "asks": {"top1 min": 0.0}}]},
+    ],
+)
+def test_what_was_measured_of_something_else_warns_of_nothing(folder, change):
+    noise_floor.write(folder, "f", NOISE)
+    assert list(noise_floor.warnings(folder, {**MANIFEST, **change})) == []
+
+
+def test_what_is_written_is_read_back_and_models_stand_beside_each_other(folder):
+    assert noise_floor.read(folder) == {}
+    noise_floor.write(folder, "f", NOISE)
+    noise_floor.write(folder, "g", NOISE)
+    assert noise_floor.read(folder) == {"f": NOISE, "g": NOISE}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 9}', '{"version": 1, "models": {"f": {}}}'])
+def test_a_damaged_file_is_an_error_that_names_it_and_a_warning_of_a_run(folder, text):
+    folder.path.joinpath("noise.json").write_text(text)
+    with pytest.raises(NoiseError, match=r"noise\.json.*remove it"):
+        noise_floor.write(folder, "f", NOISE)
+    (said,) = noise_floor.warnings(folder, MANIFEST)
+    assert "remove it" in said
+
+
+def test_the_table_names_every_arm_and_what_was_skipped():
+    text = "\n".join(noise_floor.table(NOISE))
+    assert "device cuda" in text
+    assert "skipped: there is none" in text
+    assert text.count("dtype bfloat16") == 5  # twice as an arm, twice as the floor, once as what leaves most room
+    assert "top-1: up to 0.12 of all outcomes may change (dtype bfloat16), for all that 64 images tell at 99 %" in text
+    assert "CLIP: up to 0.069 of all pairs may change by more than the largest change" in text
+
+
+@pytest.mark.parametrize(
+    ("images", "bound", "warned"), [(32, 0.05, True), (32, 0.13, True), (32, 0.14, False), (90, 0.05, False)]
+)
+def test_a_bound_that_noise_which_was_not_seen_could_pass_is_warned_of(folder, images, bound, warned):
+    """Of 32 outcomes none has changed, so up to 13 in 100 may; 90 would show that fewer than 5 in 100 do."""
+    still = Noise("toy-latent", ("vit", "clip"), images, "float32 on cpu", (Arm("batch size 1", {"top1": STILL}),), ())
+    noise_floor.write(folder, "f", still)
+    grid = [{"model": "toy-latent", "asks": {"top1 max_regression": bound}}]
+    said = list(noise_floor.warnings(folder, {**MANIFEST, "grid": grid}))
+    assert len(said) == warned
+    if warned:
+        assert f"0 of {images} outcomes have changed" in said[0]
+        assert "seedshift noise --images" in said[0]
+
+
+def test_a_bound_of_nothing_at_all_is_not_told_to_measure_more(folder):
+    still = Noise("toy-latent", ("vit", "clip"), 64, "float32 on cpu", (Arm("batch size 1", {"top1": STILL}),), ())
+    noise_floor.write(folder, "f", still)
+    grid = [{"model": "toy-latent", "asks": {"top1 max_regression": 0.0}}]
+    assert list(noise_floor.warnings(folder, {**MANIFEST, "grid": grid})) == []
