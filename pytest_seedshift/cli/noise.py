@@ -80,8 +80,7 @@ def run(
 
 def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
     """The model's fingerprint, what was measured, and the file that has it."""
-    import torch
-
+    from pytest_seedshift.scorers import devices
     from pytest_seedshift.studies import noise_floor as noise
     from pytest_seedshift.studies import noise_floor_conditions
 
@@ -90,7 +89,7 @@ def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
     if images > len(design):
         design = state.catalogue.design(model, images, state.design_seed())
     size = min(state.settings.batch_size or _BATCH_SIZE, len(design))
-    reference = noise_floor_conditions.Setting(bench.device, bench.dtype(model), size, torch.get_num_threads())
+    reference = noise_floor_conditions.Setting(bench.device, bench.dtype(model), size, devices.threads())
     try:
         fingerprint = bench.samples(model).model
         noise.read(state.folder)  # what is wrong with it shall not be found after all the work

@@ -1,7 +1,6 @@
 """What goes to a terminal or a log: all of it goes through here, and so no name can be more than a name there.
 
-Commands `say`; what stands between pytest's own lines is given to pytest's reporter by `report` and its like; what
-pytest says of ours itself, the messages of errors and failures, is made harmless before pytest has it.
+Commands `say`; what stands between pytest's own lines goes through `plugin.terminal_output`.
 
 An output that cannot be written to, as its reader has gone or its disk is full, is no reason to lose work: what is said
 from then on goes nowhere, and the command's status tells of it; see `begin` and `end`.
@@ -15,20 +14,15 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TextIO
 
 from pytest_seedshift.core import text
-
-if TYPE_CHECKING:
-    import pytest
 
 PIPE_CLOSED = 141
 """The status of a command whose reader has gone before all was said: a shell's for SIGPIPE."""
 
 FAILED = 4
 """The status of a command whose output could not be written: the same as where any other file cannot be."""
-
-_CLEAR = "\r\x1b[K"
 
 
 class _State:
@@ -149,77 +143,3 @@ def _silence(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)
         os.close(nowhere)
-
-
-# pytest's terminal -----------------------------------------------------------------------------------------------
-
-
-def report(reporter: pytest.TerminalReporter, *messages: object, **markup: bool) -> None:
-    """Write messages, each of which begins a line."""
-    for each in messages:
-        reporter.write_line(text.terminal(each), **markup)
-
-
-def report_part(reporter: pytest.TerminalReporter, part: object, **markup: bool) -> None:
-    """Write a part of a line."""
-    reporter.write(text.terminal_line(part), **markup)
-
-
-def end_line(reporter: pytest.TerminalReporter) -> None:
-    """End a line of parts."""
-    reporter.write("\n")
-
-
-def section(reporter: pytest.TerminalReporter, title: object) -> None:
-    """Begin a section."""
-    reporter.section(text.terminal_line(title), "=")
-
-
-def show_live(reporter: pytest.TerminalReporter, message: object, width: int) -> None:
-    """Write a line over the one that was shown before."""
-    reporter.write(f"{_CLEAR}{text.terminal_line(message)[:width]}", flush=True)
-
-
-def clear_live(reporter: pytest.TerminalReporter) -> None:
-    """Take that line away."""
-    reporter.write(_CLEAR)
-
-
-def report_commands(reporter: pytest.TerminalReporter, commands: Iterable[str]) -> None:
-    """Write workflow commands of GitHub Actions, which `report.github` has made, each on a line of its own."""
-    for each in commands:
-        reporter.write_line(each)
-
-
-# What pytest says of ours ----------------------------------------------------------------------------------------
-
-
-def clean_error(error: pytest.UsageError) -> None:
-    """Make the message of an error harmless, if it comes from this package: pytest prints it as it is."""
-    trace = error.__traceback__
-    trace = None if trace is None else trace.tb_next  # the first frame is that of who has caught it
-    while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]:
-            error.args = tuple(map(text.terminal, error.args))
-            return
-        trace = trace.tb_next
-
-
-def clean_report(report: pytest.TestReport, *, message: bool = False) -> None:
-    """Make harmless what a report says of a failure; all of it is shown as it is, in several places.
-
-    Where it is a `message` and no traceback, its lines behind the first are indented, so that no name begins one.
-    """
-    told: Any = report.longrepr
-    clean = text.indented if message else text.lines
-    if isinstance(told, str):
-        report.longrepr = clean(told)
-    elif isinstance(told, tuple):
-        report.longrepr = (told[0], told[1], clean(told[2]))
-    elif told is not None:
-        for trace, crash, *_ in getattr(told, "chain", [(getattr(told, "reprtraceback", None), None)]):
-            for entry in getattr(trace, "reprentries", ()):
-                entry.lines = clean("\n".join(entry.lines)).split("\n")
-            for each in (crash, getattr(told, "reprcrash", None)):
-                if each is not None:
-                    each.message = clean(each.message)

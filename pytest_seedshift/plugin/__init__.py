@@ -65,9 +65,9 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     try:
         return (yield)
     except pytest.UsageError as error:
-        from pytest_seedshift.core import output
+        from pytest_seedshift.plugin import terminal_output
 
-        output.clean_error(error)
+        terminal_output.clean_error(error)
         raise
 
 

@@ -15,7 +15,7 @@ from pytest_seedshift.core.test_names import BREAKING_RESULT, SUITE
 from pytest_seedshift.core.working_directory import at_start
 from pytest_seedshift.plugin import border, breaking_session, collection, unjudged
 from pytest_seedshift.plugin import breaking_collection as searched
-from pytest_seedshift.runner.records import set_properties
+from pytest_seedshift.plugin.outcomes import set_properties
 from pytest_seedshift.studies.breaking_point import messages
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift.core import messages, output, thresholds_parser
-from pytest_seedshift.plugin import border
+from pytest_seedshift.core import messages, thresholds_parser
+from pytest_seedshift.plugin import border, terminal_output
 from pytest_seedshift.results import calibration, thresholds_file
 from pytest_seedshift.results.calibration import CalibrationError
 
@@ -50,7 +50,7 @@ class Calibrate:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Show what changes, then write it."""
-        output.section(terminalreporter, "seedshift: thresholds")
+        terminal_output.section(terminalreporter, "seedshift: thresholds")
         try:
             if exitstatus not in _ENDED and self._terminal.records:
                 kept = ", what was made is kept" if self._state.samples else ""
@@ -60,7 +60,7 @@ class Calibrate:
             lines = [f"{_FLAG}: nothing was written: {error}"]
             if self._session is not None:
                 self._session.exitstatus = self._session.exitstatus or pytest.ExitCode.USAGE_ERROR
-        output.report(terminalreporter, *lines)
+        terminal_output.report(terminalreporter, *lines)
 
     def _text(self) -> str:
         settings = self._state.settings
@@ -76,6 +76,6 @@ class Calibrate:
         if not changes:
             return [*proposal.summary, f"{name} says so already"]
         for line in changes:
-            output.report(terminalreporter, line, green=line.startswith("+"), red=line.startswith("-"))
+            terminal_output.report(terminalreporter, line, green=line.startswith("+"), red=line.startswith("-"))
         thresholds_file.write(self._path, proposal.text)
         return [*proposal.summary, f"written: {name}"]

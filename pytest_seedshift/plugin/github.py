@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_seedshift.core import output, text
+from pytest_seedshift.plugin import terminal_output
 from pytest_seedshift.runner import records as recorded
 
 MOST = 10
@@ -109,5 +110,5 @@ class Annotations:
         if reporter is None:
             output.say_commands(lines)
         elif lines:
-            output.report(reporter, "")  # the progress may stand on a line that has not ended
-            output.report_commands(reporter, lines)
+            terminal_output.report(reporter, "")  # the progress may stand on a line that has not ended
+            terminal_output.report_commands(reporter, lines)

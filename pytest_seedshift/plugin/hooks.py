@@ -34,7 +34,7 @@ from pytest_seedshift.plugin import (
 from pytest_seedshift.plugin.breaking_hooks import BreakingHooks
 from pytest_seedshift.plugin.grid import Grid
 from pytest_seedshift.plugin.live import Board, Watcher
-from pytest_seedshift.plugin.outcomes import Make, Outcomes
+from pytest_seedshift.plugin.outcomes import Make, Outcomes, set_properties
 from pytest_seedshift.plugin.returning import Return
 from pytest_seedshift.plugin.seed_sensitivity import Sensing
 from pytest_seedshift.plugin.session import State
@@ -424,7 +424,7 @@ class Hooks:
             if made is not None:
                 result = item.stash.get(_RESULT, None)
                 control = None if result is None else result.control_means
-                records.set_properties(item, records.properties(made, control))  # JUnit's file has the teardown's
+                set_properties(item, records.properties(made, control))  # JUnit's file has the teardown's
                 # workers know what their controller does not
                 beside = {} if result is None else {"seedshift_model": asdict(self._state.facts(case.model))}
                 unjudged.attach(item, report, {unjudged.JUDGED: made, **beside})

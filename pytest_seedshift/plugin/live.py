@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core import atomic_files, output
+from pytest_seedshift.core import atomic_files
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.test_names import SUITE
+from pytest_seedshift.plugin import terminal_output
 from pytest_seedshift.plugin.plan import Plan
 from pytest_seedshift.runner import records
 
@@ -60,7 +61,7 @@ class LiveLine:
         """End the line on which pytest has written a file's name, once; ours are below it."""
         file = self._file if file is None else file
         if file not in (self._ended, SUITE):
-            output.end_line(reporter)
+            terminal_output.end_line(reporter)
         self._ended = file
 
     def show(self, text: Callable[[], str]) -> None:
@@ -71,11 +72,11 @@ class LiveLine:
         with self._lock, self._uncaptured():
             if reporter.isatty:
                 width = shutil.get_terminal_size().columns - 1
-                output.show_live(reporter, text(), width)
+                terminal_output.show_live(reporter, text(), width)
                 self._written = True
             elif time.monotonic() - self._last >= _LOG_EVERY:
                 self.end_name(reporter)  # what ensure_newline does as well lets pytest write the name again
-                output.report(reporter, text())
+                terminal_output.report(reporter, text())
                 self._last = time.monotonic()
 
     @contextmanager
@@ -83,7 +84,7 @@ class LiveLine:
         """Take the line away, and keep it away meanwhile."""
         with self._lock:
             if self._written:
-                output.clear_live(self._config.pluginmanager.getplugin("terminalreporter"))
+                terminal_output.clear_live(self._config.pluginmanager.getplugin("terminalreporter"))
                 self._written = False
             self._last = time.monotonic()
             yield

@@ -6,16 +6,16 @@ of a conftest, plugins. So a record is made final by the outermost hook, when al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from pytest_seedshift.core import output, text
+from pytest_seedshift.core import text
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.test_names import PARAMETER
-from pytest_seedshift.plugin import collection, unjudged
+from pytest_seedshift.plugin import collection, terminal_output, unjudged
 from pytest_seedshift.results.statuses import SKIPPED, XFAILED, XPASSED
 from pytest_seedshift.runner import records
 
@@ -50,7 +50,7 @@ class Outcomes:
             if not item.stash.get(unjudged.IN_WORK, False):
                 self._settle(item, report)
             error = None if call.excinfo is None else call.excinfo.value
-            output.clean_report(report, message=getattr(error, "pytrace", True) is False)
+            terminal_output.clean_report(report, message=getattr(error, "pytrace", True) is False)
         return report
 
     def _settle(self, item: pytest.Item, report: pytest.TestReport) -> None:
@@ -71,7 +71,7 @@ class Outcomes:
         unjudged.attach(item, report, {attribute: record})
         unjudged.hold(item, report)
         if before != (record["verdict"], record["reason"]) or "outcome" in record:
-            records.set_properties(item, _properties(record, fresh=before is None))
+            set_properties(item, _properties(record, fresh=before is None))
 
     def _is_implicit(self, item: pytest.Item, case: Case) -> bool:
         """Whether a case is a control that its test has not named: it is there to be compared with."""
@@ -164,3 +164,10 @@ def _said(report: pytest.TestReport) -> str:
         return whole if whole.startswith(_STRICT) else f"the test {whole}"
     lines = [line for line in whole.splitlines() if line.startswith("E ")] or whole.splitlines()
     return f"the test's own assertion: {lines[0].removeprefix('E').strip()}" if lines else "its test has failed"
+
+
+def set_properties(item: pytest.Item, properties: Sequence[tuple[str, object]]) -> None:
+    """Put properties on an item, in place of those of an earlier attempt at it."""
+    names = {name for name, _ in properties}
+    item.user_properties[:] = [each for each in item.user_properties if each[0] not in names]
+    item.user_properties.extend(properties)

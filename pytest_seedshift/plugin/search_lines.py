@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages, output, text
+from pytest_seedshift.core import messages, text
+from pytest_seedshift.plugin import terminal_output
 from pytest_seedshift.reporting import tally
 from pytest_seedshift.results.statuses import KNOWN, SKIPPED, UNFINISHED
 from pytest_seedshift.runner import records as recorded
@@ -49,9 +50,9 @@ class SearchLines:
         status = tally.status(record)
         found, mark = f"{record['model']} {recorded.describe(record)}  {_line(record)}  ", _WORDS[status]
         images = f"  {messages.count(record['images'], 'image')}" if record["images"] else ""
-        output.report_part(reporter, found)
-        output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
-        output.report_part(reporter, images)
+        terminal_output.report_part(reporter, found)
+        terminal_output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
+        terminal_output.report_part(reporter, images)
         return len(found) + len(mark) + len(images)
 
     def table(self) -> list[str]:

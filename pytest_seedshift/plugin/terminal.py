@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core import messages, output, text
-from pytest_seedshift.plugin import session_failures
+from pytest_seedshift.core import messages, text
+from pytest_seedshift.plugin import session_failures, terminal_output
 from pytest_seedshift.plugin.eta import Outlook
 from pytest_seedshift.plugin.live import LiveLine
 from pytest_seedshift.plugin.search_lines import SearchLines
@@ -72,7 +72,7 @@ class TerminalReport:
         reporter = self._reporter
         if reporter is not None and (always or reporter.verbosity >= 0):
             reporter.ensure_newline()
-            output.report(reporter, *lines)
+            terminal_output.report(reporter, *lines)
 
     def tick(self, progress: Progress) -> None:
         """Show how far the case in work has come."""
@@ -192,11 +192,13 @@ class TerminalReport:
         interrupted = self._outlook.to_come and not self._state.settings.plan  # before anything was judged
         if not self.records and not self.searches.records and not interrupted:
             return
-        output.section(terminalreporter, "seedshift")
+        terminal_output.section(terminalreporter, "seedshift")
         for model in recorded.models(self.records):
             of_model = [record for record in tally.distinct_records(self.records) if record["model"] == model]
-            output.report(terminalreporter, *table(recorded.ordinary(of_model)))
-        output.report(terminalreporter, *self.searches.table(), *self.gaps, *self.closing, *self._closing_lines())
+            terminal_output.report(terminalreporter, *table(recorded.ordinary(of_model)))
+        terminal_output.report(
+            terminalreporter, *self.searches.table(), *self.gaps, *self.closing, *self._closing_lines()
+        )
 
     # -------------------------------------------------------------------------------------------------------------
 
@@ -210,8 +212,8 @@ class TerminalReport:
         begun = self._begin_line(reporter, report)
         status = tally.status(record)
         figures, mark = f"{case.model} {case.describe():<18} {verdict_messages.figures(record)}  ", _MARKS[status]
-        output.report_part(reporter, figures)
-        output.report_part(reporter, mark, **{_COLOURS[status]: True})
+        terminal_output.report_part(reporter, figures)
+        terminal_output.report_part(reporter, mark, **{_COLOURS[status]: True})
         images = f"  {messages.count(record['images'], 'image')}" if record["images"] else ""
         self._end_line(reporter, begun + len(figures) + len(mark), images)
 
@@ -220,7 +222,7 @@ class TerminalReport:
         self._line.end_name(reporter, report.nodeid.partition("::")[0])
         total, ended = self._outlook.cases, len(self.records) + len(self.searches.records)
         begun = f"  {ended:>{len(str(total))}}/{total} " if total else f"  {ended} "
-        output.report_part(reporter, begun)
+        terminal_output.report_part(reporter, begun)
         return len(begun)
 
     def _end_line(self, reporter: pytest.TerminalReporter, written: int, *parts: str) -> None:
@@ -231,8 +233,8 @@ class TerminalReport:
         while sum(map(len, further)) > room and further:
             further.pop()
         for part in further:
-            output.report_part(reporter, part)
-        output.end_line(reporter)
+            terminal_output.report_part(reporter, part)
+        terminal_output.end_line(reporter)
 
     def _closing_lines(self) -> list[str]:
         images, design = tally.looked_at(self.records)

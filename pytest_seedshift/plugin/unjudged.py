@@ -22,6 +22,7 @@ from pytest_seedshift.core.test_names import (
     RESULT,
     SUITE,
 )
+from pytest_seedshift.plugin import terminal_output
 
 MARKERS = (MARKER, BREAKING_MARKER)
 FIXTURES = frozenset({RESULT, BREAKING_RESULT, NULL_RESULT})
@@ -247,9 +248,7 @@ class Asking:
                 "--seedshift-shard splits a run"
             )
         if told:
-            from pytest_seedshift.core import output
-
-            output.report(terminalreporter, *told, red=True)
+            terminal_output.report(terminalreporter, *told, red=True)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Say why a test cannot be judged in place of running it; one that is skipped is skipped."""

@@ -16,8 +16,6 @@ from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.runner import verdict_messages
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.runner.case_result import CaseResult, Progress
@@ -190,13 +188,6 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
             made.append((name, str(each["measured"])))
             made += [(f"{name}_{key}", str(each["change"][key])) for key in _CHANGE]
     return made
-
-
-def set_properties(item: pytest.Item, properties: Sequence[tuple[str, object]]) -> None:
-    """Put properties on an item, in place of those of an earlier attempt at it."""
-    names = {name for name, _ in properties}
-    item.user_properties[:] = [each for each in item.user_properties if each[0] not in names]
-    item.user_properties.extend(properties)
 
 
 def _head(case: Case, test: str) -> Record:

@@ -54,6 +54,13 @@ def share_cores(processes: int) -> None:
     torch.set_num_threads(min(torch.get_num_threads(), machine.threads(processes, os.environ)))
 
 
+def threads() -> int:
+    """How many threads this process computes with on the CPU."""
+    import torch
+
+    return torch.get_num_threads()
+
+
 def describe(device: str) -> str:
     """What a speed was measured on: `NVIDIA H100 80GB HBM3`, or `cpu, 2 threads`."""
     import torch

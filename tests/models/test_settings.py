@@ -175,7 +175,10 @@ def asked(environment: dict[str, str], code: str) -> subprocess.CompletedProcess
     ],
 )
 def test_a_backend_that_there_is_not_is_refused_in_words(backend, words):
-    code = "from pytest_seedshift.models import process_settings as settings\ntry: settings.check()\nexcept ValueError as error: print(error)"
+    code = (
+        "from pytest_seedshift.models import process_settings\n"
+        "try: process_settings.check()\nexcept ValueError as error: print(error)"
+    )
     found = asked({process_settings.ATTENTION: backend}, code)
     assert all(each in found.stdout for each in words), found
 

@@ -14,7 +14,11 @@ HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "op
 
 OURS = ", ".join(
     f"'pytest_seedshift.{name}'"
-    for name in ("asking", "config_names", "hookspecs", "limits", "names", "options", "plugin")
+    for name in (
+        *("core", "core.errors", "core.limits", "core.test_names", "core.text"),
+        *("plugin", "plugin.border", "plugin.config_names", "plugin.hookspecs", "plugin.options"),
+        *("plugin.terminal_output", "plugin.unjudged"),
+    )
 )
 
 
@@ -58,7 +62,7 @@ def test_it_can_be_switched_off(pytester):
 
 def test_the_plugin_is_called_seedshift(pytester):
     result = pytester.run(sys.executable, "-m", "pytest", "--trace-config", "--co")
-    result.stdout.fnmatch_lines(["*seedshift*: *pytest_seedshift*plugin.py"])
+    result.stdout.fnmatch_lines(["*seedshift*: *pytest_seedshift*plugin*__init__.py"])
 
 
 # A misspelt option ------------------------------------------------------------------------------------------------
