@@ -4,7 +4,7 @@
 
 The floor: the denoiser at every step, the decoder, the classifier and CLIP's image tower, called again and again with
 the very tensors that one batch of a case has given them. The run: the same number of images of a case by
-`trial.run`, exact, with all that comes with it: noise, shift, scheduler, preparation of the images, checks, store,
+`sequential.run`, exact, with all that comes with it: noise, shift, scheduler, preparation of the images, checks, store,
 pictures, verdict. They take turns, so that a machine that gets slower or faster meets both alike.
 """
 

@@ -111,7 +111,7 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
 
 
 def generated(test: SequentialTest, values: Columns, control: Columns, batch: int) -> int:
-    """How many images `trial.run` generates on the CPU until the verdict stands, all of them made now."""
+    """How many images `sequential.run` generates on the CPU until the verdict stands, all of them made now."""
     seen = 0
     while True:
         so_far = {name: column[:seen] for name, column in values.items()}

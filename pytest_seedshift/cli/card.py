@@ -42,7 +42,7 @@ def run(folder: Path, *, model: str | None = None, output: Output = None) -> int
 
     Raises:
         CommandError: the folder holds no run, it is not clear whose card is meant, or the card cannot be used.
-        UnwritableError: see `whole.check_writable`.
+        UnwritableError: see `atomic_files.check_writable`.
     """
     from pytest_seedshift.core.registry import scores_known
     from pytest_seedshift.core.scores import recorded

@@ -69,7 +69,7 @@ def run(
 
     Raises:
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
-        UnwritableError: see `whole.check_writable`.
+        UnwritableError: see `atomic_files.check_writable`.
     """
     from pytest_seedshift.core.registry import scores_known
     from pytest_seedshift.core.scores import recorded

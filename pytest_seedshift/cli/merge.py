@@ -59,7 +59,7 @@ def run(given: Sequence[Path], *, output: Path, summary: str | None = None, as_j
 
     Raises:
         CommandError: a folder that cannot be used, or runs that are not parts of one.
-        UnwritableError: see `whole.check_writable`.
+        UnwritableError: see `atomic_files.check_writable`.
     """
     check_summary(summary)
     runs: list[Path] = list({path.resolve(): path for path in given}.values())

@@ -90,7 +90,7 @@ class Asked:
     certainty: float | None = None
 
     def settings(self, given: session.SessionOptions) -> dict[str, Any]:
-        """As `position.run` takes them.
+        """As `position_control.run` takes them.
 
         Raises:
             CommandError: one that cannot be used.
@@ -138,7 +138,7 @@ def run(
 
     Raises:
         CommandError: something cannot be used or made; the message says what and why.
-        UnwritableError: see `whole.check_writable`.
+        UnwritableError: see `atomic_files.check_writable`.
     """
     settings = asked.settings(given)
     check_output(output, as_json=as_json)

@@ -79,7 +79,7 @@ def run(folder: Path, *, output: Output = None, summary: str | None = None) -> i
 
     Raises:
         CommandError: the folder holds no run, or a file cannot be written.
-        UnwritableError: see `whole.check_writable`.
+        UnwritableError: see `atomic_files.check_writable`.
     """
     from pytest_seedshift.core.registry import scores_known
     from pytest_seedshift.core.scores import recorded

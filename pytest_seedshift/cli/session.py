@@ -1,4 +1,4 @@
-"""The options of commands that work with models, and how they get a session: see `command_session`."""
+"""The options of commands that work with models, and how they get a session: see `plugin.command_session`."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def run(
 
     Raises:
         CommandError: a shift, a magnitude, a number, a model or a path that cannot be used.
-        UnwritableError: see `whole.check_writable`.
+        UnwritableError: see `atomic_files.check_writable`.
     """
     models = list(dict.fromkeys(asked.models))
     shifts = asked.shifts(given)

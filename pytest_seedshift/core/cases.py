@@ -69,7 +69,7 @@ class Case:
 
     @property
     def null_control(self) -> Case:
-        """The case of the same model in which nothing changes but by chance; see `nullcontrol`.
+        """The case of the same model in which nothing changes but by chance; see `stats.null_control`.
 
         The whole seed vector is permuted: what is wrong with a permutation of a part is wrong with that of the whole.
         """

@@ -3,7 +3,7 @@
 Code of the package catches these by name, and never the classes of Python and of libraries around more than one call of
 theirs: a `ValueError` of a library is not the user's mistake. Each message says what is wrong, where, and what to do.
 
-At the borders each becomes what the user sees: in `border` for pytest, in `__main__` for commands.
+At the borders each becomes what the user sees: in `plugin.border` for pytest, in `__main__` for commands.
 """
 
 from __future__ import annotations

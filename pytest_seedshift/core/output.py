@@ -82,7 +82,7 @@ def say_file(content: str) -> None:
 
 
 def say_commands(commands: Iterable[str], *, err: bool = False) -> None:
-    """Write workflow commands of GitHub Actions, which `report.github` has made."""
+    """Write workflow commands of GitHub Actions, which `plugin.github` has made."""
     _write("".join(f"{each}\n" for each in commands), err)
 
 

@@ -24,7 +24,7 @@ PROMPT = "A photo of a {label}"
 IMAGES = 400
 """The default size of a design, rounded up to as many images for each class, and to `IMAGES_PER_CLASS` at least.
 
-The default thresholds.toml says what that can tell. Seldom is the whole design generated: see `verdict`.
+The default thresholds.toml says what that can tell. Seldom is the whole design generated: see `stats.sequential`.
 """
 
 IMAGES_PER_CLASS = 4

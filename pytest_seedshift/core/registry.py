@@ -1,7 +1,7 @@
 """Models, shifts and scorers of one's own: their names, who gave them, and what they have to be.
 
-A conftest gives them by hooks (see `hookspecs`), an installed package by entry points of the groups `GROUPS`. Either
-gives a factory by its name. Nothing of an entry point is imported before its name is asked for.
+A conftest gives them by hooks (see `plugin.hookspecs`), an installed package by entry points of the groups `GROUPS`.
+Either gives a factory by its name. Nothing of an entry point is imported before its name is asked for.
 
 What a process knows is a stack, of which the uppermost counts: sessions run inside sessions where plugins are tested.
 """

@@ -12,7 +12,7 @@ from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 
 NULL = "null"
-"""The kind of a `Finding` of a null control; see `nullcontrol`."""
+"""The kind of a `Finding` of a null control; see `stats.null_control`."""
 
 ANY = "any"
 """A value of `Constraint.significant`."""
@@ -25,7 +25,7 @@ CERTAINTY = 0.99
 
 
 POSITION = ("position_x", "position_y", "position_evidence")
-"""What `scorers.position` gives. It is kept beside the scores and is none: nothing can be asked of it."""
+"""What `scorers.evidence_position` gives. It is kept beside the scores and is none: nothing can be asked of it."""
 
 
 class _Scores(Mapping[str, ScoreKind]):
@@ -134,7 +134,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What has become of a score on the pairs that a baseline has too; see `significance` for the tests.
+    """What has become of a score on the pairs that a baseline has too; see `stats.paired` for the tests.
 
     Of an accuracy, `lost` pairs were right and are wrong now, `won` ones the other way round; of another score they are
     those that are lower, or higher, by more than a rounding error.
@@ -149,7 +149,7 @@ class Change:
     """The smallest drop that the design would have found, all else being as it is; None: there is none. It is the edge:
     where the true drop is as large, every second design shows it."""
     test: str
-    """What `p` comes from: a key of `significance.TESTS`."""
+    """What `p` comes from: a key of `TESTS` in `stats.paired`."""
     level: float
     """Up to which `p` counts as beyond chance: 1 − certainty, shared by the tests of the case or of the family."""
     allowed: float = 0.0

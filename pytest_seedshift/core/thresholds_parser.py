@@ -19,7 +19,7 @@ change is beyond chance, `significant = false` even within chance: see `scores.C
 
 `[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
 
-`min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking.bounds`.
+`min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking_bounds`.
 
 `[verdict] certainty = 0.99` is the certainty of every verdict that is reached before its whole design was visited, and
 of every regression. Where there is a baseline it holds for the regressions of all cases together, unless `family` is

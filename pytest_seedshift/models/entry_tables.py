@@ -1,6 +1,6 @@
 """Tables of models in TOML files: which there are, and the entries that they are of.
 
-What a table may say `entries` checks, which this takes for done.
+What a table may say `entry_schema` checks, which this takes for done.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
     Weights and configuration, scheduler, number of steps, guidance, size, what else its call is given, number type,
     kind of device, whether a second stage is shifted too, and the versions of the libraries that run it: what an
     upgrade changes must be measured anew. Settings of this process and libraries that its parts name are in it where
-    there are any: see `settings` and `libraries`. Which of several sources and which revision was used is told by its
-    content. A derived model has the fingerprint of the entry that says the same, whatever the order of its changes.
+    there are any: see `process_settings` and `libraries`. Which of several sources and which revision was used is told
+    by its content. A derived model has the fingerprint of the entry that says the same, whatever the order of its
+    changes.
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.

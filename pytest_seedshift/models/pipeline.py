@@ -163,7 +163,7 @@ class DiffusersPipeline:
         return self._seed.axes
 
     def seed_weight(self) -> SeedWeight:
-        """How much of the seed vector the sampler keeps, from its schedule alone: see `seedweight`.
+        """How much of the seed vector the sampler keeps, from its schedule alone: see `seed_weight`.
 
         Raises:
             ModelError: a sampler that it is not known for.

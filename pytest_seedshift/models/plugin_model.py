@@ -1,4 +1,4 @@
-"""Models of the user's own, by a factory: see `hookspecs`."""
+"""Models of the user's own, by a factory: see `plugin.hookspecs`."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class Hooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        """Distribute with patience; see `scheduling`."""
+        """Distribute with patience; see `xdist_scheduling`."""
         if config.getoption("dist") != "worksteal" or not options.is_named(config):
             return None
         from pytest_seedshift.plugin.xdist_scheduling import PatientWorkStealing
@@ -334,7 +334,7 @@ class Hooks:
         return border.or_fail(lambda: self._state.workbench.scorers(case.model))
 
     def position(self, case: Case) -> Callable[..., Study]:
-        """The experiment on position control with the case's model, to call with what `position.run` takes."""
+        """The experiment on position control with the case's model, to call with what `position_control.run` takes."""
         from pytest_seedshift.studies import position_control
 
         def study(**arguments: Any) -> Study:

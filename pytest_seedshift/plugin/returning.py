@@ -1,4 +1,7 @@
-"""The plugin that goes back, when tests are over, to the folder in which the session began; see `place`."""
+"""The plugin that goes back, when tests are over, to the folder in which the session began.
+
+See `core.working_directory`.
+"""
 
 from __future__ import annotations
 

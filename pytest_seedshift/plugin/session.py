@@ -240,7 +240,7 @@ class State:
         return self.thresholds.design_seed if given is None else given
 
     def needs(self, model: str) -> frozenset[str]:
-        """Which of the shipped scorers a model's samples are scored by: see `needed`.
+        """Which of the shipped scorers a model's samples are scored by: see `models.needed_scorers`.
 
         Raises:
             pytest.UsageError: the thresholds or the baseline cannot be used.

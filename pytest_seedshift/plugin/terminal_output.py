@@ -49,7 +49,7 @@ def clear_live(reporter: pytest.TerminalReporter) -> None:
 
 
 def report_commands(reporter: pytest.TerminalReporter, commands: Iterable[str]) -> None:
-    """Write workflow commands of GitHub Actions, which `report.github` has made, each on a line of its own."""
+    """Write workflow commands of GitHub Actions, which `github` has made, each on a line of its own."""
     for each in commands:
         reporter.write_line(each)
 

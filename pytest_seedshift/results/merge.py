@@ -1,6 +1,6 @@
 """Runs of shards, held against each other and joined: pure documents, no files.
 
-A run's document is its verdicts.json: see `report.manifest` for its head and `report.records` for its cases.
+A run's document is its verdicts.json: see `plugin.manifest` for its head and `runner.records` for its cases.
 """
 
 from __future__ import annotations

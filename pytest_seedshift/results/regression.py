@@ -1,6 +1,6 @@
 """Two versions held against each other, case by case on the same pairs, and pooled where small drops add up.
 
-Pure numbers and names: no model, no file. Single cases are judged as the gate does in a run: see `bounds.compare`.
+Pure numbers and names: no model, no file. Single cases are judged as the gate does in a run: `stats.bounds.compare`.
 
 A pool is the cases of one shift, or all of a model. Its cases share their pairs, so outcomes are not independent across
 them: what is tested is the sum of a pair's drops over the pool's cases, one number a pair. Where cases have stopped

@@ -60,7 +60,7 @@ class RunFolder:
 
     @property
     def samples_file(self) -> Path:
-        """The store of samples; see `store.Store`."""
+        """The store of samples; see `sample_store.Store`."""
         return self.path / "samples.sqlite"
 
     @property
@@ -70,7 +70,7 @@ class RunFolder:
 
     @property
     def trajectories_folder(self) -> Path:
-        """Where trajectories lie; see `trajectories.files`."""
+        """Where trajectories lie; see `studies.trajectories.files`."""
         return self.path / "trajectories"
 
     @property
@@ -79,7 +79,7 @@ class RunFolder:
         return self.trajectories_folder / "states"
 
     SENSITIVITY = "sensitivity"
-    """Where seed sensitivities lie; see `seeduse`."""
+    """Where seed sensitivities lie; see `sensitivity_files`."""
 
     def sensitivity_file(self, model: str, key: str) -> Path:
         """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
@@ -199,9 +199,9 @@ class RunFolder:
         What the cases cost goes into a file beside it, see `costs`.
 
         Args:
-            cases: their records, see `report.records`.
-            about: what they are a part of, see `report.manifest`.
-            breaking: the records of searches for breaking points, see `breaking.form`; a list of its own, "breaking".
+            cases: their records, see `runner.records`.
+            about: what they are a part of, see `plugin.manifest`.
+            breaking: the records of searches for breaking points, see `breaking_schema`; a list of its own, "breaking".
 
         Raises:
             OSError: one of them cannot be written.

@@ -39,8 +39,8 @@ KEYS = (
 )
 """The class of the pipeline, the variants of its weights by part, the class of the sampler and its configuration, the
 steps, the guidance, the size of the images in pixels, what else the call is given or takes by default, the number type,
-those of parts that have another, the kind of device, what of the process is not at its defaults (see `settings`), the
-template of the prompts, the name of the class list."""
+those of parts that have another, the kind of device, what of the process is not at its defaults (see
+`models.process_settings`), the template of the prompts, the name of the class list."""
 
 NOT_RECORDED = "not recorded"
 

@@ -1,6 +1,6 @@
 """Samples on disk: one SQLite file, safe under several processes of one machine, read before anything is generated.
 
-What was written before a process died is there for the next one. Equal key, equal sample: see `identity`.
+What was written before a process died is there for the next one. Equal key, equal sample: see `models.fingerprint`.
 """
 
 from __future__ import annotations

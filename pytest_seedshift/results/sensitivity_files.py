@@ -33,7 +33,7 @@ class SeedUse:
         model: its name.
         fingerprint: its version's.
         embedder: the fingerprint of the scorer that embedded its images.
-        design: see `sensitivity.fingerprint`.
+        design: see `studies.sensitivity.fingerprint`.
         sensitivity: None where it could not be measured.
         reason: why not.
     """

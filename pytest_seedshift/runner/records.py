@@ -146,7 +146,7 @@ def case_of(record: Mapping[str, Any]) -> Case:
 
 
 def is_search(record: Mapping[str, Any]) -> bool:
-    """Whether it is the record of a search for a breaking point, which has a form of its own: `breaking.form`."""
+    """Whether it is the record of a search for a breaking point, which has a form of its own: `breaking_schema`."""
     return "probes" in record
 
 

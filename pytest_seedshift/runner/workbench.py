@@ -262,7 +262,7 @@ class Workbench:
         return found
 
     def scorer(self, model: str, which: str) -> Scorer:
-        """One of a model's shipped scorers (see `needed`), whether its samples are scored by it or not.
+        """One of a model's shipped scorers (see `needed_scorers`), whether its samples are scored by it or not.
 
         Raises:
             CaseError: it cannot be loaded.

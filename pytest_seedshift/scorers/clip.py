@@ -68,7 +68,7 @@ class ClipScore:
         """Load from a folder in open_clip's format, the cache or the hub; safetensors only, in float32.
 
         Args:
-            source: a folder, a hub id or a tag; see `tags.repository`.
+            source: a folder, a hub id or a tag; see `open_clip_tags.repository`.
             device: where it is to work.
 
         Raises:

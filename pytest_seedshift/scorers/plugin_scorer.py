@@ -1,4 +1,4 @@
-"""Scorers of the user's own, by a factory: see `hookspecs`."""
+"""Scorers of the user's own, by a factory: see `plugin.hookspecs`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The noise floor: how far a model's scores move under what should not matter, and which bounds lie below that.
 
-Plain numbers and noise.json, no model; `arms` measures. noise.json lies in the run folder and is keyed by the model's
-fingerprint:
+Plain numbers and noise.json, no model; `noise_floor_conditions` measures. noise.json lies in the run folder and is
+keyed by the model's fingerprint:
 
     {"version": 1, "models": {"<fingerprint>": {"model": "toy-latent", "scorers": [...], "images": 64,
       "reference": "float32 on cpu, batches of 16, 2 threads",
@@ -89,8 +89,8 @@ class Noise:
     def room(self, score: str) -> tuple[float, str] | None:
         """How far a score's mean may move for all that these images tell, at 99 %, and the arm of which that is so.
 
-        Of a score that is 0 or 1 that is the largest share of outcomes that may change: see `unseen`. None of other
-        scores, of whose unseen changes nothing can be said but their range; and where nothing was measured.
+        Of a score that is 0 or 1 that is the largest share of outcomes that may change: see `unseen_changes`. None of
+        other scores, of whose unseen changes nothing can be said but their range; and where nothing was measured.
         """
         if not SCORES[score].binary:
             return None
@@ -256,7 +256,7 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
 
     Args:
         folder: where noise.json may lie.
-        manifest: the head of verdicts.json: see `report.manifest`.
+        manifest: the head of verdicts.json: see `plugin.manifest`.
     """
     asked: dict[tuple[str, str], float] = {}
     for entry in manifest.get("grid", ()):

@@ -1,4 +1,4 @@
-"""Measures the noise floor: the control again under what should not matter; see `noise`."""
+"""Measures the noise floor: the control again under what should not matter; see `noise_floor`."""
 
 from __future__ import annotations
 

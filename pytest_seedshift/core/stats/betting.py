@@ -1,4 +1,4 @@
-"""Bets on a mean: how to know it early, and to be right whenever one looks. See `verdict` for what they decide.
+"""Bets on a mean: how to know it early, and to be right whenever one looks. See `sequential` for what they decide.
 
 Values come in an order that was drawn at random, and after each one a gambler bets that the mean is not what a
 hypothesis says. Where the hypothesis holds each bet is fair at best, so the wealth ever passes 1/α with a probability

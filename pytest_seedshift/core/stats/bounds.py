@@ -1,6 +1,6 @@
 """The bounds of a case in the one form that is decided, and a drop against a baseline held against chance.
 
-Pure numbers, as `verdict`, which decides about a case by its bounds.
+Pure numbers, as `sequential`, which decides about a case by its bounds.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Tested(Bound):
         return within or (self.chance.asked and self.p(size) > self.chance.level)
 
     def evidence(self) -> NDArray[np.float64]:
-        """See `bets.evidence`."""
+        """See `betting.evidence`."""
         return betting.evidence(1 - self.goodness, 1 - self.least)
 
     def p(self, images: int) -> float:
@@ -213,7 +213,7 @@ class Regression(Tested):
     """A bound on the drop against a baseline, over the pairs that it has."""
 
     def evidence(self) -> NDArray[np.float64]:
-        """See `bets.evidence`; no pair can gain more than `gain`, so bets may be the bolder."""
+        """See `betting.evidence`; no pair can gain more than `gain`, so bets may be the bolder."""
         gain, allowed = self.chance.gain, self.chance.allowed(self.bound)
         if gain + allowed <= 0:
             return np.zeros(self.goodness.size)
@@ -250,7 +250,7 @@ def compare(score: str, drops: NDArray[np.float64], chance: Chance, bound: float
 
     Args:
         score: a key of `SCORES`.
-        drops: of each pair, in the order in which the design is visited; see `significance.changes`.
+        drops: of each pair, in the order in which the design is visited; see `paired.changes`.
         chance: how they are held against chance.
         bound: the drop that is allowed.
         size: how many pairs there are to compare in all.

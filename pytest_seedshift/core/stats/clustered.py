@@ -33,7 +33,7 @@ def clustered(values: Sequence[float], labels: Sequence[str], certainty: float) 
     clusters, √(L/(L−1)·Σ_l(Σ_i(v_i − v̄))²)/N, and the interval Student's t with L − 1 degrees of freedom (Cameron and
     Miller 2015, A Practitioner's Guide to Cluster-Robust Inference, sections II and VI). With one label, pairs are the
     clusters. Values that are all the same have no spread to be used; then as many pairs as chance could have hidden may
-    lie anywhere within one width or height: see `unseen`.
+    lie anywhere within one width or height: see `unseen_changes`.
 
     Args:
         values: at least two, from −1 to 1.

@@ -39,7 +39,7 @@ _SLACK = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class NullTest:
-    """Decides about one null control, on its whole design, in the form of a `verdict.SequentialTest`.
+    """Decides about one null control, on its whole design, in the form of a `sequential.SequentialTest`.
 
     A sound harness is accused wrongly with a probability of at most 1 − certainty, all scores together: each has its
     part of it (Bonferroni). The test is two-sided, as a gain that cannot be is as much an error as a loss.
@@ -77,7 +77,7 @@ class NullTest:
         return True
 
     def judge(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Judgement:
-        """Judge a design's scores against the control's; see `verdict.SequentialTest.judge`."""
+        """Judge a design's scores against the control's; see `sequential.SequentialTest.judge`."""
         drops = _drops(self._scores, scores, control or {})
         seen = min(each.size for each in drops.values())
         if seen < self.size:
@@ -86,13 +86,13 @@ class NullTest:
         return Judgement(tuple(_finding(name, each, alpha) for name, each in drops.items()), seen, decided=True)
 
     def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
-        """The whole design; see `verdict.SequentialTest.forecast`."""
+        """The whole design; see `sequential.SequentialTest.forecast`."""
         name, drop = next(iter(_drops(self._scores, scores, control or {}).items()))
         measured = math.fsum(drop) / drop.size if drop.size else math.nan
         return Forecast(self.size, self.size, Finding(name, NULL, 0.0, measured, None))
 
     def soonest(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
-        """The whole design; see `verdict.SequentialTest.soonest`."""
+        """The whole design; see `sequential.SequentialTest.soonest`."""
         return self.size
 
 

@@ -16,7 +16,7 @@ And three ways to a p-value, by what is known of how many pairs there are:
   bets below: any test that looks at the spread alone is deceived by rare large gains that it has not seen;
 - the data decided how many there are, as at an early verdict: a gambler bets on "worse", pair by pair, and where the
   hypothesis holds multiplies the stake by 1/p with a probability of at most p, whenever anyone looks (Ville's
-  inequality; the bets are those of `verdict`);
+  inequality; the bets are those of `sequential`);
 - the number is fixed, but a look is taken on the way: p is the smaller of p₁/0.9, of the first way at the end, and
   p₂/0.1, of the second on the way. By the union bound it is at most a with a probability of at most a. A tenth is
   enough for what an early look is good for, a model that has gone to pieces, and costs the end hardly anything.

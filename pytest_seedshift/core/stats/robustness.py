@@ -15,8 +15,8 @@ cases whose whole design was visited; one that was decided early has ended on a 
 
 A bootstrap knows only of pairs that were seen: where no pair has changed it would say "1.00, without a doubt" of 16
 pairs as of 400. So it has a half of the error that is allowed, and the other half is for pairs that chance has hidden:
-there may be as many as `unseen.most` says, in which one of the models loses all that a pair can lose, or wins all. The
-interval holds both. Of fewer than `LEAST` pairs so little is known that there is none.
+there may be as many as `unseen_changes.most` says, in which one of the models loses all that a pair can lose, or wins
+all. The interval holds both. Of fewer than `LEAST` pairs so little is known that there is none.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Seed sensitivity in numbers: how much of an image hangs on its seed vector, by block, with intervals. Pure numbers.
 
-How it is measured is told in `sensitivity`.
+How it is measured is told in `studies.sensitivity`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Sensitivity:
 
     @property
     def unseen(self) -> float:
-        """The largest share of blocks that may look at the seed vector though none of these does; see `unseen`."""
+        """The largest share of blocks that may look at the seed vector though none of these does."""
         return unseen_changes.most(self.blocks, certainty=self.certainty)
 
     def joined(self, more: Sensitivity) -> Sensitivity:

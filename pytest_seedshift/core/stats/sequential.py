@@ -14,7 +14,7 @@ random variables by betting* (2024, JRSS B 86(1), arXiv 2010.09686).
 A drop against a baseline (`max_regression`) is decided likewise, and breaks its bound only where it is also beyond
 chance. That the drop is within the bound ends the case early. That it is above ends it early only if bets against
 "nothing has become worse", which may be looked at whenever one likes, are won too; else the whole design is visited,
-and the exact test speaks: see `significance`.
+and the exact test speaks: see `paired`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a search to its record; see `form`."""
+"""From a search to its record; see `results.breaking_schema`."""
 
 from __future__ import annotations
 

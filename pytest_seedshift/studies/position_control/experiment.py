@@ -153,7 +153,7 @@ def run(
         bench: where samples are found and made.
         model: its name.
         magnitude: η, not 0.
-        directions: see `arms.choose`.
+        directions: see `conditions.choose`.
         images: pairs, at least one of each class; None for `default_images`.
         design_seed: of the design, see `pairs.design`.
         certainty: of all intervals together.

@@ -36,7 +36,7 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a pair's picture shows its label; without evidence `x` and `y` are NaN. See `scorers.position`."""
+    """Where a pair's picture shows its label; without evidence `x` and `y` are NaN. See `scorers.evidence_position`."""
 
     pair: Pair
     x: float

@@ -124,8 +124,8 @@ def mean(
     its own degrees of freedom. The interval speaks of other seed vectors and, as far as the labels tell, other labels.
 
     Values that are all the same have no spread to be used. Then another value may still come in one of so many pairs as
-    chance could have hidden until now (see `unseen`), and move the mean as far as the bounds let it. There pairs count
-    as independent, so that it speaks of these labels alone.
+    chance could have hidden until now (see `unseen_changes`), and move the mean as far as the bounds let it. There
+    pairs count as independent, so that it speaks of these labels alone.
 
     Args:
         values: at least two.

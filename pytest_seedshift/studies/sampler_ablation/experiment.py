@@ -47,7 +47,7 @@ class Found:
             kept, since it is 0 without a shift.
         by_pair: the same as numbers a pair; None in place of what is left out.
         sensitivity: how much it looks at its seed vector; None where that could not be measured.
-        weight: of the seed vector in the state after the first step, by the schedule alone: see `seedweight`. None
+        weight: of the seed vector in the state after the first step, by the schedule alone: see `seed_weight`. None
             where the sampler is none that it is known for.
         note: why there is no sensitivity.
     """
