@@ -120,7 +120,7 @@ def test_capitals_and_spaces_of_the_first_line_are_no_difference():
 def outcome(text: str) -> str:
     try:
         return f"{len(class_lists.parse(text, 'mine.csv'))} rows"
-    except ValueError as error:
+    except SeedshiftError as error:
         return str(error)
 
 

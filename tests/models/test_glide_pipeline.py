@@ -282,7 +282,7 @@ def test_a_model_of_one_stage_has_no_upsampler_to_shift():
     from pytest_seedshift.models import catalogue
 
     entry = dataclasses.replace(catalogue.shipped().find("toy-latent"), upsampler=True)
-    with pytest.raises(ValueError, match="toy-latent: upsampler = true: StableDiffusionPipeline has no upsampler"):
+    with pytest.raises(SeedshiftError, match="toy-latent: upsampler = true: StableDiffusionPipeline has no upsampler"):
         load.load(entry, "cpu", "float32")
 
 
@@ -340,7 +340,7 @@ def rewrite(file: Path, **changes: Any) -> None:
 )
 def test_parts_are_of_glide_s_own_modules_and_no_others(copy, library):
     rewrite(copy / "model_index.json", unet=[library, "UNet2DConditionModel"])
-    with pytest.raises(ValueError, match=f"unet.*'{library}' is no library that pipelines are of"):
+    with pytest.raises(SeedshiftError, match=f"unet.*'{library}' is no library that pipelines are of"):
         load.load(Entry("mine", (str(copy),)), "cpu", "float32")
 
 
@@ -393,13 +393,13 @@ def test_a_saved_tokenizer_is_the_same(tmp_path):
 )
 def test_a_vocabulary_of_another_kind_is_refused(tmp_path, text, message):
     (tmp_path / "vocab.bpe").write_bytes(text)
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises(SeedshiftError, match=re.escape(message)):
         read_merges(tmp_path / "vocab.bpe")
 
 
 def test_a_damaged_vocabulary_is_refused(tmp_path):
     (tmp_path / "vocab.bpe.gz").write_bytes(gzip.compress(golden.VOCABULARY.read_bytes())[:1000])
-    with pytest.raises(ValueError, match="cannot be read as a vocabulary"):
+    with pytest.raises(SeedshiftError, match="cannot be read as a vocabulary"):
         read_merges(tmp_path / "vocab.bpe.gz")
 
 
@@ -408,7 +408,7 @@ def test_a_vocabulary_that_unpacks_to_far_more_than_one_has_is_refused_soon(tmp_
     (tmp_path / "vocab.bpe.gz").write_bytes(gzip.compress(content))
     tracemalloc.start()
     with pytest.raises(
-        ValueError, match=r"vocab\.bpe\.gz cannot be read as a vocabulary: it (is larger|has more) than"
+        SeedshiftError, match=r"vocab\.bpe\.gz cannot be read as a vocabulary: it (is larger|has more) than"
     ):
         read_merges(tmp_path / "vocab.bpe.gz")
     assert tracemalloc.get_traced_memory()[1] < 150_000_000

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift.core.errors import DataError
+from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import CERTAINTY, check_certainty
 from pytest_seedshift.core.stats import unseen_changes
 
@@ -87,7 +87,7 @@ def robustness(
         None where no magnitude up to `reach` was measured, or where the control scores 0: then there is no share.
 
     Raises:
-        DataError: a score that is not finite or negative, or a certainty outside its range.
+        InvalidValueError: a score that is not finite or negative, or a certainty outside its range.
     """
     draws = _Draws(_within(curve, reach))
     return draws.share([curve], (1.0,), certainty, top)
@@ -110,7 +110,7 @@ def gap(
         these, or where a control scores 0.
 
     Raises:
-        DataError: see `robustness`.
+        InvalidValueError: see `robustness`.
     """
     shared = {
         at: {pair: one[at][pair] for pair in one[at] if pair in other[at]} for at in _within(one, reach) if at in other
@@ -171,7 +171,7 @@ class _Draws:
         at, present = self._magnitudes[place], self._pairs_at[place]
         rows = np.array([curve[at][pair] if pair in present else (0.0, 0.0) for pair in self._pairs], np.float64)
         if not np.isfinite(rows).all() or (rows < 0).any():
-            raise DataError(f"at the magnitude {at:+g}: a score is negative or not a finite number")
+            raise InvalidValueError(f"at the magnitude {at:+g}: a score is negative or not a finite number")
         return Columns(rows[:, :1], rows[:, 1:], len(present))
 
     def draws(self) -> Array:
