@@ -16,7 +16,9 @@ notebook has to write it:
 - designs and noise: `class_list` gives `Label`s, `design` `Pair`s of them, `seed_vectors` their initial noise,
   `generator` all later draws, `seed_weight` how much of the initial noise a sampler keeps;
 - what fixtures give, for annotations: `Case`, `CaseResult`, `BreakingPoint`, `Trajectory`, `Study`;
-- runs: `load_run` reads a run folder into a `Run` of `CaseRun`s, with its cases and samples as tables.
+- runs: `load_run` reads a run folder into a `Run` of `CaseRun`s, with its cases and samples as tables;
+- errors: all are a `SeedshiftError`: a `SeedshiftUsageError` about what was given, a `DataError` about a file or a
+  folder, a `ModelError` about a model or a scorer, a `HarnessError` about the machine.
 
 Each is imported when it is first used (PEP 562), so that `import pytest_seedshift` imports nothing else.
 """
@@ -29,7 +31,10 @@ __all__ = [
     "Case",
     "CaseResult",
     "CaseRun",
+    "DataError",
+    "HarnessError",
     "Label",
+    "ModelError",
     "Observable",
     "Observation",
     "OnStep",
@@ -38,6 +43,8 @@ __all__ = [
     "Sampled",
     "ScoreKind",
     "Scorer",
+    "SeedshiftError",
+    "SeedshiftUsageError",
     "Shift",
     "ShiftFunction",
     "Study",
@@ -56,6 +63,13 @@ TYPE_CHECKING = False  # that of typing would cost its import; type checkers kno
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.errors import (
+        DataError,
+        HarnessError,
+        ModelError,
+        SeedshiftError,
+        SeedshiftUsageError,
+    )
     from pytest_seedshift.core.pairs import Label, Pair, class_list, design
     from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.core.shifts import Shift
@@ -78,7 +92,10 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "Case": "pytest_seedshift.core.cases",
         "CaseResult": "pytest_seedshift.runner.case_result",
         "CaseRun": "pytest_seedshift.results.data",
+        "DataError": "pytest_seedshift.core.errors",
+        "HarnessError": "pytest_seedshift.core.errors",
         "Label": "pytest_seedshift.core.pairs",
+        "ModelError": "pytest_seedshift.core.errors",
         "Observable": "pytest_seedshift.models.base",
         "Observation": "pytest_seedshift.models.observation",
         "OnStep": "pytest_seedshift.models.base",
@@ -87,6 +104,8 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "Sampled": "pytest_seedshift.models.observation",
         "ScoreKind": "pytest_seedshift.core.score_kinds",
         "Scorer": "pytest_seedshift.scorers.base",
+        "SeedshiftError": "pytest_seedshift.core.errors",
+        "SeedshiftUsageError": "pytest_seedshift.core.errors",
         "Shift": "pytest_seedshift.core.shifts",
         "ShiftFunction": "pytest_seedshift.models.base",
         "Study": "pytest_seedshift.studies.position_control.experiment",

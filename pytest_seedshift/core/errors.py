@@ -3,7 +3,8 @@
 Code of the package catches these by name, and never the classes of Python and of libraries around more than one call of
 theirs: a `ValueError` of a library is not the user's mistake. Each message says what is wrong, where, and what to do.
 
-At the borders each becomes what the user sees: in `plugin.border` for pytest, in `__main__` for commands.
+At the borders each becomes what the user sees: in `plugin.border` for pytest, in `cli.main` for commands. What is
+raised while a case is judged becomes the case's own error in `core.cases.judging`.
 """
 
 from __future__ import annotations

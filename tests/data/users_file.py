@@ -87,6 +87,11 @@ def pytest_seedshift_scorers() -> Mapping[str, Callable[[str], seedshift.Scorer]
     return {"contrast": Contrast}
 
 
+def whose(error: seedshift.SeedshiftError) -> str:
+    kinds = (seedshift.SeedshiftUsageError, seedshift.DataError, seedshift.ModelError, seedshift.HarnessError)
+    return next((kind.__name__ for kind in kinds if isinstance(error, kind)), "")
+
+
 def observable() -> seedshift.Observable:
     return Mine("cpu", "float32")
 
