@@ -37,6 +37,9 @@ PLUGINS = (
 )
 """By pytest's names, those of the extra `plugins`."""
 
+GATES = ("ruff check .", "ruff format --check .", "mypy", "lint-imports")
+"""What must hold of the source before anything of it runs; .pre-commit-config.yaml has the same."""
+
 LAYERS = (
     "tests/core",
     "tests/scorers",
@@ -108,14 +111,27 @@ class Place:
         python = self.lane / "tools/bin/python"
         return python if python.exists() else installing.tools(self.run, self.lane / "tools")
 
-    def install(self, *wanted: str | Path, python: Path = Path(sys.executable), lowest: bool = False) -> Path:
-        """A new environment beside the clone, with what is wanted; its Python."""
+    def install(
+        self,
+        *wanted: str | Path,
+        python: Path = Path(sys.executable),
+        lowest: bool = False,
+        folder: Path | None = None,
+    ) -> Path:
+        """A new environment in `folder`, else beside the clone, with what is wanted; its Python."""
         cache = {"UV_CACHE_DIR": str(self.lane / "uv-cache")}  # of the environments' file system, so that uv can link
 
         def run(*command: str | Path) -> None:
             self.run(*command, env=cache)
 
-        return installing.install(run, self.tools(), python, self.folder / "venv", *map(str, wanted), lowest=lowest)
+        new = folder or self.folder / "venv"
+        return installing.install(run, self.tools(), python, new, *map(str, wanted), lowest=lowest)
+
+    def test_environment(self, clone: Path) -> Path:
+        """The lane's environment with the extras `test` and `plugins`, made when it is first needed; its Python."""
+        folder = self.lane / "test-environment"
+        python = folder / "bin/python"
+        return python if python.exists() else self.install(f"{clone}[test,plugins]", folder=folder)
 
     def short_job(self, python: Path) -> str:
         """The main job with few images, in an empty folder; the summary."""
@@ -125,6 +141,25 @@ class Place:
         self.run(python.parent / "seedshift", "--help", cwd=empty)
         status, printed = self.run(python.parent / "pytest", *SHORT, cwd=empty, env=ONE_THREAD, statuses=(0, 1))
         return run_checks.run(empty, status, printed, cases=2, pages=[".seedshift/report.html"])
+
+
+def gates(place: Place) -> str:
+    """Style, types and layers of a clone. All are run, so that one run names all that is to be mended.
+
+    Raises:
+        RuntimeError: some did not pass.
+    """
+    clone = place.clone()
+    scripts = place.test_environment(clone).parent
+    failed = []
+    for gate in GATES:
+        name, *arguments = gate.split()
+        status, _ = place.run(scripts / name, *arguments, cwd=clone, statuses=range(-64, 256))
+        if status:
+            failed.append(gate)
+    if failed:
+        raise RuntimeError(f"not passed: {', '.join(failed)}")
+    return f"passed: {', '.join(GATES)}"
 
 
 def first(place: Place) -> str:
@@ -172,7 +207,7 @@ def lowest(place: Place) -> str:
 def plugins(place: Place) -> str:
     """The tests with the plugins of others, which are given to these alone: each has its own idea of how tests run."""
     clone = place.clone()
-    python = place.install(f"{clone}[test,plugins]")
+    python = place.test_environment(clone)
     off = [part for name in PLUGINS for part in ("-p", f"no:{name}")]
     _, printed = place.run(python.parent / "pytest", *off, "tests/plugin/test_real_plugins.py", cwd=clone)
     return run_checks.summary(printed)
@@ -187,6 +222,7 @@ def lowest_tests(place: Place) -> str:
 
 
 STEPS: Mapping[str, Callable[[Place], str]] = {
+    "gates": gates,
     "first": first,
     "tests": tests,
     "wheel": wheel,
@@ -196,7 +232,7 @@ STEPS: Mapping[str, Callable[[Place], str]] = {
     "plugins": plugins,
     "lowest-tests": lowest_tests,
 }
-LANES = (("first", "tests"), ("wheel", "python3.12", "python3.13", "lowest", "plugins"))
+LANES = (("first", "tests"), ("gates", "wheel", "python3.12", "python3.13", "lowest", "plugins"))
 """Two cores, two lanes. The suite wants both cores: it begins when the other lane is nearly done."""
 
 

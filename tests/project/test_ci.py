@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from helpers.environments import ROOT
 
@@ -32,7 +33,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 def project(folder: Path, *commands: str) -> None:
     """A repository whose README has these commands where the set-up commands stand."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     blocks = "\n\n".join(f"```sh\n{command}\n```" for command in commands)
     (folder / "README.md").write_text(
         f"# Project\n\n```sh\nfalse\n```\n\n## Two commands\n\n{blocks}\n\n## More\n\n```sh\nfalse\n```\n"
@@ -95,6 +96,88 @@ def test_a_readme_without_the_commands_fails_the_run(steps, tmp_path, capsys):
 def test_a_step_that_is_not_known_is_an_error(steps, capsys):
     assert steps.main(["frist"]) == 4
     assert "no such step: frist" in capsys.readouterr().err
+
+
+LAYERS = """
+[tool.ruff.lint]
+select = ["F"]
+
+[tool.mypy]
+strict = true
+packages = ["house"]
+
+[tool.importlinter]
+root_packages = ["house"]
+
+[[tool.importlinter.contracts]]
+name = "Down only"
+type = "layers"
+containers = ["house"]
+layers = ["above", "below"]
+"""
+GOOD = {"below": '"""Below."""\n', "above": '"""Above."""\n\nfrom house import below\n\nprint(below.__name__)\n'}
+
+
+def a_house(folder: Path, **modules: str) -> None:
+    """A project of two layers, with a README."""
+    (folder / "house").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(LAYERS)
+    (folder / "house/__init__.py").write_text("")
+    for name, source in {**GOOD, **modules}.items():
+        (folder / "house" / f"{name}.py").write_text(source)
+
+
+@pytest.fixture
+def gated(steps, monkeypatch) -> Any:
+    """The steps, of which no environment is made: the tools are those of this one."""
+    monkeypatch.setattr(steps.Place, "test_environment", lambda _place, _clone: Path(sys.executable))
+    return steps
+
+
+def test_what_passes_the_gates_is_good(gated, tmp_path, capsys):
+    a_house(tmp_path / "project")
+    project(tmp_path / "project", "true", "true")
+    assert gated.main(["gates"]) == 0
+    assert f"passed: {', '.join(gated.GATES)}" in capsys.readouterr().out
+
+
+def test_each_gate_that_is_not_passed_is_named(gated, tmp_path, capsys):
+    below = '"""Unused and upward import, type, style."""\nfrom house import above\nx: int =  "one"\n'
+    a_house(tmp_path / "project", below=below, above='"""Above."""\n')
+    project(tmp_path / "project", "true", "true")
+    assert gated.main(["gates"]) == 1
+    printed = capsys.readouterr().out
+    assert f"not passed: {', '.join(gated.GATES)}" in printed
+    for told in ("F401", "would be reformatted", "Incompatible types", "house.below is not allowed to import house.above"):
+        assert told in printed
+
+
+def test_the_gates_come_before_what_they_guard(steps):
+    assert any(lane[0] == "gates" for lane in steps.LANES)
+
+
+def test_one_environment_serves_the_steps_that_need_the_tests_tools(steps, tmp_path, monkeypatch):
+    made = []
+
+    def install(_place: Any, *wanted: str, folder: Path) -> Path:
+        made.append(wanted)
+        python = folder / "bin/python"
+        python.parent.mkdir(parents=True)
+        python.touch()
+        return python
+
+    monkeypatch.setattr(steps.Place, "install", install)
+    places = [steps.Place(tmp_path / name, tmp_path / "lane") for name in ("gates", "plugins")]
+    assert len({place.test_environment(Path("clone")) for place in places}) == 1
+    assert made == [("clone[test,plugins]",)]
+
+
+def test_a_commit_is_held_to_the_same_gates(steps):
+    configuration = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [each["repo"] for each in configuration["repos"]] == ["local"]
+    hooks = configuration["repos"][0]["hooks"]
+    assert [hook["entry"] for hook in hooks] == list(steps.GATES)
+    assert not any(hook["pass_filenames"] for hook in hooks)
 
 
 def a_run(folder: Path, *, verdicts: tuple[str, ...] = ("pass", "fail")) -> None:
