@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.core.searches import Search
     from pytest_seedshift.core.stats.sequential import SequentialTest
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.session_views import Asked
 
 
-def request(state: State, item: pytest.Item) -> breaking_collection.SearchRequest:
+def request(session: Asked, item: pytest.Item) -> breaking_collection.SearchRequest:
     """What the item's test asks for."""
     mark = item.get_closest_marker(BREAKING_MARKER)
-    return breaking_collection.read_marker(state.settings, state.catalogue, mark, item.nodeid)
+    return breaking_collection.read_marker(session.settings, session.catalogue, mark, item.nodeid)
 
 
-def design(state: State, item: pytest.Item, search: Search) -> tuple[Pair, ...]:
+def design(session: Asked, item: pytest.Item, search: Search) -> tuple[Pair, ...]:
     """The pairs that every magnitude of a search is judged on."""
-    settings = request(state, item).base.settings
-    return state.catalogue.design(search.model, settings.images, state.design_seed(settings))
+    settings = request(session, item).base.settings
+    return session.catalogue.design(search.model, settings.images, session.design_seed(settings))
 
 
-def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:
+def test_of(session: Asked, item: pytest.Item, search: Search) -> SequentialTest:
     """What decides about every magnitude of a search.
 
     Raises:
@@ -38,9 +38,9 @@ def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:
     """
     from pytest_seedshift.core.stats.sequential import SequentialTest
 
-    base = request(state, item).base
+    base = request(session, item).base
     with border.usage_errors():
-        found = state.thresholds.constraints(search.asked, base.constraints, called=search.id)
+        found = session.thresholds.constraints(search.asked, base.constraints, called=search.id)
     constraints = _absolute(found)
     if not constraints:
         raise pytest.UsageError(
@@ -48,7 +48,7 @@ def test_of(state: State, item: pytest.Item, search: Search) -> SequentialTest:
             "search looks at: ask for min or max_drop too"
         )
     return SequentialTest(
-        constraints, len(design(state, item, search)), state.thresholds.certainty, base.settings.exact
+        constraints, len(design(session, item, search)), session.thresholds.certainty, base.settings.exact
     )
 
 
@@ -61,7 +61,7 @@ def _absolute(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     )
 
 
-def minimum(state: State, item: pytest.Item, search: Search) -> float | None:
+def minimum(session: Asked, item: pytest.Item, search: Search) -> float | None:
     """The least breaking point that is asked for; None where nothing is."""
-    asked = request(state, item).minimum
-    return state.thresholds.breaking.minimum(search.model, search.shift) if asked is None else asked
+    asked = request(session, item).minimum
+    return session.thresholds.breaking.minimum(search.model, search.shift) if asked is None else asked

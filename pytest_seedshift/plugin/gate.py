@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.core.searches import Search
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.session_views import AskedOfCases
     from pytest_seedshift.results.baseline import Baseline
     from pytest_seedshift.runner.regression_gate import Against
 
@@ -29,12 +29,12 @@ class Gating:
         grid: the items of the whole grid, those of other shards too, with their cases.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, session: AskedOfCases) -> None:
         """Nothing is read yet."""
         self.asked: set[Case] = set()
         self.sought: set[Search] = set()
         self.grid: Sequence[tuple[pytest.Item, Case]] = ()
-        self._state = state
+        self._session = session
         self._baseline: Baseline | None = None
         self._family: int | None = None
         self._thresholds: int | None = None
@@ -54,20 +54,20 @@ class Gating:
         from pytest_seedshift.results.baseline import BaselineError
         from pytest_seedshift.runner import regression_gate
 
-        state = self._state
+        session = self._session
         if self._baseline is None:
             try:
                 self._baseline = baseline_sources.load(place, messages.relative(str(place)))
             except BaselineError as error:
                 raise self._refusal(error) from None
-        table = state.thresholds.baseline
+        table = session.thresholds.baseline
         return regression_gate.Against(
             self._baseline,
             table.models,
-            state.settings.allow_missing or table.allow_missing,
-            tuple(dict.fromkeys(case.model for case in self.asked)) or state.settings.models,
-            state.catalogue,
-            lambda score: state.workbench.own_scorer(score).given,
+            session.settings.allow_missing or table.allow_missing,
+            tuple(dict.fromkeys(case.model for case in self.asked)) or session.settings.models,
+            session.catalogue,
+            lambda score: session.workbench.own_scorer(score).given,
         )
 
     @property
@@ -94,7 +94,7 @@ class Gating:
                 self._check_whole(asked, case)
             return tuple(asked) if before or not regressions else against.without(asked)
         self._unjudged |= bool(regressions)
-        if regressions and self._state.settings.save_baseline is None:
+        if regressions and self._session.settings.save_baseline is None:
             raise pytest.UsageError(
                 f"{case.id}: max_regression of {regressions[0]} is asked for, and no baseline is given: add "
                 '--seedshift-baseline=PATH, or [baseline] path = "PATH" to the thresholds. A run of the version to '
@@ -114,7 +114,7 @@ class Gating:
         if against is None:
             return {}, True
         try:
-            return against.columns(case, self._state.design(item, case), _regressions(asked))
+            return against.columns(case, self._session.design(item, case), _regressions(asked))
         except BaselineError as error:
             raise self._refusal(error) from None
 
@@ -163,7 +163,7 @@ class Gating:
 
             asked: dict[Case, list[str]] = {}
             for item, case in self.grid:
-                constraints = self._state.constraints(item, case)
+                constraints = self._session.constraints(item, case)
                 asked[case] = [
                     each.score for each in constraints if each.max_regression is not None and each.significant
                 ]
@@ -173,15 +173,15 @@ class Gating:
     @property
     def holds_family(self) -> bool:
         """Whether the certainty holds for all regressions together: so it is unless the thresholds say otherwise."""
-        return self.against is not None and self._state.thresholds.family is not False
+        return self.against is not None and self._session.thresholds.family is not False
 
     @property
     def thresholds(self) -> int:
         """Among how many bounds of scores the certainty is shared: 0 unless the thresholds say `family = true`."""
-        if self._state.thresholds.family is not True:
+        if self._session.thresholds.family is not True:
             return 0
         if self._thresholds is None:
-            asked = (each for item, case in self.grid for each in self._state.constraints(item, case))
+            asked = (each for item, case in self.grid for each in self._session.constraints(item, case))
             self._thresholds = max(1, sum(map(bounds_of, asked)))
         return self._thresholds
 
@@ -192,7 +192,7 @@ class Gating:
 
     def note(self) -> str | None:
         """What the user should know beforehand of a run that saves a baseline."""
-        saved = self._state.settings.save_baseline
+        saved = self._session.settings.save_baseline
         if saved is None:
             return None
 
@@ -211,9 +211,9 @@ class Gating:
         """How likely a sound model is to fail somewhere in the grid."""
         from pytest_seedshift.reporting import chance
 
-        state = self._state
-        asked = [(state.constraints(item, case), len(state.design(item, case))) for item, case in self.grid]
-        return chance.note([each for each in asked if each[0]], state.thresholds.certainty, self.thresholds)
+        session = self._session
+        asked = [(session.constraints(item, case), len(session.design(item, case))) for item, case in self.grid]
+        return chance.note([each for each in asked if each[0]], session.thresholds.certainty, self.thresholds)
 
     def warnings(self) -> list[str]:
         """Which drops are allowed that the design cannot see, and how many images could."""
@@ -222,10 +222,10 @@ class Gating:
 
         if self.against is None:
             return []
-        state = self._state
+        session = self._session
         found: dict[tuple[Constraint, int, float], None] = {}
         for item, case in self.grid:
-            test = state.test(item, case)
+            test = session.test(item, case)
             if not isinstance(test, SequentialTest):
                 continue
             for each in test.constraints:
@@ -237,10 +237,10 @@ class Gating:
     @cached_property
     def _place(self) -> Path | None:
         """Where the baseline lies that the user names."""
-        table = self._state.thresholds.baseline
-        if self._state.settings.baseline is not None or table.path is None:
-            return self._state.settings.baseline
-        return Path(self._state.thresholds.source).parent / table.path
+        table = self._session.thresholds.baseline
+        if self._session.settings.baseline is not None or table.path is None:
+            return self._session.settings.baseline
+        return Path(self._session.thresholds.source).parent / table.path
 
     @cached_property
     def _is_first(self) -> bool:
@@ -248,11 +248,11 @@ class Gating:
         return self._place is not None and not self._place.exists() and self._saves_to(self._place)
 
     def _saves_to(self, place: Path) -> bool:
-        saved = self._state.settings.save_baseline
+        saved = self._session.settings.save_baseline
         return saved is not None and saved.resolve() == place.resolve()
 
     def _refusal(self, error: Exception) -> pytest.UsageError:
-        said = "[baseline]" if self._state.settings.baseline is None else "--seedshift-baseline"
+        said = "[baseline]" if self._session.settings.baseline is None else "--seedshift-baseline"
         anew = ". To make another in its place, remove that file first" if self.replaces else ""
         return pytest.UsageError(f"{said}: {error}{anew}")
 

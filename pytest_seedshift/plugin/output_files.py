@@ -13,7 +13,7 @@ from pytest_seedshift.core import atomic_files
 from pytest_seedshift.plugin import border
 
 if TYPE_CHECKING:
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.option_resolution import Settings
 
 _HEAD = 400
 """Bytes at the beginning of a file that tell whether it is one of ours."""
@@ -39,15 +39,15 @@ class _Output:
     what: str = ""
 
 
-def check(state: State) -> None:
+def check(config: pytest.Config, settings: Settings) -> None:
     """Make sure that all of a run's outputs can be written.
 
     Raises:
         pytest.UsageError: one cannot, or would take the place of another file.
     """
-    _check_basetemp(state)
-    taken = dict(_others(state))
-    for output in _outputs(state):
+    _check_basetemp(config, settings.folder)
+    taken = dict(_others(config, settings))
+    for output in _outputs(settings):
         with border.usage_errors():
             atomic_files.check_writable(output.path, output.option, parents=True)
         where = f"{output.option} {output.path}"
@@ -61,20 +61,18 @@ def check(state: State) -> None:
             )
 
 
-def _check_basetemp(state: State) -> None:
+def _check_basetemp(config: pytest.Config, run_folder: Path) -> None:
     """Make sure that pytest, which empties the folder of --basetemp, does not empty the run folder with it."""
-    config = state.config
     given = config.getoption("basetemp", None)
     if given:
-        emptied, folder = Path(config.invocation_params.dir, str(given)).resolve(), state.settings.folder.resolve()
+        emptied, folder = Path(config.invocation_params.dir, str(given)).resolve(), run_folder.resolve()
         if folder.is_relative_to(emptied):
             raise pytest.UsageError(
                 f"--basetemp={given}: pytest empties that folder, and with it the run folder {folder}: give another"
             )
 
 
-def _outputs(state: State) -> Iterator[_Output]:
-    settings = state.settings
+def _outputs(settings: Settings) -> Iterator[_Output]:
     if isinstance(settings.report, Path):
         yield _Output("--seedshift-report", settings.report, _is_page, "page")
     if isinstance(settings.summary, Path):
@@ -83,9 +81,8 @@ def _outputs(state: State) -> Iterator[_Output]:
         yield _Output("--seedshift-save-baseline", settings.save_baseline, _is_baseline, "baseline")
 
 
-def _others(state: State) -> Iterator[tuple[Path, str]]:
+def _others(config: pytest.Config, settings: Settings) -> Iterator[tuple[Path, str]]:
     """Files that none of these may replace, and what they are: what the run reads, or writes besides."""
-    config, settings = state.config, state.settings
     thresholds = settings.thresholds or config.rootpath / "thresholds.toml"
     yield thresholds.resolve(), "the thresholds file"
     for path in (config.inipath, config.rootpath / "pyproject.toml"):

@@ -362,7 +362,7 @@ class State:
         Raises:
             pytest.UsageError: a file that cannot be written, or an option without an effect.
         """
-        output_files.check(self)
+        output_files.check(self.config, self.settings)
         return effects.check(self.config, self.settings, has_baseline=self.gating.has_baseline)
 
     def check_ground(self, designs: Iterable[tuple[str, int | None]]) -> list[str]:
