@@ -17,8 +17,9 @@ notebook has to write it:
   `generator` all later draws, `seed_weight` how much of the initial noise a sampler keeps;
 - what fixtures give, for annotations: `Case`, `CaseResult`, `BreakingPoint`, `Trajectory`, `Study`;
 - runs: `load_run` reads a run folder into a `Run` of `CaseRun`s, with its cases and samples as tables;
-- errors: all are a `SeedshiftError`: a `SeedshiftUsageError` about what was given, a `DataError` about a file or a
-  folder, a `ModelError` about a model or a scorer, a `HarnessError` about the machine.
+- errors: all are a `SeedshiftError`: a `SeedshiftUsageError` about what was given, of a function's argument an
+  `InvalidValueError`, a `DataError` about a file or a folder, a `ModelError` about a model or a scorer, a
+  `HarnessError` about the machine.
 
 Each is imported when it is first used (PEP 562), so that `import pytest_seedshift` imports nothing else.
 """
@@ -33,6 +34,7 @@ __all__ = [
     "CaseRun",
     "DataError",
     "HarnessError",
+    "InvalidValueError",
     "Label",
     "ModelError",
     "Observable",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.errors import (
         DataError,
         HarnessError,
+        InvalidValueError,
         ModelError,
         SeedshiftError,
         SeedshiftUsageError,
@@ -94,6 +97,7 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "CaseRun": "pytest_seedshift.results.data",
         "DataError": "pytest_seedshift.core.errors",
         "HarnessError": "pytest_seedshift.core.errors",
+        "InvalidValueError": "pytest_seedshift.core.errors",
         "Label": "pytest_seedshift.core.pairs",
         "ModelError": "pytest_seedshift.core.errors",
         "Observable": "pytest_seedshift.models.base",

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 
 class SeedshiftError(Exception):
-    """Anything of this package that went wrong; the message is for the user, and needs no traceback."""
+    """Anything of this package that went wrong; the message is for the user, and needs no traceback.
+
+    Whatever the user's own code raises becomes one of these too, with its file and line.
+    """
 
 
 class SeedshiftUsageError(SeedshiftError):
@@ -30,7 +33,10 @@ class DataError(SeedshiftError):
 
 
 class ModelError(SeedshiftError):
-    """A model or a scorer cannot be found, loaded or run, or does not keep its contract."""
+    """A model or a scorer cannot be found, loaded or run, or does not keep its contract.
+
+    Models and scorers of the user's own may raise it as well: it becomes the error of the case.
+    """
 
 
 class HarnessError(SeedshiftError):

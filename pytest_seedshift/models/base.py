@@ -168,7 +168,7 @@ class TextToImage(Protocol):
             Float, (len(pairs), 3, height, width), in [0, 1], on the model's device.
 
         Raises:
-            ValueError: they cannot be made; the message becomes the error of the case. So does whatever else is raised.
+            ModelError: they cannot be made; the message becomes the error of the case. So does whatever else is raised.
         """
 
 
@@ -194,7 +194,7 @@ class Observable(Protocol):
             Float, (count, 3, height, width), in [0, 1]; the size may differ from that of the model's images.
 
         Raises:
-            ValueError: it is not known how to decode them; the message says why.
+            ModelError: it is not known how to decode them; the message says why. So may whatever else is raised.
         """
 
 

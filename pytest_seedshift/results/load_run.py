@@ -27,7 +27,7 @@ def load_run(path: str | os.PathLike[str] = ".seedshift") -> Run:
         The run; `case_rows` and `sample_rows` are its tables.
 
     Raises:
-        RunError: there is no such folder, nothing of a run is in it, or a newer version wrote it.
+        DataError: there is no such folder, nothing of a run is in it, or a newer version wrote it.
     """
     folder = Path(path)
     kinds = scores.recorded(runs.head(folder))

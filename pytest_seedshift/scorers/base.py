@@ -29,7 +29,7 @@ class Scorer(Protocol):
             labels: all of them.
 
         Raises:
-            ValueError: labels that the scorer cannot score; the message names them.
+            ModelError: labels that the scorer cannot score; the message names them. A ValueError does as well.
         """
 
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
@@ -44,7 +44,7 @@ class Scorer(Protocol):
             range that its `ScoreKind` declares; NaN where the scorer has no answer, which is an error of the case.
 
         Raises:
-            ValueError: a label that the scorer cannot score; see `check`.
+            ModelError: a label that the scorer cannot score; see `check`.
         """
 
 

@@ -81,4 +81,4 @@ class OwnScorer:
 
 def _is_said(error: BaseException) -> bool:
     """Whether it is what a scorer is to raise over labels that it cannot score."""
-    return isinstance(error, ValueError)
+    return isinstance(error, (ModelError, ValueError))

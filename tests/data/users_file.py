@@ -43,6 +43,8 @@ class Mine:
         z = z if shift is None else shift(z, pairs)
         if on_step is not None:
             on_step(0, z)
+        if not z.isfinite().all():
+            raise seedshift.ModelError("the weights are not trained yet")
         return z + torch.stack(later)
 
     def observed(self) -> AbstractContextManager[seedshift.Observation]:
@@ -119,6 +121,22 @@ def notebook(scheduler: Any) -> list[dict[str, Any]]:
     run: seedshift.Run = seedshift.load_run()
     worst: list[seedshift.CaseRun] = [case for case in run.cases if case.failed]
     return [{"shifted": shifted, "weight": weight, "worst": worst}, *run.case_rows(), *run.sample_rows()]
+
+
+def in_a_training_loop(z: Tensor, magnitude: float) -> str:
+    try:
+        seedshift.apply_shift(z, "mean", magnitude)
+        return f"{len(seedshift.load_run('of-yesterday').cases)} cases"
+    except seedshift.InvalidValueError as error:
+        as_python_does: ValueError = error
+        return str(as_python_does)
+    except (seedshift.SeedshiftUsageError, seedshift.DataError) as mine:
+        return f"mend the call or the folder: {mine}"
+    except seedshift.HarnessError:
+        return "try again"
+    except seedshift.SeedshiftError as error:
+        any_of_them: seedshift.DataError = error  # wrong
+        return str(any_of_them)
 
 
 def mistakes(z: Tensor) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import pytest_seedshift as seedshift
 from pytest_seedshift.core import registry
 from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.errors import SeedshiftError
@@ -215,11 +216,29 @@ def test_a_scorer_gives_its_one_score_and_no_other(found):
         scorer.score(torch.rand(3, 3, 4, 4), [pair.label for pair in PAIRS])
 
 
-def test_labels_that_a_scorer_cannot_score_are_told_in_its_own_words():
+@pytest.mark.parametrize("error", [ValueError, seedshift.ModelError])
+def test_labels_that_a_scorer_cannot_score_are_told_in_its_own_words(error):
     def refusing() -> None:
-        raise ValueError("owl: no such bird")
+        raise error("owl: no such bird")
 
     with pytest.raises(SeedshiftError, match=r"^owl: no such bird$"):
         of(check=refusing).check([PAIRS[0].label])
     with pytest.raises(SeedshiftError, match=r"'mine' of conftest.py: check raised KeyError: 'weights' \(.*line \d+"):
         of(check=failing).check([PAIRS[0].label])
+
+
+PUBLIC_ERRORS = [getattr(seedshift, name) for name in seedshift.__all__ if name.endswith("Error")]
+
+
+@pytest.mark.parametrize("error", PUBLIC_ERRORS)
+def test_whatever_error_of_the_package_a_users_code_raises_is_the_cases_with_its_line(error):
+    def raising(*_):
+        raise error("not trained yet")
+
+    told = rf" raised {error.__name__}: not trained yet \(.*test_drawing.py, line \d+\)"
+    for model in (Model(raising), Model(vectors=raising), Model(state=raising)):
+        with pytest.raises(CaseError, match="generate" + told) as caught:
+            list(Engine(model, (), 3, overlap=False).images(Case("mine", "mean", 0.3), PAIRS))
+        assert isinstance(caught.value, seedshift.ModelError)
+    with pytest.raises(seedshift.ModelError, match="score" + told):
+        of(score=raising).score(torch.rand(3, 3, 4, 4), [pair.label for pair in PAIRS])

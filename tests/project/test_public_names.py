@@ -5,7 +5,8 @@ The rules of docstrings, for every name of `__all__` and the public members of i
 - each has one; of a type alias it is the text below it;
 - each parameter stands under Args, each field under Attributes or with a text below it;
 - what a function with parameters gives stands under Returns; of a property it is the docstring itself;
-- each class of errors that the body raises stands under Raises;
+- each class of errors that the body raises stands under Raises, and what stands there is one that users can catch by
+  name: Python's, or one of `__all__`;
 - what is said of a tensor or an array has its shape, such as (batch, channels, height, width), or whose shape it has;
 - what is said of a number has its range or its unit: a digit, or one of `UNITS`.
 """
@@ -13,6 +14,7 @@ The rules of docstrings, for every name of `__all__` and the public members of i
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import inspect
 import json
@@ -34,11 +36,17 @@ LIGHT = {
     "Axes",
     "Case",
     "CaseResult",
+    "DataError",
+    "HarnessError",
+    "InvalidValueError",
     "Label",
+    "ModelError",
     "OnStep",
     "Pair",
     "ScoreKind",
     "Scorer",
+    "SeedshiftError",
+    "SeedshiftUsageError",
     "Shift",
     "TextToImage",
     "design",
@@ -177,7 +185,9 @@ def wrong_of_function(node: ast.FunctionDef, name: str) -> list[str]:
         said = doc.text if not arguments else " ".join(doc.sections.get("Returns", {}).values())
         wrong += wrong_of_value(said, node.returns, f"what {name} returns")
     raised = {each.exc.func.id for each in ast.walk(node) if isinstance(each, ast.Raise) and has_name(each)}
-    wrong += [f"{name}: raises {each}, unsaid" for each in sorted(raised - set(doc.sections.get("Raises", {})))]
+    said_raised = set(doc.sections.get("Raises", {}))
+    wrong += [f"{name}: raises {each}, unsaid" for each in sorted(raised - said_raised)]
+    wrong += [f"{name}: raises {each}, which has no public name" for each in sorted(said_raised) if not can_catch(each)]
     return wrong
 
 
@@ -190,6 +200,11 @@ def wrong_of_value(said: str | None, annotation: ast.expr | None, name: str) -> 
     if re.fullmatch(r"(int|float)( \| None)?", kind) and not re.search(rf"\d|{'|'.join(UNITS)}", said.lower()):
         return [f"{name}: {kind} without a range or a unit"]
     return []
+
+
+def can_catch(name: str) -> bool:
+    """Whether users can write `except` with an error's name."""
+    return name in seedshift.__all__ or hasattr(builtins, name)
 
 
 def is_private(name: str) -> bool:
@@ -227,6 +242,9 @@ BAD = {
     "def f(x: str) -> None:\n    '''Do.'''": "f(x): not described",
     "def f(x: str) -> int:\n    '''Do.\n\n    Args:\n        x: it.\n    '''": "what f returns: not described",
     "def f() -> None:\n    '''Do.'''\n    raise ValueError('no')": "f: raises ValueError, unsaid",
+    "def f() -> None:\n    '''Do.\n\n    Raises:\n        DrawingError: no.\n    '''": (
+        "f: raises DrawingError, which has no public name"
+    ),
     "def f() -> None:\n    pass": "f: no docstring",
     "class f:\n    '''It.'''\n    x: str": "f.x: not described",
     "class f:\n    '''It.'''\n    def g(self): pass": "f.g: no docstring",
