@@ -147,8 +147,8 @@ def called(**attributes: object) -> type:
         (called(fingerprint=7), "its fingerprint is 7: give a text"),
         (called(fingerprint=property(lambda self: uuid.uuid4().hex)), "at one time and '.*' at another"),
         (called(name="other"), "whose name is 'other': let it be 'mine'"),
-        (skipping, r"called pytest.skip: no GPU today \(.*test_extensions.py, line \d+\)"),
-        (leaving, r"raised SystemExit: 3 \(.*test_extensions.py, line \d+\)"),
+        (skipping, r"called pytest.skip: no GPU today \(.*test_registry.py, line \d+\)"),
+        (leaving, r"raised SystemExit: 3 \(.*test_registry.py, line \d+\)"),
         (lambda device: None, r"raised TypeError: .* takes 1 positional argument but 2 were given"),
         (
             called(fingerprint=property(failing)),
@@ -193,7 +193,7 @@ def test_an_own_shift_is_one_like_others(known):
         ("tlit", "unknown shift 'tlit'. Did you mean 'tilt'"),
         ("tilt:exact", "has no variants"),
         ("wide", r"'wide' of conftest.py gave torch.float32 \(1, 2, 4, 1\): it has to keep shape and dtype"),
-        ("failing", r"'failing' of conftest.py raised RuntimeError: no such luck \(.*test_extensions.py, line \d+\)"),
+        ("failing", r"'failing' of conftest.py raised RuntimeError: no such luck \(.*test_registry.py, line \d+\)"),
     ],
 )
 def test_a_shift_that_cannot_be_used_is_an_error_that_says_whose_it_is(known, shift, says):
