@@ -156,7 +156,7 @@ def test_without_workers_a_poisoned_process_ends_with_its_case_as_an_error(pytes
     result.stdout.fnmatch_lines(
         [
             "toy-latent, control: no verdict, because of a CUDA error: CUDA error: device-side assert triggered. *",
-            "1 case: 0 pass, 0 fail, 1 cannot be judged*",
+            "0 of 2 cases judged: 0 pass, 0 fail, 1 cannot be judged, 1 without a verdict*",
             "1 case did not run; what was made is kept",
             "*a CUDA error has made this process useless: CUDA error: device-side assert triggered*",
         ]
