@@ -91,7 +91,7 @@ def of_case(bench: Workbench, case: Case, test: SequentialTest | NullTest, desig
         control = _control(bench, case, test, design, (images, reach), judgement)
         return Images(images, images, existing, lacking, control, judgement=judgement)
     visited = bench.visited(case, test.size, seed_of(design[0].seed)) or 0
-    expected = visited if visited > known else test.forecast(values, reference).images
+    expected = visited if visited > known else test.about(values, reference)
     existing = expected - len(bench.missing(case, design[:expected]))
     lacking = len(bench.missing(case, design))
     control = _control(bench, case, test, design, (expected, test.size), None)
@@ -182,11 +182,14 @@ def _to_make(parts: Iterable[Images]) -> int:
 
 
 def _guess(test: SequentialTest | NullTest) -> int:
-    """How many images a case takes of which nothing is known, of a model that does well and has not become worse."""
+    """How many images a case takes of which nothing is known, of a model that does well and has not become worse.
+
+    Against a baseline it is supposed to be another version that is as good: see `SequentialTest.about`.
+    """
     if test.exact:
         return test.size
     nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
-    return test.forecast(nothing, nothing).images
+    return test.about(nothing, nothing)
 
 
 def _exact(bench: Workbench, case: Case, test: SequentialTest | NullTest, design: Sequence[Pair]) -> Images:

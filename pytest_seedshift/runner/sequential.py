@@ -59,7 +59,7 @@ def run(
             forecast = test.forecast(values, reference)
             if progress is not None:
                 leading = forecast.leading
-                at = len(seen), work.generated, forecast.images, test.size
+                at = len(seen), work.generated, test.about(values, reference), test.size
                 progress(Progress(case, *at, leading, values[leading.score], test.certainty))
             soonest = test.soonest(values, reference) if bench.overlaps else 0
             further = step(bench, case, forecast, len(seen), soonest)

@@ -74,6 +74,13 @@ class Bound:
         pattern = np.append(self.goodness, (1 + self.least) / 2)
         return self._with(np.resize(np.roll(pattern, 1), self.size - self.goodness.size))
 
+    def up_to_last(self, values: NDArray[np.float64]) -> Bound:
+        """As if these followed, all but the design's last: what comes before the end tells when it is decided.
+
+        Without the last value nobody asks for the exact test, which takes long and has no part in the number of images.
+        """
+        return self._with(values[: max(self.size - 1 - self.goodness.size, 0)])
+
     def followed_by(self, value: float) -> Bound:
         """As if all that follows had one value."""
         return self._with(np.full(self.size - self.goodness.size, value))

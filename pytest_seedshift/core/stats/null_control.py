@@ -91,6 +91,10 @@ class NullTest:
         measured = math.fsum(drop) / drop.size if drop.size else math.nan
         return Forecast(self.size, self.size, Finding(name, NULL, 0.0, measured, None))
 
+    def about(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
+        """The whole design; see `verdict.SequentialTest.about`."""
+        return self.size
+
     def soonest(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
         """The whole design; see `sequential.SequentialTest.soonest`."""
         return self.size
