@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from helpers.environments import ROOT
 
@@ -146,3 +148,25 @@ def test_the_description_of_the_layers_is_of_this_tree():
     assert all(f"{layer}/" in text for layer in LAYERS)
     assert missing_paths(text) == set()
     assert missing_paths("`core/moved_away.py` beside `core/pairs.py`, `nocore/x.py`") == {"core/moved_away.py"}
+
+
+def not_shipped(text: str, folder: Path) -> set[str]:
+    """Links of a page in a folder of the project whose targets are not there, or not in the sdist."""
+    hatch = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"]
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link}
+    targets = {link: (folder / link).resolve() for link in links - {""}}
+    return {
+        link
+        for link, target in targets.items()
+        if not (target.exists() and target.relative_to(ROOT).parts[0] in hatch["include"])
+    }
+
+
+def test_all_that_pages_link_to_is_in_the_sdist():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    assert {page.name: missing for page in pages if (missing := not_shipped(page.read_text(), page.parent))} == {}
+    assert {"ARCHITECTURE.md", "CONTRIBUTING.md"} <= set(
+        re.findall(r"\(([A-Z]+\.md)\)", (ROOT / "README.md").read_text())
+    )
+    gone = "[a](gone.md#here) [b](../README.md) [c](https://example.org) [d](#here) [e](../.gitignore)"
+    assert not_shipped(gone, ROOT / "docs") == {"gone.md", "../.gitignore"}
