@@ -63,7 +63,7 @@ def test_its_report_is_made_again(capsys):
 
 @pytest.mark.usefixtures("project")
 def test_its_shards_are_merged():
-    assert main(["merge", "shard-1", "shard-2", "--into", "merged"]) == 1
+    assert main(["merge", "shard-1", "shard-2", "--output", "merged"]) == 1
     assert verdicts("merged") == verdicts("run")
     assert {"pass", "fail"} <= set(verdicts("merged").values())
     assert Path("merged/verdicts.json").read_bytes() == Path("run/verdicts.json").read_bytes()

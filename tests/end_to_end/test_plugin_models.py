@@ -147,7 +147,7 @@ def test_what_cannot_be_used_is_said_before_anything_is_generated(pytester, proj
     for old, new in change.items():
         text = text.replace(old, new)
     if "tuple((" in text:
-        text = text.replace('tuple(("contrast", 1.0, binary=False)', "None")
+        text = text.replace('seedshift.tuple(("contrast", 1.0, binary=False)', "None")
     project.joinpath("conftest.py").write_text(text)
     result = pytester.runpytest_inprocess(*RUN, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -51,5 +51,5 @@ def test_a_test_that_leaves_for_a_folder_that_goes_takes_nothing_along(pytester,
     assert len(ET.parse(pytester.path / "j.xml").findall(".//testcase")) == 3
 
 
-CLASSES = Path(catalogue.__file__).parent.parent / "classes" / "toy16.csv"
+CLASSES = Path(catalogue.__file__).parents[1] / "core" / "classes" / "toy16.csv"
 LABELS = catalogue.pairing.class_list(TOY.classes)

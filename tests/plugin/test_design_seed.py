@@ -140,4 +140,4 @@ def test_a_seed_that_is_none_is_refused_before_anything_is_generated(pytester, r
 
 def test_commands_refuse_a_seed_that_is_none(pytester, capsys):
     assert main(["position", "toy-latent", "--design-seed", "-1"]) == 4
-    assert "--design-seed -1: give a whole number from 0 to 4294967295" in "".join(capsys.readouterr())
+    assert "design-seed=-1: give a whole number from 0 to 4294967295" in "".join(capsys.readouterr())
