@@ -64,8 +64,11 @@ class SearchLines:
 
         return told.table([breaking_schema.Record.model_validate(record) for record in self.records])
 
-    def closing(self, missing: int = 0) -> list[str]:
-        """How many there are, of which so many as are `missing` have no record, and what they took."""
+    def closing(self, missing: int = 0, of: str = "") -> list[str]:
+        """How many there are, of which so many as are `missing` have no record, and what they took.
+
+        `of` stands behind their number where some are missing.
+        """
         if not self.records and not missing:
             return []
         verdicts = [tally.status(record) for record in self.records]
@@ -80,7 +83,7 @@ class SearchLines:
         parts = [f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts]
         parts += [f"{missing} {tally.title(UNFINISHED)}"] if missing else []
         number = messages.count(len(self.records) + missing, "breaking point")
-        number = f"{len(self.records)} of {number} searched" if missing else number
+        number = f"{len(self.records)} of {number}{of} searched" if missing else number
         images, scan, generated = (
             sum(record[key] for record in self.records) for key in ("images", "scan", "generated")
         )

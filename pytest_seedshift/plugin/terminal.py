@@ -243,9 +243,11 @@ class TerminalReport:
         looked = f" · {images} of {design} images looked at, {generated} generated{pace}" if self.records else ""
         grid = self.manifest.get("grid")
         missing = len(grids.without_verdict(grid, {record["id"] for record in self.records}))
-        lines = [f"{tally.counted(self.records, missing=missing)}{looked}"] if self.records or missing else []
-        searched = {record["test"] for record in self.searches.records}
-        lines += self.searches.closing(grids.searches_without_verdict(grid, searched))
+        of = " of all shards" if self._state.settings.shard is not None else ""
+        counted = f"{tally.counted(self.records, of if missing else '', missing=missing)}{looked}"
+        lines = [counted] if self.records or missing else []
+        unsearched = grids.searches_without_verdict(grid, {record["test"] for record in self.searches.records})
+        lines += self.searches.closing(unsearched, of)
         if self._outlook.to_come:
             kept = "; what was made is kept" if self._state.samples else ""
             lines.append(f"{messages.count(self._outlook.to_come, 'case')} did not run{kept}")
