@@ -48,9 +48,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "run": (*PYTEST, *shlex.split(f"{HELD} {RUN}")),
     "shard-1": (*PYTEST, *shlex.split(f"{HELD} {SHARD.format(1)}")),
     "shard-2": (*PYTEST, *shlex.split(f"{HELD} {SHARD.format(2)}")),
-    "merge": (*SEEDSHIFT, *shlex.split("merge shard-1 shard-2 --into merged --summary merged/summary.md")),
-    "compare": (*SEEDSHIFT, *shlex.split("compare before run --allow-missing --out run/comparison.html")),
-    "card": (*SEEDSHIFT, *shlex.split("card run --into run/card.md")),
+    "merge": (*SEEDSHIFT, *shlex.split("merge shard-1 shard-2 --output merged --summary merged/summary.md")),
+    "compare": (*SEEDSHIFT, *shlex.split("compare before run --allow-missing --output run/comparison.html")),
+    "card": (*SEEDSHIFT, *shlex.split("card run --output run/card.md")),
 }
 """What is run in the project's folder, one after the other: what Python is given, by name."""
 
@@ -154,7 +154,7 @@ VARYING_KEYS = {
 }
 """Keys of JSON, and what stands for their values."""
 
-_BY_THE_CLOCK = re.compile(r"images/s|^test_subject\.py|^seedshift$|^\.? *\[ *\d+%\]$|^$")
+_BY_THE_CLOCK = re.compile(r"images/s|^test_subject\.py|^seedshift$|^\.? *\[ *\d+%\]$|^\.?$")
 """Lines of a terminal that stand there, or stand where they do, by the time that has gone by."""
 _CASE_LINE = re.compile(r"^(?:seedshift|test_subject\.py)?\s+(\d+/\d+ .*?)(?:  about [\w ]+ left)?$")
 _COSTS = re.compile(r'<details class="costs">.*?</details>', re.DOTALL)
