@@ -1,4 +1,6 @@
-"""What the plugin costs a pytest run that does not use it, and what collecting the 31 cases takes.
+"""What the plugin costs a pytest run that does not use it, alone and beside pytest-html and pytest-xdist.
+
+Also what collecting the 31 cases takes.
 
     python benchmarks/startup.py [--runs N] [--short]
 
@@ -8,24 +10,34 @@ Whole processes, timed in turn (with, without, with, …), so that a machine tha
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-COMMANDS = {
-    "pytest, plugin installed and not used": ["-q"],
-    "pytest -p no:seedshift": ["-q", "-p", "no:seedshift"],
-    "pytest --collect-only of 31 cases": ["-q", "--collect-only", "--seedshift-model=toy-latent", "seedshift"],
+WITHOUT = ("-p", "no:seedshift")
+PAIRS = {
+    "pytest": ("-q",),
+    "pytest --html=page.html": ("-q", "--html=page.html"),
+    "pytest -n 1": ("-q", "-n1"),
 }
+"""Runs of one plain test, each made with the plugin, unused, and without it."""
+
+COMMANDS: dict[str, tuple[str, ...]] = {}
+for name, arguments in PAIRS.items():
+    COMMANDS |= {name: arguments, f"{name} -p no:seedshift": (*arguments, *WITHOUT)}
+COMMANDS["pytest --collect-only of 31 cases"] = ("-q", "--collect-only", "--seedshift-model=toy-latent", "seedshift")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20, help="timed runs of each command, after one warm-up")
     parser.add_argument("--short", action="store_true", help="two timed runs")
+    parser.add_argument("--cpu", action="store_true", help="processor time, where others are at work on the machine")
     options = parser.parse_args()
     runs = 2 if options.short else options.runs
     with tempfile.TemporaryDirectory() as folder:
@@ -33,22 +45,29 @@ def main() -> None:
         seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
         for run in range(runs + 1):
             for name, arguments in COMMANDS.items():
-                taken = seconds_of(arguments, folder)
+                taken = seconds_of(arguments, folder, cpu=options.cpu)
                 if run:  # the first one warms up
                     seconds[name].append(taken)
     print(f"{'':42}{'min':>8}{'median':>8}{'max':>8}   ms, {runs} runs")
     for name, values in seconds.items():
         print(f"{name:42}" + "".join(f"{1000 * of(values):8.0f}" for of in (min, statistics.median, max)))
-    used, unused = (seconds[name] for name in list(COMMANDS)[:2])
-    differences = [1000 * (a - b) for a, b in zip(used, unused, strict=True)]
-    print(f"{'cost of the plugin, median of the pairs':42}{'':8}{statistics.median(differences):8.1f}")
+    for name in PAIRS:
+        both = zip(seconds[name], seconds[f"{name} -p no:seedshift"], strict=True)
+        differences = [1000 * (used - unused) for used, unused in both]
+        print(f"{f'cost of the plugin in {name}':42}{'':8}{statistics.median(differences):8.1f}   median of the pairs")
 
 
-def seconds_of(arguments: list[str], folder: str) -> float:
-    start = time.perf_counter()
+def seconds_of(arguments: Sequence[str], folder: str, *, cpu: bool) -> float:
+    start = _processor() if cpu else time.perf_counter()
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return time.perf_counter() - start
+    return (_processor() if cpu else time.perf_counter()) - start
+
+
+def _processor() -> float:
+    """Seconds of all processes that have ended and were waited for."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 if __name__ == "__main__":

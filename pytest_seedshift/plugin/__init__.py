@@ -83,14 +83,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Be ready from the start where a model or the built-in suite is named, or where cases may come from workers."""
+    """Be ready from the start where a model or the built-in suite is named, or another option of ours is given.
+
+    Else there may be cases all the same, of tests that name their models; who has none should pay for none.
+    """
     config.addinivalue_line("markers", MARKER_HELP)
     config.addinivalue_line("markers", BREAKING_MARKER_HELP)
     config_names.check(config, {option.key for option in options.OPTIONS})
-    named = options.is_named(config)
     distributes = config.getoption("dist", "no") != "no" or config.getoption("tx", None)
-    if named or distributes or unjudged.asked(config) or config.getoption("htmlpath", None):
+    early = bool(distributes or config.getoption("htmlpath", None))
+    if options.is_named(config) or unjudged.asked(config) or (early and options.are_given(config)):
         _activate(config)
+    elif early:
+        from pytest_seedshift.plugin import waiting
+
+        config.pluginmanager.register(waiting.Waiting(lambda: _activate(config)), waiting.NAME)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -222,4 +229,6 @@ def _activate(config: pytest.Config) -> Hooks:
         hooks = config.stash[_HOOKS] = Hooks(config)
         config.pluginmanager.register(hooks, "seedshift-hooks")
         hooks.register_others()
+        if (waited := config.pluginmanager.getplugin("seedshift-waiting")) is not None:
+            hooks.take_over(waited)
     return config.stash[_HOOKS]

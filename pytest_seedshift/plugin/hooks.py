@@ -29,6 +29,7 @@ from pytest_seedshift.plugin import (
     options,
     plan,
     unjudged,
+    waiting,
     xdist_workers,
 )
 from pytest_seedshift.plugin.breaking_hooks import BreakingHooks
@@ -71,11 +72,13 @@ class Hooks:
         self._usage_errors: list[pytest.UsageError] = []
         self._watcher: Watcher | None = None
         self._html: HtmlReport | None = None
-        folder = self._state.workerinput.get("seedshift_board")
+        self._report: RobustnessReport | None = None
+        folder = self._state.workerinput.get(waiting.BOARD)
         self._board = board = None if folder is None else Board(Path(folder))
         if board is not None:
             self._state.on_load = lambda: board.post_load(self._state.worker)
         self._planned = False
+        self._ground_warnings: list[str] = []
         self._failed_parts: Counter[str] = Counter()
         self._grid = Grid(self._state)
         self._sensing = Sensing(self._state, self._grid, self._terminal.tick_text)
@@ -100,8 +103,8 @@ class Hooks:
         config.pluginmanager.register(Outcomes(self._state, make), "seedshift-outcomes")
         if not self._state.worker:
             config.pluginmanager.register(self._terminal, "seedshift-terminal")
-            report = RobustnessReport(self._state, self._terminal)
-            config.pluginmanager.register(report, "seedshift-report")
+            self._report = RobustnessReport(self._state, self._terminal)
+            config.pluginmanager.register(self._report, "seedshift-report")
             if github.wanted():
                 config.pluginmanager.register(github.Annotations(config), "seedshift-annotations")
             if self._state.settings.write_thresholds is not None:
@@ -113,6 +116,18 @@ class Hooks:
 
                 self._html = HtmlReport(self._state, self._terminal)
                 config.pluginmanager.register(self._html, "seedshift-html")
+
+    def take_over(self, waited: waiting.Waiting) -> None:
+        """Take what was kept of the session's start until it was known that there are cases."""
+        if waited.page is not None and self._html is not None:
+            self._html.pytest_html_report_title(waited.page)
+        if waited.folder is not None:
+            self._watch(waited.folder)
+
+    def end_loop(self) -> None:
+        """Do what is done after the tests, where these hooks have come while they ran."""
+        if self._report is not None:
+            self._report.fail_session()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -159,12 +174,13 @@ class Hooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell each worker where to tell how far it has come."""
-        if self._watcher is None:
-            self._watcher = Watcher(self._terminal.tick_all)
-            deaths = Deaths(self._state, self._watcher.board)
-            self._state.config.pluginmanager.register(deaths, "seedshift-deaths")
-        node.workerinput["seedshift_board"] = str(self._watcher.folder)
-        node.workerinput[unjudged.ARGUMENTS] = list(map(str, self._state.config.invocation_params.args))
+        waiting.tell_worker(node, (self._watcher or self._watch(waiting.board_folder())).folder)
+
+    def _watch(self, folder: Path) -> Watcher:
+        self._watcher = Watcher(folder, self._terminal.tick_all)
+        deaths = Deaths(self._state, self._watcher.board)
+        self._state.config.pluginmanager.register(deaths, "seedshift-deaths")
+        return self._watcher
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
@@ -195,6 +211,8 @@ class Hooks:
         ours = _with_subjects(session.items)
         if ours:
             try:
+                if self._state.workerinput.get(waiting.BEFORE_CASES):
+                    self._ground_warnings = self._state.prepare_folder(occupy=False)
                 self._state.gating.check_missing()
             except pytest.UsageError as error:
                 self._grid.refuse(error)
@@ -221,7 +239,8 @@ class Hooks:
         notes = (self._grid.note(), self._sensing.note(self._grid.models), gating.note(), gating.note_of_chance())
         said = [note for note in notes if note is not None]
         if self._state.worker:  # where there is none, they were said before
-            said += [f"warning: {warning}" for warning in self._state.threshold_warnings()]
+            warnings = [*self._ground_warnings, *self._state.threshold_warnings()]
+            said += [f"warning: {warning}" for warning in warnings]
         return said
 
     # Collection --------------------------------------------------------------------------------------------------

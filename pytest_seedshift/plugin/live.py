@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,23 +16,23 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from pytest_seedshift.core import atomic_files
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.test_names import SUITE
 from pytest_seedshift.plugin import terminal_output
 from pytest_seedshift.plugin.plan import Plan
+from pytest_seedshift.plugin.waiting import ITEMS as _ITEMS
 from pytest_seedshift.runner import records
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.runner.case_result import Progress
 
 _PLAN = "plan.json"
 _MANIFEST = "manifest.json"
-_ITEMS = "items.json"
 _LOG_EVERY = 30.0  # seconds between the lines of a log, where there is no terminal
 _LOOK_EVERY = 0.5  # seconds between the controller's looks at its workers
 
@@ -101,17 +100,11 @@ class LiveLine:
 
 
 class Watcher:
-    """In the controller: makes the folder, and calls `look` with what the workers told, until it is closed."""
+    """In the controller: calls `look` with what the workers told, until it is closed and removes the folder."""
 
-    def __init__(self, look: Callable[[list[dict[str, Any]]], None]) -> None:
-        try:
-            self.folder = Path(tempfile.mkdtemp(prefix="seedshift-"))
-        except OSError as error:
-            raise pytest.UsageError(
-                f"workers need a folder for temporary files, and there is none to write to ({error.strerror}): set "
-                "TMPDIR to one"
-            ) from None
-        self.board = Board(self.folder)
+    def __init__(self, folder: Path, look: Callable[[list[dict[str, Any]]], None]) -> None:
+        self.folder = folder
+        self.board = Board(folder)
         self._look = look
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="seedshift-watcher", daemon=True)

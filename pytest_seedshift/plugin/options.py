@@ -221,6 +221,12 @@ def is_named(config: pytest.Config) -> bool:
     return names_model(config) or any(argument.partition("::")[0] == SUITE for argument in config.args)
 
 
+def are_given(config: pytest.Config) -> bool:
+    """Whether the command line or the ini file gives any option, with whatever value."""
+    given = (config.getoption(each.flag, default=None) for each in OPTIONS)
+    return any(each is not None for each in given) or any(from_ini(config, each) is not None for each in OPTIONS)
+
+
 def from_ini(config: pytest.Config, option: Option) -> object:
     """What an ini key has: in pytest's own TOML tables a number may be one, and a list is a tuple of whole names."""
     try:

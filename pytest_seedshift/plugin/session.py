@@ -420,7 +420,7 @@ class State:
             self._check_device()
         else:
             self.workbench.absent = absent
-        warnings = self._prepare_folder()
+        warnings = self.prepare_folder()
         return warnings + self._fetch(dict.fromkeys(model for model, _ in designs if model not in absent))
 
     def _absent(self, models: Iterable[str]) -> dict[str, str]:
@@ -480,16 +480,20 @@ class State:
         except FolderError as error:
             raise pytest.UsageError(f"--seedshift-dir={error}") from None
         except OSError:
-            pass  # `_prepare_folder` says so
+            pass  # `prepare_folder` says so
 
-    def _prepare_folder(self) -> list[str]:
-        """Make the run folder and the store; see `check_ground`."""
+    def prepare_folder(self, *, occupy: bool = True) -> list[str]:
+        """Make the run folder and the store; see `check_ground`.
+
+        Args:
+            occupy: say that this session writes to it: left to the controller by a worker of pytest-xdist.
+        """
         from pytest_seedshift.results import sample_store
         from pytest_seedshift.results import sample_tables as store_tables
 
         try:
             self.folder.prepare()
-            if self._occupied is None:
+            if occupy and self._occupied is None:
                 self._occupied = self.folder.occupy()
             if self._only_asks:
                 return []

@@ -50,9 +50,13 @@ class RobustnessReport:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """When all tests have run, see what fails the session beside them, while that still counts as a test."""
         ran = yield
+        self.fail_session()
+        return ran
+
+    def fail_session(self) -> None:
+        """See what fails the session beside its tests, and report it as a test."""
         for name, reason in self._failures():
             session_failures.log(self._state.config, name, reason)
-        return ran
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the report and the summary, after verdicts.json and before pytest-html's page."""

@@ -89,7 +89,7 @@ def test_the_benchmarks_load_what_they_need_and_say_what_they_measure(pytester, 
 @pytest.mark.parametrize(
     ("script", "arguments", "line"),
     [
-        ("startup.py", ["--runs", "1"], "cost of the plugin, median of the pairs*"),
+        ("startup.py", ["--runs", "1"], "cost of the plugin in pytest -n 1*"),
         ("images.py", ["--short"], "*ms an image, scored*"),
         ("floor.py", ["--short"], "run / floor * of the medians"),
         ("naive.py", ["--short"], "naive / early *"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -12,14 +13,12 @@ pytestmark = pytest.mark.usefixtures("cold")
 
 HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "open_clip", "matplotlib", "PIL")
 
-OURS = ", ".join(
-    f"'pytest_seedshift.{name}'"
-    for name in (
-        *("core", "core.errors", "core.limits", "core.test_names", "core.text"),
-        *("plugin", "plugin.border", "plugin.config_names", "plugin.hookspecs", "plugin.options"),
-        *("plugin.terminal_output", "plugin.unjudged"),
-    )
+NAMES = (
+    *("core", "core.errors", "core.limits", "core.test_names", "core.text"),
+    *("plugin", "plugin.border", "plugin.config_names", "plugin.hookspecs", "plugin.options"),
+    *("plugin.terminal_output", "plugin.unjudged"),
 )
+OURS = ", ".join(f"'pytest_seedshift.{name}'" for name in NAMES)
 
 
 @pytest.fixture
@@ -43,6 +42,57 @@ def test_a_project_without_reliability_tests_does_not_notice_it(pytester, report
     result.stdout.fnmatch_lines(["loaded: []", f"ours: ?{OURS}?"])
     assert "seedshift" not in result.stdout.str().replace("seedshift-0.1.0", "").partition("loaded:")[0]
     assert not (pytester.path / ".seedshift").exists()
+
+
+@pytest.fixture
+def modules_of_all(pytester: pytest.Pytester):
+    """Let each process of a run write down at its very end which modules it has loaded; to be called for them."""
+    pytester.makeconftest(
+        """
+        import json, os, pathlib, sys
+
+        def pytest_unconfigure():
+            name = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+            pathlib.Path(f"modules-{name}.json").write_text(json.dumps(sorted(sys.modules)))
+        """
+    )
+
+    def read() -> dict[str, set[str]]:
+        files = {path.stem: path for path in pytester.path.glob("modules-*.json")}
+        return {name.removeprefix("modules-"): set(json.loads(path.read_text())) for name, path in files.items()}
+
+    return read
+
+
+LATE = (*HEAVY, "jinja2", "pydantic_core", "filelock", "tomlkit", "psutil")
+"""What only a session with cases needs; pytest-html brings jinja2 itself."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "processes"),
+    [(("--html=page.html",), ["alone"]), (("-n1",), ["alone", "gw0"]), (("-n1", "--html=page.html"), ["alone", "gw0"])],
+    ids=["html", "xdist", "both"],
+)
+def test_who_uses_other_plugins_alone_does_not_notice_it(pytester, modules_of_all, monkeypatch, arguments, processes):
+    monkeypatch.setenv("TMPDIR", str(pytester.mkdir("temporary")))
+    pytester.makepyfile("def test_plain():\n    pass\n")
+    without = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:seedshift", *arguments)
+    without.assert_outcomes(passed=1)
+    theirs = modules_of_all()
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments).assert_outcomes(passed=1)
+    found = modules_of_all()
+    assert sorted(found) == processes
+    for process, loaded in found.items():
+        assert not (loaded - theirs[process]) & set(LATE)
+        ours = {name for name in loaded if name.startswith("pytest_seedshift.")}
+        assert ours <= {f"pytest_seedshift.{name}" for name in (*NAMES, "plugin.waiting")}
+    assert not list((pytester.path / "temporary").glob("seedshift-*"))
+
+
+def test_the_check_for_others_modules_can_fail(pytester, modules_of_all):
+    pytester.makepyfile("import pytest\n@pytest.mark.reliability(models='toy-latent')\ndef test_it():\n    pass\n")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", "--collect-only", "--html=page.html")
+    assert "pytest_seedshift.plugin.hooks" in modules_of_all()["alone"]
 
 
 def test_collecting_loads_nothing_heavy(pytester, report_modules):

@@ -209,3 +209,43 @@ def test_a_mistake_that_only_the_workers_see_is_an_error_in_words(pytester, monk
     )
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     result.stdout.no_fnmatch_line("*During handling*")
+
+
+# Cases that are not known of when the workers start ------------------------------------------------------------------
+
+MARKED = """
+import pytest
+
+@pytest.mark.reliability(models="toy-latent", shifts="mean", magnitudes=0.3, images=16, exact=True)
+def test_it():
+    pass
+
+def test_plain():
+    pass
+"""
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_cases_of_markers_are_reported_as_if_they_had_been_known_from_the_start(pytester, run, verdicts, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(pytester.mkdir("temporary")))
+    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    pytester.makepyfile(test_marked=MARKED)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n1", "--html=page.html", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        ["seedshift: 2 cases of toy-latent on cpu (float32), 32 images, *", "* 2/2 toy-latent *", "2 cases: 2 pass*"]
+    )
+    assert {case["verdict"] for case in verdicts().values()} == {"pass"}
+    assert 'data-column-type="clip"' in pytester.path.joinpath("page.html").read_text()
+    assert "seedshift_clip" in pytester.path.joinpath("junit.xml").read_text()
+    assert pytester.path.joinpath(".seedshift/report.html").is_file()
+    assert not list(pytester.path.glob("temporary/seedshift-*"))
+
+
+def test_a_mistake_about_such_cases_ends_the_session(pytester):
+    pytester.path.joinpath(".seedshift").write_text("a file")
+    pytester.makepyfile(test_marked=MARKED)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n1", "--html=page.html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --seedshift-dir=*.seedshift*"])
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()

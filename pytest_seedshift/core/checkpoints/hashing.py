@@ -9,8 +9,10 @@ from pathlib import Path
 
 from pytest_seedshift.core.checkpoints import contents
 
-_SETTLED = 2 * 10**9
-"""Nanoseconds since its last change after which a file's times tell whether it changes again: clocks of files tick."""
+_TICK = 20 * 10**6
+_COARSE_TICK = 2 * 10**9
+"""Nanoseconds after a change of a file in which another one may leave its times as they are: clocks of files tick. Of
+whole milliseconds or seconds they are on file systems that keep no finer ones."""
 
 _hashes: dict[tuple[int, ...], str] = {}
 """What was read of files, by all that tells that they are the same files as then: a run asks several times."""
@@ -52,9 +54,15 @@ def _content(file: Path) -> str:
     about = file.stat()
     key = about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
     if key not in _hashes:
+        changed = max(about.st_mtime_ns, about.st_ctime_ns)
+        tick = _TICK if changed % 10**6 else _COARSE_TICK
+        age = time.time_ns() - changed
+        if tick == _TICK and 0 <= age < tick:  # sooner waited for than gigabytes are read again
+            time.sleep(_TICK / 10**9)
+            age += _TICK
         with file.open("rb") as opened:
             content = hashlib.file_digest(opened, "sha256").hexdigest()
-        if time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) < _SETTLED:
+        if age < tick:
             return content
         _hashes[key] = content
     return _hashes[key]
