@@ -10,14 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pytest
 
 from pytest_seedshift.plugin import unjudged
-
-if TYPE_CHECKING:
-    from pytest_seedshift.plugin.hooks import Hooks
 
 NAME = "seedshift-waiting"
 BOARD = "seedshift_board"
@@ -49,17 +46,30 @@ def tell_worker(node: Any, folder: Path) -> None:
     node.workerinput[unjudged.ARGUMENTS] = list(map(str, node.config.invocation_params.args))
 
 
+class Late(Protocol):
+    """Hooks that have come after the workers had started; see `hooks.Hooks`."""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """As at the session's start."""
+
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """As when a worker has collected."""
+
+    def end_loop(self) -> None:
+        """Do what is done after the tests."""
+
+
 class Waiting:
     """Hooks of pytest-html and of pytest-xdist's controller, until the hooks of a session with cases take over."""
 
-    def __init__(self, activate: Callable[[], Hooks]) -> None:
+    def __init__(self, activate: Callable[[], Late]) -> None:
         """`activate` loads and registers those hooks; they take `page` and `folder`."""
         self.page: Any = None
         """pytest-html's page; None where there is none."""
         self.folder: Path | None = None
         """The folder that workers were told of; None where there are none."""
         self._activate = activate
-        self._hooks: Hooks | None = None
+        self._hooks: Late | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:

@@ -353,6 +353,7 @@ def main() -> None:
     import argparse
 
     sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it has its own folder alone
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
     from helpers import warm
 
     parser = argparse.ArgumentParser(description="Make the standard run and say what differs from its kept outputs.")
