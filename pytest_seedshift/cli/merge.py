@@ -341,7 +341,7 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
     from pytest_seedshift.plugin.search_lines import SearchLines
     from pytest_seedshift.reporting import blank, seedlines, tally
     from pytest_seedshift.reporting.table import table
-    from pytest_seedshift.results import sensitivity_files as seeduse
+    from pytest_seedshift.results import sensitivity_files
     from pytest_seedshift.runner import records as recorded
 
     say = partial(sinks.say, err=err)
@@ -360,7 +360,7 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
         say(*(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
     say("")
     versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
-    say(*seedlines.lines(seeduse.read(into, versions, []), records), *merged.notes, *notes)
+    say(*seedlines.lines(sensitivity_files.read(into, versions, []), records), *merged.notes, *notes)
     say(*(f"warning: {each}" for each in blank.of_records(records)))
     if records or merged.missing:
         missing = [entry for entry in merged.missing if entry.get("kind") is None]

@@ -10,7 +10,7 @@ import click
 from pytest_seedshift.cli import CommandError, session
 from pytest_seedshift.cli.options import json_option
 from pytest_seedshift.cli.parser import Command
-from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core import output
 from pytest_seedshift.models import needed_scorers
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def run(
         models = state.settings.models
         state.needed.ask(models, scorers=needed_scorers.ALL)
         for warning in state.check_ground((each, None) for each in models):
-            sinks.say(f"warning: {warning}", err=True)
+            output.say(f"warning: {warning}", err=True)
         measured = {}
         for each in models:
             fingerprint, found, path = _measure(state, each, images)
             measured[fingerprint] = asdict(found)
-            sinks.say("", *noise_floor.table(found), f"  {path}", err=as_json)
+            output.say("", *noise_floor.table(found), f"  {path}", err=as_json)
         if as_json:
-            sinks.say_json({"version": noise_floor.VERSION, "models": measured})
+            output.say_json({"version": noise_floor.VERSION, "models": measured})
 
     return session.run([model], given, work)
 
@@ -81,8 +81,7 @@ def run(
 def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
     """The model's fingerprint, what was measured, and the file that has it."""
     from pytest_seedshift.scorers import devices
-    from pytest_seedshift.studies import noise_floor as noise
-    from pytest_seedshift.studies import noise_floor_conditions
+    from pytest_seedshift.studies import noise_floor, noise_floor_conditions
 
     bench = state.workbench
     design = state.catalogue.design(model, None, state.design_seed())[:images]
@@ -92,9 +91,9 @@ def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
     reference = noise_floor_conditions.Setting(bench.device, bench.dtype(model), size, devices.threads())
     try:
         fingerprint = bench.samples(model).model
-        noise.read(state.folder)  # what is wrong with it shall not be found after all the work
+        noise_floor.read(state.folder)  # what is wrong with it shall not be found after all the work
         found = noise_floor_conditions.measure(model, reference, design, state.catalogue, state.folder)
-        path = noise.write(state.folder, fingerprint, found)
+        path = noise_floor.write(state.folder, fingerprint, found)
     except OSError as error:
         raise CommandError(str(error)) from None
     return fingerprint, found, path

@@ -164,7 +164,7 @@ def run(
 
 def _measure(state: State, settings: dict[str, Any]) -> Study:
     from pytest_seedshift.core import scores
-    from pytest_seedshift.studies import position_control as position
+    from pytest_seedshift.studies import position_control
 
     models = state.settings.models
     if len(models) != 1:
@@ -177,7 +177,7 @@ def _measure(state: State, settings: dict[str, Any]) -> Study:
     warnings = state.check_ground([(model, settings["images"])])
     for warning in (*warnings, *state.workbench.notes(model)):
         sinks.say(f"warning: {warning}", err=True)
-    return position.run(state.workbench, model, progress=_tell, design_seed=state.design_seed(), **settings)
+    return position_control.run(state.workbench, model, progress=_tell, design_seed=state.design_seed(), **settings)
 
 
 def _scorers(state: State, model: str) -> frozenset[str]:

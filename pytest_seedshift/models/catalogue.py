@@ -17,8 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import limits, registry, typed_values
-from pytest_seedshift.core import pairs as pairing
+from pytest_seedshift.core import limits, pairs, registry, typed_values
 from pytest_seedshift.core.checkpoints import places, prompt_length, repository
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
@@ -90,11 +89,11 @@ class Catalogue:
         key = (name, images, seed)
         if key not in self._designs:
             listed = self.find(name).classes
-            classes = pairing.class_list(listed)
-            count = images or pairing.default_images(len(classes))
+            classes = pairs.class_list(listed)
+            count = images or pairs.default_images(len(classes))
             what = f"{count} images" if images else f"{count} images for the {len(classes)} classes of {listed}"
             limits.check(count, limits.IMAGES, what, lifted=self.no_limits)
-            self._designs[key] = pairing.design(classes, count, seed=seed, listed=self._whose(name, listed))
+            self._designs[key] = pairs.design(classes, count, seed=seed, listed=self._whose(name, listed))
         return self._designs[key]
 
     def _whose(self, name: str, listed: str) -> str:
@@ -299,7 +298,7 @@ class Catalogue:
         if not entry.classifier:
             return None
         outputs = class_mapping.outputs_of(repository.fetch(entry.classifier, repository.CLASSIFIER_FILES))
-        class_mapping.match(pairing.class_list(entry.classes), outputs, entry.classifier)
+        class_mapping.match(pairs.class_list(entry.classes), outputs, entry.classifier)
         return class_mapping.note(outputs, entry.classifier)
 
     def check_prompts(self, entry: Entry) -> None:
@@ -311,7 +310,7 @@ class Catalogue:
             WeightsNotFoundError: one of them is nowhere.
             SeedshiftError: one of them does not; the message has the tokens.
         """
-        listed = pairing.class_list(entry.classes)
+        listed = pairs.class_list(entry.classes)
         known = shipped().entries.values()
         if entry.own is None and not any((entry.pipeline, entry.classes) == (e.pipeline, e.classes) for e in known):
             location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import scorers
-from pytest_seedshift.core import class_lists, toml_documents, typed_values
-from pytest_seedshift.core import pairs as pairing
+from pytest_seedshift.core import class_lists, pairs, toml_documents, typed_values
 from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
@@ -89,7 +88,7 @@ def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | No
     if "classes" in table:
         given = table["classes"]
         changes["classes"] = (
-            given if given in pairing.CLASS_LISTS else class_lists.path(folder / typed_values.expand(given))
+            given if given in pairs.CLASS_LISTS else class_lists.path(folder / typed_values.expand(given))
         )
     if "scorers" in table:
         given = table["scorers"]

@@ -76,10 +76,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """What `-n auto` means where cases are to run: a worker a GPU, or a worker a core."""
     if not options.is_named(config):
         return None
-    from pytest_seedshift.plugin import option_resolution
-    from pytest_seedshift.plugin import xdist_workers as workers
+    from pytest_seedshift.plugin import option_resolution, xdist_workers
 
-    return workers.automatic(option_resolution.resolve(config).device)
+    return xdist_workers.automatic(option_resolution.resolve(config).device)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,8 +13,7 @@ from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.test_names import BREAKING_MARKER as MARKER
 from pytest_seedshift.core.test_names import BREAKING_RESULT, SUITE
 from pytest_seedshift.core.working_directory import at_start
-from pytest_seedshift.plugin import border, breaking_session, collection, unjudged
-from pytest_seedshift.plugin import breaking_collection as searched
+from pytest_seedshift.plugin import border, breaking_collection, breaking_session, collection, unjudged
 from pytest_seedshift.plugin.outcomes import set_properties
 from pytest_seedshift.studies.breaking_point import messages
 
@@ -56,8 +55,8 @@ class BreakingHooks:
             settings = self._state.settings
             if where.startswith(f"{SUITE}::") and not settings.models:  # the option is about all models of the run
                 settings = replace(settings, models=self._models())
-            request = searched.read_marker(settings, self._state.catalogue, mark, where)
-            searched.parametrize(metafunc, request)
+            request = breaking_collection.read_marker(settings, self._state.catalogue, mark, where)
+            breaking_collection.parametrize(metafunc, request)
             self._state.gating.sought.update(request.searches())
             self._state.needed.ask(request.base.settings.models, scores=request.base.constraints)
             return request.base.settings.models

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_seedshift.core import output, text
 from pytest_seedshift.plugin import terminal_output
-from pytest_seedshift.runner import records as recorded
+from pytest_seedshift.runner import records
 
 MOST = 10
 """How many errors of a step GitHub shows."""
@@ -44,7 +44,7 @@ def wanted(environ: Mapping[str, str] = os.environ) -> bool:
 
 def of_record(record: Mapping[str, Any], file: str = "", line: int | None = None) -> Annotation:
     """The annotation of a case, or of a search for a breaking point, that fails or could not be judged."""
-    what = recorded.describe(record)
+    what = records.describe(record)
     how = "fails" if record["verdict"] == "fail" else "could not be judged"
     reason = "\n".join(line.strip() for line in str(record["reason"]).strip().split("\n"))
     return Annotation(f"{record['model']}, {what} {how}", reason[:_LONGEST], file, line)

@@ -89,15 +89,14 @@ def _answers(config: pytest.Config, hook: str) -> Iterator[tuple[str, object]]:
     Raises:
         ExtensionError: a hook raises.
     """
-    from pytest_seedshift.core import registry as extensions
-    from pytest_seedshift.core import user_code
+    from pytest_seedshift.core import registry, user_code
 
     manager = config.pluginmanager
     implementations = getattr(config.hook, hook).get_hookimpls()
     for implementation in implementations:
         others = [each.plugin for each in implementations if each.plugin is not implementation.plugin]
         owner = implementation.plugin_name.removeprefix(f"{config.rootpath}/")
-        with user_code.calling(f"{owner}: {hook}", implementation.function, error=extensions.ExtensionError):
+        with user_code.calling(f"{owner}: {hook}", implementation.function, error=registry.ExtensionError):
             answers = manager.subset_hook_caller(hook, others)(config=config)
         for answer in answers:
             yield owner, answer

@@ -15,8 +15,7 @@ from pytest_seedshift.core import pairs, scores
 from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.models.needed_scorers import CLASSIFIER, CLIP
-from pytest_seedshift.plugin import border
-from pytest_seedshift.plugin import breaking_session as asked
+from pytest_seedshift.plugin import border, breaking_session
 from pytest_seedshift.runner import records
 from pytest_seedshift.scorers import fingerprint
 
@@ -98,8 +97,8 @@ def _entry(state: State, item: pytest.Item, case: Subject) -> dict[str, Any]:
 
 def _search_entry(state: State, item: pytest.Item, search: Search) -> dict[str, Any]:
     """A search's entry: its magnitude is where it ends; it asks for what each magnitude is held against, and more."""
-    test, design = asked.test_of(state, item, search), asked.design(state, item, search)
-    minimum = asked.minimum(state, item, search)
+    test, design = breaking_session.test_of(state, item, search), breaking_session.design(state, item, search)
+    minimum = breaking_session.minimum(state, item, search)
     asks = {name: bound for each in test.constraints for name, bound in _bounds(each).items()}
     return {
         "id": search.id,

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.searches import Search
-from pytest_seedshift.plugin import border, collection
-from pytest_seedshift.plugin import breaking_session as asked
+from pytest_seedshift.plugin import border, breaking_session, collection
 from pytest_seedshift.results import run_settings
 
 if TYPE_CHECKING:
@@ -323,7 +322,7 @@ def _to_make(
 
 def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[SequentialTest | NullTest, tuple[Pair, ...]]:
     if isinstance(subject, Search):
-        return asked.test_of(state, item, subject), asked.design(state, item, subject)
+        return breaking_session.test_of(state, item, subject), breaking_session.design(state, item, subject)
     return state.test(item, subject), state.design(item, subject)
 
 
@@ -332,7 +331,7 @@ def _images(state: State, item: pytest.Item, subject: Subject) -> forecasts.Imag
 
     test, design = _asked(state, item, subject)
     if isinstance(subject, Search):
-        return forecasts.of_search(state.workbench, subject, asked.test_of(state, item, subject), design)
+        return forecasts.of_search(state.workbench, subject, breaking_session.test_of(state, item, subject), design)
     return forecasts.of_case(state.workbench, subject, test, design)
 
 
@@ -340,9 +339,9 @@ def _planned(state: State, item: pytest.Item, subject: Subject, images: forecast
     test, _ = _asked(state, item, subject)
     design, shared = test.size, 0
     if isinstance(subject, Search):
-        from pytest_seedshift.studies.breaking_point import bisection as seek
+        from pytest_seedshift.studies.breaking_point import bisection
 
-        design = test.size + seek.budget(subject.steps, test.size)
+        design = test.size + bisection.budget(subject.steps, test.size)
         shared = images.shared
     counts = images.most, images.expected, images.existing, images.lacking
     return Planned(item.nodeid, subject.model, subject.id, design, *counts, shared)

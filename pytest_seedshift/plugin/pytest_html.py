@@ -166,10 +166,10 @@ def _title(column: str) -> str:
 
 def _value(record: Record, column: str) -> str:
     if column == "magnitude" and recorded.is_search(record):  # a search: what it found
-        from pytest_seedshift.results import breaking_schema as form
+        from pytest_seedshift.results import breaking_schema
         from pytest_seedshift.studies.breaking_point import messages as told
 
-        return _shown(told.point(form.Record.model_validate(record)))
+        return _shown(told.point(breaking_schema.Record.model_validate(record)))
     if column == "magnitude":
         return _shown(format_magnitude(record["magnitude"]))
     if column not in SCORES:

@@ -93,7 +93,7 @@ class SearchLines:
 
 
 def _line(record: Record) -> str:
-    from pytest_seedshift.results import breaking_schema as form
+    from pytest_seedshift.results import breaking_schema
     from pytest_seedshift.studies.breaking_point import messages as told
 
-    return told.line(form.Record.model_validate(record))
+    return told.line(breaking_schema.Record.model_validate(record))

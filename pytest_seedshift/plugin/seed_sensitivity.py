@@ -12,8 +12,7 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.models.needed_scorers import CLIP
-from pytest_seedshift.plugin import breaking_session as asked
-from pytest_seedshift.plugin import collection
+from pytest_seedshift.plugin import breaking_session, collection
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.sensitivity import BLOCKS, MORE
 
@@ -53,7 +52,7 @@ class Sensing:
     def _pairs(self, item: pytest.Item, subject: Subject) -> int:
         """The pairs of a case's design, or of all designs that a search for a breaking point chooses from."""
         if isinstance(subject, Search):
-            return subject.steps * len(asked.design(self._state, item, subject))
+            return subject.steps * len(breaking_session.design(self._state, item, subject))
         return len(self._state.design(item, subject))
 
     def note(self, models: tuple[str, ...]) -> str | None:

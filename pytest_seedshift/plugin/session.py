@@ -488,8 +488,7 @@ class State:
         Args:
             occupy: say that this session writes to it: left to the controller by a worker of pytest-xdist.
         """
-        from pytest_seedshift.results import sample_store
-        from pytest_seedshift.results import sample_tables as store_tables
+        from pytest_seedshift.results import sample_store, sample_tables
 
         try:
             self.folder.prepare()
@@ -499,7 +498,7 @@ class State:
                 return []
             with self.folder.lock("store"):  # two sessions that begin at once must not set each other's store aside
                 warning = sample_store.prepare(self.folder.samples_file, fresh=self.settings.fresh)
-                self._store = store_tables.which(self.folder.samples_file)
+                self._store = sample_tables.which(self.folder.samples_file)
                 if self.settings.fresh:
                     self.folder.forget_measurements()
         except FolderError as error:
@@ -511,6 +510,6 @@ class State:
                 f"--seedshift-dir={self.folder.path}: the run folder cannot be written to: {error.strerror} "
                 f"({error.filename})"
             ) from None
-        except store_tables.StoreError as error:
+        except sample_tables.StoreError as error:
             raise pytest.UsageError(str(error)) from None
         return [] if warning is None else [warning]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import text
-from pytest_seedshift.runner import records as recorded
+from pytest_seedshift.runner import records
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,7 +22,7 @@ _SIDE = 160
 
 def strip(record: Record, folder: Path) -> str:
     """A case's pictures beside the control's, as HTML; the paths are relative to `folder`."""
-    case = recorded.case_of(record)
+    case = records.case_of(record)
     pictures = [
         {**picture, "before": thumbnail(folder / picture["control"]), "after": thumbnail(folder / picture["picture"])}
         for picture in record["pictures"]

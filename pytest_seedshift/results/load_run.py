@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import registry, scores
-from pytest_seedshift.results import run as runs
+from pytest_seedshift.results import run
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.data import Run
@@ -30,6 +30,6 @@ def load_run(path: str | os.PathLike[str] = ".seedshift") -> Run:
         DataError: there is no such folder, nothing of a run is in it, or a newer version wrote it.
     """
     folder = Path(path)
-    kinds = scores.recorded(runs.head(folder))
+    kinds = scores.recorded(run.head(folder))
     with registry.scores_known(kinds):
-        return replace(runs.load(folder), kinds=kinds)
+        return replace(run.load(folder), kinds=kinds)

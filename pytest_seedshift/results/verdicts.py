@@ -97,10 +97,8 @@ def missing(document: Mapping[str, Any], records: Iterable[CaseRun]) -> list[Cas
 
 def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:
     """The records of searches for breaking points; what cannot be read is told in `notes`."""
-    from pytest_seedshift.results import (
-        breaking_schema,  # pydantic, not where tests are collected, which is quicker without it
-    )
-    from pytest_seedshift.results import schema as of_form
+    # pydantic, not where tests are collected, which is quicker without it
+    from pytest_seedshift.results import breaking_schema, schema
 
     entries, file = document.get("breaking", []), folder.verdicts_file
     if not isinstance(entries, list):
@@ -114,7 +112,7 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
             if not isinstance(entry, dict):
                 raise DataError("it is no object")
             record = {**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}
-            search = of_form.read(breaking_schema.Record, record)
+            search = schema.read(breaking_schema.Record, record)
         except SeedshiftError as error:
             notes.append(f"breaking point {place + 1} of {file.name} cannot be read: {error}")
         else:
@@ -130,14 +128,14 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
 
 def with_head(known: tuple[metadata.Facts, ...], document: Mapping[str, Any]) -> tuple[metadata.Facts, ...]:
     """The facts, with the fingerprints of those models that only the head of verdicts.json names."""
-    from pytest_seedshift.results import schema as form
+    from pytest_seedshift.results import schema
 
     head = document.get("models")
     named = {model.name for each in known for model in each.models}
     more = []
     for name, each in head.items() if isinstance(head, dict) else ():
         try:
-            model = form.read(form.Model, each)
+            model = schema.read(schema.Model, each)
         except DataError:  # what needs it is left out, and that is told
             continue
         if name not in named:
@@ -148,9 +146,9 @@ def with_head(known: tuple[metadata.Facts, ...], document: Mapping[str, Any]) ->
 
 
 def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: Path) -> CaseRun:
-    from pytest_seedshift.results import schema as form
+    from pytest_seedshift.results import schema
 
-    found = form.read(form.Record, entry)
+    found = schema.read(schema.Record, entry)
     samples, control = _shown(found.pictures, folder)
     return CaseRun(
         case=Case(found.model, found.shift, found.magnitude),

@@ -11,8 +11,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift.core.checkpoints import contents, repository
 from pytest_seedshift.core.errors import ModelError
-from pytest_seedshift.scorers import class_mapping as labelling
-from pytest_seedshift.scorers import fingerprint, loading, pillow_resize
+from pytest_seedshift.scorers import class_mapping, fingerprint, loading, pillow_resize
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Classifier:
 
     def check(self, labels: Sequence[Label]) -> None:
         """See `Scorer.check`: every label has to be one of the classifier's classes."""
-        self._outputs |= labelling.match(labels, self._classes, self.name)
+        self._outputs |= class_mapping.match(labels, self._classes, self.name)
 
     @property
     def _classes(self) -> dict[int, str]:

@@ -20,8 +20,7 @@ from pytest_seedshift.core.stats.paired import changes
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate, estimate_drop
 from pytest_seedshift.reporting import card, gaps, page, plots, summary, table
 from pytest_seedshift.reporting.anchors import anchor
-from pytest_seedshift.results import run as runs
-from pytest_seedshift.results import schema
+from pytest_seedshift.results import run, schema
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner import records, verdict_messages
 from pytest_seedshift.runner.case_result import CaseResult
@@ -54,12 +53,12 @@ def judged(
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> runs.Run:
-    return runs.load(synthetic.write(tmp_path_factory.mktemp("run"), synthetic.Plan(pictures=0)).path)
+def whole(tmp_path_factory) -> run.Run:
+    return run.load(synthetic.write(tmp_path_factory.mktemp("run"), synthetic.Plan(pictures=0)).path)
 
 
 @pytest.fixture(scope="module")
-def early(whole) -> runs.Run:
+def early(whole) -> run.Run:
     """The same, of which each case was decided before its end."""
     return dataclasses.replace(whole, cases=tuple(dataclasses.replace(case, design=400) for case in whole.cases))
 

@@ -9,7 +9,7 @@ import pytest
 from helpers import synthetic, wanderings
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.reporting import page
-from pytest_seedshift.results import run as runs
+from pytest_seedshift.results import run
 from pytest_seedshift.studies.trajectories import files
 
 PLAN = synthetic.Plan(images=8, pictures=2)
@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 def section(folder) -> str:
     """The page's part about trajectories; empty where there is none."""
-    found = re.search(r'<section id="trajectories".*?</section>', page.make(runs.load(folder.path)), re.DOTALL)
+    found = re.search(r'<section id="trajectories".*?</section>', page.make(run.load(folder.path)), re.DOTALL)
     return " ".join(found[0].split()) if found else ""
 
 

@@ -18,8 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.limits import files_no_larger_than
-from pytest_seedshift.results import sample_reading, sample_rows
-from pytest_seedshift.results import sample_store as store_module
+from pytest_seedshift.results import sample_reading, sample_rows, sample_store
 from pytest_seedshift.results.sample_rows import Image, Pace, ScoreKey
 from pytest_seedshift.results.sample_store import Store, prepare
 from pytest_seedshift.results.sample_tables import StoreError
@@ -34,7 +33,7 @@ WRITER = f"""
 import sys
 from itertools import islice, count
 from pathlib import Path
-from pytest_seedshift.results import sample_store as store_module
+from pytest_seedshift.results import sample_store
 from pytest_seedshift.results.sample_store import Store
 from pytest_seedshift.results.sample_rows import Image, ScoreKey
 from pytest_seedshift.results.sample_tables import StoreError
@@ -624,7 +623,7 @@ def test_a_disk_that_refuses_the_write_ahead_log_is_told_with_a_way_out(path, mo
         """SQLite itself, by a way to the disk that has no shared memory, as network disks have none."""
         return connect(f"{Path(file).absolute().as_uri()}?vfs=unix-dotfile", *args, **kwargs, uri=True)
 
-    monkeypatch.setattr(store_module.sqlite3, "connect", without_shared_memory)
+    monkeypatch.setattr(sample_store.sqlite3, "connect", without_shared_memory)
     said = prepare(path)
     assert "refuses SQLite's write-ahead log (journal_mode is delete in place of wal)" in said
     assert "--seedshift-dir on a local disk" in said

@@ -11,7 +11,7 @@ from pytest_seedshift.core import files as reading
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import Estimate
-from pytest_seedshift.reporting import position as told
+from pytest_seedshift.reporting import position
 from pytest_seedshift.reporting.page import scatter
 from pytest_seedshift.reporting.page.album import Album
 from pytest_seedshift.reporting.page.section import fill
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def make(study: Study, command: str) -> str:
     """The page, as HTML; `command` is how it was made."""
     album = Album()
-    rates = {arm.name: told.rate(study.placed[arm.name]) for arm in study.arms}
+    rates = {arm.name: position.rate(study.placed[arm.name]) for arm in study.arms}
     rows = [{"row": row, "top1": rates.get(row.name), "shift": _shift(study, row)} for row in study.rows]
     strips = _strips(study, album)
     return fill(
@@ -34,16 +34,16 @@ def make(study: Study, command: str) -> str:
         style=Markup(files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")),
         study=study,
         magnitude=format_magnitude(study.magnitude),
-        sentences=told.sentences(study),
-        caveat=told.CAVEAT,
+        sentences=position.sentences(study),
+        caveat=position.CAVEAT,
         rows=rows,
         panels=_panels(study),
         strips=strips,
         labels=[f"{pair.label.name}, {pair.seed}" for pair in _shown(study)],
-        signed=lambda value: told.signed(value).replace("-", "−"),
+        signed=lambda value: position.signed(value).replace("-", "−"),
         made=_made(study),
-        spread=told.spread(study),
-        control=told.rate(study.control),
+        spread=position.spread(study),
+        control=position.rate(study.control),
         command=command,
         definitions=album.definitions(),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from pytest_seedshift.reporting import why as told
+from pytest_seedshift.reporting import why
 from pytest_seedshift.reporting.page.section import fill
 from pytest_seedshift.studies.sampler_ablation import conditions
 from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN
@@ -26,7 +26,7 @@ def make(study: Study, command: str) -> str:
         title=f"What makes {', '.join(models)} hold or break",
         style=Markup(files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")),
         study=study,
-        told=told,
+        why=why,
         scores=SHOWN,
         effects={score: _of_effects(study, score) for score in SHOWN},
         arms=[(each, [_of_arm(study, each.kept.get(score)) for score in SHOWN]) for each in study.found],
