@@ -154,7 +154,7 @@ VARYING_KEYS = {
 }
 """Keys of JSON, and what stands for their values."""
 
-_BY_THE_CLOCK = re.compile(r"images/s|^test_subject\.py|^seedshift$|^\.? *\[ *\d+%\]$|^\.?$")
+_BY_THE_CLOCK = re.compile(r"images/s|^test_subject\.py|^seedshift$|^[.F]+$|^\.? *\[ *\d+%\]$|^$")
 """Lines of a terminal that stand there, or stand where they do, by the time that has gone by."""
 _CASE_LINE = re.compile(r"^(?:seedshift|test_subject\.py)?\s+(\d+/\d+ .*?)(?:  about [\w ]+ left)?$")
 _COSTS = re.compile(r'<details class="costs">.*?</details>', re.DOTALL)
