@@ -127,6 +127,7 @@ VARYING: tuple[tuple[str, str], ...] = (
     (rf"{_NUMBER} images/s", "SPEED images/s"),
     (r"\bin \d+\.\d+s( \(\d+:\d+:\d+\))?", "in TIME"),  # pytest's last line
     (r"^=+ (.* in TIME) =+$", r"= \1 ="),  # which is as wide as the terminal
+    (r"^-+ (generated xml file: .*) -+$", r"- \1 -"),  # likewise, less what its folder's name takes
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:\d\d|Z)?", "DATE"),
     (r"\d{4}-\d\d-\d\d\b", "DATE"),
     (r'\btime="[\d.]+"', 'time="TIME"'),  # JUnit
