@@ -52,4 +52,4 @@ def test_a_test_that_leaves_for_a_folder_that_goes_takes_nothing_along(pytester,
 
 
 CLASSES = Path(catalogue.__file__).parents[1] / "core" / "classes" / "toy16.csv"
-LABELS = catalogue.pairing.class_list(TOY.classes)
+LABELS = catalogue.pairs.class_list(TOY.classes)

@@ -46,7 +46,7 @@ def blind(monkeypatch):
         noise = pair.noise and pairs.Noise(0, pair.noise.later)
         return native(pairs.Pair(pair.label, pair.seed, noise), shape, **more)
 
-    monkeypatch.setattr(pairs, "vector_generator", vector)
+    monkeypatch.setattr(rng, "vector_generator", vector)
 
 
 def uses(folder: Path) -> list[dict]:

@@ -162,7 +162,7 @@ def test_a_report_that_cannot_be_made_is_a_warning_that_says_how_to_make_it_agai
     result.stdout.fnmatch_lines(
         [
             "seedshift: warning: the report could not be made (IsADirectoryError: *). The verdicts stand; to make it "
-            "again: seedshift report .seedshift --out taken",
+            "again: seedshift report .seedshift --output taken",
             "verdicts: .seedshift/verdicts.json",
         ]
     )

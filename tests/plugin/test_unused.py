@@ -45,8 +45,9 @@ def test_a_project_without_reliability_tests_does_not_notice_it(pytester, report
 
 
 @pytest.fixture
-def modules_of_all(pytester: pytest.Pytester):
+def modules_of_all(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """Let each process of a run write down at its very end which modules it has loaded; to be called for them."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # of the process that runs this test
     pytester.makeconftest(
         """
         import json, os, pathlib, sys

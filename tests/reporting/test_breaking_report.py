@@ -149,9 +149,9 @@ def test_the_summary_and_the_card_have_the_breaking_points(folder, tmp_path):
     row = "| alone | roll | · | holds up to +1.00 |"
     made = summary.make(found, publish.LIMIT)
     assert row in made
-    assert "| ✅ &#45;0.24; it holds again at -0.50 and fails again at -1.00 | ❌ &#43;0.24 |" in made
+    assert "| ✅ -0.24; it holds again at -0.50 and fails again at -1.00 | ❌ +0.24 |" in made
     assert row not in card.make(found, NAME)
-    assert "| ❌ &#43;0.24 |" in card.make(found, NAME)
+    assert "| ❌ +0.24 |" in card.make(found, NAME)
     with pytest.raises(card.CardError, match="no case of alone has a verdict"):
         card.make(found, "alone")
     document = json.loads((folder / "verdicts.json").read_text())

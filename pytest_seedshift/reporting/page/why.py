@@ -26,7 +26,7 @@ def make(study: Study, command: str) -> str:
         title=f"What makes {', '.join(models)} hold or break",
         style=Markup(files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")),
         study=study,
-        why=why,
+        told=why,
         scores=SHOWN,
         effects={score: _of_effects(study, score) for score in SHOWN},
         arms=[(each, [_of_arm(study, each.kept.get(score)) for score in SHOWN]) for each in study.found],
