@@ -1,0 +1,216 @@
+"""From what the items of a run ask for to its jobs, each resolved once, all together.
+
+Together, because the certainty of a family is shared by the regressions of all cases of the run: see
+`results.regression`. An item that cannot be resolved has an error of its own in place of a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.searches import Search
+from pytest_seedshift.core.stats.null_control import NullTest
+from pytest_seedshift.core.stats.sequential import SequentialTest
+from pytest_seedshift.results import regression
+from pytest_seedshift.results.baseline import BaselineError
+from pytest_seedshift.runner import regression_gate
+from pytest_seedshift.runner.job import Job, Request
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.scores import Constraint
+    from pytest_seedshift.core.thresholds import Thresholds
+    from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.runner.regression_gate import Against
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all jobs of a run are resolved by.
+
+    Attributes:
+        thresholds: what is asked of cases where their own tests ask nothing.
+        catalogue: the models that have a name.
+        measures: by a model's name, the scores that its samples have.
+        against: the baseline that cases are held against; None where there is none.
+        no_baseline: why `max_regression` cannot be asked for without a baseline, and what to do; None where it may:
+            then nothing is asked of regressions.
+    """
+
+    thresholds: Thresholds
+    catalogue: Catalogue
+    measures: Callable[[str], tuple[str, ...]]
+    against: Against | None = None
+    no_baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request with its constraints and its design; of these the family is counted."""
+
+    request: Request
+    constraints: tuple[Constraint, ...]
+    design: tuple[Pair, ...]
+    columns: Mapping[str, Any]
+    fixed: bool = True
+
+
+class Jobs:
+    """The jobs of a run's whole grid, those of other shards too, in its order."""
+
+    def __init__(self, requests: Iterable[Request], terms: Terms) -> None:
+        """Resolve them. An error of one is kept for whoever asks for that job."""
+        self._terms = terms
+        self._errors: dict[str, SeedshiftError] = {}
+        self.requests = tuple(requests)
+        self.leaves_regressions = False
+        """Whether something is asked of regressions that is not judged, as there is no baseline."""
+        tried = [self._try(request, partial(self._ask, request)) for request in self.requests]
+        asked = [each for each in tried if each is not None]
+        self.family = self._family(asked)
+        """Among how many tests of regressions the certainty is shared, at least 1."""
+        self.threshold_tests = self._threshold_tests(asked)
+        """Among how many bounds of scores the certainty is shared; 0 where each case has all of it."""
+        found = [self._try(each.request, partial(self._job, each)) for each in asked]
+        self._jobs = {job.nodeid: job for job in found if job is not None}
+
+    def __iter__(self) -> Iterator[Job]:
+        """All that could be resolved."""
+        return iter(self._jobs.values())
+
+    def of(self, nodeid: str) -> Job:
+        """An item's job.
+
+        Raises:
+            SeedshiftError: it could not be resolved; the message says why.
+            KeyError: none of the requests was this item's.
+        """
+        if nodeid in self._errors:
+            raise self._errors[nodeid]
+        return self._jobs[nodeid]
+
+    def check(self) -> None:
+        """Raise the first item's error, if there is any.
+
+        Raises:
+            SeedshiftError: an item could not be resolved.
+        """
+        for error in self._errors.values():
+            raise error
+
+    @property
+    def reliability(self) -> list[Job]:
+        """The cases that are held against thresholds."""
+        return [job for job in self._jobs.values() if job.kind == "reliability"]
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _try(self, request: Request, make: Callable[[], _T]) -> _T | None:
+        try:
+            return make()
+        except SeedshiftError as error:
+            self._errors[request.nodeid] = error
+            return None
+
+    def _ask(self, request: Request) -> _Asked:
+        terms, subject = self._terms, request.subject
+        seed = terms.thresholds.design_seed if request.design_seed is None else request.design_seed
+        if isinstance(subject, Search):
+            constraints = self._of_search(request, subject)
+            return _Asked(request, constraints, terms.catalogue.design(subject.model, request.images, seed), {})
+        if request.kind == "null_control":
+            return _Asked(request, (), terms.catalogue.design(subject.model, request.images, seed), {})
+        asked = terms.thresholds.constraints(subject, request.constraints)
+        design = terms.catalogue.design(subject.model, request.images, seed)
+        return self._held_against(request, subject, asked, design)
+
+    def _held_against(
+        self, request: Request, case: Case, asked: tuple[Constraint, ...], design: tuple[Pair, ...]
+    ) -> _Asked:
+        """What is asked of a case, as far as the baseline lets it be judged."""
+        against = self._terms.against
+        regressions = [each.score for each in asked if each.max_regression is not None]
+        if against is not None:
+            columns, fixed = against.columns(case, design, regressions)
+            if columns and not fixed:
+                _check_significance(asked, case)
+            if regressions and not columns:
+                asked = regression_gate.without(asked)
+            return _Asked(request, asked, design, columns, fixed)
+        if regressions and self._terms.no_baseline is not None:
+            raise SeedshiftUsageError(f"{case.id}: max_regression of {regressions[0]} {self._terms.no_baseline}")
+        self.leaves_regressions |= bool(regressions)
+        return _Asked(request, regression_gate.without(asked), design, {})
+
+    def _of_search(self, request: Request, search: Search) -> tuple[Constraint, ...]:
+        """What is asked of each magnitude of a search: what needs no baseline, which has none of them."""
+        found = self._terms.thresholds.constraints(search.asked, request.constraints, called=search.id)
+        absolute = [each for each in found if each.minimum is not None or each.max_drop is not None]
+        if not absolute:
+            raise SeedshiftUsageError(
+                f"{search.id}: all that is asked for is max_regression, and a baseline has none of the magnitudes that "
+                "a search looks at: ask for min or max_drop too"
+            )
+        return regression_gate.without(absolute)
+
+    def _family(self, asked: Sequence[_Asked]) -> int:
+        if self._terms.against is None or self._terms.thresholds.family is False:
+            return 1
+        tested = {
+            each.request.subject: [
+                one.score for one in each.constraints if one.max_regression is not None and one.significant
+            ]
+            for each in asked
+            if isinstance(each.request.subject, Case)
+        }
+        return max(1, regression.tests(tested))
+
+    def _threshold_tests(self, asked: Sequence[_Asked]) -> int:
+        if self._terms.thresholds.family is not True:
+            return 0
+        of_cases = (each for each in asked if isinstance(each.request.subject, Case))
+        return max(1, sum(bounds_of(one) for each in of_cases for one in each.constraints))
+
+    def _job(self, asked: _Asked) -> Job:
+        request, terms, size = asked.request, self._terms, len(asked.design)
+        subject, certainty = request.subject, terms.thresholds.certainty
+        if isinstance(subject, Search):
+            minimum = request.minimum
+            if minimum is None:
+                minimum = terms.thresholds.breaking.minimum(subject.model, subject.shift)
+            test = SequentialTest(asked.constraints, size, certainty, request.exact)
+            return Job(request.nodeid, request.kind, subject.asked, asked.design, test, subject, minimum)
+        if request.kind == "null_control":
+            null = NullTest(size, certainty, terms.measures(subject.model))
+            return Job(request.nodeid, request.kind, subject, asked.design, null)
+        test = SequentialTest(
+            asked.constraints,
+            size,
+            certainty,
+            request.exact,
+            baseline=asked.columns,
+            fixed=asked.fixed,
+            family=self.family,
+            thresholds=self.threshold_tests,
+        )
+        return Job(request.nodeid, request.kind, subject, asked.design, test, is_implicit=request.is_implicit)
+
+
+def bounds_of(constraint: Constraint) -> int:
+    """How many bounds a constraint has that can break, but for that on the drop against a baseline."""
+    return bool(constraint.minimum) + (constraint.max_drop is not None)
+
+
+def _check_significance(asked: Iterable[Constraint], case: Case) -> None:
+    """Make sure that no drop counts whatever chance does, where the baseline itself is a matter of chance."""
+    for each in asked:
+        if each.max_regression is not None and each.significant is False:
+            raise BaselineError(regression.unfit(case.id, each.score))
