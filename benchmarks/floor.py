@@ -55,7 +55,7 @@ def main() -> None:
         folder = RunFolder(Path(name))
         folder.prepare()
         bench = Workbench(folder, device, dtype, batch_size=options.batch_size)
-        engine = bench.engine(processes.MODEL)
+        engine = bench.service.engine(processes.MODEL)
         batch = min(engine.batch_size, options.images)
         images = options.images // batch * batch
         design = catalogue.shipped().design(processes.MODEL, images)
@@ -97,11 +97,11 @@ def forwards(engine: Engine, case: Case, pairs: tuple) -> dict[str, list[Call]]:
         "classifier": (classifier._model, "forward"),
         "CLIP, image": (clip._model, "encode_image"),
     }
-    list(engine.run(case, pairs, lambda _: None))  # what is done once, such as reading prompts, is done
+    list(engine.run(case, pairs))  # what is done once, such as reading prompts, is done
     calls: dict[str, list[Call]] = {part: [] for part in watched}
     for part, (owner, name) in watched.items():
         setattr(owner, name, recorded(getattr(owner, name), calls[part]))
-    list(engine.run(case, pairs, lambda _: None))
+    list(engine.run(case, pairs))
     for owner, name in watched.values():
         delattr(owner, name)  # the class's own is there again
     return calls

@@ -100,7 +100,7 @@ def judged(
 
     def maker(name: str) -> Engine:
         if not engines:
-            engines.append(bench.engine(name))
+            engines.append(bench.service.engine(name))
             prepare(engines[0])
         return engines[0]
 

@@ -44,8 +44,8 @@ def main() -> None:
 def by_class(bench: Workbench, case: Case) -> Tensor:
     """A case's images, sorted so that a column is a class and a row a seed index: (64, 3, SIZE, SIZE) in [0, 1]."""
     pairs = sorted(catalogue.shipped().design(case.model, 64), key=lambda pair: (pair.seed, pair.label.index))
-    (images,) = bench.engine(case.model).run(case, pairs, lambda batch: batch.images)
-    return interpolate(images, (SIZE, SIZE))
+    (batch,) = bench.service.engine(case.model).run(case, pairs)
+    return interpolate(batch.images, (SIZE, SIZE))
 
 
 def screenshot(report: Path, path: Path, chromium: str) -> None:

@@ -164,6 +164,7 @@ def run(
 
 def _measure(state: State, settings: dict[str, Any]) -> Study:
     from pytest_seedshift.core import scores
+    from pytest_seedshift.runner import model_notes
     from pytest_seedshift.studies import position_control
 
     models = state.settings.models
@@ -175,7 +176,7 @@ def _measure(state: State, settings: dict[str, Any]) -> Study:
     state.catalogue.design(model, settings["images"])
     state.needed.settle(model, _scorers(state, model))
     warnings = state.check_ground([(model, settings["images"])])
-    for warning in (*warnings, *state.workbench.notes(model)):
+    for warning in (*warnings, *model_notes.notes(state.workbench.pool, model)):
         sinks.say(f"warning: {warning}", err=True)
     return position_control.run(state.workbench, model, progress=_tell, design_seed=state.design_seed(), **settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from pytest_seedshift.core import shifts
@@ -108,3 +108,8 @@ def grid(models: Iterable[str], shift_names: Iterable[str], magnitudes: Iterable
         cases.append(Case(model))
         cases.extend(Case(model, name, magnitude) for name in names for magnitude in sizes)
     return cases
+
+
+def judging_case(case: Case) -> AbstractContextManager[None]:
+    """The net of `judging` around what is done for a case: an error says of which one."""
+    return judging(f"{case.model}, {case.describe()}")

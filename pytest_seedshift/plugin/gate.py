@@ -67,7 +67,7 @@ class Gating:
             session.settings.allow_missing or table.allow_missing,
             tuple(dict.fromkeys(case.model for case in self.asked)) or session.settings.models,
             session.catalogue,
-            lambda score: session.workbench.own_scorer(score).given,
+            lambda score: session.workbench.pool.scorers.own(score).given,
         )
 
     @property

@@ -66,14 +66,14 @@ def _model(state: State, model: str) -> dict[str, Any]:
         samples = bench.samples(model)
     except CaseError:
         return {**made, "fingerprint": None, "classifier": None, "clip": None}
-    prints = bench.scorer_prints(model)
+    prints = bench.pool.scorers.fingerprints(model)
     made |= {"fingerprint": samples.model, "classifier": prints.get(CLASSIFIER), "clip": prints.get(CLIP)}
     entry = state.entry(model)
     made["scorer_weights"] = [each or None for each in fingerprint.weights_of_scorers(entry.classifier, entry.clip)]
-    made["run_with"] = dict(bench.run_with(model))
+    made["run_with"] = dict(bench.service.run_with(model))
     if scores.own():
         made["own"] = {score: prints[score] for score in scores.own()}
-        made["own_given"] = {score: bench.own_scorer(score).given for score in scores.own()}
+        made["own_given"] = {score: bench.pool.scorers.own(score).given for score in scores.own()}
     return made
 
 

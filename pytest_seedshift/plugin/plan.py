@@ -207,13 +207,16 @@ def make(
     judged = [(item, case) for item, case in items if collection.is_judged(item)]
     if not judged:
         return None
+    from pytest_seedshift.runner import model_notes
+
     bench, settings = state.workbench, state.settings
     models = tuple(dict.fromkeys(case.model for _, case in judged))
-    here = [model for model in models if not bench.is_absent(model)]
+    here = [model for model in models if model not in bench.pool.absent]
     if settings.plan and settings.images_per_second is not None:
         measure = "none"
     with border.usage_errors():
-        said = tuple(dict.fromkeys((*(each for model in here for each in bench.notes(model)), *notes())))
+        of_models = [each for model in here for each in model_notes.notes(bench.pool, model)]
+        said = tuple(dict.fromkeys((*of_models, *notes())))
         found = [(item, case, _images(state, item, case)) for item, case in judged]
         cases = tuple(_planned(state, *each) for each in found)
         paces = _paces(state, here, _to_make(found, cases), measure)
@@ -228,7 +231,7 @@ def make(
         certainty=state.thresholds.certainty,
         thresholds=messages.relative(state.thresholds.source),
         folder=messages.relative(str(state.folder.path)),
-        notes=(*(f"{model} is not here: {why}" for model, why in bench.absent.items()), *said, *_besides(state)),
+        notes=(*(f"{model} is not here: {why}" for model, why in bench.pool.absent.items()), *said, *_besides(state)),
         run_with=(*(_run_with(bench, model) for model in here), versions()),
         controls=controls,
         given=settings.images_per_second is not None,
@@ -265,7 +268,7 @@ def _paces(
 
 def _run_with(bench: Workbench, model: str) -> str:
     """What a model is run with."""
-    return f"{model}: {run_settings.describe(bench.run_with(model))}; fingerprint {bench.samples(model).model}"
+    return f"{model}: {run_settings.describe(bench.service.run_with(model))}; fingerprint {bench.samples(model).model}"
 
 
 def versions() -> str:
@@ -289,7 +292,7 @@ def _load(state: State, model: str) -> None:
         UnusableModelError: it cannot be loaded, or not run at all.
     """
     try:
-        state.workbench.maker(model)
+        state.workbench.service.maker(model)
     except UnusableModelError:
         raise
     except CaseError:

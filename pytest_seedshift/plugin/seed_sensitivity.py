@@ -63,7 +63,7 @@ class Sensing:
             model
             for model in models
             if self.wanted(model)
-            and (self._state.workbench.is_absent(model) or not self._use(model).is_measured(self._state.folder))
+            and (model in self._state.workbench.pool.absent or not self._use(model).is_measured(self._state.folder))
         ]
         if not missing:
             return None
@@ -95,7 +95,7 @@ class Sensing:
         from filelock import Timeout
 
         folder, use = self._state.folder, self._use(model)
-        if use.is_measured(folder) or model in self._state.workbench.broken:
+        if use.is_measured(folder) or self._state.workbench.pool.is_broken(model):
             return
         try:  # what is made in it takes other locks, but for this one nobody waits
             with folder.lock(f"sensitivity {model}").acquire(timeout=0):

@@ -262,7 +262,7 @@ class State:
         if collection.is_null(item):
             from pytest_seedshift.core.stats.null_control import NullTest
 
-            measured = self.workbench.measures(case.model)
+            measured = self.workbench.pool.scorers.measures(case.model)
             return NullTest(len(self.design(item, case)), self.thresholds.certainty, measured)
         from pytest_seedshift.core.stats.sequential import SequentialTest
 
@@ -298,7 +298,7 @@ class State:
             hardware=devices.describe(self.workbench.device),
             classes=tuple(label.name for label in pairs.class_list(entry.classes)),
             class_list=metadata.place(entry.classes),
-            run_with=dict(self.workbench.run_with(model)),
+            run_with=dict(self.workbench.service.run_with(model)),
             settings=process_settings.in_force(self.workbench.device),
         )
 
@@ -419,7 +419,7 @@ class State:
         if self.distributes:
             self._check_device()
         else:
-            self.workbench.absent = absent
+            self.workbench.pool.plan_without(absent)
         warnings = self.prepare_folder()
         return warnings + self._fetch(dict.fromkeys(model for model, _ in designs if model not in absent))
 

@@ -74,7 +74,7 @@ def of_case(bench: Workbench, case: Case, test: SequentialTest | NullTest, desig
     Raises:
         CaseError: the store or the weights cannot be read.
     """
-    if bench.is_absent(case.model):
+    if case.model in bench.pool.absent:
         return blind(case, test)
     if test.exact:
         return _exact(bench, case, test, design)
@@ -90,7 +90,7 @@ def of_case(bench: Workbench, case: Case, test: SequentialTest | NullTest, desig
         existing = images - len(bench.missing(case, design[:images]))
         control = _control(bench, case, test, design, (images, reach), judgement)
         return Images(images, images, existing, lacking, control, judgement=judgement)
-    visited = bench.visited(case, test.size, seed_of(design[0].seed)) or 0
+    visited = bench.service.visited(case, test.size, seed_of(design[0].seed)) or 0
     expected = visited if visited > known else test.about(values, reference)
     existing = expected - len(bench.missing(case, design[:expected]))
     lacking = len(bench.missing(case, design))
@@ -174,7 +174,7 @@ def _lacking(bench: Workbench, model: str, design: Sequence[Pair], images: int) 
     from pytest_seedshift.core.cases import Case
 
     pairs = design[:images]
-    return pairs if bench.is_absent(model) or not pairs else bench.missing(Case(model), pairs)
+    return pairs if model in bench.pool.absent or not pairs else bench.missing(Case(model), pairs)
 
 
 def _to_make(parts: Iterable[Images]) -> int:
@@ -232,7 +232,7 @@ def _reach(
     seen = 0
     while seen < images:
         known, before = ({score: each[:seen] for score, each in part.items()} for part in (values, reference))
-        soonest = test.soonest(known, before) if bench.overlaps else 0
+        soonest = test.soonest(known, before) if bench.pool.overlaps else 0
         seen += sequential.step(bench, case, test.forecast(known, before), seen, soonest)
     return min(seen, test.size)
 
@@ -247,18 +247,19 @@ def _control(
 ) -> tuple[int, int]:
     """How many of the control's images a case needs, expected and at most: to compare with, to show, to look at."""
     from pytest_seedshift.runner import broken
-    from pytest_seedshift.runner.workbench import Work, strip
+    from pytest_seedshift.runner.kept_pictures import strip
+    from pytest_seedshift.runner.sampling import Sampling
 
     if case.is_control:
         return images
-    shown, pairs = bench.shown(design), list(design[: images[0]])
+    shown, pairs = bench.service.shown(design), list(design[: images[0]])
     stripped = shown.intersection(strip(pairs))
     beside = [place for place, pair in enumerate(pairs) if pair in stripped]
     first = min(broken.FIRST, len(design)) if shown or test.compares else 0
     expected = max([first, *(place + 1 for place in beside), images[0] if test.compares else 0])
     if judgement is None:
         return expected, len(design)
-    looked = broken.Watch(bench, case, test, design, Work()).reach(judgement)
+    looked = broken.Watch(bench, Sampling(bench.service, case, design), test).reach(judgement)
     return _whole(bench, case, design, expected), _whole(
         bench, case, design, max(expected, looked, images[1] if test.compares else 0)
     )
@@ -268,5 +269,5 @@ def _whole(bench: Workbench, case: Case, design: Sequence[Pair], images: int) ->
     """As far as whole batches go, in which the control is made where some of it is not there."""
     if not images or not bench.missing(case.control, design[:images]):
         return images
-    size = bench.batch_size(case.model)
+    size = bench.service.batch_size(case.model)
     return min(math.ceil(images / size) * size, len(design))

@@ -19,7 +19,7 @@ failure says how.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,12 @@ from pytest_seedshift.core.cases import UnusableModelError
 from pytest_seedshift.runner import flat_images
 
 if TYPE_CHECKING:
-    from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.stats.null_control import NullTest
     from pytest_seedshift.core.stats.sequential import Judgement, SequentialTest
     from pytest_seedshift.runner.samples import Sample
-    from pytest_seedshift.runner.workbench import Work, Workbench
+    from pytest_seedshift.runner.sampling import Sampling
+    from pytest_seedshift.runner.workbench import Workbench
 
 FIRST = 8
 """How many pictures of the control, at least, are looked at before anything is said."""
@@ -97,23 +97,23 @@ def rules_out(values: Sequence[float], asked: float, probability: float) -> bool
 class Watch:
     """Looks at the control on a case's way to a verdict."""
 
-    def __init__(
-        self, bench: Workbench, case: Case, test: SequentialTest | NullTest, design: Sequence[Pair], work: Work
-    ) -> None:
-        """Watch over a case of a design; what is generated for that is added to `work`."""
-        self._bench, self._case, self._test, self._design, self._work = bench, case, test, design, work
-        self._classes = len(pairing.class_list(bench.catalogue.find(case.model).classes))
+    def __init__(self, bench: Workbench, sampling: Sampling, test: SequentialTest | NullTest) -> None:
+        """Watch over a case; what is generated for that is of its sampling."""
+        self._bench, self._sampling, self._test = bench, sampling, test
+        self._case, self._design = sampling.case, sampling.design
+        self._samples = bench.samples(self._case.model)
+        self._classes = len(pairing.class_list(bench.catalogue.find(self._case.model).classes))
         self._asked = {
             each.score: (each.minimum, images)
             for each in test.constraints
             if each.score in _GUESSES
             and each.minimum is not None
             and (images := needed(each.score, self._classes)) is not None
-            and images <= len(design)
+            and images <= len(self._design)
         }
         """By accuracy, the least that is asked, and how many pictures tell it from guessing."""
 
-    def begin(self, shown: Collection[Pair]) -> None:
+    def begin(self) -> None:
         """Look at the control before the case's own pictures are made.
 
         Its first pictures are made where a run makes some of them anyway: they stand beside the case's.
@@ -121,8 +121,8 @@ class Watch:
         Raises:
             UnusableModelError: the model is broken.
         """
-        if not self._case.is_control and (shown or self._test.compares):
-            self._bench.control(self._case, self._design, min(FIRST, len(self._design)), shown, self._work)
+        if not self._case.is_control and (self._sampling.shown or self._test.compares):
+            self._sampling.control(min(FIRST, len(self._design)))
         self.look()
 
     def look(self) -> None:
@@ -141,7 +141,7 @@ class Watch:
         for score in self._asked:
             self._refuse_if(self._at_chance(seen, score, failed=False))
 
-    def end(self, judgement: Judgement, shown: Collection[Pair]) -> None:
+    def end(self, judgement: Judgement) -> None:
         """Before a case fails, make sure that the shift, or the bounds, are to blame for it.
 
         As many more pictures of the control are made as it takes to know: where it is decided early, a batch or two.
@@ -154,7 +154,7 @@ class Watch:
             return
         accuracies = self._broken(judgement)
         if len(self._seen()) < images:
-            self._bench.control(self._case, self._design, images, shown, self._work)
+            self._sampling.control(images)
         self.look()
         seen = self._seen()
         if self._case.is_control:
@@ -177,7 +177,7 @@ class Watch:
     def _seen(self) -> list[Sample]:
         """The control's samples of the first pairs of the design, up to the first one that does not exist."""
         pairs = self._design[:MOST]
-        found = self._bench.samples(self._case.model).find(self._case.control, pairs)
+        found = self._samples.find(self._case.control, pairs)
         lacking = next((row for row, pair in enumerate(pairs) if pair not in found), len(pairs))
         return [found[pair] for pair in pairs[:lacking]]
 
@@ -207,11 +207,10 @@ class Watch:
         if len(values.get(score, ())) < images or not is_at_chance(values, self._classes):
             return None
         pair, mark = [seen[0].pair], f"at chance where {score} {asked} is asked"
-        samples = self._bench.samples(self._case.model)
-        failed = failed or bool(samples.marked(mark, self._case.control, pair))
+        failed = failed or bool(self._samples.marked(mark, self._case.control, pair))
         if not rules_out(values[score], asked, _FAILED if failed else _CERTAIN):
             return None
-        samples.mark(mark, self._case.control, pair)
+        self._samples.mark(mark, self._case.control, pair)
         kind, mean = scores.SCORES[score], math.fsum(values[score]) / images
         return (
             f"its control is at the level of chance: {kind.title} {kind.format(mean)} over the first {images} pictures "
@@ -224,13 +223,13 @@ class Watch:
         )
 
     def _marked(self, what: str, seen: Sequence[Sample]) -> set[Pair]:
-        return self._bench.samples(self._case.model).marked(what, self._case.control, [each.pair for each in seen])
+        return self._samples.marked(what, self._case.control, [each.pair for each in seen])
 
     def _refuse_if(self, reason: str | None) -> None:
         if reason is None:
             return
         case, control = self._case, self._case.control
-        self._bench.broken.add(case.model)
+        self._bench.pool.report_broken(case.model)
         if case.is_control:
             raise UnusableModelError(f"{case.model} is broken without any shift: {reason}")
         what, _, _ = reason.partition(". ")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -13,6 +12,7 @@ from pytest_seedshift.core import shifts
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import drawing, rng
+from pytest_seedshift.runner.overlap import overlapped
 from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ _ADVICE = {
 
 _SLACK = 1e-3
 """How far values of an image may lie outside of [0, 1], as rounding makes them."""
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 Scores = tuple[dict[str, float], ...]
 """The scores of one image: for each scorer, in the scorers' order, its values by their names."""
@@ -64,11 +61,11 @@ class Maker(Protocol):
     def batch_size(self) -> int:
         """How many pairs are made at once."""
 
-    def run(self, case: Case, pairs: Sequence[Pair], finish: Callable[[Batch], _T]) -> Iterator[_T]:
+    def run(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Batch]:
         """Make the pairs of a case, in batches of `batch_size` from the first on.
 
-        `finish` is called in this process with every batch, whole and in order, as soon as it is there: that writes it
-        to the store, so that whatever breaks later loses nothing that was yielded. What it returns is yielded.
+        Every batch is yielded whole and in order as soon as it is there, also where the next one breaks. The caller
+        stores it in this process before it asks for the next, so that whatever breaks later loses nothing.
 
         Raises:
             CaseError: a sample cannot be made.
@@ -90,7 +87,7 @@ class Engine:
         overlap: bool,
         dtype: str | None = None,
     ) -> None:
-        """With `overlap`, a batch is scored (and its pictures are saved) while the next one is generated.
+        """With `overlap`, a batch is scored while the next one is generated.
 
         `dtype` is what the model runs in, as far as it is known: of NaN, half precision is a usual cause.
         """
@@ -100,28 +97,15 @@ class Engine:
         self.overlap = overlap
         self._dtype = dtype
 
-    def run(self, case: Case, pairs: Sequence[Pair], finish: Callable[[Batch], _T]) -> Iterator[_T]:
-        """Generate, score and finish the pairs of a case, batch by batch, in the order given.
-
-        `finish` is called with every batch, with `overlap` in a thread of its own; what it returns is yielded.
+    def run(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Batch]:
+        """Generate and score the pairs of a case, batch by batch, in the order given.
 
         Raises:
             CaseError: NaN or Inf in the model's state, in an image or in a score; memory that does not suffice for one
                 image.
         """
         batches = self._images(case, pairs, shift_function(case))
-        if not self.overlap:
-            for chunk, images in batches:
-                yield self._finish(finish, case, chunk, images)
-            return
-        with _Background() as background:
-            waiting: Future[_T] | None = None
-            for chunk, images in batches:
-                if waiting is not None:
-                    yield waiting.result()
-                waiting = background.submit(self._finish, finish, case, chunk, images)
-            if waiting is not None:
-                yield waiting.result()
+        return overlapped(batches, lambda made: score(case, *made, self.scorers), overlap=self.overlap)
 
     def images(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Tensor]:
         """Generate the pairs of a case, batch by batch, in the order given, without scoring them; see `Batch.images`.
@@ -136,9 +120,6 @@ class Engine:
         """What to do about NaN in numbers of a type: by that, where it is of half precision, else by the model's."""
         theirs = str(dtype).removeprefix("torch.")
         return _ADVICE.get(theirs if theirs in _ADVICE else self._dtype, _ADVICE[None])
-
-    def _finish(self, finish: Callable[[Batch], _T], case: Case, pairs: tuple[Pair, ...], images: Tensor) -> _T:
-        return finish(score(case, pairs, images, self.scorers))
 
     def _images(
         self, case: Case, pairs: Sequence[Pair], shift: ShiftFunction | None
@@ -222,29 +203,6 @@ def _column(scorer: Scorer, case: Case, pairs: tuple[Pair, ...], images: Tensor)
         _check_finite(values, pairs, case, f"the score {name}", "The image has none, so the scorer has made it")
         columns[name] = values.tolist()
     return [{name: column[row] for name, column in columns.items()} for row in range(len(pairs))]
-
-
-class _Background:
-    """Runs one thing after another beside the caller, on CUDA in a stream of its own."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "seedshift-scoring")
-        self._stream = torch.cuda.Stream() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
-
-    def __enter__(self) -> _Background:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
-
-    def submit(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        if self._stream is not None:
-            self._stream.wait_stream(torch.cuda.current_stream())
-        return self._pool.submit(lambda: self._run(work, *args, **kwargs))
-
-    def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        with torch.cuda.stream(self._stream):  # does nothing where there is no stream
-            return work(*args, **kwargs)
 
 
 def shift_function(case: Case) -> ShiftFunction | None:

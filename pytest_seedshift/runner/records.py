@@ -14,6 +14,7 @@ from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.scores import NULL
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.runner import verdict_messages
+from pytest_seedshift.runner.kept_pictures import strip
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
@@ -199,8 +200,6 @@ def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
 
     More may have been kept; which ones depends on how the run went, and a record does not.
     """
-    from pytest_seedshift.runner.workbench import strip  # torch, which is there where there is a result
-
     control = {sample.pair: sample for sample in result.control if sample.picture is not None}
     shown = strip([sample.pair for sample in result.samples])
     kept = []

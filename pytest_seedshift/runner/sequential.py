@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.core.cases import judging_case
 from pytest_seedshift.core.pairs import seed_of
 from pytest_seedshift.core.stats import sequential
 from pytest_seedshift.runner import broken, flat_images
 from pytest_seedshift.runner.case_result import CaseResult, OnProgress, Progress
-from pytest_seedshift.runner.workbench import in_words, strip
+from pytest_seedshift.runner.kept_pictures import strip
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.stats.null_control import NullTest
     from pytest_seedshift.core.stats.sequential import Forecast, Judgement, SequentialTest
     from pytest_seedshift.runner.samples import Sample
-    from pytest_seedshift.runner.workbench import Work, Workbench
+    from pytest_seedshift.runner.sampling import Sampling
+    from pytest_seedshift.runner.workbench import Workbench
 
 _STRETCH = 4
 """How many batches are made in one go at most, where it is certain that all of them are needed."""
@@ -42,44 +44,44 @@ def run(
     Raises:
         CaseError: the case cannot be judged; a UnusableModelError where the model is broken without any shift.
     """
-    with in_words(case):
-        work, shown = bench.measured(case), bench.shown(design)
-        watch = broken.Watch(bench, case, test, design, work)
-        watch.begin(shown)
+    with judging_case(case):
+        sampling = bench.sampling(case, design)
+        watch = broken.Watch(bench, sampling, test)
+        watch.begin()
         seen: list[Sample] = []
         while True:
-            control = bench.control(case, design, len(seen), shown, work) if test.compares else []
+            control = sampling.control(len(seen)) if test.compares else []
             values, reference = _columns(seen, test), _columns(control, test)
             judgement = test.judge(values, reference)
             if case.is_control and seen:
                 watch.look()
             if judgement.decided:
-                watch.end(judgement, shown)
-                return _result(bench, case, test, design, judgement, seen, work)
+                watch.end(judgement)
+                return _result(bench, sampling, test, judgement, seen)
             forecast = test.forecast(values, reference)
             if progress is not None:
                 leading = forecast.leading
-                at = len(seen), work.generated, test.about(values, reference), test.size
+                at = len(seen), sampling.work.generated, test.about(values, reference), test.size
                 progress(Progress(case, *at, leading, values[leading.score], test.certainty))
-            soonest = test.soonest(values, reference) if bench.overlaps else 0
+            soonest = test.soonest(values, reference) if bench.pool.overlaps else 0
             further = step(bench, case, forecast, len(seen), soonest)
             if case.is_control:
-                seen = bench.control(case, design, len(seen) + further, shown, work)
+                seen = sampling.control(len(seen) + further)
             else:
-                seen += bench.collect(case, design[len(seen) : len(seen) + further], shown, work)
+                seen += sampling.collect(design[len(seen) : len(seen) + further])
 
 
 def opening(bench: Workbench, case: Case, test: SequentialTest | NullTest) -> int:
     """How many pairs a case visits first, before anything is known of it."""
     nothing: dict[str, list[float]] = {constraint.score: [] for constraint in test.constraints}
-    soonest = test.soonest(nothing, nothing) if bench.overlaps else 0
+    soonest = test.soonest(nothing, nothing) if bench.pool.overlaps else 0
     return step(bench, case, test.forecast(nothing, nothing), 0, soonest)
 
 
 def step(bench: Workbench, case: Case, forecast: Forecast, seen: int, soonest: int) -> int:
     """How many pairs a case visits next, after the first `seen`; no verdict can stand before the pair `soonest`."""
     likely = min(forecast.images, forecast.at_best) - seen
-    return next_step(bench.batch_size(case.model), likely, soonest - seen)
+    return next_step(bench.service.batch_size(case.model), likely, soonest - seen)
 
 
 def next_step(batch: int, likely: int, certain: int) -> int:
@@ -91,23 +93,23 @@ def next_step(batch: int, likely: int, certain: int) -> int:
 
 def _result(
     bench: Workbench,
-    case: Case,
+    sampling: Sampling,
     test: SequentialTest | NullTest,
-    design: Sequence[Pair],
     judgement: Judgement,
     seen: Sequence[Sample],
-    work: Work,
 ) -> CaseResult:
+    case, service = sampling.case, bench.service
     samples = tuple(seen[: judgement.images])
-    pairs, shown = [sample.pair for sample in samples], bench.shown(design)
-    beside = [pair for pair in strip(pairs) if pair in shown]
+    pairs = [sample.pair for sample in samples]
+    beside = [pair for pair in strip(pairs) if pair in sampling.shown]
     if not case.is_control and beside:  # its pictures stand beside the case's
-        bench.control(case, design, pairs.index(beside[-1]) + 1, shown, work)
-    bench.set_visited(case, test.size, judgement.images, seed_of(pairs[0].seed))
-    if work.generated:
-        bench.remember(case.model, work)
-    control = samples if case.is_control else tuple(bench.samples(case.model).find(case.control, pairs).values())
-    flat = bench.samples(case.model).marked(flat_images.FLAT, case, pairs)
+        sampling.control(pairs.index(beside[-1]) + 1)
+    service.set_visited(case, test.size, judgement.images, seed_of(pairs[0].seed))
+    if sampling.work.generated:
+        service.remember(case.model, sampling.work)
+    found = service.samples(case.model)
+    control = samples if case.is_control else tuple(found.find(case.control, pairs).values())
+    flat = found.marked(flat_images.FLAT, case, pairs)
     scores = {name: [sample.scores[name] for sample in samples] for name in samples[0].scores}
     return CaseResult(
         case=case,
@@ -120,8 +122,8 @@ def _result(
         findings=judgement.findings,
         design=test.size,
         certainty=test.certainty,
-        generated=work.generated,
-        seconds=work.seconds,
+        generated=sampling.work.generated,
+        seconds=sampling.work.seconds,
         device=bench.device,
         dtype=bench.dtype(case.model),
         flat=len(flat),

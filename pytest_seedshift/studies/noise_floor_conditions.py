@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.results.run_folder import RunFolder
-    from pytest_seedshift.runner.generate import Batch
 
 _DEVICES = ("cpu", "cuda", "mps")
 
@@ -127,14 +126,10 @@ def _scores(bench: Workbench, model: str, setting: Setting, design: Sequence[Pai
     engine = Engine(bench.model(model), bench.scorers(model), setting.batch_size, overlap=False, dtype=setting.dtype)
     pairs = list(reversed(design)) if setting.reverse else list(design)
     found: dict[Pair, dict[str, float]] = {}
-
-    def keep(batch: Batch) -> None:
-        for pair, by_scorer in zip(batch.pairs, batch.scores, strict=True):
-            found[pair] = {name: value for values in by_scorer for name, value in values.items()}
-
     with _threads(setting.threads):
-        for _ in engine.run(Case(model), pairs, keep):
-            pass
+        for batch in engine.run(Case(model), pairs):
+            for pair, by_scorer in zip(batch.pairs, batch.scores, strict=True):
+                found[pair] = {name: value for values in by_scorer for name, value in values.items()}
     return [found[pair] for pair in design]
 
 

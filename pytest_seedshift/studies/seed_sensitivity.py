@@ -60,8 +60,8 @@ def measure(
         CaseError: something cannot be loaded or generated.
         SensitivityError: it cannot be measured; the message says why.
     """
-    use, engine = wanted(bench, model), bench.engine(model)
-    rows, embedder = _design(bench, model), bench.embedder(model)
+    use, engine = wanted(bench, model), bench.service.engine(model)
+    rows, embedder = _design(bench, model), bench.pool.scorers.embedder(model)
 
     def of(part: tuple[tuple[Pair, ...], ...], told: Callable[[int], None] | None) -> seed_shares.Sensitivity:
         return sensitivity.measure(

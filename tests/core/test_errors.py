@@ -134,6 +134,6 @@ def test_a_value_error_of_diffusers_over_a_call_is_the_model_s_error(tmp_path, t
     entry = Entry("mine", toy.pipeline, classifier=toy.classifier, clip=toy.clip, classes=toy.classes)
     entry = dataclasses.replace(entry, call=(("sigmas", [1.0]), ("timesteps", [3])))
     with pytest.raises(CaseError, match=r"^mine cannot generate: .*timesteps") as caught:
-        bench(tmp_path / "run", entry).engine("mine")
+        bench(tmp_path / "run", entry).service.engine("mine")
     assert any(type(each) is ValueError for each in causes(caught.value))
     assert not any(isinstance(each, errors.SeedshiftUsageError) for each in causes(caught.value))

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from helpers import families
 from pytest_seedshift.models import catalogue, load, locate, memory
 from pytest_seedshift.models.base import Entry
-from pytest_seedshift.results.run_folder import RunFolder
-from pytest_seedshift.runner.workbench import Workbench
+from pytest_seedshift.runner import model_notes
+from pytest_seedshift.runner.model_pool import ModelPool
 
 TOY = catalogue.shipped().find("toy-latent")
 FOLDER = Path(TOY.pipeline[0])
@@ -94,7 +94,7 @@ def test_a_device_with_too_little_is_named_before_anything_is_loaded(tmp_path, r
     room(largest - 1)
     part = max(sizes, key=lambda name: sizes[name])
     assert f"{part} alone takes" in str(said("cuda:0"))
-    (note,) = Workbench(RunFolder(tmp_path), "cpu", "float32").notes("toy-latent")
+    (note,) = model_notes.notes(ModelPool("cpu", "float32"), "toy-latent")
     assert note == said("cpu")
 
 

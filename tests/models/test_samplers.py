@@ -18,8 +18,8 @@ from pytest_seedshift.models import catalogue, load, locate, rng, samplers
 from pytest_seedshift.models import fingerprint as identity
 from pytest_seedshift.models.base import Entry, Sampling, Scheduler
 from pytest_seedshift.models.derive import DerivationError
-from pytest_seedshift.results.run_folder import RunFolder
-from pytest_seedshift.runner.workbench import Workbench
+from pytest_seedshift.runner import model_notes
+from pytest_seedshift.runner.model_pool import ModelPool
 
 SHIPPED = catalogue.shipped()
 TOY = SHIPPED.find("toy-latent")
@@ -178,11 +178,11 @@ def test_the_catalogue_knows_which_derived_models_are_the_same():
     assert not same("toy-latent+steps=5", "toy-latent")
 
 
-def test_a_run_says_that_a_derived_model_is_its_base(tmp_path):
-    bench = Workbench(RunFolder(tmp_path), "cpu", "float32")
-    (note,) = bench.notes("toy-latent+ddim")
+def test_a_run_says_that_a_derived_model_is_its_base():
+    pool = ModelPool("cpu", "float32")
+    (note,) = model_notes.notes(pool, "toy-latent+ddim")
     assert note.startswith("toy-latent+ddim is toy-latent itself")
-    assert bench.notes("toy-latent+clip") == bench.notes("toy-latent") == []
+    assert model_notes.notes(pool, "toy-latent+clip") == model_notes.notes(pool, "toy-latent") == []
 
 
 @cache

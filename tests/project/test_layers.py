@@ -36,8 +36,6 @@ EXCEPTIONS = {
     "plugin/hooks.py Hooks": "to be divided",
     "plugin/session.py": "to be divided",
     "plugin/session.py State": "to be divided",
-    "runner/workbench.py": "to be divided",
-    "runner/workbench.py Workbench": "to be divided",
 }
 """By place, why it is larger."""
 

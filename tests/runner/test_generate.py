@@ -1,6 +1,5 @@
 """A case from pairs to samples. The model and the scorer are real, if tiny: test doubles with nothing trained."""
 
-import threading
 from collections.abc import Sequence
 
 import pytest
@@ -83,7 +82,7 @@ def run(
     pairs: Sequence[Pair] = DESIGN,
     dtype: str | None = None,
 ) -> list[Batch]:
-    return list(engine(batch_size, model, dtype=dtype).run(case, pairs, lambda batch: batch))
+    return list(engine(batch_size, model, dtype=dtype).run(case, pairs))
 
 
 def outcomes(batches: list[Batch]) -> dict[Pair, tuple[list[float], Scores]]:
@@ -105,7 +104,7 @@ def test_batches_cover_all_pairs_in_order(batch_size):
 
 def test_batches_are_made_one_at_a_time():
     model = Double()
-    next(engine(2, model).run(CONTROL, DESIGN, lambda batch: batch))
+    next(engine(2, model).run(CONTROL, DESIGN))
     assert len(model.batches) == 1
 
 
@@ -123,7 +122,7 @@ def test_a_pairs_sample_depends_neither_on_batch_size_nor_on_order(shift):
 
 
 def test_each_pair_has_the_scores_of_its_own_image_from_every_scorer():
-    (batch,) = engine(10, None, Brightest(), Brightest("top1")).run(CONTROL, DESIGN, lambda batch: batch)
+    (batch,) = engine(10, None, Brightest(), Brightest("top1")).run(CONTROL, DESIGN)
     for pair, image, scores in zip(batch.pairs, batch.images, batch.scores, strict=True):
         assert [list(of_scorer) for of_scorer in scores] == [
             ["clip", "clip of the label"],
@@ -207,7 +206,7 @@ def test_half_precision_is_seen_in_what_a_model_of_unknown_precision_gives():
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_neither_a_scorer_nor_a_shift_is_taken_for_half_precision(dtype):
     with pytest.raises(CaseError, match=r"NaN or Inf in the score clip .* so the scorer has made it$"):
-        list(engine(7, None, Brightest(broken=LABELS[2]), dtype=dtype).run(CONTROL, DESIGN, lambda batch: batch))
+        list(engine(7, None, Brightest(broken=LABELS[2]), dtype=dtype).run(CONTROL, DESIGN))
     huge = Case("double", "mean", 1e39)  # beyond float32
     with pytest.raises(CaseError, match=r"NaN or Inf in the shifted seed vector of .* Before the shift it has none$"):
         run(huge, 3, dtype=dtype)
@@ -226,12 +225,12 @@ def test_a_seed_vector_that_the_model_has_broken_is_not_the_shifts_fault():
 def test_a_score_that_is_not_finite_is_told_with_its_pair():
     first = next(pair for pair in DESIGN if pair.label == LABELS[2])
     with pytest.raises(CaseError) as caught:
-        list(engine(7, None, Brightest(broken=LABELS[2])).run(CONTROL, DESIGN, lambda batch: batch))
+        list(engine(7, None, Brightest(broken=LABELS[2])).run(CONTROL, DESIGN))
     assert str(caught.value).startswith(f"double, control: NaN or Inf in the score clip of {first}. ")
 
 
 def test_batches_before_the_broken_one_are_kept():
-    batches = engine(2, Double(DESIGN[4])).run(CONTROL, DESIGN, lambda batch: batch)
+    batches = engine(2, Double(DESIGN[4])).run(CONTROL, DESIGN)
     assert [next(batches).pairs, next(batches).pairs] == [DESIGN[:2], DESIGN[2:4]]
     with pytest.raises(CaseError):
         next(batches)
@@ -277,7 +276,7 @@ OUT_OF_MEMORY = (
 def test_out_of_memory_halves_the_batch_and_goes_on(error, room):
     model = Small(room, error)
     found = engine(7, model)
-    batches = list(found.run(CONTROL, DESIGN, lambda batch: batch))
+    batches = list(found.run(CONTROL, DESIGN))
     assert outcomes(batches) == outcomes(run(CONTROL, 1))
     assert found.batch_size == max(size for size in (7, 3, 1) if size <= room)
 
@@ -310,29 +309,25 @@ class Narrow(Brightest):
 
 
 def test_a_scorer_that_runs_out_of_memory_gets_fewer_images():
-    (batch,) = engine(7, None, Narrow()).run(CONTROL, DESIGN, lambda batch: batch)
+    (batch,) = engine(7, None, Narrow()).run(CONTROL, DESIGN)
     assert outcomes([batch]) == outcomes(run(CONTROL, 1))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_overlapped_batches_are_the_same_in_the_same_order(batch_size):
-    overlapped = list(engine(batch_size, overlap=True).run(CONTROL, DESIGN, lambda batch: batch))
+    overlapped = list(engine(batch_size, overlap=True).run(CONTROL, DESIGN))
     assert [batch.pairs for batch in overlapped] == [batch.pairs for batch in run(CONTROL, batch_size)]
     assert outcomes(overlapped) == outcomes(run(CONTROL, 1))
 
 
-def test_a_batch_is_finished_while_the_next_one_is_generated():
-    model, seen = Double(), []
-    batches = engine(2, model, overlap=True).run(
-        CONTROL, DESIGN, lambda batch: seen.append(threading.current_thread().name)
-    )
+def test_a_batch_is_scored_while_the_next_one_is_generated():
+    model = Double()
+    batches = engine(2, model, overlap=True).run(CONTROL, DESIGN)
     next(batches)
     assert len(model.batches) == 2
-    list(batches)
-    assert len(seen) == 4
-    assert all(name.startswith("seedshift-scoring") for name in seen)
+    assert len(list(batches)) == 3
 
 
 def test_an_error_in_an_overlapped_batch_is_not_lost():
     with pytest.raises(CaseError, match="NaN or Inf in the score clip"):
-        list(engine(2, None, Brightest(broken=LABELS[2]), overlap=True).run(CONTROL, DESIGN, lambda batch: batch))
+        list(engine(2, None, Brightest(broken=LABELS[2]), overlap=True).run(CONTROL, DESIGN))

@@ -25,11 +25,11 @@ from pytest_seedshift.models.load import load
 model = load(catalogue.shipped().find("toy-latent"), "cpu", "float32")
 design, control = catalogue.shipped().design("toy-latent", 64), Case("toy-latent")
 # What the first images need once, such as threads, is no part of what a batch needs.
-list(Engine(model, [], 2, overlap=False).run(control, design[:2], lambda batch: batch))
+list(Engine(model, [], 2, overlap=False).run(control, design[:2]))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20, resource.RLIM_INFINITY))
 engine = Engine(model, [], 64, overlap=False)
-made = [len(batch.pairs) for batch in engine.run(control, design, lambda batch: batch)]
+made = [len(batch.pairs) for batch in engine.run(control, design)]
 print(sum(made), len(made), max(made), engine.batch_size)
 """
 

@@ -15,7 +15,7 @@ from pytest_seedshift.reporting import position
 from pytest_seedshift.reporting.page import scatter
 from pytest_seedshift.reporting.page.album import Album
 from pytest_seedshift.reporting.page.section import fill
-from pytest_seedshift.runner.workbench import STRIP
+from pytest_seedshift.runner.kept_pictures import STRIP
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair

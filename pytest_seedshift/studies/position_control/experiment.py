@@ -12,7 +12,7 @@ from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import Estimate, check_certainty
 from pytest_seedshift.core.stats.clustered import Displacement, clustered, spread_within
-from pytest_seedshift.runner.workbench import Work
+from pytest_seedshift.runner import work
 from pytest_seedshift.studies.position_control.conditions import Arm, choose
 from pytest_seedshift.studies.position_control.measure import Locator, Placed
 
@@ -170,13 +170,15 @@ def run(
     if len(design) < 2:
         raise InvalidValueError("one image has no interval: give 2 at least, better two of each class")
     locator = locator or Locator(bench, model)
-    work = Work()
+    made = work.NONE
     found: dict[str, tuple[Placed, ...]] = {}
     cases = [("control", Case(model)), *((arm.name, arm.case) for arm in arms)]
     for number, (name, case) in enumerate(cases, 1):
         if progress is not None:
             progress(case, number, len(cases))
-        found[name] = tuple(locator.locate(case, design, work))
+        placed, generated = locator.locate(case, design)
+        found[name] = tuple(placed)
+        made += generated
     control = found.pop("control")
     return Study(
         model=model,
@@ -187,8 +189,8 @@ def run(
         control=control,
         placed=found,
         spread=_spread(control),
-        generated=work.generated,
-        seconds=work.seconds,
+        generated=made.generated,
+        seconds=made.seconds,
     )
 
 

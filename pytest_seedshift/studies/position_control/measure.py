@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pytest_seedshift.core.cases import CaseError, judging
+from pytest_seedshift.core.cases import CaseError, judging, judging_case
 from pytest_seedshift.models.needed_scorers import CLASSIFIER
 from pytest_seedshift.results.sample_rows import ScoreKey
+from pytest_seedshift.runner.kept_pictures import strip
 from pytest_seedshift.runner.samples import Samples
-from pytest_seedshift.runner.workbench import Work, in_words, strip
+from pytest_seedshift.runner.sampling import Sampling, in_whole_batches
 from pytest_seedshift.scorers import fingerprint
 from pytest_seedshift.scorers.evidence_position import Position
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.base import Axes
+    from pytest_seedshift.runner.work import Work
     from pytest_seedshift.runner.workbench import Workbench
 
 _AT_ONCE = 64
@@ -67,16 +69,17 @@ class Locator:
         self._samples = bench.samples(model)
         with judging(f"{model}: where its pictures show a label cannot be measured"):
             self._fingerprint = fingerprint.of_position(bench.catalogue.find(model).classifier)
-        self._positions = Samples(bench.store, bench.folder, self._samples.model, [self._fingerprint])
+        self._positions = Samples(bench.service.store, bench.folder, self._samples.model, [self._fingerprint])
 
-    def locate(self, case: Case, design: Sequence[Pair], work: Work) -> list[Placed]:
-        """The positions in a case's pictures of all pairs of a design, in their order; what is made counts as `work`.
+    def locate(self, case: Case, design: Sequence[Pair]) -> tuple[list[Placed], Work]:
+        """The positions in a case's pictures of all pairs of a design, in their order; and what was generated for them.
 
         Raises:
             CaseError: a sample cannot be made, or the classifier has no gradients.
         """
         shown = frozenset(strip(design))
-        with in_words(case):
+        sampling = Sampling(self._bench.service, case, design, shown=shown)
+        with judging_case(case):
             missing = self._missing(case, design, shown)
             if missing:
                 self._measure_kept(case, missing)
@@ -85,8 +88,8 @@ class Locator:
                 model = self._bench.model(case.model)
                 check_axes(case.model, model.seed_shape, model.seed_axes)
                 position = self.scorer  # before the samples, which take longer
-                self._bench.make(case, self._batches(case, design, missing), shown, self._write_with(position), work)
-            return self._read(case, design, shown)
+                sampling.make(self._batches(case, design, missing), self._write_with(case, position))
+            return self._read(case, design, shown), sampling.work
 
     @property
     def scorer(self) -> Position:
@@ -101,7 +104,7 @@ class Locator:
         return self._made
 
     def _load(self) -> Position:
-        return Position(self._bench.scorer(self._model, CLASSIFIER), self._fingerprint)
+        return Position(self._bench.pool.scorers.shipped(self._model, CLASSIFIER), self._fingerprint)
 
     def _missing(self, case: Case, design: Sequence[Pair], shown: frozenset[Pair]) -> list[Pair]:
         """Pairs without a position, without scores, or without a picture that is to be shown."""
@@ -110,13 +113,10 @@ class Locator:
         return [pair for pair in design if pair not in placed or pair not in scored]
 
     def _batches(self, case: Case, design: Sequence[Pair], missing: Sequence[Pair]) -> list[Pair]:
-        """What to make: the control in whole batches of its design, as everybody makes it; see `Workbench.control`."""
+        """What to make: the control in whole batches of its design, as everybody makes it; see `Sampling.control`."""
         if not case.is_control:
             return list(missing)
-        size = self._bench.maker(case.model).batch_size
-        lacking = frozenset(missing)
-        batches = [design[start : start + size] for start in range(0, len(design), size)]
-        return [pair for batch in batches if lacking.intersection(batch) for pair in batch]
+        return in_whole_batches(design, self._bench.service.maker(case.model).batch_size, missing)
 
     def _measure_kept(self, case: Case, pairs: Sequence[Pair]) -> None:
         kept = self._positions.pictures(case, pairs)
@@ -127,8 +127,8 @@ class Locator:
             chunk = list(whole)[start : start + _AT_ONCE]
             self._write(case, chunk, torch.stack([whole[pair] for pair in chunk]).to(self._bench.device), self.scorer)
 
-    def _write_with(self, position: Position) -> Callable[[Case, Sequence[Pair], Tensor], None]:
-        return lambda case, pairs, images: self._write(case, pairs, images, position)
+    def _write_with(self, case: Case, position: Position) -> Callable[[Sequence[Pair], Tensor], None]:
+        return lambda pairs, images: self._write(case, pairs, images, position)
 
     def _write(self, case: Case, pairs: Sequence[Pair], images: Tensor, position: Position) -> None:
         """Measure and keep, beside the other scores; what there is no value for is left out: JSON knows no NaN."""
@@ -138,7 +138,7 @@ class Locator:
             for row in range(len(pairs))
         ]
         keys = [ScoreKey(self._samples.picture_name(case, pair), self._fingerprint, pair.label.index) for pair in pairs]
-        self._bench.store.add([], {key: row for key, row in zip(keys, rows, strict=True) if row})
+        self._bench.service.store.add([], {key: row for key, row in zip(keys, rows, strict=True) if row})
 
     def _read(self, case: Case, design: Sequence[Pair], shown: frozenset[Pair]) -> list[Placed]:
         placed, scored = self._positions.find(case, design, shown), self._samples.find(case, design)

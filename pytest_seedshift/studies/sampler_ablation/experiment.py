@@ -11,7 +11,7 @@ import numpy as np
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.scores import CERTAINTY, SCORES
 from pytest_seedshift.core.stats.seed_shares import SensitivityError
-from pytest_seedshift.runner.workbench import Work
+from pytest_seedshift.runner.sampling import Sampling
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.sampler_ablation import effects
 
@@ -165,7 +165,7 @@ def _labels(design: Sequence[Pair]) -> list[str]:
 
 
 def _columns(bench: Workbench, case: Case, design: Sequence[Pair]) -> dict[str, list[float]]:
-    samples = bench.collect(case, design, (), Work())
+    samples = Sampling(bench.service, case, design, shown=()).collect(design)
     return {score: [sample.scores[score] for sample in samples] for score in SHOWN}
 
 

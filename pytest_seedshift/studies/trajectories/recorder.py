@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_seedshift.core import atomic_files, messages
-from pytest_seedshift.core.cases import CaseError
+from pytest_seedshift.core.cases import CaseError, judging_case
 from pytest_seedshift.core.errors import DataError, HarnessError
 from pytest_seedshift.core.files import FileError
-from pytest_seedshift.runner.workbench import in_words
 from pytest_seedshift.scorers import devices
 from pytest_seedshift.studies.trajectories import files, plane, recording
 from pytest_seedshift.studies.trajectories.recording import lengths
@@ -85,7 +84,7 @@ class Recorder:
         Raises:
             CaseError: there are none; the message says why.
         """
-        with in_words(case):
+        with judging_case(case):
             path, fingerprint = self._path(case)
             found = _found(path, pairs)
             if found is not None:

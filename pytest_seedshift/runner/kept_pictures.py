@@ -1,0 +1,53 @@
+"""Which pictures of a case are kept: those that the report shows, and some that tell something."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.runner.generate import Scores
+
+Keep: TypeAlias = Literal["report", "all", "none"]
+"""Which pictures are saved: those that the report shows, all, or none."""
+
+STRIP = 8
+"""How many pictures of a case the report shows."""
+
+_TELLING = 16
+"""How many more of a case are kept that tell something: what a shift broke, and twice as many of the control's, so that
+the report can show what was right before and is wrong now."""
+
+
+class KeptPictures:
+    """Decides which pictures of a run are kept."""
+
+    def __init__(self, keep: Keep) -> None:
+        self._keep: Keep = keep
+        self._told: Counter[Case] = Counter()
+
+    def shown(self, design: Sequence[Pair]) -> frozenset[Pair]:
+        """The pairs of a design whose samples need a picture."""
+        pairs = {"report": strip(design), "all": design, "none": ()}[self._keep]
+        return frozenset(pairs)
+
+    def take(self, case: Case, scores: Scores) -> bool:
+        """Whether one more picture is worth keeping for the report, which no verdict needs: see `_TELLING`."""
+        wrong = any(values.get("top1") == 0 for values in scores)
+        if self._keep != "report" or not (case.is_control or wrong):
+            return False
+        if self._told[case] >= _TELLING * (2 if case.is_control else 1):
+            return False
+        self._told[case] += 1
+        return True
+
+
+def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """The pairs whose pictures are shown: the first `STRIP` whose labels differ."""
+    by_label: dict[str, Pair] = {}
+    for pair in pairs:
+        by_label.setdefault(pair.label.name, pair)
+    return tuple(by_label.values())[:STRIP]

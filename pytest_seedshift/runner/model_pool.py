@@ -1,0 +1,165 @@
+"""The model in memory, one at a time, with its scorers; and which models there are none of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import fingerprint
+from pytest_seedshift.core.cases import CaseError, UnusableModelError
+from pytest_seedshift.core.errors import ModelError, SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.tensors import TensorError
+from pytest_seedshift.models import catalogue as catalogues
+from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import needed_scorers
+from pytest_seedshift.runner import batch_size as pacing
+from pytest_seedshift.runner.generate import Engine
+from pytest_seedshift.runner.scorer_pool import ScorerPool
+from pytest_seedshift.scorers import devices
+
+if TYPE_CHECKING:
+    from pytest_seedshift.models.base import Entry, TextToImage
+    from pytest_seedshift.models.catalogue import Catalogue
+
+
+class ModelPool:
+    """Loads models, each when it is needed, and holds the last one."""
+
+    def __init__(
+        self,
+        device: str,
+        dtype: str | None,
+        *,
+        catalogue: Catalogue | None = None,
+        on_load: Callable[[], None] | None = None,
+        needs: needed_scorers.Scorers = needed_scorers.every,
+    ) -> None:
+        """Hold models on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
+
+        `catalogue` says what the names of models stand for; None for the shipped one. `on_load` is called each time
+        that a model was loaded. `needs` says which of the shipped scorers a model's samples are scored by.
+        """
+        self.device = device
+        self.catalogue = catalogue or catalogues.shipped()
+        self.scorers = ScorerPool(self.catalogue, device, needs)
+        self._dtype = dtype
+        self._on_load = on_load
+        self._model: TextToImage | None = None
+        self._engine: Engine | None = None
+        self._unusable: dict[str, str] = {}
+        """Models that cannot be loaded or run, and why."""
+        self._broken: set[str] = set()
+        self._absent: dict[str, str] = {}
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a batch is scored while the next one is generated. A CPU has no hands free for that."""
+        return self.device.startswith("cuda")
+
+    def dtype(self, model: str) -> str:
+        """The number type of a model: what was asked for, else what its entry names for the device, else the device's.
+
+        Raises:
+            SeedshiftError: an unknown model.
+        """
+        return self._dtype or self.catalogue.find(model).dtype_on(self.device) or devices.resolve(self.device, None)[1]
+
+    def fingerprint(self, model: str, in_force: tuple[str, ...]) -> str:
+        """What a model's pictures depend on, under the settings of the process; one of the user's own is loaded for it.
+
+        Raises:
+            CaseError: it cannot be loaded.
+            SeedshiftError: weights that cannot be had or read.
+        """
+        entry = self.catalogue.find(model)
+        if entry.own is None:
+            return identity.of_model(entry, self.device, self.dtype(model))
+        where = self.device.partition(":")[0], self.dtype(model)  # only the model itself can say
+        return fingerprint.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
+
+    # What is in memory -------------------------------------------------------------------------------------------
+
+    def model(self, name: str) -> TextToImage:
+        """The loaded model; the one before it is freed if it is another.
+
+        Raises:
+            CaseError: it cannot be loaded.
+        """
+        if name in self._unusable:  # every case of it would load it again, to fail in the same way
+            raise UnusableModelError(self._unusable[name])
+        if self._model is None or self._model.name != name:
+            self.release()
+            devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
+            try:
+                self._model = _load(self.catalogue.find(name), self.device, self.dtype(name))
+            except (SeedshiftError, OSError) as error:
+                raise self._refusal(name, f"{name} cannot be loaded: {error}") from error
+            if self._on_load is not None:
+                self._on_load()
+        return self._model
+
+    def engine(self, name: str, batch_size: Callable[[TextToImage], int]) -> Engine:
+        """The model with its scorers; `batch_size` is asked how many images suit it, when it is first needed.
+
+        Raises:
+            CaseError: something cannot be loaded.
+        """
+        model, scorers = self.model(name), self.scorers.of_model(name)
+        if self._engine is None:
+            is_own = self.catalogue.find(name).own is not None
+            try:
+                if not is_own:  # of one's own, a whole image would have to be made
+                    pacing.try_step(model, self.catalogue.design(name, None)[0])
+                size = batch_size(model)
+            except TensorError as error:  # what is wrong with its images is wrong with those of a case
+                raise CaseError(f"{name}: {error}") from error
+            except (ModelError, SeedshiftUsageError) as error:
+                raise self._refusal(name, f"{name} cannot generate: {error}") from error
+            dtype = None if is_own else self.dtype(name)  # one's own may not heed it
+            self._engine = Engine(model, scorers, size, overlap=self.overlaps, dtype=dtype)
+        return self._engine
+
+    def running_batch_size(self, name: str) -> int | None:
+        """How many images the model's engine makes at once; None where there is no engine of it in memory."""
+        if self._engine is None or self._engine.model.name != name:
+            return None
+        return self._engine.batch_size
+
+    def release(self) -> None:
+        """Let the model go."""
+        self._model = self._engine = None
+
+    def _refusal(self, name: str, reason: str) -> UnusableModelError:
+        self.release()
+        self._unusable[name] = reason
+        return UnusableModelError(reason)
+
+    # What there is none of ---------------------------------------------------------------------------------------
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """By model that is only planned, and is not on this machine: where it would come from."""
+        return MappingProxyType(self._absent)
+
+    def plan_without(self, absent: Mapping[str, str]) -> None:
+        """From now on nothing is known of these models, nor made: they are only planned, and not here."""
+        self._absent.update(absent)
+
+    def is_broken(self, model: str) -> bool:
+        """Whether it was seen that a model is broken without any shift; see `broken`."""
+        return model in self._broken
+
+    def report_broken(self, model: str) -> None:
+        """It was seen that a model is broken without any shift."""
+        self._broken.add(model)
+
+
+def _load(entry: Entry, device: str, dtype: str) -> TextToImage:
+    if entry.own is not None:
+        from pytest_seedshift.models import plugin_model
+
+        return plugin_model.load(entry.own, device, dtype)
+    from pytest_seedshift.models import load  # all of diffusers, which a run whose samples exist does not need
+
+    return load.load(entry, device, dtype)

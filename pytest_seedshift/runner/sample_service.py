@@ -1,0 +1,258 @@
+"""The samples of a run: what exists is found, what is made is kept, and how fast it is made is remembered."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_seedshift.core.cases import CaseError, judging, judging_case
+from pytest_seedshift.models import process_settings
+from pytest_seedshift.results.sample_rows import Pace
+from pytest_seedshift.results.sample_store import Store
+from pytest_seedshift.runner import batch_size as pacing
+from pytest_seedshift.runner import flat_images, generate
+from pytest_seedshift.runner.kept_pictures import Keep, KeptPictures
+from pytest_seedshift.runner.samples import Sample, Samples
+from pytest_seedshift.runner.settings_in_effect import SettingsInEffect
+from pytest_seedshift.scorers import devices
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.results.run_settings import Settings
+    from pytest_seedshift.runner.generate import Batch, Engine, Maker
+    from pytest_seedshift.runner.model_pool import ModelPool
+    from pytest_seedshift.runner.work import Work
+
+
+class SampleService:
+    """Finds the samples of a run folder, stores what is made, and says where it is made and in which batches."""
+
+    def __init__(
+        self,
+        pool: ModelPool,
+        folder: RunFolder,
+        *,
+        batch_size: int | None = None,
+        keep: Keep = "report",
+        forget: bool = False,
+        maker: Callable[[str], Maker] | None = None,
+    ) -> None:
+        """Serve the samples of a pool's models in a run folder.
+
+        `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
+        `forget` the store is neither read nor written. `maker` says where the samples of a model are made, by its name;
+        None for this process.
+        """
+        self.pool = pool
+        self.folder = folder
+        self._batch_size = batch_size
+        self._pictures = KeptPictures("none" if forget else keep)
+        self._store_path = Path(":memory:") if forget else folder.samples_file
+        self._store: Store | None = None
+        self._samples: dict[tuple[str, tuple[str, ...]], Samples] = {}
+        self._settings = SettingsInEffect(pool, folder, write=not forget)
+        self._elsewhere = maker
+        self._first: dict[str, Tensor] = {}
+        """Of each model, a picture that its control's others are held against."""
+
+    # What exists -------------------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The open store.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        if self._store is None:
+            self._store = Store(self._store_path)
+        return self._store
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+        self._store = None
+        self._samples.clear()
+
+    def samples(self, model: str) -> Samples:
+        """A model's samples under the settings that are in force now. The model itself is not loaded.
+
+        Raises:
+            CaseError: weights that cannot be had, or a store that cannot be opened.
+        """
+        if model in self.pool.absent:
+            raise CaseError(f"{model} is not here: {self.pool.absent[model]}")
+        in_force = process_settings.in_force(self.pool.device)
+        if (model, in_force) not in self._samples:
+            self.pool.catalogue.find(model)
+            with judging(f"{model} cannot be judged"):
+                scorers = tuple(self.pool.scorers.fingerprints(model).values())
+                of_model = self.pool.fingerprint(model, in_force)
+                self._tell_of_change(model, in_force)
+                self._samples[model, in_force] = Samples(self.store, self.folder, of_model, scorers)
+        return self._samples[model, in_force]
+
+    def _tell_of_change(self, model: str, in_force: tuple[str, ...]) -> None:
+        """Warn of settings that have changed since the first samples of a model were looked for."""
+        before = next((each for known, each in self._samples if known == model), in_force)
+        if before != in_force:
+            now = ", ".join(in_force) or "all at their defaults"
+            warnings.warn(
+                f"{model}: settings of this process that change pictures were changed after the run's start "
+                f"(now: {now}; before: {', '.join(before) or 'all at their defaults'}). Samples under one are not used "
+                "under the other: set them where conftest.py is read, not in a fixture",
+                stacklevel=3,
+            )
+
+    def missing(self, case: Case, design: Sequence[Pair]) -> list[Pair]:
+        """The pairs of a design whose samples do not exist, or lack a picture that is to be shown.
+
+        Raises:
+            CaseError: the store or the weights cannot be read.
+        """
+        with judging_case(case):
+            found = self.samples(case.model).find(case, design, self.shown(design))
+            return [pair for pair in design if pair not in found]
+
+    def shown(self, design: Sequence[Pair]) -> frozenset[Pair]:
+        """The pairs of a design whose pictures are to be kept."""
+        return self._pictures.shown(design)
+
+    def visited(self, case: Case, design: int, seed: int = 0) -> int | None:
+        """How many images the last verdict about the case took, on a design of that size and seed."""
+        with judging_case(case):
+            return self.store.visited(self.samples(case.model).model, case.shift, case.magnitude, _design(design, seed))
+
+    def set_visited(self, case: Case, design: int, images: int, seed: int = 0) -> None:
+        """Remember how many images a verdict about the case took."""
+        model = self.samples(case.model).model
+        self.store.set_visited(model, case.shift, case.magnitude, _design(design, seed), images)
+
+    def run_with(self, model: str) -> Settings:
+        """What a model is run with, in effect: as it was loaded, here or before, else as its files tell.
+
+        Raises:
+            CaseError: weights that cannot be had, or a store that cannot be opened.
+        """
+        return self._settings.of(model, self.samples(model).model)
+
+    # Where and how samples are made ------------------------------------------------------------------------------
+
+    def engine(self, model: str) -> Engine:
+        """The model with its scorers in this process, at a batch size that suits it.
+
+        Raises:
+            CaseError: something cannot be loaded.
+        """
+        found = self.pool.engine(model, self._suitable_batch_size)
+        self._settings.keep(model, self.samples(model).model)
+        return found
+
+    def maker(self, model: str) -> Maker:
+        """What makes a model's samples: the engine in this process, unless another place was named.
+
+        Raises:
+            CaseError: something cannot be loaded.
+        """
+        return self.engine(model) if self._elsewhere is None else self._elsewhere(model)
+
+    def batch_size(self, model: str) -> int:
+        """How many images are generated at once; without loading a model that may not be needed."""
+        running = self.pool.running_batch_size(model)
+        if running is not None:
+            return running
+        pace = self.pace(model)
+        return self._batch_size or (pacing.MOST if pace is None else pace.batch_size)
+
+    def pace(self, model: str) -> Pace | None:
+        """How the model ran on this device before; None where it did not."""
+        of_model = self.samples(model)  # says of which model it is where the store cannot be opened
+        return self.store.pace(of_model.model, devices.describe(self.pool.device))
+
+    def remember(self, model: str, work: Work) -> Pace:
+        """Remember how fast a model is, unless the user has set a batch size: another run should not take it over."""
+        pace = Pace(self.maker(model).batch_size, work.seconds / work.generated if work.generated else None)
+        if self._batch_size is None and work.generated:
+            self._set_pace(model, pace)
+        return pace
+
+    def _suitable_batch_size(self, model: TextToImage) -> int:
+        if self._batch_size:
+            return self._batch_size
+        with self.folder.lock(f"batch size {model.name}"):  # processes that measure at once measure each other
+            pace = self.pace(model.name)
+            if pace is None:
+                pace = Pace(pacing.find_batch_size(model, self.pool.catalogue.design(model.name, None)))
+                self._set_pace(model.name, pace)
+        return pace.batch_size
+
+    def _set_pace(self, model: str, pace: Pace) -> None:
+        self.store.set_pace(self.samples(model).model, devices.describe(self.pool.device), pace)
+
+    # What is made ------------------------------------------------------------------------------------------------
+
+    def keep(self, case: Case, batch: Batch, shown: Collection[Pair]) -> dict[Pair, Sample]:
+        """Store a batch that was made, with the pictures of `shown` and those that tell something.
+
+        Raises:
+            StoreError: it cannot be written.
+            OSError: a picture cannot be written.
+        """
+        samples = self.samples(case.model)
+        if self._elsewhere is None:
+            self._settings.keep(case.model, samples.model, (batch.images.shape[-2], batch.images.shape[-1]))
+        self._look_at(samples, case, batch)
+        pictures = {
+            pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
+            for pair, image, values in zip(batch.pairs, batch.images, batch.scores, strict=True)
+            if pair in shown or self._pictures.take(case, values)
+        }
+        return samples.write(case, batch.pairs, batch.scores, pictures)
+
+    def score_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
+        """Score pictures that other scorers have left; the model is not needed. One that is not as it was is left.
+
+        Raises:
+            CaseError: a scorer that cannot be loaded, or gives NaN or Inf.
+        """
+        samples = self.samples(case.model)
+        pictures = samples.pictures(case, pairs)
+        size = self._batch_size or pacing.MOST
+        found: dict[Pair, Sample] = {}
+        for start in range(0, len(pictures), size):
+            chunk = list(pictures)[start : start + size]
+            loaded = {pair: self.folder.load_picture(pictures[pair]) for pair in chunk}
+            images = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
+            if images:
+                stacked = torch.stack(list(images.values())).to(self.pool.device)
+                batch = generate.score(case, tuple(images), stacked, self.pool.scorers.of_model(case.model))
+                samples.write(case, batch.pairs, batch.scores, pictures)
+                found |= samples.find(case, batch.pairs, shown)
+        return found
+
+    def _look_at(self, samples: Samples, case: Case, batch: Batch) -> None:
+        """Remember what `broken` asks of images: nearly always nothing, and then nothing is written."""
+        flat = [
+            pair for pair, is_flat in zip(batch.pairs, flat_images.of_one_colour(batch.images), strict=True) if is_flat
+        ]
+        if flat:
+            samples.mark(flat_images.FLAT, case, flat)
+        if case.is_control and all(pair.noise is None for pair in batch.pairs):  # else noise is shared on purpose
+            first = self._first.setdefault(case.model, batch.images[0].clone())
+            if flat_images.alike(batch.images, first):
+                samples.mark(flat_images.SAME, case, batch.pairs)
+
+
+def _design(size: int, seed: int) -> int:
+    """How the store names a design where it remembers verdicts: by its size, with its seed before that."""
+    return size + seed * 10**9

@@ -1,0 +1,127 @@
+"""The scorers of models: each loaded once, when it is first needed, and shared by all models that have it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import pairs as pairing
+from pytest_seedshift.core import score_kinds, scores
+from pytest_seedshift.core.cases import CaseError, UnusableModelError
+from pytest_seedshift.core.errors import SeedshiftError
+from pytest_seedshift.models import needed_scorers
+from pytest_seedshift.scorers import fingerprint
+
+if TYPE_CHECKING:
+    from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.scorers.base import Embedder, Scorer
+    from pytest_seedshift.scorers.plugin_scorer import OwnScorer
+
+
+class ScorerPool:
+    """Loads scorers and holds them."""
+
+    def __init__(self, catalogue: Catalogue, device: str, needs: needed_scorers.Scorers = needed_scorers.every) -> None:
+        """`needs` says which of the shipped scorers a model's samples are scored by."""
+        self._catalogue = catalogue
+        self._device = device
+        self._needs = needs
+        self._shipped: dict[str, Scorer] = {}
+        self._own: dict[str, OwnScorer] = {}
+        self._checked: set[str] = set()
+
+    def of_model(self, model: str) -> tuple[Scorer, ...]:
+        """The scorers that a model's samples are scored by, shared with every other model that has the same.
+
+        Raises:
+            CaseError: one cannot be loaded.
+        """
+        found = *(self.shipped(model, each) for each in self._needed(model)), *map(self.own, scores.own())
+        if model not in self._checked:
+            for scorer in found:
+                try:
+                    scorer.check(pairing.class_list(self._catalogue.find(model).classes))
+                except SeedshiftError as error:
+                    raise UnusableModelError(f"{model} cannot be judged: {error}") from error
+                except Exception as error:  # of a library over a strange classifier
+                    whose = f"the scorer {getattr(scorer, 'name', '')} cannot be asked for its classes"
+                    raise UnusableModelError(f"{model} cannot be judged: {whose}: {_said(error)}") from error
+            self._checked.add(model)
+        return found
+
+    def shipped(self, model: str, which: str) -> Scorer:
+        """One of a model's shipped scorers (see `needed_scorers`), whether its samples are scored by it or not.
+
+        Raises:
+            CaseError: it cannot be loaded.
+        """
+        from pytest_seedshift.scorers.classifier import Classifier
+        from pytest_seedshift.scorers.clip import ClipScore
+
+        source: str = getattr(self._catalogue.find(model), which)
+        if source not in self._shipped:
+            load = ClipScore.load if which == needed_scorers.CLIP else Classifier.load
+            try:
+                self._shipped[source] = load(source, self._device)
+            except Exception as error:  # of strange settings libraries, and what looks at them, raise anything
+                raise UnusableModelError(f"the scorer {source} of {model} cannot be loaded: {_said(error)}") from error
+        return self._shipped[source]
+
+    def embedder(self, model: str) -> Embedder:
+        """The scorer whose embeddings say how unlike two images of a model are: its CLIP.
+
+        Raises:
+            CaseError: it cannot be loaded.
+        """
+        from pytest_seedshift.scorers.base import Embedder
+
+        found = self.shipped(model, needed_scorers.CLIP)
+        assert isinstance(found, Embedder)
+        return found
+
+    def own(self, score: str) -> OwnScorer:
+        """The scorer of a score of the user's own.
+
+        Raises:
+            CaseError: it cannot be made.
+        """
+        from pytest_seedshift.scorers.plugin_scorer import OwnScorer
+
+        if score not in self._own:
+            try:
+                self._own[score] = OwnScorer.load(score, self._device)
+            except SeedshiftError as error:
+                raise CaseError(str(error)) from error
+        return self._own[score]
+
+    def fingerprints(self, model: str) -> dict[str, str]:
+        """The fingerprints of what a model's samples are scored by: of shipped scorers, then by score of one's own.
+
+        Raises:
+            CaseError: a scorer of the user's own that cannot be made.
+            SeedshiftError: weights that cannot be had or read.
+        """
+        entry = self._catalogue.find(model)
+        of = {needed_scorers.CLASSIFIER: fingerprint.of_classifier, needed_scorers.CLIP: fingerprint.of_clip}
+        found = {each: of[each](getattr(entry, each)) for each in self._needed(model)}
+        return found | {score: self.own(score).fingerprint for score in scores.own()}
+
+    def measures(self, model: str) -> tuple[str, ...]:
+        """The scores that a model's samples have."""
+        shipped = {score for each in self._needed(model) for score in needed_scorers.SCORES[each]}
+        return tuple(score for score in scores.SCORES if score in shipped or score not in score_kinds.BUILT_IN)
+
+    def entry(self, model: str) -> Entry:
+        """A model's entry, without the sources of scorers that are not needed."""
+        return needed_scorers.without_others(self._catalogue.find(model), self._needs(model))
+
+    def _needed(self, model: str) -> list[str]:
+        """Which of the shipped scorers a model's samples are scored by, in their order."""
+        wanted = self._needs(model)
+        return [each for each in needed_scorers.SCORES if each in wanted]
+
+
+def _said(error: Exception) -> str:
+    """What an error says; of those that were not meant for a user, with their class."""
+    meant = isinstance(error, (SeedshiftError, OSError))
+    return str(error) if meant else f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,103 @@
+"""The models in memory: one at a time, loaded when it is needed, and never again where it cannot be."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections import Counter
+
+import pytest
+
+from pytest_seedshift.core.cases import Case, CaseError, UnusableModelError
+from pytest_seedshift.core.errors import ModelError
+from pytest_seedshift.models import catalogue, needed_scorers
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner import model_pool
+from pytest_seedshift.runner.model_pool import ModelPool
+from pytest_seedshift.runner.workbench import Workbench
+
+
+class Loaded:
+    """A test double of a loaded model."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+@pytest.fixture
+def loads(monkeypatch) -> Counter[str]:
+    """Counts what is loaded; `unusable` models cannot be."""
+    found: Counter[str] = Counter()
+
+    def load(entry, device: str, dtype: str) -> Loaded:
+        found[entry.name] += 1
+        if entry.name == "toy-glide":
+            raise ModelError("no weights")
+        return Loaded(entry.name)
+
+    monkeypatch.setattr(model_pool, "_load", load)
+    return found
+
+
+def test_a_model_stays_until_another_one_is_needed_and_is_free_before_that_is_loaded(monkeypatch):
+    alive: list[weakref.ref[Loaded]] = []
+    told = []
+
+    def load(entry, device: str, dtype: str) -> Loaded:
+        gc.collect()
+        assert [each for each in alive if each() is not None] == []
+        made = Loaded(entry.name)
+        alive.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(model_pool, "_load", load)
+    pool = ModelPool("cpu", None, on_load=lambda: told.append(1))
+    for name in ("toy-latent", "toy-latent", "toy-glide", "toy-latent"):
+        assert pool.model(name).name == name
+    assert len(alive) == len(told) == 3
+    assert pool.running_batch_size("toy-latent") is None
+    pool.release()
+    gc.collect()
+    assert alive[-1]() is None
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_once(loads):
+    pool = ModelPool("cpu", None)
+    for _ in range(2):
+        with pytest.raises(UnusableModelError, match="toy-glide cannot be loaded: no weights"):
+            pool.model("toy-glide")
+    assert pool.model("toy-latent").name == "toy-latent"
+    assert loads == {"toy-glide": 1, "toy-latent": 1}
+
+
+def test_what_is_only_planned_and_not_here_has_no_samples(tmp_path, loads):
+    bench = Workbench(RunFolder(tmp_path), "cpu", None)
+    bench.pool.plan_without({"toy-latent": "it would be downloaded"})
+    with pytest.raises(CaseError, match="toy-latent is not here: it would be downloaded"):
+        bench.missing(Case("toy-latent"), catalogue.shipped().design("toy-latent", 16))
+    assert dict(bench.pool.absent) == {"toy-latent": "it would be downloaded"}
+    with pytest.raises(TypeError):
+        bench.pool.absent["toy-glide"] = "written from outside"
+    assert loads == {}
+
+
+def test_a_model_is_broken_from_the_report_on():
+    pool = ModelPool("cpu", None)
+    assert not pool.is_broken("toy-latent")
+    pool.report_broken("toy-latent")
+    assert (pool.is_broken("toy-latent"), pool.is_broken("toy-glide")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("needed", "measured"),
+    [
+        ((), ()),
+        ((needed_scorers.CLIP,), ("clip",)),
+        ((needed_scorers.CLASSIFIER,), ("top1", "top5")),
+        ((needed_scorers.CLIP, needed_scorers.CLASSIFIER), ("top1", "top5", "clip")),
+    ],
+)
+def test_samples_have_the_scores_of_the_scorers_that_are_needed(needed, measured):
+    pool = ModelPool("cpu", None, needs=lambda _: frozenset(needed))
+    assert pool.scorers.measures("toy-latent") == measured
+    assert set(pool.scorers.fingerprints("toy-latent")) == set(needed)
