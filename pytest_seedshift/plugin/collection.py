@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core import cases, limits, scores, text, typed_values
+from pytest_seedshift.core import cases, grid_values, limits, scores, text, typed_values
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.searches import Search, Subject
@@ -96,7 +96,7 @@ def read_marker(
         changes["shifts"] = option_values.check_shifts(_some(shifts, given, "shifts", where), f"{where} shifts")
     if "magnitudes" in given:
         magnitudes = marker_values.numbers(given["magnitudes"], f"{where} magnitudes")
-        _some(option_values.split(magnitudes), given, "magnitudes", where)
+        _some(grid_values.split(magnitudes), given, "magnitudes", where)
         changes["magnitudes"] = option_values.check_magnitudes(
             magnitudes, f"{where} magnitudes", lifted=settings.no_limits
         )

@@ -1,66 +1,29 @@
-"""Values of a marker's arguments, which may be anything that Python has: what they are read as, and what is refused.
-
-A marker is read many times and in several processes, so what is read must be the same each time: a generator is
-refused, and a set, which has no order, is sorted.
-"""
+"""Values of a marker's arguments: see `core.argument_values`, whose errors are usage errors of pytest here."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from numbers import Integral, Real
-
-import pytest
-
-from pytest_seedshift.core import typed_values
-
-_Parameters = type(pytest.param())
+from pytest_seedshift.core import argument_values
+from pytest_seedshift.plugin import border
 
 
 def names(value: object, where: str, what: str) -> list[str]:
-    """Names, given as one text (which may have commas) or as a list; none where all are empty, or where it is None.
-
-    Args:
-        value: as the marker has it: a text, a path, or a list, tuple, set or array of these.
-        where: whose value it is, for an error, such as `… models`.
-        what: a name's kind, such as `model`.
+    """Names, given as one text or as several.
 
     Raises:
-        pytest.UsageError: anything else, or an empty name beside others.
+        pytest.UsageError: anything else.
     """
-    given = [] if value is None else _listed(value)
-    found: list[str] = []
-    several = not isinstance(value, str)  # what stands in a list is one name, whatever it has in it
-    for each in given if given is not None else [value]:
-        if not isinstance(each, (str, os.PathLike)) or isinstance(os.fspath(each), bytes):
-            raise pytest.UsageError(
-                f"{where}={_shown(value)}: {_not(each)}: give the name of a {what}, or a list of names"
-            )
-        name = str(os.fspath(each))
-        found += [name.strip()] if several else typed_values.names(name)
-    if any(found) and not all(found):
-        raise pytest.UsageError(f"{where}={_shown(value)}: one of these names is empty: leave it away")
-    return list(dict.fromkeys(name for name in found if name))
+    with border.usage_errors():
+        return argument_values.names(value, where, what)
 
 
 def numbers(value: object, where: str) -> list[str | float]:
-    """Numbers, given as one or as several, or as text (which may have commas).
+    """Numbers, given as one or as several, or as text.
 
     Raises:
-        pytest.UsageError: anything else. Whether each text is a number is for the caller to see.
+        pytest.UsageError: anything else.
     """
-    given = _listed(value)
-    found: list[str | float] = []
-    for each in given if given is not None else [value]:
-        if isinstance(each, str):
-            found.append(each)
-        elif isinstance(each, Real) and not isinstance(each, bool):
-            found.append(float(each))
-        else:
-            raise pytest.UsageError(
-                f"{where}={_shown(value)}: {_not(each)}: give a number such as 0.3, or a list of them"
-            )
-    return found
+    with border.usage_errors():
+        return argument_values.numbers(value, where)
 
 
 def whole(value: object, where: str) -> int:
@@ -69,9 +32,8 @@ def whole(value: object, where: str) -> int:
     Raises:
         pytest.UsageError: anything else.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise pytest.UsageError(f"{where}={_shown(value)}: give a whole number of at least 1")
-    return int(value)
+    with border.usage_errors():
+        return argument_values.whole(value, where)
 
 
 def integer(value: object, where: str) -> int:
@@ -80,31 +42,5 @@ def integer(value: object, where: str) -> int:
     Raises:
         pytest.UsageError: anything else.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise pytest.UsageError(f"{where}={_shown(value)}: give a whole number")
-    return int(value)
-
-
-def _listed(value: object) -> list[object] | None:
-    """The elements of what has an order, or can be given one; None for what is taken as one value."""
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=str)
-    if isinstance(value, (str, bytes, _Parameters)):
-        return [value]
-    if isinstance(value, Sequence):
-        return list(value)
-    if hasattr(value, "tolist") and getattr(value, "ndim", None):  # of numpy or torch
-        elements: list[object] = value.tolist()
-        return elements
-    return None
-
-
-def _not(each: object) -> str:
-    if isinstance(each, _Parameters):
-        return "pytest.param(…) means nothing here"
-    return f"{_shown(each)} is a {type(each).__name__}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
+    with border.usage_errors():
+        return argument_values.integer(value, where)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_seedshift.core import limits, typed_values
+from pytest_seedshift.core.grid_values import split
 from pytest_seedshift.core.limits import DTYPES
 from pytest_seedshift.plugin import hookspecs
 from pytest_seedshift.plugin.option_values import (
@@ -22,7 +23,6 @@ from pytest_seedshift.plugin.option_values import (
     part_of,
     positive,
     shard_of,
-    split,
 )
 from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS, OPTIONS, from_ini
 

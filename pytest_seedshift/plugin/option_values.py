@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from pytest_seedshift.core import limits
+from pytest_seedshift.core import grid_values, limits
 from pytest_seedshift.plugin import border
 
 if TYPE_CHECKING:
@@ -17,15 +16,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.shards import Shard
 
 _Choice = TypeVar("_Choice", bound=str)
-
-_DECIMAL_COMMA = re.compile(r",\s*(?P<number>[+-]?0\s*,\s*\d*[1-9]\d*)\s*(?=,)", re.ASCII)
-"""Of magnitudes with a comma before, after and between them: `0,3`, which is 0 and 3, and hardly meant so."""
-
-
-def split(texts: Iterable[object]) -> list[str]:
-    """Take comma-separated values apart, without repetitions, in the order given."""
-    parts = (part.strip() for text in texts for part in str(text).split(","))
-    return list(dict.fromkeys(part for part in parts if part))
 
 
 def check_given(given: object, option: Option, where: str) -> None:
@@ -38,7 +28,7 @@ def check_given(given: object, option: Option, where: str) -> None:
         )
     if option.kind != "list" or not isinstance(given, (list, tuple)):
         return
-    if not split(given):
+    if not grid_values.split(given):
         raise pytest.UsageError(
             f"{where} names no {option.name} (a variable that is not set?): give {option.metavar}, or leave it away"
         )
@@ -61,69 +51,33 @@ def check_limit(value: float, most: float, what: str, lifted: bool, hint: str = 
 
 
 def check_design_seed(given: object, where: str) -> int:
-    """Check the seed of a design, which is an int; `where` says in an error who gave it.
+    """See `grid_values.check_design_seed`.
 
     Raises:
         pytest.UsageError: it is none, or not in its range.
     """
-    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= limits.DESIGN_SEED:
-        raise pytest.UsageError(
-            f"{where}={given!r}: give a whole number from 0 to {limits.DESIGN_SEED}; 0 is the usual design"
-        )
-    return given
+    with border.usage_errors():
+        return grid_values.check_design_seed(given, where)
 
 
 def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:
-    """Check names of shifts (`mean`, `mean:exact`); `where` says in an error who gave them.
+    """See `grid_values.check_shifts`.
 
     Raises:
         pytest.UsageError: an unknown shift or variant.
     """
-    from pytest_seedshift.core import shifts
-
-    checked = []
-    for name in split(given):
-        with border.usage_errors(f"{where}={name}: "):
-            checked.append(str(shifts.parse(name)))
-    return tuple(checked)
-
-
-def _meant(text: str) -> str:
-    """What to give in place of a text that is no magnitude; a share is written as a number."""
-    try:
-        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
-    except ValueError:  # of float
-        share = math.nan
-    return f"for {text} give {share:g}" if math.isfinite(share) else "give one such as -0.3 or 0.1"
+    with border.usage_errors():
+        return grid_values.check_shifts(given, where)
 
 
 def check_magnitudes(given: Iterable[object], where: str, *, lifted: bool = False) -> tuple[float, ...]:
-    """Check magnitudes, given as numbers or as text; sorted, without repetitions.
+    """See `grid_values.check_magnitudes`.
 
     Raises:
-        pytest.UsageError: not a finite number, one with a decimal comma, or one above the limit, unless that is
-            `lifted`.
+        pytest.UsageError: one that cannot be used.
     """
-    checked, given = set(), list(given)
-    for each in given:
-        if (meant := _DECIMAL_COMMA.search(f",{each},")) is not None:
-            number = meant["number"].replace(",", ".").replace(" ", "")
-            raise pytest.UsageError(
-                f"{where}={each}: a comma stands between magnitudes, and 0 is the control, which every run has: give "
-                f"{number} if that is meant, else leave the 0 away"
-            )
-    for text in split(given):
-        try:
-            magnitude = float(text)
-        except ValueError:  # of float
-            magnitude = math.nan
-        if not math.isfinite(magnitude):
-            raise pytest.UsageError(f"{where}={text}: not a finite number; {_meant(text)}")
-        hint = "The numbers of a seed vector have a standard deviation of 1"
-        hint += f"; of percent, {magnitude:g} would be {magnitude / 100:g}" if abs(magnitude) <= 100 else ""
-        check_limit(abs(magnitude), limits.MAGNITUDE, f"{where}={text}", lifted, hint)
-        checked.add(magnitude)
-    return tuple(sorted(checked))
+    with border.usage_errors():
+        return grid_values.check_magnitudes(given, where, lifted=lifted)
 
 
 def choice_of(given: str, name: str, choices: tuple[_Choice, ...]) -> _Choice:
