@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers import warm
+from helpers import distributions, warm
 
 if TYPE_CHECKING:
     from helpers.recall import Memory
@@ -61,8 +61,8 @@ def warm_python() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Load a model and the figures' library once.
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Load a model and the figures' library once, and read once what is installed.
 
     pytester forgets the modules that an inner run imported, and torch cannot be imported twice into one process.
     """
@@ -84,6 +84,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     bench.measure(Case("toy-latent"), catalogue.shipped().design("toy-latent", 16))
     bench.close()
     gc.freeze()  # what is there now stays: every run's collections of garbage need not look at it
+    with distributions.remembered():
+        yield
 
 
 @pytest.fixture(scope="session")

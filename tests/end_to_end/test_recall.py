@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +13,7 @@ from helpers.recall import Memory
 from helpers.runs import ONE, samples_of
 from pytest_seedshift.models import catalogue, load
 from pytest_seedshift.runner import batch_size
+from pytest_seedshift.scorers.classifier import Classifier
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
@@ -21,6 +25,7 @@ DESIGN = catalogue.shipped().design("toy-latent", 16)[:2]
 def nothing_recalled(memory, monkeypatch) -> Memory:
     """For a test of the networks as they are, or of the memory from its start."""
     monkeypatch.setattr(memory, "found", type(memory.found)())
+    monkeypatch.setattr(memory, "loaded", type(memory.loaded)())
     monkeypatch.setattr(memory, "computed", 0)
     monkeypatch.setattr(memory, "recalled", 0)
     return memory
@@ -40,14 +45,28 @@ def test_a_run_from_memory_is_the_run_itself_to_the_last_bit(pytester, run, noth
     assert len(one) >= 16
 
 
+def test_a_shipped_model_is_loaded_once_and_another_or_one_elsewhere_anew(nothing_recalled, tmp_path):
+    model = load.load(ENTRY, "cpu", "float32")
+    assert load.load(ENTRY, "cpu", "float32") is model
+    assert load.load(ENTRY, "cpu", "bfloat16") is not model
+    assert load.load(dataclasses.replace(ENTRY, steps=3), "cpu", "float32") is not model
+    scorer = Classifier.load(ENTRY.classifier, "cpu")
+    assert Classifier.load(ENTRY.classifier, "cpu") is scorer
+    copied = shutil.copytree(ENTRY.classifier, tmp_path / "mine")
+    mine = [Classifier.load(str(copied), "cpu") for _ in range(2)]
+    assert mine[0] is not mine[1]
+    assert len(nothing_recalled.loaded) == 4
+
+
 def test_another_network_another_input_another_type_are_computed(nothing_recalled):
-    model, again = (load.load(ENTRY, "cpu", "float32") for _ in range(2))
+    anew = load.load.__wrapped__
+    model, again = (anew(ENTRY, "cpu", "float32") for _ in range(2))
     with torch.inference_mode():
         first = model.generate(DESIGN)
         for other in (
             lambda: model.generate(DESIGN[:1]),
             lambda: model.generate(DESIGN, lambda z, _: z + 1e-6),
-            lambda: load.load(ENTRY, "cpu", "bfloat16").generate(DESIGN),
+            lambda: anew(ENTRY, "cpu", "bfloat16").generate(DESIGN),
         ):
             before = nothing_recalled.computed
             other()
@@ -63,7 +82,7 @@ def test_another_network_another_input_another_type_are_computed(nothing_recalle
 
 
 def test_how_long_networks_take_is_timed_without_it_and_once(nothing_recalled):
-    model = load.load(ENTRY, "cpu", "float32")
+    model = load.load.__wrapped__(ENTRY, "cpu", "float32")
     generated = []
     native = model.generate
     model.generate = lambda *args, **kwargs: generated.append(args) or native(*args, **kwargs)

@@ -1,9 +1,10 @@
-"""The toys' networks remember: what a network has once computed of some input it is not made to compute again.
+"""The toys remember: each is loaded once, and what a network has computed of some input it does not compute again.
 
 Hundreds of runs in these tests generate the same few images. All of this package and all of diffusers runs in each of
-them as ever: designs, draws, shifts, samplers, callbacks, scores, stores. Only the two functions that take the time, a
-denoiser's and a decoder's, are recalled where the very same network was given the very same bits before. In evaluation
-they are pure functions of their input; `test_recall.py` holds that.
+them as ever: designs, draws, shifts, samplers, callbacks, scores, stores. Only what takes the time is recalled: a
+denoiser's and a decoder's outputs, where the very same network was given the very same bits before, and the shipped
+models and scorers themselves, where they are loaded for the same entry, device and number type. In evaluation networks
+are pure functions of their input; `test_recall.py` holds that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,8 +22,13 @@ import pytest
 import torch
 from torch import nn
 
+import pytest_seedshift
+
+PACKAGE = Path(pytest_seedshift.__file__).parent
 ROOM = 256 * 2**20
 """Bytes of outputs that are remembered; the oldest are forgotten first."""
+MODELS = 24
+"""How many loaded models and scorers are remembered."""
 
 
 class Memory:
@@ -34,7 +41,8 @@ class Memory:
         self._room = room
         self._taken = 0
         self._asleep = 0
-        self._networks: WeakKeyDictionary[nn.Module, tuple[int, bytes]] = WeakKeyDictionary()
+        self.loaded: OrderedDict[str, Any] = OrderedDict()
+        self._networks: WeakKeyDictionary[nn.Module, tuple[list[torch.Tensor], int, bytes]] = WeakKeyDictionary()
 
     def around(self, native: Callable[..., Any]) -> Callable[..., Any]:
         """A network's forward with this memory."""
@@ -74,19 +82,35 @@ class Memory:
 
         return once
 
+    def once(self, native: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that loads a model or a scorer, each of the shipped ones once for the same arguments."""
+
+        @wraps(native)
+        def load(what: Any, *where: str) -> Any:
+            if not _is_shipped(what):
+                return native(what, *where)
+            key = f"{native.__qualname__} {what!r} {where}"
+            if key not in self.loaded:
+                self.loaded[key] = native(what, *where)
+                if len(self.loaded) > MODELS:
+                    self.loaded.popitem(last=False)
+            return self.loaded[key]
+
+        return load
+
     def _identity(self, network: nn.Module) -> bytes:
         """What makes it this network: its class, its configuration, every bit of its weights, their number type.
 
         They are read again where they have changed in place, which torch counts everywhere but in its inference mode.
         """
-        weights = [*network.named_parameters(), *network.named_buffers()]
-        version = sum(each._version for _, each in weights if not each.is_inference())
         known = self._networks.get(network)
-        if known is None or known[0] != version:
+        if known is None or known[1] != _version(known[0]):
+            weights = [*network.named_parameters(), *network.named_buffers()]
             digest = hashlib.sha1(f"{type(network)} {getattr(network, 'config', '')}".encode(), usedforsecurity=False)
             _feed(digest, weights)
-            known = self._networks[network] = version, digest.digest()
-        return known[1]
+            tensors = [each for _, each in weights if not each.is_inference()]
+            known = self._networks[network] = tensors, _version(tensors), digest.digest()
+        return known[2]
 
     def _keep(self, key: bytes, output: Any) -> None:
         self.found[key] = _copy(output)
@@ -94,6 +118,16 @@ class Memory:
         while self._taken > self._room:
             _, oldest = self.found.popitem(last=False)
             self._taken -= _size(oldest)
+
+
+def _version(tensors: list[torch.Tensor]) -> int:
+    return sum(each._version for each in tensors)
+
+
+def _is_shipped(what: Any) -> bool:
+    """Whether an entry, or a scorer's source, names files of this package alone, which nothing changes."""
+    sources = (what,) if isinstance(what, str) else (*what.pipeline, *(folder for _, folder in what.parts))
+    return all(Path(each).is_relative_to(PACKAGE) for each in sources)
 
 
 def _feed(digest: Any, value: Any) -> None:
@@ -134,10 +168,16 @@ def recalling(memory: Memory) -> Iterator[Memory]:
     from diffusers import UNet2DConditionModel
     from diffusers.models.autoencoders.vae import Decoder
 
+    from pytest_seedshift.models import load
     from pytest_seedshift.runner import batch_size
+    from pytest_seedshift.scorers.classifier import Classifier
+    from pytest_seedshift.scorers.clip import ClipScore
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_size, "find_batch_size", memory.timed(batch_size.find_batch_size))
+        patch.setattr(load, "load", memory.once(load.load))
+        for scorer in (Classifier, ClipScore):
+            patch.setattr(scorer, "load", staticmethod(memory.once(scorer.load)))
         for kind in (UNet2DConditionModel, Decoder):
             patch.setattr(kind, "forward", memory.around(kind.forward))
         yield memory
