@@ -6,8 +6,7 @@ above all three: see `option_resolution`. This module is imported by every pytes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
@@ -19,8 +18,7 @@ DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
 DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option: `--seedshift-<name>` on the command line, `seedshift_<name>` in the ini file."""
 
     name: str

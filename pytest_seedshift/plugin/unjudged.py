@@ -22,7 +22,6 @@ from pytest_seedshift.core.test_names import (
     RESULT,
     SUITE,
 )
-from pytest_seedshift.plugin import terminal_output
 
 MARKERS = (MARKER, BREAKING_MARKER)
 FIXTURES = frozenset({RESULT, BREAKING_RESULT, NULL_RESULT})
@@ -248,6 +247,8 @@ class Asking:
                 "--seedshift-shard splits a run"
             )
         if told:
+            from pytest_seedshift.plugin import terminal_output
+
             terminal_output.report(terminalreporter, *told, red=True)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

@@ -14,9 +14,8 @@ pytestmark = pytest.mark.usefixtures("cold")
 HEAVY = ("torch", "numpy", "scipy", "pydantic", "diffusers", "transformers", "open_clip", "matplotlib", "PIL")
 
 NAMES = (
-    *("core", "core.errors", "core.limits", "core.test_names", "core.text"),
-    *("plugin", "plugin.border", "plugin.config_names", "plugin.hookspecs", "plugin.options"),
-    *("plugin.terminal_output", "plugin.unjudged"),
+    *("core", "core.errors", "core.limits", "core.test_names"),
+    *("plugin", "plugin.border", "plugin.config_names", "plugin.hookspecs", "plugin.options", "plugin.unjudged"),
 )
 OURS = ", ".join(f"'pytest_seedshift.{name}'" for name in NAMES)
 
