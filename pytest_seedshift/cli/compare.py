@@ -106,8 +106,8 @@ def _compare(old: Path, new: Path, named: dict[str, str], allow_missing: bool) -
 
     before, after = baseline_sources.load(old), runs.load(new)
     try:
-        document = RunFolder(new).read_document()
-        gate = comparisons.gate_of(schema.head(document), document, new)
+        folder = RunFolder(new)
+        gate = comparisons.gate_of(folder.read(schema.Head), folder.read_document(), new)
     except VerdictsError as error:
         raise CommandError(f"{new}: {error}") from None
     if not any(gate.asked.values() if gate.asked else ()):

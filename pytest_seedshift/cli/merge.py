@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,15 +20,16 @@ from pytest_seedshift.cli.report import check_summary, summarise
 from pytest_seedshift.core import atomic_files, files, locks, messages
 from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.registry import scores_known
-from pytest_seedshift.core.scores import recorded
 from pytest_seedshift.core.test_names import SUITE
 from pytest_seedshift.results.folder_mark import FolderError
-from pytest_seedshift.results.run_folder import MERGED, RunFolder, VerdictsError, all_records
+from pytest_seedshift.results.run_folder import MERGED, RunFolder, VerdictsError
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results.merge import Merged
     from pytest_seedshift.results.run import Run
     from pytest_seedshift.results.sample_store import Store
+    from pytest_seedshift.results.schema import Record, Search
 
 
 @click.command(
@@ -67,10 +68,10 @@ def run(given: Sequence[Path], *, output: Path, summary: str | None = None, as_j
     _check_target(into, runs)
     notes: list[str] = []
     merged = _join(runs, notes)
-    if not all_records(merged.document):
+    if not merged.document.records:
         raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
     made, said, regressed = _make(into, runs, merged, notes)
-    with scores_known(recorded(merged.document)):
+    with scores_known(_kinds(merged)):
         _tell(into, merged, len(runs), [*said, *notes], err=as_json)
         _end(into, merged, made, summary, err=as_json)
     if as_json:
@@ -93,7 +94,7 @@ def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str
             _take_sensitivities(into, runs, notes)
             _take_facts(into, runs, notes)
             _take_baseline(into, runs, notes)
-            with scores_known(recorded(merged.document)):
+            with scores_known(_kinds(merged)):
                 _keep_settings(into, merged)
                 made = _write(into, merged)
                 return made, *_compare(made)
@@ -105,10 +106,15 @@ def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str
         raise CommandError(f"--output {into.path}: cannot be written to: {error.strerror} ({error.filename})") from None
 
 
-def _failing(merged: Merged) -> list[Any]:
+def _failing(merged: Merged) -> list[Record | Search]:
     from pytest_seedshift.reporting import tally
 
-    return [record for record in all_records(merged.document) if tally.status(record) in tally.BROKEN]
+    return [record for record in merged.document.records if record.status in tally.BROKEN]
+
+
+def _kinds(merged: Merged) -> dict[str, ScoreKind]:
+    """The runs' scores of the user's own."""
+    return {name: each.kind() for name, each in merged.document.scores.items()}
 
 
 def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
@@ -162,10 +168,9 @@ def _join(runs: Sequence[Path], notes: list[str]) -> Merged:
             without: list[str] = []
             document = folder.read_document(without)
             notes += [f"warning: {path}: {each}" for each in without]
-            merge.check(document)
+            documents.append(merge.Run(str(path), merge.check(document)))
         except (VerdictsError, merge.MergeError) as error:
             raise CommandError(f"{path}: {error}") from None
-        documents.append(merge.Run(str(path), document))
     return merge.join(documents)
 
 
@@ -276,10 +281,10 @@ def _keep_settings(into: RunFolder, merged: Merged) -> None:
     """Keep what the models were run with where a session in the folder looks for it."""
     from pytest_seedshift.results import run_settings
 
-    for model in merged.document["models"].values():
-        found = run_settings.checked(model.get("run_with"))
-        if found and model["fingerprint"]:
-            run_settings.write(into, model["fingerprint"], found)
+    for model in merged.document.models.values():
+        found = run_settings.checked(model.run_with)
+        if found and model.fingerprint:
+            run_settings.write(into, model.fingerprint, found)
 
 
 def _compare(run: Run) -> tuple[list[str], bool]:
@@ -302,15 +307,14 @@ def _write(into: RunFolder, merged: Merged) -> Run:
     from pytest_seedshift.results import comparison as comparisons
     from pytest_seedshift.results import run as runs
 
-    records, searches = merged.document["cases"], merged.document.get("breaking", [])
-    about = {key: value for key, value in merged.document.items() if key not in ("version", "cases", "breaking")}
-    into.write_verdicts(records, about, searches)
+    document = merged.document
+    into.write_verdicts(document.cases, document.head(), document.breaking)
     run = comparisons.compared(runs.load(into.path))
     (into.path / baseline.LOSSES_FILE_NAME).unlink(missing_ok=True)
     if run.comparison is not None:
         comparisons.write(run.comparison, into)
     controls = {case.id: case.control_means for case in run.cases}
-    xml = junit.to_xml(merged.document["grid"], [*records, *searches], controls, _beyond(run))
+    xml = junit.to_xml(document.grid, document.records, controls, _beyond(run))
     atomic_files.write(into.path / "junit.xml", xml, within=into.path)
     page.write(into.path, run=run)
     return run
@@ -331,7 +335,7 @@ def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err:
 
     summarise(run, summary, messages.relative(str(into.path / page.FILE_NAME)), err=err)
     if github.wanted():
-        made = [github.of_record(each, github.where(each["test"], Path.cwd())) for each in _failing(merged)]
+        made = [github.of_record(each, github.where(each.test, Path.cwd())) for each in _failing(merged)]
         made += [github.of_session(name, reason) for name, reason in _beyond(run).items()]
         sinks.say_commands(github.commands([*made, *map(github.of_missing, merged.missing)]), err=err)
 
@@ -346,26 +350,27 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
 
     say = partial(sinks.say, err=err)
 
-    records, searches = merged.document["cases"], SearchLines(merged.document.get("breaking", []))
+    document = merged.document
+    records, searches = document.cases, SearchLines(document.breaking)
     for model in recorded.models(records):
-        of_model = [record for record in tally.distinct_records(records) if record["model"] == model]
+        of_model = [record for record in tally.distinct_records(records) if record.model == model]
         say(*table(recorded.ordinary(of_model)))
     say(*searches.table())
-    for record in (*records, *searches.records):
-        if tally.status(record) in tally.BROKEN:
-            first, *others = str(record["reason"]).split("\n")
-            say("", f"{record['id']}: {first}", *(f"    {each.strip()}" for each in others))
+    for record in document.records:
+        if record.status in tally.BROKEN:
+            first, *others = record.reason.split("\n")
+            say("", f"{record.id}: {first}", *(f"    {each.strip()}" for each in others))
     if merged.missing:
         say("", f"no verdict about {messages.count(len(merged.missing), 'case')}:")
-        say(*(f"  {entry['id']}  ({entry['test']})" for entry in merged.missing))
+        say(*(f"  {entry.id}  ({entry.test})" for entry in merged.missing))
     say("")
-    versions = {name: [model["fingerprint"]] for name, model in merged.document["models"].items()}
+    versions = {name: [model.fingerprint or ""] for name, model in document.models.items()}
     say(*seedlines.lines(sensitivity_files.read(into, versions, []), records), *merged.notes, *notes)
     say(*(f"warning: {each}" for each in blank.of_records(records)))
     if records or merged.missing:
-        missing = [entry for entry in merged.missing if entry.get("kind") is None]
+        missing = [entry for entry in merged.missing if entry.kind is None]
         say(tally.counted(records, f" of {messages.count(runs, 'run')}", missing=len(missing)))
-    say(*searches.closing(sum(entry.get("kind") is not None for entry in merged.missing)))
+    say(*searches.closing(sum(entry.kind is not None for entry in merged.missing)))
     say(
         *(
             f"{name}: {messages.relative(str(into.path / name))}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from pytest_seedshift.core.errors import DataError
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.calibration import Proposal
+    from pytest_seedshift.results.schema import Measurement
 
 VERSION = 1
 """Of what `--json` prints."""
@@ -82,8 +83,7 @@ def run(
     writes, aside = not dry_run and output != STDOUT, as_json or output == STDOUT
     try:
         document = RunFolder(folder).read_document()
-        records = document["cases"]
-        _check(folder, records)
+        records = [_measurement(folder, place, each) for place, each in enumerate(document["cases"])]
         if writes:
             thresholds_file.check_not_ci(in_ci, "--in-ci")
             thresholds_file.check_target(file)
@@ -121,11 +121,10 @@ def _document(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _check(run: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def _measurement(run: Path, place: int, record: Mapping[str, Any]) -> Measurement:
     from pytest_seedshift.results import schema
 
-    for place, record in enumerate(records):
-        try:
-            schema.read(schema.Measurement, record)
-        except DataError as error:
-            raise CommandError(f"{run}: its verdicts.json is damaged: cases.{place}.{error}") from None
+    try:
+        return schema.read(schema.Measurement, record)
+    except DataError as error:
+        raise CommandError(f"{run}: its verdicts.json is damaged: cases.{place}.{error}") from None

@@ -92,6 +92,11 @@ def line(value: object) -> str:
     return _BREAKS.sub(lambda match: _NAMED[match[0]], _visible(value))
 
 
+def first_line(value: str) -> str:
+    """The first line of a message, where there is room for one."""
+    return value.partition("\n")[0]
+
+
 def identifier(value: object) -> str:
     """The id of a test, which pytest shows within lines and makes ASCII on one line itself."""
     return _OLD_COMMAND.sub(r"#\\x23", str(value))

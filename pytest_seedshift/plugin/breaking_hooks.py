@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +19,7 @@ from pytest_seedshift.studies.breaking_point import messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.results.schema import Search as Record
     from pytest_seedshift.runner.case_result import OnProgress
     from pytest_seedshift.studies.breaking_point.search import BreakingPoint
 
@@ -97,10 +98,9 @@ class BreakingHooks:
         outcome = yield
         result = pyfuncitem.stash.get(_RESULT, None)
         if result is not None and pyfuncitem.get_closest_marker(MARKER):
-            from pytest_seedshift.results import breaking_schema
             from pytest_seedshift.studies.breaking_point import records
 
-            record = breaking_schema.Record.model_validate(records.of_result(result, pyfuncitem.nodeid))
+            record = records.of_result(result, pyfuncitem.nodeid)
             if record.verdict == "fail":
                 where = self._state.where(record.id)
                 pytest.fail(f"{record.reason}\n    {where}" if where else record.reason, pytrace=False)
@@ -130,11 +130,11 @@ class BreakingHooks:
                 set_properties(item, records.properties(made))
                 is_new = item.stash.get(_RESULT, None) is not None
                 beside = {"seedshift_model": asdict(self._state.facts(search.model))} if is_new else {}
-                unjudged.attach(item, report, {unjudged.SEARCHED: made, **beside})
+                unjudged.attach(item, report, {unjudged.SEARCHED: made.built_in(), **beside})
         return report
 
     @staticmethod
-    def record(search: Search, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any] | None:
+    def record(search: Search, item: pytest.Item, report: pytest.TestReport) -> Record | None:
         """What is to be recorded of a search after a phase of its item."""
         from pytest_seedshift.studies.breaking_point import records
 

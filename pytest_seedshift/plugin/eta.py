@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.plan import Plan, Planned
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Record, Search
 
 
 RECENT = 60.0
@@ -75,14 +75,14 @@ class Outlook:
         """How many cases have not ended."""
         return len(self._to_come)
 
-    def finish(self, record: Record) -> None:
+    def finish(self, record: Record | Search) -> None:
         """Take note of a case that has ended."""
-        self._to_come.pop(record["test"], None)
-        self._images += record["generated"]
-        seen = self._seen.pop(record["id"], None)
+        self._to_come.pop(record.test, None)
+        self._images += record.generated
+        seen = self._seen.pop(record.id, None)
         known = seen is not None and seen.seconds > 0  # it has told on its way how fast it is
-        if record["generated"] and not known:
-            self._paces.setdefault(record["model"], _Pace()).add(record["generated"], record["seconds"])
+        if record.generated and not known:
+            self._paces.setdefault(record.model, _Pace()).add(record.generated, record.seconds)
 
     def now(self, in_work: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
         """Images per second of late, and seconds left; None where nothing is known of them.

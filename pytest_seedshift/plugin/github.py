@@ -10,13 +10,16 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_seedshift.core import output, text
 from pytest_seedshift.plugin import terminal_output
 from pytest_seedshift.runner import records
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.schema import Entry, Record, Search
 
 MOST = 10
 """How many errors of a step GitHub shows."""
@@ -42,17 +45,16 @@ def wanted(environ: Mapping[str, str] = os.environ) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
-def of_record(record: Mapping[str, Any], file: str = "", line: int | None = None) -> Annotation:
+def of_record(record: Record | Search, file: str = "", line: int | None = None) -> Annotation:
     """The annotation of a case, or of a search for a breaking point, that fails or could not be judged."""
-    what = records.describe(record)
-    how = "fails" if record["verdict"] == "fail" else "could not be judged"
-    reason = "\n".join(line.strip() for line in str(record["reason"]).strip().split("\n"))
-    return Annotation(f"{record['model']}, {what} {how}", reason[:_LONGEST], file, line)
+    how = "fails" if record.verdict == "fail" else "could not be judged"
+    reason = "\n".join(line.strip() for line in record.reason.strip().split("\n"))
+    return Annotation(f"{record.model}, {record.subject} {how}", reason[:_LONGEST], file, line)
 
 
-def of_missing(entry: Mapping[str, Any]) -> Annotation:
+def of_missing(entry: Entry) -> Annotation:
     """The annotation of a case of the grid that no run has judged."""
-    return Annotation(f"{entry['id']} has no verdict", f"no run has judged it: {entry['test']}")
+    return Annotation(f"{entry.id} has no verdict", f"no run has judged it: {entry.test}")
 
 
 def of_session(name: str, reason: str) -> Annotation:
@@ -98,7 +100,9 @@ class Annotations:
         if record is not None and report.failed:
             file = where(report.nodeid, self._config.rootpath)
             line = report.location[1]
-            self._made[report.nodeid] = of_record(record, file, line + 1 if file and line is not None else None)
+            self._made[report.nodeid] = of_record(
+                records.of_values(record), file, line + 1 if file and line is not None else None
+            )
         elif report.failed and hasattr(report, "seedshift_session"):
             self._made[report.nodeid] = of_session(report.nodeid, report.seedshift_session)
 

@@ -9,11 +9,14 @@ import pytest
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.test_names import SUITE
 from pytest_seedshift.plugin import collection, shards, unjudged
-from pytest_seedshift.results.run_folder import RunFolder, VerdictsError, all_records
+from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.results.schema import Record, Search
 
 
 class Grid:
@@ -96,9 +99,18 @@ class Grid:
         try:
             if earlier is None:
                 return shards.split(items, shard.of)
-            costs = shards.costs(items, all_records(RunFolder(earlier).read_document()))
+            costs = shards.costs(items, _records(earlier))
             return shards.split(items, shard.of, costs, "the images and times of an earlier run")
         except shards.ShardError as error:
             raise pytest.UsageError(f"--seedshift-shard={shard}: {error}") from None
         except (VerdictsError, shards.ForeignRunError) as error:
             raise pytest.UsageError(f"--seedshift-shard-by={earlier}: {error}") from None
+
+
+def _records(folder: Path) -> list[Record | Search]:
+    """What an earlier run says of its cases and searches, as far as it can be read."""
+    from pytest_seedshift.results import schema
+
+    document = RunFolder(folder).read_document()
+    cases, searches = document["cases"], document.get("breaking")
+    return [*schema.readable(schema.Record, cases), *schema.readable(schema.Search, searches)]

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.plugin.pytest_html import HtmlReport
+    from pytest_seedshift.results.schema import Record
     from pytest_seedshift.runner.case_result import CaseResult, Progress
     from pytest_seedshift.scorers.base import Scorer
     from pytest_seedshift.studies.position_control import Study
@@ -446,7 +447,7 @@ class Hooks:
                 set_properties(item, records.properties(made, control))  # JUnit's file has the teardown's
                 # workers know what their controller does not
                 beside = {} if result is None else {"seedshift_model": asdict(self._state.facts(case.model))}
-                unjudged.attach(item, report, {unjudged.JUDGED: made, **beside})
+                unjudged.attach(item, report, {unjudged.JUDGED: made.built_in(), **beside})
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -470,7 +471,7 @@ class Hooks:
             f"a CUDA error has made this process useless: {messages.first_line(error)}"
         )
 
-    def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> records.Record | None:
+    def _record(self, case: Case, item: pytest.Item, report: pytest.TestReport) -> Record | None:
         """What is to be recorded of a case after a phase of its item: its verdict, or why there is none."""
         result = item.stash.get(_RESULT, None)
         if report.failed and result is not None and result.is_null and report.when == "setup":
@@ -482,11 +483,8 @@ class Hooks:
         failed = self._failed_parts[item.nodeid]
         if report.passed and failed:  # as pytest itself does when it shows the report, which workers never do
             report.outcome, report.longrepr = "failed", f"contains {messages.count(failed, 'failed subtest')}"
-            return {
-                **records.of_result(result, self._state.folder, item.nodeid),
-                "verdict": "fail",
-                "reason": f"the test {report.longrepr}",
-            }
+            made = records.of_result(result, self._state.folder, item.nodeid)
+            return made.model_copy(update={"verdict": "fail", "reason": f"the test {report.longrepr}"})
         return records.of_result(result, self._state.folder, item.nodeid)
 
 

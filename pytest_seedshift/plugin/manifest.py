@@ -36,6 +36,8 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
     Raises:
         pytest.UsageError: the settings or the thresholds cannot be used.
     """
+    from pytest_seedshift.results import schema  # pydantic, not where tests are collected
+
     with border.usage_errors():
         entries = [_entry(state, item, case) for item, case in grid.items]
     made: dict[str, Any] = {
@@ -55,7 +57,7 @@ def make(state: State, grid: Grid) -> dict[str, Any]:
     shard, split = state.settings.shard, grid.split
     if shard is not None and split is not None:
         made["shard"] = {"number": shard.number, "of": shard.of, "by": split.by, "split": split.fingerprint}
-    return made
+    return schema.Head(**made).built_in()
 
 
 def _model(state: State, model: str) -> dict[str, Any]:

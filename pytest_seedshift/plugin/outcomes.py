@@ -7,23 +7,24 @@ of a conftest, plugins. So a record is made final by the outermost hook, when al
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pytest
 
 from pytest_seedshift.core import text
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.test_names import PARAMETER
 from pytest_seedshift.plugin import collection, terminal_output, unjudged
+from pytest_seedshift.reporting import junit
 from pytest_seedshift.results.statuses import SKIPPED, XFAILED, XPASSED
 from pytest_seedshift.runner import records
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.plugin.session import State
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Record, Search
 
-Make: TypeAlias = "Callable[[Any, pytest.Item, pytest.TestReport], Record | None]"
+Make: TypeAlias = "Callable[[Any, pytest.Item, pytest.TestReport], Record | Search | None]"
 """Makes the record of a subject's last result, as far as its report's phase has one."""
 
 _STRICT = "[XPASS(strict)]"
@@ -59,19 +60,19 @@ class Outcomes:
             return
         if isinstance(subject, Case) and self._is_implicit(item, subject):
             _expect_nothing(report)
-        attribute = unjudged.SEARCHED if isinstance(subject, Search) else unjudged.JUDGED
-        first = unjudged.recorded(item, report, attribute)
-        before = None if first is None else (first["verdict"], first["reason"])
-        record = self._make[attribute](subject, item, report) or first
-        if record is None:
+        attribute = unjudged.SEARCHED if not isinstance(subject, Case) else unjudged.JUDGED
+        values = unjudged.recorded(item, report, attribute)
+        first = None if values is None else records.of_values(values)
+        made = self._make[attribute](subject, item, report) or first
+        if made is None:
             if report.passed:
                 return
-            record = _unjudged(item, subject, report)
-        settle(record, report, is_marked=_is_marked(item))
-        unjudged.attach(item, report, {attribute: record})
+            made = _unjudged(item, subject, report)
+        record = settled(made, report, is_marked=_is_marked(item))
+        unjudged.attach(item, report, {attribute: record.built_in()})
         unjudged.hold(item, report)
-        if before != (record["verdict"], record["reason"]) or "outcome" in record:
-            set_properties(item, _properties(record, fresh=before is None))
+        if first is None or (first.verdict, first.reason) != (record.verdict, record.reason) or record.outcome:
+            set_properties(item, _properties(record, fresh=first is None))
 
     def _is_implicit(self, item: pytest.Item, case: Case) -> bool:
         """Whether a case is a control that its test has not named: it is there to be compared with."""
@@ -80,33 +81,41 @@ class Outcomes:
         return 0 not in self._state.request(item).settings.magnitudes
 
 
-def settle(record: Record, report: pytest.TestReport, *, is_marked: bool) -> None:
-    """Let a record say what pytest says of its test.
+def settled(record: Record | Search, report: pytest.TestReport, *, is_marked: bool) -> Record | Search:
+    """A record that says what pytest says of its test.
 
     Args:
-        record: changed in place.
+        record: of what was judged.
         report: with its final outcome.
         is_marked: whether the test is to hold by our marker. Without one the test decides by what it asserts.
     """
-    expected, verdict = getattr(report, "wasxfail", None), record["verdict"]
+    return record.model_copy(update=_changes(record, report, is_marked=is_marked))
+
+
+def _changes(record: Record | Search, report: pytest.TestReport, *, is_marked: bool) -> dict[str, str]:
+    from pytest_seedshift.results import schema
+
+    expected, verdict = getattr(report, "wasxfail", None), record.verdict
+    changes = {}
     if expected is not None and (report.skipped or report.passed):
-        record |= {"outcome": XFAILED if report.skipped else XPASSED, "xfail": _reason(expected)}
+        changes = {"outcome": XFAILED if report.skipped else XPASSED, "xfail": _reason(expected)}
     if report.skipped:
         if expected is not None and verdict == "pass":
-            record |= {"verdict": "fail", "reason": f"the test fails, as expected: {_reason(expected)}"}
+            changes |= {"verdict": "fail", "reason": f"the test fails, as expected: {_reason(expected)}"}
         elif expected is None and verdict != "measured":
-            record |= {"verdict": SKIPPED, "reason": _said(report)}
+            changes |= {"verdict": SKIPPED, "reason": _said(report)}
     elif report.failed:
         said = _said(report)
         if said.startswith(_STRICT):
             why = said.removeprefix(_STRICT).strip()
-            record |= {"verdict": "fail", "reason": f"{said}: it passes", "outcome": XPASSED, "xfail": why}
+            changes |= {"verdict": "fail", "reason": f"{said}: it passes", "outcome": XPASSED, "xfail": why}
         elif verdict not in ("fail", "error"):
             # A test may assert more than the thresholds. A case whose test fails has not passed.
-            before = f"{record['reason']}; " if records.is_search(record) else ""
-            record |= {"verdict": "fail", "reason": f"{before}{said}"}
+            before = "" if isinstance(record, schema.Record) else f"{record.reason}; "
+            changes |= {"verdict": "fail", "reason": f"{before}{said}"}
     elif verdict == "fail" and not is_marked:
-        record |= {"verdict": "pass", "reason": f"the test decides, and passes: {record['reason']}"}
+        changes |= {"verdict": "pass", "reason": f"the test decides, and passes: {record.reason}"}
+    return changes
 
 
 def _expect_nothing(report: pytest.TestReport) -> None:
@@ -117,25 +126,20 @@ def _expect_nothing(report: pytest.TestReport) -> None:
         vars(report).pop("wasxfail", None)
 
 
-def _unjudged(item: pytest.Item, subject: Case | Search, report: pytest.TestReport) -> Record:
+def _unjudged(item: pytest.Item, subject: Subject, report: pytest.TestReport) -> Record | Search:
     """The record of a test that has ended before anything was judged."""
-    verdict = "skipped" if report.skipped else "error"
+    verdict: Literal["skipped", "error"] = "skipped" if report.skipped else "error"
     reason = _said(report) if report.skipped else _text(report)
-    if isinstance(subject, Search):
+    if not isinstance(subject, Case):
         from pytest_seedshift.studies.breaking_point import records as searched
 
-        return searched.of_error(subject, reason, item.nodeid, "skipped" if report.skipped else "error")
+        return searched.of_error(subject, reason, item.nodeid, verdict)
     return records.of_error(subject, reason, item.nodeid, null=collection.is_null(item), verdict=verdict)
 
 
-def _properties(record: Record, *, fresh: bool) -> list[tuple[str, object]]:
+def _properties(record: Record | Search, *, fresh: bool) -> list[tuple[str, object]]:
     """What JUnit's file is to say of a record; of one that is not `fresh` it knows all but the outcome."""
-    if records.is_search(record):
-        from pytest_seedshift.studies.breaking_point import records as searched
-
-        made = searched.properties(record)
-    else:
-        made = records.properties(record)
+    made = junit.properties_of(record)
     names = ("seedshift_verdict", "seedshift_outcome", "seedshift_xfail")
     return [each for each in made if fresh or each[0] in names]
 

@@ -26,7 +26,7 @@ from pytest_seedshift.runner import verdict_messages
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.session import State
     from pytest_seedshift.plugin.terminal import TerminalReport
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Record, Search
 
 _PLACE = 2
 """Behind pytest-html's columns for result and test."""
@@ -86,7 +86,7 @@ class HtmlReport:
         """Fill the columns; other tests leave theirs empty."""
         if self._has_columns and cells:
             record = getattr(report, "seedshift", None) or getattr(report, "seedshift_breaking", None)
-            values = [_value(record, name) if record else "" for name in self._columns]
+            values = [_value(recorded.of_values(record), name) if record else "" for name in self._columns]
             cells[_PLACE:_PLACE] = [
                 f'<td class="col-{name}">{value}</td>' for name, value in zip(self._columns, values, strict=True)
             ]
@@ -99,13 +99,13 @@ class HtmlReport:
             from pytest_html import extras
 
             with self._told(f"pictures of {record['id']}"):
-                strip = elements.strip(record, self._state.folder.path)
+                strip = elements.strip(recorded.case_of_values(record), self._state.folder.path)
                 report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, summary: list[str]) -> None:
         """The verdicts in a sentence a model, and the figure."""
-        if any(record["scores"] for record in self._records):
+        if any(record.scores for record in self._records):
             from pytest_seedshift.reporting import plots
 
             figure = None
@@ -121,16 +121,15 @@ class HtmlReport:
     def _sentences(self) -> list[str]:
         """A model's verdict in a sentence, as the robustness report has it."""
         from pytest_seedshift.reporting.page import breaking
-        from pytest_seedshift.results import breaking_schema
 
         records = tally.distinct_records(recorded.ordinary(self._records))
         searches = self._terminal.searches.records
         made = []
-        missing = grids.without_verdict(self._terminal.manifest.get("grid"), {each["id"] for each in self._records})
+        missing = grids.without_verdict(self._terminal.manifest.get("grid"), {each.id for each in self._records})
         for model in dict.fromkeys([*recorded.models([*records, *searches]), *(case.model for case in missing)]):
-            cases = [each for each in records if each["model"] == model]
-            found = [breaking_schema.Record.model_validate(each) for each in searches if each["model"] == model]
-            outcomes = tally.with_missing(tally.of_records(cases), [each for each in missing if each.model == model])
+            cases = [each for each in records if each.model == model]
+            found = [each for each in searches if each.model == model]
+            outcomes = tally.with_missing(tally.of_cases(cases), [each for each in missing if each.model == model])
             searched = breaking.of_searches(found, alone=not outcomes)
             made.append(f"{tally.sentence(model, outcomes, searched)}.")
         return made
@@ -164,22 +163,22 @@ def _title(column: str) -> str:
     return title[0].upper() + title[1:]
 
 
-def _value(record: Record, column: str) -> str:
-    if column == "magnitude" and recorded.is_search(record):  # a search: what it found
-        from pytest_seedshift.results import breaking_schema
+def _value(record: Record | Search, column: str) -> str:
+    if column not in ("magnitude", *SCORES):
+        return _shown(getattr(record, column))
+    from pytest_seedshift.results import schema
+
+    if isinstance(record, schema.Search):
         from pytest_seedshift.studies.breaking_point import messages as told
 
-        return _shown(told.point(breaking_schema.Record.model_validate(record)))
+        return _shown(told.point(record)) if column == "magnitude" else ""
     if column == "magnitude":
-        return _shown(format_magnitude(record["magnitude"]))
-    if column not in SCORES:
-        return _shown(record[column])
-    estimate = record["scores"].get(column)
+        return _shown(format_magnitude(record.magnitude))
+    estimate = record.scores.get(column)
     if estimate is None:
         return ""
     shown = SCORES[column].format
-    kind = "broken" if recorded.breaks(record, column) else "mean"
-    early = record.get("early", False)
-    mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, column, early=early)}</span>'
-    interval = f"{shown(estimate['low'])}–{shown(estimate['high'])}"
+    kind = "broken" if record.breaks(column) else "mean"
+    mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, column, early=record.early)}</span>'
+    interval = f"{shown(estimate.low)}–{shown(estimate.high)}"
     return f'{mean} <span class="seedshift-interval">{interval}</span>'

@@ -14,7 +14,7 @@ from pytest_seedshift.runner import records as recorded
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Search
 
 _WORDS = {
     "pass": "pass",
@@ -30,8 +30,8 @@ _COLOURS = {"pass": "green", "fail": "red", "error": "red"}
 class SearchLines:
     """The records of searches in the order in which they ended, and what the terminal says of them."""
 
-    def __init__(self, records: Iterable[Record] = ()) -> None:
-        self.records: list[Record] = list(records)
+    def __init__(self, records: Iterable[Search] = ()) -> None:
+        self.records: list[Search] = list(records)
 
     def status(
         self, report: pytest.TestReport, verbosity: int
@@ -41,15 +41,15 @@ class SearchLines:
         word = {"passed": "PASSED", "failed": "FAILED", "error": "ERROR", "skipped": "MEASURED"}[category]
         letter = {"passed": ".", "failed": "F", "error": "E", "skipped": "s"}[category] if verbosity < 0 else ""
         if verbosity > 0:
-            word = text.terminal_line(f"{word} {_line(vars(report)['seedshift_breaking'])}")
+            word = text.terminal_line(f"{word} {_line(recorded.search_of_values(vars(report)['seedshift_breaking']))}")
         colour = {"passed": "green", "skipped": "yellow"}.get(category, "red")
         return category, letter, (word, {colour: True})
 
-    def write(self, reporter: pytest.TerminalReporter, record: Record) -> int:
+    def write(self, reporter: pytest.TerminalReporter, record: Search) -> int:
         """The line of a search that has ended, but for its end; how many columns it takes."""
-        status = tally.status(record)
-        found, mark = f"{record['model']} {recorded.describe(record)}  {_line(record)}  ", _WORDS[status]
-        images = f"  {messages.count(record['images'], 'image')}" if record["images"] else ""
+        status = record.status
+        found, mark = f"{record.model} {record.subject}  {_line(record)}  ", _WORDS[status]
+        images = f"  {messages.count(record.images, 'image')}" if record.images else ""
         terminal_output.report_part(reporter, found)
         terminal_output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
         terminal_output.report_part(reporter, images)
@@ -59,10 +59,9 @@ class SearchLines:
         """All breaking points."""
         if not self.records:
             return []
-        from pytest_seedshift.results import breaking_schema
         from pytest_seedshift.studies.breaking_point import messages as told
 
-        return told.table([breaking_schema.Record.model_validate(record) for record in self.records])
+        return told.table(self.records)
 
     def closing(self, missing: int = 0, of: str = "") -> list[str]:
         """How many there are, of which so many as are `missing` have no record, and what they took.
@@ -71,7 +70,7 @@ class SearchLines:
         """
         if not self.records and not missing:
             return []
-        verdicts = [tally.status(record) for record in self.records]
+        verdicts = [record.status for record in self.records]
         counts = {
             "pass": "pass",
             "fail": "fail",
@@ -85,15 +84,14 @@ class SearchLines:
         number = messages.count(len(self.records) + missing, "breaking point")
         number = f"{len(self.records)} of {number}{of} searched" if missing else number
         images, scan, generated = (
-            sum(record[key] for record in self.records) for key in ("images", "scan", "generated")
+            sum(getattr(record, key) for record in self.records) for key in ("images", "scan", "generated")
         )
         return [
             f"{number}: {', '.join(parts)} · {images} images looked at, {generated} generated; scans would take {scan}"
         ]
 
 
-def _line(record: Record) -> str:
-    from pytest_seedshift.results import breaking_schema
+def _line(record: Search) -> str:
     from pytest_seedshift.studies.breaking_point import messages as told
 
-    return told.line(breaking_schema.Record.model_validate(record))
+    return told.line(record)

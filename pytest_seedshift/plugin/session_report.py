@@ -88,17 +88,15 @@ class RobustnessReport:
         self._ended = True
         state = self._state
         unwritten = self._terminal.write_verdicts()
+        seeds = {record.design_seed for record in self._terminal.records if record.design}
+        seeds |= {search.design_seed for search in self._terminal.searches.records if search.design}
         found = metadata.gather(
             state.config.invocation_params.args,
             self._started,
             self._models.values(),
             workers=state.workers,
             thresholds=messages.relative(state.thresholds.source),
-            design_seeds=(
-                record.get("design_seed", 0)
-                for record in (*self._terminal.records, *self._terminal.searches.records)
-                if record["design"]
-            ),
+            design_seeds=seeds,
         )
         with self._told("run.json"):
             metadata.write(state.folder, found)

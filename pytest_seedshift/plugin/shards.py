@@ -12,12 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.errors import DataError, InvalidValueError
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.searches import Subject
+    from pytest_seedshift.results.schema import Record, Search
 
 _MICROSECONDS = 1e6  # costs are whole numbers, so that their sums are the same in any order
 
@@ -98,7 +99,7 @@ def split(items: Mapping[str, Subject], of: int, history: Mapping[str, int] | No
     return Split(tuple(map(frozenset, parts)), by, digest)
 
 
-def costs(items: Mapping[str, Subject], verdicts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def costs(items: Mapping[str, Subject], verdicts: Sequence[Record | Search]) -> dict[str, int]:
     """What each item will cost, by an earlier run: images of its verdict × time of an image of its model.
 
     A case that is not in the earlier run costs as much as the mean of those that are. Where the time of some model's
@@ -114,15 +115,15 @@ def costs(items: Mapping[str, Subject], verdicts: Sequence[Mapping[str, Any]]) -
     seconds: dict[str, float] = {}
     generated: dict[str, int] = {}
     for case in verdicts:
-        seconds[case["model"]] = seconds.get(case["model"], 0.0) + case["seconds"]
-        generated[case["model"]] = generated.get(case["model"], 0) + case["generated"]
+        seconds[case.model] = seconds.get(case.model, 0.0) + case.seconds
+        generated[case.model] = generated.get(case.model, 0) + case.generated
     models = {case.model for case in items.values()}
     timed = all(seconds.get(model) and generated.get(model) for model in models)
     found = {}
     for case in verdicts:
-        if case["images"] and case["test"] in items:
-            pace = seconds[case["model"]] / generated[case["model"]] if timed else 1.0
-            found[case["test"]] = max(round(case["images"] * pace * _MICROSECONDS), 1)
+        if case.images and case.test in items:
+            pace = seconds[case.model] / generated[case.model] if timed else 1.0
+            found[case.test] = max(round(case.images * pace * _MICROSECONDS), 1)
     if not found:
         raise ForeignRunError("it has a verdict about none of the cases of this run")
     mean = sum(found.values()) // len(found)

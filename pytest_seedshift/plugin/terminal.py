@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -23,11 +23,13 @@ from pytest_seedshift.runner import verdict_messages
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.plan import Plan
     from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.results.schema import Head, Record, Search
     from pytest_seedshift.runner.case_result import Progress
-    from pytest_seedshift.runner.records import Record
 
 _MARKS = {"pass": "pass", "fail": "FAIL", "error": "ERROR", SKIPPED: "skipped", KNOWN: "known failure"}
 _COLOURS = {"pass": "green", "fail": "red", "error": "red", SKIPPED: "yellow", KNOWN: "yellow"}
+
+_R = TypeVar("_R", "Record", "Search")
 
 _OUTCOMES = ("passed", "failed", "skipped")
 """Those of pytest. Other plugins have others, such as that of an attempt after which a test is run again: theirs."""
@@ -116,7 +118,8 @@ class TerminalReport:
         if config.get_verbosity() == 0:
             letter = ""
         elif config.get_verbosity() > 0:
-            word = text.terminal_line(f"{word} {verdict_messages.figures(record)}".rstrip())
+            figures = verdict_messages.figures(recorded.case_of_values(record))
+            word = text.terminal_line(f"{word} {figures}".rstrip())
         return category, letter, (word, {"green": category == "passed", "red": category != "passed"})
 
     @pytest.hookimpl(tryfirst=True)
@@ -131,25 +134,24 @@ class TerminalReport:
         """Keep the case's record and give it its line; whatever pytest prints meanwhile has the terminal to itself."""
         with self._line.cleared():
             ends = report.outcome in _OUTCOMES
-            record = getattr(report, "seedshift", None)
-            if record is not None:
-                _keep(record, self.records)
+            values = getattr(report, "seedshift", None)
+            record = None if values is None else _keep(recorded.case_of_values(values), self.records)
             if record is not None and ends:
                 self._outlook.finish(record)
                 reporter = self._reporter
                 if reporter is not None and reporter.verbosity == 0:
                     self._write_case(reporter, report, record)
             if report.when == "teardown" and report.failed:
-                tally.spoil([*self.records, *self.searches.records], report.nodeid)
-            record = getattr(report, "seedshift_breaking", None)
-            if record is not None:
-                _keep(record, self.searches.records)
-            if record is not None and ends:
-                self._outlook.finish(record)
+                _spoil(self.records, report.nodeid)
+                _spoil(self.searches.records, report.nodeid)
+            values = getattr(report, "seedshift_breaking", None)
+            search = None if values is None else _keep(recorded.search_of_values(values), self.searches.records)
+            if search is not None and ends:
+                self._outlook.finish(search)
                 reporter = self._reporter
                 if reporter is not None and reporter.verbosity == 0:
                     begun = self._begin_line(reporter, report)
-                    self._end_line(reporter, begun + self.searches.write(reporter, record))
+                    self._end_line(reporter, begun + self.searches.write(reporter, search))
             yield
 
     @pytest.hookimpl(tryfirst=True)
@@ -169,12 +171,14 @@ class TerminalReport:
         self._tried = True
         try:
             places = {entry["test"]: place for place, entry in enumerate(self.manifest.get("grid", ()))}
-            ordered, searched = (
-                sorted(records, key=lambda record: places.get(record["test"], len(places)))
-                for records in (self.records, self.searches.records)
+
+            def place(record: Record | Search) -> int:
+                return places.get(record.test, len(places))
+
+            head = self._head()
+            self._state.folder.write_verdicts(
+                sorted(self.records, key=place), head, sorted(self.searches.records, key=place)
             )
-            self.manifest = run_settings.refreshed(self.manifest, self._state.folder)
-            self._state.folder.write_verdicts(ordered, self.manifest, searched)
             self.has_verdicts = True
         except Exception as error:  # whatever it is, the rest of the end must not be lost over it
             why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
@@ -187,6 +191,16 @@ class TerminalReport:
             self.write([f"seedshift: warning: {verdict_messages.kept('')}. The verdicts stand"], always=True)
         return None
 
+    def _head(self) -> Head | None:
+        """What the records are a part of; None where the session has ended before that was known."""
+        from pytest_seedshift.results import schema
+
+        if not self.manifest:
+            return None
+        head = run_settings.refreshed(schema.Head.model_validate(self.manifest), self._state.folder)
+        self.manifest = head.built_in()
+        return head
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table of shifts × magnitudes, breaking points, robustness."""
         interrupted = self._outlook.to_come and not self._state.settings.plan  # before anything was judged
@@ -194,7 +208,7 @@ class TerminalReport:
             return
         terminal_output.section(terminalreporter, "seedshift")
         for model in recorded.models(self.records):
-            of_model = [record for record in tally.distinct_records(self.records) if record["model"] == model]
+            of_model = [record for record in tally.distinct_records(self.records) if record.model == model]
             terminal_output.report(terminalreporter, *table(recorded.ordinary(of_model)))
         terminal_output.report(
             terminalreporter, *self.searches.table(), *self.gaps, *self.closing, *self._closing_lines()
@@ -208,13 +222,13 @@ class TerminalReport:
         return plugin
 
     def _write_case(self, reporter: pytest.TerminalReporter, report: pytest.TestReport, record: Record) -> None:
-        case = recorded.case_of(record)
+        case = record.case
         begun = self._begin_line(reporter, report)
-        status = tally.status(record)
+        status = record.status
         figures, mark = f"{case.model} {case.describe():<18} {verdict_messages.figures(record)}  ", _MARKS[status]
         terminal_output.report_part(reporter, figures)
         terminal_output.report_part(reporter, mark, **{_COLOURS[status]: True})
-        images = f"  {messages.count(record['images'], 'image')}" if record["images"] else ""
+        images = f"  {messages.count(record.images, 'image')}" if record.images else ""
         self._end_line(reporter, begun + len(figures) + len(mark), images)
 
     def _begin_line(self, reporter: pytest.TerminalReporter, report: pytest.TestReport) -> int:
@@ -238,15 +252,17 @@ class TerminalReport:
 
     def _closing_lines(self) -> list[str]:
         images, design = tally.looked_at(self.records)
-        generated, seconds = (sum(record[name] for record in self.records) for name in ("generated", "seconds"))
+        generated, seconds = (
+            sum(getattr(record, name) for record in self.records) for name in ("generated", "seconds")
+        )
         pace = f" in {messages.duration(seconds)}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
         looked = f" · {images} of {design} images looked at, {generated} generated{pace}" if self.records else ""
         grid = self.manifest.get("grid")
-        missing = len(grids.without_verdict(grid, {record["id"] for record in self.records}))
+        missing = len(grids.without_verdict(grid, {record.id for record in self.records}))
         of = " of all shards" if self._state.settings.shard is not None else ""
         counted = f"{tally.counted(self.records, of if missing else '', missing=missing)}{looked}"
         lines = [counted] if self.records or missing else []
-        unsearched = grids.searches_without_verdict(grid, {record["test"] for record in self.searches.records})
+        unsearched = grids.searches_without_verdict(grid, {record.test for record in self.searches.records})
         lines += self.searches.closing(unsearched, of)
         if self._outlook.to_come:
             kept = "; what was made is kept" if self._state.samples else ""
@@ -289,9 +305,16 @@ def _plain_status(report: pytest.TestReport) -> tuple[str, str, str]:
     return category, "", category.upper()
 
 
-def _keep(record: Record, records: list[Record]) -> None:
+def _keep(record: _R, records: list[_R]) -> _R:
     """Add a record, in place of that of an earlier attempt at the same test, whose costs it takes over."""
-    for earlier in [each for each in records if each["test"] == record["test"]]:
-        record |= {key: record[key] + earlier[key] for key in ("generated", "seconds")}
+    for earlier in [each for each in records if each.test == record.test]:
+        costs = {"generated": record.generated + earlier.generated, "seconds": record.seconds + earlier.seconds}
+        record = record.model_copy(update=costs)
         records.remove(earlier)
     records.append(record)
+    return record
+
+
+def _spoil(records: list[_R], test: str) -> None:
+    """Let a test's records be errors, as its teardown has failed."""
+    records[:] = [tally.spoiled(each) if each.test == test else each for each in records]

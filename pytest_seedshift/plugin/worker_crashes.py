@@ -65,12 +65,12 @@ class Deaths:
             if isinstance(case, Search):
                 from pytest_seedshift.studies.breaking_point import records as searched
 
-                record = searched.of_error(case, reason, crashitem)
-                report.seedshift_breaking = record  # type: ignore[attr-defined]
-                report.user_properties = searched.properties(record)
+                search = searched.of_error(case, reason, crashitem)
+                report.seedshift_breaking = search.built_in()  # type: ignore[attr-defined]
+                report.user_properties = searched.properties(search)
             else:
                 record = recorded.of_error(case, reason, crashitem, null=crashitem.startswith(NULL_TEST))
-                report.seedshift = record  # type: ignore[attr-defined]
+                report.seedshift = record.built_in()  # type: ignore[attr-defined]
                 report.user_properties = recorded.properties(record)
         self._unfinished = report
 

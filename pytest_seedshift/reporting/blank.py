@@ -10,7 +10,7 @@ from pytest_seedshift.runner import records as recorded
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.run import CaseRun
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Record
 
 _MOST = 3
 """How many cases are named."""
@@ -20,11 +20,7 @@ def of_records(records: Sequence[Record]) -> list[str]:
     """For the terminal: a sentence for each model of which there is something to say."""
     told = tally.distinct_records(records)
     found = {
-        model: [
-            (recorded.describe(each), each["blank"], each["images"])
-            for each in told
-            if each["model"] == model and each.get("blank")
-        ]
+        model: [(each.subject, each.blank, each.images) for each in told if each.model == model and each.blank]
         for model in recorded.models(told)
     }
     return [_sentence(model, cases) for model, cases in found.items() if cases]

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import text
-from pytest_seedshift.runner import records
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Record
 
 _SIDE = 160
 """The longer side of a picture in the report, in pixels."""
@@ -22,10 +21,14 @@ _SIDE = 160
 
 def strip(record: Record, folder: Path) -> str:
     """A case's pictures beside the control's, as HTML; the paths are relative to `folder`."""
-    case = records.case_of(record)
+    case = record.case
     pictures = [
-        {**picture, "before": thumbnail(folder / picture["control"]), "after": thumbnail(folder / picture["picture"])}
-        for picture in record["pictures"]
+        {
+            **picture.built_in(),
+            "before": thumbnail(folder / str(picture.control)),
+            "after": thumbnail(folder / str(picture.picture)),
+        }
+        for picture in record.pictures
     ]
     judged = any(picture["right"] is not None for picture in pictures)
     template = templates().get_template("strip.html.jinja2")

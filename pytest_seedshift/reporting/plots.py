@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Record
 
 # Okabe and Ito's palette: told apart with every common kind of colour blindness.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -30,16 +30,16 @@ def scores_by_magnitude(records: Sequence[Record]) -> str:
     from matplotlib.figure import Figure
 
     models = recorded.models(records)
-    scores = [score for score in SCORES if any(score in record["scores"] for record in records)]
+    scores = [score for score in SCORES if any(score in record.scores for record in records)]
     # No formulas: two dollar signs in a name are two dollar signs.
     with rc_context({"text.parse_math": False, "text.usetex": False, "font.size": 9}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is drawn nothing is the tests' concern
         figure = Figure(figsize=(11, 3.1 * len(models) + 0.5), layout="constrained")
         panels = figure.subplots(len(models), len(scores), squeeze=False)
         for row, model in zip(panels, models, strict=True):
-            ours = [record for record in records if record["model"] == model and record["scores"]]
+            ours = [record for record in records if record.model == model and record.scores]
             for axes, score in zip(row, scores, strict=True):
-                _draw(axes, [record for record in ours if score in record["scores"]], score)
+                _draw(axes, [record for record in ours if score in record.scores], score)
                 axes.set_title(f"{text.plot(model, 40)}: {text.plot(SCORES[score].title, 30)}", fontsize=10)
         entries = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
         if _THRESHOLD in entries:
@@ -69,38 +69,38 @@ def _svg(figure: Figure) -> str:
 
 
 def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
-    control = [record for record in records if record["shift"] == NONE]
+    control = [record for record in records if record.shift == NONE]
     shift_names = recorded.shifts(records)
     for index, name in enumerate(shift_names):
         points = sorted(
-            [record for record in records if record["shift"] == name] + control, key=lambda record: record["magnitude"]
+            [record for record in records if record.shift == name] + control, key=lambda record: record.magnitude
         )
-        x = [record["magnitude"] for record in points]
+        x = [record.magnitude for record in points]
         colour = _COLOURS[index % len(_COLOURS)]
         axes.plot(
             x,
-            [record["scores"][score]["mean"] for record in points],
+            [record.scores[score].mean for record in points],
             color=colour,
             marker=_MARKERS[index % len(_MARKERS)],
             markersize=4,
-            markevery=[place for place, record in enumerate(points) if not record.get("early")],
+            markevery=[place for place, record in enumerate(points) if not record.early],
             linewidth=1.4,
             label=text.plot(f" {name}" if name.startswith("_") else name),  # matplotlib leaves out _names
         )
-        early = [record for record in points if record.get("early")]
+        early = [record for record in points if record.early]
         axes.plot(
-            [record["magnitude"] for record in early],
-            [record["scores"][score]["mean"] for record in early],
+            [record.magnitude for record in early],
+            [record.scores[score].mean for record in early],
             color=colour,
             marker=_MARKERS[index % len(_MARKERS)],
             markersize=4,
             markerfacecolor="none",
             linestyle="none",
         )
-        low = [record["scores"][score]["low"] for record in points]
-        high = [record["scores"][score]["high"] for record in points]
+        low = [record.scores[score].low for record in points]
+        high = [record.scores[score].high for record in points]
         axes.fill_between(x, low, high, color=colour, alpha=0.08, linewidth=0)
-        bounds = [(record["magnitude"], bound) for record in points if (bound := _minimum(record, score)) is not None]
+        bounds = [(record.magnitude, bound) for record in points if (bound := _minimum(record, score)) is not None]
         if bounds:
             axes.plot(
                 [x for x, _ in bounds],
@@ -111,20 +111,16 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
                 label=_THRESHOLD if index == 0 else None,
             )
     if not shift_names and control:
-        axes.plot([0], [control[0]["scores"][score]["mean"]], color=_COLOURS[0], marker="o", label="control")
+        axes.plot([0], [control[0].scores[score].mean], color=_COLOURS[0], marker="o", label="control")
     if SCORES[score].top <= 1:
         axes.set_ylim(-0.03, 1.03)
-    certainties = {record["certainty"] for record in records}
+    certainties = {record.certainty for record in records if record.certainty is not None}
     band = f" (band: {messages.percent(certainties.pop())} interval)" if len(certainties) == 1 else ""
-    hollow = "; hollow: early mean" if any(record.get("early") for record in records) else ""
+    hollow = "; hollow: early mean" if any(record.early for record in records) else ""
     axes.set_xlabel(f"magnitude{band}{hollow}")
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _minimum(record: Record, score: str) -> float | None:
-    for constraint in record["constraints"]:
-        if constraint["score"] == score and constraint["kind"] == "min":
-            bound: float = constraint["bound"]
-            return bound
-    return None
+    return next((each.bound for each in record.constraints if (each.score, each.kind) == (score, "min")), None)

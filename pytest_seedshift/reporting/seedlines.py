@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, text
 from pytest_seedshift.core.stats.seed_shares import IGNORED, KINDS
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.stats.seed_shares import Sensitivity, Share
+    from pytest_seedshift.results.schema import Record
     from pytest_seedshift.results.sensitivity_files import SeedUse
-    from pytest_seedshift.runner.records import Record
-
-_BREAK = "\n"
 
 
 def lines(uses: Mapping[str, SeedUse], records: Iterable[Record]) -> list[str]:
@@ -26,8 +24,8 @@ def lines(uses: Mapping[str, SeedUse], records: Iterable[Record]) -> list[str]:
         made.append(f"seed use of {model}: {short(use.sensitivity)}")
         if use.sensitivity.ignores_vector:
             made.append(f"warning: {warning(model, use.sensitivity)}")
-    nulls = [record for record in records if record.get("null")]
-    return [*made, *(f"null control of {each['model']}: {each['reason'].partition(_BREAK)[0]}" for each in nulls)]
+    nulls = [record for record in records if record.null]
+    return [*made, *(f"null control of {each.model}: {text.first_line(each.reason)}" for each in nulls)]
 
 
 def short(found: Sensitivity) -> str:

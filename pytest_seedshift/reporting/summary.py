@@ -22,9 +22,9 @@ from pytest_seedshift.runner import verdict_messages
 from pytest_seedshift.studies.breaking_point import messages as words_of
 
 if TYPE_CHECKING:
-    from pytest_seedshift.results.breaking_schema import Record as Search
     from pytest_seedshift.results.metadata import Facts
     from pytest_seedshift.results.run import CaseRun, Run
+    from pytest_seedshift.results.schema import Search
 
 _SIGNS = {"pass": "✅", "fail": "❌", "error": "⚠️", UNFINISHED: "⚠️"}
 _TOLD = {**_SIGNS, KNOWN: "known failure", SKIPPED: "skipped"}

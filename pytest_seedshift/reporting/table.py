@@ -9,24 +9,23 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.shifts import NONE
-from pytest_seedshift.reporting import tally
 from pytest_seedshift.results.statuses import KNOWN
 from pytest_seedshift.runner import records as recorded
 from pytest_seedshift.runner import verdict_messages
 
 if TYPE_CHECKING:
-    from pytest_seedshift.runner.records import Record
+    from pytest_seedshift.results.schema import Record
 
 
 def table(records: Sequence[Record]) -> list[str]:
     """A model's scores, shifts down and magnitudes across; below them what the marks say that stand in them."""
-    magnitudes = sorted({record["magnitude"] for record in records if record["shift"] != NONE})
+    magnitudes = sorted({record.magnitude for record in records if record.shift != NONE})
     shift_names = recorded.shifts(records)
     control = recorded.control(records)
-    cells = {(record["shift"], record["magnitude"]): record for record in records}
-    asked = {constraint["score"] for record in records for constraint in record["constraints"]}
+    cells = {(record.shift, record.magnitude): record for record in records}
+    asked = {constraint.score for record in records for constraint in record.constraints}
     width = max([len(name) for name in shift_names] + [len("control")])
-    lines = [records[0]["model"]]
+    lines = [records[0].model]
     for score in (score for score in SCORES if score in asked or not asked):
         head = "".join(f"{format_magnitude(magnitude):>8}" for magnitude in magnitudes)
         lines.append(f"  {SCORES[score].title:<{width}}  {head}")
@@ -41,13 +40,9 @@ def table(records: Sequence[Record]) -> list[str]:
 
 def _legend(records: Sequence[Record], scores: Sequence[str]) -> list[str]:
     """What the marks say that stand in a table of these scores; no line where there are none."""
-    judged = [record for record in records if record["verdict"] != "error"]
-    marked = [
-        record
-        for record in judged
-        if any(score in record["scores"] and recorded.breaks(record, score) for score in scores)
-    ]
-    known = [record for record in marked if tally.status(record) == KNOWN]
+    judged = [record for record in records if record.verdict != "error"]
+    marked = [record for record in judged if any(score in record.scores and record.breaks(score) for score in scores)]
+    known = [record for record in marked if record.status == KNOWN]
     said = ["✗ breaks a threshold"] if len(known) < len(marked) else []
     said += ["k known failure"] if known else []
     said += ["! no verdict"] if len(judged) < len(records) else []
@@ -57,7 +52,7 @@ def _legend(records: Sequence[Record], scores: Sequence[str]) -> list[str]:
 
 def _early(records: Sequence[Record]) -> list[str]:
     """What ≈ says, and of how many images such means are: `≈ early mean of 24 to 215 images`."""
-    early = [record["images"] for record in records if record.get("early")]
+    early = [record.images for record in records if record.early]
     if not early:
         return []
     return [f"≈ early mean of {messages.span(early)} images, which leans towards its verdict"]
@@ -66,10 +61,10 @@ def _early(records: Sequence[Record]) -> list[str]:
 def _cell(record: Record | None, score: str) -> str:
     if record is None:
         return "· "
-    if record["verdict"] == "error":
+    if record.verdict == "error":
         return "! "
-    if score not in record["scores"]:
+    if score not in record.scores:
         return "· "
-    mark = "k" if tally.status(record) == KNOWN else "✗"
-    mean = verdict_messages.mean(record["scores"][score], score, early=record.get("early", False))
-    return f"{mean}{mark if recorded.breaks(record, score) else ' '}"
+    mark = "k" if record.status == KNOWN else "✗"
+    mean = verdict_messages.mean(record.scores[score], score, early=record.early)
+    return f"{mean}{mark if record.breaks(score) else ' '}"

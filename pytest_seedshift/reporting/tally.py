@@ -6,16 +6,17 @@ judge counts once, by the worst that came of it; the control is a case like the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import Case, format_magnitude
-from pytest_seedshift.results.statuses import KNOWN, SKIPPED, STATUSES, UNFINISHED, XPASSED, rank, status_of
+from pytest_seedshift.results.statuses import KNOWN, SKIPPED, STATUSES, UNFINISHED, XPASSED, rank
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.run import CaseRun
+    from pytest_seedshift.results.schema import Record, Search
 
 BROKEN = ("fail", "error")
 """The statuses that fail a run."""
@@ -28,8 +29,8 @@ class _HasStatus(Protocol):
     def status(self) -> str: ...
 
 
-_T = TypeVar("_T")
-_S = TypeVar("_S", bound=_HasStatus)
+_T = TypeVar("_T", bound=_HasStatus)
+_R = TypeVar("_R", "Record", "Search")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,13 @@ class Outcome:
     """Whether it passes where its test expects it to fail."""
 
 
-def status(record: Mapping[str, Any]) -> str:
-    """What came of a record's case, or of its search."""
-    return status_of(record["verdict"], record.get("outcome"))
-
-
-def spoil(records: Iterable[dict[str, Any]], test: str) -> None:
-    """Let a test's record be an error as the test is one, though it was judged: what came after it has failed."""
-    for record in records:
-        if record["test"] == test and status(record) not in BROKEN:
-            record.pop("outcome", None)
-            record.pop("xfail", None)
-            record |= {"verdict": "error", "reason": f"its test's teardown has failed; before that: {record['reason']}"}
+def spoiled(record: _R) -> _R:
+    """A record as an error, as its test is one, though it was judged: what came after it has failed."""
+    if record.status in BROKEN:
+        return record
+    reason = f"its test's teardown has failed; before that: {record.reason}"
+    values = record.model_dump(exclude_unset=True, exclude={"outcome", "xfail"})
+    return type(record).model_validate({**values, "verdict": "error", "reason": reason})
 
 
 def title(status: str) -> str:
@@ -61,20 +57,8 @@ def title(status: str) -> str:
     return _TITLES.get(status, status)
 
 
-def of_records(records: Iterable[Mapping[str, Any]]) -> list[Outcome]:
-    """The outcomes of records of cases."""
-    return [
-        Outcome(
-            Case(record["model"], record["shift"], record["magnitude"]),
-            status(record),
-            record.get("outcome") == XPASSED,
-        )
-        for record in records
-    ]
-
-
-def of_cases(cases: Iterable[CaseRun]) -> list[Outcome]:
-    """The outcomes of a run's cases."""
+def of_cases(cases: Iterable[CaseRun | Record]) -> list[Outcome]:
+    """The outcomes of a run's cases, or of their records."""
     return [Outcome(each.case, each.status, each.outcome == XPASSED) for each in cases]
 
 
@@ -83,44 +67,44 @@ def with_missing(outcomes: Iterable[Outcome], missing: Iterable[Case]) -> list[O
     return [*outcomes, *(Outcome(case, UNFINISHED) for case in missing)]
 
 
-def distinct(records: Sequence[_T], key: Any, of: Any) -> list[_T]:
-    """One of those with the same `key`: that whose status, which `of` tells, is the worst, of equals the last."""
-    found: dict[Any, _T] = {}
+def distinct(records: Iterable[_T], key: Callable[[_T], object]) -> list[_T]:
+    """One of those with the same `key`: that whose status is the worst, of equals the last."""
+    found: dict[object, _T] = {}
     for record in records:
         before = found.get(key(record))
-        if before is None or rank(of(record)) <= rank(of(before)):
+        if before is None or rank(record.status) <= rank(before.status):
             found[key(record)] = record
     return list(found.values())
 
 
-def distinct_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def distinct_records(records: Iterable[Record]) -> list[Record]:
     """One record a case, as `distinct` chooses it."""
-    return distinct(records, lambda record: (record["id"], bool(record.get("null"))), status)
+    return distinct(records, lambda record: (record.id, record.null))
 
 
-def counted(records: Sequence[dict[str, Any]], of: str = "", *, missing: int = 0) -> str:
+def counted(records: Sequence[Record], of: str = "", *, missing: int = 0) -> str:
     """`31 cases: 21 pass, 7 fail, 2 known failures, 1 skipped, 1 cannot be judged`, of records of cases.
 
     Of those planned so many as are `missing` have no record, as their run ended before: then it is said how many were
     judged, such as `3 of 31 cases judged: 3 pass, 0 fail, 28 without a verdict`. Null controls, which tell of the
     harness and not of a model, are counted behind them. `of` stands behind the number of cases.
     """
-    nulls = [record for record in records if record.get("null")]
-    ordinary = [record for record in records if not record.get("null")]
+    nulls = [record for record in records if record.null]
+    ordinary = [record for record in records if not record.null]
     if nulls and not ordinary and not missing:
         return _counted(nulls, "null control", of)
     said = _counted(ordinary, "case", of, missing)
     return f"{said}; {_counted(nulls, 'null control')}" if nulls else said
 
 
-def looked_at(records: Sequence[dict[str, Any]]) -> tuple[int, int]:
+def looked_at(records: Sequence[Record]) -> tuple[int, int]:
     """How many images were looked at, of how many of the designs: of a case once, however many tests judge it."""
     told = distinct_records(records)
-    return sum(record["images"] for record in told), sum(record["design"] for record in told)
+    return sum(record.images for record in told), sum(record.design for record in told)
 
 
-def _counted(records: Sequence[dict[str, Any]], noun: str, of: str = "", missing: int = 0) -> str:
-    told = of_records(distinct_records(records))
+def _counted(records: Sequence[Record], noun: str, of: str = "", missing: int = 0) -> str:
+    told = of_cases(distinct_records(records))
     tests = f" ({messages.count(len(records), 'test')})" if len(told) < len(records) else ""
     number, parts = messages.count(len(told) + missing, noun), ", ".join(_parts(told, missing))
     if not missing:

@@ -189,7 +189,7 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
             raise BaselineError(
                 f"{name}: an earlier version of seedshift made this run, or it was cut off. Run it again"
             )
-        head = schema.head(document)
+        head = RunFolder(run.path).read(schema.Head)
     except VerdictsError as error:
         raise BaselineError(f"{name}: {error}") from None
     entries = {entry.test: entry for entry in head.grid}

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tomlkit
 from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
@@ -25,6 +25,9 @@ from pytest_seedshift.core.errors import DataError, SeedshiftUsageError
 from pytest_seedshift.core.messages import some
 from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.stats import margins
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.schema import Record
 
 _MARK = "# measured "
 _HEAD = '# Below: bounds by measurement. A value whose comment begins with "measured" is written anew with the next\n'
@@ -143,7 +146,7 @@ def passing(score: str, estimate: Mapping[str, Any], bounds: int) -> float:
 def propose(
     text: str,
     source: str,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
     margin: float | None = None,
     check_model: Callable[[str], object] = str,
 ) -> Proposal:
@@ -160,7 +163,7 @@ def propose(
         CalibrationError: the text is no thresholds file, nothing was measured, or a table has a form that no bound can
             be written into.
     """
-    records = [each for each in records if not each.get("null")]  # nothing is asked of a null control
+    records = [each for each in records if not each.null]  # nothing is asked of a null control
     measured = _measured(records)
     if not measured:
         raise CalibrationError("no case was measured, so there is no bound to write: see why the cases did not run")
@@ -196,9 +199,13 @@ def propose(
     }
     made = _lay(document, text, values, source)
     _verify(made, source, values, check_model)
-    unmeasured = tuple(dict.fromkeys(each["id"] for each in records if not each["scores"]))
-    certainty = None if margin is not None else min(each["certainty"] for each in records if each["scores"])
+    unmeasured = tuple(dict.fromkeys(each.id for each in records if not each.scores))
+    certainty = None if margin is not None else _certainty(records)
     return Proposal(made, number, len(values), tuple(kept), unmeasured, certainty, _early(free, minima))
+
+
+def _certainty(records: Sequence[Record]) -> float:
+    return min(each.certainty for each in records if each.certainty is not None and each.scores)
 
 
 def _early(
@@ -224,14 +231,15 @@ def _is_early(estimate: Mapping[str, Any]) -> bool:
     return bool(estimate["images"] < estimate["design"])
 
 
-def _measured(records: Iterable[Mapping[str, Any]]) -> dict[Case, dict[str, dict[str, Any]]]:
+def _measured(records: Iterable[Record]) -> dict[Case, dict[str, dict[str, Any]]]:
     """By case and score, its estimate with the number of images; where two tests judge a case, the lower one."""
     found: dict[Case, dict[str, dict[str, Any]]] = {}
     for record in records:
-        of_case = found.setdefault(Case(record["model"], record["shift"], record["magnitude"]), {})
-        for score, estimate in record["scores"].items():
-            if score in SCORES and estimate["low"] < of_case.get(score, {"low": math.inf})["low"]:
-                of_case[score] = {**estimate, **{key: record[key] for key in ("images", "design", "certainty")}}
+        of_case = found.setdefault(record.case, {})
+        work = {"images": record.images, "design": record.design, "certainty": record.certainty}
+        for score, estimate in record.scores.items():
+            if score in SCORES and estimate.low < of_case.get(score, {"low": math.inf})["low"]:
+                of_case[score] = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, **work}
     return {case: estimates for case, estimates in found.items() if estimates}
 
 

@@ -43,7 +43,7 @@ def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
     if not isinstance(document.get("baseline"), dict) or not run.cases:
         return None
     try:
-        head = schema.head(document)
+        head = folder.read(schema.Head)
     except VerdictsError as error:
         raise baseline.BaselineError(f"{run.path}: {error}") from None
     about = head.baseline
@@ -79,8 +79,7 @@ def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
         path: of the run folder, which may have been merged of shards that are not all there.
     """
     about = head.baseline
-    records = document.get("cases")
-    ended = {each.get("test") for each in records if isinstance(each, dict)} if isinstance(records, list) else set()
+    ended = {each.test for each in schema.readable(schema.Subject, document.get("cases"))}
     return regression.Gate(
         certainty=head.certainty,
         family=about is not None and about.family,

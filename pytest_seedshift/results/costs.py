@@ -7,17 +7,18 @@ byte. What it cost depends on what was in the store already, on who made the con
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_seedshift.core import atomic_files, files
-from pytest_seedshift.core.errors import DataError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.schema import Record, Search
 
 FILE_NAME = "costs.json"
 
-VERSION = 1
+VERSION: Literal[1] = 1
 
 UNKNOWN: Mapping[str, int | float] = {"generated": 0, "seconds": 0.0}
 """Of a case: how many images were generated for it in this run, and how long that took. Here: nothing is known."""
@@ -26,30 +27,30 @@ Costs: TypeAlias = "dict[str, Mapping[str, int | float]]"
 """By test (node id)."""
 
 
-def without(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as verdicts.json has it."""
-    return {name: value for name, value in record.items() if name not in UNKNOWN}
-
-
-def write(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def write(folder: Path, records: Iterable[Record | Search]) -> None:
     """Write costs.json of these records, whole or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
-    found = {record["test"]: {name: record[name] for name in UNKNOWN} for record in records}
-    text = json.dumps({"version": VERSION, "cases": found}, indent=1, ensure_ascii=False)
+    from pytest_seedshift.results import schema  # pydantic, not where tests are collected
+
+    cases = {each.test: schema.Cost(generated=each.generated, seconds=each.seconds) for each in records}
+    text = json.dumps(schema.Costs(version=VERSION, cases=cases).built_in(), indent=1, ensure_ascii=False)
     atomic_files.write(folder / FILE_NAME, text + "\n", within=folder)
 
 
 def read(folder: Path, notes: list[str]) -> Costs:
     """Read costs.json; what cannot be read is told in `notes`, and is no reason to lose a verdict."""
+    from pytest_seedshift.results import schema
+
     path = folder / FILE_NAME
     try:
         document = files.read_json(path, within=folder)
         with files.foreign(path):
             if document["version"] == VERSION:
-                return {str(test): _cost(entry) for test, entry in document["cases"].items()}
+                found = schema.read(schema.Costs, document)
+                return {test: each.model_dump() for test, each in found.cases.items()}
             version = str(document["version"])
         notes.append(f"{FILE_NAME} has the version {version}, this version of seedshift reads {VERSION}")
     except files.MissingFileError:
@@ -57,10 +58,3 @@ def read(folder: Path, notes: list[str]) -> Costs:
     except files.FileError as error:
         notes.append(f"{FILE_NAME} {error.reason}: what the cases cost is not known")
     return {}
-
-
-def _cost(entry: Mapping[str, Any]) -> Mapping[str, int | float]:
-    generated, seconds = int(entry["generated"]), float(entry["seconds"])
-    if generated < 0 or not 0 <= seconds < math.inf:
-        raise DataError(f"{generated} images in {seconds} s")
-    return {"generated": generated, "seconds": seconds}

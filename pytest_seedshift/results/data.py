@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results import metadata
-    from pytest_seedshift.results.breaking_schema import Record as Search
     from pytest_seedshift.results.regression import Comparison
+    from pytest_seedshift.results.schema import Search
     from pytest_seedshift.results.sensitivity_files import SeedUse
 
 

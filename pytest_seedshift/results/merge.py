@@ -8,18 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, StringConstraints, model_validator
 
 from pytest_seedshift.core.errors import DataError, InvalidValueError
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.results import run_settings, schema
-from pytest_seedshift.results.breaking_schema import Record as _Search  # noqa: TC001  # pydantic reads it
-from pytest_seedshift.results.run_folder import VERDICTS_VERSION, all_records
-from pytest_seedshift.results.statuses import SKIPPED, rank, status_of
-
-Document: TypeAlias = dict[str, Any]
+from pytest_seedshift.results.run_folder import VERDICTS_VERSION
+from pytest_seedshift.results.schema import Baseline, Entry, Kind, Record, Search, Verdicts
+from pytest_seedshift.results.statuses import SKIPPED, rank
 
 _MOST = 5
 """How many differences are told; more help nobody."""
@@ -37,15 +35,15 @@ class Run:
     """A run's name, as the user wrote it, and its document."""
 
     name: str
-    document: Document
+    document: Verdicts
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
     """What runs say together."""
 
-    document: Document
-    missing: tuple[Mapping[str, Any], ...]
+    document: Verdicts
+    missing: tuple[Entry, ...]
     """The entries of the grid that no run has a record of."""
     notes: tuple[str, ...]
     """Why they may be missing."""
@@ -61,81 +59,83 @@ def join(runs: Sequence[Run]) -> Merged:
         MergeError: they do not speak of the same thing, or do not agree about a case that both have judged.
     """
     differences = [*_heads(runs), *_models(runs), *_grids(runs)]
-    if not differences and len({run.document["thresholds"] for run in runs}) > 1:
+    if not differences and len({run.document.thresholds for run in runs}) > 1:
         differences = [f"thresholds: {_by_value(runs, 'thresholds')} (of other cases than those that both have)"]
-    grid = {entry["test"]: entry for run in runs for entry in run.document["grid"]}
-    records: dict[str, Document] = {}
+    grid = {entry.test: entry for run in runs for entry in run.document.grid}
+    records: dict[str, Record | Search] = {}
     origins: dict[str, str] = {}
     for run in runs:
-        for record in all_records(run.document):
-            test = record["test"]
+        for record in run.document.records:
+            test = record.test
             if test not in grid:
-                differences.append(f"{run.name}: the case {record['id']} is not in its grid")
+                differences.append(f"{run.name}: the case {record.id} is not in its grid")
             elif test not in records or _stands_above(record, records[test]):
-                records[test], origins[test] = dict(record), run.name
+                records[test], origins[test] = record, run.name
             elif _is_judged(record) and _is_judged(records[test]) and (said := _disagree(records[test], record)):
-                differences.append(f"{record['id']}: {said[0]} in {origins[test]}, {said[1]} in {run.name}")
+                differences.append(f"{record.id}: {said[0]} in {origins[test]}, {said[1]} in {run.name}")
     if differences:
         more = len(differences) - _MOST
         lines = differences[:_MOST] + ([f"and {more} more"] if more > 0 else [])
         raise MergeError("these are not parts of one run:\n" + "\n".join(f"  {line}" for line in lines))
-    first = runs[0].document
-    models = {name: model for run in runs for name, model in run.document["models"].items()}
-    own = {name: kind for run in runs for name, kind in run.document.get("scores", {}).items()}
     missing = tuple(entry for test, entry in grid.items() if test not in records)
-    document: Document = {
+    ordered = [records[test] for test in grid if test in records]
+    return Merged(_joined(runs, list(grid.values()), ordered), missing, tuple(_notes(runs)) if missing else ())
+
+
+def _joined(runs: Sequence[Run], grid: Sequence[Entry], records: Sequence[Record | Search]) -> Verdicts:
+    """The document that a run of all would have written. What no run says stays unsaid."""
+    first = runs[0].document
+    models = {name: model for run in runs for name, model in run.document.models.items()}
+    kinds = {name: kind for run in runs for name, kind in run.document.scores.items()}
+    searches = [record for record in records if isinstance(record, Search)]
+    same = ("certainty", "thresholds", "prompt", "libraries", "baseline", "threshold_tests")
+    values: dict[str, Any] = {
         "version": VERDICTS_VERSION,
-        **{name: first[name] for name in ("certainty", "thresholds", "prompt", "libraries") if name in first},
-        "models": {
-            name: models[name] for name in dict.fromkeys(entry["model"] for entry in grid.values()) if name in models
-        },
-        "grid": list(grid.values()),
-        **{name: first[name] for name in ("baseline", "threshold_tests") if name in first},
-        **({"scores": own} if own else {}),
-        "cases": [records[test] for test, entry in grid.items() if test in records and entry.get("kind") is None],
+        **{name: getattr(first, name) for name in same if name in first.model_fields_set},
+        "models": {name: models[name] for name in dict.fromkeys(entry.model for entry in grid) if name in models},
+        "grid": list(grid),
+        **({"scores": kinds} if kinds else {}),
+        "cases": [record for record in records if isinstance(record, Record)],
+        **({"breaking": searches} if searches else {}),
     }
-    searches = [records[test] for test, entry in grid.items() if test in records and entry.get("kind") == "breaking"]
-    if searches:
-        document["breaking"] = searches
-    return Merged(document, missing, tuple(_notes(runs)) if missing else ())
+    return Verdicts.model_construct(**values)
 
 
-def _is_judged(record: Mapping[str, Any]) -> bool:
-    return record["verdict"] not in ("error", SKIPPED)
+def _is_judged(record: Record | Search) -> bool:
+    return record.verdict not in ("error", SKIPPED)
 
 
-def _stands_above(record: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+def _stands_above(record: Record | Search, before: Record | Search) -> bool:
     """Whether a record is to stand in place of another of the same test."""
     if _is_judged(record) != _is_judged(before):
         return _is_judged(record)
-    one, other = (rank(status_of(each["verdict"], each.get("outcome"))) for each in (record, before))
+    one, other = rank(record.status), rank(before.status)
     if not _is_judged(record):
         return one <= other
     return one < other and _disagree(record, before) is None
 
 
 def _heads(runs: Sequence[Run]) -> Iterator[str]:
-    if len({run.document["certainty"] for run in runs}) > 1:
+    if len({run.document.certainty for run in runs}) > 1:
         yield f"certainty: {_by_value(runs, 'certainty')}"
-    baselines = {run.name: _baseline(run.document.get("baseline")) for run in runs}
+    baselines = {run.name: _baseline(run.document.baseline) for run in runs}
     if len(set(baselines.values())) > 1:
         yield f"baseline (by checksum): {_told(baselines)}"
-    kinds: dict[str, tuple[str, object]] = {}
+    kinds: dict[str, tuple[str, Kind]] = {}
     for run in runs:
-        for score, kind in run.document.get("scores", {}).items():
+        for score, kind in run.document.scores.items():
             name, before = kinds.setdefault(score, (run.name, kind))
             if before != kind:
-                yield f"the score {score}: {_plain(before)} in {name}, {_plain(kind)} in {run.name}"
-    for library in runs[0].document["libraries"]:
-        versions = {run.name: run.document["libraries"].get(library) for run in runs}
+                was, now = _plain(before.built_in()), _plain(kind.built_in())
+                yield f"the score {score}: {was} in {name}, {now} in {run.name}"
+    for library in runs[0].document.libraries:
+        versions = {run.name: run.document.libraries.get(library) for run in runs}
         if len(set(versions.values())) > 1:
             yield f"version of {library}: {_told(versions)}"
 
 
-def _baseline(entry: Any) -> str:
-    if not isinstance(entry, dict):
-        return "none"
-    return f"{entry.get('name')} ({entry.get('checksum')}{', as a family' if entry.get('family') else ''})"
+def _baseline(entry: Baseline | None) -> str:
+    return "none" if entry is None else f"{entry.name} ({entry.checksum}{', as a family' if entry.family else ''})"
 
 
 def _models(runs: Sequence[Run]) -> Iterator[str]:
@@ -147,12 +147,12 @@ def _models(runs: Sequence[Run]) -> Iterator[str]:
         "clip": "CLIP model (by fingerprint)",
         "own": "own scorers (by fingerprint)",
     }
-    for model in dict.fromkeys(model for run in runs for model in run.document["models"]):
+    for model in dict.fromkeys(model for run in runs for model in run.document.models):
         said = list(_settings(runs, model))
         yield from said
         for key, title in what.items():
-            models = {run.name: run.document["models"].get(model) for run in runs}
-            values = {name: _plain(told.get(key)) for name, told in models.items() if told is not None}
+            models = {run.name: run.document.models.get(model) for run in runs}
+            values = {name: _plain(getattr(told, key)) for name, told in models.items() if told is not None}
             if key in ("classifier", "clip"):  # one that a run did not need is none of its
                 values = {name: value for name, value in values.items() if value is not None}
             if len(set(values.values())) > 1:
@@ -163,8 +163,8 @@ def _models(runs: Sequence[Run]) -> Iterator[str]:
 
 def _settings(runs: Sequence[Run], model: str) -> Iterator[str]:
     """Differences in what a model was run with, of which a fingerprint says that there are some."""
-    told = {run.name: run.document["models"].get(model) or {} for run in runs}
-    known = {name: found for name, each in told.items() if (found := run_settings.checked(each.get("run_with")))}
+    told = {run.name: run.document.models[model].run_with for run in runs if model in run.document.models}
+    known = {name: found for name, each in told.items() if (found := run_settings.checked(each))}
     first = next(iter(known), None)
     for name, found in known.items():
         if first is not None and (said := run_settings.differences(known[first], found)):
@@ -179,64 +179,67 @@ def _plain(value: object) -> object:
 
 def _grids(runs: Sequence[Run]) -> Iterator[str]:
     """Differences in what is asked of a case, and in the design of a test's cases about one model."""
-    asked: dict[str, tuple[str, Document]] = {}
-    designs: dict[tuple[str, str], tuple[str, Document]] = {}
+    asked: dict[str, tuple[str, Entry]] = {}
+    designs: dict[tuple[str, str], tuple[str, Entry]] = {}
     told = set()
     for run in runs:
-        for entry in run.document["grid"]:
-            name, before = asked.setdefault(entry["test"], (run.name, entry))
-            if before["asks"] != entry["asks"]:
-                yield f"{entry['id']}: asks {_asks(before)} in {name}, {_asks(entry)} in {run.name}"
-            key = entry["test"].partition("[")[0], entry["model"]
+        for entry in run.document.grid:
+            name, before = asked.setdefault(entry.test, (run.name, entry))
+            if before.asks != entry.asks:
+                yield f"{entry.id}: asks {_asks(before)} in {name}, {_asks(entry)} in {run.name}"
+            key = entry.test.partition("[")[0], entry.model
             name, before = designs.setdefault(key, (run.name, entry))
             if (key, run.name) not in told and _design(before) != _design(entry):
                 told.add((key, run.name))
                 yield f"design of {' about '.join(key)}: {_design(before)} in {name}, {_design(entry)} in {run.name}"
-                if before.get("design_seed", 0) != entry.get("design_seed", 0):
-                    seeds = f"{before.get('design_seed', 0)} in {name}, {entry.get('design_seed', 0)} in {run.name}"
+                if before.design_seed != entry.design_seed:
+                    seeds = f"{before.design_seed} in {name}, {entry.design_seed} in {run.name}"
                     yield f"--seedshift-design-seed: {seeds}: they have no pair in common. Run all with the same"
 
 
-def _asks(entry: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {bound:g}" for name, bound in entry["asks"].items())
+def _asks(entry: Entry) -> str:
+    return ", ".join(f"{name} {bound:g}" for name, bound in entry.asks.items())
 
 
-def _design(entry: Mapping[str, Any]) -> str:
-    whole = ", visited whole," if entry["exact"] else ""
-    seed = f" of the design seed {entry['design_seed']}" if entry.get("design_seed") else ""
-    return f"{entry['images']} pairs{seed}{whole} (fingerprint {entry['design']})"
+def _design(entry: Entry) -> str:
+    whole = ", visited whole," if entry.exact else ""
+    seed = f" of the design seed {entry.design_seed}" if entry.design_seed else ""
+    return f"{entry.images} pairs{seed}{whole} (fingerprint {entry.design})"
 
 
-def _disagree(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str] | None:
+def _disagree(one: Record | Search, other: Record | Search) -> tuple[str, str] | None:
     """What two records say of one case, where they do not say the same."""
 
-    def figures(record: Mapping[str, Any]) -> list[float]:
-        return [score["mean"] for _, score in sorted(record["scores"].items())]
+    def figures(record: Record | Search) -> list[float]:
+        scores: Mapping[str, schema.Score | schema.ProbeScore] = record.scores
+        return [score.mean for _, score in sorted(scores.items())]
+
+    def found(record: Record | Search) -> tuple[object, ...]:
+        return record.verdict, record.images, record.at if isinstance(record, Search) else None
 
     first, second = figures(one), figures(other)
-    same = (one["verdict"], one["images"], one.get("at")) == (other["verdict"], other["images"], other.get("at"))
+    same = found(one) == found(other)
     same = same and len(first) == len(second)
     if same and all(math.isclose(a, b, rel_tol=_SAME, abs_tol=_SAME) for a, b in zip(first, second, strict=True)):
         return None
-    said = (f"{each['verdict']} after {each['images']} images" for each in (one, other))
-    before, after = said
+    before, after = (f"{each.verdict} after {each.images} images" for each in (one, other))
     return (before, after) if before != after else (f"{before} with {first}", f"{after} with {second}")
 
 
 def _notes(runs: Sequence[Run]) -> Iterator[str]:
-    shards = [(run.name, run.document["shard"]) for run in runs if run.document.get("shard")]
-    for of in sorted({shard["of"] for _, shard in shards}):
-        here = [(name, shard) for name, shard in shards if shard["of"] == of]
-        absent = sorted(set(range(1, of + 1)) - {shard["number"] for _, shard in here})
+    shards = [(run.name, run.document.shard) for run in runs if run.document.shard is not None]
+    for of in sorted({shard.of for _, shard in shards}):
+        here = [(name, shard) for name, shard in shards if shard.of == of]
+        absent = sorted(set(range(1, of + 1)) - {shard.number for _, shard in here})
         if absent:
             yield f"not among the runs: shard {', '.join(f'{number}/{of}' for number in absent)}"
-        splits = {shard["split"]: f"{name} by {shard['by']}" for name, shard in here}
+        splits = {shard.split: f"{name} by {shard.by}" for name, shard in here}
         if len(splits) > 1:
             yield f"the shards were not split alike: {'; '.join(splits.values())}"
 
 
 def _by_value(runs: Sequence[Run], key: str) -> str:
-    return _told({run.name: run.document[key] for run in runs})
+    return _told({run.name: getattr(run.document, key) for run in runs})
 
 
 def _told(values: Mapping[str, object]) -> str:
@@ -259,12 +262,12 @@ def _inside(path: str) -> str:
 _Picture = Annotated[str, StringConstraints(pattern="^pictures/"), AfterValidator(_inside)]
 
 
-class _Kept(schema.Kept):
+class _Kept(schema.KeptPicture):
     picture: _Picture
     control: _Picture
 
 
-class _Record(schema.Record):
+class _Record(Record):
     """All that a report reads of a record: what is optional elsewhere is not where records are joined as they are."""
 
     id: str
@@ -275,8 +278,8 @@ class _Record(schema.Record):
     images: schema.Images
     design: schema.Images
     generated: schema.Count
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    pictures: Sequence[_Kept]
+    seconds: schema.Seconds
+    pictures: list[_Kept]  # type: ignore[assignment]
 
     @model_validator(mode="after")
     def _is_whole(self) -> _Record:
@@ -286,9 +289,8 @@ class _Record(schema.Record):
         return self
 
 
-class _Document(schema.Head):
-    cases: list[_Record]
-    breaking: Sequence[_Search] = ()
+class _Document(Verdicts):
+    cases: list[_Record]  # type: ignore[assignment]
 
     @model_validator(mode="after")
     def _knows_its_scores(self) -> _Document:
@@ -300,8 +302,8 @@ class _Document(schema.Head):
         return self
 
 
-def check(document: Mapping[str, Any]) -> None:
-    """Check the form of a document of this version.
+def check(document: Mapping[str, Any]) -> Verdicts:
+    """A document of this version, of a form that can be joined.
 
     Raises:
         MergeError: it is not as a run writes it.
@@ -312,6 +314,6 @@ def check(document: Mapping[str, Any]) -> None:
             "earlier version wrote it. Run it anew"
         )
     try:
-        schema.read(_Document, document)
+        return schema.read(_Document, document)
     except DataError as error:
         raise MergeError(f"its verdicts.json is damaged: {error}") from None

@@ -7,11 +7,11 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_seedshift.core import atomic_files, files, locks
 from pytest_seedshift.core.errors import DataError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.results.schema import Form, Head, Record, Search
 
 VERDICTS_VERSION = 1
 
@@ -38,6 +39,9 @@ _SENSITIVITY = re.compile(rf".+-[0-9a-f]{{12}}\.json{_PARTIAL}")
 
 MERGED = "merged.json"
 """The file that tells that a folder was merged of other runs."""
+
+
+_Form = TypeVar("_Form", bound="Form")
 
 
 class VerdictsError(DataError):
@@ -190,25 +194,27 @@ class RunFolder:
 
     def write_verdicts(
         self,
-        cases: Sequence[Mapping[str, Any]],
-        about: Mapping[str, Any] | None = None,
-        breaking: Sequence[Mapping[str, Any]] = (),
+        cases: Sequence[Record],
+        about: Head | None = None,
+        breaking: Sequence[Search] = (),
     ) -> None:
         """Write verdicts.json, whole or not at all: `{"version": 1, …, "cases": [...]}`, a stable public format.
 
         What the cases cost goes into a file beside it, see `costs`.
 
         Args:
-            cases: their records, see `runner.records`.
-            about: what they are a part of, see `plugin.manifest`.
-            breaking: the records of searches for breaking points, see `breaking_schema`; a list of its own, "breaking".
+            cases: their records.
+            about: what they are a part of; None where that is not known yet.
+            breaking: the records of searches for breaking points; a list of its own, "breaking".
 
         Raises:
             OSError: one of them cannot be written.
         """
-        document = {"version": VERDICTS_VERSION, **(about or {}), "cases": [costs.without(case) for case in cases]}
+        without = set(costs.UNKNOWN)
+        document: dict[str, Any] = {"version": VERDICTS_VERSION, **({} if about is None else about.built_in())}
+        document["cases"] = [case.model_dump(exclude_unset=True, exclude=without) for case in cases]
         if breaking:
-            document["breaking"] = [costs.without(record) for record in breaking]
+            document["breaking"] = [record.model_dump(exclude_unset=True, exclude=without) for record in breaking]
         text = json.dumps(document, indent=1, ensure_ascii=False)
         costs.write(self.path, [*cases, *breaking])
         atomic_files.write(self.verdicts_file, text + "\n")
@@ -217,8 +223,24 @@ class RunFolder:
         """Whether there is a verdicts.json, whatever is in it."""
         return files.is_file(self.verdicts_file, self.path)
 
+    def read(self, form: type[_Form]) -> _Form:
+        """verdicts.json as a form of `schema` has it.
+
+        Raises:
+            VerdictsError: it is not there, or not of that form.
+        """
+        from pytest_seedshift.results import schema
+
+        document = self.read_document()
+        try:
+            return schema.read(form, document)
+        except DataError as error:
+            raise VerdictsError(f"its {self.verdicts_file.name} is damaged: {error}") from None
+
     def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
-        """All of verdicts.json, each case with what it cost; where that cannot be known, `notes` are told why.
+        """All of verdicts.json, of whatever form its parts are, each case with what it cost.
+
+        Where that cannot be known, `notes` are told why.
 
         Raises:
             VerdictsError: it is not there, or is none that this version reads.
@@ -250,11 +272,6 @@ class RunFolder:
             if key in document
         }
         return {**document, **with_costs}
-
-
-def all_records(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The records of a run's document: of its cases and of its searches for breaking points."""
-    return [*document["cases"], *document.get("breaking", ())]
 
 
 def _are_records(cases: object) -> bool:

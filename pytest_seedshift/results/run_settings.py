@@ -16,6 +16,7 @@ from pytest_seedshift.core import atomic_files, files
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.results.schema import Head
 
 Settings: TypeAlias = Mapping[str, Any]
 """By name a value, or a mapping of values: see `KEYS`. Empty where nothing is known."""
@@ -100,15 +101,15 @@ def write(folder: RunFolder, fingerprint: str, settings: Settings) -> None:
     atomic_files.write(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n", within=folder.path)
 
 
-def refreshed(manifest: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
+def refreshed(head: Head, folder: RunFolder) -> Head:
     """The head of verdicts.json with what was learned of its models when they were loaded, in whatever process."""
     models = {
-        name: {**each, "run_with": checked({**each.get("run_with", {}), **found})}
-        if (found := read(folder, each.get("fingerprint") or "-"))
+        name: each.model_copy(update={"run_with": checked({**each.run_with, **found})})
+        if (found := read(folder, each.fingerprint or "-"))
         else each
-        for name, each in manifest.get("models", {}).items()
+        for name, each in head.models.items()
     }
-    return {**manifest, "models": models} if models else dict(manifest)
+    return head.model_copy(update={"models": models})
 
 
 # In words --------------------------------------------------------------------------------------------------------

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import files
-from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import DataError, SeedshiftError
 from pytest_seedshift.core.messages import some
-from pytest_seedshift.core.scores import SCORES, Change, Estimate, Finding
+from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.results import costs, grids, metadata, run_settings
 from pytest_seedshift.results.data import CaseRun, RunError, Sample
 from pytest_seedshift.results.statuses import rank
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
     from pytest_seedshift.results import schema
-    from pytest_seedshift.results.breaking_schema import Record as Search
     from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.results.schema import Search
 
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
@@ -69,24 +69,21 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
             before = found.get(record.id)  # two tests may judge one case: the worst counts
             if before is None or rank(record.status) <= rank(before.status):
                 found[record.id] = record
-    grid = document.get("grid")
-    entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
-    planned = {str(each.get("id")): each for each in entries if each.get("kind") is None}
+    planned = {each.id: each for each in grids.cases(document.get("grid"))}
     without = [each for each in planned if each not in found]
     if found and without:
-        several = len({str(each.get("model")) for each in planned.values()}) > 1
-        told = some((_called(name, planned[name], several) for name in without), most=_MOST)
+        several = len({each.model for each in planned.values()}) > 1
+        told = some((_called(planned[name], several) for name in without), most=_MOST)
         notes.append(f"{len(without)} of the {len(planned)} cases of the grid have no verdict: {told}")
     return list(found.values())
 
 
-def _called(name: str, entry: object, several: bool) -> str:
+def _called(entry: schema.Planned, several: bool) -> str:
     """A case of the grid in words, `random -0.10`, behind its model where there are `several`."""
-    case = grids.case(entry)
-    if case is None:
-        return name
-    told = "null control" if grids.is_null(entry) else case.describe()
-    return f"{case.model} {told}" if several else told
+    if entry.case is None:
+        return entry.id
+    told = "null control" if entry.is_null else entry.case.describe()
+    return f"{entry.model} {told}" if several else told
 
 
 def missing(document: Mapping[str, Any], records: Iterable[CaseRun]) -> list[Case]:
@@ -98,7 +95,7 @@ def missing(document: Mapping[str, Any], records: Iterable[CaseRun]) -> list[Cas
 def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:
     """The records of searches for breaking points; what cannot be read is told in `notes`."""
     # pydantic, not where tests are collected, which is quicker without it
-    from pytest_seedshift.results import breaking_schema, schema
+    from pytest_seedshift.results import schema
 
     entries, file = document.get("breaking", []), folder.verdicts_file
     if not isinstance(entries, list):
@@ -112,14 +109,12 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
             if not isinstance(entry, dict):
                 raise DataError("it is no object")
             record = {**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}
-            search = schema.read(breaking_schema.Record, record)
+            search = schema.read(schema.Search, record)
         except SeedshiftError as error:
             notes.append(f"breaking point {place + 1} of {file.name} cannot be read: {error}")
         else:
             found[search.id] = search
-    grid = document.get("grid")
-    entries = [each for each in grid if isinstance(each, dict)] if isinstance(grid, list) else []
-    planned = {str(each.get("id")): None for each in entries if each.get("kind") == "breaking"}
+    planned = dict.fromkeys(each.id for each in grids.planned(document.get("grid")) if each.kind is not None)
     without = [each for each in planned if each not in found]
     if without:
         notes.append(f"{len(without)} of the {len(planned)} breaking points have no verdict: {some(without)}")
@@ -151,32 +146,11 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
     found = schema.read(schema.Record, entry)
     samples, control = _shown(found.pictures, folder)
     return CaseRun(
-        case=Case(found.model, found.shift, found.magnitude),
+        case=found.case,
         verdict=found.verdict,
         reason=found.reason,
-        scores={
-            name: Estimate(each.mean, each.low, each.high, each.clipped)
-            for name, each in found.scores.items()
-            if name in SCORES
-        },
-        findings=tuple(
-            Finding(
-                each.score,
-                each.kind,
-                each.bound,
-                each.measured,
-                each.holds,
-                None if each.change is None else Change(**each.change.model_dump()),
-                each.p,
-                each.level,
-                low=each.low,
-                high=each.high,
-                least=each.least,
-                least_90=each.least_90,
-            )
-            for each in found.constraints
-            if each.score in SCORES
-        ),
+        scores={name: each.estimate() for name, each in found.scores.items() if name in SCORES},
+        findings=tuple(each.finding() for each in found.constraints if each.score in SCORES),
         images=found.images,
         design=found.design,
         blank=found.blank,
@@ -195,7 +169,9 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
     )
 
 
-def _shown(entries: Iterable[schema.Kept], folder: Path) -> tuple[tuple[Sample, ...], dict[tuple[str, int], Sample]]:
+def _shown(
+    entries: Iterable[schema.KeptPicture], folder: Path
+) -> tuple[tuple[Sample, ...], dict[tuple[str, int], Sample]]:
     """The samples of which verdicts.json names pictures: what there is where the store is lost."""
     after, before = [], {}
     for each in entries:

@@ -1,4 +1,4 @@
-"""The record of a case: what verdicts.json and costs.json say of it, in built-in types that survive any transport.
+"""From a case to its record, and what records say together; their form is `results.schema`.
 
 The format is public and stable; docs: README, "verdicts.json".
 """
@@ -6,23 +6,23 @@ The format is public and stable; docs: README, "verdicts.json".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_seedshift.core import pairs
-from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.scores import NULL
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.runner import verdict_messages
 from pytest_seedshift.runner.kept_pictures import strip
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.results.schema import KeptPicture, Record, Search
     from pytest_seedshift.runner.case_result import CaseResult, Progress
     from pytest_seedshift.runner.samples import Sample
 
-Record: TypeAlias = dict[str, Any]
+Values: TypeAlias = dict[str, Any]
+"""A record in built-in types, as it travels on pytest's reports: see `schema.Form.built_in`."""
 
 _CHANGE = ("lost", "won", "pairs", "p")
 """What JUnit's properties tell of a change against the baseline."""
@@ -35,76 +35,80 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     not on where the folder lies, nor on which cases have run before. So of the control it tells only what the
     verdict needs.
     """
+    from pytest_seedshift.results import schema  # pydantic, not where tests are collected
+
+    return schema.Record(
+        **_head(result.case, test),
+        verdict="pass" if result.passed else "error" if result.is_null else "fail",
+        reason=_reason(result, folder),
+        scores={name: schema.Score.of(estimate) for name, estimate in result.scores.items()},
+        images=len(result.samples),
+        design=result.design,
+        **design_seed(result.samples[0].pair),
+        certainty=result.certainty,
+        generated=result.generated,
+        seconds=round(result.seconds, 3),
+        device=result.device,
+        dtype=result.dtype,
+        constraints=[schema.Constraint.of(finding) for finding in result.findings],
+        pictures=_pictures(result, folder),
+        **_marks(result),
+    )
+
+
+def _marks(result: CaseResult) -> Values:
+    """What a record says of a case where it is so."""
+    marks = {"early": result.early, "blank": result.blank if result.passed else 0, "null": result.is_null}
+    return {name: value for name, value in marks.items() if value}  # the reason of a failure tells of blank pictures
+
+
+def _reason(result: CaseResult, folder: RunFolder) -> str:
+    if result.passed:
+        return verdict_messages.success(result)
+    if result.is_null:
+        return verdict_messages.harness(result)
     pictures = folder.picture_folder(result.case).relative_to(folder.path).as_posix()
     compares = any(finding.kind == "max_drop" for finding in result.findings)
-    return {
-        **_head(result.case, test),
-        "verdict": "pass" if result.passed else "error" if result.is_null else "fail",
-        "reason": verdict_messages.success(result)
-        if result.passed
-        else verdict_messages.harness(result)
-        if result.is_null
-        else verdict_messages.failure(result, f"pictures: {pictures}", control=compares),
-        "scores": {
-            name: {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, "clipped": estimate.clipped}
-            for name, estimate in result.scores.items()
-        },
-        "images": len(result.samples),
-        "design": result.design,
-        **design_seed(result.samples[0].pair),
-        **({"early": True} if result.early else {}),
-        **({"blank": result.blank} if result.blank and result.passed else {}),  # the reason of a failure says it
-        "certainty": result.certainty,
-        "generated": result.generated,
-        "seconds": round(result.seconds, 3),
-        "device": result.device,
-        "dtype": result.dtype,
-        "constraints": [
-            {
-                "score": finding.score,
-                "kind": finding.kind,
-                "bound": finding.bound,
-                "measured": finding.measured,
-                "holds": finding.holds,
-                **({} if finding.change is None else {"change": asdict(finding.change)}),
-                **({} if finding.low is None else {"low": finding.low, "high": finding.high}),
-                **({} if finding.p is None else {"p": finding.p, "level": finding.level}),
-                **({"least": finding.least, "least_90": finding.least_90} if finding.kind == NULL else {}),
-            }
-            for finding in result.findings
-        ],
-        "pictures": _pictures(result, folder),
-        **({"null": True} if result.is_null else {}),
-    }
+    return verdict_messages.failure(result, f"pictures: {pictures}", control=compares)
 
 
-def design_seed(pair: Pair) -> dict[str, int]:
+def design_seed(pair: Pair) -> Values:
     """What a record says of the seed of the design that a pair is of: nothing where it is 0."""
     seed = pairs.seed_of(pair.seed)
     return {"design_seed": seed} if seed else {}
 
 
-def of_error(case: Case, reason: str, test: str, *, null: bool = False, verdict: str = "error") -> Record:
+def of_error(
+    case: Case, reason: str, test: str, *, null: bool = False, verdict: Literal["error", "skipped"] = "error"
+) -> Record:
     """The record of a case, perhaps a null control, that could not be judged, or of which the test was skipped."""
-    return {
+    from pytest_seedshift.results import schema
+
+    null_control: Values = {"null": True} if null else {}
+    return schema.Record(
         **_head(case, test),
-        "verdict": verdict,
-        "reason": reason,
-        "scores": {},
-        "images": 0,
-        "design": 0,
-        "certainty": None,
-        "generated": 0,
-        "seconds": 0.0,
-        "device": None,
-        "dtype": None,
-        "constraints": [],
-        "pictures": [],
-        **({"null": True} if null else {}),
-    }
+        verdict=verdict,
+        reason=reason,
+        scores={},
+        images=0,
+        design=0,
+        certainty=None,
+        generated=0,
+        seconds=0.0,
+        device=None,
+        dtype=None,
+        constraints=[],
+        pictures=[],
+        **null_control,
+    )
 
 
-def of_progress(progress: Progress) -> dict[str, Any]:
+def of_values(values: Mapping[str, Any]) -> Record | Search:
+    """The record that was sent in built-in types."""
+    return search_of_values(values) if "probes" in values else case_of_values(values)
+
+
+def of_progress(progress: Progress) -> Values:
     """How far a case has come, in built-in types; of a search for a breaking point, how far one of its magnitudes has.
 
     Then `id` is the search's, and `before` says how many images its earlier magnitudes took; those that were generated
@@ -121,46 +125,38 @@ def of_progress(progress: Progress) -> dict[str, Any]:
     }
 
 
+def case_of_values(values: Mapping[str, Any]) -> Record:
+    """The record of a case that was sent in built-in types."""
+    from pytest_seedshift.results import schema
+
+    return schema.Record.model_validate(values)
+
+
+def search_of_values(values: Mapping[str, Any]) -> Search:
+    """The record of a search that was sent in built-in types."""
+    from pytest_seedshift.results import schema
+
+    return schema.Search.model_validate(values)
+
+
 def ordinary(records: Sequence[Record]) -> list[Record]:
     """Those that tell of a model: all but null controls; these too where there are no others."""
-    return [record for record in records if not record.get("null")] or list(records)
+    return [record for record in records if not record.null] or list(records)
 
 
-def models(records: Sequence[Record]) -> list[str]:
+def models(records: Sequence[Record | Search]) -> list[str]:
     """The models that records speak of, in their order."""
-    return list(dict.fromkeys(record["model"] for record in records))
+    return list(dict.fromkeys(record.model for record in records))
 
 
 def shifts(records: Sequence[Record]) -> list[str]:
     """The shifts that records speak of, in their order, without the control's "none"."""
-    return list(dict.fromkeys(record["shift"] for record in records if record["shift"] != NONE))
+    return list(dict.fromkeys(record.shift for record in records if record.shift != NONE))
 
 
 def control(records: Sequence[Record]) -> Record | None:
     """The control's record among those of a model."""
-    return next((record for record in records if record["shift"] == NONE), None)
-
-
-def case_of(record: Mapping[str, Any]) -> Case:
-    """The case that a record speaks of."""
-    return Case(record["model"], record["shift"], record["magnitude"])
-
-
-def is_search(record: Mapping[str, Any]) -> bool:
-    """Whether it is the record of a search for a breaking point, which has a form of its own: `breaking_schema`."""
-    return "probes" in record
-
-
-def describe(record: Mapping[str, Any]) -> str:
-    """What it is about, without the model: `mean +0.30`, `mean breaking +`."""
-    if is_search(record):
-        return f"{record['shift']} breaking {'-' if record['magnitude'] < 0 else '+'}"
-    return case_of(record).describe()
-
-
-def breaks(record: Record, score: str) -> bool:
-    """Whether a score breaks one of its constraints."""
-    return any(constraint["holds"] is False for constraint in record["constraints"] if constraint["score"] == score)
+    return next((record for record in records if record.shift == NONE), None)
 
 
 def properties(record: Record, control: Mapping[str, float] | None = None) -> list[tuple[str, object]]:
@@ -175,31 +171,34 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
         *("model", "shift", "magnitude", "verdict", "outcome", "xfail"),
         *("images", "design", "design_seed", "certainty"),
     )
+    told = record.built_in()
     made: list[tuple[str, object]] = [
-        (f"seedshift_{name}", str(record[name])) for name in named if record.get(name) is not None
+        (f"seedshift_{name}", str(told[name])) for name in named if told.get(name) is not None
     ]
-    for score, estimate in record["scores"].items():
-        made.append((f"seedshift_{score}", str(estimate["mean"])))
-        made += [(f"seedshift_{score}_{end}", str(estimate[end])) for end in ("low", "high")]
+    for score, estimate in record.scores.items():
+        made.append((f"seedshift_{score}", str(estimate.mean)))
+        made += [(f"seedshift_{score}_{end}", str(getattr(estimate, end))) for end in ("low", "high")]
         if control and score in control:
             made.append((f"seedshift_{score}_control", str(control[score])))
-    for each in record["constraints"]:
-        if "change" in each:
-            name = f"seedshift_{each['score']}_regression"
-            made.append((name, str(each["measured"])))
-            made += [(f"{name}_{key}", str(each["change"][key])) for key in _CHANGE]
+    for each in record.constraints:
+        if each.change is not None:
+            name = f"seedshift_{each.score}_regression"
+            made.append((name, str(each.measured)))
+            made += [(f"{name}_{key}", str(getattr(each.change, key))) for key in _CHANGE]
     return made
 
 
-def _head(case: Case, test: str) -> Record:
+def _head(case: Case, test: str) -> Values:
     return {"id": case.id, "test": test, "model": case.model, "shift": case.shift, "magnitude": case.magnitude}
 
 
-def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
+def _pictures(result: CaseResult, folder: RunFolder) -> list[KeptPicture]:
     """The strip's pictures, each with the control's of the same pair, as paths relative to the run folder.
 
     More may have been kept; which ones depends on how the run went, and a record does not.
     """
+    from pytest_seedshift.results import schema
+
     control = {sample.pair: sample for sample in result.control if sample.picture is not None}
     shown = strip([sample.pair for sample in result.samples])
     kept = []
@@ -210,14 +209,14 @@ def _pictures(result: CaseResult, folder: RunFolder) -> list[dict[str, Any]]:
         if before is None or before.picture is None or after is None:
             continue
         kept.append(
-            {
-                "label": sample.pair.label.name,
-                "seed": sample.pair.seed,
-                "right": _right(sample),
-                "picture": after.relative_to(folder.path).as_posix(),
-                "control": before.picture.relative_to(folder.path).as_posix(),
-                "control_right": _right(before),
-            }
+            schema.KeptPicture(
+                label=sample.pair.label.name,
+                seed=sample.pair.seed,
+                right=_right(sample),
+                picture=after.relative_to(folder.path).as_posix(),
+                control=before.picture.relative_to(folder.path).as_posix(),
+                control_right=_right(before),
+            )
         )
     return kept
 

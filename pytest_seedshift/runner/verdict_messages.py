@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Change, Estimate, Finding
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.results.regression import Pool
+    from pytest_seedshift.results.schema import Record, Score
     from pytest_seedshift.runner.case_result import CaseResult, Progress
 
 _NOTHING = 0.5
@@ -207,10 +208,9 @@ def _numbers(finding: Finding) -> tuple[str, str]:
     return measured, bound
 
 
-def mean(found: Estimate | Mapping[str, float], score: str, *, early: bool) -> str:
+def mean(found: Estimate | Score, score: str, *, early: bool) -> str:
     """A score's mean as it stands in tables: `0.98`; `≈0.98` where it is early and so leans towards its verdict."""
-    value = found["mean"] if isinstance(found, Mapping) else found.mean
-    return f"{'≈' if early else ''}{SCORES[score].format(value)}"
+    return f"{'≈' if early else ''}{SCORES[score].format(found.mean)}"
 
 
 def early(looked: Sequence[tuple[int, int]]) -> str:
@@ -277,10 +277,10 @@ def _pace(pace: float | None, left: float | None) -> list[str]:
     return parts
 
 
-def figures(record: Mapping[str, Any]) -> str:
+def figures(record: Record) -> str:
     """The scores of a record: `top-1 0.98  top-5 1.00  CLIP 46.2`."""
     return "  ".join(
-        f"{SCORES[score].title} {SCORES[score].format(found['mean'])}" for score, found in record["scores"].items()
+        f"{SCORES[score].title} {SCORES[score].format(found.mean)}" for score, found in record.scores.items()
     )
 
 

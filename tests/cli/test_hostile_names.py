@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import synthetic
+from helpers import records, synthetic
 from helpers.strange_markdown import Shown, shown
 from helpers.strange_text import starts_a_command, unseen
 from pytest_seedshift.__main__ import main
@@ -78,11 +78,11 @@ def _write(path: Path, name: Callable[[str], str]) -> None:
             case["reason"] = f"{case['id']}: {name('reason')}{HALF}\n    {name('and more')}"
             case |= {"device": name("cpu"), "dtype": name("float32")}
         cases[1] |= {"verdict": "error", "scores": {}, "constraints": []}
-        folder.write_verdicts(cases)
+        records.write(folder, cases)
         synthetic.add_head(folder, plan, scores={"mine": kind}, libraries={name("torch"): name("2")})
     document = folder.read_document()
     about = {key: value for key, value in document.items() if key not in ("version", "cases")}
-    folder.write_verdicts(document["cases"][:-2] + document["cases"][-1:], about)  # one has no verdict
+    records.write(folder, document["cases"][:-2] + document["cases"][-1:], about)  # one has no verdict
 
 
 def run(monkeypatch, capfd, project: Path, tmp_path: Path, which: str, *arguments: str) -> tuple[int, str]:

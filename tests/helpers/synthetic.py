@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image as Pixels
 from PIL import ImageDraw
 
+from helpers.records import write as write_records
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case, grid
 from pytest_seedshift.core.scores import NULL, SCORES, own
@@ -72,7 +73,7 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
                 scores |= {ScoreKey(key, name, pair.label.index): {name: row[name]} for name in own()}
             store.add(images, scores)
             records.append(_record(case, values, plan.images))
-    folder.write_verdicts(records)
+    write_records(folder, records)
     models = [
         metadata.Model(
             name, f"print of {name}", ("vit", "clip", *own()), ("a/vit", "a/clip"), "cpu", plan.labels, "toy16"
@@ -100,7 +101,7 @@ def add_head(folder: RunFolder, plan: Plan, **more: object) -> None:
         "models": {name: {**model, "fingerprint": f"print of {name}"} for name in plan.models},
         "grid": [{**{name: case[name] for name in named}, "asks": asks, **of_all} for case in cases],
     }
-    folder.write_verdicts(cases, {**head, **more})
+    write_records(folder, cases, {**head, **more})
 
 
 def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
@@ -115,7 +116,7 @@ def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
     bounds = [{"score": name, "kind": NULL, "bound": 0.05, "measured": -0.01, "holds": True} for name in SCORES]
     test = f"seedshift::test_null_control[{case.id}]"
     null = {"id": case.id, "test": test, "shift": case.shift, "magnitude": 1.0, "constraints": bounds, "null": True}
-    folder.write_verdicts([*cases, {**control, **null}])
+    write_records(folder, [*cases, {**control, **null}])
 
 
 def _record(case: Case, values: dict[str, list[float]], images: int) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.records import record
 from pytest_seedshift.plugin.eta import RECENT, Outlook
 from pytest_seedshift.plugin.plan import Plan, Planned
 
@@ -48,9 +49,7 @@ def run(pace_of, *, told: float | None = 0.1, batch: int = 8, loading: float = 0
             clock.now += sum(pace_of(each) for each in range(number - batch, number))
             seen.append((sum(pace_of(each) for each in range(number, total)), outlook.now([at(case, images)])[1]))
         seconds = clock.now - begun
-        outlook.finish(
-            {"id": f"case {case}", "test": f"t[{case}]", "model": "m", "generated": IMAGES, "seconds": seconds}
-        )
+        outlook.finish(record(id=f"case {case}", test=f"t[{case}]", model="m", generated=IMAGES, seconds=seconds))
     return seen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.records import records as made_records
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.test_names import NULL_TEST
 from pytest_seedshift.plugin.search_lines import SearchLines
@@ -52,12 +53,12 @@ GRID = [record(each) for each in MAGNITUDES]
 )
 def test_the_count_says_how_many_of_those_planned_were_judged(records, said):
     missing = grids.without_verdict(GRID, {each["id"] for each in records})
-    assert tally.counted(records, missing=len(missing)) == said
+    assert tally.counted(made_records(records), missing=len(missing)) == said
 
 
 def test_the_pages_sentence_counts_the_same():
     missing = grids.without_verdict(GRID, {GRID[0]["id"]})
-    outcomes = tally.with_missing(tally.of_records(GRID[:1]), missing)
+    outcomes = tally.with_missing(tally.of_cases(made_records(GRID[:1])), missing)
     assert tally.sentence("toy", outcomes).startswith("toy: 1 of 4 cases judged")
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from helpers import records
 from helpers.runs import SMALL
 from pytest_seedshift.results.run_folder import RunFolder
 
@@ -73,7 +74,7 @@ def test_shards_are_balanced_by_an_earlier_run(pytester, run):
     cases = earlier.read_document()["cases"]
     for case in cases:
         case.update(images=300 if case["magnitude"] == 0.1 else 1, seconds=1.0, generated=1)
-    earlier.write_verdicts(cases)
+    records.write(earlier, cases)
     sizes = [
         len(collected(run(*GRID, "--co", "-q", "-kmean", f"--seedshift-shard={k}/2", "--seedshift-shard-by=earlier")))
         for k in (1, 2)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.records import records as made_records
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.plugin import shards
@@ -90,17 +91,17 @@ def record(test, images, model="a", seconds=0.0, generated=0):
 def test_a_case_costs_the_images_of_an_earlier_run_times_the_time_of_its_models_image():
     items = {"x": Case("a"), "y": Case("b"), "z": Case("b", "mean", 0.1)}
     earlier = [record("x", 10, "a", 1.0, 10), record("y", 10, "b", 20.0, 10), record("gone", 99, "c")]
-    costs = shards.costs(items, earlier)
+    costs = shards.costs(items, made_records(earlier))
     assert costs["y"] == 20 * costs["x"]
     assert costs["z"] == (costs["x"] + costs["y"]) // 2  # not known: the mean
 
 
 def test_where_one_models_time_is_not_known_images_alone_count():
     items = {"x": Case("a"), "y": Case("b")}
-    costs = shards.costs(items, [record("x", 10, "a", 1.0, 10), record("y", 30, "b")])
+    costs = shards.costs(items, made_records([record("x", 10, "a", 1.0, 10), record("y", 30, "b")]))
     assert costs["y"] == 3 * costs["x"]
 
 
 def test_an_earlier_run_of_other_cases_is_an_error():
     with pytest.raises(DataError, match="none of the cases"):
-        shards.costs({"x": Case("a")}, [record("y", 10)])
+        shards.costs({"x": Case("a")}, made_records([record("y", 10)]))

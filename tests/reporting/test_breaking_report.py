@@ -8,12 +8,12 @@ import re
 
 import pytest
 
-from helpers import synthetic
+from helpers import records, synthetic
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.plugin import github
 from pytest_seedshift.reporting import card, gaps, page, publish, summary
 from pytest_seedshift.reporting.page import verdicts
-from pytest_seedshift.results import breaking_schema, run
+from pytest_seedshift.results import run, schema
 from pytest_seedshift.studies.breaking_point import messages
 
 NAME = "<b>toy & latent</b>"
@@ -27,7 +27,7 @@ def record(model: str, shift: str = "mean", sign: int = 1, **changes) -> dict:
         | {"broken": "" if at < 0.24 else "top-1 0.41 < 0.60"}
         for at in (0.0, 0.1, 0.2, 0.22, 0.24, 0.3, 1.0)
     ]
-    made = breaking_schema.Record(
+    made = schema.Search(
         id=f"{model}-{shift}-breaking-{'+' if sign > 0 else '-'}",
         test=f"seedshift::test_breaking_point[{model}-{shift}-{sign}]",
         model=model,
@@ -52,12 +52,13 @@ def record(model: str, shift: str = "mean", sign: int = 1, **changes) -> dict:
         seconds=2.0,
         device="cpu",
         dtype="float32",
+        scores={},
     ).model_copy(update=changes)
-    return breaking_schema.built_in(made.model_copy(update={"reason": messages.reason(made)}))
+    return made.model_copy(update={"reason": messages.reason(made)}).built_in()
 
 
 def sentence(**changes) -> str:
-    return messages.finding(breaking_schema.Record.model_validate(record("toy", **changes)))
+    return messages.finding(schema.Search.model_validate(record("toy", **changes)))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def folder(tmp_path_factory):
         record(NAME, sign=-1, recovers=[-0.5], relapses=[-1.0], verdict="pass"),
         record("alone", "roll", **holds),
     ]
-    made.write_verdicts([{**case, "generated": 1, "seconds": 1.0} for case in document["cases"]], None, searches)
+    records.write(made, [{**case, "generated": 1, "seconds": 1.0} for case in document["cases"]], None, searches)
     return made.path
 
 
@@ -172,7 +173,7 @@ KEPT = "breaks nowhere earlier than asked; has 1 breaking point measured, none a
     ],
 )
 def test_a_model_s_verdict_counts_what_breaks_earlier_than_asked(found, overall, alone, beside):
-    searches = [breaking_schema.Record.model_validate(record("toy", verdict=verdict)) for verdict in found]
+    searches = [schema.Search.model_validate(record("toy", verdict=verdict)) for verdict in found]
     case = run.CaseRun(Case("toy", "mean", 0.1), "pass", "", {}, (), 0, 0, None, 0, 0.0, None, None, "")
     assert verdicts.overall([], searches) == overall
     assert verdicts.sentence("toy", [], searches) == alone
@@ -181,7 +182,7 @@ def test_a_model_s_verdict_counts_what_breaks_earlier_than_asked(found, overall,
 
 
 def test_an_annotation_names_the_search():
-    made = github.of_record({**record("toy", sign=-1), "reason": "toy breaks"})
+    made = github.of_record(schema.Search.model_validate({**record("toy", sign=-1), "reason": "toy breaks"}))
     assert (made.title, made.message) == ("toy, mean breaking - fails", "toy breaks")
 
 

@@ -7,7 +7,7 @@ import yaml
 from huggingface_hub import ModelCard
 from hypothesis import given
 
-from helpers import synthetic
+from helpers import records, synthetic
 from helpers.strange_markdown import HOSTILE, shown
 from helpers.strange_text import HOSTILE as NAMES
 from helpers.strange_text import starts_a_command, unseen
@@ -143,7 +143,7 @@ def test_what_was_not_judged_is_no_result_and_is_named(tmp_path):
     folder = synthetic.write(tmp_path / "run", synthetic.Plan(models=("one",), pictures=0))
     document = folder.read_document()
     document["cases"][1] |= {"verdict": "error", "reason": "a NaN", "scores": {}}
-    folder.write_verdicts(document["cases"])
+    records.write(folder, document["cases"])
     made = card.make(runs.load(folder.path), "one")
     assert len(results(made)) == 4 * 3
     assert "Not judged: mean -0.30." in made

@@ -11,17 +11,19 @@ from huggingface_hub import ModelCard
 from scipy.stats import binom
 
 from helpers import simulations, synthetic
+from helpers.records import record as made_record
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
-from pytest_seedshift.core.scores import Constraint
+from pytest_seedshift.core.scores import Constraint, Estimate
 from pytest_seedshift.core.stats import robustness
 from pytest_seedshift.core.stats.paired import changes
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate, estimate_drop
 from pytest_seedshift.reporting import card, gaps, page, plots, summary, table
 from pytest_seedshift.reporting.anchors import anchor
-from pytest_seedshift.results import run, schema
+from pytest_seedshift.results import run
 from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.results.schema import Score
 from pytest_seedshift.runner import records, verdict_messages
 from pytest_seedshift.runner.case_result import CaseResult
 from pytest_seedshift.runner.samples import Sample
@@ -112,7 +114,7 @@ def test_that_of_a_failed_regression_too_and_both_are_in_the_record_and_read_bac
     assert finding.measured == pytest.approx(changes("top1", before, after).mean())
     assert finding.low < finding.measured < finding.high
     record = records.of_result(result, RunFolder(tmp_path), "t")
-    (entry,) = schema.read(schema.Record, record).constraints
+    (entry,) = record.constraints
     assert (entry.low, entry.high) == (finding.low, finding.high)
 
 
@@ -175,9 +177,9 @@ def test_a_card_publishes_intervals_and_says_so_and_which_means_are_early(which,
 def test_a_record_says_early_and_the_terminal_s_table_does(exact, tmp_path):
     result = judged(0.5, Constraint("top1", 0.6), exact=exact)
     record = records.of_result(result, RunFolder(tmp_path), "t")
-    assert record.get("early") is (None if exact else True)
+    assert record.built_in().get("early") is (None if exact else True)
     heading, *rows, legend = [*table.table([record]), ""][: None if exact else -1]
-    assert heading == record["model"]
+    assert heading == record.model
     seen = f"≈ early mean of {len(result.samples)} images, which leans towards its verdict"
     assert (seen in legend) is not exact
     assert any("≈0." in row for row in rows) is not exact
@@ -226,10 +228,10 @@ def test_a_mean_reads_the_same_wherever_it_stands(early):
             assert part.count(shown) >= 2  # in its heading and in its table
             assert re.search(rf"\| (❌ \*\*)?{shown}\b", told)
             at = "" if case.case.is_control else f"{case.case.magnitude:+.2f}"
-            assert verdict_messages.mean({"mean": index[case.case.shift, at, metric]}, score, early=True) == shown
-            as_record = {"verdict": case.verdict, "scores": {score: {"mean": case.scores[score].mean}}, "early": True}
+            assert verdict_messages.mean(Estimate(index[case.case.shift, at, metric], 0, 1), score, early=True) == shown
+            as_record = {"verdict": case.verdict, "scores": {score: Score.of(case.scores[score])}, "early": True}
             row = {**dataclasses.asdict(case.case), "images": case.images, "constraints": [], **as_record}
-            assert any(shown in line for line in table.table([row]))
+            assert any(shown in line for line in table.table([made_record(row)]))
 
 
 def test_values_outside_the_range_count_as_its_end_in_every_mean(whole):

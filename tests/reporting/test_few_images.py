@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from helpers.records import record
 from helpers.versions import CASES, VERSION, side
 from pytest_seedshift.core.scores import Constraint, Finding
 from pytest_seedshift.reporting import chance, regressions, tally
@@ -96,9 +97,9 @@ def test_accuracies_of_which_no_drop_could_be_found_have_no_p_value(pairs, few):
 
 
 def test_images_of_a_case_count_once_however_many_tests_judge_it():
-    one = {"id": "a", "verdict": "pass", "images": 16, "design": 16, "model": "m", "shift": "mean", "magnitude": 0.1}
-    other = {**one, "verdict": "fail", "images": 13}
-    null = {**one, "null": True, "images": 5}
+    one = record(id="a", images=16, design=16, model="m", shift="mean", magnitude=0.1)
+    other = one.model_copy(update={"verdict": "fail", "images": 13})
+    null = one.model_copy(update={"null": True, "images": 5})
     assert tally.looked_at([one, other]) == tally.looked_at([other, one]) == (13, 16)
     assert tally.looked_at([one, other, null]) == (18, 32)
 

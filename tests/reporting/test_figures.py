@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import warnings
 import xml.etree.ElementTree as ElementTree
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 
+from helpers.records import record
 from helpers.strange_text import HOSTILE, unseen
 from pytest_seedshift.core.registry import scores_known
 from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.reporting import plots
 
+if TYPE_CHECKING:
+    from pytest_seedshift.results.schema import Record
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def record(model: str, shift: str, magnitude: float) -> dict:
+def drawn(model: str, shift: str, magnitude: float) -> Record:
     score = {"mean": 0.5, "low": 0.4, "high": 0.6}
-    return {
-        "model": model,
-        "shift": shift,
-        "magnitude": magnitude,
-        "scores": {"top1": score, "mine": score},
-        "certainty": 0.99,
-        "constraints": [{"score": "mine", "kind": "min", "bound": 0.1}],
-    }
+    bound = {"score": "mine", "kind": "min", "bound": 0.1, "measured": 0.5, "holds": True}
+    about = {"model": model, "shift": shift, "magnitude": magnitude, "certainty": 0.99}
+    return record(about, scores={"top1": score, "mine": score}, constraints=[bound])
 
 
 def draw(model: str, shift: str, title: str) -> ElementTree.Element:
-    records = [record(model, "none", 0.0), record(model, shift, -0.3), record(model, shift, 0.3)]
+    records = [drawn(model, "none", 0.0), drawn(model, shift, -0.3), drawn(model, shift, 0.3)]
     with scores_known({"mine": ScoreKind(title, 1.0, binary=False)}), warnings.catch_warnings():
         warnings.simplefilter("error")
         return ElementTree.fromstring(plots.scores_by_magnitude(records))

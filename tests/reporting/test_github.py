@@ -7,6 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.records import record
 from pytest_seedshift.plugin import github
 from pytest_seedshift.plugin.github import Annotation
 
@@ -28,19 +29,16 @@ def read(line: str) -> tuple[str, dict[str, str], str]:
 
 
 def test_an_annotation_says_which_case_fails_and_why():
-    record = {
-        **CASE,
-        "verdict": "fail",
-        "reason": "mean shift +0.30 breaks toy-latent: top-1 0.41 < 0.60\n    100 % of it",
-    }
-    (line,) = github.commands([github.of_record(record, "tests/test_a,b.py", 7)])
+    reason = "mean shift +0.30 breaks toy-latent: top-1 0.41 < 0.60\n    100 % of it"
+    failing = record(CASE, verdict="fail", reason=reason)
+    (line,) = github.commands([github.of_record(failing, "tests/test_a,b.py", 7)])
     assert line.startswith("::error title=toy-latent%2C mean +0.30 fails,file=tests/test_a%2Cb.py,line=7::")
     assert read(line) == (
         "error",
         {"title": "toy-latent, mean +0.30 fails", "file": "tests/test_a,b.py", "line": "7"},
         "mean shift +0.30 breaks toy-latent: top-1 0.41 < 0.60\n100 % of it",
     )
-    (line,) = github.commands([github.of_record({**CASE, "verdict": "error", "reason": "no weights"})])
+    (line,) = github.commands([github.of_record(record(CASE, verdict="error", reason="no weights"))])
     assert read(line) == ("error", {"title": "toy-latent, mean +0.30 could not be judged"}, "no weights")
 
 
@@ -58,8 +56,8 @@ def test_any_name_and_reason_come_back_as_they_were(title, message):
 
 @given(st.text(), st.text())
 def test_a_model_s_name_cannot_give_a_command_of_its_own(model, reason):
-    record = {**CASE, "model": f"{model}\n::stop-commands::x", "verdict": "fail", "reason": f"{reason}\r\n::error::x"}
-    lines = list(github.commands([github.of_record(record)]))
+    said = {"model": f"{model}\n::stop-commands::x", "verdict": "fail", "reason": f"{reason}\r\n::error::x"}
+    lines = list(github.commands([github.of_record(record(CASE, **said))]))
     assert len(lines) == 1
     assert read(lines[0])[0] == "error"
 

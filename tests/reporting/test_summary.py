@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from helpers import synthetic
+from helpers import records, synthetic
 from helpers.strange_markdown import HOSTILE, shown
 from pytest_seedshift.reporting import card, publish, summary
 from pytest_seedshift.reporting import page as report
@@ -55,13 +55,13 @@ def test_what_is_missing_is_said(tmp_path):
     document = folder.read_document()
     *cases, lost = document["cases"]
     grid = [{name: case[name] for name in ("id", "test")} for case in document["cases"]]
-    folder.write_verdicts(cases, {"grid": grid})
+    records.write(folder, cases, {"grid": grid})
     page = shown(summary.make(runs.load(folder.path), publish.LIMIT))
     assert f"1 of the 10 cases of the grid have no verdict: {lost['id']}" in page.text
     model = lost["model"]
     whole = [{name: case[name] for name in ("id", "test", "model", "shift", "magnitude")} for case in (*cases, lost)]
     document["cases"] = [case for case in document["cases"] if case["model"] != model or case["shift"] == "none"]
-    folder.write_verdicts(document["cases"], {"grid": whole})
+    records.write(folder, document["cases"], {"grid": whole})
     stopped = runs.load(folder.path)
     made = shown(summary.make(stopped, publish.LIMIT))
     said = f"{model}: 1 of 5 cases judged, it passes; 4 have no verdict."

@@ -8,10 +8,11 @@ import re
 import pytest
 
 from helpers import synthetic
+from helpers.records import record
 from pytest_seedshift.reporting import gaps, table
 from pytest_seedshift.reporting.page import classes
 from pytest_seedshift.results import run
-from pytest_seedshift.results.breaking_schema import Record
+from pytest_seedshift.results.schema import Search
 from pytest_seedshift.studies.breaking_point import messages
 
 
@@ -48,9 +49,10 @@ def test_two_models_have_their_difference_in_a_column(many):
 
 def row(verdict="pass", mean=0.9, holds=True, **more):
     bound = {"score": "top1", "kind": "min", "bound": 0.6, "measured": mean, "holds": holds}
-    scores = {} if verdict == "error" else {"top1": {"mean": mean}}
+    scores = {} if verdict == "error" else {"top1": {"mean": mean, "low": 0.0, "high": 1.0}}
     whole = {"images": 400, "design": 400, "constraints": [bound] if scores else []}
-    return {"model": "m", "shift": "mean", "magnitude": 0.3, "verdict": verdict, "scores": scores, **whole, **more}
+    more = {"magnitude": 0.3, **whole, **more}
+    return record(model="m", shift="mean", verdict=verdict, scores=scores, **more)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +82,8 @@ def search(**changes):
         "recovers": [], "relapses": [], "within_budget": True, "probes": [], "images": 9, "scan": 99, "design": 16,
         "certainty": 0.99, "generated": 9, "seconds": 1.0, "device": "cpu", "dtype": "float32",
     }  # fmt: skip
-    known = {name: value for name, value in found.items() if name in Record.model_fields}
-    return Record.model_validate({**known, **changes})
+    known = {name: value for name, value in found.items() if name in Search.model_fields}
+    return Search.model_validate({**known, **changes})
 
 
 def test_the_terminal_says_that_a_search_ended_by_its_budget():

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.records import record
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.reporting import tally
 from pytest_seedshift.reporting.page import verdicts
 from pytest_seedshift.reporting.page.verdicts import sentence
 from pytest_seedshift.results import grids
 from pytest_seedshift.results.run import UNFINISHED, CaseRun
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.schema import Record
 
 MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 
@@ -137,17 +142,10 @@ def test_the_sentence_and_the_count_agree_on_how_many_cases_there_are_and_what_c
     for _ in range(200):
         chosen = [draw.choice(kinds) for _ in range(draw.randint(2, 12))]
         records = [
-            {
-                "id": f"toy-mean-{place}",
-                "model": "toy",
-                "shift": "mean",
-                "magnitude": place / 100,
-                "verdict": verdict,
-                "outcome": outcome,
-            }
+            record(id=f"toy-mean-{place}", shift="mean", magnitude=place / 100, verdict=verdict, outcome=outcome)
             for place, (verdict, outcome) in enumerate(chosen, 1)
         ]
-        counted, said = tally.counted(records), tally.sentence("toy", tally.of_records(records))
+        counted, said = tally.counted(records), tally.sentence("toy", tally.of_cases(records))
         for verb, word in (("passes", "pass"), ("fails", "fail")):
             found = re.search(rf"toy {verb} (?:all )?(\d+)(?: of (\d+))? cases", said)
             if found is not None:
@@ -159,15 +157,14 @@ def test_the_sentence_and_the_count_agree_on_how_many_cases_there_are_and_what_c
 
 
 def test_a_case_that_two_tests_judge_is_counted_once_by_the_worst_of_it():
-    def record(test: str, verdict: str, **more: str) -> dict:
-        case = {"id": "toy-none-+0.00", "model": "toy", "shift": "none", "magnitude": 0.0}
-        return {**case, "test": test, "verdict": verdict, **more}
+    def of(test: str, verdict: str, **more: object) -> Record:
+        return record({"id": "toy-none-+0.00", "test": test, "verdict": verdict, **more})
 
-    passes, fails, skipped = record("a", "pass"), record("b", "fail"), record("c", "skipped")
-    known = record("d", "fail", outcome="xfailed")
+    passes, fails, skipped = of("a", "pass"), of("b", "fail"), of("c", "skipped")
+    known = of("d", "fail", outcome="xfailed")
     assert tally.counted([passes, fails]) == "1 case (2 tests): 0 pass, 1 fail"
     assert tally.counted([fails, passes]) == "1 case (2 tests): 0 pass, 1 fail"
     assert tally.counted([passes, skipped]) == "1 case (2 tests): 1 pass, 0 fail"
     assert tally.counted([passes, known]) == "1 case (2 tests): 0 pass, 0 fail, 1 known failure"
-    null = {**record("e", "error"), "id": "toy-arrangement:permute-+1.00", "null": True}
+    null = of("e", "error", id="toy-arrangement:permute-+1.00", null=True)
     assert tally.counted([passes, null]) == "1 case: 1 pass, 0 fail; 1 null control: 0 pass, 0 fail, 1 cannot be judged"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.records import records as made_records
 from pytest_seedshift.core import thresholds_parser
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.scores import Constraint
@@ -41,7 +42,7 @@ def asked(text: str, case: Case = CASE) -> dict[str, Constraint]:
 
 
 def written(text: str, *records: dict, margin: float = 0.02) -> str:
-    return calibration.propose(text, "thresholds.toml", records, margin).text
+    return calibration.propose(text, "thresholds.toml", made_records(records), margin).text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_bound_by_hand_outside_of_default_keeps_its_say(table):
     proposal = calibration.propose(
         f"[default]\ntop1 = 0.6\n{table}\ntop1 = 0.45\n",
         "t",
-        [record(CASE, top1=(0.5, 0.39, 0.63), clip=(28.0, 27.0, 29.0))],
+        made_records([record(CASE, top1=(0.5, 0.39, 0.63), clip=(28.0, 27.0, 29.0))]),
         0.02,
     )
     assert asked(proposal.text)["top1"].minimum == 0.45
@@ -149,12 +150,12 @@ def test_windows_line_ends_do_not_matter_to_what_is_read():
 )
 def test_what_cannot_be_written_is_an_error_that_says_why(text, records, says):
     with pytest.raises(CalibrationError, match=says):
-        calibration.propose(text, "thresholds.toml", records)
+        calibration.propose(text, "thresholds.toml", made_records(records))
 
 
 def test_bounds_by_early_verdicts_are_called_weak_and_exact_calibration_is_offered():
     whole = record(Case("toy-latent"), top1=(0.99, 0.96, 1.0)) | {"images": 400}
-    proposal = calibration.propose("[default]\ntop1 = 0.6\n", "t", [MEASURED, whole])
+    proposal = calibration.propose("[default]\ntop1 = 0.6\n", "t", made_records([MEASURED, whole]))
     said = "\n".join(proposal.summary)
     bound = asked(proposal.text)["top1"].minimum
     assert bound is not None
@@ -166,9 +167,9 @@ def test_bounds_by_early_verdicts_are_called_weak_and_exact_calibration_is_offer
     assert f"fall from 0.50 to {bound:.2f}" in said
     assert "run this again with --seedshift-exact: 326 more images" in said
     assert proposal.text.count("weak, by an early verdict") == 1
-    exact = calibration.propose("[default]\ntop1 = 0.6\n", "t", [whole])
+    exact = calibration.propose("[default]\ntop1 = 0.6\n", "t", made_records([whole]))
     assert "weak" not in "\n".join([*exact.summary, exact.text])
-    by_margin = calibration.propose("[default]\ntop1 = 0.6\n", "t", [whole], 0.02)
+    by_margin = calibration.propose("[default]\ntop1 = 0.6\n", "t", made_records([whole]), 0.02)
     assert "another draw" not in "\n".join(by_margin.summary)
 
 

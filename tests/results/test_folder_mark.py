@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers import synthetic
+from helpers.records import record
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.results import folder_mark, sensitivity_files
 from pytest_seedshift.results.folder_mark import FolderError
@@ -246,7 +247,7 @@ def test_a_file_that_is_a_link_is_replaced_and_not_followed(tmp_path):
     victim.write_text("kept")
     for name in ("verdicts.json", "costs.json", f"verdicts.json.{os.getpid()}.partial"):
         (folder.path / name).symlink_to(victim)
-    folder.write_verdicts([{"id": "x", "test": "a::x", "generated": 1, "seconds": 0.5}])
+    folder.write_verdicts([record(id="x", test="a::x")])
     assert victim.read_text() == "kept"
     assert not folder.verdicts_file.is_symlink()
     assert len(folder.read_document()["cases"]) == 1
@@ -259,8 +260,8 @@ NAMES = ["caf\udcff", "模型", "\U0001f40c" * 60, "a\nb", "\ud800", "x" * 5000,
 def test_verdicts_of_any_name_are_written_and_read_as_they_were(tmp_path, name):
     folder = RunFolder(tmp_path / "run")
     folder.prepare()
-    case = {"id": name, "test": f"a::{name}", "model": name, "generated": 1, "seconds": 0.5}
+    case = record(id=name, test=f"a::{name}", model=name, generated=1, seconds=0.5)
     folder.write_verdicts([case])
-    assert folder.read_document()["cases"] == [case]
+    assert folder.read_document()["cases"] == [case.built_in()]
     assert json.loads(folder.verdicts_file.read_bytes())["cases"][0]["model"] == name
     assert folder.picture_folder(Case(name)).parent == folder.path / "pictures"

@@ -55,9 +55,7 @@ def two() -> tuple[dict, dict]:
 
 
 def join(*documents: dict) -> merge.Merged:
-    for each in documents:
-        merge.check(each)
-    return merge.join([Run(name, each) for name, each in zip("abcdefgh", documents, strict=False)])
+    return merge.join([Run(name, merge.check(each)) for name, each in zip("abcdefgh", documents, strict=False)])
 
 
 @given(st.lists(st.sampled_from([1, 2, 3, 4]), min_size=8, max_size=8), st.permutations(range(4)))
@@ -69,7 +67,7 @@ def test_whatever_the_parts_and_their_order_the_whole_is_the_one_of_a_single_run
         own = [record(each) for each, owner in zip(grid, owners, strict=True) if owner == number]
         parts.append(document(grid, own, shard={"number": number, "of": 4, "by": "count", "split": "s"}))
     merged = join(*(parts[place] for place in order))
-    assert json.dumps(merged.document) == json.dumps(whole)
+    assert json.dumps(merged.document.built_in()) == json.dumps(whole)
     assert merged.missing == merged.notes == ()
 
 
@@ -80,14 +78,14 @@ def test_what_no_run_has_judged_is_named_and_gets_no_record(absent):
     merged = join(
         document(grid, [record(each) for each in there[::2]]), document(grid, [record(each) for each in there[1::2]])
     )
-    assert [each["id"] for each in merged.missing] == [grid[number]["id"] for number in sorted(absent)]
-    assert [each["id"] for each in merged.document["cases"]] == [each["id"] for each in there]
+    assert [each.id for each in merged.missing] == [grid[number]["id"] for number in sorted(absent)]
+    assert [each.id for each in merged.document.cases] == [each["id"] for each in there]
 
 
 def test_runs_that_agree_are_joined():
     merged = join(*two())
     assert not merged.missing
-    assert list(merged.document["models"]) == ["m", "n"]
+    assert list(merged.document.models) == ["m", "n"]
 
 
 def change(document: dict, path: tuple, value: object) -> None:
@@ -140,21 +138,21 @@ def test_designs_differ_where_no_case_is_in_both():
 def test_differences_in_the_last_digits_are_none():
     first, second = two()
     second["cases"][0]["scores"]["clip"]["mean"] *= 1 + 1e-6
-    assert join(first, second).document["cases"][1] == first["cases"][1]
+    assert join(first, second).document.cases[1].built_in() == first["cases"][1]
 
 
 def test_runs_of_different_models_become_one():
     first, second = document([GRID[0]], [record(GRID[0])]), document([GRID[3]], [record(GRID[3])])
     second["models"]["n"]["device"] = "cuda"
     merged = join(first, second)
-    assert [each["model"] for each in merged.document["cases"]] == ["m", "n"]
+    assert [each.model for each in merged.document.cases] == ["m", "n"]
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_verdict_stands_above_an_error_of_the_same_case(order):
     runs = document([GRID[0]], [record(GRID[0], "error")]), document([GRID[0]], [record(GRID[0], "fail")])
-    (case,) = join(*runs[::order]).document["cases"]
-    assert case["verdict"] == "fail"
+    (case,) = join(*runs[::order]).document.cases
+    assert case.verdict == "fail"
 
 
 def test_many_differences_are_told_in_a_few_lines():

@@ -16,9 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.records import record
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
-from pytest_seedshift.results import costs
+from pytest_seedshift.results import costs, schema
 from pytest_seedshift.results.run_folder import Picture, RunFolder, VerdictsError, file_name
 
 CASE = Case("toy-latent", "mean:exact", 0.3)
@@ -26,8 +27,12 @@ PAIR = Pair(Label("Löwe", 3), 0)
 KEY = "0123456789abcdef0123456789abcdef"
 
 
-def of(test: str, **more: object) -> dict:
-    return {"id": test, "test": f"a::{test}", "generated": 1, "seconds": 0.5, **more}
+def of(test: str, **more: object) -> schema.Record:
+    return record({"id": test, "test": f"a::{test}", "generated": 1, "seconds": 0.5, **more})
+
+
+def read(folder: RunFolder, notes: list[str] | None = None) -> list[schema.Record]:
+    return [record(each) for each in folder.read_document(notes)["cases"]]
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
@@ -45,7 +50,7 @@ def test_prepare_keeps_what_is_there(folder):
     folder.samples_file.write_bytes(b"samples")
     picture = folder.save_picture(CASE, PAIR, KEY, torch.zeros(3, 2, 2)).path
     folder.prepare()
-    assert folder.read_document()["cases"] == [of("a")]
+    assert read(folder) == [of("a")]
     assert folder.samples_file.read_bytes() == b"samples"
     assert picture.is_file()
 
@@ -65,35 +70,37 @@ def test_a_folder_that_cannot_be_is_an_os_error(tmp_path):
 
 
 def test_verdicts_survive_writing_and_reading(folder):
-    cases = [of("x", passed=True, scores={"top1": {"mean": 0.5}}, worst=["Löwe"])]
+    cases = [of("x", scores={"top1": {"mean": 0.5, "low": 0.4, "high": 0.6}}, of_a_later_version=["Löwe"])]
     folder.write_verdicts(cases)
-    assert folder.read_document()["cases"] == cases
+    assert read(folder) == cases
 
 
 def test_who_reads_verdicts_while_they_are_written_reads_the_old_ones_whole(folder):
     folder.write_verdicts([of("old")])
     with folder.verdicts_file.open(encoding="utf-8") as reader:
         folder.write_verdicts([of("new")])
-        assert json.load(reader)["cases"] == [costs.without(of("old"))]
-    assert folder.read_document()["cases"] == [of("new")]
+        assert json.load(reader)["cases"] == [
+            of("old").model_dump(exclude_unset=True, exclude={"generated", "seconds"})
+        ]
+    assert read(folder) == [of("new")]
 
 
 def test_names_that_are_no_utf_8_are_written_and_read(folder):
     for name in ("\udcff", "\ud800", "a\udcff/模型", "\n\x1b\u2028"):
         folder.write_verdicts([of(name)])
-        assert folder.read_document()["cases"] == [of(name)]
+        assert read(folder) == [of(name)]
         folder.verdicts_file.read_bytes().decode()
     assert file_name("\udcff") != file_name("\udcfe")
     assert file_name("\ud800")
 
 
 def test_verdicts_that_cannot_be_written_leave_the_old_ones(folder):
-    cases = [of("new", scores=object())]
+    cases = [of("new", of_a_later_version=object())]
     folder.write_verdicts([of("old")])
     before = set(folder.path.iterdir())
     with pytest.raises(TypeError):
         folder.write_verdicts(cases)
-    assert folder.read_document()["cases"] == [of("old")]
+    assert read(folder) == [of("old")]
     assert set(folder.path.iterdir()) == before
 
 
@@ -102,7 +109,7 @@ def test_what_a_case_cost_stands_beside_its_verdict_and_not_in_it(folder):
     first = folder.verdicts_file.read_bytes()
     folder.write_verdicts([of("x", generated=0, seconds=0.0)])
     assert folder.verdicts_file.read_bytes() == first
-    assert folder.read_document()["cases"] == [of("x", generated=0, seconds=0.0)]
+    assert read(folder) == [of("x", generated=0, seconds=0.0)]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_costs_that_cannot_be_read_are_said_and_verdicts_stand(folder, text):
     folder.write_verdicts([of("x", generated=8, seconds=2.5)])
     path, notes = folder.path / costs.FILE_NAME, []
     path.unlink() if text is None else path.write_text(text)
-    assert folder.read_document(notes)["cases"] == [of("x", generated=0, seconds=0.0)]
+    assert read(folder, notes) == [of("x", generated=0, seconds=0.0)]
     assert [note.partition(" ")[0] for note in notes] == ["costs.json"]
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.messages import count as counted
 from pytest_seedshift.reporting.page.section import Section, section
-from pytest_seedshift.results.breaking_schema import CLEAR
+from pytest_seedshift.results.schema import CLEAR
 from pytest_seedshift.results.statuses import KNOWN, SKIPPED
 from pytest_seedshift.studies.breaking_point import messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.reporting.page.album import Album
-    from pytest_seedshift.results.breaking_schema import Record
     from pytest_seedshift.results.run import Run
+    from pytest_seedshift.results.schema import Search
 
 
 def build(run: Run, _: Album) -> Section | None:
@@ -31,12 +31,12 @@ def build(run: Run, _: Album) -> Section | None:
     )
 
 
-def of_searches(searches: Sequence[Record], *, alone: bool) -> list[str]:
+def of_searches(searches: Sequence[Search], *, alone: bool) -> list[str]:
     """What a model's verdict has to say of its searches: those that fail, those without a verdict.
 
     `alone` tells that there is nothing else to say of the model.
     """
-    by_verdict: dict[str, list[Record]] = {}
+    by_verdict: dict[str, list[Search]] = {}
     for each in searches:
         by_verdict.setdefault(each.status, []).append(each)
     early = ", ".join(f"{each.shift} {messages.point(each)}" for each in by_verdict.get("fail", ()))
@@ -57,7 +57,7 @@ def of_searches(searches: Sequence[Record], *, alone: bool) -> list[str]:
 
 def in_short(run: Run, model: str) -> list[tuple[str, list[tuple[str, str]]]]:
     """A model's breaking points: by shift, each direction's."""
-    by_shift: dict[str, list[Record]] = {}
+    by_shift: dict[str, list[Search]] = {}
     for record in run.searches(model):
         by_shift.setdefault(record.shift, []).append(record)
     return [(shift, [(each.sign, messages.point(each)) for each in found]) for shift, found in by_shift.items()]

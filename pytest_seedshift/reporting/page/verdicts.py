@@ -16,8 +16,8 @@ from pytest_seedshift.runner import verdict_messages
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.reporting.page.album import Album
-    from pytest_seedshift.results.breaking_schema import Record as Search
     from pytest_seedshift.results.run import CaseRun, Run
+    from pytest_seedshift.results.schema import Search
 
 
 def build(run: Run, _: Album) -> Section:

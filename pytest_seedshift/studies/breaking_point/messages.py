@@ -9,7 +9,7 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 
 if TYPE_CHECKING:
-    from pytest_seedshift.results.breaking_schema import Record
+    from pytest_seedshift.results.schema import Search
 
 _UNKNOWN = {"error": "could not be judged", "skipped": "skipped"}
 """Of a search that has not been made, by verdict."""
@@ -20,12 +20,12 @@ _CELLS = {"fail": "✗", "error": "!", "known": "k"}
 _SPENT = "the budget of images was used up before all was looked at"
 
 
-def is_unknown(record: Record) -> bool:
+def is_unknown(record: Search) -> bool:
     """Whether a record says nothing of a breaking point: it could not be judged, or was skipped before it was."""
     return record.verdict == "error" or (record.verdict == "skipped" and not record.probes)
 
 
-def point(record: Record) -> str:
+def point(record: Search) -> str:
     """The breaking point in short: `+0.24`, `+0.10 to +0.20`, `holds up to +1.00`, `0: fails unshifted`."""
     if is_unknown(record):
         return "not known"
@@ -38,7 +38,7 @@ def point(record: Record) -> str:
     return format_magnitude(record.at) if exact else f"{_signed(record.holds_at)} to {format_magnitude(record.at)}"
 
 
-def finding(record: Record) -> str:
+def finding(record: Search) -> str:
     """What was found, in a sentence without its stop: `toy-latent breaks under mean at +0.24 and holds at +0.22`."""
     if record.at == 0:
         broken = next((probe.broken for probe in record.probes if not probe.holds), "")
@@ -55,7 +55,7 @@ def finding(record: Record) -> str:
     return said + monotony(record)
 
 
-def monotony(record: Record) -> str:
+def monotony(record: Search) -> str:
     """What is not as a breaking point promises; empty where the model fails from there on, as far as was looked."""
     if not record.recovers:
         return ""
@@ -63,20 +63,20 @@ def monotony(record: Record) -> str:
     return said + (f" and fails again at {_list(record.relapses)}" if record.relapses else "")
 
 
-def interval(record: Record) -> str:
+def interval(record: Search) -> str:
     """Where another draw of pairs would have it: `95 % interval +0.20 to +0.28`."""
     low = _signed(record.low or 0.0)
     high = f"beyond {format_magnitude(record.magnitude)}" if record.high is None else format_magnitude(record.high)
     return f"95 % interval {low} to {high}"
 
 
-def work(record: Record) -> str:
+def work(record: Search) -> str:
     """What it took: `14 magnitudes, 812 images, a scan: 20000`."""
     magnitudes = messages.count(len(record.shifted), "magnitude")
     return f"{magnitudes}, {messages.count(record.images, 'image')}, a scan: {record.scan}"
 
 
-def reason(record: Record) -> str:
+def reason(record: Search) -> str:
     """Why a search has its verdict."""
     said = finding(record)
     if record.at == 0:
@@ -87,7 +87,7 @@ def reason(record: Record) -> str:
     return f"{said}{asked} ({interval(record)}; {work(record)})"
 
 
-def measured(record: Record) -> str:
+def measured(record: Search) -> str:
     """Why a search without a bound is neither passed nor failed."""
     return (
         f"{record.reason}. Measured only, as no bound was given, and what is not checked has not passed: add "
@@ -95,7 +95,7 @@ def measured(record: Record) -> str:
     )
 
 
-def line(record: Record) -> str:
+def line(record: Search) -> str:
     """The line of the terminal: `toy-latent mean +  breaks at +0.24  95 % interval +0.20 to +0.28`."""
     if is_unknown(record):
         return _UNKNOWN[record.verdict]
@@ -106,7 +106,7 @@ def line(record: Record) -> str:
     return told + monotony(record).replace("; it", ";") + ("" if record.within_budget else f"; {_SPENT}")
 
 
-def table(records: Sequence[Record]) -> list[str]:
+def table(records: Sequence[Search]) -> list[str]:
     """All breaking points, a line a shift, the signs across."""
     width = max(len(f"{record.model}  {record.shift}") for record in records)
     failed = any(record.status == "fail" for record in records)
@@ -126,7 +126,7 @@ def table(records: Sequence[Record]) -> list[str]:
     return lines + ([f"  {', '.join(legend)}"] if legend else [])
 
 
-def _cell(record: Record | None) -> str:
+def _cell(record: Search | None) -> str:
     if record is None:
         return "· "
     told = point(record).removeprefix("holds up to ")
@@ -138,7 +138,7 @@ def _cell(record: Record | None) -> str:
     return f"{told}{_CELLS.get(record.status, ' ')}"
 
 
-def _asked(record: Record) -> float:
+def _asked(record: Search) -> float:
     return (record.minimum or 0.0) * (-1 if record.magnitude < 0 else 1)
 
 

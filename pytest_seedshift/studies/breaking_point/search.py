@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.stats import sequential as verdict
-from pytest_seedshift.results.breaking_schema import CLEAR
+from pytest_seedshift.results.schema import CLEAR
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.runner.case_result import Part
 from pytest_seedshift.studies.breaking_point.bisection import Found, Probe, seek

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from pytest_seedshift.results.schema.base import Certainty, Count, Form, Number, Seconds
 from pytest_seedshift.results.statuses import status_of
 
 CLEAR = 0.95
@@ -15,71 +16,66 @@ Less than that of verdicts: a verdict is reached as soon as it is certain enough
 for all possible pairs, which has two ends, is never clear of the bound at that same certainty.
 """
 
-_Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-_Count = Annotated[int, Field(ge=0, le=2**53)]
 
-
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
-
-class Score(_Form):
+class ProbeScore(Form):
     """A score's mean at a probe with its interval."""
 
-    mean: _Number
-    low: _Number
-    high: _Number
+    mean: Number
+    low: Number
+    high: Number
 
 
-class Probe(_Form):
+class Probe(Form):
     """A magnitude that was looked at."""
 
-    magnitude: _Number
+    magnitude: Number
     holds: bool
     clear: bool | None
     """Whether another draw of pairs would surely (95 %) say the same."""
-    images: _Count
-    scores: dict[str, Score]
+    images: Count
+    scores: dict[str, ProbeScore]
     broken: str
     """The bound that is broken, such as `top-1 0.41 < 0.60`; empty where none is."""
 
 
-class Record(_Form):
+class Search(Form):
     """A search and what it found. Magnitudes are signed."""
 
     id: str
     test: str
     model: str
     shift: str
-    magnitude: _Number
+    magnitude: Number
     """Where the search ends: the last magnitude of its sign at which the shift has a meaning, ±1 at most."""
     verdict: Literal["pass", "fail", "measured", "error", "skipped"]
     reason: str
-    at: _Number | None
+    at: Number | None
     """The smallest magnitude that fails: 0 without any shift, None where none fails."""
-    holds_at: _Number | None
-    low: _Number | None
+    holds_at: Number | None
+    low: Number | None
     """Up to here every probe is clear of its bounds."""
-    high: _Number | None
+    high: Number | None
     """Here a bound is clearly broken; None where that is nowhere."""
-    recovers: list[_Number]
+    recovers: list[Number]
     """Magnitudes beyond `at` at which the model holds again."""
-    relapses: list[_Number]
+    relapses: list[Number]
     """Magnitudes beyond the first of these at which it fails again."""
     within_budget: bool
-    minimum: _Number | None
+    minimum: Number | None
     """The least breaking point that was asked for, without its sign."""
     probes: list[Probe]
-    images: _Count
-    scan: _Count
+    images: Count
+    scan: Count
     """How many images a scan in steps of 0.02 on the whole design would take."""
-    design: _Count
-    design_seed: _Count = 0
-    certainty: Annotated[float, Field(gt=0, lt=1)] | None
-    generated: _Count = 0
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    design: Count
+    design_seed: Count = 0
+    certainty: Certainty | None
+    generated: Count = 0
+    seconds: Seconds = 0.0
     device: str | None
     dtype: str | None
+    scores: dict[str, ProbeScore] = Field(default_factory=dict)
+    """None: those of its probes are theirs."""
     outcome: Literal["xfailed", "xpassed"] | None = None
     """Of a test that is expected to fail, whether it did."""
     xfail: str = ""
@@ -100,9 +96,7 @@ class Record(_Form):
         """`+` or `-`."""
         return "-" if self.magnitude < 0 else "+"
 
-
-def built_in(record: Record) -> dict[str, Any]:
-    """A record in built-in types, with the (empty) scores by which those who look at all records tell it."""
-    without = {"outcome", "xfail"} if record.outcome is None else set()
-    without |= set() if record.design_seed else {"design_seed"}
-    return {**record.model_dump(exclude=without), "scores": {}}
+    @property
+    def subject(self) -> str:
+        """What it is about, without the model: `mean breaking +`."""
+        return f"{self.shift} breaking {self.sign}"

@@ -1,0 +1,170 @@
+"""The record of a case: what verdicts.json and costs.json say of it. The order of the fields is that of the file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pytest_seedshift.core import scores
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.scores import NULL, Estimate, Finding
+from pytest_seedshift.results.schema.base import Certainty, Count, DesignSeed, Form, Images, Number, Seconds
+from pytest_seedshift.results.statuses import status_of
+
+
+class Score(Form):
+    """A score's mean with its interval."""
+
+    mean: Number
+    low: Number
+    high: Number
+    clipped: Count = 0
+
+    @classmethod
+    def of(cls, found: Estimate) -> Score:
+        """The form of an estimate."""
+        return cls(mean=found.mean, low=found.low, high=found.high, clipped=found.clipped)
+
+    def estimate(self) -> Estimate:
+        """The estimate that it is the form of."""
+        return Estimate(self.mean, self.low, self.high, self.clipped)
+
+
+class Change(Form):
+    """What has become of a score on the pairs that a baseline has too; see `scores.Change`."""
+
+    pairs: Count
+    lost: Count
+    won: Count
+    p: Number
+    least: Number | None
+    test: str
+    level: Number
+    allowed: Number = 0.0
+    least_90: Number | None = None
+
+
+class Constraint(Form):
+    """A bound, held against the measurement; see `scores.Finding`."""
+
+    score: str
+    kind: Literal["min", "max_drop", "max_regression", "null"]
+    bound: Number
+    measured: float
+    """NaN where there was nothing to measure."""
+    holds: bool | None
+    change: Change | None = None
+    low: Number | None = None
+    high: Number | None = None
+    p: Number | None = None
+    level: Number | None = None
+    least: Number | None = None
+    least_90: Number | None = None
+
+    @classmethod
+    def of(cls, found: Finding) -> Constraint:
+        """The form of a finding, which has what its kind has."""
+        names = ["score", "kind", "bound", "measured", "holds"]
+        names += [] if found.low is None else ["low", "high"]
+        names += [] if found.p is None else ["p", "level"]
+        names += ["least", "least_90"] if found.kind == NULL else []
+        values: dict[str, Any] = {name: getattr(found, name) for name in names}
+        return cls(**values if found.change is None else {**values, "change": Change(**asdict(found.change))})
+
+    def finding(self) -> Finding:
+        """The finding that it is the form of."""
+        change = None if self.change is None else scores.Change(**_values(self.change))
+        return Finding(**{**_values(self), "change": change})
+
+
+def _values(form: Form) -> dict[str, Any]:
+    """The values of a form's own fields, without keys that a later version has added."""
+    return {name: getattr(form, name) for name in type(form).model_fields}
+
+
+class KeptPicture(Form):
+    """A picture and the control's of the same pair; their paths are relative to the run folder."""
+
+    label: str
+    seed: Count
+    right: bool | None
+    """By top-1; None where it was not measured."""
+    picture: str | None
+    control: str | None
+    control_right: bool | None
+
+
+class Subject(Form):
+    """A case and its test."""
+
+    id: str = ""
+    test: str = ""
+    model: str
+    shift: str
+    magnitude: Number
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return Case(self.model, self.shift, self.magnitude)
+
+
+class Record(Subject):
+    """A case and what came of it."""
+
+    verdict: Literal["pass", "fail", "error", "skipped"]
+    reason: str = ""
+    """In words, made of the findings where the verdict rests on them; nothing is decided by it."""
+    scores: dict[str, Score] = Field(default_factory=dict)
+    images: Images = 0
+    design: Images = 0
+    design_seed: DesignSeed = 0
+    early: bool = False
+    blank: Images = 0
+    """Of a case that passes, how many of its pictures are of one colour, if not all of these were recognised."""
+    certainty: Certainty | None = None
+    generated: Count = 0
+    """With `seconds` in costs.json, and not in verdicts.json."""
+    seconds: Seconds = 0.0
+    device: str | None = None
+    dtype: str | None = None
+    constraints: list[Constraint] = Field(default_factory=list)
+    pictures: list[KeptPicture] = Field(default_factory=list)
+    null: bool = False
+    outcome: Literal["xfailed", "xpassed"] | None = None
+    """Of a test that is expected to fail, whether it did."""
+    xfail: str = ""
+    """Why it is expected to fail."""
+
+    @property
+    def status(self) -> str:
+        """What came of it: the verdict, or that it is a known failure."""
+        return status_of(self.verdict, self.outcome)
+
+    @property
+    def subject(self) -> str:
+        """What it is about, without the model: `mean +0.30`."""
+        return self.case.describe()
+
+    def breaks(self, score: str) -> bool:
+        """Whether a score breaks one of its constraints."""
+        return any(each.holds is False for each in self.constraints if each.score == score)
+
+
+class Measurement(Record):
+    """What thresholds are made of: a record of which nothing that this needs is lacking."""
+
+    id: str
+    scores: dict[str, Score]
+    images: Images
+    design: Images
+    certainty: Certainty | None
+
+    @model_validator(mode="after")
+    def _is_certain(self) -> Measurement:
+        if self.scores and self.certainty is None:
+            raise InvalidValueError("scores without the certainty of their intervals")
+        return self
