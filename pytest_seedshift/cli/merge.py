@@ -342,7 +342,7 @@ def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err:
 
 def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, err: bool) -> None:
     """Print a table of each model, what does not pass and why, what is missing, and which files were written."""
-    from pytest_seedshift.plugin.search_lines import SearchLines
+    from pytest_seedshift.plugin import search_lines
     from pytest_seedshift.reporting import blank, seedlines, tally
     from pytest_seedshift.reporting.table import table
     from pytest_seedshift.results import sensitivity_files
@@ -351,11 +351,11 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
     say = partial(sinks.say, err=err)
 
     document = merged.document
-    records, searches = document.cases, SearchLines(document.breaking)
+    records, searches = document.cases, document.breaking
     for model in recorded.models(records):
         of_model = [record for record in tally.distinct_records(records) if record.model == model]
         say(*table(recorded.ordinary(of_model)))
-    say(*searches.table())
+    say(*search_lines.table(searches))
     for record in document.records:
         if record.status in tally.BROKEN:
             first, *others = record.reason.split("\n")
@@ -370,7 +370,7 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
     if records or merged.missing:
         missing = [entry for entry in merged.missing if entry.kind is None]
         say(tally.counted(records, f" of {messages.count(runs, 'run')}", missing=len(missing)))
-    say(*searches.closing(sum(entry.kind is not None for entry in merged.missing)))
+    say(*search_lines.closing(searches, sum(entry.kind is not None for entry in merged.missing)))
     say(
         *(
             f"{name}: {messages.relative(str(into.path / name))}"

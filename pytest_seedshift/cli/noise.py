@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift.cli import CommandError, session
+from pytest_seedshift.cli import CommandError, session_options
 from pytest_seedshift.cli.options import json_option
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import output
@@ -16,7 +16,7 @@ from pytest_seedshift.models import needed_scorers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.studies.noise_floor import Noise
 
 _IMAGES, _BATCH_SIZE = 64, 16
@@ -32,10 +32,10 @@ _IMAGES, _BATCH_SIZE = 64, 16
 @click.argument("model", metavar="MODEL")
 @click.option("--images", metavar="N", type=int, default=_IMAGES, help=f"Images of the control. Default: {_IMAGES}.")
 @json_option
-@session.session_options
+@session_options.session_options
 def command(model: str, images: int, as_json: bool, **given: Any) -> int:
     """What click calls."""
-    return run(model, images=images, as_json=as_json, given=session.SessionOptions(**given))
+    return run(model, images=images, as_json=as_json, given=session_options.SessionOptions(**given))
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
     *,
     images: int = _IMAGES,
     as_json: bool = False,
-    given: session.SessionOptions = session.SessionOptions(),  # noqa: B008
+    given: session_options.SessionOptions = session_options.SessionOptions(),  # noqa: B008
 ) -> int:
     """Measure, print a table and write noise.json.
 
@@ -58,42 +58,43 @@ def run(
     """
     if images < 1:
         raise CommandError(f"--images {images}: give a whole number of at least 1")
-    session.check_images(images, given)
+    session_options.check_images(images, given)
 
-    def work(state: State) -> None:
+    def work(session: Session) -> None:
+        from pytest_seedshift.plugin import preflight
         from pytest_seedshift.studies import noise_floor
 
-        models = state.settings.models
-        state.needed.ask(models, scorers=needed_scorers.ALL)
-        for warning in state.check_ground((each, None) for each in models):
+        models = session.settings.models
+        session.needed.ask(models, scorers=needed_scorers.ALL)
+        for warning in preflight.check_ground(session, ((each, None) for each in models)):
             output.say(f"warning: {warning}", err=True)
         measured = {}
         for each in models:
-            fingerprint, found, path = _measure(state, each, images)
+            fingerprint, found, path = _measure(session, each, images)
             measured[fingerprint] = asdict(found)
             output.say("", *noise_floor.table(found), f"  {path}", err=as_json)
         if as_json:
             output.say_json({"version": noise_floor.VERSION, "models": measured})
 
-    return session.run([model], given, work)
+    return session_options.run([model], given, work)
 
 
-def _measure(state: State, model: str, images: int) -> tuple[str, Noise, Path]:
+def _measure(session: Session, model: str, images: int) -> tuple[str, Noise, Path]:
     """The model's fingerprint, what was measured, and the file that has it."""
     from pytest_seedshift.scorers import devices
     from pytest_seedshift.studies import noise_floor, noise_floor_conditions
 
-    bench = state.workbench
-    design = state.catalogue.design(model, None, state.design_seed())[:images]
+    bench = session.workbench
+    design = session.catalogue.design(model, None, session.design_seed)[:images]
     if images > len(design):
-        design = state.catalogue.design(model, images, state.design_seed())
-    size = min(state.settings.batch_size or _BATCH_SIZE, len(design))
+        design = session.catalogue.design(model, images, session.design_seed)
+    size = min(session.settings.batch_size or _BATCH_SIZE, len(design))
     reference = noise_floor_conditions.Setting(bench.device, bench.dtype(model), size, devices.threads())
     try:
         fingerprint = bench.samples(model).model
-        noise_floor.read(state.folder)  # what is wrong with it shall not be found after all the work
-        found = noise_floor_conditions.measure(model, reference, design, state.catalogue, state.folder)
-        path = noise_floor.write(state.folder, fingerprint, found)
+        noise_floor.read(session.folder)  # what is wrong with it shall not be found after all the work
+        found = noise_floor_conditions.measure(model, reference, design, session.catalogue, session.folder)
+        path = noise_floor.write(session.folder, fingerprint, found)
     except OSError as error:
         raise CommandError(str(error)) from None
     return fingerprint, found, path

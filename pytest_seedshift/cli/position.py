@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift.cli import CommandError, session
+from pytest_seedshift.cli import CommandError, session_options
 from pytest_seedshift.cli.options import (
     STDOUT,
     Output,
@@ -27,7 +27,7 @@ from pytest_seedshift.models import needed_scorers
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.studies.position_control import Study
 
 _NEEDED = frozenset({needed_scorers.CLASSIFIER})
@@ -61,7 +61,7 @@ _KEYS = ("version", "rows", "control", "arms")
 )
 @output_option("position-MODEL.html in the run folder")
 @json_option
-@session.session_options
+@session_options.session_options
 def command(
     model: str,
     shifts: tuple[str, ...],
@@ -74,7 +74,7 @@ def command(
 ) -> int:
     """What click calls."""
     asked = Asked(model, shifts, magnitude, images, certainty)
-    options = session.SessionOptions(**given)
+    options = session_options.SessionOptions(**given)
     return run(asked, output=output, as_json=as_json, given=options, invoked=invocation())
 
 
@@ -89,7 +89,7 @@ class Asked:
     images: int | None = None
     certainty: float | None = None
 
-    def settings(self, given: session.SessionOptions) -> dict[str, Any]:
+    def settings(self, given: session_options.SessionOptions) -> dict[str, Any]:
         """As `position_control.run` takes them.
 
         Raises:
@@ -99,10 +99,10 @@ class Asked:
 
         if self.images is not None and self.images < 1:
             raise CommandError(f"--images {self.images}: give a whole number of at least 1")
-        session.check_images(self.images, given)
+        session_options.check_images(self.images, given)
         magnitude = position_control.MAGNITUDE
         if self.magnitude is not None:
-            found = session.magnitudes(self.magnitude, given)
+            found = session_options.magnitudes(self.magnitude, given)
             if len(found) != 1:
                 raise CommandError(f"--magnitude {self.magnitude}: give one number, such as 0.3")
             (magnitude,) = found
@@ -121,7 +121,7 @@ def run(
     *,
     output: Output = None,
     as_json: bool = False,
-    given: session.SessionOptions = session.SessionOptions(),  # noqa: B008
+    given: session_options.SessionOptions = session_options.SessionOptions(),  # noqa: B008
     invoked: str = "",
 ) -> int:
     """Run the experiment, print its table, write its page and its JSON.
@@ -145,48 +145,49 @@ def run(
     if isinstance(output, Path):
         check_beside(output, _KEYS, "position")
 
-    def work(state: State) -> int:
+    def work(session: Session) -> int:
         from pytest_seedshift.reporting import position as told
 
-        study = _measure(state, settings)
+        study = _measure(session, settings)
         aside = as_json or output == STDOUT
         sinks.say(*told.table(study), "", *told.sentences(study), err=aside)
         try:
-            sinks.say(*_write(study, output, state, invoked), err=aside)
+            sinks.say(*_write(study, output, session, invoked), err=aside)
         except OSError as error:
             raise CommandError(f"{error.filename}: cannot be written: {error.strerror}") from None
         if as_json:
             sinks.say_json(json.loads(told.as_json(study)))
         return 1 if study.null.moves_at_all else 0
 
-    return session.run([asked.model], given, work)
+    return session_options.run([asked.model], given, work)
 
 
-def _measure(state: State, settings: dict[str, Any]) -> Study:
+def _measure(session: Session, settings: dict[str, Any]) -> Study:
     from pytest_seedshift.core import scores
+    from pytest_seedshift.plugin import preflight
     from pytest_seedshift.runner import model_notes
     from pytest_seedshift.studies import position_control
 
-    models = state.settings.models
+    models = session.settings.models
     if len(models) != 1:
         raise CommandError(f"{len(models)} models are given ({', '.join(models)}): position takes one")
     (model,) = models
-    state.check_model(model)
+    preflight.check_model(session, model)
     scores.check_certainty(settings["certainty"])
-    state.catalogue.design(model, settings["images"])
-    state.needed.settle(model, _scorers(state, model))
-    warnings = state.check_ground([(model, settings["images"])])
-    for warning in (*warnings, *model_notes.notes(state.workbench.pool, model)):
+    session.catalogue.design(model, settings["images"])
+    session.needed.settle(model, _scorers(session, model))
+    warnings = preflight.check_ground(session, [(model, settings["images"])])
+    for warning in (*warnings, *model_notes.notes(session.workbench.pool, model)):
         sinks.say(f"warning: {warning}", err=True)
-    return position_control.run(state.workbench, model, progress=_tell, design_seed=state.design_seed(), **settings)
+    return position_control.run(session.workbench, model, progress=_tell, design_seed=session.design_seed, **settings)
 
 
-def _scorers(state: State, model: str) -> frozenset[str]:
+def _scorers(session: Session, model: str) -> frozenset[str]:
     """All scorers where they can be had, else those that a position is measured with."""
     from pytest_seedshift.core.checkpoints.places import WeightsNotFoundError
 
     try:
-        state.catalogue.fetch_weights(state.catalogue.find(model))
+        session.catalogue.fetch_weights(session.catalogue.find(model))
     except WeightsNotFoundError:
         return _NEEDED
     return needed_scorers.ALL
@@ -196,7 +197,7 @@ def _tell(case: Case, number: int, total: int) -> None:
     sinks.say(f"{number}/{total} {case.model} {case.describe()}", err=True)
 
 
-def _write(study: Study, output: Output, state: State, invoked: str) -> list[Path]:
+def _write(study: Study, output: Output, session: Session, invoked: str) -> list[Path]:
     """Write the page and the figures, or the page alone to the standard output; the files."""
     from pytest_seedshift.reporting import position as told
     from pytest_seedshift.reporting.page import position as page
@@ -206,8 +207,8 @@ def _write(study: Study, output: Output, state: State, invoked: str) -> list[Pat
     if output == STDOUT:
         sinks.say_file(made)
         return []
-    within = None if output is not None else state.folder.path
-    html = Path(output or state.folder.path / f"position-{file_name(study.model)}.html")
+    within = None if output is not None else session.folder.path
+    html = Path(output or session.folder.path / f"position-{file_name(study.model)}.html")
     data = html.with_suffix(".json") if output is not None else html.with_name(f"{html.name[:-5]}.json")
     html.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.write(html, made, within=within)

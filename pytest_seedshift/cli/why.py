@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift.cli import CommandError, session
+from pytest_seedshift.cli import CommandError, session_options
 from pytest_seedshift.cli.options import (
     STDOUT,
     Output,
@@ -28,7 +28,7 @@ from pytest_seedshift.models import needed_scorers
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.studies.sampler_ablation.experiment import Study
 
 _SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", "0.3", 64
@@ -74,7 +74,7 @@ _KEYS = ("version", "arms", "effects", "sentences")
 )
 @output_option("why.html in the run folder")
 @json_option
-@session.session_options
+@session_options.session_options
 def command(
     models: tuple[str, ...],
     shift: str,
@@ -87,7 +87,7 @@ def command(
 ) -> int:
     """What click calls."""
     asked = Asked(models, shift, magnitude, images, clip)
-    options = session.SessionOptions(**given)
+    options = session_options.SessionOptions(**given)
     return run(asked, output=output, as_json=as_json, given=options, invoked=invocation())
 
 
@@ -101,7 +101,7 @@ class Asked:
     images: int | None = None
     clip: float | None = None
 
-    def check(self, given: session.SessionOptions) -> None:
+    def check(self, given: session_options.SessionOptions) -> None:
         """Check the numbers.
 
         Raises:
@@ -109,11 +109,11 @@ class Asked:
         """
         if self.images is not None and self.images < 2:
             raise CommandError(f"--images {self.images}: give at least 2, better 64: intervals come from their spread")
-        session.check_images(self.images, given)
+        session_options.check_images(self.images, given)
         if self.clip is not None and not 0 < self.clip < float("inf"):
             raise CommandError(f"--clip {self.clip:g}: give a range above 0, such as 1 for pixels or 4 for latents")
 
-    def shifts(self, given: session.SessionOptions) -> list[tuple[str, float]]:
+    def shifts(self, given: session_options.SessionOptions) -> list[tuple[str, float]]:
         """The shifts with their magnitudes, at least one.
 
         Raises:
@@ -122,7 +122,7 @@ class Asked:
         from pytest_seedshift.core import cases
 
         where = f"--shift {self.shift} --magnitude {self.magnitude}"
-        numbers = session.magnitudes(self.magnitude, given)
+        numbers = session_options.magnitudes(self.magnitude, given)
         try:
             named = [each.strip() for each in self.shift.split(",") if each.strip()]
             found = [(each.shift, each.magnitude) for each in cases.grid([""], named, numbers) if not each.is_control]
@@ -138,7 +138,7 @@ def run(
     *,
     output: Output = None,
     as_json: bool = False,
-    given: session.SessionOptions = session.SessionOptions(),  # noqa: B008
+    given: session_options.SessionOptions = session_options.SessionOptions(),  # noqa: B008
     invoked: str = "",
 ) -> int:
     """Run the experiment, print it, write the page and the document beside it.
@@ -164,85 +164,86 @@ def run(
     if isinstance(output, Path):
         check_beside(output, _KEYS, "why")
 
-    def work(state: State) -> None:
-        study = _study(state, models, shifts, asked, aside=as_json or output == STDOUT)
+    def work(session: Session) -> None:
+        study = _study(session, models, shifts, asked, aside=as_json or output == STDOUT)
         try:
-            _tell(study, state, output, as_json=as_json, invoked=invoked)
+            _tell(study, session, output, as_json=as_json, invoked=invoked)
         except OSError as error:
             raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
-    return session.run(models, given, work)
+    return session_options.run(models, given, work)
 
 
-def _study(state: State, models: list[str], shifts: list[tuple[str, float]], asked: Asked, *, aside: bool) -> Study:
+def _study(session: Session, models: list[str], shifts: list[tuple[str, float]], asked: Asked, *, aside: bool) -> Study:
+    from pytest_seedshift.plugin import preflight
     from pytest_seedshift.plugin.seed_sensitivity import IMAGES
     from pytest_seedshift.studies.sampler_ablation import conditions, experiment
 
     for model in models:
-        state.check_model(model)
-    design = _design(state, models, asked.images)
-    state.needed.ask(models, scorers=needed_scorers.ALL)
-    for warning in state.check_ground((model, len(design)) for model in models):
+        preflight.check_model(session, model)
+    design = _design(session, models, asked.images)
+    session.needed.ask(models, scorers=needed_scorers.ALL)
+    for warning in preflight.check_ground(session, ((model, len(design)) for model in models)):
         sinks.say(f"warning: {warning}", err=True)
     crossed = conditions.cross(
-        models, lambda name: _why_not(state, models[0], name), lambda model: _clip(state, model, asked.clip)
+        models, lambda name: _why_not(session, models[0], name), lambda model: _clip(session, model, asked.clip)
     )
     if not crossed.factors:
         reasons = "; ".join(f"{factor}: {reason}" for factor, reason in crossed.left_out.items())
         raise CommandError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
     images = len(design) * (1 + len(shifts)) + IMAGES
-    where = messages.relative(str(state.folder.path))
+    where = messages.relative(str(session.folder.path))
     sinks.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has", err=aside)
     try:
         return experiment.run(
-            state.workbench,
+            session.workbench,
             crossed,
             shifts,
             design,
-            certainty=state.thresholds.certainty,
+            certainty=session.thresholds.certainty,
             tell=lambda line: sinks.say(line, err=True),
         )
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
 
-def _design(state: State, models: list[str], images: int | None) -> tuple[Pair, ...]:
+def _design(session: Session, models: list[str], images: int | None) -> tuple[Pair, ...]:
     """The pairs of all arms, and of how they are scored no two may differ."""
     from pytest_seedshift.core.pairs import class_list
 
-    entries = [state.catalogue.find(model) for model in models]
+    entries = [session.catalogue.find(model) for model in models]
     labels, *others = (class_list(each.classes) for each in entries)
     if any(other != labels for other in others):
         raise CommandError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
-    design = state.catalogue.design(models[0], images or max(_IMAGES, len(labels)), state.design_seed())
+    design = session.catalogue.design(models[0], images or max(_IMAGES, len(labels)), session.design_seed)
     if len({(each.classifier, each.clip) for each in entries}) > 1:
         raise CommandError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
     return design
 
 
-def _clip(state: State, model: str, given: float | None) -> str:
+def _clip(session: Session, model: str, given: float | None) -> str:
     """The change that clips a model."""
     from pytest_seedshift.models import locate
 
-    entry = state.catalogue.find(model)
+    entry = session.catalogue.find(model)
     if given is None and entry.own is None:
         parts = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant).parts
         given = _LATENTS if any(part in parts for part in _DECODERS) else None
     return "clip" if given is None else f"clip={given:g}"
 
 
-def _why_not(state: State, model: str, name: str) -> str | None:
+def _why_not(session: Session, model: str, name: str) -> str | None:
     """The reason why an arm cannot be sampled as its name says."""
     try:
-        state.catalogue.check_sampling(state.catalogue.find(name))
-        if name.endswith("+zsnr") and state.catalogue.are_same(name, name.removesuffix("+zsnr")):
+        session.catalogue.check_sampling(session.catalogue.find(name))
+        if name.endswith("+zsnr") and session.catalogue.are_same(name, name.removesuffix("+zsnr")):
             return f"the schedule of {model} ends in zero SNR already"
     except SeedshiftError as error:
         return str(error)
     return None
 
 
-def _tell(study: Study, state: State, output: Output, *, as_json: bool, invoked: str) -> None:
+def _tell(study: Study, session: Session, output: Output, *, as_json: bool, invoked: str) -> None:
     """Write the page and the document beside it, or the page alone to the standard output; print the result."""
     from pytest_seedshift.reporting import why as told
     from pytest_seedshift.reporting.page import why as pages
@@ -253,7 +254,7 @@ def _tell(study: Study, state: State, output: Output, *, as_json: bool, invoked:
     if output == STDOUT:
         sinks.say_file(page)
     else:
-        written = [Path(output or state.folder.path / "why.html")]
+        written = [Path(output or session.folder.path / "why.html")]
         written.append(written[0].with_suffix(".json"))
         written[0].parent.mkdir(parents=True, exist_ok=True)
         atomic_files.write(written[0], page)

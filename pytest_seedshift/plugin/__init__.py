@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.models.base import TextToImage
-    from pytest_seedshift.plugin.hooks import Hooks
+    from pytest_seedshift.plugin.activation import Activation
     from pytest_seedshift.runner.case_result import CaseResult
     from pytest_seedshift.scorers.base import Scorer
     from pytest_seedshift.studies.breaking_point.search import BreakingPoint
     from pytest_seedshift.studies.position_control import Study
     from pytest_seedshift.studies.trajectories.trajectory import Trajectory
 
-_HOOKS = pytest.StashKey["Hooks"]()
+_ACTIVE = pytest.StashKey["Activation"]()
 _REFUSED = pytest.StashKey[pytest.UsageError]()
 
 
@@ -108,12 +108,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not (searches or marked or PARAMETER in metafunc.fixturenames):
         return
     try:
-        hooks = _activate(metafunc.config)
+        hooks = _activate(metafunc.config).collection
     except pytest.UsageError as error:  # pytest would make an error of this module of it
         metafunc.config.stash.setdefault(_REFUSED, error)
         return
     if searches:
-        hooks.breaking.parametrize(metafunc)
+        hooks.parametrize_searches(metafunc)
     else:
         hooks.parametrize(metafunc)
 
@@ -154,13 +154,13 @@ def seedshift_case(_seedshift_case: Case) -> Case:
 @pytest.fixture
 def seedshift_model(request: pytest.FixtureRequest, _seedshift_parameter: Case) -> TextToImage:
     """The loaded model: `generate(pairs, shift) -> images`, `seed_shape`, `name`, `fingerprint`."""
-    return _activate(request.config).model(_seedshift_parameter)
+    return _activate(request.config).judging.model(_seedshift_parameter)
 
 
 @pytest.fixture
 def seedshift_scorers(request: pytest.FixtureRequest, _seedshift_parameter: Case) -> tuple[Scorer, ...]:
     """The scorers that belong to the model, by classifier and by CLIP: `score(images, labels)`."""
-    return _activate(request.config).scorers(_seedshift_parameter)
+    return _activate(request.config).judging.scorers(_seedshift_parameter)
 
 
 @pytest.fixture
@@ -180,12 +180,12 @@ def seedshift_shift(_seedshift_case: Case) -> Callable[..., Tensor]:
 @pytest.fixture
 def seedshift_position(request: pytest.FixtureRequest, _seedshift_parameter: Case) -> Callable[..., Study]:
     """The experiment on position control: `seedshift_position(magnitude=0.3, directions=["left"]) -> Study`."""
-    return _activate(request.config).position(_seedshift_parameter)
+    return _activate(request.config).judging.position(_seedshift_parameter)
 
 
 @pytest.fixture
 def _seedshift_result(request: pytest.FixtureRequest, _seedshift_case: Case) -> CaseResult:
-    return _activate(request.config).judge(request.node, _seedshift_case)
+    return cast("CaseResult", _activate(request.config).judging.judge(request.node))
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def reliability(_seedshift_result: CaseResult) -> CaseResult:
 
 @pytest.fixture
 def _seedshift_search(request: pytest.FixtureRequest, _seedshift_parameter: Any) -> BreakingPoint:
-    return _activate(request.config).breaking.search(request.node, _seedshift_parameter)
+    return cast("BreakingPoint", _activate(request.config).judging.judge(request.node))
 
 
 @pytest.fixture
@@ -212,22 +212,21 @@ def seedshift_trajectory(request: pytest.FixtureRequest, _seedshift_case: Case) 
     Arrays, one row a pair, beside the control's, and `discontinuity`. Of as many pairs as `--seedshift-trajectories`
     says, else of four. A model that reports no steps fails the test, with the reason.
     """
-    return _activate(request.config).trajectory(request.node, _seedshift_case)
+    return _activate(request.config).judging.trajectory(request.node)
 
 
 @pytest.fixture
 def _seedshift_null(request: pytest.FixtureRequest, _seedshift_parameter: Case) -> CaseResult:
-    return _activate(request.config).judge_null(request.node, _seedshift_parameter)
+    return cast("CaseResult", _activate(request.config).judging.judge(request.node))
 
 
-def _activate(config: pytest.Config) -> Hooks:
+def _activate(config: pytest.Config) -> Activation:
     """Load and register all other hooks, once."""
-    if _HOOKS not in config.stash:
-        from pytest_seedshift.plugin.hooks import Hooks
+    if _ACTIVE not in config.stash:
+        from pytest_seedshift.plugin.activation import Activation
 
-        hooks = config.stash[_HOOKS] = Hooks(config)
-        config.pluginmanager.register(hooks, "seedshift-hooks")
-        hooks.register_others()
+        active = config.stash[_ACTIVE] = Activation(config)
+        active.register()
         if (waited := config.pluginmanager.getplugin("seedshift-waiting")) is not None:
-            hooks.take_over(waited)
-    return config.stash[_HOOKS]
+            active.take_over(waited)
+    return config.stash[_ACTIVE]

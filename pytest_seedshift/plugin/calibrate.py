@@ -14,8 +14,8 @@ from pytest_seedshift.results.calibration import CalibrationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_seedshift.plugin.session import State
-    from pytest_seedshift.plugin.terminal import TerminalReport
+    from pytest_seedshift.plugin.results_collector import ResultsCollector
+    from pytest_seedshift.plugin.session import Session
 
 _FLAG = "--seedshift-write-thresholds"
 _ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -24,53 +24,53 @@ _ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 class Calibrate:
     """Registered where thresholds are to be written: in the one process that has all records."""
 
-    def __init__(self, state: State, terminal: TerminalReport) -> None:
-        """Check what can be checked before anything is generated; `terminal` gathers the records.
+    def __init__(self, session: Session, collector: ResultsCollector) -> None:
+        """Check what can be checked before anything is generated; `collector` gathers the records.
 
         Raises:
             pytest.UsageError: the file must not, or cannot, be written.
         """
-        settings = state.settings
+        settings = session.settings
         assert settings.write_thresholds is not None
         self._path: Path = settings.write_thresholds
-        self._state = state
-        self._terminal = terminal
-        self._session: pytest.Session | None = None
+        self._session = session
+        self._collector = collector
+        self._pytest: pytest.Session | None = None
         if settings.plan:
             raise pytest.UsageError(f"{_FLAG}: --seedshift-plan measures nothing: leave one of them away")
         with border.usage_errors(f"{_FLAG}: "):
             thresholds_file.check_not_ci(settings.write_in_ci, "--seedshift-write-in-ci")
             thresholds_file.check_target(self._path)
-            thresholds_parser.parse(self._text(), str(self._path), state.catalogue.find)
+            thresholds_parser.parse(self._text(), str(self._path), session.catalogue.find)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep the session, whose status tells whether the file could be written."""
-        self._session = session
+        self._pytest = session
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Show what changes, then write it."""
         terminal_output.section(terminalreporter, "seedshift: thresholds")
         try:
-            if exitstatus not in _ENDED and self._terminal.records:
-                kept = ", what was made is kept" if self._state.samples else ""
+            if exitstatus not in _ENDED and self._collector.cases:
+                kept = ", what was made is kept" if self._session.samples else ""
                 raise CalibrationError(f"the run has not come to its end: run it again{kept}")
             lines = self._propose_and_write(terminalreporter)
         except CalibrationError as error:
             lines = [f"{_FLAG}: nothing was written: {error}"]
-            if self._session is not None:
-                self._session.exitstatus = self._session.exitstatus or pytest.ExitCode.USAGE_ERROR
+            if self._pytest is not None:
+                self._pytest.exitstatus = self._pytest.exitstatus or pytest.ExitCode.USAGE_ERROR
         terminal_output.report(terminalreporter, *lines)
 
     def _text(self) -> str:
-        settings = self._state.settings
-        return thresholds_file.read(self._path, settings.thresholds or self._state.config.rootpath / "thresholds.toml")
+        settings = self._session.settings
+        return thresholds_file.read(
+            self._path, settings.thresholds or self._session.config.rootpath / "thresholds.toml"
+        )
 
     def _propose_and_write(self, terminalreporter: pytest.TerminalReporter) -> list[str]:
-        state = self._state
-        margin = state.settings.write_margin
-        find = state.catalogue.find
-        proposal = calibration.propose(self._text(), str(self._path), self._terminal.records, margin, find)
+        margin, find = self._session.settings.write_margin, self._session.catalogue.find
+        proposal = calibration.propose(self._text(), str(self._path), self._collector.cases, margin, find)
         name = messages.relative(str(self._path))
         changes = thresholds_file.difference(self._path, proposal.text)
         if not changes:

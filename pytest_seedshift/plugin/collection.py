@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.plugin.option_resolution import Settings
+    from pytest_seedshift.runner.job import Kind
 
 SUITE_TESTS = {
     "test_reliability": "test_reliability.py",
@@ -291,6 +292,15 @@ def stands_in(item: pytest.Item) -> bool:
 def is_judged(item: pytest.Item) -> bool:
     """Whether an item comes to a record: it judges a case, or searches for a breaking point."""
     return is_reliability(item) or is_search(item)
+
+
+def kind_of(item: pytest.Item) -> Kind | None:
+    """What is done about an item's subject; None where that is not judged."""
+    if is_null(item):
+        return "null_control"
+    if is_search(item):
+        return "breaking_point"
+    return "reliability" if is_reliability(item) else None
 
 
 def suite_arguments(config: pytest.Config) -> list[str]:

@@ -16,9 +16,9 @@ from pytest_seedshift.core import output
 from pytest_seedshift.core.errors import SeedshiftUsageError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.session import Session
 
-Work: TypeAlias = "Callable[[State], int | None]"
+Work: TypeAlias = "Callable[[Session], int | None]"
 """What a command does; its exit status, where that is not 0."""
 
 
@@ -46,7 +46,7 @@ def run(models: Sequence[str], arguments: Sequence[str], work: Work) -> int:
     Args:
         models: their names.
         arguments: of pytest.
-        work: is given the session's state. What it raises is raised here, when the session has ended.
+        work: is given the session. What it raises is raised here, when the session has ended.
 
     Returns:
         What the work returns, or the status of a session that does not come to it, about which pytest has said why.
@@ -77,24 +77,24 @@ class _Instead:
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         """Do the work; an interruption ends it without a traceback, an error is kept for `run`."""
         from pytest_seedshift.plugin import option_resolution
-        from pytest_seedshift.plugin.session import State
+        from pytest_seedshift.plugin.session import Session
 
         try:
             # A run's wishes for its store and its end are none of a command's.
             given = option_resolution.resolve(config)
             given = dataclasses.replace(given, fresh=False, plan=False, write_thresholds=None)
-            return self._do(State(config, given))
+            return self._do(Session(config, given))
         except Exception as error:  # whatever it is, it is raised again once the session has ended
             self.error = error
             return pytest.ExitCode.USAGE_ERROR
 
-    def _do(self, state: State) -> int:
+    def _do(self, session: Session) -> int:
         try:
-            return self._work(state) or pytest.ExitCode.OK
+            return self._work(session) or pytest.ExitCode.OK
         except KeyboardInterrupt:
-            kept = ": what was stored so far is kept, and is not made again" if state.samples else ""
+            kept = ": what was stored so far is kept, and is not made again" if session.samples else ""
             output.say(f"interrupted{kept}", err=True)
             return pytest.ExitCode.INTERRUPTED
         finally:
-            state.close()
-            state.leave()
+            session.close()
+            session.folder_use.leave()

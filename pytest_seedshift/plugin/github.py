@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_seedshift.core import output, text
-from pytest_seedshift.plugin import terminal_output
-from pytest_seedshift.runner import records
+from pytest_seedshift.plugin import job_kinds, terminal_output
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.schema import Entry, Record, Search
@@ -96,13 +95,11 @@ class Annotations:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a case whose test fails; one that is expected to fail does not."""
-        record = getattr(report, "seedshift", None) or getattr(report, "seedshift_breaking", None)
+        record = job_kinds.record_of(report)
         if record is not None and report.failed:
             file = where(report.nodeid, self._config.rootpath)
             line = report.location[1]
-            self._made[report.nodeid] = of_record(
-                records.of_values(record), file, line + 1 if file and line is not None else None
-            )
+            self._made[report.nodeid] = of_record(record, file, line + 1 if file and line is not None else None)
         elif report.failed and hasattr(report, "seedshift_session"):
             self._made[report.nodeid] = of_session(report.nodeid, report.seedshift_session)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.test_names import SUITE
 from pytest_seedshift.plugin import collection, shards, unjudged
 from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_seedshift.core.searches import Subject
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.option_resolution import Settings
+    from pytest_seedshift.plugin.process import Process
     from pytest_seedshift.results.schema import Record, Search
 
 
@@ -25,17 +26,21 @@ class Grid:
     All other items stay: no verdict tells whether one of another shard has run.
     """
 
-    def __init__(self, state: State) -> None:
-        self.items: list[tuple[pytest.Item, Subject]] = []
+    def __init__(self, settings: Settings, process: Process) -> None:
+        self.items: Sequence[tuple[pytest.Item, Subject]] = ()
         """Those of all shards, in the order in which one session would run them."""
         self.models: tuple[str, ...] = ()
         """The models whose cases this session runs."""
-        self.split: shards.Split | None = None
-        self.stand_ins: list[pytest.Item] = []
-        """Of the built-in suite, what runs only where the project asks for no verdict."""
-        self._state = state
+        self._settings = settings
+        self._process = process
+        self._split: shards.Split | None = None
+        self._stand_ins: frozenset[pytest.Item] = frozenset()
         self._error: str | None = None
         self._others: frozenset[str] = frozenset()
+
+    def let_stand_in(self, items: Iterable[pytest.Item]) -> None:
+        """Take note of what of the built-in suite runs only where the project asks for no verdict."""
+        self._stand_ins = frozenset(items)
 
     def refuse(self, error: pytest.UsageError) -> None:
         """Let every case say what is wrong: nobody would hear of a worker's usage error."""
@@ -49,14 +54,13 @@ class Grid:
         self.items = [
             (item, subject) for item in items if collection.is_judged(item) and (subject := collection.subject_of(item))
         ]
-        self._state.gating.grid = [(item, subject) for item, subject in self.items if isinstance(subject, Case)]
-        shard, others = self._state.settings.shard, frozenset[str]()
+        shard, others = self._settings.shard, frozenset[str]()
         if shard is not None and self.items:
             try:
-                self.split = self._split(shard)
-                others = others.union(*self.split.parts) - self.split.parts[shard.number - 1]
+                self._split = self._made(shard)
+                others = others.union(*self._split.parts) - self._split.parts[shard.number - 1]
             except pytest.UsageError as error:
-                if not self._state.worker:
+                if not self._process.worker:
                     raise
                 self._error = str(error)  # nobody would hear of a worker's usage error: make it the cases'
         self.models = tuple(dict.fromkeys(subject.model for item, subject in self.items if item.nodeid not in others))
@@ -68,7 +72,7 @@ class Grid:
 
     def _drop_stand_ins(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave the built-in suite out where a conftest has marked tests by now: the project does ask."""
-        ours = frozenset(self.stand_ins)
+        ours = self._stand_ins
         if any(unjudged.asks(item) and not item.nodeid.startswith(f"{SUITE}::") for item in items):
             dropped = [item for item in items if item in ours]
             items[:] = [item for item in items if item not in ours]
@@ -88,14 +92,21 @@ class Grid:
 
     def note(self) -> str | None:
         """`shard 2/4, by count: 8 of 31 cases`."""
-        shard = self._state.settings.shard
-        if shard is None or self.split is None:
+        shard, split = self._settings.shard, self._split
+        if shard is None or split is None:
             return None
-        own = len(self.split.parts[shard.number - 1])
-        return f"shard {shard}, by {self.split.by}: {own} of {len(self.items)} cases"
+        return f"shard {shard}, by {split.by}: {len(split.parts[shard.number - 1])} of {len(self.items)} cases"
 
-    def _split(self, shard: shards.Shard) -> shards.Split:
-        items, earlier = {item.nodeid: subject for item, subject in self.items}, self._state.settings.shard_by
+    @property
+    def shard(self) -> dict[str, Any] | None:
+        """What verdicts.json says of the shard; None where the session runs the whole grid."""
+        shard, split = self._settings.shard, self._split
+        if shard is None or split is None:
+            return None
+        return {"number": shard.number, "of": shard.of, "by": split.by, "split": split.fingerprint}
+
+    def _made(self, shard: shards.Shard) -> shards.Split:
+        items, earlier = {item.nodeid: subject for item, subject in self.items}, self._settings.shard_by
         try:
             if earlier is None:
                 return shards.split(items, shard.of)

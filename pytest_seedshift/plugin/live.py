@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import atomic_files
-from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.test_names import SUITE
-from pytest_seedshift.plugin import terminal_output
+from pytest_seedshift.plugin import job_kinds, terminal_output
 from pytest_seedshift.plugin.plan import Plan
 from pytest_seedshift.plugin.waiting import ITEMS as _ITEMS
 from pytest_seedshift.runner import records
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.runner.case_result import Progress
+    from pytest_seedshift.runner.job import Kind
 
 _PLAN = "plan.json"
 _MANIFEST = "manifest.json"
@@ -146,20 +145,20 @@ class Board:
         """What the verdicts will be a part of, once a worker has told it."""
         return self._read(self._folder / _MANIFEST)
 
-    def post_items(self, items: Mapping[str, tuple[Subject, bool]]) -> None:
-        """Tell of each item, by node id, what it is about and whether it judges that. All workers have the same."""
+    def post_items(self, items: Mapping[str, tuple[Subject | None, Kind | None]]) -> None:
+        """Tell of each item, by node id, what it is about and what is done about that. All workers have the same."""
         if not (self._folder / _ITEMS).exists():
             told = {
-                nodeid: [type(subject).__name__, *astuple(subject), judges]
-                for nodeid, (subject, judges) in items.items()
+                nodeid: [type(subject).__name__, *astuple(subject), kind]
+                for nodeid, (subject, kind) in items.items()
+                if subject is not None
             }
             self._post(_ITEMS, told)
 
-    def items(self) -> dict[str, tuple[Subject, bool]]:
-        """Of each item, by node id, its case or search and whether it judges it; empty before a worker has told."""
+    def items(self) -> dict[str, tuple[Subject, Kind | None]]:
+        """Of each item, by node id, its case or search and what is done about it; empty before a worker has told."""
         told = self._read(self._folder / _ITEMS) or {}
-        kinds = {kind.__name__: kind for kind in (Case, Search)}
-        return {nodeid: (kinds[kind](*subject), judges) for nodeid, (kind, *subject, judges) in told.items()}
+        return {nodeid: (job_kinds.subject_of(subject), kind) for nodeid, (*subject, kind) in told.items()}
 
     def post_load(self, worker: str) -> None:
         """Tell that a model was loaded."""

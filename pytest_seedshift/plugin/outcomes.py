@@ -6,26 +6,25 @@ of a conftest, plugins. So a record is made final by the outermost hook, when al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from pytest_seedshift.core import text
-from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.test_names import PARAMETER
-from pytest_seedshift.plugin import collection, terminal_output, unjudged
+from pytest_seedshift.plugin import collection, job_kinds, terminal_output, unjudged
 from pytest_seedshift.reporting import junit
 from pytest_seedshift.results.statuses import SKIPPED, XFAILED, XPASSED
 from pytest_seedshift.runner import records
 
 if TYPE_CHECKING:
-    from pytest_seedshift.core.searches import Subject
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.item_jobs import ItemJobs
     from pytest_seedshift.results.schema import Record, Search
+    from pytest_seedshift.runner.job import Request
 
-Make: TypeAlias = "Callable[[Any, pytest.Item, pytest.TestReport], Record | Search | None]"
-"""Makes the record of a subject's last result, as far as its report's phase has one."""
+Make: TypeAlias = "Callable[[pytest.Item, pytest.TestReport], Record | Search | None]"
+"""Makes the record of an item's last result, as far as its report's phase has one."""
 
 _STRICT = "[XPASS(strict)]"
 """With this begins what pytest says of a test that was to fail and has passed, where that fails it."""
@@ -34,9 +33,9 @@ _STRICT = "[XPASS(strict)]"
 class Outcomes:
     """Registered after all others that have a part in reports."""
 
-    def __init__(self, state: State, make: Mapping[str, Make]) -> None:
-        """`make` has, by attribute of a report, what makes its record of the last result: there may be attempts."""
-        self._state = state
+    def __init__(self, jobs: ItemJobs, make: Make) -> None:
+        """`make` makes the record of the last result: there may be attempts."""
+        self._jobs = jobs
         self._make = make
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -55,30 +54,33 @@ class Outcomes:
         return report
 
     def _settle(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        subject = collection.subject_of(item)
-        if subject is None or not collection.is_judged(item) or report.when not in ("setup", "call"):
+        subject, name = collection.subject_of(item), collection.kind_of(item)
+        if subject is None or name is None or report.when not in ("setup", "call"):
             return
-        if isinstance(subject, Case) and self._is_implicit(item, subject):
+        request = self._request(item)
+        if request is not None and request.is_implicit:
             _expect_nothing(report)
-        attribute = unjudged.SEARCHED if not isinstance(subject, Case) else unjudged.JUDGED
-        values = unjudged.recorded(item, report, attribute)
+        kind = job_kinds.of(name)
+        values = unjudged.recorded(item, report, kind.attribute)
         first = None if values is None else records.of_values(values)
-        made = self._make[attribute](subject, item, report) or first
+        made = self._make(item, report) or first
         if made is None:
             if report.passed:
                 return
-            made = _unjudged(item, subject, report)
-        record = settled(made, report, is_marked=_is_marked(item))
-        unjudged.attach(item, report, {attribute: record.built_in()})
+            reason = _said(report) if report.skipped else _text(report)
+            made = kind.unjudged(subject, reason, item.nodeid, "skipped" if report.skipped else "error")
+        record = settled(made, report, is_marked=request is None or request.is_marked)
+        unjudged.attach(item, report, {kind.attribute: record.built_in()})
         unjudged.hold(item, report)
         if first is None or (first.verdict, first.reason) != (record.verdict, record.reason) or record.outcome:
             set_properties(item, _properties(record, fresh=first is None))
 
-    def _is_implicit(self, item: pytest.Item, case: Case) -> bool:
-        """Whether a case is a control that its test has not named: it is there to be compared with."""
-        if not case.is_control or collection.is_null(item):
-            return False
-        return 0 not in self._state.request(item).settings.magnitudes
+    def _request(self, item: pytest.Item) -> Request | None:
+        """What an item asks for; None where its marker cannot be used: then nothing was judged."""
+        try:
+            return self._jobs.request(item)
+        except pytest.UsageError:
+            return None
 
 
 def settled(record: Record | Search, report: pytest.TestReport, *, is_marked: bool) -> Record | Search:
@@ -126,26 +128,10 @@ def _expect_nothing(report: pytest.TestReport) -> None:
         vars(report).pop("wasxfail", None)
 
 
-def _unjudged(item: pytest.Item, subject: Subject, report: pytest.TestReport) -> Record | Search:
-    """The record of a test that has ended before anything was judged."""
-    verdict: Literal["skipped", "error"] = "skipped" if report.skipped else "error"
-    reason = _said(report) if report.skipped else _text(report)
-    if not isinstance(subject, Case):
-        from pytest_seedshift.studies.breaking_point import records as searched
-
-        return searched.of_error(subject, reason, item.nodeid, verdict)
-    return records.of_error(subject, reason, item.nodeid, null=collection.is_null(item), verdict=verdict)
-
-
 def _properties(record: Record | Search, *, fresh: bool) -> list[tuple[str, object]]:
     """What JUnit's file is to say of a record; of one that is not `fresh` it knows all but the outcome."""
-    made = junit.properties_of(record)
     names = ("seedshift_verdict", "seedshift_outcome", "seedshift_xfail")
-    return [each for each in made if fresh or each[0] in names]
-
-
-def _is_marked(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) is not None for name in unjudged.MARKERS)
+    return [each for each in junit.properties_of(record) if fresh or each[0] in names]
 
 
 def _reason(expected: object) -> str:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
-from pytest_seedshift.core.searches import Search
-from pytest_seedshift.plugin import border, breaking_session, collection
 from pytest_seedshift.results import run_settings
 
 if TYPE_CHECKING:
-    import pytest
-
-    from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.core.searches import Subject
-    from pytest_seedshift.core.stats.null_control import NullTest
-    from pytest_seedshift.core.stats.sequential import SequentialTest
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.core.thresholds import Thresholds
     from pytest_seedshift.reporting import forecasts
     from pytest_seedshift.results.sample_rows import Pace
+    from pytest_seedshift.runner.job import Job
     from pytest_seedshift.runner.workbench import Workbench
 
 _T = TypeVar("_T")
+
+Measure: TypeAlias = Literal["all", "first", "none"]
+"""Whose pace is measured where it is not known: of all models, of the first, or of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,76 +182,94 @@ def _money(amount: float) -> str:
     return f"{amount:.2f}" if amount >= 0.1 or not amount else f"{amount:.2g}"
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user says of a plan.
+
+    Attributes:
+        pace: the images per second that he gives; None for those that are known or measured.
+        price: of an hour.
+        trajectories: of how many pairs a case; None of none.
+        folder: where samples and pictures go, as the user knows it.
+    """
+
+    pace: float | None
+    price: float | None
+    trajectories: int | None
+    folder: str
+
+
 def make(
-    state: State,
-    items: Sequence[tuple[pytest.Item, Subject]],
+    jobs: Sequence[Job],
+    bench: Workbench,
+    thresholds: Thresholds,
+    wishes: Wishes,
     *,
-    measure: Literal["all", "first", "none"] = "none",
-    notes: Callable[[], Sequence[str]] = list,
+    design_seed: int = 0,
+    measure: Measure = "none",
+    notes: Sequence[str] = (),
 ) -> Plan | None:
-    """The plan of some items; None where none of them judges a case or searches for a breaking point.
+    """The plan of some jobs; None where there are none.
 
     Args:
-        state: the session's.
-        items: with their cases and searches.
-        measure: whose pace is measured where it is not known: of "all" models, of the "first", or of "none".
-        notes: tells what else there is to say.
+        jobs: what is to be done.
+        bench: where it is done.
+        thresholds: of the run.
+        wishes: the user's.
+        design_seed: of the designs of which no test says another.
+        measure: whose pace is measured where it is not known.
+        notes: what else there is to say.
 
     Raises:
-        pytest.UsageError: a model that cannot generate.
+        SeedshiftError: a model that cannot generate.
     """
-    judged = [(item, case) for item, case in items if collection.is_judged(item)]
-    if not judged:
+    if not jobs:
         return None
     from pytest_seedshift.runner import model_notes
 
-    bench, settings = state.workbench, state.settings
-    models = tuple(dict.fromkeys(case.model for _, case in judged))
+    models = tuple(dict.fromkeys(job.model for job in jobs))
     here = [model for model in models if model not in bench.pool.absent]
-    if settings.plan and settings.images_per_second is not None:
-        measure = "none"
-    with border.usage_errors():
-        of_models = [each for model in here for each in model_notes.notes(bench.pool, model)]
-        said = tuple(dict.fromkeys((*of_models, *notes())))
-        found = [(item, case, _images(state, item, case)) for item, case in judged]
-        cases = tuple(_planned(state, *each) for each in found)
-        paces = _paces(state, here, _to_make(found, cases), measure)
-        controls = {model: _beside(state, model, found) for model in models}
-    if settings.images_per_second is not None:
-        paces = dict.fromkeys(models, 1 / settings.images_per_second)
+    of_models = [each for model in here for each in model_notes.notes(bench.pool, model)]
+    found = [(job, _images(bench, job)) for job in jobs]
+    cases = tuple(_planned(job, images) for job, images in found)
+    paces = _paces(bench, here, _to_make(jobs, cases), measure)
+    controls = {model: _beside(bench, model, found) for model in models}
+    if wishes.pace is not None:
+        paces = dict.fromkeys(models, 1 / wishes.pace)
     return Plan(
         cases=cases,
         paces=paces,
         device=bench.device,
         dtype=", ".join(dict.fromkeys(map(bench.dtype, models))),
-        certainty=state.thresholds.certainty,
-        thresholds=messages.relative(state.thresholds.source),
-        folder=messages.relative(str(state.folder.path)),
-        notes=(*(f"{model} is not here: {why}" for model, why in bench.pool.absent.items()), *said, *_besides(state)),
+        certainty=thresholds.certainty,
+        thresholds=messages.relative(thresholds.source),
+        folder=wishes.folder,
+        notes=(
+            *(f"{model} is not here: {why}" for model, why in bench.pool.absent.items()),
+            *dict.fromkeys((*of_models, *notes)),
+            *_besides(design_seed, wishes.trajectories),
+        ),
         run_with=(*(_run_with(bench, model) for model in here), versions()),
         controls=controls,
-        given=settings.images_per_second is not None,
-        price=settings.price,
+        given=wishes.pace is not None,
+        price=wishes.price,
     )
 
 
 def _paces(
-    state: State,
-    models: Sequence[str],
-    to_make: Mapping[str, tuple[pytest.Item, Subject, Planned]],
-    measure: Literal["all", "first", "none"],
+    bench: Workbench, models: Sequence[str], to_make: Mapping[str, tuple[Job, Planned]], measure: Measure
 ) -> dict[str, float]:
     """The seconds an image takes, by model, as far as they are known or measured."""
     paces: dict[str, float] = {}
-    for place, (model, (item, case, planned)) in enumerate(to_make.items()):
+    for place, (model, (job, planned)) in enumerate(to_make.items()):
         if model not in models:
             continue
         if measure == "all" or (measure == "first" and place == 0):
-            _load(state, model)
-        pace = state.workbench.pace(model)
+            _load(bench, model)
+        pace = bench.pace(model)
         if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
             try:
-                pace = _measure(state, item, case, planned)
+                pace = _measure(bench, job, planned)
             except UnusableModelError:
                 raise
             except Exception:
@@ -276,91 +290,80 @@ def versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers", "open_clip_torch"))
 
 
-def _besides(state: State) -> list[str]:
+def _besides(design_seed: int, pairs: int | None) -> list[str]:
     """What the numbers of images do not say: of which design they are, and what is generated besides."""
-    seed, pairs = state.design_seed(), state.settings.trajectories
-    said = [f"the design is that of seed {seed}: other pairs than those of other design seeds"] if seed else []
+    notes = []
+    if design_seed:
+        notes.append(f"the design is that of seed {design_seed}: other pairs than those of other design seeds")
     if pairs is not None:
-        said.append(f"the trajectories of {messages.count(pairs, 'pair')} a case are recorded besides, one image each")
-    return said
+        notes.append(f"the trajectories of {messages.count(pairs, 'pair')} a case are recorded besides, one image each")
+    return notes
 
 
-def _load(state: State, model: str) -> None:
+def _load(bench: Workbench, model: str) -> None:
     """Load a model that is needed now or never: one that cannot be loaded is no error of each of its cases.
 
     Raises:
         UnusableModelError: it cannot be loaded, or not run at all.
     """
     try:
-        state.workbench.service.maker(model)
+        bench.service.maker(model)
     except UnusableModelError:
         raise
     except CaseError:
         pass  # what is wrong with its images the case itself will say
 
 
-def _measure(state: State, item: pytest.Item, subject: Subject, planned: Planned) -> Pace:
+def _measure(bench: Workbench, job: Job, planned: Planned) -> Pace:
     """Make what the case will make first anyway, or a search's first probe."""
     from pytest_seedshift.runner import sequential
     from pytest_seedshift.studies.breaking_point import bisection
 
-    bench, (test, design) = state.workbench, _asked(state, item, subject)
-    case = subject.case(bisection.sweep(subject.steps)[0]) if isinstance(subject, Search) else subject
-    first = sequential.opening(bench, case, test)
-    if isinstance(subject, Search) and bench.missing(subject.origin, design[:first]):
-        case = subject.origin
+    case, search, design = job.case, job.search, job.design
+    if search is not None:
+        case = search.case(bisection.sweep(search.steps)[0])
+    first = sequential.opening(bench, case, job.test)
+    if search is not None and bench.missing(search.origin, design[:first]):
+        case = search.origin
     return bench.measure(case, design, first if bench.missing(case, design[:first]) else planned.expected)
 
 
-def _to_make(
-    found: Sequence[tuple[pytest.Item, Subject, forecasts.Images]], cases: Sequence[Planned]
-) -> dict[str, tuple[pytest.Item, Subject, Planned]]:
-    """By model, the first item for which images are to be generated."""
-    first: dict[str, tuple[pytest.Item, Subject, Planned]] = {}
-    for (item, case, _), planned in zip(found, cases, strict=True):
+def _to_make(jobs: Sequence[Job], cases: Sequence[Planned]) -> dict[str, tuple[Job, Planned]]:
+    """By model, the first job for which images are to be generated."""
+    first: dict[str, tuple[Job, Planned]] = {}
+    for job, planned in zip(jobs, cases, strict=True):
         if planned.to_make:
-            first.setdefault(case.model, (item, case, planned))
+            first.setdefault(job.model, (job, planned))
     return first
 
 
-def _asked(state: State, item: pytest.Item, subject: Subject) -> tuple[SequentialTest | NullTest, tuple[Pair, ...]]:
-    if isinstance(subject, Search):
-        return breaking_session.test_of(state, item, subject), breaking_session.design(state, item, subject)
-    return state.test(item, subject), state.design(item, subject)
-
-
-def _images(state: State, item: pytest.Item, subject: Subject) -> forecasts.Images:
+def _images(bench: Workbench, job: Job) -> forecasts.Images:
+    from pytest_seedshift.core.stats.sequential import SequentialTest
     from pytest_seedshift.reporting import forecasts  # numpy, without which tests are collected
 
-    test, design = _asked(state, item, subject)
-    if isinstance(subject, Search):
-        return forecasts.of_search(state.workbench, subject, breaking_session.test_of(state, item, subject), design)
-    return forecasts.of_case(state.workbench, subject, test, design)
+    if job.search is not None and isinstance(job.test, SequentialTest):
+        return forecasts.of_search(bench, job.search, job.test, job.design)
+    return forecasts.of_case(bench, job.case, job.test, job.design)
 
 
-def _planned(state: State, item: pytest.Item, subject: Subject, images: forecasts.Images) -> Planned:
-    test, _ = _asked(state, item, subject)
-    design, shared = test.size, 0
-    if isinstance(subject, Search):
+def _planned(job: Job, images: forecasts.Images) -> Planned:
+    design, shared = job.test.size, 0
+    if job.search is not None:
         from pytest_seedshift.studies.breaking_point import bisection
 
-        design = test.size + bisection.budget(subject.steps, test.size)
+        design += bisection.budget(job.search.steps, job.test.size)
         shared = images.shared
     counts = images.most, images.expected, images.existing, images.lacking
-    return Planned(item.nodeid, subject.model, subject.id, design, *counts, shared)
+    return Planned(job.nodeid, job.model, job.subject.id, design, *counts, shared)
 
 
-def _beside(
-    state: State, model: str, found: Sequence[tuple[pytest.Item, Subject, forecasts.Images]]
-) -> tuple[int, int]:
+def _beside(bench: Workbench, model: str, found: Sequence[tuple[Job, forecasts.Images]]) -> tuple[int, int]:
     """See `forecasts.besides`."""
     from pytest_seedshift.reporting import forecasts
 
     wanted = [
-        forecasts.Wanted(
-            not isinstance(subject, Search) and subject.is_control, _asked(state, item, subject)[1], images
-        )
-        for item, subject, images in found
-        if subject.model == model
+        forecasts.Wanted(job.search is None and job.case.is_control, job.design, images)
+        for job, images in found
+        if job.model == model
     ]
-    return forecasts.besides(state.workbench, model, wanted)
+    return forecasts.besides(bench, model, wanted)

@@ -17,15 +17,17 @@ from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.models import needed_scorers
-from pytest_seedshift.plugin import collection
+from pytest_seedshift.plugin import collection, job_kinds
 from pytest_seedshift.reporting import elements, tally
 from pytest_seedshift.results import grids
 from pytest_seedshift.runner import records as recorded
 from pytest_seedshift.runner import verdict_messages
 
 if TYPE_CHECKING:
-    from pytest_seedshift.plugin.session import State
-    from pytest_seedshift.plugin.terminal import TerminalReport
+    from pytest_seedshift.plugin.console import Console
+    from pytest_seedshift.plugin.results_collector import ResultsCollector
+    from pytest_seedshift.plugin.session import Session
+    from pytest_seedshift.plugin.session_report import SessionReport
     from pytest_seedshift.results.schema import Record, Search
 
 _PLACE = 2
@@ -35,11 +37,12 @@ _PLACE = 2
 class HtmlReport:
     """Hooks of pytest-html; registered where it writes a report. Without cases they change nothing."""
 
-    def __init__(self, state: State, terminal: TerminalReport) -> None:
-        """`terminal` gathers the records while the session runs, and knows where the robustness report lies."""
-        self._state = state
-        self._terminal = terminal
-        self._records = terminal.records
+    def __init__(self, session: Session, collector: ResultsCollector, ending: SessionReport, console: Console) -> None:
+        """`ending` knows where the robustness report lies, and what chance explains."""
+        self._session = session
+        self._collector = collector
+        self._ending = ending
+        self._console = console
         self._page: Any = None
         self._has_columns = False
         self._columns: tuple[str, ...] = ()
@@ -49,14 +52,14 @@ class HtmlReport:
     def pytest_html_report_title(self, report: Any) -> None:
         """Keep the page: it learns its columns when it is known that there are cases."""
         self._page = report
-        if self._state.settings.models:
-            report.title = text.line(f"Reliability of {', '.join(self._state.settings.models)}")
+        if self._session.settings.models:
+            report.title = text.line(f"Reliability of {', '.join(self._session.settings.models)}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Add the columns. pytest-xdist's controller does not collect: there `add_columns` is called."""
         self._collected = {subject.model for subject in map(collection.subject_of, session.items) if subject}
-        if self._state.settings.models or self._collected:
+        if self._session.settings.models or self._collected:
             self.add_columns()
 
     def add_columns(self) -> None:
@@ -75,9 +78,9 @@ class HtmlReport:
 
     def _measured(self) -> list[str]:
         """The scores that something asks for: a column of any other would be empty."""
-        _ = self._state.thresholds  # they ask for scores of the user's own
-        models = {*self._state.settings.models, *self._terminal.manifest.get("models", ()), *self._collected}
-        needs = [self._state.needs(model) for model in models] or [needed_scorers.ALL]
+        _ = self._session.thresholds  # they ask for scores of the user's own
+        models = {*self._session.settings.models, *self._collector.manifest.get("models", ()), *self._collected}
+        needs = [self._session.needs(model) for model in models] or [needed_scorers.ALL]
         shipped = {score for each in needs for scorer in each for score in needed_scorers.SCORES[scorer]}
         return [score for score in SCORES if score in shipped or score not in BUILT_IN]
 
@@ -85,8 +88,8 @@ class HtmlReport:
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
         """Fill the columns; other tests leave theirs empty."""
         if self._has_columns and cells:
-            record = getattr(report, "seedshift", None) or getattr(report, "seedshift_breaking", None)
-            values = [_value(recorded.of_values(record), name) if record else "" for name in self._columns]
+            record = job_kinds.record_of(report)
+            values = [_value(record, name) if record else "" for name in self._columns]
             cells[_PLACE:_PLACE] = [
                 f'<td class="col-{name}">{value}</td>' for name, value in zip(self._columns, values, strict=True)
             ]
@@ -94,38 +97,40 @@ class HtmlReport:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Put the strip of pictures into the case's row."""
-        record = getattr(report, "seedshift", None)
-        if record and record["pictures"] and self._page is not None:
+        values = getattr(report, "seedshift", None)
+        if values and values["pictures"] and self._page is not None:
             from pytest_html import extras
 
-            with self._told(f"pictures of {record['id']}"):
-                strip = elements.strip(recorded.case_of_values(record), self._state.folder.path)
+            with self._told(f"pictures of {values['id']}"):
+                strip = elements.strip(recorded.case_of_values(values), self._session.folder.path)
                 report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, summary: list[str]) -> None:
         """The verdicts in a sentence a model, and the figure."""
-        if any(record.scores for record in self._records):
+        if any(record.scores for record in self._collector.cases):
             from pytest_seedshift.reporting import plots
 
             figure = None
             with self._told("figure"):
-                svg = plots.scores_by_magnitude(self._records)
+                svg = plots.scores_by_magnitude(self._collector.cases)
                 figure = elements.data_uri(svg.encode(), "image/svg+xml")
             with self._told("summary"):
                 page = elements.templates().get_template("summary.html.jinja2")
                 told = self._sentences()
-                chance, report = self._terminal.chance, self._link_to_report()
+                chance, report = self._ending.closing.chance, self._link_to_report()
                 summary.append(page.render(sentences=told, chance=chance, figure=figure, report=report))
 
     def _sentences(self) -> list[str]:
         """A model's verdict in a sentence, as the robustness report has it."""
         from pytest_seedshift.reporting.page import breaking
 
-        records = tally.distinct_records(recorded.ordinary(self._records))
-        searches = self._terminal.searches.records
+        records = tally.distinct_records(recorded.ordinary(self._collector.cases))
+        searches = self._collector.searches
         made = []
-        missing = grids.without_verdict(self._terminal.manifest.get("grid"), {each.id for each in self._records})
+        missing = grids.without_verdict(
+            self._collector.manifest.get("grid"), {each.id for each in self._collector.cases}
+        )
         for model in dict.fromkeys([*recorded.models([*records, *searches]), *(case.model for case in missing)]):
             cases = [each for each in records if each.model == model]
             found = [each for each in searches if each.model == model]
@@ -140,16 +145,16 @@ class HtmlReport:
         try:
             yield
         except Exception as error:
-            path = self._state.config.getoption("htmlpath")
+            path = self._session.config.getoption("htmlpath")
             said = f"seedshift: warning: {path} has no {what} ({type(error).__name__}: {messages.first_line(error)})"
-            self._terminal.write([said], always=True)
+            self._console.write([said], always=True)
 
     def _link_to_report(self) -> str | None:
         """Where the robustness report lies, as seen from this page; None where there is none."""
-        report = self._state.report
-        if not self._terminal.page or report is None:
+        report = self._session.report
+        if not self._ending.closing.page or report is None:
             return None
-        here = Path(self._state.config.getoption("htmlpath")).absolute().parent
+        here = Path(self._session.config.getoption("htmlpath")).absolute().parent
         return quote(Path(os.path.relpath(report, here)).as_posix())
 
 

@@ -1,8 +1,8 @@
-"""The terminal's part of breaking points: a line a search, the table, the count at the end."""
+"""What the terminal says of records of searches for breaking points: a line a search, the table, the count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages, text
@@ -27,68 +27,61 @@ _WORDS = {
 _COLOURS = {"pass": "green", "fail": "red", "error": "red"}
 
 
-class SearchLines:
-    """The records of searches in the order in which they ended, and what the terminal says of them."""
+def status(report: pytest.TestReport, verbosity: int) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
+    """A search gets a line of its own instead of a letter; with -v what it found stands behind pytest's word."""
+    category = "error" if report.failed and report.when != "call" else report.outcome
+    word = {"passed": "PASSED", "failed": "FAILED", "error": "ERROR", "skipped": "MEASURED"}[category]
+    letter = {"passed": ".", "failed": "F", "error": "E", "skipped": "s"}[category] if verbosity < 0 else ""
+    if verbosity > 0:
+        word = text.terminal_line(f"{word} {_line(recorded.search_of_values(vars(report)['seedshift_breaking']))}")
+    colour = {"passed": "green", "skipped": "yellow"}.get(category, "red")
+    return category, letter, (word, {colour: True})
 
-    def __init__(self, records: Iterable[Search] = ()) -> None:
-        self.records: list[Search] = list(records)
 
-    def status(
-        self, report: pytest.TestReport, verbosity: int
-    ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
-        """A search gets a line of its own instead of a letter; with -v what it found stands behind pytest's word."""
-        category = "error" if report.failed and report.when != "call" else report.outcome
-        word = {"passed": "PASSED", "failed": "FAILED", "error": "ERROR", "skipped": "MEASURED"}[category]
-        letter = {"passed": ".", "failed": "F", "error": "E", "skipped": "s"}[category] if verbosity < 0 else ""
-        if verbosity > 0:
-            word = text.terminal_line(f"{word} {_line(recorded.search_of_values(vars(report)['seedshift_breaking']))}")
-        colour = {"passed": "green", "skipped": "yellow"}.get(category, "red")
-        return category, letter, (word, {colour: True})
+def write(reporter: pytest.TerminalReporter, record: Search) -> int:
+    """The line of a search that has ended, but for its end; how many columns it takes."""
+    status = record.status
+    found, mark = f"{record.model} {record.subject}  {_line(record)}  ", _WORDS[status]
+    images = f"  {messages.count(record.images, 'image')}" if record.images else ""
+    terminal_output.report_part(reporter, found)
+    terminal_output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
+    terminal_output.report_part(reporter, images)
+    return len(found) + len(mark) + len(images)
 
-    def write(self, reporter: pytest.TerminalReporter, record: Search) -> int:
-        """The line of a search that has ended, but for its end; how many columns it takes."""
-        status = record.status
-        found, mark = f"{record.model} {record.subject}  {_line(record)}  ", _WORDS[status]
-        images = f"  {messages.count(record.images, 'image')}" if record.images else ""
-        terminal_output.report_part(reporter, found)
-        terminal_output.report_part(reporter, mark, **{_COLOURS.get(status, "yellow"): True})
-        terminal_output.report_part(reporter, images)
-        return len(found) + len(mark) + len(images)
 
-    def table(self) -> list[str]:
-        """All breaking points."""
-        if not self.records:
-            return []
-        from pytest_seedshift.studies.breaking_point import messages as told
+def table(records: Sequence[Search]) -> list[str]:
+    """All breaking points."""
+    if not records:
+        return []
+    from pytest_seedshift.studies.breaking_point import messages as told
 
-        return told.table(self.records)
+    return told.table(records)
 
-    def closing(self, missing: int = 0, of: str = "") -> list[str]:
-        """How many there are, of which so many as are `missing` have no record, and what they took.
 
-        `of` stands behind their number where some are missing.
-        """
-        if not self.records and not missing:
-            return []
-        verdicts = [record.status for record in self.records]
-        counts = {
-            "pass": "pass",
-            "fail": "fail",
-            KNOWN: "known to fail",
-            "measured": "measured only",
-            SKIPPED: "skipped",
-            "error": "cannot be judged",
-        }
-        parts = [f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts]
-        parts += [f"{missing} {tally.title(UNFINISHED)}"] if missing else []
-        number = messages.count(len(self.records) + missing, "breaking point")
-        number = f"{len(self.records)} of {number}{of} searched" if missing else number
-        images, scan, generated = (
-            sum(getattr(record, key) for record in self.records) for key in ("images", "scan", "generated")
-        )
-        return [
-            f"{number}: {', '.join(parts)} · {images} images looked at, {generated} generated; scans would take {scan}"
-        ]
+def closing(records: Sequence[Search], missing: int = 0, of: str = "") -> list[str]:
+    """How many there are, of which so many as are `missing` have no record, and what they took.
+
+    `of` stands behind their number where some are missing.
+    """
+    if not records and not missing:
+        return []
+    verdicts = [record.status for record in records]
+    counts = {
+        "pass": "pass",
+        "fail": "fail",
+        KNOWN: "known to fail",
+        "measured": "measured only",
+        SKIPPED: "skipped",
+        "error": "cannot be judged",
+    }
+    parts = [f"{verdicts.count(each)} {word}" for each, word in counts.items() if each in verdicts]
+    parts += [f"{missing} {tally.title(UNFINISHED)}"] if missing else []
+    number = messages.count(len(records) + missing, "breaking point")
+    number = f"{len(records)} of {number}{of} searched" if missing else number
+    images, scan, generated = (
+        sum(getattr(record, key) for record in records) for key in ("images", "scan", "generated")
+    )
+    return [f"{number}: {', '.join(parts)} · {images} images looked at, {generated} generated; scans would take {scan}"]
 
 
 def _line(record: Search) -> str:

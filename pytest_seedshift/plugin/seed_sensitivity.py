@@ -10,17 +10,17 @@ import pytest
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.errors import SeedshiftError
-from pytest_seedshift.core.searches import Search
 from pytest_seedshift.models.needed_scorers import CLIP
-from pytest_seedshift.plugin import breaking_session, collection
+from pytest_seedshift.plugin import collection
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.sensitivity import BLOCKS, MORE
 
 if TYPE_CHECKING:
-    from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.plugin.grid import Grid
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.item_jobs import ItemJobs
+    from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.results.sensitivity_files import SeedUse
+    from pytest_seedshift.runner.job import Job
 
 IMAGES = 6 * BLOCKS
 """How many a seed sensitivity takes."""
@@ -30,40 +30,34 @@ _PART = 100
 tenth of a design or so, so it makes a run longer by a tenth at most; in a run of a few cases it waits to be asked."""
 
 
-class Sensing:
+class SeedSensitivity:
     """Hooks of every process that runs cases."""
 
-    def __init__(self, state: State, grid: Grid, tell: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, grid: Grid, jobs: ItemJobs, tell: Callable[[str], None]) -> None:
         """`tell` shows a line while images are made."""
-        self._state = state
+        self._session = session
         self._grid = grid
+        self._jobs = jobs
         self._tell = tell
 
     def wanted(self, model: str) -> bool:
         """Whether a model's seed sensitivity is to be measured by this session, or by one of its workers."""
-        when = self._state.settings.sensitivity
+        when = self._session.settings.sensitivity
         if when == "never" or not self._grid.owns(model):
             return False
-        if when != "always" and CLIP not in self._state.needs(model):  # nobody asks for what it is measured with
+        if when != "always" and CLIP not in self._session.needs(model):  # nobody asks for what it is measured with
             return False
-        designs = [self._pairs(item, subject) for item, subject in self._grid.items if subject.model == model]
-        return when == "always" or sum(designs) >= _PART * IMAGES
-
-    def _pairs(self, item: pytest.Item, subject: Subject) -> int:
-        """The pairs of a case's design, or of all designs that a search for a breaking point chooses from."""
-        if isinstance(subject, Search):
-            return subject.steps * len(breaking_session.design(self._state, item, subject))
-        return len(self._state.design(item, subject))
+        return when == "always" or sum(_pairs(job) for job in self._jobs.all if job.model == model) >= _PART * IMAGES
 
     def note(self, models: tuple[str, ...]) -> str | None:
         """What the plan says of it."""
-        if self._state.settings.sensitivity == "never":
+        if self._session.settings.sensitivity == "never":
             return None
         missing = [
             model
             for model in models
             if self.wanted(model)
-            and (model in self._state.workbench.pool.absent or not self._use(model).is_measured(self._state.folder))
+            and (model in self._session.workbench.pool.absent or not self._use(model).is_measured(self._session.folder))
         ]
         if not missing:
             return None
@@ -88,14 +82,14 @@ class Sensing:
         return outcome
 
     def _use(self, model: str) -> SeedUse:
-        return seed_sensitivity.wanted(self._state.workbench, model)
+        return seed_sensitivity.wanted(self._session.workbench, model)
 
     def _measure(self, model: str) -> None:
         """Measure it unless another process does, or has."""
         from filelock import Timeout
 
-        folder, use = self._state.folder, self._use(model)
-        if use.is_measured(folder) or self._state.workbench.pool.is_broken(model):
+        folder, use = self._session.folder, self._use(model)
+        if use.is_measured(folder) or self._session.workbench.pool.is_broken(model):
             return
         try:  # what is made in it takes other locks, but for this one nobody waits
             with folder.lock(f"sensitivity {model}").acquire(timeout=0):
@@ -108,7 +102,7 @@ class Sensing:
         """Whatever is wrong with it, no verdict hangs on it: the report says why there is none."""
         try:
             return seed_sensitivity.measure(
-                self._state.workbench,
+                self._session.workbench,
                 model,
                 progress=lambda made: self._tell(
                     f"  {model}: seed sensitivity, {made} of {IMAGES if made < IMAGES else 6 * MORE} images"
@@ -117,3 +111,8 @@ class Sensing:
             )
         except Exception as error:  # of whatever a model or a library raises
             return dataclasses.replace(use, reason=messages.first_line(error))
+
+
+def _pairs(job: Job) -> int:
+    """The pairs of a case's design, or of all designs that a search for a breaking point chooses from."""
+    return len(job.design) * (1 if job.search is None else job.search.steps)

@@ -1,28 +1,19 @@
-"""What parts of a session see of it: they lie below `session`, which is made of them, and name here what they need.
-
-`session.State` is all of these; what takes one of them cannot reach for more, and a test can give less.
-"""
+"""What parts of a session see of it: they lie below `session`, which is made of them, and name here what they need."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import pytest
-
-    from pytest_seedshift.core.cases import Case
-    from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.core.scores import Constraint
-    from pytest_seedshift.core.stats.null_control import NullTest
-    from pytest_seedshift.core.stats.sequential import SequentialTest
     from pytest_seedshift.core.thresholds import Thresholds
     from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.plugin.collected import Collected
     from pytest_seedshift.plugin.option_resolution import Settings
     from pytest_seedshift.runner.workbench import Workbench
 
 
 class Asked(Protocol):
-    """What a session was asked for, by options and files."""
+    """What a session was asked for, by options, files and tests, and where its samples are made."""
 
     @property
     def settings(self) -> Settings:
@@ -36,22 +27,10 @@ class Asked(Protocol):
     def thresholds(self) -> Thresholds:
         """All thresholds."""
 
-    def design_seed(self, settings: Settings | None = None) -> int:
-        """The seed of a design, by a test's settings or else by those of the session."""
-
-
-class AskedOfCases(Asked, Protocol):
-    """What is asked of the items of a session besides, and where their samples are made."""
+    @property
+    def collected(self) -> Collected:
+        """What its tests ask for, as far as they were collected."""
 
     @property
     def workbench(self) -> Workbench:
         """Where models and scorers are held."""
-
-    def constraints(self, item: pytest.Item, case: Case) -> tuple[Constraint, ...]:
-        """What is asked of an item's case."""
-
-    def design(self, item: pytest.Item, case: Case) -> tuple[Pair, ...]:
-        """The pairs that an item's case is defined on."""
-
-    def test(self, item: pytest.Item, case: Case) -> SequentialTest | NullTest:
-        """What decides about an item's case."""

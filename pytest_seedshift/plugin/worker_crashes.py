@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_seedshift.core import text
-from pytest_seedshift.core.searches import Search
-from pytest_seedshift.core.test_names import NULL_TEST
-from pytest_seedshift.runner import records as recorded
+from pytest_seedshift.plugin import job_kinds
 from pytest_seedshift.runner import verdict_messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.plugin.live import Board
-    from pytest_seedshift.plugin.session import State
 
 _END_TIMEOUT = 2.0
 """Seconds to wait for a process whose pipe has closed."""
 
 
-class Deaths:
+class WorkerCrashes:
     """Hooks of pytest-xdist's controller.
 
     pytest-xdist replaces a worker that dies and reports the item that it was at, in a phase "???": neither an error in
@@ -32,9 +29,11 @@ class Deaths:
     not finished, with the case's record.
     """
 
-    def __init__(self, state: State, board: Board) -> None:
-        self._state = state
+    def __init__(self, config: pytest.Config, board: Board, samples: Callable[[], str]) -> None:
+        """`samples` says where the samples lie; empty where they are not there any more."""
+        self._config = config
         self._board = board
+        self._samples = samples
         self._phases: dict[str, str] = {}
         self._unfinished: pytest.TestReport | None = None
 
@@ -49,7 +48,7 @@ class Deaths:
         told = self._board.items().get(crashitem)
         if told is None:  # a test that is not about a model
             return
-        case, is_judged = told
+        case, name = told
         phase = self._phases.get(crashitem)
         if phase == "teardown":  # all was reported before: nothing is lost
             report.outcome = "passed"
@@ -61,17 +60,11 @@ class Deaths:
             report.when = "teardown"
             return
         report.when = "setup"
-        if is_judged:
-            if isinstance(case, Search):
-                from pytest_seedshift.studies.breaking_point import records as searched
-
-                search = searched.of_error(case, reason, crashitem)
-                report.seedshift_breaking = search.built_in()  # type: ignore[attr-defined]
-                report.user_properties = searched.properties(search)
-            else:
-                record = recorded.of_error(case, reason, crashitem, null=crashitem.startswith(NULL_TEST))
-                report.seedshift = record.built_in()  # type: ignore[attr-defined]
-                report.user_properties = recorded.properties(record)
+        if name is not None:
+            kind = job_kinds.of(name)
+            record = kind.unjudged(case, reason, crashitem)
+            setattr(report, kind.attribute, record.built_in())
+            report.user_properties = list(kind.properties(record))
         self._unfinished = report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -91,7 +84,7 @@ class Deaths:
                 user_properties=report.user_properties,
             )
             teardown.node = report.node  # type: ignore[attr-defined]
-            self._state.config.hook.pytest_runtest_logreport(report=teardown)
+            self._config.hook.pytest_runtest_logreport(report=teardown)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Where workers have left cases undone, the session has not passed."""
@@ -104,7 +97,7 @@ class Deaths:
         last_words = self._board.last_words(name)
         if last_words is not None:
             return f"worker {name}: {last_words}"
-        return verdict_messages.death(case, name, _cause(worker), self._state.samples)
+        return verdict_messages.death(case, name, _cause(worker), self._samples())
 
 
 def _cause(worker: Any) -> str:

@@ -30,7 +30,6 @@ class _HasStatus(Protocol):
 
 
 _T = TypeVar("_T", bound=_HasStatus)
-_R = TypeVar("_R", "Record", "Search")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Outcome:
     """Whether it passes where its test expects it to fail."""
 
 
-def spoiled(record: _R) -> _R:
+def spoiled(record: Record | Search) -> Record | Search:
     """A record as an error, as its test is one, though it was judged: what came after it has failed."""
     if record.status in BROKEN:
         return record

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pytest_seedshift.core.searches import Search
+
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.scores import Constraint
-    from pytest_seedshift.core.searches import Search, Subject
+    from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.core.stats.null_control import NullTest
     from pytest_seedshift.core.stats.sequential import SequentialTest
 
@@ -39,6 +41,7 @@ class Request:
         exact: whether the whole design is visited.
         constraints: by score, what its own test asks; it stands above the thresholds.
         minimum: the least breaking point that its own test asks for; None for that of the thresholds.
+        is_marked: whether its test is to hold by a marker. Without one the test decides by what it asserts.
         is_implicit: whether it is a control that its test has not named, which is there to be compared with.
     """
 
@@ -50,6 +53,7 @@ class Request:
     exact: bool = False
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
     minimum: float | None = None
+    is_marked: bool = True
     is_implicit: bool = False
 
 
@@ -58,29 +62,38 @@ class Job:
     """One item, resolved.
 
     Attributes:
-        nodeid: of the item.
-        kind: what is done about the case.
+        request: what it was resolved of.
         case: which; of a breaking point the shift's, at no magnitude of its own.
         design: the pairs that it is defined on.
         test: what decides about it; of a breaking point, about each magnitude.
-        search: of a breaking point; None of the other kinds.
         minimum: the least breaking point that is asked for; None where nothing is.
-        is_implicit: see `Request`.
     """
 
-    nodeid: str
-    kind: Kind
+    request: Request
     case: Case
     design: tuple[Pair, ...]
     test: CaseTest
-    search: Search | None = None
     minimum: float | None = None
-    is_implicit: bool = False
+
+    @property
+    def nodeid(self) -> str:
+        """Of the item."""
+        return self.request.nodeid
+
+    @property
+    def kind(self) -> Kind:
+        """What is done about the case."""
+        return self.request.kind
 
     @property
     def subject(self) -> Subject:
-        """The search, else the case."""
-        return self.case if self.search is None else self.search
+        """The case, or of a breaking point the search for it."""
+        return self.request.subject
+
+    @property
+    def search(self) -> Search | None:
+        """The search for a breaking point; None of the other kinds."""
+        return self.subject if isinstance(self.subject, Search) else None
 
     @property
     def model(self) -> str:

@@ -51,6 +51,11 @@ class Terms:
     against: Against | None = None
     no_baseline: str | None = None
 
+    @property
+    def holds_family(self) -> bool:
+        """Whether the certainty holds for all regressions together: so it is unless the thresholds say otherwise."""
+        return self.against is not None and self.thresholds.family is not False
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -86,16 +91,17 @@ class Jobs:
         """All that could be resolved."""
         return iter(self._jobs.values())
 
-    def of(self, nodeid: str) -> Job:
-        """An item's job.
+    def of(self, request: Request) -> Job:
+        """The job of a request; of one that was not known with the others, on the terms of these.
 
         Raises:
-            SeedshiftError: it could not be resolved; the message says why.
-            KeyError: none of the requests was this item's.
+            SeedshiftError: it cannot be resolved; the message says why.
         """
-        if nodeid in self._errors:
-            raise self._errors[nodeid]
-        return self._jobs[nodeid]
+        if request.nodeid in self._errors:
+            raise self._errors[request.nodeid]
+        if request.nodeid not in self._jobs:
+            self._jobs[request.nodeid] = self._job(self._ask(request))
+        return self._jobs[request.nodeid]
 
     def check(self) -> None:
         """Raise the first item's error, if there is any.
@@ -162,7 +168,7 @@ class Jobs:
         return regression_gate.without(absolute)
 
     def _family(self, asked: Sequence[_Asked]) -> int:
-        if self._terms.against is None or self._terms.thresholds.family is False:
+        if not self._terms.holds_family:
             return 1
         tested = {
             each.request.subject: [
@@ -187,10 +193,10 @@ class Jobs:
             if minimum is None:
                 minimum = terms.thresholds.breaking.minimum(subject.model, subject.shift)
             test = SequentialTest(asked.constraints, size, certainty, request.exact)
-            return Job(request.nodeid, request.kind, subject.asked, asked.design, test, subject, minimum)
+            return Job(request, subject.asked, asked.design, test, minimum)
         if request.kind == "null_control":
             null = NullTest(size, certainty, terms.measures(subject.model))
-            return Job(request.nodeid, request.kind, subject, asked.design, null)
+            return Job(request, subject, asked.design, null)
         test = SequentialTest(
             asked.constraints,
             size,
@@ -201,7 +207,7 @@ class Jobs:
             family=self.family,
             thresholds=self.threshold_tests,
         )
-        return Job(request.nodeid, request.kind, subject, asked.design, test, is_implicit=request.is_implicit)
+        return Job(request, subject, asked.design, test)
 
 
 def bounds_of(constraint: Constraint) -> int:

@@ -92,7 +92,7 @@ def test_who_uses_other_plugins_alone_does_not_notice_it(pytester, modules_of_al
 def test_the_check_for_others_modules_can_fail(pytester, modules_of_all):
     pytester.makepyfile("import pytest\n@pytest.mark.reliability(models='toy-latent')\ndef test_it():\n    pass\n")
     pytester.runpytest_subprocess("-p", "no:cacheprovider", "--collect-only", "--html=page.html")
-    assert "pytest_seedshift.plugin.hooks" in modules_of_all()["alone"]
+    assert "pytest_seedshift.plugin.activation" in modules_of_all()["alone"]
 
 
 def test_collecting_loads_nothing_heavy(pytester, report_modules):

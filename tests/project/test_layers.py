@@ -32,11 +32,6 @@ EXCEPTIONS = {
     "plugin/option_resolution.py Settings": "one field per option",
     # diffusers' own form
     "models/glide/pipeline.py GlidePipeline.__call__": "a pipeline's call is one function, its arguments documented",
-    # the plugin's and the runner's large objects, still to be divided
-    "plugin/hooks.py": "to be divided",
-    "plugin/hooks.py Hooks": "to be divided",
-    "plugin/session.py": "to be divided",
-    "plugin/session.py State": "to be divided",
 }
 """By place, why it is larger."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_seedshift.cli import session, why
+from pytest_seedshift.cli import session_options, why
 from pytest_seedshift.models import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ def test_commands_can_be_parsed_and_their_models_are_known(command):
     with why.command.make_context("why", shlex.split(command)) as context:
         given = context.params
     asked = why.Asked(given["models"], given["shift"], given["magnitude"])
-    assert asked.shifts(session.SessionOptions())
+    assert asked.shifts(session_options.SessionOptions())
     for model in asked.models:
         assert catalogue.shipped().find(model).name == model
 

@@ -7,62 +7,74 @@ names.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import pairs, scores
 from pytest_seedshift.core.cases import CaseError
-from pytest_seedshift.core.searches import Search
 from pytest_seedshift.models.needed_scorers import CLASSIFIER, CLIP
-from pytest_seedshift.plugin import border, breaking_session
 from pytest_seedshift.runner import records
 from pytest_seedshift.scorers import fingerprint
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_seedshift.core.scores import Constraint
-    from pytest_seedshift.core.searches import Subject
-    from pytest_seedshift.plugin.grid import Grid
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.results import schema
+    from pytest_seedshift.runner.job import Job
+    from pytest_seedshift.runner.job_resolution import Jobs, Terms
+    from pytest_seedshift.runner.workbench import Workbench
 
 _LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch")
 
 
-def make(state: State, grid: Grid) -> dict[str, Any]:
+def make(
+    jobs: Jobs,
+    terms: Terms,
+    bench: Workbench,
+    entry: Callable[[str], Entry],
+    *,
+    models: Iterable[str],
+    shard: Mapping[str, Any] | None = None,
+) -> schema.Head:
     """The head of verdicts.json: see the README.
 
+    Args:
+        jobs: of the whole grid, those of other shards too.
+        terms: by which they were resolved.
+        bench: where the models are run.
+        entry: what a model's name stands for, without the sources of scorers that the run does not need.
+        models: those that this run, or its shard, is about: a shard needs no weights of others.
+        shard: which part of the grid this run is; None for all of it.
+
     Raises:
-        pytest.UsageError: the settings or the thresholds cannot be used.
+        SeedshiftError: a job could not be resolved.
     """
     from pytest_seedshift.results import schema  # pydantic, not where tests are collected
 
-    with border.usage_errors():
-        entries = [_entry(state, item, case) for item, case in grid.items]
+    jobs.check()
     made: dict[str, Any] = {
-        "certainty": state.thresholds.certainty,
-        "thresholds": state.thresholds.fingerprint,
+        "certainty": terms.thresholds.certainty,
+        "thresholds": terms.thresholds.fingerprint,
         "prompt": pairs.PROMPT,
         "libraries": {name: version(name) for name in _LIBRARIES},
-        "models": {model: _model(state, model) for model in grid.models},  # a shard needs no weights of others
-        "grid": entries,
+        "models": {model: _model(bench, model, entry(model)) for model in models},
+        "grid": [_entry(job) for job in jobs],
     }
-    if state.gating.against is not None:
-        made["baseline"] = state.gating.against.head() | {"family": state.gating.holds_family}
-    if state.gating.thresholds:
-        made["threshold_tests"] = state.gating.thresholds
+    if terms.against is not None:
+        made["baseline"] = terms.against.head() | {"family": terms.holds_family}
+    if jobs.threshold_tests:
+        made["threshold_tests"] = jobs.threshold_tests
     if mine := scores.own():  # whoever reads the run may not have their scorers
         made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
-    shard, split = state.settings.shard, grid.split
-    if shard is not None and split is not None:
-        made["shard"] = {"number": shard.number, "of": shard.of, "by": split.by, "split": split.fingerprint}
-    return schema.Head(**made).built_in()
+    if shard is not None:
+        made["shard"] = dict(shard)
+    return schema.Head(**made)
 
 
-def _model(state: State, model: str) -> dict[str, Any]:
+def _model(bench: Workbench, model: str, entry: Entry) -> dict[str, Any]:
     """A model's fingerprints; None of one whose weights cannot be read: its cases are errors."""
-    bench = state.workbench
     made: dict[str, Any] = {"device": bench.device.partition(":")[0], "dtype": bench.dtype(model)}
     try:
         samples = bench.samples(model)
@@ -70,7 +82,6 @@ def _model(state: State, model: str) -> dict[str, Any]:
         return {**made, "fingerprint": None, "classifier": None, "clip": None}
     prints = bench.pool.scorers.fingerprints(model)
     made |= {"fingerprint": samples.model, "classifier": prints.get(CLASSIFIER), "clip": prints.get(CLIP)}
-    entry = state.entry(model)
     made["scorer_weights"] = [each or None for each in fingerprint.weights_of_scorers(entry.classifier, entry.clip)]
     made["run_with"] = dict(bench.service.run_with(model))
     if scores.own():
@@ -79,41 +90,24 @@ def _model(state: State, model: str) -> dict[str, Any]:
     return made
 
 
-def _entry(state: State, item: pytest.Item, case: Subject) -> dict[str, Any]:
-    if isinstance(case, Search):
-        return _search_entry(state, item, case)
-    test, design = state.test(item, case), state.design(item, case)
-    return {
-        "id": case.id,
-        "test": item.nodeid,
-        "model": case.model,
-        "shift": case.shift,
-        "magnitude": case.magnitude,
-        "asks": {name: bounds for each in test.constraints for name, bounds in _bounds(each).items()},
-        "exact": test.exact,
-        "images": test.size,
-        "design": pairs.fingerprint(design),
-        **records.design_seed(design[0]),
-    }
-
-
-def _search_entry(state: State, item: pytest.Item, search: Search) -> dict[str, Any]:
-    """A search's entry: its magnitude is where it ends; it asks for what each magnitude is held against, and more."""
-    test, design = breaking_session.test_of(state, item, search), breaking_session.design(state, item, search)
-    minimum = breaking_session.minimum(state, item, search)
+def _entry(job: Job) -> dict[str, Any]:
+    """A job's entry. A search's magnitude is where it ends."""
+    subject, test = job.subject, job.test
     asks = {name: bound for each in test.constraints for name, bound in _bounds(each).items()}
+    if job.minimum is not None:
+        asks["breaking point min"] = job.minimum
     return {
-        "id": search.id,
-        "test": item.nodeid,
-        "kind": "breaking",
-        "model": search.model,
-        "shift": search.shift,
-        "magnitude": search.magnitude,
-        "asks": asks if minimum is None else {**asks, "breaking point min": minimum},
+        "id": subject.id,
+        "test": job.nodeid,
+        **({} if job.search is None else {"kind": "breaking"}),
+        "model": subject.model,
+        "shift": subject.shift,
+        "magnitude": subject.magnitude,
+        "asks": asks,
         "exact": test.exact,
         "images": test.size,
-        "design": pairs.fingerprint(design),
-        **records.design_seed(design[0]),
+        "design": pairs.fingerprint(job.design),
+        **records.design_seed(job.design[0]),
     }
 
 

@@ -12,7 +12,7 @@ from pytest_seedshift.cli.options import FILE, FOLDER, Choice
 from pytest_seedshift.core import limits
 
 if TYPE_CHECKING:
-    from pytest_seedshift.plugin.session import State
+    from pytest_seedshift.plugin.session import Session
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -90,7 +90,7 @@ def magnitudes(text: str, given: SessionOptions) -> tuple[float, ...]:
     return command_session.magnitudes(text, "--magnitude", lifted=given.no_limits)
 
 
-def run(models: Sequence[str], given: SessionOptions, work: Callable[[State], int | None]) -> int:
+def run(models: Sequence[str], given: SessionOptions, work: Callable[[Session], int | None]) -> int:
     """Do some work with models; the exit status is what it returns, or pytest's.
 
     Raises:

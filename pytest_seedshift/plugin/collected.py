@@ -1,0 +1,47 @@
+"""What the tests of a session ask for, as far as they were collected: its owner is `collection_hooks`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.searches import Search
+
+
+class Collected:
+    """Cases, searches for breaking points and models, whether their items are deselected or not."""
+
+    def __init__(self, models: Iterable[str]) -> None:
+        """`models` are those that the options name."""
+        self._cases: set[Case] = set()
+        self._searches: set[Search] = set()
+        self._models = dict.fromkeys(models)
+
+    @property
+    def cases(self) -> Collection[Case]:
+        """All cases that tests ask for."""
+        return frozenset(self._cases)
+
+    @property
+    def searches(self) -> Collection[Search]:
+        """All searches that tests ask for."""
+        return frozenset(self._searches)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models, those of the options first."""
+        return tuple(self._models)
+
+    def add_cases(self, cases: Iterable[Case]) -> None:
+        """Take note of cases."""
+        self._cases.update(cases)
+
+    def add_searches(self, searches: Iterable[Search]) -> None:
+        """Take note of searches."""
+        self._searches.update(searches)
+
+    def add_models(self, models: Iterable[str]) -> None:
+        """Take note of the models that a test is about."""
+        self._models |= dict.fromkeys(models)

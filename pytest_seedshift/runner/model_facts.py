@@ -1,0 +1,39 @@
+"""How a model is run, for run.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import pairs
+from pytest_seedshift.models import process_settings
+from pytest_seedshift.results import metadata
+from pytest_seedshift.scorers import devices
+
+if TYPE_CHECKING:
+    from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.runner.workbench import Workbench
+
+
+def of(model: str, entry: Entry, bench: Workbench) -> metadata.Model:
+    """The facts of a model.
+
+    Args:
+        model: its name.
+        entry: what the name stands for, without the sources of scorers that the run does not need.
+        bench: where it is run.
+
+    Raises:
+        CaseError: the store or the weights cannot be read.
+    """
+    samples = bench.samples(model)
+    return metadata.Model(
+        name=model,
+        fingerprint=samples.model,
+        scorers=samples.scorers,
+        scorer_names=tuple(metadata.source(each) for each in (entry.classifier, entry.clip) if each),
+        hardware=devices.describe(bench.device),
+        classes=tuple(label.name for label in pairs.class_list(entry.classes)),
+        class_list=metadata.place(entry.classes),
+        run_with=dict(bench.service.run_with(model)),
+        settings=process_settings.in_force(bench.device),
+    )
