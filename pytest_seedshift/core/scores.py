@@ -115,6 +115,13 @@ class Constraint:
     max_drop: float | None = None
     max_regression: float | None = None
     significant: bool | str = True
+    own_kind: ScoreKind | None = field(default=None, repr=False, compare=False, kw_only=True)
+    """What the score is, of one of the user's own."""
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the score is."""
+        return self.own_kind or BUILT_IN[self.score]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,22 +198,29 @@ class Finding:
     """Of a null control: the smallest change that half of all designs show; None where none is seen."""
     least_90: float | None = field(default=None, compare=False, kw_only=True)
     """The smallest that nine of ten show."""
+    own_kind: ScoreKind | None = field(default=None, repr=False, compare=False, kw_only=True)
+    """What the score is, of one of the user's own."""
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the score is."""
+        return self.own_kind or BUILT_IN[self.score]
 
 
-def clip(score: str, value: float) -> float:
+def clip(kind: ScoreKind, value: float) -> float:
     """A value within the score's range, or its nearer end: what it counts as, wherever it counts."""
-    return min(max(float(value), 0.0), SCORES[score].top)
+    return min(max(float(value), 0.0), kind.top)
 
 
-def mean_of(score: str, values: Iterable[float]) -> float:
+def mean_of(kind: ScoreKind, values: Iterable[float]) -> float:
     """The mean of a score's values as it stands everywhere; see `clip`.
 
     Raises:
         InvalidValueError: no values.
     """
-    clipped = [clip(score, value) for value in values]
+    clipped = [clip(kind, value) for value in values]
     if not clipped:
-        raise InvalidValueError(f"{SCORES[score].title} has no values")
+        raise InvalidValueError(f"{kind.title} has no values")
     return math.fsum(clipped) / len(clipped)
 
 
@@ -214,13 +228,12 @@ SLACK = 1e-5
 """How far, as a part of the range, a value may lie outside of it, as rounding makes it."""
 
 
-def outside(score: str, value: float) -> str | None:
-    """What is wrong with a value of a score, and what to do; None of one in its range, and of what is no score.
+def outside(score: str, kind: ScoreKind, value: float) -> str | None:
+    """What is wrong with a value of a score, and what to do; None of one in its range.
 
     A bound on a score means nothing where values are clipped to a range that they do not have: every minimum holds.
     """
-    kind = SCORES.get(score)
-    if kind is None or score == "clip":  # whose range is the one that cosines of real images and prompts keep to
+    if score == "clip":  # whose range is the one that cosines of real images and prompts keep to
         return None
     if value in (0, 1) if kind.binary else -SLACK * kind.top <= value <= (1 + SLACK) * kind.top:
         return None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import breaking_bounds, model_names
 from pytest_seedshift.core import thresholds as reading
 from pytest_seedshift.core.messages import some
-from pytest_seedshift.core.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -50,7 +49,7 @@ def far_off(constraints: Iterable[Constraint], where: str) -> Iterator[str]:
         where: they stand.
     """
     for each in constraints:
-        top, title = SCORES[each.score].top, each.score
+        top, title = each.score_kind.top, each.score
         if each.minimum is not None and 0 < each.minimum <= _NEARLY_NOTHING * top and top > 1:
             yield (
                 f"{where} {title} = {each.minimum:g} asks for nearly nothing on a scale from 0 to {top:g}"

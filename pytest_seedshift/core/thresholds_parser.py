@@ -219,7 +219,8 @@ def constraint(score: str, value: object, where: str) -> Constraint:
         raise ThresholdsError(f"{where} {score}: asks for nothing; give min, max_drop or both, or max_regression")
     if bounds.significant is not None and bounds.max_regression is None:
         raise ThresholdsError(f"{where} {score}: significant speaks of max_regression, which is not there")
-    top = SCORES[score].top
+    kind = SCORES[score]
+    top = kind.top
     for name, bound in (
         ("min", bounds.min),
         ("max_drop", bounds.max_drop),
@@ -229,7 +230,8 @@ def constraint(score: str, value: object, where: str) -> Constraint:
             percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if top == 1 and 2 <= bound <= 100 else ""
             raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}{percent}")
     significant = True if bounds.significant is None else bounds.significant
-    return Constraint(score, bounds.min, bounds.max_drop, bounds.max_regression, significant)
+    limits = bounds.min, bounds.max_drop, bounds.max_regression
+    return Constraint(score, *limits, significant, own_kind=kind)
 
 
 def _hint(key: str, value: object) -> str:

@@ -187,9 +187,10 @@ def curve(run: Run, model: str, shift: str, score: str) -> Curve:
 
     Only cases count: the probes of a search for a breaking point lie where the model breaks, and not two models' alike.
     """
+    kind = SCORES[score]
     return {
         case.case.magnitude: {
-            after.pair: (clip(score, after.scores[score]), clip(score, before.scores[score]))
+            after.pair: (clip(kind, after.scores[score]), clip(kind, before.scores[score]))
             for before, after in case.paired()
             if score in before.scores and score in after.scores
         }

@@ -178,7 +178,7 @@ def unfinished(contents: Contents) -> list[CaseRun]:
             merged = {k: v for each in contents.scores.get(row.key, {}).values() for k, v in each.items()}
             for name in SCORES.keys() & merged.keys():
                 values.setdefault(name, []).append(merged[name])
-        scores = {name: estimate(name, values[name], stopped=True) for name in SCORES if values.get(name)}
+        scores = {name: estimate(SCORES[name], values[name], stopped=True) for name in SCORES if values.get(name)}
         what = "the run ended before this case had a verdict"
         none = (None, 0, 0.0, None, None, "")
         made.append(CaseRun(case, UNFINISHED, what, scores, (), len(rows), 0, *none))

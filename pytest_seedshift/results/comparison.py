@@ -100,6 +100,7 @@ def _constraints(asks: Mapping[str, float]) -> list[Constraint]:
             score,
             max_regression=asks[f"{score} max_regression"],
             significant=ANY if f"{score} any change" in asks else f"{score} significant" not in asks,
+            own_kind=SCORES[score],
         )
         for score in SCORES
         if f"{score} max_regression" in asks

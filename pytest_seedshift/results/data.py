@@ -138,7 +138,7 @@ class CaseRun:
         """The control's mean by score, on the pairs that both have; empty for the control itself."""
         both = [] if self.case.is_control else list(self.paired())
         values = {name: [before.scores[name] for before, _ in both if name in before.scores] for name in self.scores}
-        return {name: mean_of(name, row) for name, row in values.items() if row}
+        return {name: mean_of(SCORES[name], row) for name, row in values.items() if row}
 
     def paired(self) -> Iterator[tuple[Sample, Sample]]:
         """The control's sample and the case's, for every pair that both have."""

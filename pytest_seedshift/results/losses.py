@@ -102,7 +102,7 @@ def _loss(comparison: Comparison, sides: Sequence[tuple[Samples, Samples]], scor
     designs = {new.design for _, new in sides}
     have = [min(old.pairs, new.pairs) for old, new in sides]
     pairs = min(have)  # those that no case had ended before
-    drops = [paired.changes(score, old.scores[score][:pairs], new.scores[score][:pairs]) for old, new in sides]
+    drops = [paired.changes(SCORES[score], old.scores[score][:pairs], new.scores[score][:pairs]) for old, new in sides]
     lost, won = (sum(int((sign * each > 0).sum()) for each in drops) for sign in (1, -1))
     mean, certainty = np.mean(drops, axis=0), comparison.gate.certainty
     exact = all(new.exact for _, new in sides)

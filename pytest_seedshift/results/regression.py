@@ -69,7 +69,7 @@ class Gate:
     def of(self, case: Case, scores: Iterable[str]) -> list[Constraint]:
         """What is asked of a case's scores."""
         if self.asked is None:
-            return [Constraint(score, max_regression=0.0, significant=ANY) for score in scores]
+            return [Constraint(score, max_regression=0.0, significant=ANY, own_kind=SCORES[score]) for score in scores]
         return [each for each in self.asked.get(case, ()) if each.max_regression is not None and each.score in scores]
 
 
@@ -239,7 +239,7 @@ def _check(before: Baseline, after: Baseline, both: Mapping[Case, Case]) -> None
 
 def _drops(before: Samples, after: Samples, score: str) -> NDArray[np.float64]:
     pairs = min(before.pairs, after.pairs)
-    return paired.changes(score, before.scores[score][:pairs], after.scores[score][:pairs])
+    return paired.changes(SCORES[score], before.scores[score][:pairs], after.scores[score][:pairs])
 
 
 def how(before_exact: bool, after_exact: bool) -> str:
@@ -271,9 +271,9 @@ def _rows(before: Samples, after: Samples, gate: Gate, family: int) -> list[Row]
         if significant is False and not before.exact:
             raise BaselineError(unfit(before.case.id, score))
         drops = _drops(before, after, score)
-        gain = paired.gain(score, before.scores[score])
+        gain = paired.gain(SCORES[score], before.scores[score])
         chance = Chance(level, how(before.exact, after.exact), significant, gain)
-        change = bounds.compare(score, drops, chance, bound or 0.0, before.pairs)
+        change = bounds.compare(SCORES[score], drops, chance, bound or 0.0, before.pairs)
         old, new = (math.fsum(each.scores[score][:pairs]) / pairs for each in (before, after))
         # The mean of a few pairs, where another bound has ended the case, is no finding by itself.
         known = change.beyond_chance if significant else pairs == before.pairs or _decided(gate, after.case, score)
@@ -353,7 +353,7 @@ def _pool(score: str, sides: Sequence[tuple[Samples, Samples, Row]], shift: str 
         p, test = paired.signs(sums, level), "signs"
         least = paired.least_of_sums(sums, level)
     else:
-        gain = sum(paired.gain(score, old.scores[score]) for old, _, _ in sides)
+        gain = sum(paired.gain(SCORES[score], old.scores[score]) for old, _, _ in sides)
         p, test = paired.p_of_bets(sums - active, 0.0, gain + sum(allowed)), "bets"
         least = paired.least_of_bets_on(sums - active, gain + sum(allowed), level)
         least = None if least is None else least + float(active.mean())

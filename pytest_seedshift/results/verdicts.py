@@ -150,7 +150,7 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         verdict=found.verdict,
         reason=found.reason,
         scores={name: each.estimate() for name, each in found.scores.items() if name in SCORES},
-        findings=tuple(each.finding() for each in found.constraints if each.score in SCORES),
+        findings=tuple(each.finding(SCORES[each.score]) for each in found.constraints if each.score in SCORES),
         images=found.images,
         design=found.design,
         blank=found.blank,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_seedshift.core.scores import NULL, mean_of
+from pytest_seedshift.core.scores import NULL, SCORES, mean_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -104,7 +104,7 @@ class CaseResult:
             In the score's range (0 to 1, CLIP 0 to 50), over those of the pairs that the control has; None where it has
             none.
         """
-        return mean_of(score, (sample.scores[score] for sample in self.control)) if self.control else None
+        return mean_of(SCORES[score], (sample.scores[score] for sample in self.control)) if self.control else None
 
     @property
     def early(self) -> bool:

@@ -23,6 +23,7 @@ from pytest_seedshift.runner.job import Job, Request
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.core.thresholds import Thresholds
     from pytest_seedshift.models.catalogue import Catalogue
@@ -47,7 +48,7 @@ class Terms:
 
     thresholds: Thresholds
     catalogue: Catalogue
-    measures: Callable[[str], tuple[str, ...]]
+    measures: Callable[[str], Mapping[str, ScoreKind]]
     against: Against | None = None
     no_baseline: str | None = None
 

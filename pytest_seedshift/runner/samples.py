@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import files
 from pytest_seedshift.core.cases import CaseError
-from pytest_seedshift.core.scores import outside
+from pytest_seedshift.core.scores import SCORES, outside
 from pytest_seedshift.models import fingerprint
 from pytest_seedshift.results.run_folder import Picture
 from pytest_seedshift.results.sample_rows import Image, ScoreKey
@@ -40,7 +40,8 @@ class Sample:
     def __post_init__(self) -> None:
         """Hold the scores to their ranges."""
         for name, value in self.scores.items():
-            wrong = outside(name, value)
+            kind = SCORES.get(name)
+            wrong = None if kind is None else outside(name, kind, value)
             if wrong is not None:
                 raise CaseError(f"{self.case.model}, {self.case.describe()}: the score {name} of {self.pair} {wrong}")
 

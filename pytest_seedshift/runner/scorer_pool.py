@@ -12,6 +12,7 @@ from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.scorers import fingerprint
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.scorers.base import Embedder, Scorer
@@ -106,10 +107,12 @@ class ScorerPool:
         found = {each: of[each](getattr(entry, each)) for each in self._needed(model)}
         return found | {score: self.own(score).fingerprint for score in scores.own()}
 
-    def measures(self, model: str) -> tuple[str, ...]:
-        """The scores that a model's samples have."""
+    def measures(self, model: str) -> dict[str, ScoreKind]:
+        """The scores that a model's samples have, by name."""
         shipped = {score for each in self._needed(model) for score in needed_scorers.SCORES[each]}
-        return tuple(score for score in scores.SCORES if score in shipped or score not in score_kinds.BUILT_IN)
+        return {
+            name: kind for name, kind in scores.SCORES.items() if name in shipped or name not in score_kinds.BUILT_IN
+        }
 
     def entry(self, model: str) -> Entry:
         """A model's entry, without the sources of scorers that are not needed."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.cases import judging_case
 from pytest_seedshift.core.pairs import seed_of
+from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.stats import sequential
 from pytest_seedshift.runner import broken, flat_images
 from pytest_seedshift.runner.case_result import CaseResult, OnProgress, Progress
@@ -116,7 +117,7 @@ def _result(
         samples=samples,
         control=control,
         scores={
-            name: sequential.estimate(name, values, certainty=test.certainty, stopped=not test.exact)
+            name: sequential.estimate(SCORES[name], values, certainty=test.certainty, stopped=not test.exact)
             for name, values in scores.items()
         },
         findings=judgement.findings,

@@ -127,7 +127,7 @@ def change(of: Change, score: str, drop: float) -> str:
     from pytest_seedshift.core.stats import paired  # numpy, which collecting does without
 
     down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
-    least = "" if SCORES[score].binary else f" by more than {paired.unseen(score):g}"
+    least = "" if SCORES[score].binary else f" by more than {paired.unseen(SCORES[score]):g}"
     lost = messages.count(of.lost, "pair")
     return f"{lost} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, score, drop)}"
 
@@ -251,7 +251,7 @@ def progress(at: Progress, pace: float | None, left: float | None) -> str:
         if at.leading.kind == "min":
             kind, found = (
                 SCORES[at.leading.score],
-                estimate(at.leading.score, at.values, certainty=at.certainty, stopped=True),
+                estimate(at.leading.score_kind, at.values, certainty=at.certainty, stopped=True),
             )
             shown = kind.format(at.leading.measured)
             text = text.replace(shown, f"{shown} ({kind.format(found.low)}–{kind.format(found.high)})", 1)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, multinomial
 
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import DECIMALS
 from pytest_seedshift.core.stats import paired, proportions
 
@@ -23,8 +24,8 @@ def test_mcnemar_falls_with_each_pair_lost_and_rises_with_each_pair_won(lost, wo
 
 
 def test_changes_leave_out_what_a_batch_size_can_do():
-    assert paired.changes("clip", [40.0, 40.0, 60.0], [40.04, 39.0, 50.0]).tolist() == [0.0, 1.0, 0.0]
-    assert paired.changes("top1", [1, 0, 1], [0, 1, 1]).tolist() == [1.0, -1.0, 0.0]
+    assert paired.changes(BUILT_IN["clip"], [40.0, 40.0, 60.0], [40.04, 39.0, 50.0]).tolist() == [0.0, 1.0, 0.0]
+    assert paired.changes(BUILT_IN["top1"], [1, 0, 1], [0, 1, 1]).tolist() == [1.0, -1.0, 0.0]
 
 
 def test_t_has_a_say_only_where_something_changed():
@@ -72,7 +73,7 @@ def test_random_signs_that_are_drawn_are_near_those_that_are_counted():
 def test_the_least_drop_is_the_first_that_is_beyond_chance(pairs, won, level):
     drops = np.zeros(max(pairs, won))
     drops[:won] = -1
-    least = paired.least_fixed("top1", drops, 0.0, level, any_change=True)
+    least = paired.least_fixed(BUILT_IN["top1"], drops, 0.0, level, any_change=True)
     if least is None:
         assert paired.mcnemar(drops.size - won, won) > level or drops.size - won <= won
         return
@@ -85,8 +86,8 @@ def test_the_least_drop_is_the_first_that_is_beyond_chance(pairs, won, level):
 def test_the_least_drop_is_found_in_half_of_all_designs_and_its_companion_in_nine_of_ten(allowed, any_change):
     rng, won, pairs = np.random.default_rng(0), 0.03, 400
     drops = np.repeat([-1.0, 0.0], [12, 388])
-    least = paired.least_fixed("top1", drops, allowed, 0.01, any_change=any_change)
-    sure = paired.in_nine_of_ten("top1", drops, least)
+    least = paired.least_fixed(BUILT_IN["top1"], drops, allowed, 0.01, any_change=any_change)
+    sure = paired.in_nine_of_ten(BUILT_IN["top1"], drops, least)
     for drop, share in ((least, 0.5), (sure, 0.9)):
         counts = rng.multinomial(pairs, [won + drop, won, 1 - 2 * won - drop], 2000)
         lost = (counts[:, 0] > counts[:, 1]) * counts[:, 0]
@@ -138,7 +139,10 @@ def test_a_run_folder_and_its_file_say_the_same_of_every_pair():
     as_file = [np.round(each, DECIMALS) for each in (before, after)]
     for one in (before, as_file[0]):
         for other in (after, as_file[1]):
-            assert paired.changes("clip", one, other).tolist() == paired.changes("clip", *as_file).tolist()
+            assert (
+                paired.changes(BUILT_IN["clip"], one, other).tolist()
+                == paired.changes(BUILT_IN["clip"], *as_file).tolist()
+            )
 
 
 def test_unpaired_accuracies_say_less_than_pairs():

@@ -12,6 +12,7 @@ from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.core.registry import scores_known
 from pytest_seedshift.core.score_kinds import ScoreKind
+from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.core.scores import SLACK, outside
 from pytest_seedshift.runner.samples import Sample
 
@@ -23,12 +24,11 @@ PAIR = Pair(Label("pizza", 0), 3)
 @example(4 * (1 + SLACK))
 @example(-0.0)
 def test_a_value_is_accepted_where_the_range_has_it(value):
-    with scores_known(KINDS):
-        assert (outside("mine", value) is None) == (-SLACK * 4 <= value <= 4 * (1 + SLACK))
-        for binary in ("seen", "top1", "top5"):
-            assert (outside(binary, value) is None) == (value in (0.0, 1.0))
-        assert outside("clip", value) is None  # clipped by design, and counted
-        assert outside("position_x", value) is None
+    kinds = ScoreRegistry(KINDS)
+    assert (outside("mine", kinds["mine"], value) is None) == (-SLACK * 4 <= value <= 4 * (1 + SLACK))
+    for binary in ("seen", "top1", "top5"):
+        assert (outside(binary, kinds[binary], value) is None) == (value in (0.0, 1.0))
+    assert outside("clip", kinds["clip"], value) is None  # clipped by design, and counted
 
 
 @pytest.mark.parametrize(("score", "value"), [("mine", 5.2), ("mine", math.nan), ("seen", 0.2), ("top1", 7.0)])

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import CERTAINTY, SCORES, Constraint, Finding
 from pytest_seedshift.core.stats import betting, unseen_changes
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate
@@ -562,7 +563,7 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 @pytest.mark.parametrize(("right", "n"), [(7, 10), (0, 5), (5, 5), (380, 400), (1, 1)])
 @pytest.mark.parametrize("score", ["top1", "top5"])
 def test_accuracies_have_wilsons_interval(score, right, n):
-    found = estimate(score, accuracies(right, n))
+    found = estimate(BUILT_IN[score], accuracies(right, n))
     low, high = wilson(right, n)
     assert found.mean == right / n
     assert found.low == pytest.approx(low, abs=1e-12)
@@ -574,8 +575,8 @@ clip_values = st.lists(st.floats(0, 50, width=16), min_size=1, max_size=30)
 
 @given(clip_values, st.booleans())
 def test_the_interval_of_a_score_that_is_no_accuracy_is_that_of_the_bets_whatever_decided_the_number(values, stopped):
-    found = estimate("clip", values, stopped=stopped)
-    assert found == estimate("clip", values, stopped=not stopped)
+    found = estimate(BUILT_IN["clip"], values, stopped=stopped)
+    assert found == estimate(BUILT_IN["clip"], values, stopped=not stopped)
     assert found.mean == pytest.approx(sum(values) / len(values), abs=1e-9)
     assert 0 <= found.low <= found.mean <= found.high <= 50
     assert found.low < found.high
@@ -583,7 +584,7 @@ def test_the_interval_of_a_score_that_is_no_accuracy_is_that_of_the_bets_whateve
 
 @pytest.mark.parametrize("count", [1, 3, 64])
 def test_one_value_and_equal_values_leave_room_for_others(count):
-    found = estimate("clip", [21.5] * count)
+    found = estimate(BUILT_IN["clip"], [21.5] * count)
     hidden = 50 * unseen_changes.most(count)
     assert found.mean == 21.5
     assert found.low < 21.5 < found.high
@@ -592,7 +593,7 @@ def test_one_value_and_equal_values_leave_room_for_others(count):
 
 def test_the_interval_of_a_bell_is_at_most_half_as_wide_again_as_theory_says():
     values = np.random.default_rng(1).normal(22, 3, 400)
-    found = estimate("clip", values.tolist())
+    found = estimate(BUILT_IN["clip"], values.tolist())
     half = 2.576 * values.std() / 20
     assert half < found.high - found.mean < 1.6 * half
     assert half < found.mean - found.low < 1.6 * half
@@ -601,9 +602,9 @@ def test_the_interval_of_a_bell_is_at_most_half_as_wide_again_as_theory_says():
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     rng = np.random.default_rng(2)
     draws = 400
-    clip = [estimate("clip", rng.gamma(16, 1.25, 100).tolist()) for _ in range(100)]
+    clip = [estimate(BUILT_IN["clip"], rng.gamma(16, 1.25, 100).tolist()) for _ in range(100)]
     assert sum(interval.low <= 20 <= interval.high for interval in clip) >= 95
-    top1 = [estimate("top1", rng.binomial(1, 0.8, 64)) for _ in range(draws)]
+    top1 = [estimate(BUILT_IN["top1"], rng.binomial(1, 0.8, 64)) for _ in range(draws)]
     covered = sum(interval.low <= 0.8 <= interval.high for interval in top1)
     assert CERTAINTY == 0.99
     assert 0.975 * draws <= covered < draws
@@ -613,7 +614,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 @pytest.mark.parametrize("score", list(SCORES))
 def test_more_certainty_makes_a_wider_interval(score, stopped):
     values = np.random.default_rng(0).permutation(accuracies(15, 20))
-    found = [estimate(score, values, certainty=certainty, stopped=stopped) for certainty in (0.6, 0.9, 0.99, 0.999)]
+    found = [
+        estimate(BUILT_IN[score], values, certainty=certainty, stopped=stopped) for certainty in (0.6, 0.9, 0.99, 0.999)
+    ]
     widths = [each.high - each.low for each in found]
     assert widths == sorted(set(widths))
 
@@ -622,7 +625,7 @@ def test_more_certainty_makes_a_wider_interval(score, stopped):
 def test_the_interval_of_a_stopped_sample_contains_the_mean_and_lies_in_the_range(values, certainty):
     for score in SCORES:
         top = SCORES[score].top
-        found = estimate(score, np.array(values) * top / 50, certainty=certainty, stopped=True)
+        found = estimate(BUILT_IN[score], np.array(values) * top / 50, certainty=certainty, stopped=True)
         slack = 1e-9
         assert -slack <= found.low <= found.mean <= found.high <= top + slack
         assert found.mean == pytest.approx(math.fsum(values) / len(values) * top / 50, abs=slack)
@@ -634,7 +637,7 @@ def test_the_interval_of_a_stopped_sample_is_about_as_wide_as_another(mean, size
     rng = np.random.default_rng(0)
     right = round(mean * size)
     low, high = wilson(right, size)
-    drawn = (estimate("top1", rng.permutation(accuracies(right, size)), stopped=True) for _ in range(20))
+    drawn = (estimate(BUILT_IN["top1"], rng.permutation(accuracies(right, size)), stopped=True) for _ in range(20))
     width = np.mean([found.high - found.low for found in drawn])
     assert 0.9 < width / (high - low) <= 1.6
 
@@ -648,7 +651,7 @@ def missing_at_some_time(mean: float, draws: int, **options) -> int:
     missing = 0
     for _ in range(draws):
         values = rng.binomial(1, mean, max(LOOKS))
-        seen = (estimate("top1", values[:count], **options) for count in LOOKS)
+        seen = (estimate(BUILT_IN["top1"], values[:count], **options) for count in LOOKS)
         missing += any(not found.low <= mean <= found.high for found in seen)
     return missing
 
@@ -673,7 +676,7 @@ def test_a_sample_that_stops_once_its_interval_is_above_a_bound_still_covers_the
     for _ in range(100):
         values = rng.binomial(1, mean, 200)
         for count in range(20, 201, 20):
-            found = estimate("top1", values[:count], certainty=0.9, stopped=True)
+            found = estimate(BUILT_IN["top1"], values[:count], certainty=0.9, stopped=True)
             if found.low > 0.6:
                 break
         missing += not found.low <= mean <= found.high
@@ -682,10 +685,10 @@ def test_a_sample_that_stops_once_its_interval_is_above_a_bound_still_covers_the
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_values_outside_the_range_are_counted(stopped):
-    found = estimate("clip", [-1.0, 0.0, 50.0, 50.5, 80.0, 20.0], stopped=stopped)
+    found = estimate(BUILT_IN["clip"], [-1.0, 0.0, 50.0, 50.5, 80.0, 20.0], stopped=stopped)
     assert found.clipped == 3
-    assert replace(found, clipped=0) == estimate("clip", [0.0, 0.0, 50.0, 50.0, 50.0, 20.0], stopped=stopped)
-    assert estimate("top1", [1.0, 0.0, 1.0], stopped=stopped).clipped == 0
+    assert replace(found, clipped=0) == estimate(BUILT_IN["clip"], [0.0, 0.0, 50.0, 50.0, 50.0, 20.0], stopped=stopped)
+    assert estimate(BUILT_IN["top1"], [1.0, 0.0, 1.0], stopped=stopped).clipped == 0
 
 
 # Errors.
@@ -698,7 +701,7 @@ def test_values_outside_the_range_are_counted(stopped):
 )
 def test_what_was_not_measured_has_no_mean(score, values, message, stopped):
     with pytest.raises(ValueError, match=f"{SCORES[score].title} has .*{message}"):
-        estimate(score, values, stopped=stopped)
+        estimate(BUILT_IN[score], values, stopped=stopped)
 
 
 @pytest.mark.parametrize("ask", [SequentialTest.judge, SequentialTest.forecast, SequentialTest.soonest])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.stats import betting, power, seed_shares, unseen_changes
 from pytest_seedshift.core.stats import null_control as nullcontrol
@@ -71,7 +72,7 @@ def clip_means(name: str, pairs: int, designs: int, seed: int = 0) -> Rates:
     values = draw(rng, (designs, pairs))
     misses = np.array([_misses(row / CLIP_TOP, mean / CLIP_TOP) for row in values])
     for row, missed in zip(values[:20], misses[:20], strict=True):
-        found = estimate("clip", row, certainty=CERTAINTY)
+        found = estimate(BUILT_IN["clip"], row, certainty=CERTAINTY)
         # An interval always has the design's own mean within it, and so may be wider than what the bets leave.
         assert missed or found.low - 0.01 <= mean <= found.high + 0.01
     held = [_bootstrap(row, rng, mean) for row in values]
@@ -192,7 +193,7 @@ def early(mean: float, bound: float, designs: int, *, size: int = 400, useless: 
         if judged.images == size:
             continue
         seen, broken = values[: judged.images], judged.findings[0].holds is False
-        interval = estimate("top1", seen, certainty=CERTAINTY, stopped=True)
+        interval = estimate(BUILT_IN["top1"], seen, certainty=CERTAINTY, stopped=True)
         wrong = broken == (values.mean() >= bound - 1e-9)
         found.append((interval.low < bound <= interval.high, wrong, seen.mean() - values.mean()))
     around, false, lean = np.array(found).T
@@ -212,14 +213,14 @@ def null_control(score: str, pairs: int, share: float, designs: int, *, turned: 
     if score == "clip":
         typical = rng.normal(0, 3, pairs)
         typical = (typical - typical.mean()) / typical.std(ddof=1) * 3  # no more, no less than the designs below
-        change = power.detectable(score, typical, alpha, share)
+        change = power.detectable(BUILT_IN[score], typical, alpha, share)
         assert change is not None
         drops = rng.normal(change, 3, (designs, pairs))
         held = [abs(row.mean()) > nullcontrol.chance(row, alpha) for row in drops]
         return float(np.mean(held))
     drops = np.zeros(pairs)
     drops[: round(turned * pairs)] = 1.0
-    change = power.detectable(score, drops, alpha, share)
+    change = power.detectable(BUILT_IN[score], drops, alpha, share)
     assert change is not None
     by_chance = round(turned * pairs) / pairs / 2
     at = rng.random((designs, pairs))

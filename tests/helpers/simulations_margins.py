@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import binom
 
 from helpers.simulations import CLIP_TOP, VALUES, Array, Rates
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate
 from pytest_seedshift.results import calibration
@@ -93,7 +94,7 @@ def _grids(written: list[tuple[float, float]], means: Array) -> Rates:
 
 
 def _written(score: str, values: Array, size: int) -> tuple[float, float]:
-    found = estimate(score, values, certainty=CERTAINTY, stopped=values.size < size)
+    found = estimate(BUILT_IN[score], values, certainty=CERTAINTY, stopped=values.size < size)
     return _both(score, {"mean": found.mean, "low": found.low, "high": found.high}, values.size, size, CASES)
 
 

@@ -15,6 +15,7 @@ from PIL import ImageDraw
 from helpers.records import write as write_records
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case, grid
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import NULL, SCORES, own
 from pytest_seedshift.core.stats import seed_shares, sequential
 from pytest_seedshift.results import metadata, sensitivity_files
@@ -120,7 +121,7 @@ def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
 
 
 def _record(case: Case, values: dict[str, list[float]], images: int) -> dict:
-    found = {name: sequential.estimate(name, row, stopped=True) for name, row in values.items()}
+    found = {name: sequential.estimate(BUILT_IN[name], row, stopped=True) for name, row in values.items()}
     bounds = [
         {"score": name, "kind": "min", "bound": bound, "measured": each.mean, "holds": each.mean >= bound}
         for name, each in found.items()

@@ -15,6 +15,7 @@ from helpers.records import record as made_record
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import Constraint, Estimate
 from pytest_seedshift.core.stats import robustness
 from pytest_seedshift.core.stats.paired import changes
@@ -49,7 +50,7 @@ def judged(
         ]
         for case, column in ((CASE, values), (CASE.control, control))
     ]
-    scores = {"top1": estimate("top1", values[: judgement.images], stopped=not exact)}
+    scores = {"top1": estimate(BUILT_IN["top1"], values[: judgement.images], stopped=not exact)}
     samples, controls = map(tuple, rows)
     return CaseResult(CASE, samples, controls, scores, judgement.findings, SIZE, 0.99, SIZE, 1.0, "cpu", "float32")
 
@@ -99,7 +100,7 @@ def test_the_interval_of_a_failed_drop_is_the_drop_s_own(exact):
     result = judged(0.5, Constraint("top1", max_drop=0.1), exact=exact)
     (finding,) = result.findings
     own = estimate_drop(
-        "top1", *([sample.scores["top1"] for sample in each] for each in (result.samples, result.control))
+        BUILT_IN["top1"], *([sample.scores["top1"] for sample in each] for each in (result.samples, result.control))
     )
     assert (finding.measured, finding.low, finding.high) == pytest.approx((own.mean, own.low, own.high))
     assert finding.low <= finding.measured <= finding.high
@@ -111,7 +112,7 @@ def test_that_of_a_failed_regression_too_and_both_are_in_the_record_and_read_bac
     (finding,) = result.findings
     rng = np.random.default_rng(0)
     after, _, before = ((rng.random(SIZE) < share).astype(float) for share in (0.5, 0.97, 0.97))
-    assert finding.measured == pytest.approx(changes("top1", before, after).mean())
+    assert finding.measured == pytest.approx(changes(BUILT_IN["top1"], before, after).mean())
     assert finding.low < finding.measured < finding.high
     record = records.of_result(result, RunFolder(tmp_path), "t")
     (entry,) = record.constraints

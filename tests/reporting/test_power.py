@@ -14,6 +14,7 @@ from scipy.stats import binom
 from helpers import simulations, synthetic
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.stats import power, seed_shares, unseen_changes
 from pytest_seedshift.core.stats.null_control import NullTest
@@ -65,15 +66,15 @@ def test_power_at_length(score, pairs, share):
 def test_nine_of_ten_takes_more_than_half_and_more_pairs_show_less(pairs, turned):
     drops, more = np.zeros(pairs), np.zeros(4 * pairs)
     drops[: min(turned, pairs)] = more[: 4 * min(turned, pairs)] = 1.0
-    half, most = (power.detectable("top1", drops, ALPHA, share) for share in power.SHARES)
+    half, most = (power.detectable(BUILT_IN["top1"], drops, ALPHA, share) for share in power.SHARES)
     if half is not None and most is not None:
         assert half < most <= 1
-        assert power.detectable("top1", more, ALPHA, 0.9) < most
+        assert power.detectable(BUILT_IN["top1"], more, ALPHA, 0.9) < most
 
 
 @pytest.mark.parametrize("score", ["top1", "clip"])
 def test_of_too_few_pairs_no_change_can_be_seen(score):
-    assert power.detectable(score, np.array([1.0, -1.0, 0.5, 0.0]).round(), ALPHA, 0.5) is None
+    assert power.detectable(BUILT_IN[score], np.array([1.0, -1.0, 0.5, 0.0]).round(), ALPHA, 0.5) is None
 
 
 def null(pairs: int) -> CaseResult:

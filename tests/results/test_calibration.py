@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from helpers.records import records as made_records
 from pytest_seedshift.core import thresholds_parser
 from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate
 from pytest_seedshift.results import calibration
@@ -183,7 +184,7 @@ def test_by_default_the_same_samples_pass_too_and_more_bounds_lie_lower(draw, ra
     drawn = [float(draw.random() < rate) for _ in range(images)]
     for score, values in (("top1", drawn), ("clip", [40 * each + 5 for each in drawn])):
         for size in (images, 400):
-            found = estimate(score, values, stopped=images < size)
+            found = estimate(BUILT_IN[score], values, stopped=images < size)
             said = {"mean": found.mean, "low": found.low, "images": images, "design": size, "certainty": 0.99}
             bound = calibration.passing(score, said, bounds)
             assert 0 <= bound <= found.mean
@@ -204,7 +205,7 @@ def test_the_same_samples_pass_what_was_written_of_them(draw, rate, images, marg
     """Whether the whole design was looked at, or the run stopped early: the written bound is decided by then."""
     drawn = [float(draw.random() < rate) for _ in range(images)]
     for stopped in (True, False):
-        low = estimate("top1", drawn, stopped=stopped).low
+        low = estimate(BUILT_IN["top1"], drawn, stopped=stopped).low
         bound = calibration.bound("top1", low, margin)
         test = SequentialTest((Constraint("top1", bound),), images, exact=not stopped)
         assert test.judge({"top1": drawn}).passed

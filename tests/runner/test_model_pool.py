@@ -99,5 +99,5 @@ def test_a_model_is_broken_from_the_report_on():
 )
 def test_samples_have_the_scores_of_the_scorers_that_are_needed(needed, measured):
     pool = ModelPool("cpu", None, needs=lambda _: frozenset(needed))
-    assert pool.scorers.measures("toy-latent") == measured
+    assert tuple(pool.scorers.measures("toy-latent")) == measured
     assert set(pool.scorers.fingerprints("toy-latent")) == set(needed)

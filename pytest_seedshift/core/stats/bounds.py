@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift.core.scores import ANY, SCORES, Change, Finding
+from pytest_seedshift.core.scores import ANY, Change, Finding
 from pytest_seedshift.core.stats import betting, paired
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pytest_seedshift.core.score_kinds import ScoreKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Bound:
     """A bound in the one form that is decided: the mean of `goodness`, values in [0, 1], is at least `least`."""
 
     score: str
+    scale: ScoreKind
+    """What the score is."""
     kind: str
     bound: float
     goodness: NDArray[np.float64]
@@ -44,13 +48,17 @@ class Bound:
         images = min(images, self.goodness.size)
         if not images:
             return math.nan
-        top = SCORES[self.score].top
+        top = self.scale.top
         mean = math.fsum(self.goodness[:images]) / images
         return top * mean if self.kind == "min" else top - 2 * top * mean
 
     def finding(self, images: int, holds: bool | None) -> Finding:
         """What the first images say."""
-        return Finding(self.score, self.kind, self.bound, self.measured(images), holds)
+        return self._finding(images, holds, None)
+
+    def _finding(self, images: int, holds: bool | None, change: Change | None) -> Finding:
+        measured = self.measured(images)
+        return Finding(self.score, self.kind, self.bound, measured, holds, change, own_kind=self.scale)
 
     @property
     def can_break(self) -> bool:
@@ -62,7 +70,7 @@ class Bound:
         seen = self.goodness[:images]
         if self.kind == "min" or not seen.size:
             return finding
-        low, high = drop_interval(self.score, seen, certainty)
+        low, high = drop_interval(self.scale, seen, certainty)
         return replace(finding, low=min(low, finding.measured), high=max(high, finding.measured))
 
     def holds(self, size: int) -> bool:
@@ -89,15 +97,15 @@ class Bound:
         return replace(self, goodness=np.append(self.goodness, rest))
 
 
-def drop_interval(score: str, goodness: NDArray[np.float64], certainty: float) -> tuple[float, float]:
+def drop_interval(kind: ScoreKind, goodness: NDArray[np.float64], certainty: float) -> tuple[float, float]:
     """Where the model's own mean drop lies, in the score's units: a confidence sequence, which holds at every stop.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         goodness: of each pair, in [0, 1]: ½ less half of the drop over the score's range.
         certainty: of the interval.
     """
-    top = SCORES[score].top
+    top = kind.top
     low, high = betting.interval(goodness, certainty)
     return top - 2 * top * high, top - 2 * top * low
 
@@ -182,7 +190,7 @@ class Tested(Bound):
 
     @property
     def _has_fixed_test(self) -> bool:
-        return SCORES[self.score].binary
+        return self.scale.binary
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +219,7 @@ class Threshold(Tested):
 
             return float(binom.cdf(round(float(self.goodness.sum())), self.size, self.bound))
         drops = 1 - 2 * self.goodness
-        found = paired.p_fixed(self.score, drops, self.bound, self.chance.level, any_change=False)
+        found = paired.p_fixed(self.scale, drops, self.bound, self.chance.level, any_change=False)
         return 1.0 if found is None else found[0]
 
 
@@ -228,16 +236,16 @@ class Regression(Tested):
 
     def p(self, images: int) -> float:
         """How probable such a drop is; see `compare`."""
-        return _p(self.score, self._drops[:images], self.chance, self.bound, self.size)[0]
+        return _p(self.scale, self._drops[:images], self.chance, self.bound, self.size)[0]
 
     def finding(self, images: int, holds: bool | None) -> Finding:
         """What the first images say."""
         change = self.change(images) if self.goodness.size and images else None
-        return Finding(self.score, self.kind, self.bound, self.measured(images), holds, change)
+        return self._finding(images, holds, change)
 
     def change(self, images: int) -> Change:
         """What has become of the first images' pairs."""
-        return compare(self.score, self._drops[:images], self.chance, self.bound, self.size)
+        return compare(self.scale, self._drops[:images], self.chance, self.bound, self.size)
 
     def repeated(self) -> Bound:
         """As if what follows were like what was seen; as if nothing had changed, before anything was."""
@@ -245,49 +253,49 @@ class Regression(Tested):
 
     @property
     def _drops(self) -> NDArray[np.float64]:
-        return SCORES[self.score].top * (1 - 2 * self.goodness)
+        return self.scale.top * (1 - 2 * self.goodness)
 
     @property
     def _has_fixed_test(self) -> bool:
-        return SCORES[self.score].binary or self.chance.any_change
+        return self.scale.binary or self.chance.any_change
 
 
-def compare(score: str, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> Change:
+def compare(kind: ScoreKind, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> Change:
     """What has become of a score on pairs that two versions have.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         drops: of each pair, in the order in which the design is visited; see `paired.changes`.
         chance: how they are held against chance.
         bound: the drop that is allowed.
         size: how many pairs there are to compare in all.
     """
     allowed, level = chance.allowed(bound), chance.level
-    p, by = _p(score, drops, chance, bound, size)
-    fixed = SCORES[score].binary or chance.any_change
+    p, by = _p(kind, drops, chance, bound, size)
+    fixed = kind.binary or chance.any_change
     seen = drops
     if chance.test == "stopped" or not fixed:
-        least = paired.least_of_bets(score, drops, allowed, chance.gain, level)
+        least = paired.least_of_bets(kind, drops, allowed, chance.gain, level)
     else:
         if chance.test == "looks":  # what the whole design could tell, if it goes on so
             level *= 1 - paired.EARLY
             seen = np.resize(drops, size) if drops.size else drops
-        least = paired.least_fixed(score, seen, allowed, level, any_change=chance.any_change)
+        least = paired.least_fixed(kind, seen, allowed, level, any_change=chance.any_change)
     lost, won = int((drops > 0).sum()), int((drops < 0).sum())
-    sure = paired.in_nine_of_ten(score, seen, least)
+    sure = paired.in_nine_of_ten(kind, seen, least)
     return Change(drops.size, lost, won, p, least, by, chance.level, allowed, sure)
 
 
-def _p(score: str, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> tuple[float, str]:
+def _p(kind: ScoreKind, drops: NDArray[np.float64], chance: Chance, bound: float, size: int) -> tuple[float, str]:
     """The p-value of some pairs' drops, and the test that it comes from."""
     allowed, level = chance.allowed(bound), chance.level
     fixed = None
     if chance.test == "exact" or (chance.test == "looks" and drops.size == size):
-        fixed = paired.p_fixed(score, drops, allowed, level, any_change=chance.any_change)
+        fixed = paired.p_fixed(kind, drops, allowed, level, any_change=chance.any_change)
     if chance.test == "exact" and fixed is not None:
         return fixed
     p = paired.p_of_bets(drops, allowed, chance.gain)
-    if chance.test == "looks" and (SCORES[score].binary or chance.any_change):
+    if chance.test == "looks" and (kind.binary or chance.any_change):
         p /= paired.EARLY
         if fixed is not None and fixed[0] / (1 - paired.EARLY) < p:
             p, by = fixed[0] / (1 - paired.EARLY), fixed[1]

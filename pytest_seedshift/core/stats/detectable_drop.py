@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core.scores import ANY, SCORES
+from pytest_seedshift.core.scores import ANY
 from pytest_seedshift.core.stats import proportions
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def least(constraint: Constraint, size: int, level: float) -> float | None:
 def warning(constraint: Constraint, size: int, level: float) -> str | None:
     """That a drop of twice what is allowed would be missed, and how many images would find it; None where it is not."""
     allowed = constraint.max_regression or 0.0
-    if not SCORES[constraint.score].binary or not 0 < 2 * allowed < 1:
+    if not constraint.score_kind.binary or not 0 < 2 * allowed < 1:
         return None
     wanted, edge = 2 * allowed, least(constraint, size, level)
     if edge is not None and edge <= wanted + 1e-9:
         return None
-    title = SCORES[constraint.score].title
+    title = constraint.score_kind.title
     sees = "no drop at all" if edge is None else f"no drop below {edge:.3f}"
     enough = _enough(constraint, level, size)
     more = "" if enough is None else f"; about {enough} images would find one of {wanted:g} (--seedshift-images)"

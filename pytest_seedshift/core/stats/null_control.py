@@ -14,19 +14,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_seedshift.core.errors import InvalidValueError
-from pytest_seedshift.core.scores import CERTAINTY, NULL, SCORES, Constraint, Finding, check_certainty
+from pytest_seedshift.core.score_registry import SHIPPED
+from pytest_seedshift.core.scores import CERTAINTY, NULL, Constraint, Finding, check_certainty
 from pytest_seedshift.core.stats import power
 from pytest_seedshift.core.stats.sequential import Forecast, Judgement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.core.stats.sequential import Values
 
 _DRAWS = 9999
@@ -47,12 +49,12 @@ class NullTest:
     Args:
         size: the number of pairs of the design.
         certainty: between 0.5 and 1.
-        scores: those that its samples have; None for all.
+        scores: those that its samples have, by name.
     """
 
     size: int
     certainty: float = CERTAINTY
-    scores: tuple[str, ...] | None = None
+    scores: Mapping[str, ScoreKind] = field(default=SHIPPED, hash=False)
 
     def __post_init__(self) -> None:
         check_certainty(self.certainty)
@@ -60,11 +62,7 @@ class NullTest:
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         """All scores that are measured, of which nothing is asked but that they do not change."""
-        return tuple(map(Constraint, self._scores))
-
-    @property
-    def _scores(self) -> tuple[str, ...]:
-        return tuple(SCORES) if self.scores is None else self.scores
+        return tuple(Constraint(name, own_kind=kind) for name, kind in self.scores.items())
 
     @property
     def exact(self) -> bool:
@@ -78,18 +76,21 @@ class NullTest:
 
     def judge(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Judgement:
         """Judge a design's scores against the control's; see `sequential.SequentialTest.judge`."""
-        drops = _drops(self._scores, scores, control or {})
+        drops = _drops(self.scores, scores, control or {})
         seen = min(each.size for each in drops.values())
         if seen < self.size:
             return Judgement((), seen, decided=False)
         alpha = (1 - self.certainty) / len(drops)
-        return Judgement(tuple(_finding(name, each, alpha) for name, each in drops.items()), seen, decided=True)
+        return Judgement(
+            tuple(_finding(name, self.scores[name], each, alpha) for name, each in drops.items()), seen, decided=True
+        )
 
     def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
         """The whole design; see `sequential.SequentialTest.forecast`."""
-        name, drop = next(iter(_drops(self._scores, scores, control or {}).items()))
+        name, drop = next(iter(_drops(self.scores, scores, control or {}).items()))
         measured = math.fsum(drop) / drop.size if drop.size else math.nan
-        return Forecast(self.size, self.size, Finding(name, NULL, 0.0, measured, None))
+        leading = Finding(name, NULL, 0.0, measured, None, own_kind=self.scores[name])
+        return Forecast(self.size, self.size, leading)
 
     def about(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
         """The whole design; see `verdict.SequentialTest.about`."""
@@ -124,24 +125,22 @@ def chance(drops: Sequence[float] | NDArray[np.float64], alpha: float) -> float:
 
 
 def _drops(
-    names: Sequence[str], scores: Mapping[str, Values], control: Mapping[str, Values]
+    kinds: Mapping[str, ScoreKind], scores: Mapping[str, Values], control: Mapping[str, Values]
 ) -> dict[str, NDArray[np.float64]]:
     drops = {}
-    for name in names:
+    for name, kind in kinds.items():
         after, before = (np.asarray(each.get(name, ()), dtype=np.float64) for each in (scores, control))
         if before.size < after.size:
-            raise InvalidValueError(
-                f"{SCORES[name].title}: the control has {before.size} values for {after.size} pairs"
-            )
+            raise InvalidValueError(f"{kind.title}: the control has {before.size} values for {after.size} pairs")
         if not (np.isfinite(after).all() and np.isfinite(before).all()):
-            raise InvalidValueError(f"{SCORES[name].title} has values that are not finite")
-        top = SCORES[name].top
+            raise InvalidValueError(f"{kind.title} has values that are not finite")
+        top = kind.top
         drops[name] = before[: after.size].clip(0, top) - after.clip(0, top)
     return drops
 
 
-def _finding(score: str, drops: NDArray[np.float64], alpha: float) -> Finding:
+def _finding(score: str, kind: ScoreKind, drops: NDArray[np.float64], alpha: float) -> Finding:
     drop, bound = math.fsum(drops) / drops.size, chance(drops, alpha)
-    least, least_90 = (power.detectable(score, drops, alpha, share) for share in power.SHARES)
+    least, least_90 = (power.detectable(kind, drops, alpha, share) for share in power.SHARES)
     holds = abs(drop) <= bound + _SLACK
-    return Finding(score, NULL, bound, drop, holds, least=least, least_90=least_90)
+    return Finding(score, NULL, bound, drop, holds, least=least, least_90=least_90, own_kind=kind)

@@ -31,11 +31,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift.core.scores import DECIMALS, SCORES
+from pytest_seedshift.core.scores import DECIMALS
 from pytest_seedshift.core.stats import betting, proportions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pytest_seedshift.core.score_kinds import ScoreKind
 
 Values: TypeAlias = "Sequence[float] | NDArray[np.float64]"
 
@@ -62,42 +64,42 @@ _DRAWS = 9999
 _CHUNK = 1000
 
 
-def changes(score: str, before: Values, after: Values) -> NDArray[np.float64]:
+def changes(kind: ScoreKind, before: Values, after: Values) -> NDArray[np.float64]:
     """The drop of each pair, in the score's units, from −top to top; what may be a rounding error counts as none.
 
     Both sides are rounded as a baseline file has them: a run folder and its own file say the same.
     """
-    top = SCORES[score].top
+    top = kind.top
     sides = (np.asarray(each, dtype=np.float64).clip(0, top) for each in (before, after))
     old, new = (np.round(each, DECIMALS) for each in sides)
     drops = old - new
-    return np.where(np.abs(drops) <= unseen(score) + 1e-9 * top, 0.0, drops)
+    return np.where(np.abs(drops) <= unseen(kind) + 1e-9 * top, 0.0, drops)
 
 
-def unseen(score: str) -> float:
+def unseen(kind: ScoreKind) -> float:
     """Up to which difference a pair of a score counts as unchanged, in its units."""
-    return _ROUNDING * SCORES[score].top
+    return _ROUNDING * kind.top
 
 
-def gain(score: str, before: Values) -> float:
+def gain(kind: ScoreKind, before: Values) -> float:
     """The most that a pair's score can rise, given all scores of the baseline, in the score's units."""
-    top = SCORES[score].top
-    return top if SCORES[score].binary else top - float(np.asarray(before, dtype=np.float64).clip(0, top).min())
+    top = kind.top
+    return top if kind.binary else top - float(np.asarray(before, dtype=np.float64).clip(0, top).min())
 
 
 def p_fixed(
-    score: str, drops: NDArray[np.float64], allowed: float, level: float, *, any_change: bool
+    kind: ScoreKind, drops: NDArray[np.float64], allowed: float, level: float, *, any_change: bool
 ) -> tuple[float, str] | None:
     """The p-value of drops whose number was fixed, and the test's name; None where only bets can tell.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         drops: of each pair.
         allowed: up to which drop of the mean nothing is told, in the score's units.
         level: that the p-value is held against.
         any_change: whether "nothing has changed" is the hypothesis; `allowed` has no part in that.
     """
-    if SCORES[score].binary:
+    if kind.binary:
         lost, won = int((drops > 0).sum()), int((drops < 0).sum())
         if any_change or allowed <= 0:
             return mcnemar(lost, won), "mcnemar"
@@ -210,7 +212,7 @@ def holm(p_values: Sequence[float], number: int, alpha: float) -> list[float]:
 
 
 def least_fixed(
-    score: str, drops: NDArray[np.float64], allowed: float, level: float, *, any_change: bool
+    kind: ScoreKind, drops: NDArray[np.float64], allowed: float, level: float, *, any_change: bool
 ) -> float | None:
     """The smallest mean drop that the test for a fixed number would have found, in the score's units.
 
@@ -219,7 +221,7 @@ def least_fixed(
     """
     if not drops.size:
         return None
-    if SCORES[score].binary:
+    if kind.binary:
         won = int((drops < 0).sum())
         if any_change or allowed <= 0:
             found = next((lost for lost in range(won + 1, drops.size + 1) if mcnemar(lost, won) <= level), None)
@@ -263,11 +265,13 @@ def least_of_bets_on(excess: NDArray[np.float64], gain: float, level: float) -> 
     return high
 
 
-def least_of_bets(score: str, drops: NDArray[np.float64], allowed: float, gain: float, level: float) -> float | None:
+def least_of_bets(
+    kind: ScoreKind, drops: NDArray[np.float64], allowed: float, gain: float, level: float
+) -> float | None:
     """As `least_fixed`, for bets."""
     if not drops.size or gain + allowed <= 0:
         return None
-    if SCORES[score].binary:
+    if kind.binary:
         needed, won = -math.log(level), int((drops < 0).sum())
         lost = np.arange(drops.size - won + 1)[:, np.newaxis]
         most = gain + allowed
@@ -280,10 +284,10 @@ def least_of_bets(score: str, drops: NDArray[np.float64], allowed: float, gain: 
         found = found[found > won]
         return float(found[0] - won) / drops.size if found.size else None
     excess = least_of_bets_on(drops - allowed, gain + allowed, level)
-    return None if excess is None else min(excess + allowed, SCORES[score].top)
+    return None if excess is None else min(excess + allowed, kind.top)
 
 
-def in_nine_of_ten(score: str, drops: NDArray[np.float64], least: float | None) -> float | None:
+def in_nine_of_ten(kind: ScoreKind, drops: NDArray[np.float64], least: float | None) -> float | None:
     """The mean drop that is found in nine of ten designs, where `least` is the edge of the test.
 
     By the normal approximation; of an accuracy with as many pairs won as there are.
@@ -292,8 +296,8 @@ def in_nine_of_ten(score: str, drops: NDArray[np.float64], least: float | None) 
         return None
     from scipy.stats import norm
 
-    reach, top = float(norm.isf(0.1)) / math.sqrt(drops.size), SCORES[score].top
-    if not SCORES[score].binary:
+    reach, top = float(norm.isf(0.1)) / math.sqrt(drops.size), kind.top
+    if not kind.binary:
         return min(top, least + reach * float(drops.std(ddof=1)))
     won = float((drops < 0).mean())
     found = least

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift.core.scores import SCORES
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pytest_seedshift.core.score_kinds import ScoreKind
 
 SHARES = (0.5, 0.9)
 """Of designs that show a change: those that are told."""
@@ -23,11 +23,11 @@ SHARES = (0.5, 0.9)
 _STEPS = 24
 
 
-def detectable(score: str, drops: NDArray[np.float64], alpha: float, share: float) -> float | None:
+def detectable(kind: ScoreKind, drops: NDArray[np.float64], alpha: float, share: float) -> float | None:
     """The smallest change of the mean, of either sign, that random signs find in a share of designs.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         drops: of each pair, the control's score less the other's, at least one; no change is thought to be in them.
         alpha: the probability with which a change may be found where there is none.
         share: of designs, between 0 and 1.
@@ -35,7 +35,7 @@ def detectable(score: str, drops: NDArray[np.float64], alpha: float, share: floa
     Returns:
         In the score's units; None where so few pairs show no change at all.
     """
-    if SCORES[score].binary:
+    if kind.binary:
         return _of_outcomes(drops.size, float((drops != 0).mean()), alpha, share)
     from scipy.stats import norm
 
@@ -46,7 +46,7 @@ def detectable(score: str, drops: NDArray[np.float64], alpha: float, share: floa
     error = float(drops.std(ddof=1)) / math.sqrt(pairs)
     # A change widens what random signs give: change − wanted·error = held·√(error² + change²/pairs).
     change = error * (wanted + math.sqrt(wanted**2 + rest * (held**2 - wanted**2))) / rest
-    return None if change > SCORES[score].top else change
+    return None if change > kind.top else change
 
 
 def _of_outcomes(pairs: int, turned: float, alpha: float, share: float) -> float | None:

@@ -27,12 +27,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pytest_seedshift.core.errors import InvalidValueError
-from pytest_seedshift.core.scores import CERTAINTY, SCORES, Constraint, Estimate, Finding, check_certainty, mean_of
+from pytest_seedshift.core.scores import CERTAINTY, Constraint, Estimate, Finding, check_certainty, mean_of
 from pytest_seedshift.core.stats import betting, paired
 from pytest_seedshift.core.stats.bounds import Bound, Chance, Regression, Threshold, drop_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pytest_seedshift.core.score_kinds import ScoreKind
 
 Values: TypeAlias = "Sequence[float]"
 """A score's values, one a pair, in the order in which the design is visited."""
@@ -125,7 +127,7 @@ class SequentialTest:
                 continue
             if not 0 < pairs <= self.size or (self.fixed and pairs != self.size):
                 raise InvalidValueError(
-                    f"max_regression of {SCORES[constraint.score].title}: the baseline has {pairs} values for a design "
+                    f"max_regression of {constraint.score_kind.title}: the baseline has {pairs} values for a design "
                     f"of {self.size} pairs"
                 )
 
@@ -223,12 +225,12 @@ class SequentialTest:
         before = np.asarray(self.baseline.get(bound.score, ()), dtype=np.float64)
         if bound.kind == "max_drop" or before.size < bound.size:  # the control is not known, or the baseline in part
             return bound.repeated()
-        top, seen = SCORES[bound.score].top, bound.goodness.size
+        top, seen = bound.scale.top, bound.goodness.size
         rest = before[seen : bound.size].clip(0, top)
         rng = np.random.default_rng(draw)
         others = rng.choice(before.clip(0, top), rest.size)
         after = np.where(rng.random(rest.size) < _KEPT, rest, others)
-        goodness = after / top if bound.kind == "min" else 0.5 - paired.changes(bound.score, rest, after) / (2 * top)
+        goodness = after / top if bound.kind == "min" else 0.5 - paired.changes(bound.scale, rest, after) / (2 * top)
         if seen:
             like_seen = rng.random(rest.size) < seen / (seen + _PRIOR)
             goodness = np.where(like_seen, rng.choice(bound.goodness, rest.size), goodness)
@@ -251,51 +253,48 @@ class SequentialTest:
     def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[Bound]:
         bounds: list[Bound] = []
         for constraint in self.constraints:
-            name, top = constraint.score, SCORES[constraint.score].top
+            name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
             if name not in scores:
-                raise InvalidValueError(f"{SCORES[name].title} was not measured")
-            values = _checked(name, scores[name])
+                raise InvalidValueError(f"{kind.title} was not measured")
+            values = _checked(kind, scores[name])
             if values.size > self.size:
-                raise InvalidValueError(
-                    f"{SCORES[name].title} has {values.size} values for a design of {self.size} pairs"
-                )
+                raise InvalidValueError(f"{kind.title} has {values.size} values for a design of {self.size} pairs")
             if constraint.minimum is not None:
-                bounds.append(self._bound(name, "min", constraint.minimum, values / top, constraint.minimum / top))
+                least = constraint.minimum / top
+                bounds.append(self._bound(constraint, "min", constraint.minimum, values / top, least))
             if constraint.max_drop is not None:
-                before = _checked(name, (control or {}).get(name, ()))[: values.size]
+                before = _checked(kind, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
                     raise InvalidValueError(
-                        f"max_drop of {SCORES[name].title}: the control has {before.size} values for the case's "
+                        f"max_drop of {kind.title}: the control has {before.size} values for the case's "
                         f"{values.size} pairs"
                     )
                 # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
                 goodness = (values - before + top) / (2 * top)
                 least = (top - constraint.max_drop) / (2 * top)
-                bounds.append(self._bound(name, "max_drop", constraint.max_drop, goodness, least))
+                bounds.append(self._bound(constraint, "max_drop", constraint.max_drop, goodness, least))
             if constraint.max_regression is not None:
                 bounds.append(self._regression(constraint, constraint.max_regression, values))
         if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
             raise InvalidValueError("the scores have unlike numbers of values")
         return bounds
 
-    def _bound(self, score: str, kind: str, bound: float, goodness: NDArray[np.float64], least: float) -> Bound:
+    def _bound(self, of: Constraint, kind: str, bound: float, goodness: NDArray[np.float64], least: float) -> Bound:
         """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
         if not self.thresholds:
-            return Bound(score, kind, bound, goodness, least, self.size)
-        level = (1 - self.certainty) / self.thresholds
-        return Threshold(
-            score, kind, bound, goodness, least, self.size, Chance(level, "exact" if self.exact else "looks")
-        )
+            return Bound(of.score, of.score_kind, kind, bound, goodness, least, self.size)
+        chance = Chance((1 - self.certainty) / self.thresholds, "exact" if self.exact else "looks")
+        return Threshold(of.score, of.score_kind, kind, bound, goodness, least, self.size, chance)
 
     def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> Regression:
         """The bound on the drop against the baseline, over the pairs that it has."""
-        name, top = constraint.score, SCORES[constraint.score].top
+        name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
         before = np.asarray(self.baseline[name], dtype=np.float64)
         both = min(before.size, values.size)
-        goodness = 0.5 - paired.changes(name, before[:both], values[:both]) / (2 * top)
+        goodness = 0.5 - paired.changes(kind, before[:both], values[:both]) / (2 * top)
         test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
-        how = Chance(self.level, test, constraint.significant, paired.gain(name, before))
-        return Regression(name, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
+        how = Chance(self.level, test, constraint.significant, paired.gain(kind, before))
+        return Regression(name, kind, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
 
 
 def _breakable(bounds: Sequence[Bound]) -> int:
@@ -312,11 +311,11 @@ def _stop(decisions: Sequence[betting.Decision]) -> int | None:
     return max(ends) if len(ends) == len(decisions) else None
 
 
-def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:
+def estimate(kind: ScoreKind, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:
     """The mean of a score's values with the interval in which the model's own mean, over all possible pairs, lies.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         values: at least one.
         certainty: of the interval.
         stopped: whether the values themselves decided how many there are. Such a sample is no ordinary one (it ended
@@ -328,13 +327,13 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
     Raises:
         InvalidValueError: no values, or one that is not finite. What was not measured has no mean.
     """
-    array = _checked(score, values)
+    array = _checked(kind, values)
     if not array.size:
-        raise InvalidValueError(f"{SCORES[score].title} has no values")
+        raise InvalidValueError(f"{kind.title} has no values")
     raw = np.asarray(values, dtype=np.float64)
     clipped = int((raw != array).sum())
-    mean, top = mean_of(score, array), SCORES[score].top
-    if SCORES[score].binary and not stopped:
+    mean, top = mean_of(kind, array), kind.top
+    if kind.binary and not stopped:
         from scipy.stats import binomtest
 
         interval = binomtest(int(array.sum()), array.size).proportion_ci(certainty, method="wilson")
@@ -343,13 +342,13 @@ def estimate(score: str, values: Values, *, certainty: float = CERTAINTY, stoppe
     return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
 
 
-def estimate_drop(score: str, values: Values, control: Values, *, certainty: float = CERTAINTY) -> Estimate:
+def estimate_drop(kind: ScoreKind, values: Values, control: Values, *, certainty: float = CERTAINTY) -> Estimate:
     """The mean drop of a score against the control on the same pairs, with the interval of the model's own mean drop.
 
     The interval is a confidence sequence by the bets above, on the differences: it holds wherever a case has stopped.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         values: the case's, at least one.
         control: the control's, of the same pairs in the same order.
         certainty: of the interval.
@@ -360,19 +359,19 @@ def estimate_drop(score: str, values: Values, control: Values, *, certainty: flo
     Raises:
         InvalidValueError: no values, one that is not finite, or unlike numbers of them.
     """
-    after, before = _checked(score, values), _checked(score, control)
+    after, before = _checked(kind, values), _checked(kind, control)
     if not after.size or after.size != before.size:
-        raise InvalidValueError(f"{SCORES[score].title} has {after.size} values, the control {before.size}")
-    top = SCORES[score].top
+        raise InvalidValueError(f"{kind.title} has {after.size} values, the control {before.size}")
+    top = kind.top
     goodness = (after - before + top) / (2 * top)
     mean = top - 2 * top * math.fsum(goodness) / goodness.size
-    low, high = drop_interval(score, goodness, certainty)
+    low, high = drop_interval(kind, goodness, certainty)
     return Estimate(mean, min(low, mean), max(high, mean))
 
 
-def _checked(score: str, values: Values) -> NDArray[np.float64]:
+def _checked(kind: ScoreKind, values: Values) -> NDArray[np.float64]:
     """The values, all finite, each within the score's range or counted as its end."""
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
-        raise InvalidValueError(f"{SCORES[score].title} has values that are not finite")
-    return array.clip(0, SCORES[score].top)
+        raise InvalidValueError(f"{kind.title} has values that are not finite")
+    return array.clip(0, kind.top)

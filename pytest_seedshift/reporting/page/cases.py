@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core.scores import CERTAINTY, mean_of
+from pytest_seedshift.core.scores import CERTAINTY, SCORES, mean_of
 from pytest_seedshift.core.stats.sequential import estimate_drop
 from pytest_seedshift.reporting.page.section import Section, section
 from pytest_seedshift.reporting.page.shots import Shot, shot
@@ -62,8 +62,8 @@ def _row(case: CaseRun, score: str, paired: list[tuple[Sample, Sample]]) -> dict
     row: dict[str, Any] = {"score": score, "found": case.scores[score], "bounds": bounds, "control": None, "drop": None}
     if both:
         before, after = ([sample.scores[score] for sample in column] for column in zip(*both, strict=True))
-        row["control"] = mean_of(score, before)
-        row["drop"] = estimate_drop(score, after, before, certainty=case.certainty or CERTAINTY)
+        row["control"] = mean_of(SCORES[score], before)
+        row["drop"] = estimate_drop(SCORES[score], after, before, certainty=case.certainty or CERTAINTY)
     return row
 
 

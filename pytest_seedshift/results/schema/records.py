@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,9 @@ from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import NULL, Estimate, Finding
 from pytest_seedshift.results.schema.base import Certainty, Count, DesignSeed, Form, Images, Number, Seconds
 from pytest_seedshift.results.statuses import status_of
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.score_kinds import ScoreKind
 
 
 class Score(Form):
@@ -74,10 +77,10 @@ class Constraint(Form):
         values: dict[str, Any] = {name: getattr(found, name) for name in names}
         return cls(**values if found.change is None else {**values, "change": Change(**asdict(found.change))})
 
-    def finding(self) -> Finding:
-        """The finding that it is the form of."""
+    def finding(self, kind: ScoreKind) -> Finding:
+        """The finding that it is the form of, where its score is of a kind."""
         change = None if self.change is None else scores.Change(**_values(self.change))
-        return Finding(**{**_values(self), "change": change})
+        return Finding(**{**_values(self), "change": change}, own_kind=kind)
 
 
 def _values(form: Form) -> dict[str, Any]:

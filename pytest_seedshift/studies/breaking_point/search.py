@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.stats import sequential as verdict
 from pytest_seedshift.results.schema import CLEAR
 from pytest_seedshift.runner import sequential
@@ -134,7 +133,7 @@ def run(
 def margin(findings: Iterable[Finding]) -> float:
     """How far the worst score lies above its bound, as a part of the score's range; below it: negative."""
     return min(
-        (each.measured - each.bound if each.kind == "min" else each.bound - each.measured) / SCORES[each.score].top
+        (each.measured - each.bound if each.kind == "min" else each.bound - each.measured) / each.score_kind.top
         for each in findings
     )
 
@@ -155,7 +154,7 @@ def _clear(finding: Finding, result: CaseResult, *, exact: bool) -> bool | None:
 def _estimate(finding: Finding, result: CaseResult, *, exact: bool) -> Estimate:
     values = [sample.scores[finding.score] for sample in result.samples]
     if finding.kind == "min":
-        return verdict.estimate(finding.score, values, certainty=CLEAR, stopped=not exact)
+        return verdict.estimate(finding.score_kind, values, certainty=CLEAR, stopped=not exact)
     before = {sample.pair: sample.scores[finding.score] for sample in result.control}
     control = [before[sample.pair] for sample in result.samples]  # a verdict on a drop has all of them
-    return verdict.estimate_drop(finding.score, values, control, certainty=CLEAR)
+    return verdict.estimate_drop(finding.score_kind, values, control, certainty=CLEAR)
