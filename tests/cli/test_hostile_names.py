@@ -8,6 +8,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from helpers.strange_text import starts_a_command, unseen
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.core import text
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.registry import scores_known
 from pytest_seedshift.core.score_kinds import ScoreKind
+from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.results.run_folder import RunFolder
 
 EVIL = (
@@ -59,7 +60,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def _write(path: Path, name: Callable[[str], str]) -> None:
-    shift = name("mean")
+    shift, kind = name("mean"), ScoreKind(name("title"), 1.0, binary=False)
     plan = synthetic.Plan(
         models=(name("one"), name("two")),
         shifts=(shift,),
@@ -67,19 +68,18 @@ def _write(path: Path, name: Callable[[str], str]) -> None:
         images=8,
         pictures=2,
         fails=shift,
+        scores=ScoreRegistry({"mine": kind}),
         command=(f"--seedshift-model={name('one')}",),
     )
-    kind = {"title": name("title"), "top": 1.0, "binary": False}
-    with scores_known({"mine": ScoreKind(**kind)}):
-        folder = synthetic.write(path, plan)
-        synthetic.add_seed_use(folder, *plan.models)
-        cases = folder.read_document()["cases"]
-        for case in cases:
-            case["reason"] = f"{case['id']}: {name('reason')}{HALF}\n    {name('and more')}"
-            case |= {"device": name("cpu"), "dtype": name("float32")}
-        cases[1] |= {"verdict": "error", "scores": {}, "constraints": []}
-        records.write(folder, cases)
-        synthetic.add_head(folder, plan, scores={"mine": kind}, libraries={name("torch"): name("2")})
+    folder = synthetic.write(path, plan)
+    synthetic.add_seed_use(folder, *plan.models, plan.scores)
+    cases = folder.read_document()["cases"]
+    for case in cases:
+        case["reason"] = f"{case['id']}: {name('reason')}{HALF}\n    {name('and more')}"
+        case |= {"device": name("cpu"), "dtype": name("float32")}
+    cases[1] |= {"verdict": "error", "scores": {}, "constraints": []}
+    records.write(folder, cases)
+    synthetic.add_head(folder, plan, scores={"mine": asdict(kind)}, libraries={name("torch"): name("2")})
     document = folder.read_document()
     about = {key: value for key, value in document.items() if key not in ("version", "cases")}
     records.write(folder, document["cases"][:-2] + document["cases"][-1:], about)  # one has no verdict

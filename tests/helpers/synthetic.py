@@ -15,8 +15,8 @@ from PIL import ImageDraw
 from helpers.records import write as write_records
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case, grid
-from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import NULL, SCORES, own
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
+from pytest_seedshift.core.scores import NULL
 from pytest_seedshift.core.stats import seed_shares, sequential
 from pytest_seedshift.results import metadata, sensitivity_files
 from pytest_seedshift.results.run_folder import RunFolder
@@ -42,6 +42,7 @@ class Plan:
     """How many of each case are kept."""
     fails: str = "mean"
     """The shift under which the first model breaks at positive magnitudes."""
+    scores: ScoreRegistry = SHIPPED
     command: tuple[str, ...] = ("--seedshift-model=toy-latent,toy-glide",)
 
 
@@ -57,13 +58,13 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
     with closing(Store(folder.samples_file)) as store:
         for case in grid(plan.models, plan.shifts, plan.magnitudes):
             broken = case.model == plan.models[0] and case.shift == plan.fails and case.magnitude > 0
-            images, scores, values = [], {}, {name: [] for name in SCORES}
+            images, scores, values = [], {}, {name: [] for name in plan.scores}
             for place, pair in enumerate(design):
                 key = hashlib.sha256(f"{case.id} {pair}".encode(errors="surrogatepass")).hexdigest()[:32]
                 top1 = float(draw.random() < (0.3 if broken else 0.97))
                 top5 = max(top1, float(draw.random() < 0.95))
                 row = {"top1": top1, "top5": top5, "clip": draw.gauss(18 if broken else 40, 2)}
-                row |= dict.fromkeys(own(), 0.5)
+                row |= dict.fromkeys(plan.scores.own, 0.5)
                 for name, value in row.items():
                     values[name].append(value)
                 picture = _picture(folder, case, pair, key, plan.side, draw) if place < plan.pictures else (None, None)
@@ -71,13 +72,19 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
                 images.append(Image(key, f"print of {case.model}", *what, *picture))
                 scores[ScoreKey(key, "vit", pair.label.index)] = {name: row[name] for name in ("top1", "top5")}
                 scores[ScoreKey(key, "clip", pair.label.index)] = {"clip": row["clip"]}
-                scores |= {ScoreKey(key, name, pair.label.index): {name: row[name]} for name in own()}
+                scores |= {ScoreKey(key, name, pair.label.index): {name: row[name]} for name in plan.scores.own}
             store.add(images, scores)
-            records.append(_record(case, values, plan.images))
+            records.append(_record(case, values, plan))
     write_records(folder, records)
     models = [
         metadata.Model(
-            name, f"print of {name}", ("vit", "clip", *own()), ("a/vit", "a/clip"), "cpu", plan.labels, "toy16"
+            name,
+            f"print of {name}",
+            ("vit", "clip", *plan.scores.own),
+            ("a/vit", "a/clip"),
+            "cpu",
+            plan.labels,
+            "toy16",
         )
         for name in plan.models
     ]
@@ -93,7 +100,7 @@ def add_head(folder: RunFolder, plan: Plan, **more: object) -> None:
     asks = {f"{score} min": bound for score, bound in BOUNDS.items()}
     named = ("id", "test", "model", "shift", "magnitude")
     model = {"device": "cpu", "dtype": "float32", "classifier": "vit", "clip": "clip", "scorer_weights": ["a", "b"]}
-    model |= {"own": {name: name for name in own()}, "own_given": {}} if own() else {}
+    model |= {"own": {name: name for name in plan.scores.own}, "own_given": {}} if plan.scores.own else {}
     head = {
         "certainty": 0.99,
         "thresholds": "t",
@@ -105,7 +112,7 @@ def add_head(folder: RunFolder, plan: Plan, **more: object) -> None:
     write_records(folder, cases, {**head, **more})
 
 
-def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
+def add_seed_use(folder: RunFolder, looking: str, blind: str, scores: ScoreRegistry = SHIPPED) -> None:
     """Give a run the seed sensitivities of two models, of which one does not look, and a null control of the first."""
     for model, vector in ((looking, 0.2), (blind, 0.001)):
         distances = seed_shares.Distances((vector, 1.1 * vector), (0.1, 0.12), (0.25, 0.3))
@@ -114,14 +121,14 @@ def add_seed_use(folder: RunFolder, looking: str, blind: str) -> None:
     cases = folder.read_document()["cases"]
     control = next(each for each in cases if (each["model"], each["shift"]) == (looking, "none"))
     case = Case(looking, "arrangement:permute", 1.0)
-    bounds = [{"score": name, "kind": NULL, "bound": 0.05, "measured": -0.01, "holds": True} for name in SCORES]
+    bounds = [{"score": name, "kind": NULL, "bound": 0.05, "measured": -0.01, "holds": True} for name in scores]
     test = f"seedshift::test_null_control[{case.id}]"
     null = {"id": case.id, "test": test, "shift": case.shift, "magnitude": 1.0, "constraints": bounds, "null": True}
     write_records(folder, [*cases, {**control, **null}])
 
 
-def _record(case: Case, values: dict[str, list[float]], images: int) -> dict:
-    found = {name: sequential.estimate(BUILT_IN[name], row, stopped=True) for name, row in values.items()}
+def _record(case: Case, values: dict[str, list[float]], plan: Plan) -> dict:
+    found = {name: sequential.estimate(plan.scores[name], row, stopped=True) for name, row in values.items()}
     bounds = [
         {"score": name, "kind": "min", "bound": bound, "measured": each.mean, "holds": each.mean >= bound}
         for name, each in found.items()
@@ -137,10 +144,10 @@ def _record(case: Case, values: dict[str, list[float]], images: int) -> dict:
         "verdict": "fail" if failed else "pass",
         "reason": f"{case.describe()} of {case.model}: a reason · pictures: pictures/{case.id}",
         "scores": {name: {"mean": e.mean, "low": e.low, "high": e.high, "clipped": 0} for name, e in found.items()},
-        "images": images,
-        "design": images,
+        "images": plan.images,
+        "design": plan.images,
         "certainty": 0.99,
-        "generated": images,
+        "generated": plan.images,
         "seconds": 1.5,
         "device": "cpu",
         "dtype": "float32",

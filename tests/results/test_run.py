@@ -7,14 +7,15 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import pytest_seedshift as seedshift
 from helpers import synthetic
-from pytest_seedshift.core import registry
 from pytest_seedshift.core.score_kinds import ScoreKind
+from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.reporting import page
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.run import RunError
@@ -234,8 +235,7 @@ def test_a_loaded_run_is_tables_of_its_cases_and_samples(folder):
 
 def test_tables_of_a_run_have_its_own_scores_whatever_the_process_knows(tmp_path):
     kinds = {"contrast": ScoreKind("contrast", 2.0, binary=False)}
-    with registry.scores_known(kinds):
-        folder = synthetic.write(tmp_path / "run", SMALL)
+    folder = synthetic.write(tmp_path / "run", replace(SMALL, scores=ScoreRegistry(kinds)))
     edit(folder, lambda document: document.update(scores={"contrast": {"title": "c", "top": 2.0, "binary": False}}))
     run = seedshift.load_run(folder.path)
     assert {row["contrast"] for row in (*run.case_rows(), *run.sample_rows())} == {0.5}
