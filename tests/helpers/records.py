@@ -38,6 +38,6 @@ def write(
     if breaking:
         document["breaking"] = list(map(without, breaking))
     spent = {each["test"]: {name: each[name] for name in costs.UNKNOWN} for each in (*cases, *breaking)}
-    folder.verdicts_file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    folder.verdicts_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     costs_file = folder.path / costs.FILE_NAME
-    costs_file.write_text(json.dumps({"version": 1, "cases": spent}, indent=1, ensure_ascii=False) + "\n")
+    costs_file.write_text(json.dumps({"version": 1, "cases": spent}, indent=1) + "\n")

@@ -76,16 +76,9 @@ def write(path: Path, plan: Plan | None = None) -> RunFolder:
             store.add(images, scores)
             records.append(_record(case, values, plan))
     write_records(folder, records)
+    scorers = ("vit", "clip", *plan.scores.own)
     models = [
-        metadata.Model(
-            name,
-            f"print of {name}",
-            ("vit", "clip", *plan.scores.own),
-            ("a/vit", "a/clip"),
-            "cpu",
-            plan.labels,
-            "toy16",
-        )
+        metadata.Model(name, f"print of {name}", scorers, ("a/vit", "a/clip"), "cpu", plan.labels, "toy16")
         for name in plan.models
     ]
     metadata.write(folder, metadata.gather(plan.command, 0.0, models))
