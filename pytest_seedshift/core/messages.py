@@ -64,9 +64,9 @@ def rate(pace: float) -> str:
     return f"{pace:.0f} images/s" if pace >= 10 else f"{pace:.2g} images/s"
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """`1 case`, `2 cases`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def relative(path: str) -> str:

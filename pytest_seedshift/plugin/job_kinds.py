@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.plugin import unjudged
-from pytest_seedshift.runner import records, verdict_messages
+from pytest_seedshift.runner import failures, records
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -84,10 +84,10 @@ class _CaseKind:
         return records.of_error(subject, reason, nodeid, null=self._null, verdict=verdict)
 
     def fault(self, result: CaseResult) -> str | None:
-        return verdict_messages.harness(result) if self._null and not result.passed else None
+        return failures.harness(failures.judged(result)) if self._null and not result.passed else None
 
     def failure(self, result: CaseResult, where: str) -> str | None:
-        return None if result.passed else verdict_messages.failure(result, where)
+        return None if result.passed else failures.failure(failures.judged(result)).text(where)
 
     def only_measured(self, result: CaseResult) -> str | None:
         return None

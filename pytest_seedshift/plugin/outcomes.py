@@ -16,7 +16,7 @@ from pytest_seedshift.core.test_names import PARAMETER
 from pytest_seedshift.plugin import collection, job_kinds, terminal_output, unjudged
 from pytest_seedshift.reporting import junit
 from pytest_seedshift.results.statuses import SKIPPED, XFAILED, XPASSED
-from pytest_seedshift.runner import records
+from pytest_seedshift.runner import failures, records
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.item_jobs import ItemJobs
@@ -116,7 +116,7 @@ def _changes(record: Record | Search, report: pytest.TestReport, *, is_marked: b
             before = "" if isinstance(record, schema.Record) else f"{record.reason}; "
             changes |= {"verdict": "fail", "reason": f"{before}{said}"}
     elif verdict == "fail" and not is_marked:
-        changes |= {"verdict": "pass", "reason": f"the test decides, and passes: {record.reason}"}
+        changes |= {"verdict": "pass", "reason": failures.decided_by_test(record.reason)}
     return changes
 
 

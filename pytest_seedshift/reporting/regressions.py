@@ -24,6 +24,7 @@ _SIGNED = 4
 """How many sentences of what is lost the terminal has."""
 
 _MARK = "  REGRESSION"
+_NO_CASE = ", though each of its cases passes"
 _STEPPED = " by Holm's step: its own test has passed"
 
 
@@ -177,7 +178,7 @@ def beyond_cases(comparison: Comparison, failed: Collection[Case]) -> list[Beyon
         failed: the cases that do not pass.
     """
     found = [
-        Beyond(row.case.model, f"{row.case.id}-{row.score}", row.case.describe(), _said(_row(row), comparison))
+        Beyond(row.case.model, f"{row.case.id}-{row.score}", row.case.describe(), _of_row(row, comparison))
         for row in comparison.rows
         if row.regressed and row.case not in failed
     ]
@@ -186,15 +187,21 @@ def beyond_cases(comparison: Comparison, failed: Collection[Case]) -> list[Beyon
         ours = [case for case in comparison.cases if case.model == pool.model and pool.shift in (None, case.shift)]
         if pool.regressed and told.isdisjoint(ours):
             name = f"{pool.model}-{pool.shift or 'all'}-{pool.score}"
-            found.append(Beyond(pool.model, name, pool.title, _said(_pool(pool), comparison)))
+            found.append(Beyond(pool.model, name, pool.title, _of_pool(pool, comparison)))
     return found
 
 
-def _said(line: str, comparison: Comparison) -> str:
-    """A line of the comparison as a sentence of its own."""
-    figures, _, how = line.strip().partition(_MARK)
-    why = how or ", though each of its cases passes"
-    return f"{figures}: a regression against {comparison.before.name}{why}"
+def _of_row(row: Row, comparison: Comparison) -> str:
+    """A row of the comparison as a sentence of its own."""
+    return _sentence(_figures(row), comparison, _STEPPED if row.stepped else _NO_CASE)
+
+
+def _of_pool(pool: Pool, comparison: Comparison) -> str:
+    return _sentence(_pooled(pool), comparison, _NO_CASE)
+
+
+def _sentence(figures: str, comparison: Comparison, how: str) -> str:
+    return f"{figures}: a regression against {comparison.before.name}{how}"
 
 
 def keeps(comparison: Comparison) -> str | None:
@@ -229,21 +236,28 @@ def saved(baseline: Baseline, path: str, size: int) -> list[str]:
 
 
 def _row(row: Row) -> str:
+    return f"  {_figures(row)}{_MARK}{_STEPPED if row.stepped else ''}"
+
+
+def _figures(row: Row) -> str:
     kind = SCORES[row.score]
     means = f"{kind.title} {kind.format(row.before)} → {kind.format(row.after)}"
     name = f"{row.case.model} {row.case.describe():<18}"
     change = verdict_messages.change(row.change, row.score, row.drop)
-    return f"  {name} {means}  {change}{_MARK}{_STEPPED if row.stepped else ''}"
+    return f"{name} {means}  {change}"
 
 
 def _pool(pool: Pool) -> str:
+    return f"  {_pooled(pool)}{_MARK if pool.regressed else ''}"
+
+
+def _pooled(pool: Pool) -> str:
     kind = SCORES[pool.score]
     decimals = 3 if kind.top <= 1 else 2
     return (
-        f"  {pool.model} {pool.title}: {kind.title} drop {pool.drop:.{decimals}f} on {pool.pairs} pairs of "
+        f"{pool.model} {pool.title}: {kind.title} drop {pool.drop:.{decimals}f} on {pool.pairs} pairs of "
         f"{pool.cases} cases, allowed {pool.bound:.{decimals}f}, "
         f"{verdict_messages.beyond(pool, pool.score, pool.drop)}"
-        f"{_MARK if pool.regressed else ''}"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.text import markdown as text
-from pytest_seedshift.reporting import blank, chance, regressions
+from pytest_seedshift.reporting import blank, chance, reasons, regressions
 from pytest_seedshift.reporting.markdown import code, folded, table
 from pytest_seedshift.reporting.page import verdicts
 from pytest_seedshift.results import comparison, run_settings
@@ -133,9 +132,7 @@ def _row(case: CaseRun) -> tuple[str, str, str, str]:
 
 def why(case: CaseRun) -> list[str]:
     """Why a case does not pass, in a line or two: its reason without its subject and the way to the report."""
-    reason = re.sub(r" · (pictures|report): .*", "", case.reason)
-    reason = reason.removeprefix(f"{verdict_messages.subject(case.case)}: ")
-    told = [_short(line.strip(), _WHY) for line in reason.splitlines() if line.strip()][:4]
+    told = [_short(line, _WHY) for line in reasons.lines(case)[:4]]
     return [*([_short(f"expected: {case.xfail}", _WHY)] if case.xfail and case.status == KNOWN else []), *told]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import Case, format_magnitude
 from pytest_seedshift.results.statuses import KNOWN, SKIPPED, STATUSES, UNFINISHED, XPASSED, rank
+from pytest_seedshift.runner import failures
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.run import CaseRun
@@ -46,7 +47,7 @@ def spoiled(record: Record | Search) -> Record | Search:
     """A record as an error, as its test is one, though it was judged: what came after it has failed."""
     if record.status in BROKEN:
         return record
-    reason = f"its test's teardown has failed; before that: {record.reason}"
+    reason = failures.spoiled_by_teardown(record.reason)
     values = record.model_dump(exclude_unset=True, exclude={"outcome", "xfail"})
     return type(record).model_validate({**values, "verdict": "error", "reason": reason})
 
@@ -171,7 +172,7 @@ def _rest(outcomes: Sequence[Outcome], by: Mapping[str, list[Outcome]]) -> list[
     if by[KNOWN]:
         parts.append(f"{messages.count(len(by[KNOWN]), title(KNOWN))}: {_everywhere(outcomes, by[KNOWN])}")
     if surprising:
-        number = messages.count(len(surprising), "unexpected pass").replace("passs", "passes")
+        number = messages.count(len(surprising), "unexpected pass", "unexpected passes")
         parts.append(f"{number}: {_everywhere(outcomes, surprising)}")
     if by[SKIPPED]:
         parts.append(f"{messages.count(len(by[SKIPPED]), 'case')} skipped")

@@ -91,6 +91,8 @@ class CaseRun:
     """Why it is expected to fail."""
     blank: int = 0
     """Of a case that passes, how many of its pictures are of one colour, if not all of these were recognised."""
+    flat: int = 0
+    """Of a case that fails, how many of its pictures are of one colour."""
     design_seed: int = 0
     """From 0; another one is another draw of pairs."""
 

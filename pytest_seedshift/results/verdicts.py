@@ -154,6 +154,7 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         images=found.images,
         design=found.design,
         blank=found.blank,
+        flat=found.flat,
         certainty=found.certainty,
         generated=int(cost["generated"]),
         seconds=float(cost["seconds"]),

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,15 @@ def rules_out(values: Sequence[float], asked: float, probability: float) -> bool
 
 
 # Of a case ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """Why a model is broken."""
+
+    what: str
+    advice: str
+    """What follows, and what is to be done: where the control itself is told of."""
 
 
 class Watch:
@@ -181,27 +191,28 @@ class Watch:
         lacking = next((row for row, pair in enumerate(pairs) if pair not in found), len(pairs))
         return [found[pair] for pair in pairs[:lacking]]
 
-    def _drawn_nothing(self, seen: Sequence[Sample]) -> str | None:
+    def _drawn_nothing(self, seen: Sequence[Sample]) -> _Reason | None:
         if len(self._marked(flat_images.FLAT, seen)) == len(seen):
-            return (
-                f"the first {min(FIRST, len(self._design))} pictures of its control are of one colour each. It draws "
-                "nothing, so no shift is to blame. Half precision that a VAE does not bear gives black pictures (try "
-                "--seedshift-dtype=float32 or bfloat16), as do weights that are not those of its configuration"
+            return _Reason(
+                f"the first {min(FIRST, len(self._design))} pictures of its control are of one colour each",
+                "It draws nothing, so no shift is to blame. Half precision that a VAE does not bear gives black "
+                "pictures (try --seedshift-dtype=float32 or bfloat16), as do weights that are not those of its "
+                "configuration",
             )
         return self._same(seen)
 
-    def _same(self, seen: Sequence[Sample]) -> str | None:
+    def _same(self, seen: Sequence[Sample]) -> _Reason | None:
         first = seen[: min(FIRST, len(self._design))]  # however many there are: what is said is always the same
         labels = len({sample.pair.label for sample in first})
         if labels < 2 or len(self._marked(flat_images.SAME, seen)) < len(seen):
             return None
-        return (
-            f"the first {len(first)} pictures of its control, of {labels} labels, are the same picture. Neither the "
-            "prompt nor the noise has an effect, so no shift is to blame. Look at what it makes of the prompt's "
-            "embeddings, and of its initial noise"
+        return _Reason(
+            f"the first {len(first)} pictures of its control, of {labels} labels, are the same picture",
+            "Neither the prompt nor the noise has an effect, so no shift is to blame. Look at what it makes of the "
+            "prompt's embeddings, and of its initial noise",
         )
 
-    def _at_chance(self, seen: Sequence[Sample], score: str, *, failed: bool) -> str | None:
+    def _at_chance(self, seen: Sequence[Sample], score: str, *, failed: bool) -> _Reason | None:
         asked, images = self._asked[score]
         values = _accuracies(seen[:images])
         if len(values.get(score, ())) < images or not is_at_chance(values, self._classes):
@@ -212,30 +223,29 @@ class Watch:
             return None
         self._samples.mark(mark, self._case.control, pair)
         kind, mean = scores.SCORES[score], math.fsum(values[score]) / images
-        return (
+        return _Reason(
             f"its control is at the level of chance: {kind.title} {kind.format(mean)} over the first {images} pictures "
             f"is not told from the {kind.format(guessing(score, self._classes))} of guessing among {self._classes} "
-            f"classes, and {kind.format(asked)} is asked. It does not draw what its prompts ask for, so no shift is to "
-            "blame. "
+            f"classes, and {kind.format(asked)} is asked",
+            "It does not draw what its prompts ask for, so no shift is to blame. "
             "Usual causes: a prediction type that is not the model's (a v-prediction model sampled as epsilon: see "
             "prediction_type of its scheduler), guidance, steps or weights that are not its own, a classifier or a "
-            "class list that does not fit its pictures"
+            "class list that does not fit its pictures",
         )
 
     def _marked(self, what: str, seen: Sequence[Sample]) -> set[Pair]:
         return self._samples.marked(what, self._case.control, [each.pair for each in seen])
 
-    def _refuse_if(self, reason: str | None) -> None:
+    def _refuse_if(self, reason: _Reason | None) -> None:
         if reason is None:
             return
         case, control = self._case, self._case.control
         self._bench.pool.report_broken(case.model)
         if case.is_control:
-            raise UnusableModelError(f"{case.model} is broken without any shift: {reason}")
-        what, _, _ = reason.partition(". ")
+            raise UnusableModelError(f"{case.model} is broken without any shift: {reason.what}. {reason.advice}")
         raise UnusableModelError(
-            f"{case.model} is broken without any shift, so nothing is generated for {case.describe()}: {what}. See "
-            f"{control.id}"
+            f"{case.model} is broken without any shift, so nothing is generated for {case.describe()}: {reason.what}. "
+            f"See {control.id}"
         )
 
 

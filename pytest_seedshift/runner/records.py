@@ -5,17 +5,18 @@ The format is public and stable; docs: README, "verdicts.json".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.shifts import NONE
-from pytest_seedshift.runner import verdict_messages
+from pytest_seedshift.runner import failures
 from pytest_seedshift.runner.kept_pictures import strip
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.scores import Finding
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.schema import KeptPicture, Record, Search
     from pytest_seedshift.runner.case_result import CaseResult, Progress
@@ -58,18 +59,23 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
 
 def _marks(result: CaseResult) -> Values:
     """What a record says of a case where it is so."""
-    marks = {"early": result.early, "blank": result.blank if result.passed else 0, "null": result.is_null}
-    return {name: value for name, value in marks.items() if value}  # the reason of a failure tells of blank pictures
+    flat, blank = (0, result.blank) if result.passed else (0 if result.is_null else result.flat, 0)
+    marks = {"early": result.early, "blank": blank, "flat": flat, "null": result.is_null}
+    return {name: value for name, value in marks.items() if value}
 
 
 def _reason(result: CaseResult, folder: RunFolder) -> str:
     if result.passed:
-        return verdict_messages.success(result)
+        return failures.success(result, null=result.is_null)
     if result.is_null:
-        return verdict_messages.harness(result)
+        return failures.harness(failures.judged(result))
     pictures = folder.picture_folder(result.case).relative_to(folder.path).as_posix()
-    compares = any(finding.kind == "max_drop" for finding in result.findings)
-    return verdict_messages.failure(result, f"pictures: {pictures}", control=compares)
+    return failures.failure(failures.judged(result, control=compares(result.findings))).text(f"pictures: {pictures}")
+
+
+def compares(findings: Iterable[Finding]) -> bool:
+    """Whether a verdict needs the control, so that its record may tell of it."""
+    return any(finding.kind == "max_drop" for finding in findings)
 
 
 def design_seed(pair: Pair) -> Values:

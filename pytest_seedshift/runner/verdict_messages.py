@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,75 +9,14 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.scores import NULL, SCORES
 
 if TYPE_CHECKING:
-    from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.scores import Change, Estimate, Finding
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.results.regression import Pool
     from pytest_seedshift.results.schema import Record, Score
-    from pytest_seedshift.runner.case_result import CaseResult, Progress
+    from pytest_seedshift.runner.case_result import Progress
 
 _NOTHING = 0.5
 """The p-value of bets from which on they have seen next to nothing: they have at most doubled their stake."""
-
-
-def failure(result: CaseResult, where: str, *, control: bool = True) -> str:
-    """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes.
-
-    `where` says where there is more to see, such as `report: .seedshift/report.html#toy-latent-mean-+0.30`; empty where
-    there is not. With `control`, what the control scores on as many of the pairs as it has samples of.
-    """
-    first = next(finding for finding in result.findings if finding.holds is False)
-    others = [finding for finding in result.findings if finding is not first]
-    aside = [] if first.change is None else [change(first.change, first.score, first.measured)]
-    aside.append(ruling(first, result))
-    if control and not result.case.is_control and result.control:
-        aside.append(f"control {_control(result, first.score)}")
-    rest = [own(first, result)]
-    rest += [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
-    if result.flat:  # also of a few: half precision that a VAE does not bear gives some of them black
-        verb = "is" if result.flat == 1 else "are"
-        rest.append(f"{result.flat} of {len(result.samples)} pictures {verb} of one colour")
-    clipped = {score: found.clipped for score, found in result.scores.items() if found.clipped}
-    rest += [
-        f"{number} {SCORES[score].title} outside 0 to {SCORES[score].top:g}, counted as that"
-        for score, number in clipped.items()
-    ]
-    worst = worst_classes(result)
-    if worst:
-        rest.append(f"worst classes: {', '.join(f'{name} {right}/{of}' for name, right, of in worst)}")
-    rest += [where] if where else []
-    said = worse(result.case) if first.kind == "max_regression" else subject(result.case)
-    return f"{said}: {comparison(first)} ({', '.join(aside)})" + (f"\n    {' · '.join(rest)}" if rest else "")
-
-
-def ruling(finding: Finding, result: CaseResult) -> str:
-    """What a broken bound rests on: `400 images`; of an early verdict the bound that made it, which is one-sided.
-
-    `below 0.60 at 99 %, after 215 of 400 images`: it speaks of the design. The two-sided interval of the model's own
-    mean is another thing, and may well hold the bound: see `own`.
-    """
-    seen = messages.images(len(result.samples), result.design)
-    if not result.early:
-        return seen
-    side = "below" if finding.kind == "min" else "above"
-    return f"{side} {_numbers(finding)[1]} at {messages.percent(result.certainty)}, after {seen}"
-
-
-def own(finding: Finding, result: CaseResult) -> str:
-    """Where the model's own mean lies, or its own drop: `99 % interval of the model's own mean 0.39–0.63`."""
-    if finding.kind == "min":
-        estimate = result.scores[finding.score]
-        return interval(estimate.low, estimate.high, finding.score, result.certainty, of="the model's own mean")
-    low, high = finding.low, finding.high
-    if low is None or high is None:  # of an earlier version's result
-        return f"{messages.percent(result.certainty)} interval of the model's own drop not known"
-    return interval(low, high, finding.score, result.certainty, of="the model's own drop")
-
-
-def success(result: CaseResult) -> str:
-    """Why a case passes: its bounds; of a null control also what it would have seen."""
-    said = " · ".join(comparison(finding) for finding in result.findings)
-    return f"{said} · {would_see(result.findings)}" if result.is_null else said
 
 
 def would_see(findings: Sequence[Finding]) -> str:
@@ -91,35 +29,6 @@ def would_see(findings: Sequence[Finding]) -> str:
         return f"{title} {finding.least_90:.2g} ({finding.least:.2g})"
 
     return f"it would show a change in nine of ten designs (in half of them): {', '.join(map(told, findings))}"
-
-
-def harness(result: CaseResult) -> str:
-    """What a null control says whose scores have changed beyond chance."""
-    changed = [finding for finding in result.findings if not finding.holds]
-    rest = [finding for finding in result.findings if finding.holds]
-    return (
-        f"error of the harness, not of {result.case.model}: {', '.join(map(comparison, changed))}, which is "
-        f"what chance gives at {messages.percent(result.certainty)} over "
-        f"{messages.images(len(result.samples), result.design)}\n"
-        "    A permuted seed vector is as likely as the one that it was made of, so no score can change. The noise, "
-        "the shift, the pairing, the store or the statistics are at fault: trust no verdict of this run before it is "
-        f"known which. A sound harness gets here in at most {messages.percent(1 - result.certainty)} of all null "
-        "controls" + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
-    )
-
-
-def subject(case: Case) -> str:
-    """Who does what in a failure: the shift breaks the model, or the model fails unshifted."""
-    if case.is_control:
-        return f"{case.model} fails without any shift"
-    name, _, magnitude = case.describe().rpartition(" ")
-    return f"{name} shift {magnitude} breaks {case.model}"
-
-
-def worse(case: Case) -> str:
-    """`toy-latent is worse than its baseline under mean +0.30`."""
-    where = "without a shift" if case.is_control else f"under {case.describe()}"
-    return f"{case.model} is worse than its baseline {where}"
 
 
 def change(of: Change, score: str, drop: float) -> str:
@@ -157,16 +66,13 @@ def probability(p: float, level: float | None = None) -> str:
     return f"p {p:.2g}" if level is None else f"p {p:.2g}, held against {level:.2g}"
 
 
-def _control(result: CaseResult, score: str) -> str:
-    """The control's mean on the same pairs: `0.98`, or `1.00 on 26 of them`, where it was decided earlier."""
-    mean = SCORES[score].format(result.control_mean(score) or 0.0)
-    return mean if len(result.control) == len(result.samples) else f"{mean} on {len(result.control)} of them"
+def comparison(finding: Finding, *, beside: str = "") -> str:
+    """A bound against its measurement: `top-1 0.41 < 0.60`, `top-1 drop 0.56 > 0.10`.
 
-
-def comparison(finding: Finding) -> str:
-    """A bound against its measurement: `top-1 0.41 < 0.60`, `top-1 drop 0.56 > 0.10`."""
+    Of a minimum, `beside` stands beside what was measured.
+    """
     kind = SCORES[finding.score]
-    measured, bound = _numbers(finding)
+    measured, bound = numbers(finding)
     if finding.kind == NULL:
         signed = f"{finding.measured:+.2f}"
         if finding.holds is None:
@@ -176,7 +82,7 @@ def comparison(finding: Finding) -> str:
         below = (
             finding.measured < finding.bound if finding.holds is None or finding.p is not None else not finding.holds
         )
-        return f"{kind.title} {measured} {'<' if below else '≥'} {bound}{_by_chance(finding, below)}"
+        return f"{kind.title} {measured}{beside} {'<' if below else '≥'} {bound}{_by_chance(finding, below)}"
     above = finding.measured > finding.bound if finding.holds is None else not finding.holds
     if finding.kind == "max_regression":
         within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
@@ -199,7 +105,7 @@ def _by_chance(finding: Finding, broken: bool) -> str:
     return f", within chance ({probability(finding.p, finding.level)})"
 
 
-def _numbers(finding: Finding) -> tuple[str, str]:
+def numbers(finding: Finding) -> tuple[str, str]:
     """What was measured, and the bound, with as many digits as it takes to see that it breaks."""
     kind = SCORES[finding.score]
     measured, bound = kind.format(finding.measured), kind.format(finding.bound)
@@ -247,15 +153,12 @@ def progress(at: Progress, pace: float | None, left: float | None) -> str:
     if at.expected < at.design:
         parts[0] += f", about {at.expected} expected"
     if at.images:
-        text = comparison(at.leading)
+        beside = ""
         if at.leading.kind == "min":
-            kind, found = (
-                SCORES[at.leading.score],
-                estimate(at.leading.score_kind, at.values, certainty=at.certainty, stopped=True),
-            )
-            shown = kind.format(at.leading.measured)
-            text = text.replace(shown, f"{shown} ({kind.format(found.low)}–{kind.format(found.high)})", 1)
-        parts.append(text)
+            kind = SCORES[at.leading.score]
+            found = estimate(at.leading.score_kind, at.values, certainty=at.certainty, stopped=True)
+            beside = f" ({kind.format(found.low)}–{kind.format(found.high)})"
+        parts.append(comparison(at.leading, beside=beside))
     return " · ".join([*parts, *_pace(pace, None)])
 
 
@@ -312,20 +215,3 @@ def poisoned(case: Subject, error: BaseException, samples: str) -> str:
         f"After it nothing that this process does on the GPU works, so it ends. {kept(samples)}. "
         "CUDA_LAUNCH_BLOCKING=1 shows where such an error comes from"
     )
-
-
-def worst_classes(result: CaseResult, most: int = 3) -> list[tuple[str, int, int]]:
-    """The classes with the lowest top-1 and at least one miss, worst first: name, how many right, of how many.
-
-    None where top-1 was not measured.
-    """
-    total: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    for sample in result.samples:
-        if "top1" not in sample.scores:
-            return []
-        total[sample.pair.label.name] += 1
-        right[sample.pair.label.name] += int(sample.scores["top1"])
-    missed = [name for name in total if right[name] < total[name]]
-    missed.sort(key=lambda name: (right[name] / total[name], name))
-    return [(name, right[name], total[name]) for name in missed[:most]]

@@ -25,7 +25,7 @@ from pytest_seedshift.reporting.anchors import anchor
 from pytest_seedshift.results import run
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.results.schema import Score
-from pytest_seedshift.runner import records, verdict_messages
+from pytest_seedshift.runner import failures, records, verdict_messages
 from pytest_seedshift.runner.case_result import CaseResult
 from pytest_seedshift.runner.samples import Sample
 
@@ -89,7 +89,7 @@ def early(whole) -> run.Run:
     ids=["min", "drop", "min, whole", "drop, whole", "regression"],
 )
 def test_a_failure_names_the_bound_that_made_it_and_of_what_its_interval_is(result, beside, elsewhere):
-    first, second, *_ = verdict_messages.failure(result, "").splitlines()
+    first, second, *_ = failures.failure(failures.judged(result)).text().splitlines()
     assert re.search(beside, first)
     assert "interval" not in first  # two-sided and of the model, it may hold the bound and contradict the verdict
     assert f"99 % interval of {elsewhere} 0." in second
@@ -104,7 +104,7 @@ def test_the_interval_of_a_failed_drop_is_the_drop_s_own(exact):
     )
     assert (finding.measured, finding.low, finding.high) == pytest.approx((own.mean, own.low, own.high))
     assert finding.low <= finding.measured <= finding.high
-    assert f"{own.low:.2f}–{own.high:.2f}" in verdict_messages.failure(result, "")
+    assert f"{own.low:.2f}–{own.high:.2f}" in failures.failure(failures.judged(result)).text()
 
 
 def test_that_of_a_failed_regression_too_and_both_are_in_the_record_and_read_back(tmp_path):

@@ -21,7 +21,7 @@ from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.reporting import page, seedlines
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results import schema
-from pytest_seedshift.runner import verdict_messages
+from pytest_seedshift.runner import failures
 from pytest_seedshift.runner.case_result import CaseResult
 from pytest_seedshift.studies import sensitivity
 
@@ -88,10 +88,10 @@ def null(pairs: int) -> CaseResult:
 
 
 def test_a_null_control_says_what_it_would_have_seen():
-    said = verdict_messages.success(null(400))
+    said = failures.success(null(400), null=True)
     found = re.search(r"it would show a change in nine of ten designs \(in half of them\): top-1 (\S+) \((\S+)\)", said)
     assert 0 < float(found[2]) < float(found[1]) < 0.2
-    assert "top-1 none, of so few pairs" in verdict_messages.success(null(4))
+    assert "top-1 none, of so few pairs" in failures.success(null(4), null=True)
 
 
 def test_what_a_null_control_would_have_seen_is_read_back_and_on_the_page(tmp_path):

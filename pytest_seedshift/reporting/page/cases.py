@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.scores import CERTAINTY, SCORES, mean_of
 from pytest_seedshift.core.stats.sequential import estimate_drop
+from pytest_seedshift.reporting import reasons
 from pytest_seedshift.reporting.page.section import Section, section
 from pytest_seedshift.reporting.page.shots import Shot, shot
 
@@ -43,7 +43,7 @@ def _case(case: CaseRun, album: Album, scores: list[str]) -> dict[str, Any]:
     told = case.complete and not case.case.is_control and bool(paired)
     return {
         "case": case,
-        "reason": re.sub(r" · (pictures|report): .*", "", case.reason),  # the way here
+        "reason": reasons.text(case),
         "rows": [_row(case, score, paired if told else []) for score in scores if score in case.scores],
         "pairs": len(paired),
         "strip": _strip(case, album),

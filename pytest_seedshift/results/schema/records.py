@@ -128,6 +128,8 @@ class Record(Subject):
     early: bool = False
     blank: Images = 0
     """Of a case that passes, how many of its pictures are of one colour, if not all of these were recognised."""
+    flat: Images = 0
+    """Of a case that fails, how many of its pictures are of one colour."""
     certainty: Certainty | None = None
     generated: Count = 0
     """With `seconds` in costs.json, and not in verdicts.json."""

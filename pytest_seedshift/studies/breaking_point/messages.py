@@ -30,12 +30,16 @@ def point(record: Search) -> str:
     if is_unknown(record):
         return "not known"
     if record.at is None:
-        end = record.magnitude if record.holds_at is None else record.holds_at
-        return f"holds up to {format_magnitude(end)}"
+        return f"holds up to {_end(record)}"
     if record.at == 0 or record.holds_at is None:
         return "0: fails unshifted"
     exact = round(abs(record.at - record.holds_at), 6) <= 0.02
     return format_magnitude(record.at) if exact else f"{_signed(record.holds_at)} to {format_magnitude(record.at)}"
+
+
+def _end(record: Search) -> str:
+    """Up to where a model holds that fails nowhere."""
+    return format_magnitude(record.magnitude if record.holds_at is None else record.holds_at)
 
 
 def finding(record: Search) -> str:
@@ -52,14 +56,16 @@ def finding(record: Search) -> str:
     said += f" and holds at {_signed(record.holds_at or 0.0)}"
     if not record.within_budget:
         said += f"; {_SPENT}"
-    return said + monotony(record)
+    return f"{said}{monotony(record)}"
 
 
 def monotony(record: Search) -> str:
     """What is not as a breaking point promises; empty where the model fails from there on, as far as was looked."""
-    if not record.recovers:
-        return ""
-    said = f"; it holds again at {_list(record.recovers)}"
+    return f"; it {_recovery(record)}" if record.recovers else ""
+
+
+def _recovery(record: Search) -> str:
+    said = f"holds again at {_list(record.recovers)}"
     return said + (f" and fails again at {_list(record.relapses)}" if record.relapses else "")
 
 
@@ -103,7 +109,8 @@ def line(record: Search) -> str:
     told = told if record.at in (None, 0) else f"breaks at {told}"
     if record.at != 0:
         told += f"  {interval(record)}"
-    return told + monotony(record).replace("; it", ";") + ("" if record.within_budget else f"; {_SPENT}")
+    told += f"; {_recovery(record)}" if record.recovers else ""
+    return told + ("" if record.within_budget else f"; {_SPENT}")
 
 
 def table(records: Sequence[Search]) -> list[str]:
@@ -129,9 +136,9 @@ def table(records: Sequence[Search]) -> list[str]:
 def _cell(record: Search | None) -> str:
     if record is None:
         return "· "
-    told = point(record).removeprefix("holds up to ")
+    told = point(record)
     if record.at is None and not is_unknown(record):
-        told = f"beyond {told}"
+        told = f"beyond {_end(record)}"
     elif record.recovers:
         told += " ≈"
     told += "" if record.within_budget or is_unknown(record) else " …"
