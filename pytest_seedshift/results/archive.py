@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.messages import some
-from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.results.data import CaseRun, Sample
 from pytest_seedshift.results.statuses import SKIPPED, UNFINISHED
 from pytest_seedshift.results.verdicts import picture
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.core.scores import Estimate
     from pytest_seedshift.results import metadata, sample_rows
     from pytest_seedshift.results.run_folder import RunFolder
@@ -30,13 +30,14 @@ def with_samples(
     known: Sequence[metadata.Facts],
     folder: RunFolder,
     notes: list[str],
+    kinds: ScoreRegistry,
 ) -> list[CaseRun]:
     """Give each case its samples.
 
     The store holds samples of every version of a model. Which of them a verdict rests on is told by run.json, and
     held against the means in any case: samples with other means are not those of the verdict.
     """
-    archive = _Archive(contents, known, folder.path)
+    archive = _Archive(contents, known, folder.path, kinds)
     made, without = [], []
     for record in records:
         found = archive.find(record)
@@ -66,14 +67,15 @@ def _replace(record: CaseRun, samples: tuple[Sample, ...], control: Mapping[tupl
 class _Archive:
     """The store's samples by version of model and scorers, and by case."""
 
-    def __init__(self, contents: Contents, known: Sequence[metadata.Facts], folder: Path) -> None:
+    def __init__(self, contents: Contents, known: Sequence[metadata.Facts], folder: Path, kinds: ScoreRegistry) -> None:
+        self._kinds = kinds
         self._scores = contents.scores
         self._folder = folder
         self._rows: dict[tuple[str, str, float], dict[str, list[sample_rows.Image]]] = {}
         self._labels: dict[str, set[str]] = {}
         self._pictures: dict[str, tuple[Path | None, bool]] = {}
         self._stated = [model for each in known for model in each.models]
-        self._scorers = _scorers(contents)
+        self._scorers = _scorers(contents, kinds)
         for image in contents.images:
             for model in {image.model, *self._names(image.fingerprint)}:
                 by_version = self._rows.setdefault((model, image.shift, image.magnitude), {})
@@ -102,7 +104,7 @@ class _Archive:
             groups = [group for names, group in self._scorers.items() if not record.scores.keys().isdisjoint(names)]
             for scorers in product(*(sorted(group, key=lambda s: (s not in trusted, s)) for group in groups)):
                 samples = self._samples(rows, scorers)
-                if samples is not None and _has_means(samples, record.scores):
+                if samples is not None and _has_means(samples, record.scores, self._kinds):
                     before = self._rows.get((case.model, case.control.shift, 0.0), {}).get(version, [])
                     wanted = {sample.pair for sample in samples}
                     same = [image for image in before if (image.label, image.seed) in wanted]
@@ -142,26 +144,26 @@ class _Archive:
         return tuple(made)
 
 
-def _scorers(contents: Contents) -> dict[tuple[str, ...], list[str]]:
+def _scorers(contents: Contents, kinds: ScoreRegistry) -> dict[tuple[str, ...], list[str]]:
     """The scorers' fingerprints by the scores that they give: each sample has one of each group that was asked for."""
     groups: dict[tuple[str, ...], dict[str, None]] = {}
     for by_scorer in contents.scores.values():
         for scorer, values in by_scorer.items():
-            if values.keys() <= SCORES.keys():  # a position is no score of a verdict, and few samples have one
+            if values.keys() <= kinds.keys():  # a position is no score of a verdict, and few samples have one
                 groups.setdefault(tuple(sorted(values)), {})[scorer] = None
     return {names: list(group) for names, group in groups.items()}
 
 
-def _has_means(samples: Sequence[Sample], scores: Mapping[str, Estimate]) -> bool:
+def _has_means(samples: Sequence[Sample], scores: Mapping[str, Estimate], kinds: ScoreRegistry) -> bool:
     for name, estimate in scores.items():
-        top = SCORES[name].top
+        top = kinds[name].top
         values = [min(max(sample.scores.get(name, math.nan), 0.0), top) for sample in samples]
         if not values or not math.isclose(math.fsum(values) / len(values), estimate.mean, abs_tol=1e-6 * top):
             return False
     return True
 
 
-def unfinished(contents: Contents) -> list[CaseRun]:
+def unfinished(contents: Contents, kinds: ScoreRegistry) -> list[CaseRun]:
     """Cases without a verdict, of what a run that did not end has left in the store."""
     from pytest_seedshift.core.stats.sequential import estimate
 
@@ -176,10 +178,10 @@ def unfinished(contents: Contents) -> list[CaseRun]:
         values: dict[str, list[float]] = {}
         for row in rows:
             merged = {k: v for each in contents.scores.get(row.key, {}).values() for k, v in each.items()}
-            for name in SCORES.keys() & merged.keys():
+            for name in kinds.keys() & merged.keys():
                 values.setdefault(name, []).append(merged[name])
-        scores = {name: estimate(SCORES[name], values[name], stopped=True) for name in SCORES if values.get(name)}
+        scores = {name: estimate(kind, values[name], stopped=True) for name, kind in kinds.items() if values.get(name)}
         what = "the run ended before this case had a verdict"
         none = (None, 0, 0.0, None, None, "")
-        made.append(CaseRun(case, UNFINISHED, what, scores, (), len(rows), 0, *none))
+        made.append(CaseRun(case, UNFINISHED, what, scores, (), len(rows), 0, *none, kinds=kinds))
     return made

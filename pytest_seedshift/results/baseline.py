@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import atomic_files, pairs
 from pytest_seedshift.core.errors import DataError
-from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.core.scores import DECIMALS
 from pytest_seedshift.results import metadata
 
@@ -123,6 +123,11 @@ class Baseline:
     notes: tuple[str, ...] = ()
     """What could not be taken over from a run folder."""
 
+    @property
+    def scores(self) -> ScoreRegistry:
+        """What its scores are, by name."""
+        return ScoreRegistry(self.kinds)
+
     @cached_property
     def checksum(self) -> str:
         """Of all that the file says."""
@@ -130,7 +135,7 @@ class Baseline:
 
     def document(self) -> dict[str, Any]:
         """What the file says, but for its checksum, in built-in types."""
-        kinds = {**BUILT_IN, **self.kinds}
+        kinds = self.scores
         return {
             "what": WHAT,
             "version": VERSION,

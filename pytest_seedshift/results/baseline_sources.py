@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pytest_seedshift.core import files, pairs
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import DataError, SeedshiftError
-from pytest_seedshift.core.registry import scores_known
-from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
-from pytest_seedshift.core.scores import recorded
+from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
 from pytest_seedshift.results import metadata, run_settings, schema
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.baseline import (
@@ -51,8 +49,7 @@ def load(path: Path, name: str | None = None, *, within: Path | None = None) -> 
     name = name or str(path)
     if path.is_dir():
         try:
-            with scores_known(recorded(runs.head(path))):
-                return of_run(runs.load(path), name)
+            return of_run(runs.load(path), name)
         except runs.RunError as error:
             raise BaselineError(str(error)) from None
     try:
@@ -126,8 +123,8 @@ def parse(text: str, name: str) -> Baseline:
         raise BaselineError(f"{name} is not as it was written (its checksum does not fit): {_AGAIN}")
     try:
         form = _File.model_validate(document)
-        own = recorded(document)
-        found = [_samples(each, form, {**BUILT_IN, **own}) for each in form.cases]
+        kinds = recorded(document)
+        found = [_samples(each, form, kinds) for each in form.cases]
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -146,11 +143,11 @@ def parse(text: str, name: str) -> Baseline:
             for design, each in form.designs.items()
         },
         {each.case: each for each in found},
-        kinds=own,
+        kinds=kinds.own,
     )
 
 
-def _samples(entry: _Samples, form: _File, kinds: Mapping[str, ScoreKind]) -> Samples:
+def _samples(entry: _Samples, form: _File, kinds: ScoreRegistry) -> Samples:
     case = Case(entry.model, entry.shift, entry.magnitude)
     if entry.model not in form.models or entry.design not in form.designs:
         raise DataError(f"{case.id}: its model or its design is not in the head")
@@ -162,7 +159,7 @@ def _samples(entry: _Samples, form: _File, kinds: Mapping[str, ScoreKind]) -> Sa
     return Samples(case, entry.design, entry.exact, scores)
 
 
-def _values(case: Case, score: str, values: str | list[float], kinds: Mapping[str, ScoreKind]) -> tuple[float, ...]:
+def _values(case: Case, score: str, values: str | list[float], kinds: ScoreRegistry) -> tuple[float, ...]:
     if score not in kinds:
         raise DataError(f"{case.id}: unknown score {score!r}. Known: {', '.join(kinds)}")
     if kinds[score].binary is not isinstance(values, str) or (isinstance(values, str) and set(values) - {"0", "1"}):
@@ -222,14 +219,13 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
             notes.append(f"{case.id} is left out: the samples that its verdict rests on are not in the folder")
             continue
         models[case.case.model], designs[entry.design] = version, design
-        columns = _columns(case, [*BUILT_IN, *recorded(document)])
+        columns = _columns(case, list(run.kinds))
         cases[case.case] = Samples(case.case, entry.design, entry.exact, columns)
         for sample in (each for each in case.samples if each.picture is not None):
             pictures[case.case, sample.label, sample.seed] = Path(str(sample.picture))
     if not cases:
         raise BaselineError(f"{name} holds no scores to compare: {'; '.join(notes[:3]) or 'it has no case'}")
-    own = recorded(document)
-    return Baseline(name, head.libraries, models, designs, cases, pictures, own, tuple(notes))
+    return Baseline(name, head.libraries, models, designs, cases, pictures, run.kinds.own, tuple(notes))
 
 
 def _version(entry: schema.Model | None) -> Version | None:

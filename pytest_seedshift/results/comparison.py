@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import atomic_files, files
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.scores import ANY, SCORES, Constraint
+from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
+from pytest_seedshift.core.scores import ANY, Constraint
 from pytest_seedshift.results import baseline, baseline_sources, losses, regression, schema
 from pytest_seedshift.results.run_folder import MERGED, RunFolder, VerdictsError
 
@@ -78,13 +79,13 @@ def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
         document: all of it: whether there are cases of the grid that it says nothing of.
         path: of the run folder, which may have been merged of shards that are not all there.
     """
-    about = head.baseline
+    about, kinds = head.baseline, recorded(document)
     ended = {each.test for each in schema.readable(schema.Subject, document.get("cases"))}
     return regression.Gate(
         certainty=head.certainty,
         family=about is not None and about.family,
         asked={
-            Case(entry.model, entry.shift, entry.magnitude): _constraints(entry.asks)
+            Case(entry.model, entry.shift, entry.magnitude): _constraints(entry.asks, kinds)
             for entry in head.grid
             if entry.kind is None
         },
@@ -94,15 +95,15 @@ def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
     )
 
 
-def _constraints(asks: Mapping[str, float]) -> list[Constraint]:
+def _constraints(asks: Mapping[str, float], kinds: ScoreRegistry) -> list[Constraint]:
     return [
         Constraint(
             score,
             max_regression=asks[f"{score} max_regression"],
             significant=ANY if f"{score} any change" in asks else f"{score} significant" not in asks,
-            own_kind=SCORES[score],
+            own_kind=kind,
         )
-        for score in SCORES
+        for score, kind in kinds.items()
         if f"{score} max_regression" in asks
     ]
 

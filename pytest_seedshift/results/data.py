@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import registry
 from pytest_seedshift.core.errors import DataError
-from pytest_seedshift.core.scores import SCORES, Estimate, Finding, mean_of
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
+from pytest_seedshift.core.scores import Estimate, Finding, mean_of
 from pytest_seedshift.results.statuses import status_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
-    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results import metadata
     from pytest_seedshift.results.regression import Comparison
     from pytest_seedshift.results.schema import Search
@@ -95,6 +94,8 @@ class CaseRun:
     """Of a case that fails, how many of its pictures are of one colour."""
     design_seed: int = 0
     """From 0; another one is another draw of pairs."""
+    kinds: ScoreRegistry = field(default=SHIPPED, repr=False, compare=False)
+    """What its scores are."""
 
     @property
     def id(self) -> str:
@@ -140,7 +141,7 @@ class CaseRun:
         """The control's mean by score, on the pairs that both have; empty for the control itself."""
         both = [] if self.case.is_control else list(self.paired())
         values = {name: [before.scores[name] for before, _ in both if name in before.scores] for name in self.scores}
-        return {name: mean_of(SCORES[name], row) for name, row in values.items() if row}
+        return {name: mean_of(self.kinds[name], row) for name, row in values.items() if row}
 
     def paired(self) -> Iterator[tuple[Sample, Sample]]:
         """The control's sample and the case's, for every pair that both have."""
@@ -172,8 +173,8 @@ class Run:
     """The searches for breaking points."""
     missing: tuple[Case, ...] = ()
     """The cases of the grid that no verdict speaks of."""
-    kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
-    """The run's scores of the user's own, by name."""
+    kinds: ScoreRegistry = field(default=SHIPPED, repr=False)
+    """What the run's scores are, by name: the built-in ones, and those of the user's own that it tells of."""
 
     def case_rows(self) -> list[dict[str, Any]]:
         """The cases as a table, for `pandas.DataFrame(run.case_rows())`.
@@ -183,9 +184,8 @@ class Run:
             `top1`, its mean, `top1_low` and `top1_high`, its interval, and `top1_control`, the control's mean on the
             pairs that both have. All rows have the same keys; what was not measured is None.
         """
-        with registry.scores_known(self.kinds):
-            scores = self.scores
-            return [_case_row(each, scores) for each in self.cases]
+        scores = self.scores
+        return [_case_row(each, scores) for each in self.cases]
 
     def sample_rows(self) -> list[dict[str, Any]]:
         """The samples as a table, for `pandas.DataFrame(run.sample_rows())`.
@@ -195,8 +195,7 @@ class Run:
             id), `model`, `shift`, `magnitude`, `label`, `seed`, the path of its `picture` or None where none was kept,
             and each score by its name, None where it was not measured.
         """
-        with registry.scores_known(self.kinds):
-            scores = self.scores
+        scores = self.scores
         return [
             {
                 "case": case.id,
@@ -230,10 +229,10 @@ class Run:
 
     @property
     def scores(self) -> list[str]:
-        """The scores that were measured, in the order of `SCORES`."""
+        """The scores that were measured, in the order of `kinds`."""
         found = {score for each in self.cases for score in each.scores}
         found |= {score for search in self.breaking for probe in search.probes for score in probe.scores}
-        return [score for score in SCORES if score in found]
+        return [score for score in self.kinds if score in found]
 
     def of(self, model: str) -> list[CaseRun]:
         """A model's cases.

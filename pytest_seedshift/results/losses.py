@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 from pytest_seedshift.core.stats import betting, paired, proportions
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.results.baseline import Samples
-    from pytest_seedshift.results.regression import Comparison
+    from pytest_seedshift.results.regression import Comparison, Pool
 
 
 VERSION = 1
@@ -50,11 +50,14 @@ class Loss:
     certainty: float
     compared: int = 0
     """How many pairs of these cases are compared in all, where the bound rests on those before a case stopped."""
+    own_kind: ScoreKind | None = field(default=None, repr=False, compare=False, kw_only=True)
+    """What the score is, of one of the user's own."""
 
     @property
     def sentence(self) -> str:
         """`At 99 %, mine loses at most 0.021 of top-1 against original of base.json under mean shifts (…)`."""
-        kind, decimals = SCORES[self.score], 3 if SCORES[self.score].top <= 1 else 2
+        kind = self.own_kind or BUILT_IN[self.score]
+        decimals = 3 if kind.top <= 1 else 2
         size = math.ceil(abs(self.most) * 10**decimals - 1e-9) / 10**decimals
         if self.most < 0:  # rounded so that the sentence stays true
             size = math.floor(abs(self.most) * 10**decimals + 1e-9) / 10**decimals
@@ -78,7 +81,7 @@ def of(comparison: Comparison) -> list[Loss]:
     has ended on a streak.
     """
     asked = {row.score for row in comparison.rows if row.bound is not None} if comparison.gate.asked else set()
-    scores = [score for score in SCORES if score in asked] or [comparison.rows[0].score]
+    scores = [score for score in comparison.kinds if score in asked] or [comparison.rows[0].score]
     found = []
     for model in dict.fromkeys(case.model for case in comparison.cases):
         for score in scores:
@@ -102,21 +105,22 @@ def _loss(comparison: Comparison, sides: Sequence[tuple[Samples, Samples]], scor
     designs = {new.design for _, new in sides}
     have = [min(old.pairs, new.pairs) for old, new in sides]
     pairs = min(have)  # those that no case had ended before
-    drops = [paired.changes(SCORES[score], old.scores[score][:pairs], new.scores[score][:pairs]) for old, new in sides]
+    kind = comparison.kinds[score]
+    drops = [paired.changes(kind, old.scores[score][:pairs], new.scores[score][:pairs]) for old, new in sides]
     lost, won = (sum(int((sign * each > 0).sum()) for each in drops) for sign in (1, -1))
     mean, certainty = np.mean(drops, axis=0), comparison.gate.certainty
     exact = all(new.exact for _, new in sides)
-    if len(sides) == 1 and exact and SCORES[score].binary:
+    if len(sides) == 1 and exact and kind.binary:
         most = proportions.most(lost, won, pairs, certainty)
     elif len(designs) > 1:  # tests of one's own: the cases share no pairs, so each has its part of what may go wrong
         part = 1 - (1 - certainty) / len(sides)
-        most = float(np.mean([upper(each, SCORES[score].top, part) for each in drops]))
+        most = float(np.mean([upper(each, kind.top, part) for each in drops]))
     else:
-        most = upper(mean, SCORES[score].top, certainty)
+        most = upper(mean, kind.top, certainty)
     first = sides[0]
     return Loss(
         first[1].case.model, first[0].case.model, comparison.before.name, score, shift, len(sides), pairs * len(sides),
-        lost, won, float(mean.mean()), most, certainty, sum(have),
+        lost, won, float(mean.mean()), most, certainty, sum(have), own_kind=kind,
     )  # fmt: skip
 
 
@@ -155,6 +159,11 @@ def document(comparison: Comparison) -> dict[str, Any]:
             }
             for row in comparison.rows
         ],
-        "pools": [asdict(pool) for pool in comparison.pools],
-        "sentences": [{**asdict(each), "sentence": each.sentence} for each in told],
+        "pools": [_values(pool) for pool in comparison.pools],
+        "sentences": [{**_values(each), "sentence": each.sentence} for each in told],
     }
+
+
+def _values(found: Loss | Pool) -> dict[str, Any]:
+    """Its fields in built-in types; what a score is stands once in the file, and not with each."""
+    return {name: value for name, value in asdict(found).items() if name != "own_kind"}

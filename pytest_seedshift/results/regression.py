@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import ANY, CERTAINTY, SCORES, Change, Constraint
+from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
+from pytest_seedshift.core.scores import ANY, CERTAINTY, Change, Constraint
 from pytest_seedshift.core.stats import bounds, paired
 from pytest_seedshift.core.stats.bounds import Chance
 from pytest_seedshift.results.baseline import Baseline, BaselineError, Samples, differences
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.score_kinds import ScoreKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,12 @@ class Gate:
             }
         )
 
-    def of(self, case: Case, scores: Iterable[str]) -> list[Constraint]:
+    def of(self, case: Case, scores: Mapping[str, ScoreKind]) -> list[Constraint]:
         """What is asked of a case's scores."""
         if self.asked is None:
-            return [Constraint(score, max_regression=0.0, significant=ANY, own_kind=SCORES[score]) for score in scores]
+            return [
+                Constraint(score, max_regression=0.0, significant=ANY, own_kind=kind) for score, kind in scores.items()
+            ]
         return [each for each in self.asked.get(case, ()) if each.max_regression is not None and each.score in scores]
 
 
@@ -87,6 +91,13 @@ class Row:
     regressed: bool
     stepped: bool = False
     """Whether it is found only beside the others of its family, by Holm's step: its own test has let it pass."""
+    own_kind: ScoreKind | None = field(default=None, repr=False, compare=False, kw_only=True)
+    """What the score is, of one of the user's own."""
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the score is."""
+        return self.own_kind or BUILT_IN[self.score]
 
     @property
     def drop(self) -> float:
@@ -118,6 +129,13 @@ class Pool:
     won: int = 0
     least: float | None = None
     """See `Change.least`."""
+    own_kind: ScoreKind | None = field(default=None, repr=False, compare=False, kw_only=True)
+    """What the score is, of one of the user's own."""
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the score is."""
+        return self.own_kind or BUILT_IN[self.score]
 
     @property
     def allowed(self) -> float:
@@ -147,6 +165,11 @@ class Comparison:
     """Whether some case of the baseline stopped early, so that only bets may judge it."""
 
     @property
+    def kinds(self) -> ScoreRegistry:
+        """What the scores of both sides are."""
+        return kinds_of(self.before, self.after)
+
+    @property
     def regressed(self) -> bool:
         """Whether anything has become worse than is allowed."""
         return any(each.regressed for each in self.rows) or any(each.regressed for each in self.pools)
@@ -166,7 +189,7 @@ class Comparison:
         new, old = self.after.cases[case], self.before.cases[self.other(case)]
         if score not in new.scores or score not in old.scores:
             return [], []
-        drops = _drops(old, new, score)
+        drops = _drops(old, new, score, self.kinds[score])
         places = self.after.designs[new.design].places()
         return [places[at] for at in np.flatnonzero(drops > 0)], [places[at] for at in np.flatnonzero(drops < 0)]
 
@@ -194,7 +217,12 @@ def compare(before: Baseline, after: Baseline, gate: Gate | None = None) -> Comp
         )
     _check(before, after, both)
     number = _family(before, after, both, gate) if gate.family else 1
-    rows = [row for case, other in both.items() for row in _rows(before.cases[other], after.cases[case], gate, number)]
+    kinds = kinds_of(before, after)
+    rows = [
+        row
+        for case, other in both.items()
+        for row in _rows(before.cases[other], after.cases[case], gate, number, kinds)
+    ]
     if not rows:
         sides = (f"{each.name} has {', '.join(_measured(each))}" for each in (before, after))
         raise BaselineError(f"{before.name} and {after.name} have no score in common: {', '.join(sides)}")
@@ -215,9 +243,15 @@ def compare(before: Baseline, after: Baseline, gate: Gate | None = None) -> Comp
     )
 
 
+def kinds_of(before: Baseline, after: Baseline) -> ScoreRegistry:
+    """What the scores of two sides are; where they differ in one, what it is in the new one."""
+    return after.scores | before.scores
+
+
 def _measured(side: Baseline) -> list[str]:
-    kinds = {**BUILT_IN, **side.kinds}
-    return [kind.title for name, kind in kinds.items() if any(name in each.scores for each in side.cases.values())]
+    return [
+        kind.title for name, kind in side.scores.items() if any(name in each.scores for each in side.cases.values())
+    ]
 
 
 def _check(before: Baseline, after: Baseline, both: Mapping[Case, Case]) -> None:
@@ -237,9 +271,9 @@ def _check(before: Baseline, after: Baseline, both: Mapping[Case, Case]) -> None
             raise BaselineError(f"{case.model}: not comparable: {'; '.join(said)}")
 
 
-def _drops(before: Samples, after: Samples, score: str) -> NDArray[np.float64]:
+def _drops(before: Samples, after: Samples, score: str, kind: ScoreKind) -> NDArray[np.float64]:
     pairs = min(before.pairs, after.pairs)
-    return paired.changes(SCORES[score], before.scores[score][:pairs], after.scores[score][:pairs])
+    return paired.changes(kind, before.scores[score][:pairs], after.scores[score][:pairs])
 
 
 def how(before_exact: bool, after_exact: bool) -> str:
@@ -251,34 +285,36 @@ def _family(before: Baseline, after: Baseline, both: Mapping[Case, Case], gate: 
     """How many tests the family has."""
     known = gate.tests
     if known is None:
-        known = tests({case: _shared(before.cases[other], after.cases[case]) for case, other in both.items()})
+        known = tests({case: in_order(_shared(before.cases[other], after.cases[case])) for case, other in both.items()})
     return max(1, known)
 
 
-def _shared(before: Samples, after: Samples) -> list[str]:
-    return [score for score in SCORES if score in after.scores and score in before.scores]
+def _shared(before: Samples, after: Samples) -> set[str]:
+    return before.scores.keys() & after.scores.keys()
 
 
-def _rows(before: Samples, after: Samples, gate: Gate, family: int) -> list[Row]:
-    scores = _shared(before, after)
+def _rows(before: Samples, after: Samples, gate: Gate, family: int, kinds: ScoreRegistry) -> list[Row]:
+    shared = _shared(before, after)
+    scores = {score: kind for score, kind in kinds.items() if score in shared}
     asked = {each.score: each for each in gate.of(after.case, scores)}
     level = (1 - gate.certainty) / max(1, sum(bool(each.significant) for each in asked.values()), family)
     pairs = min(before.pairs, after.pairs)
     rows = []
-    for score in scores:
+    for score, kind in scores.items():
         bound = asked[score].max_regression if score in asked else None
         significant = asked[score].significant if score in asked else ANY
         if significant is False and not before.exact:
             raise BaselineError(unfit(before.case.id, score))
-        drops = _drops(before, after, score)
-        gain = paired.gain(SCORES[score], before.scores[score])
+        drops = _drops(before, after, score, kind)
+        gain = paired.gain(kind, before.scores[score])
         chance = Chance(level, how(before.exact, after.exact), significant, gain)
-        change = bounds.compare(SCORES[score], drops, chance, bound or 0.0, before.pairs)
+        change = bounds.compare(kind, drops, chance, bound or 0.0, before.pairs)
         old, new = (math.fsum(each.scores[score][:pairs]) / pairs for each in (before, after))
         # The mean of a few pairs, where another bound has ended the case, is no finding by itself.
         known = change.beyond_chance if significant else pairs == before.pairs or _decided(gate, after.case, score)
         regressed = bound is not None and drops.mean() > bound + 1e-9 and known
-        rows.append(Row(after.case, score, old, new, change, bound, significant, bool(regressed)))
+        row = Row(after.case, score, old, new, change, bound, significant, bool(regressed), own_kind=kind)
+        rows.append(row)
     return rows
 
 
@@ -326,21 +362,23 @@ def _pools(
     before: Baseline, after: Baseline, both: Mapping[Case, Case], rows: Sequence[Row], gate: Gate, family: int
 ) -> list[Pool]:
     bound = {(row.case, row.score): row for row in rows if row.bound is not None and row.significant}
-    found = []
+    found, kinds = [], kinds_of(before, after)
     for _, shift, cases in pools_of(both):
-        of_score = [[case for case in cases if (case, score) in bound] for score in SCORES]
-        asked = {score: ours for score, ours in zip(SCORES, of_score, strict=True) if len(ours) > 1}
+        of_score = {score: [case for case in cases if (case, score) in bound] for score in kinds}
+        asked = {score: ours for score, ours in of_score.items() if len(ours) > 1}
         for score, ours in asked.items():
             design = after.cases[ours[0]].design  # tests of one's own may have others
             ours = [case for case in ours if after.cases[case].design == design]
             level = (1 - gate.certainty) / max(len(asked), family)
             sides = [(before.cases[both[case]], after.cases[case], bound[case, score]) for case in ours]
-            found.append(_pool(score, sides, shift, level))
+            found.append(_pool(score, kinds[score], sides, shift, level))
     return found
 
 
-def _pool(score: str, sides: Sequence[tuple[Samples, Samples, Row]], shift: str | None, level: float) -> Pool:
-    drops = [_drops(old, new, score) for old, new, _ in sides]
+def _pool(
+    score: str, kind: ScoreKind, sides: Sequence[tuple[Samples, Samples, Row]], shift: str | None, level: float
+) -> Pool:
+    drops = [_drops(old, new, score, kind) for old, new, _ in sides]
     exact = all(how(old.exact, new.exact) == "exact" for old, new, _ in sides)
     pairs = sum(each.size for each in drops)
     most = [row.bound or 0.0 for _, _, row in sides]
@@ -353,7 +391,7 @@ def _pool(score: str, sides: Sequence[tuple[Samples, Samples, Row]], shift: str 
         p, test = paired.signs(sums, level), "signs"
         least = paired.least_of_sums(sums, level)
     else:
-        gain = sum(paired.gain(SCORES[score], old.scores[score]) for old, _, _ in sides)
+        gain = sum(paired.gain(kind, old.scores[score]) for old, _, _ in sides)
         p, test = paired.p_of_bets(sums - active, 0.0, gain + sum(allowed)), "bets"
         least = paired.least_of_bets_on(sums - active, gain + sum(allowed), level)
         least = None if least is None else least + float(active.mean())
@@ -362,6 +400,7 @@ def _pool(score: str, sides: Sequence[tuple[Samples, Samples, Row]], shift: str 
     return Pool(
         sides[0][1].case.model, shift, score, len(sides), pairs, drop, p, test, level, bound,
         drop > bound + 1e-9 and p <= level, lost, won, None if least is None else least * sums.size / pairs,
+        own_kind=kind,
     )  # fmt: skip
 
 

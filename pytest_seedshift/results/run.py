@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pytest_seedshift.core.score_registry import recorded
 from pytest_seedshift.results import archive, metadata, sample_reading, sensitivity_files, verdicts
 from pytest_seedshift.results.data import CaseRun, Run, RunError, Sample
 from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
@@ -29,6 +30,7 @@ def load(path: Path) -> Run:
         raise RunError(f"{path} is not a folder: give a run folder, such as .seedshift")
     notes: list[str] = []
     document = verdicts.document(folder, notes)
+    kinds = recorded(document)
     records, searches = verdicts.records(document, folder, notes), verdicts.searches(document, folder, notes)
     known = verdicts.with_head(metadata.read(folder, notes), document)
     missing = tuple(verdicts.missing(document, records))
@@ -47,10 +49,10 @@ def load(path: Path) -> Run:
         if contents.broken:
             notes.append(f"{contents.broken} rows of {folder.samples_file.name} are damaged and left out")
         if not records and not searches:
-            records = archive.unfinished(contents)
+            records = archive.unfinished(contents, kinds)
         if not records and not searches:
             raise RunError(f"{path} holds no run: no verdict and no sample was written to it. Run pytest first")
-        records = archive.with_samples(records, contents, known, folder, notes)
+        records = archive.with_samples(records, contents, known, folder, notes, kinds)
     lost = sum(each.lost for case in records for each in case.samples)
     if lost:
         notes.append(f"{lost} pictures that the run kept are not in the folder: their places say so")
@@ -62,7 +64,7 @@ def load(path: Path) -> Run:
     for model in (model for each in known for model in each.models if model.name in versions and model.fingerprint):
         versions[model.name].append(model.fingerprint)
     uses = sensitivity_files.read(folder, versions, notes)
-    return Run(path, cases, known, tuple(notes), nulls, uses, breaking=searches, missing=missing)
+    return Run(path, cases, known, tuple(notes), nulls, uses, breaking=searches, missing=missing, kinds=kinds)
 
 
 def head(path: Path) -> dict[str, Any]:

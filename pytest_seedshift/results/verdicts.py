@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import files
 from pytest_seedshift.core.errors import DataError, SeedshiftError
 from pytest_seedshift.core.messages import some
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
 from pytest_seedshift.results import costs, grids, metadata, run_settings
 from pytest_seedshift.results.data import CaseRun, RunError, Sample
 from pytest_seedshift.results.statuses import rank
@@ -55,13 +55,13 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
     if not isinstance(entries, list):
         notes.append(f"{file.name} has no list of cases")
         return []
-    known = costs.read(folder.path, notes) if entries else {}
+    known, kinds = costs.read(folder.path, notes) if entries else {}, recorded(document)
     found: dict[str, CaseRun] = {}
     for place, entry in enumerate(entries):
         try:
             if not isinstance(entry, dict):
                 raise DataError("it is no object")
-            record = _record(entry, known.get(str(entry.get("test")), costs.UNKNOWN), folder.path)
+            record = _record(entry, known.get(str(entry.get("test")), costs.UNKNOWN), folder.path, kinds)
             _ = record.id  # a magnitude that cannot be written
         except SeedshiftError as error:
             notes.append(f"case {place + 1} of {file.name} cannot be read: {error}")
@@ -140,7 +140,7 @@ def with_head(known: tuple[metadata.Facts, ...], document: Mapping[str, Any]) ->
     return (*known, metadata.Facts(models=tuple(more))) if more else known
 
 
-def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: Path) -> CaseRun:
+def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: Path, kinds: ScoreRegistry) -> CaseRun:
     from pytest_seedshift.results import schema
 
     found = schema.read(schema.Record, entry)
@@ -149,8 +149,8 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         case=found.case,
         verdict=found.verdict,
         reason=found.reason,
-        scores={name: each.estimate() for name, each in found.scores.items() if name in SCORES},
-        findings=tuple(each.finding(SCORES[each.score]) for each in found.constraints if each.score in SCORES),
+        scores={name: each.estimate() for name, each in found.scores.items() if name in kinds},
+        findings=tuple(each.finding(kinds[each.score]) for each in found.constraints if each.score in kinds),
         images=found.images,
         design=found.design,
         blank=found.blank,
@@ -167,6 +167,7 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         outcome=found.outcome,
         xfail=found.xfail,
         design_seed=found.design_seed,
+        kinds=kinds,
     )
 
 

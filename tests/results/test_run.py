@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -233,16 +234,45 @@ def test_a_loaded_run_is_tables_of_its_cases_and_samples(folder):
     assert sum(Path(row["picture"]).is_file() for row in samples if row["picture"]) == 3 * 4
 
 
-def test_tables_of_a_run_have_its_own_scores_whatever_the_process_knows(tmp_path):
+def test_tables_of_a_run_have_the_scores_that_it_tells_of(tmp_path):
     kinds = {"contrast": ScoreKind("contrast", 2.0, binary=False)}
     folder = synthetic.write(tmp_path / "run", replace(SMALL, scores=ScoreRegistry(kinds)))
+    assert "contrast" not in runs.load(folder.path).case_rows()[0]  # of which nothing is told
     edit(folder, lambda document: document.update(scores={"contrast": {"title": "c", "top": 2.0, "binary": False}}))
     run = seedshift.load_run(folder.path)
+    assert run == runs.load(folder.path)
     assert {row["contrast"] for row in (*run.case_rows(), *run.sample_rows())} == {0.5}
     assert [row["contrast_control"] for row in run.case_rows()] == [None, 0.5, 0.5]
-    assert "contrast" not in runs.load(folder.path).case_rows()[0]  # which knows nothing of it
 
 
 def test_what_is_no_run_cannot_be_loaded(tmp_path):
     with pytest.raises(RunError, match="give a run folder"):
         seedshift.load_run(tmp_path / "nowhere")
+
+
+def _with_score(path: Path, name: str, kind: ScoreKind) -> Path:
+    """A run whose own score has a name and a kind."""
+    plan = replace(SMALL, scores=ScoreRegistry({name: kind}))
+    folder = synthetic.write(path, plan)
+    synthetic.add_head(folder, plan, scores={name: asdict(kind)})
+    return folder.path
+
+
+def test_two_runs_with_unlike_scores_are_read_at_once_each_with_its_own(tmp_path):
+    """Also where a score of one name is another one: nothing of the one comes into the other's tables or page."""
+    here = _with_score(tmp_path / "here", "contrast", ScoreKind("Contrast of one", 2.0, binary=False))
+    there = _with_score(tmp_path / "there", "contrast", ScoreKind("Contrast of the other", 9.0, binary=False))
+    third = _with_score(tmp_path / "third", "sharpness", ScoreKind("Sharpness", 1.0, binary=False))
+    folders = [here, there, third] * 2
+
+    def look(folder: Path) -> tuple[object, ...]:
+        run = runs.load(folder)
+        return run.scores, dict(run.kinds), run.case_rows()
+
+    alone = list(map(look, folders))
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(look, folders)) == alone
+    assert [kinds["contrast"].top for _, kinds, _ in alone[:2]] == [2.0, 9.0]
+    assert [scores[-1] for scores, *_ in alone[:3]] == ["contrast", "contrast", "sharpness"]
+    one, other = runs.load(here), runs.load(there)  # both held at once
+    assert (one.kinds["contrast"].top, other.kinds["contrast"].top) == (2.0, 9.0)
