@@ -167,7 +167,7 @@ def run(
     def work(session: Session) -> None:
         study = _study(session, models, shifts, asked, aside=as_json or output == STDOUT)
         try:
-            _tell(study, session, output, as_json=as_json, invoked=invoked)
+            _report(study, session, output, as_json=as_json, invoked=invoked)
         except OSError as error:
             raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
@@ -201,7 +201,7 @@ def _study(session: Session, models: list[str], shifts: list[tuple[str, float]],
             shifts,
             design,
             certainty=session.thresholds.certainty,
-            tell=lambda line: sinks.say(line, err=True),
+            report=lambda line: sinks.say(line, err=True),
         )
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
@@ -243,13 +243,13 @@ def _why_not(session: Session, model: str, name: str) -> str | None:
     return None
 
 
-def _tell(study: Study, session: Session, output: Output, *, as_json: bool, invoked: str) -> None:
+def _report(study: Study, session: Session, output: Output, *, as_json: bool, invoked: str) -> None:
     """Write the page and the document beside it, or the page alone to the standard output; print the result."""
-    from pytest_seedshift.reporting import why as told
+    from pytest_seedshift.reporting import why as report
     from pytest_seedshift.reporting.page import why as pages
     from pytest_seedshift.studies.sampler_ablation.document import document
 
-    page, found = pages.make(study, invoked), document(study, told.sentences(study))
+    page, found = pages.make(study, invoked), document(study, report.sentences(study))
     written: list[Path] = []
     if output == STDOUT:
         sinks.say_file(page)
@@ -260,7 +260,7 @@ def _tell(study: Study, session: Session, output: Output, *, as_json: bool, invo
         atomic_files.write(written[0], page)
         atomic_files.write(written[1], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     aside = as_json or output == STDOUT
-    sinks.say("", *told.table(study), "", *told.sentences(study), told.CAVEAT, err=aside)
+    sinks.say("", *report.table(study), "", *report.sentences(study), report.CAVEAT, err=aside)
     sinks.say(*(messages.relative(str(path)) for path in written), err=aside)
     if as_json:
         sinks.say_json(found)

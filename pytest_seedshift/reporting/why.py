@@ -1,4 +1,4 @@
-"""What the crossed experiment says, in sentences and as tables for the terminal. No more than the numbers do."""
+"""The result of the crossed experiment, in sentences and as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CAVEAT = (
 )
 
 _WEAK = 0.8
-"""An arm whose control has less than this part of the best arm's top-1 is told of: the change breaks it by itself."""
+"""An arm whose control has less than this part of the best arm's top-1 is reported: the change breaks it by itself."""
 
 
 _IN_PLACE = {
@@ -40,12 +40,12 @@ _IN_PLACE = {
 
 
 def sentences(study: Study) -> list[str]:
-    """A sentence a change, then what is left out, arms that do not look at their seed vector, and weak ones."""
+    """A sentence a change, then what is left out, arms that do not use their seed vector, and weak ones."""
     changes = [list(each) for _, each in groupby(study.effects, lambda each: (each.factor, each.level))]
     return [
-        *map(_of_change, changes),
+        *(_of_change(effects, study.certainty) for effects in changes),
         *(f"The {factor} is left out: {reason}." for factor, reason in study.crossed.left_out.items()),
-        *_not_looking(study.found),
+        *_not_using(study.found),
         *_weak(study.found),
     ]
 
@@ -55,29 +55,33 @@ def named(effect: Effect) -> str:
     return f"{effect.factor}: {conditions.title(effect.against)} → {conditions.title(effect.level)}"
 
 
-def _of_change(told: Sequence[Effect]) -> str:
-    said = []
-    for how in ("more", "less", ""):
+_OUTCOMES = ("a significant increase in", "a significant decrease in", "no significant effect on")
+
+
+def _of_change(effects: Sequence[Effect], certainty: float) -> str:
+    """What one change does to each retained score; the certainty is that of all effects together."""
+    clauses = []
+    for outcome in _OUTCOMES:
         figures = [
-            f"{SCORES[each.score].title} ({each.kept[0]:.2f} → {each.kept[1]:.2f}, {signed(each.change)})"
-            for each in told
-            if _how(each.change) == how
+            f"{SCORES[each.score].title} ({each.retained[0]:.2f} → {each.retained[1]:.2f}, {signed(each.change)})"
+            for each in effects
+            if _outcome(each.change) == outcome
         ]
         if figures:
-            of = " and ".join(figures)
-            said.append(f"arms keep {how} of {of}" if how else f"no change was told of what arms keep of {of}")
-    return f"{_in_place(told[0])}, {'; '.join(said)}."
+            clauses.append(f"{outcome} retained {' and '.join(figures)}")
+    return f"{_in_place(effects[0])}, {'; '.join(clauses)} at {messages.percent(certainty)}."
 
 
 def _in_place(effect: Effect) -> str:
     return _IN_PLACE[effect.factor].format(conditions.title(effect.level), conditions.title(effect.against))
 
 
-def _how(change: Mean) -> str:
-    return "" if not change.separated else "more" if change.value > 0 else "less"
+def _outcome(change: Mean) -> str:
+    increase, decrease, none = _OUTCOMES
+    return none if not change.significant else increase if change.value > 0 else decrease
 
 
-def _not_looking(found: Sequence[Found]) -> Iterator[str]:
+def _not_using(found: Sequence[Found]) -> Iterator[str]:
     blind = [each for each in found if each.discards or each.ignores]
     if not blind:
         return
@@ -115,17 +119,17 @@ def _weak(found: Sequence[Found]) -> Iterator[str]:
     best = max(each.control["top1"] for each in found)
     weak = [each for each in found if each.control["top1"] < _WEAK * best]
     if weak:
-        told = ", ".join(f"{each.arm.name} {each.control['top1']:.2f}" for each in weak)
+        scores = ", ".join(f"{each.arm.name} {each.control['top1']:.2f}" for each in weak)
         yield (
-            f"Weak without any shift (top-1, the best arm {best:.2f}): {told}. What they keep says little: of what is "
-            "right seldom, few can be lost."
+            f"Weak without any shift (top-1, the best arm {best:.2f}): {scores}. Their retained scores mean little: "
+            "a low score has little to lose."
         )
     for score in SHOWN:
-        lacking = [each for each in found if score not in each.kept]
+        lacking = [each for each in found if score not in each.retained]
         if lacking:
             yield (
-                f"No effect on {SCORES[score].title} can be told: without a shift it is 0 for {_names(lacking)}, "
-                "and of nothing nothing is kept."
+                f"The effect on retained {SCORES[score].title} is undefined: without a shift the score is 0 for "
+                f"{_names(lacking)}."
             )
 
 
@@ -147,9 +151,9 @@ def span(effect: Effect) -> str:
     return f"{effect.single[0]:+.2f} to {effect.single[1]:+.2f}"
 
 
-def kept(found: Found, score: str) -> str:
-    """What an arm keeps: `0.58 (0.43–0.73)`."""
-    mean = found.kept.get(score)
+def retained(found: Found, score: str) -> str:
+    """An arm's retained score: `0.58 (0.43–0.73)`."""
+    mean = found.retained.get(score)
     if mean is None:
         return "–"
     digits = _digits(mean)
@@ -170,10 +174,10 @@ def base(study: Study) -> str:
 
 
 def meanings() -> list[tuple[str, str]]:
-    """What the columns of the table of arms say."""
+    """What the columns of the table of arms mean."""
     return [
-        ("holds", f"at least {HOLDS:g} of both scores is kept, intervals included; no: less of one is"),
-        ("seed vector", "how much another one changes pixels, in units of what another label changes"),
+        ("holds", f"at least {HOLDS:g} of both scores is retained, intervals included; no: less of one is"),
+        ("seed vector", "how much another one changes pixels, relative to another label"),
         (
             "step 1 leaves",
             f"the weight of the seed vector after the first step, by the schedule; below {DISCARDED:g} it is discarded",
@@ -181,8 +185,8 @@ def meanings() -> list[tuple[str, str]]:
     ]
 
 
-def looks(found: Found) -> str:
-    """How much of what another label changes another seed vector changes, by pixels."""
+def seed_vector_use(found: Found) -> str:
+    """How much another seed vector changes pixels, relative to another label."""
     if found.sensitivity is None:
         return f"not measured: {found.note}"
     return f"{seedlines.interval(found.sensitivity.vector('pixel'))}{', ignored' if found.ignores else ''}"
@@ -193,29 +197,35 @@ def weight(found: Found) -> str:
     return "–" if found.weight is None else f"{found.weight:.2g}"
 
 
-def left(found: Found) -> str:
+def weight_left(found: Found) -> str:
     """The same with what that means: `0, discarded`."""
     return f"{weight(found)}, discarded" if found.discards else weight(found)
 
 
 def holds(found: Found) -> str:
-    """Whether an arm holds: `yes`, `no`, or `not told`."""
-    return "yes" if found.holds else "no" if found.breaks else "not told"
+    """Whether an arm holds: `yes`, `no`, or `inconclusive`."""
+    return "yes" if found.holds else "no" if found.breaks else "inconclusive"
 
 
 def table(study: Study) -> Iterator[str]:
     """All arms, a line each, and all effects, a line each and score."""
     certainty = messages.percent(study.certainty)
-    yield f"What is kept under {under(study)} of the score without a shift; {base(study)}, {certainty} intervals"
+    yield f"Retained scores (shifted / unshifted) under {under(study)}; {base(study)}, {certainty} intervals"
     yield from _columns(
-        ("arm", *(head for s in SHOWN for head in (SCORES[s].title, "kept")), "holds", "seed vector", "step 1 leaves"),
+        (
+            "arm",
+            *(head for s in SHOWN for head in (SCORES[s].title, "retained")),
+            "holds",
+            "seed vector",
+            "step 1 leaves",
+        ),
         [
             (
                 each.arm.name,
-                *(cell for s in SHOWN for cell in (SCORES[s].format(each.control[s]), kept(each, s))),
+                *(cell for s in SHOWN for cell in (SCORES[s].format(each.control[s]), retained(each, s))),
                 holds(each),
-                looks(each),
-                left(each),
+                seed_vector_use(each),
+                weight_left(each),
             )
             for each in study.found
         ],
@@ -223,10 +233,9 @@ def table(study: Study) -> Iterator[str]:
     yield from (f"  {head}: {what}" for head, what in meanings())
     if study.effects:
         yield ""
-        yield f"What each change does to that ({certainty} for all of these intervals together; * excludes 0)"
-        yield from _columns(
-            ("change", "score", "without a shift", "kept", "change of what is kept", "arm by arm"), _rows(study)
-        )
+        significant = f"* significant: the simultaneous {certainty} interval excludes 0"
+        yield f"Effects of each change on retained scores ({significant})"
+        yield from _columns(("change", "score", "without a shift", "retained", "effect", "arm by arm"), _rows(study))
 
 
 def _rows(study: Study) -> list[tuple[str, ...]]:
@@ -235,8 +244,8 @@ def _rows(study: Study) -> list[tuple[str, ...]]:
             named(each),
             SCORES[each.score].title,
             " → ".join(SCORES[each.score].format(value) for value in each.controls),
-            f"{each.kept[0]:.2f} → {each.kept[1]:.2f}",
-            signed(each.change) + ("*" if each.change.separated else ""),
+            f"{each.retained[0]:.2f} → {each.retained[1]:.2f}",
+            signed(each.change) + ("*" if each.change.significant else ""),
             span(each),
         )
         for each in study.effects

@@ -59,10 +59,10 @@ def test_the_run_prints_what_it_found_and_where_it_lies(result):
     pytest.LineMatcher(result.stdout.splitlines()).fnmatch_lines(
         [
             "2 arms of 112 images each, *",
-            "What is kept under mean +0.30 of the score without a shift; 32 pairs of 16 labels, 95 % intervals",
+            "Retained scores (shifted / unshifted) under mean +0.30; 32 pairs of 16 labels, 95 % intervals",
             f"  {QUICK}+ddim *",
             f"  {QUICK}+ancestral * yes * 0, discarded",
-            "What each change does to that (95 % for all of these intervals together; * excludes 0)",
+            "Effects of each change on retained scores (* significant: the simultaneous 95 % interval excludes 0)",
             "  sampler: DDIM → ancestral *",
             "With the sampler ancestral in place of DDIM, *",
             "The clipping is left out: *'noclip' is given twice: leave one of them out.",
@@ -86,7 +86,7 @@ def test_an_arm_whose_first_step_discards_the_seed_holds_and_is_flagged_and_the_
 
 
 @pytest.mark.slow
-def test_the_sampler_is_told_from_none(document):
+def test_the_effect_of_the_sampler_is_significant(document):
     assert list(document["factors"]) == ["sampler"]
     for each in document["effects"]:
         assert (each["factor"], each["level"], each["against"]) == ("sampler", "ancestral", "ddim")
@@ -116,7 +116,7 @@ def test_the_page_stands_alone_and_says_the_same(folder, document):
 
 
 @pytest.mark.slow
-def test_a_second_run_makes_no_image_again_and_writes_where_it_is_told(folder, document, monkeypatch):
+def test_a_second_run_makes_no_image_again_and_writes_where_it_is_asked_to(folder, document, monkeypatch):
     before = len(samples_of(folder / ".seedshift"))
     written = [path.stat().st_mtime_ns for path in (folder / ".seedshift/sensitivity").iterdir()]
     monkeypatch.chdir(folder)
@@ -159,7 +159,7 @@ def test_what_cannot_be_run_is_said_before_anything_is_generated(pytester, capfd
     assert not (pytester.path / ".seedshift/why.html").exists()
 
 
-def test_an_interruption_is_told_without_a_traceback(pytester, capfd):
+def test_an_interruption_is_reported_without_a_traceback(pytester, capfd):
     def interrupt(state):
         raise KeyboardInterrupt
 

@@ -31,14 +31,14 @@ def study(
     weights: Mapping[str, float] | None = None,
     share: Callable[[conditions.Arm], float] = lambda arm: 0.9,
 ) -> Study:
-    """An experiment whose arms break as they are told to; `weights` are by sampler."""
+    """An experiment whose arms break as requested; `weights` are by sampler."""
     crossed = conditions.cross(models, lambda name: "it predicts the noise" if "+zsnr" in name else None)
     found = []
     for arm in crossed.arms:
         right = np.arange(PAIRS) < control(arm) * PAIRS
         still = right & ((np.arange(PAIRS) // 16) % 2 == 0) if breaks(arm) else right
         columns = {"top1": (right * 1.0, still * 1.0, 1.0), "clip": (40.0 * right, 40.0 * still, 50.0)}
-        by_pair = {score: effects.kept(before, [after], top) for score, (before, after, top) in columns.items()}
+        by_pair = {score: effects.retained(before, [after], top) for score, (before, after, top) in columns.items()}
         found.append(
             Found(
                 arm,

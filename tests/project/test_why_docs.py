@@ -17,7 +17,7 @@ COMMANDS = sorted(set(re.findall(r"seedshift why ([^`\n]*)", README + PAGE)))
 
 
 def test_what_the_readme_prints_of_the_experiment_stands_on_its_page():
-    (block,) = re.findall(r"```\n(What each change does.*?)```", README, re.DOTALL)
+    (block,) = re.findall(r"```\n(Effects of each change.*?)```", README, re.DOTALL)
     assert block in PAGE
 
 

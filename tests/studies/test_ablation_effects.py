@@ -1,4 +1,4 @@
-"""What is kept of a score, and what a factor does to that: numbers alone."""
+"""Retained scores, and the effect of a factor on them: numbers alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def crossed(models=("a",)) -> conditions.Crossed:
 
 
 def of(columns, top=1.0) -> effects.Kept:
-    found = effects.kept(columns[0], columns[1:], top)
+    found = effects.retained(columns[0], columns[1:], top)
     assert found is not None
     return found
 
@@ -49,8 +49,8 @@ def test_an_arm_that_no_shift_changes_keeps_all_pair_by_pair(control):
     assert of([control, control, control]).by_pair == pytest.approx(np.ones(PAIRS))
 
 
-def test_of_nothing_nothing_is_kept():
-    assert effects.kept([0, 0], [[1, 0]], 1.0) is None
+def test_the_retained_score_of_a_control_of_0_is_undefined():
+    assert effects.retained([0, 0], [[1, 0]], 1.0) is None
 
 
 def test_values_outside_a_score_s_range_count_as_its_end():
@@ -123,7 +123,7 @@ def test_arms_that_are_alike_have_no_effect(control):
     design, by_arm = study(lambda arm: of([control, control]))
     for each in effects.effects(design, by_arm, NAMES):
         assert (each.change.value, each.single) == (0, (0, 0))
-        assert not each.change.separated
+        assert not each.change.significant
 
 
 @given(st.lists(outcomes.filter(any), min_size=8, max_size=8), st.data())
@@ -143,7 +143,7 @@ def test_an_effect_is_the_mean_of_the_single_changes_between_arms_that_differ_in
     assert len(pairs) == 4
     single = [kept[other.name].value - kept[one.name].value for one, other in pairs]
     assert found.change.value == pytest.approx(np.mean(single))
-    assert found.change.value == pytest.approx(found.kept[1] - found.kept[0])
+    assert found.change.value == pytest.approx(found.retained[1] - found.retained[0])
     assert found.single == pytest.approx((min(single), max(single)))
 
 
@@ -157,8 +157,8 @@ def test_a_planted_factor_is_told_from_none_and_the_others_are_not():
 
     found = {each.factor: each for each in effects.effects(*study(kept), names)}
     assert found["sampler"].change.low > 0.2
-    assert not found["clipping"].change.separated
-    assert not found["schedule"].change.separated
+    assert not found["clipping"].change.significant
+    assert not found["schedule"].change.significant
 
 
 def test_all_intervals_together_have_the_certainty_that_each_would_have_alone():

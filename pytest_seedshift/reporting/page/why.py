@@ -26,17 +26,17 @@ def make(study: Study, command: str) -> str:
         title=f"What makes {', '.join(models)} hold or break",
         style=Markup(files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")),
         study=study,
-        told=why,
+        report=why,
         scores=SHOWN,
         effects={score: _of_effects(study, score) for score in SHOWN},
-        arms=[(each, [_of_arm(study, each.kept.get(score)) for score in SHOWN]) for each in study.found],
-        most=_most_kept(study),
+        arms=[(each, [_of_arm(study, each.retained.get(score)) for score in SHOWN]) for each in study.found],
+        most=_most_retained(study),
         command=command,
     )
 
 
 def _of_effects(study: Study, score: str) -> list[tuple[Effect, Bar]]:
-    """The effects on what is kept of a score; all bars lie on the same line, which reaches 0.05 to each side of 0."""
+    """The effects on a retained score; all bars lie on the same line, which reaches 0.05 to each side of 0."""
     found = [each for each in study.effects if each.score == score]
     limits = (
         min([-0.05, *(each.change.low for each in found)]),
@@ -45,18 +45,18 @@ def _of_effects(study: Study, score: str) -> list[tuple[Effect, Bar]]:
     return [(each, Bar.of(each.change, limits, 0.0)) for each in found]
 
 
-def _of_arm(study: Study, kept: Mean | None) -> Bar | None:
-    """What an arm keeps of a score, from nothing to the most that one keeps; held against all of it."""
-    return None if kept is None else Bar.of(kept, (0.0, _most_kept(study)), 1.0)
+def _of_arm(study: Study, retained: Mean | None) -> Bar | None:
+    """An arm's retained score, on a line from 0 to the largest one; the mark is at 1."""
+    return None if retained is None else Bar.of(retained, (0.0, _most_retained(study)), 1.0)
 
 
-def _most_kept(study: Study) -> float:
-    return max([1.0, *(each.high for found in study.found for each in found.kept.values())])
+def _most_retained(study: Study) -> float:
+    return max([1.0, *(each.high for found in study.found for each in found.retained.values())])
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A mean with its interval and what it is held against, as percentages of a line's length."""
+    """A mean with its interval and a reference value, as percentages of a line's length."""
 
     low: float
     high: float

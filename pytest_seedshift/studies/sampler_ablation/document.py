@@ -16,7 +16,7 @@ VERSION = 1
 
 
 def document(study: Study, sentences: Sequence[str]) -> dict[str, Any]:
-    """All of it in built-in types; `sentences` are what is said of it."""
+    """All of it in built-in types; `sentences` summarise it."""
     return {
         "version": VERSION,
         "shifts": [{"shift": shift, "magnitude": magnitude} for shift, magnitude in study.shifts],
@@ -36,7 +36,7 @@ def _arm(found: Found) -> dict[str, Any]:
         "name": found.arm.name,
         "levels": dict(found.arm.levels),
         "control": dict(found.control),
-        "kept": {score: _mean(each) for score, each in found.kept.items()},
+        "kept": {score: _mean(each) for score, each in found.retained.items()},
         "holds": found.holds,
         "breaks": found.breaks,
         "weight": found.weight,
@@ -55,7 +55,7 @@ def _effect(effect: Effect) -> dict[str, Any]:
         "against": effect.against,
         "score": effect.score,
         "controls": list(effect.controls),
-        "kept": list(effect.kept),
+        "kept": list(effect.retained),
         "change": _mean(effect.change),
         "single": list(effect.single),
     }

@@ -1,10 +1,10 @@
 """What a factor does to the robustness under shifts. Pure numbers: no model, no tensor, no file.
 
-An arm's robustness is what it keeps of a score, score(η)/score(0): the mean under the shifts over the mean without one,
-on the same pairs. A drop would not do: an arm that is right of 4 pictures in 10 without a shift has less to lose than
+An arm's robustness is its retained score, score(η)/score(0): the mean under the shifts over the mean without one, on
+the same pairs. A drop would not do: an arm that is right of 4 pictures in 10 without a shift has less to lose than
 one that is right of all.
 
-All arms see the same pairs, so an effect is taken pair by pair: what is kept at one level of a factor less what is kept
+All arms see the same pairs, so an effect is taken pair by pair: the retained score at one level of a factor less that
 at another, each averaged over all other factors' levels. Above 0 the level is the more robust one.
 """
 
@@ -37,19 +37,19 @@ class Mean:
     high: float
 
     @property
-    def separated(self) -> bool:
-        """Whether the interval tells the mean from 0."""
+    def significant(self) -> bool:
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What an arm keeps of a score.
+class Retained:
+    """An arm's retained score.
 
     Attributes:
         control: the score's mean without a shift, above 0.
-        by_pair: (pairs,), see `kept`; their mean is what is kept.
-        most: the most that could be kept, were every picture perfect under the shifts.
+        by_pair: (pairs,), see `retained`; their mean is the retained score.
+        most: the largest value that it could have, were every picture perfect under the shifts.
     """
 
     control: float
@@ -58,13 +58,13 @@ class Kept:
 
     @property
     def value(self) -> float:
-        """What is kept: 1 is all of it."""
+        """The retained score: 1 is no loss."""
         return float(self.by_pair.mean())
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a factor's level does to what is kept of a score, against the factor's first level.
+    """The effect of a factor's level on a retained score, against the factor's first level.
 
     Attributes:
         factor: which.
@@ -72,7 +72,7 @@ class Effect:
         against: the factor's first level.
         score: a key of `SCORES`.
         controls: the score's mean without a shift: at the first level, at the other.
-        kept: what is kept: at the first level, at the other.
+        retained: the retained score: at the first level, at the other.
         change: the second less the first, with its interval.
         single: the least and the largest change between two arms that differ in nothing but this level.
     """
@@ -82,13 +82,13 @@ class Effect:
     against: str
     score: str
     controls: tuple[float, float]
-    kept: tuple[float, float]
+    retained: tuple[float, float]
     change: Mean
     single: tuple[float, float]
 
 
-def kept(control: Sequence[float], shifted: Sequence[Sequence[float]], top: float) -> Kept | None:
-    """What is kept of a score under shifts.
+def retained(control: Sequence[float], shifted: Sequence[Sequence[float]], top: float) -> Retained | None:
+    """The retained score of an arm under shifts.
 
     Each pair has the ratio plus the pair's influence on it, (s − ratio·c)/mean(c), where c is the pair's score without
     a shift and s the mean of those with one: the mean over pairs is the ratio, and their spread gives its standard
@@ -100,7 +100,7 @@ def kept(control: Sequence[float], shifted: Sequence[Sequence[float]], top: floa
         top: the score's largest value; values outside 0 to it count as its nearer end.
 
     Returns:
-        None where the mean without a shift is 0: of nothing nothing can be kept.
+        None where the mean without a shift is 0, so that the ratio is undefined.
     """
     before = np.clip(np.asarray(control, dtype=np.float64), 0, top)
     after = np.clip(np.asarray(shifted, dtype=np.float64), 0, top).mean(axis=0)
@@ -108,7 +108,7 @@ def kept(control: Sequence[float], shifted: Sequence[Sequence[float]], top: floa
     if not centre:
         return None
     ratio = float(after.mean()) / centre
-    return Kept(centre, ratio + (after - ratio * before) / centre, top / centre)
+    return Retained(centre, ratio + (after - ratio * before) / centre, top / centre)
 
 
 def mean(
@@ -121,7 +121,8 @@ def mean(
 
     Pairs of one label are more alike than others. So the standard error is the larger one of two: of independent pairs,
     and of labels as clusters (Liang and Zeger 1986, Biometrika 73, with the factor G/(G − 1) for G labels), each with
-    its own degrees of freedom. The interval speaks of other seed vectors and, as far as the labels tell, other labels.
+    its own degrees of freedom. The interval speaks of other seed vectors and, as far as these
+    labels represent them, of other labels.
 
     Values that are all the same have no spread to be used. Then another value may still come in one of so many pairs as
     chance could have hidden until now (see `unseen_changes`), and move the mean as far as the bounds let it. There
@@ -160,19 +161,19 @@ def _width(values: Array, certainty: float) -> float:
 
 def effects(
     crossed: Crossed,
-    by_arm: Mapping[str, Mapping[str, Kept | None]],
+    by_arm: Mapping[str, Mapping[str, Retained | None]],
     labels: Sequence[Any],
     certainty: float = CERTAINTY,
 ) -> tuple[Effect, ...]:
-    """The main effects of all factors, on each score of which every arm keeps something that can be told.
+    """The main effects of all factors, on each score that is above 0 without a shift in every arm.
 
     Args:
         crossed: the design.
-        by_arm: by arm's name and score, what is kept.
+        by_arm: by arm's name and score, the retained score.
         labels: of the pairs.
         certainty: of all intervals together (Bonferroni), so that more of them do not find more by chance.
     """
-    columns: dict[str, dict[str, Kept]] = {}
+    columns: dict[str, dict[str, Retained]] = {}
     for score in next(iter(by_arm.values())):
         column = {arm: found for arm, scores in by_arm.items() if (found := scores[score]) is not None}
         if len(column) == len(by_arm):
@@ -187,7 +188,11 @@ def effects(
 
 
 def _effect(
-    crossed: Crossed, which: tuple[str, str, str], column: Mapping[str, Kept], labels: Sequence[Any], certainty: float
+    crossed: Crossed,
+    which: tuple[str, str, str],
+    column: Mapping[str, Retained],
+    labels: Sequence[Any],
+    certainty: float,
 ) -> Effect:
     factor, level, score = which
     against = crossed.factors[factor][0]

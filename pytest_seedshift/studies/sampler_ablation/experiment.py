@@ -18,8 +18,8 @@ from pytest_seedshift.studies.sampler_ablation import effects
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.stats.seed_shares import Sensitivity
-    from pytest_seedshift.models import seed_weight as seedweight
     from pytest_seedshift.models.base import TextToImage
+    from pytest_seedshift.models.seed_weight import SeedWeight
     from pytest_seedshift.runner.workbench import Workbench
     from pytest_seedshift.studies.sampler_ablation.conditions import Arm, Crossed
 
@@ -27,13 +27,13 @@ SHOWN = ("top1", "clip")
 """The scores that are compared."""
 
 HOLDS = 0.9
-"""An arm holds where it keeps at least so much of every score, its intervals included. The limit is ours."""
+"""An arm holds where it retains at least so much of every score, its intervals included. The limit is ours."""
 
 DISCARDED = 0.1
 """Below this weight of the seed vector after the first step, that step counts as discarding it. The limit is ours, and
 that of `seed_shares.IGNORED`."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Found:
     Attributes:
         arm: which.
         control: by score, the mean without a shift.
-        kept: by score, what is kept of it under the shifts, with its interval; without a score of which nothing can be
-            kept, since it is 0 without a shift.
+        retained: by score, the retained score under the shifts, with its interval; without a score that is 0 without a
+            shift.
         by_pair: the same as numbers a pair; None in place of what is left out.
         sensitivity: how much it looks at its seed vector; None where that could not be measured.
         weight: of the seed vector in the state after the first step, by the schedule alone: see `seed_weight`. None
@@ -54,21 +54,21 @@ class Found:
 
     arm: Arm
     control: Mapping[str, float]
-    kept: Mapping[str, effects.Mean]
-    by_pair: Mapping[str, effects.Kept | None]
+    retained: Mapping[str, effects.Mean]
+    by_pair: Mapping[str, effects.Retained | None]
     sensitivity: Sensitivity | None
     weight: float | None
     note: str = ""
 
     @property
     def holds(self) -> bool:
-        """Whether it is known to keep at least `HOLDS` of all scores."""
-        return len(self.kept) == len(SHOWN) and all(each.low >= HOLDS for each in self.kept.values())
+        """Whether it significantly retains at least `HOLDS` of all scores."""
+        return len(self.retained) == len(SHOWN) and all(each.low >= HOLDS for each in self.retained.values())
 
     @property
     def breaks(self) -> bool:
-        """Whether it is known to keep less than `HOLDS` of a score."""
-        return any(each.high < HOLDS for each in self.kept.values())
+        """Whether it significantly retains less than `HOLDS` of a score."""
+        return any(each.high < HOLDS for each in self.retained.values())
 
     @property
     def discards(self) -> bool:
@@ -111,9 +111,9 @@ def run(
     design: Sequence[Pair],
     *,
     certainty: float = CERTAINTY,
-    tell: Tell = lambda line: None,
+    report: Report = lambda line: None,
 ) -> Study:
-    """Run all arms. What the store has is not made again.
+    """Run all arms. Samples that the store has are reused.
 
     Args:
         bench: where samples are found and made.
@@ -121,7 +121,7 @@ def run(
         shifts: names with magnitudes, at least one.
         design: the pairs, the same for all arms.
         certainty: see `Study`.
-        tell: is told how far it is.
+        report: is called with each line of progress.
 
     Raises:
         CaseError: a sample cannot be made.
@@ -129,7 +129,7 @@ def run(
     """
     found = []
     for number, arm in enumerate(crossed.arms):
-        tell(f"{number + 1}/{len(crossed.arms)} {arm.name}")
+        report(f"{number + 1}/{len(crossed.arms)} {arm.name}")
         found.append(_run(bench, arm, shifts, design, certainty))
     labels = _labels(design)
     made = effects.effects(crossed, {each.arm.name: each.by_pair for each in found}, labels, certainty)
@@ -142,7 +142,7 @@ def _run(
     control = _columns(bench, Case(arm.name), design)
     shifted = [_columns(bench, Case(arm.name, *shift), design) for shift in shifts]
     by_pair = {
-        score: effects.kept(control[score], [each[score] for each in shifted], SCORES[score].top) for score in SHOWN
+        score: effects.retained(control[score], [each[score] for each in shifted], SCORES[score].top) for score in SHOWN
     }
     measured, note = _sensitivity(bench, arm.name, certainty)
     return Found(
@@ -188,7 +188,7 @@ def seed_weight(model: TextToImage) -> float | None:
     if own is None:
         return None
     try:
-        found: seedweight.SeedWeight = own()
+        found: SeedWeight = own()
     except ValueError:  # of a sampler for which it is not known
         return None
     return found.weight
