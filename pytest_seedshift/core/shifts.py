@@ -14,20 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pytest_seedshift.core import registry, tensors, user_code
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+from pytest_seedshift.core.tensors import Generator, Tensor
 
 NONE = "none"
 """The name of the unshifted case, the control. It is not one of `names()`."""
 
-_Formula = Callable[["Tensor", float, "float | None", "torch.Generator | None"], "Tensor"]
+_Formula = Callable[[Tensor, float, float | None, Generator | None], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class Shift(Protocol):
     def fingerprint(self) -> str:
         """A text that changes with all that can change what it does; not empty. Samples are found again by it."""
 
-    def __call__(self, z: Tensor, magnitude: float, generator: torch.Generator | None, /) -> Tensor:
+    def __call__(self, z: Tensor, magnitude: float, generator: Generator | None, /) -> Tensor:
         """Shift seed vectors.
 
         Args:
@@ -145,7 +142,7 @@ def apply(
     magnitude: float,
     *,
     variant: str | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Shift seed vectors.
 
@@ -204,7 +201,7 @@ def _own(name: str) -> Any:
     return known.made[name]
 
 
-def _apply_own(name: str, z: Tensor, magnitude: float, generator: torch.Generator | None) -> Tensor:
+def _apply_own(name: str, z: Tensor, magnitude: float, generator: Generator | None) -> Tensor:
     """Apply a shift of the user's own to (batch, channels, height, width), and hold what it gives against that."""
     shift, owner = _own(name), registry.current().shifts.find(name)
     with user_code.calling(str(owner), shift):
@@ -220,22 +217,22 @@ def _apply_own(name: str, z: Tensor, magnitude: float, generator: torch.Generato
 # (None: its default) and a generator; it returns a new tensor.
 
 
-def _random(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+def _random(z: Tensor, magnitude: float, _: float | None, generator: Generator | None) -> Tensor:
     """z + η·u, u ~ U(0, 1) element by element: one-sided, so that the sign of η is a direction."""
     return z + magnitude * z.new_empty(z.shape).uniform_(0, 1, generator=generator)
 
 
-def _random_symmetric(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+def _random_symmetric(z: Tensor, magnitude: float, _: float | None, generator: Generator | None) -> Tensor:
     """z + η·u, u ~ U(-1, 1) element by element."""
     return z + magnitude * z.new_empty(z.shape).uniform_(-1, 1, generator=generator)
 
 
-def _random_normal(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+def _random_normal(z: Tensor, magnitude: float, _: float | None, generator: Generator | None) -> Tensor:
     """z + η·u, u ~ N(0, 1) element by element."""
     return z + magnitude * z.new_empty(z.shape).normal_(generator=generator)
 
 
-def _random_direction(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+def _random_direction(z: Tensor, magnitude: float, _: float | None, generator: Generator | None) -> Tensor:
     """z plus a vector of length η·√d in a uniformly random direction, d the number of values of a seed vector."""
     u = z.new_empty(z.shape).normal_(generator=generator).flatten(1)
     return z + magnitude * (u / u.square().mean(1, keepdim=True).sqrt()).reshape(z.shape)
@@ -244,7 +241,7 @@ def _random_direction(z: Tensor, magnitude: float, _: float | None, generator: t
 def _random_towards(axis: int, *, to_end: bool) -> _Formula:
     """Make a formula that draws as the default does, but more on one side of the picture than on the other."""
 
-    def formula(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+    def formula(z: Tensor, magnitude: float, _: float | None, generator: Generator | None) -> Tensor:
         side = z.shape[axis]
         if side < 2:
             raise InvalidValueError(
@@ -304,10 +301,10 @@ def _ratio(parameter: float | None) -> float:
     return -1.0 if parameter is None else parameter
 
 
-def _in_block(rearrange: Callable[[Tensor, float, torch.Generator | None], Tensor]) -> _Formula:
+def _in_block(rearrange: Callable[[Tensor, float, Generator | None], Tensor]) -> _Formula:
     """Make a formula that rearranges the upper-left block of side ⌊|η|·H⌋ × ⌊|η|·W⌋ of every channel."""
 
-    def formula(z: Tensor, magnitude: float, _: float | None, generator: torch.Generator | None) -> Tensor:
+    def formula(z: Tensor, magnitude: float, _: float | None, generator: Generator | None) -> Tensor:
         # The slack keeps 0.29 · 100 at 29 rows, where floating point makes it 28.999….
         rows, columns = (math.floor(abs(magnitude) * side + 1e-9) for side in z.shape[-2:])
         shifted = z.clone()
@@ -324,7 +321,7 @@ def _sort(block: Tensor, magnitude: float, _: object) -> Tensor:
     return block.flatten(-2).sort(-1, descending=magnitude < 0).values.reshape(block.shape)
 
 
-def _permute(block: Tensor, _: float, generator: torch.Generator | None) -> Tensor:
+def _permute(block: Tensor, _: float, generator: Generator | None) -> Tensor:
     """A random permutation of the block in each channel.
 
     It does not look at the values, so z stays N(0, 1) exactly: a null control.

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from pytest_seedshift.core.errors import ModelError
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Tensor: TypeAlias = Any
+"""A tensor of torch, in layers that handle those which they are given and do not import torch."""
+
+Generator: TypeAlias = Any
+"""A generator of torch's random numbers, likewise."""
 
 
 class TensorError(ModelError):

@@ -101,7 +101,8 @@ def _whose(model: TextToImage) -> str:
 
 def _images(given: object, count: int) -> Tensor:
     wanted = f"images are floating point, ({count}, 3, height, width)"
-    return tensors.taken(given, f"the model gave {{}} for {count} pairs", wanted, (count, 3, None, None))
+    found: Tensor = tensors.taken(given, f"the model gave {{}} for {count} pairs", wanted, (count, 3, None, None))
+    return found
 
 
 def _state(given: object, count: int) -> Tensor:

@@ -19,9 +19,8 @@ from pytest_seedshift.plugin import config_names, hookspecs, options, unjudged
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from torch import Tensor
-
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.tensors import Tensor
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.plugin.activation import Activation
     from pytest_seedshift.runner.case_result import CaseResult

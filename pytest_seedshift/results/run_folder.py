@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
     from filelock import BaseFileLock
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.tensors import Tensor
     from pytest_seedshift.results.schema import Form, Head, Record, Search
 
 VERDICTS_VERSION = 1
