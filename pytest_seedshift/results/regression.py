@@ -14,8 +14,7 @@ number of tests, and leaves pools, and the later steps of Holm's procedure, to t
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
 from pytest_seedshift.core.scores import ANY, CERTAINTY, Change, Constraint
 from pytest_seedshift.core.stats import bounds, paired
 from pytest_seedshift.core.stats.bounds import Chance
+from pytest_seedshift.results import pools as pooling
 from pytest_seedshift.results.baseline import Baseline, BaselineError, Samples, differences
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Gate:
         """How many tests the family of the whole grid has; None where that is not known: all that there are."""
         if self.asked is None:
             return None
-        return tests(
+        return pooling.tests(
             {
                 case: [each.score for each in asked if each.max_regression is not None and each.significant]
                 for case, asked in self.asked.items()
@@ -285,7 +285,9 @@ def _family(before: Baseline, after: Baseline, both: Mapping[Case, Case], gate: 
     """How many tests the family has."""
     known = gate.tests
     if known is None:
-        known = tests({case: in_order(_shared(before.cases[other], after.cases[case])) for case, other in both.items()})
+        known = pooling.tests(
+            {case: in_order(_shared(before.cases[other], after.cases[case])) for case, other in both.items()}
+        )
     return max(1, known)
 
 
@@ -334,36 +336,12 @@ def unfit(case: str, score: str) -> str:
 # Pools -----------------------------------------------------------------------------------------------------------
 
 
-def pools_of(cases: Iterable[Case]) -> list[tuple[str, str | None, tuple[Case, ...]]]:
-    """The pools of two or more cases: by shift, and the model's own if it has more than one shift, or the control."""
-    cases = list(cases)
-    found: list[tuple[str, str | None, tuple[Case, ...]]] = []
-    for model in dict.fromkeys(case.model for case in cases):
-        ours = [case for case in cases if case.model == model]
-        found += [
-            (model, shift, tuple(case for case in ours if case.shift == shift))
-            for shift in dict.fromkeys(case.shift for case in ours if not case.is_control)
-        ]
-        if any(case.shift != ours[0].shift for case in ours):
-            found.append((model, None, tuple(ours)))
-    return [pool for pool in found if len(pool[2]) > 1]
-
-
-def tests(asked: Mapping[Case, Sequence[str]]) -> int:
-    """How many tests a family has, of single cases and of pools; `asked` are the scores of each case."""
-    pooled = sum(
-        sum(number > 1 for number in Counter(score for case in cases for score in asked[case]).values())
-        for _, _, cases in pools_of(asked)
-    )
-    return sum(map(len, asked.values())) + pooled
-
-
 def _pools(
     before: Baseline, after: Baseline, both: Mapping[Case, Case], rows: Sequence[Row], gate: Gate, family: int
 ) -> list[Pool]:
     bound = {(row.case, row.score): row for row in rows if row.bound is not None and row.significant}
     found, kinds = [], kinds_of(before, after)
-    for _, shift, cases in pools_of(both):
+    for _, shift, cases in pooling.of_cases(both):
         of_score = {score: [case for case in cases if (case, score) in bound] for score in kinds}
         asked = {score: ours for score, ours in of_score.items() if len(ours) > 1}
         for score, ours in asked.items():
@@ -385,7 +363,7 @@ def _pool(
     any_change = all(row.significant == ANY for _, _, row in sides)
     allowed = [0.0 if row.significant == ANY else row.bound or 0.0 for _, _, row in sides]
     bound = sum(each * one.size for each, one in zip(most, drops, strict=True)) / pairs
-    sums, active = together(drops, allowed)
+    sums, active = pooling.together(drops, allowed)
     least: float | None
     if exact and any_change:
         p, test = paired.signs(sums, level), "signs"
@@ -402,17 +380,6 @@ def _pool(
         drop > bound + 1e-9 and p <= level, lost, won, None if least is None else least * sums.size / pairs,
         own_kind=kind,
     )  # fmt: skip
-
-
-def together(
-    drops: Sequence[NDArray[np.float64]], allowed: Sequence[float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The sum of each pair's drops over the cases that it was looked at in, and the sum of what these are allowed."""
-    sums, active = (np.zeros(max(each.size for each in drops)) for _ in "ab")
-    for each, most in zip(drops, allowed, strict=True):
-        sums[: each.size] += each
-        active[: each.size] += most
-    return sums, active
 
 
 def _as_family(rows: Sequence[Row], pools: Sequence[Pool], number: int, alpha: float) -> tuple[list[Row], list[Pool]]:

@@ -16,7 +16,7 @@ from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.core.stats.sequential import SequentialTest
-from pytest_seedshift.results import regression
+from pytest_seedshift.results import pools, regression
 from pytest_seedshift.results.baseline import BaselineError
 from pytest_seedshift.runner import regression_gate
 from pytest_seedshift.runner.job import Job, Request
@@ -178,7 +178,7 @@ class Jobs:
             for each in asked
             if isinstance(each.request.subject, Case)
         }
-        return max(1, regression.tests(tested))
+        return max(1, pools.tests(tested))
 
     def _threshold_tests(self, asked: Sequence[_Asked]) -> int:
         if self._terms.thresholds.family is not True:

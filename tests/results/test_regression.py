@@ -11,7 +11,7 @@ from scipy.stats import binom
 from helpers.versions import CASES, LABELS, VERSION, side
 from pytest_seedshift.core.scores import ANY, Constraint
 from pytest_seedshift.reporting import regressions
-from pytest_seedshift.results import regression
+from pytest_seedshift.results import pools, regression
 from pytest_seedshift.results.baseline import BaselineError
 from pytest_seedshift.results.regression import Gate
 
@@ -101,7 +101,7 @@ def test_holm_holds_the_certainty_over_the_grid():
     assert not any(row.regressed for row in held.rows)
     clear = {**columns, CASES[3]: _without(columns[CASES[3]], 30, 0)}
     assert regression.compare(sides[0], side("new", clear), bounded(0.0, family=True)).rows[3].regressed
-    assert regression.tests({case: ["top1"] for case in CASES}) == len(held.rows) + len(held.pools)
+    assert pools.tests({case: ["top1"] for case in CASES}) == len(held.rows) + len(held.pools)
     assert held.gate.tests == len(held.rows) + len(held.pools)
 
 
