@@ -283,12 +283,10 @@ def how(before_exact: bool, after_exact: bool) -> str:
 
 def _family(before: Baseline, after: Baseline, both: Mapping[Case, Case], gate: Gate) -> int:
     """How many tests the family has."""
-    known = gate.tests
-    if known is None:
-        known = pooling.tests(
-            {case: in_order(_shared(before.cases[other], after.cases[case])) for case, other in both.items()}
-        )
-    return max(1, known)
+    if gate.tests is not None:
+        return max(1, gate.tests)
+    shared = {case: in_order(_shared(before.cases[other], after.cases[case])) for case, other in both.items()}
+    return max(1, pooling.tests(shared))
 
 
 def _shared(before: Samples, after: Samples) -> set[str]:
