@@ -7,7 +7,7 @@ import pytest
 from helpers.records import records as made_records
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.test_names import NULL_TEST
-from pytest_seedshift.plugin.search_lines import SearchLines
+from pytest_seedshift.plugin import search_lines
 from pytest_seedshift.reporting import tally
 from pytest_seedshift.results import grids
 
@@ -66,7 +66,7 @@ def test_searches_that_were_not_made_are_counted_too():
     grid = [{**record(0.3), "kind": "breaking", "test": f"b[{each}]"} for each in range(3)]
     missing = grids.searches_without_verdict([*GRID, *grid], {"b[1]"})
     assert missing == 2
-    assert SearchLines().closing(missing) == [
+    assert search_lines.closing([], missing) == [
         "0 of 2 breaking points searched: 2 without a verdict · 0 images looked at, 0 generated; scans would take 0"
     ]
-    assert SearchLines().closing() == []
+    assert search_lines.closing([]) == []

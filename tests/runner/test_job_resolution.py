@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pytest_seedshift.core import thresholds_parser
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.stats.null_control import NullTest
@@ -34,7 +35,7 @@ top5 = 0.75
 
 def terms(text: str = FILE, **changes) -> Terms:
     thresholds = thresholds_parser.parse(text, "thresholds.toml", catalogue.shipped().find)
-    found = Terms(thresholds, catalogue.shipped(), lambda _: ("top1", "clip"))
+    found = Terms(thresholds, catalogue.shipped(), lambda _: {name: BUILT_IN[name] for name in ("top1", "clip")})
     return replace(found, **changes)
 
 
