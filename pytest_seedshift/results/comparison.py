@@ -85,7 +85,7 @@ def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
         certainty=head.certainty,
         family=about is not None and about.family,
         asked={
-            Case(entry.model, entry.shift, entry.magnitude): _constraints(entry.asks, kinds)
+            Case(entry.model, entry.shift, entry.magnitude): _constraints(entry, kinds)
             for entry in head.grid
             if entry.kind is None
         },
@@ -95,16 +95,17 @@ def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
     )
 
 
-def _constraints(asks: Mapping[str, float], kinds: ScoreRegistry) -> list[Constraint]:
+def _constraints(entry: schema.Entry, kinds: ScoreRegistry) -> list[Constraint]:
+    allowed, changes, significant = map(entry.bounds, ("max_regression", "any change", "significant"))
     return [
         Constraint(
             score,
-            max_regression=asks[f"{score} max_regression"],
-            significant=ANY if f"{score} any change" in asks else f"{score} significant" not in asks,
+            max_regression=allowed[score],
+            significant=ANY if score in changes else score not in significant,
             own_kind=kind,
         )
         for score, kind in kinds.items()
-        if f"{score} max_regression" in asks
+        if score in allowed
     ]
 
 

@@ -13,16 +13,19 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_seedshift.core import atomic_files, files
+from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.results import run_settings
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.run_folder import RunFolder
+
+_T = TypeVar("_T")
 
 FILE_NAME = "run.json"
 VERSION = 1
@@ -173,7 +176,7 @@ def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:
         document = files.read_json(path, within=folder.path)
         with files.foreign(path):
             if document["version"] == VERSION:
-                return tuple(_facts(entry) for entry in document["runs"])
+                return _facts(document["runs"])
             version = str(document["version"])
         notes.append(f"{FILE_NAME} has the version {version}, this version of seedshift reads {VERSION}")
     except files.MissingFileError:
@@ -183,29 +186,36 @@ def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:
     return ()
 
 
-def _facts(entry: Mapping[str, Any]) -> Facts:
-    known = {name: entry[name] for name in Facts.__dataclass_fields__ if name in entry}
-    models = tuple(model(each) for each in known.pop("models", ()))
-    versions = {str(name): str(value) for name, value in dict(known.pop("versions", {})).items()}
-    return Facts(**{name: _as(Facts, name, value) for name, value in known.items()}, versions=versions, models=models)
-
-
 def model(entry: Mapping[str, Any]) -> Model:
-    """A model's facts of their form in built-in types, as run.json has them."""
-    known = {name: entry[name] for name in Model.__dataclass_fields__ if name in entry}
-    return Model(**{name: _as(Model, name, value) for name, value in known.items()})
+    """A model's facts of their form in built-in types, as run.json has them.
+
+    Raises:
+        DataError: they are of another form.
+    """
+    return _checked(_read(Model, [entry])[0])
 
 
-def _as(kind: type, name: str, value: Any) -> Any:
-    """A value in the type that the field is declared with, so that a strange file makes no strange page."""
-    declared = kind.__dataclass_fields__[name].type  # type: ignore[attr-defined]
-    if name == "run_with":
-        return run_settings.checked(value)
-    if name == "design_seeds":
-        return tuple(map(int, value))
-    if str(declared).startswith("tuple"):
-        return tuple(map(str, value))
-    return {"str": str, "int": int, "float": float}[str(declared)](value)
+def _facts(entries: object) -> tuple[Facts, ...]:
+    found = _read(Facts, entries)
+    return tuple(replace(each, models=tuple(map(_checked, each.models))) for each in found)
+
+
+def _checked(model: Model) -> Model:
+    return replace(model, run_with=run_settings.checked(model.run_with))
+
+
+def _read(kind: type[_T], entries: object) -> tuple[_T, ...]:
+    """Entries of run.json: the fields of a kind above, in the types that they are declared with."""
+    from pydantic import TypeAdapter, ValidationError  # not where tests are collected
+
+    from pytest_seedshift.results import schema
+
+    form: Any = tuple[kind, ...]  # type: ignore[valid-type]
+    try:
+        found: tuple[_T, ...] = TypeAdapter(form).validate_python(entries)
+    except ValidationError as error:
+        raise DataError(schema.describe(error)) from None
+    return found
 
 
 def _processor() -> str:

@@ -258,12 +258,13 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
         folder: where noise.json may lie.
         manifest: the head of verdicts.json: see `plugin.manifest`.
     """
+    from pytest_seedshift.results import schema  # pydantic, not where tests are collected
+
     asked: dict[tuple[str, str], float] = {}
-    for entry in manifest.get("grid", ()):
-        for name, bound in entry["asks"].items():
-            score, _, kind = name.rpartition(" ")
-            if kind == MAX_REGRESSION and score in SCORES:
-                key = entry["model"], score
+    for entry in schema.readable(schema.Planned, manifest.get("grid")):
+        for score, bound in entry.bounds(MAX_REGRESSION).items():
+            if score in SCORES and entry.model is not None:
+                key = entry.model, score
                 asked[key] = min(bound, asked.get(key, bound))
     if not asked:
         return

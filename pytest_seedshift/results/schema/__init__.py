@@ -1,7 +1,8 @@
 """The one schema of verdicts.json and costs.json: who writes, reads, merges, compares or shows them has these forms.
 
 What a reader has to know of a run is here; documents that earlier versions have written lack some: these fields have a
-value that says that nothing is known. run.json's form is `metadata.Facts`, which start-up needs without pydantic.
+value that says that nothing is known. run.json's form is `metadata.Facts`, which start-up has without pydantic
+and which pydantic reads all the same.
 Between processes records travel in built-in types: `Form.built_in`.
 """
 

@@ -24,6 +24,7 @@ class Planned(Form):
     model: str | None = None
     shift: str | None = None
     magnitude: Number | None = None
+    asks: dict[str, Number] = Field(default_factory=dict)
 
     @property
     def case(self) -> Case | None:
@@ -36,6 +37,11 @@ class Planned(Form):
     def is_null(self) -> bool:
         """Whether it is about a null control."""
         return self.test.startswith(NULL_TEST)
+
+    def bounds(self, kind: str) -> dict[str, float]:
+        """By score, the bounds of a kind that were asked, such as "min" or "max_regression"."""
+        end = f" {kind}"
+        return {name.removesuffix(end): bound for name, bound in self.asks.items() if name.endswith(end)}
 
 
 class Entry(Planned):
