@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 
 import pytest
@@ -12,8 +13,10 @@ from torch import nn
 from helpers.recall import Memory
 from helpers.runs import ONE, samples_of
 from pytest_seedshift.models import catalogue, load
+from pytest_seedshift.reporting.page import plots
 from pytest_seedshift.runner import batch_size
 from pytest_seedshift.scorers.classifier import Classifier
+from pytest_seedshift.scorers.clip import ClipScore
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
@@ -26,6 +29,7 @@ def nothing_recalled(memory, monkeypatch) -> Memory:
     """For a test of the networks as they are, or of the memory from its start."""
     monkeypatch.setattr(memory, "found", type(memory.found)())
     monkeypatch.setattr(memory, "loaded", type(memory.loaded)())
+    monkeypatch.setattr(memory, "drawn", type(memory.drawn)())
     monkeypatch.setattr(memory, "computed", 0)
     monkeypatch.setattr(memory, "recalled", 0)
     return memory
@@ -39,6 +43,12 @@ def test_a_run_from_memory_is_the_run_itself_to_the_last_bit(pytester, run, noth
     assert nothing_recalled.computed == computed
     assert nothing_recalled.recalled > before
     assert samples_of(pytester.path / "computed") == samples_of(pytester.path / "recalled")
+    figures = [
+        re.findall("<svg.*?</svg>", (pytester.path / name / "report.html").read_text(), re.DOTALL)
+        for name in ("computed", "recalled")
+    ]
+    assert figures[0] == figures[1]
+    assert any("<path" in each for each in figures[0])
     folders = [pytester.path / name for name in ("computed", "recalled")]
     one, other = ({path.relative_to(each): path.read_bytes() for path in each.rglob("*.png")} for each in folders)
     assert one == other
@@ -79,6 +89,29 @@ def test_another_network_another_input_another_type_are_computed(nothing_recalle
     with torch.inference_mode():
         assert not torch.equal(again.generate(DESIGN), first)
         assert nothing_recalled.computed > before
+
+
+def test_a_scorer_computes_no_picture_twice_and_another_one_anew(nothing_recalled):
+    images = load.load(ENTRY, "cpu", "float32").generate(DESIGN)
+    labels = [pair.label for pair in DESIGN]
+    for scorer in (Classifier.load(ENTRY.classifier, "cpu"), ClipScore.load(ENTRY.clip, "cpu")):
+        first = scorer.score(images, labels)
+        before = nothing_recalled.computed
+        again = scorer.score(images, labels)
+        assert nothing_recalled.computed == before
+        assert all(torch.equal(first[name], again[name]) for name in first)
+        scorer.score(1 - images, labels)
+        assert nothing_recalled.computed == before + 1
+
+
+def test_the_same_points_are_drawn_once_and_one_that_differs_anew(nothing_recalled):
+    def drawn(mean: float) -> str:
+        points = [plots.Point(at, mean, mean - 0.1, mean + 0.1, None, False) for at in (0.0, 0.3)]
+        return plots.panel([plots.Line(0, points)], top=1.0, limits=(0.0, 0.3))
+
+    assert drawn(0.5) is drawn(0.5)
+    assert drawn(0.5) != drawn(0.5 + 1e-3)
+    assert len(nothing_recalled.drawn) == 2
 
 
 def test_how_long_networks_take_is_timed_without_it_and_once(nothing_recalled):

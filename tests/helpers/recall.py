@@ -1,10 +1,11 @@
 """The toys remember: each is loaded once, and what a network has computed of some input it does not compute again.
 
 Hundreds of runs in these tests generate the same few images. All of this package and all of diffusers runs in each of
-them as ever: designs, draws, shifts, samplers, callbacks, scores, stores. Only what takes the time is recalled: a
-denoiser's and a decoder's outputs, where the very same network was given the very same bits before, and the shipped
-models and scorers themselves, where they are loaded for the same entry, device and number type. In evaluation networks
-are pure functions of their input; `test_recall.py` holds that.
+them as ever: designs, draws, shifts, samplers, callbacks, scores, stores. Only what takes the time is recalled: the
+outputs of denoisers, decoders and scorers' networks, where the very same network was given the very same bits before;
+the shipped models and scorers themselves, where they are loaded for the same entry, device and number type; and the
+curves of a page, where the same points were drawn before. In evaluation networks are pure functions of their input, and
+a curve is one of its points; `test_recall.py` holds that.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ ROOM = 256 * 2**20
 """Bytes of outputs that are remembered; the oldest are forgotten first."""
 MODELS = 24
 """How many loaded models and scorers are remembered."""
+FIGURES = 500
+"""How many figures are remembered, of some 10 kB each."""
 
 
 class Memory:
@@ -42,17 +45,18 @@ class Memory:
         self._taken = 0
         self._asleep = 0
         self.loaded: OrderedDict[str, Any] = OrderedDict()
+        self.drawn: OrderedDict[str, Any] = OrderedDict()
         self._networks: WeakKeyDictionary[nn.Module, tuple[list[torch.Tensor], int, bytes]] = WeakKeyDictionary()
 
     def around(self, native: Callable[..., Any]) -> Callable[..., Any]:
-        """A network's forward with this memory."""
+        """A network's forward, or another function of it, with this memory."""
 
         @wraps(native)
         def forward(network: nn.Module, *args: Any, **kwargs: Any) -> Any:
             if self._asleep or network.training or torch.is_grad_enabled():
                 return native(network, *args, **kwargs)
             digest = hashlib.sha1(self._identity(network), usedforsecurity=False)
-            _feed(digest, (args, kwargs))
+            _feed(digest, (native.__qualname__, args, kwargs))
             key = digest.digest()
             if key in self.found:
                 self.recalled += 1
@@ -98,6 +102,20 @@ class Memory:
 
         return load
 
+    def drawing(self, native: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that draws a figure of values whose `repr` says all of them."""
+
+        @wraps(native)
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            key = f"{native.__qualname__} {args!r} {kwargs!r}"
+            if key not in self.drawn:
+                self.drawn[key] = native(*args, **kwargs)
+                if len(self.drawn) > FIGURES:
+                    self.drawn.popitem(last=False)
+            return self.drawn[key]
+
+        return draw
+
     def _identity(self, network: nn.Module) -> bytes:
         """What makes it this network: its class, its configuration, every bit of its weights, their number type.
 
@@ -106,7 +124,8 @@ class Memory:
         known = self._networks.get(network)
         if known is None or known[1] != _version(known[0]):
             weights = [*network.named_parameters(), *network.named_buffers()]
-            digest = hashlib.sha1(f"{type(network)} {getattr(network, 'config', '')}".encode(), usedforsecurity=False)
+            told = f"{type(network)} {getattr(network, 'config', '')} {network}"
+            digest = hashlib.sha1(told.encode(), usedforsecurity=False)
             _feed(digest, weights)
             tensors = [each for _, each in weights if not each.is_inference()]
             known = self._networks[network] = tensors, _version(tensors), digest.digest()
@@ -167,8 +186,11 @@ def recalling(memory: Memory) -> Iterator[Memory]:
     """
     from diffusers import UNet2DConditionModel
     from diffusers.models.autoencoders.vae import Decoder
+    from open_clip import CLIP
+    from transformers import ViTForImageClassification
 
     from pytest_seedshift.models import load
+    from pytest_seedshift.reporting.page import plots
     from pytest_seedshift.runner import batch_size
     from pytest_seedshift.scorers.classifier import Classifier
     from pytest_seedshift.scorers.clip import ClipScore
@@ -178,6 +200,10 @@ def recalling(memory: Memory) -> Iterator[Memory]:
         patch.setattr(load, "load", memory.once(load.load))
         for scorer in (Classifier, ClipScore):
             patch.setattr(scorer, "load", staticmethod(memory.once(scorer.load)))
-        for kind in (UNet2DConditionModel, Decoder):
+        for kind in (UNet2DConditionModel, Decoder, ViTForImageClassification):
             patch.setattr(kind, "forward", memory.around(kind.forward))
+        for name in ("encode_image", "encode_text"):
+            patch.setattr(CLIP, name, memory.around(getattr(CLIP, name)))
+        for name in ("panel", "key", "bound_key"):
+            patch.setattr(plots, name, memory.drawing(getattr(plots, name)))
         yield memory
