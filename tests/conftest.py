@@ -100,6 +100,8 @@ def memory(loaded: None, _remembered: Memory) -> Iterator[Memory]:
     """What the toys' networks have computed in this process; see `recall`."""
     from helpers.recall import recalling
 
+    gc.collect()
+    gc.freeze()  # what earlier tests have left for the session: each run collects garbage twice
     with recalling(_remembered):
         yield _remembered
 

@@ -190,6 +190,7 @@ def recalling(memory: Memory) -> Iterator[Memory]:
     from transformers import ViTForImageClassification
 
     from pytest_seedshift.models import load
+    from pytest_seedshift.reporting import plots as figures
     from pytest_seedshift.reporting.page import plots
     from pytest_seedshift.runner import batch_size
     from pytest_seedshift.scorers.classifier import Classifier
@@ -206,4 +207,5 @@ def recalling(memory: Memory) -> Iterator[Memory]:
             patch.setattr(CLIP, name, memory.around(getattr(CLIP, name)))
         for name in ("panel", "key", "bound_key"):
             patch.setattr(plots, name, memory.drawing(getattr(plots, name)))
+        patch.setattr(figures, "scores_by_magnitude", memory.drawing(figures.scores_by_magnitude))
         yield memory

@@ -72,7 +72,7 @@ def agree(pytester, run, capsys):
         if any(record["scores"] for record in records):
             assert sentence.replace("&#45;", "-").replace("&#43;", "+") in html
         if any(record["verdict"] in ("pass", "fail") for record in document["cases"]):
-            assert sentence in card.make(told, "toy-latent")
+            assert sentence in card.make(told, *told.models)
         return {record["id"]: record for record in records}
 
     return agree
@@ -197,7 +197,8 @@ def test_a_conftest_s_hook_has_its_word_and_all_say_so(pytester, agree, name, or
 def test_a_search_that_is_known_to_break_early(agree):
     text = "@pytest.mark.xfail(reason='known', strict=True)\n"
     text += "@pytest.mark.breaking_point(shifts='mean', signs='+', min_breaking_point=0.9)\n"
-    found = agree(f"{text}def test_search():\n    pass\n\n{JUDGED}", "[default]\ntop1 = 0.3\n")
+    quick = ("--seedshift-model=toy-latent+steps=3", *SMALL[1:])
+    found = agree(f"{text}def test_search():\n    pass\n\n{JUDGED}", "[default]\ntop1 = 0.2\n", given=quick)
     searches = [each for each in found.values() if "probes" in each]
     assert searches
     assert {(each["verdict"], each["outcome"]) for each in searches} == {("fail", "xfailed")}
