@@ -19,6 +19,7 @@ from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.plugin import collection, job_kinds
 from pytest_seedshift.reporting import elements, tally
+from pytest_seedshift.reporting.html import data_uri, fill
 from pytest_seedshift.results import grids
 from pytest_seedshift.runner import records as recorded
 from pytest_seedshift.runner import verdict_messages
@@ -114,12 +115,12 @@ class HtmlReport:
             figure = None
             with self._told("figure"):
                 svg = plots.scores_by_magnitude(self._collector.cases)
-                figure = elements.data_uri(svg.encode(), "image/svg+xml")
+                figure = data_uri(svg.encode(), "image/svg+xml")
             with self._told("summary"):
-                page = elements.templates().get_template("summary.html.jinja2")
                 told = self._sentences()
                 chance, report = self._ending.closing.chance, self._link_to_report()
-                summary.append(page.render(sentences=told, chance=chance, figure=figure, report=report))
+                values = {"sentences": told, "chance": chance, "figure": figure, "report": report}
+                summary.append(fill("summary.html.jinja2", **values))
 
     def _sentences(self) -> list[str]:
         """A model's verdict in a sentence, as the robustness report has it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import messages, text
 from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.shifts import NONE
+from pytest_seedshift.reporting import palette
 from pytest_seedshift.runner import records as recorded
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.results.schema import Record
 
-# Okabe and Ito's palette: told apart with every common kind of colour blindness.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_COLOURS = palette.SERIES
 _MARKERS = "osD^vPX"
 _THRESHOLD = "threshold"
 
@@ -105,7 +105,7 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
             axes.plot(
                 [x for x, _ in bounds],
                 [y for _, y in bounds],
-                color="#444444",
+                color=palette.LIGHT["bound"],
                 linestyle=(0, (4, 3)),
                 linewidth=1,
                 label=_THRESHOLD if index == 0 else None,

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from helpers import synthetic
+from pytest_seedshift.reporting import html
 from pytest_seedshift.reporting import page as report
 from pytest_seedshift.reporting.page.unstyled import with_attributes
 
@@ -97,6 +98,6 @@ def test_what_a_style_says_is_said_by_attributes_too():
 
 
 def test_the_colours_are_those_of_the_page():
-    css = Path(report.__file__).with_name("templates").joinpath("page.css").read_text()
+    css = html.style()
     for index, colour in re.findall(r"--series-(\d): (#[0-9a-f]{6});", css.partition("@media")[0]):
         assert with_attributes(f'<a style="fill: var(--series-{index})"/>').endswith(f'fill="{colour}"/>')

@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +17,9 @@ from markupsafe import Markup
 from pytest_seedshift.core import atomic_files
 from pytest_seedshift.core.registry import scores_known
 from pytest_seedshift.core.scores import recorded
+from pytest_seedshift.reporting import html
 from pytest_seedshift.reporting.anchors import slug
+from pytest_seedshift.reporting.html import fill
 from pytest_seedshift.reporting.page import (
     breaking,
     cases,
@@ -35,7 +35,7 @@ from pytest_seedshift.reporting.page import (
     verdicts,
 )
 from pytest_seedshift.reporting.page.album import Album
-from pytest_seedshift.reporting.page.section import Section, fill
+from pytest_seedshift.reporting.page.section import Section
 from pytest_seedshift.results import comparison
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.run import Run, RunError
@@ -91,7 +91,7 @@ def make(run: Run) -> str:
     run = comparison.compared(run)
     album = Album()
     sections = [section for build in SECTIONS if (section := build(run, album)) is not None]
-    script = _asset("page.js")
+    script = html.script()
     return fill(
         "page.html.jinja2",
         title=verdict_messages.robustness_of(run.models),
@@ -101,12 +101,7 @@ def make(run: Run) -> str:
         shifts=run.shifts,
         cases=len(run.cases),
         definitions=album.definitions(),
-        style=Markup(_asset("page.css")),
+        style=html.style(),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")

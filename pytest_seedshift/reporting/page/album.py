@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from pytest_seedshift.core import files
+from pytest_seedshift.reporting import palette, thumbnails
+from pytest_seedshift.reporting.html import data_uri
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,7 +24,6 @@ of the next; where there are more, one of the last two."""
 _MOST = 11_000_000
 """How many characters all of them may take; where they are more, all become smaller. A page stays below 15 MB so."""
 
-_QUALITY = 80
 _THREADS = 4
 
 
@@ -55,27 +54,19 @@ class Album:
 
 def _definition(name: str, data: str | None) -> Markup:
     if data is None:
-        return Markup('<rect id="{}" width="1" height="1" fill="#999999" class="no-picture"/>').format(name)
-    return Markup('<image id="{}" width="1" height="1" href="data:image/webp;base64,{}"/>').format(name, data)
+        grey = palette.PLAIN["line"]
+        return Markup('<rect id="{}" width="1" height="1" fill="{}" class="no-picture"/>').format(name, grey)
+    return Markup('<image id="{}" width="1" height="1" href="{}"/>').format(name, data)
 
 
 def _small(path: Path, side: int) -> Image | None:
     """A picture, its longer side at most `side` pixels; None for a file that is no picture, or too large a one."""
     try:
-        opened = files.open_picture(files.read_bytes(path), path)
+        return thumbnails.read(path, side)
     except files.FileError:
         return None
-    small = opened if opened.mode == "RGB" else opened.convert("RGB")
-    small.thumbnail((side, side))
-    return small
 
 
 def _encode(picture: Image | None, side: int) -> str | None:
-    """A small picture, its longer side at most `side` pixels, as WebP in base64; None where there is none."""
-    if picture is None:
-        return None
-    small = picture.copy()
-    small.thumbnail((side, side))
-    buffer = io.BytesIO()
-    small.save(buffer, format="WEBP", quality=_QUALITY, method=2)
-    return base64.b64encode(buffer.getvalue()).decode()
+    """A small picture, its longer side at most `side` pixels, as a URI; None where there is none."""
+    return None if picture is None else data_uri(thumbnails.encode(picture, side), thumbnails.MEDIA_TYPE)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from pytest_seedshift.reporting import palette
 from pytest_seedshift.reporting.page import unstyled
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _APART = 5
 """How far labels stand apart at least, in units."""
 
 _MARKERS = "osD^vP"
-SERIES = 6
+SERIES = len(palette.SERIES)
 """How many lines have a colour of their own."""
 
 # matplotlib is given colours that nobody uses; the page's style has the real ones, for light and dark.

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup
 
 from pytest_seedshift.core import files as reading
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import Estimate
-from pytest_seedshift.reporting import position
+from pytest_seedshift.reporting import html, position
+from pytest_seedshift.reporting.html import fill
 from pytest_seedshift.reporting.page import scatter
 from pytest_seedshift.reporting.page.album import Album
-from pytest_seedshift.reporting.page.section import fill
 from pytest_seedshift.runner.kept_pictures import STRIP
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.studies.position_control import Arm, Placed, Row, Study
 
@@ -31,7 +30,7 @@ def make(study: Study, command: str) -> str:
     return fill(
         "position.html.jinja2",
         title=f"Position control of {study.model}",
-        style=Markup(files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")),
+        style=html.style(),
         study=study,
         magnitude=format_magnitude(study.magnitude),
         sentences=position.sentences(study),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from pytest_seedshift.reporting import palette
+
 _STYLE = re.compile(r' style="([^"]*)"')
 _VARIABLE = re.compile(r"var\(--([\w-]+)\)")
 _VIEW = re.compile(r'<svg([^>]*?) viewBox="0 0 ([\d.]+) ([\d.]+)"')
@@ -31,11 +33,8 @@ _ATTRIBUTES = frozenset(
 )
 """What of styles there are attributes for, as far as figures use it."""
 
-_COLOURS = {"line": "#999999", "paper": "#ffffff"} | {
-    f"series-{index}": colour
-    for index, colour in enumerate(("#0072b2", "#c24a00", "#00805d", "#a8528a", "#8a6100", "#2f7fb5"))
-}
-"""The light colours of page.css; what is not among them has the colour of text, which every page has."""
+_COLOURS = {name: colour for name, colour in palette.PLAIN.items() if name in ("line", "paper") or "series" in name}
+"""What is not among them has the colour of text, which every page has."""
 
 
 def with_attributes(svg: str) -> str:

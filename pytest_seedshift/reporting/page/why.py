@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
-from pytest_seedshift.reporting import why
-from pytest_seedshift.reporting.page.section import fill
+from pytest_seedshift.reporting import html, why
+from pytest_seedshift.reporting.html import fill
 from pytest_seedshift.studies.sampler_ablation import conditions
 from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN
 
@@ -24,7 +21,7 @@ def make(study: Study, command: str) -> str:
     return fill(
         "why.html.jinja2",
         title=f"What makes {', '.join(models)} hold or break",
-        style=Markup(files(__package__).joinpath("templates", "page.css").read_text(encoding="utf-8")),
+        style=html.style(),
         study=study,
         report=why,
         scores=SHOWN,
