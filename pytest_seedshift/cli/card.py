@@ -44,12 +44,7 @@ def run(folder: Path, *, model: str | None = None, output: Output = None) -> int
         CommandError: the folder holds no run, it is not clear whose card is meant, or the card cannot be used.
         UnwritableError: see `atomic_files.check_writable`.
     """
-    from pytest_seedshift.core.registry import scores_known
-    from pytest_seedshift.core.scores import recorded
-    from pytest_seedshift.results import run as runs
-
-    with scores_known(recorded(runs.head(folder))):
-        return _make(folder, model, output)
+    return _make(folder, model, output)
 
 
 def _make(folder: Path, given: str | None, output: Output) -> int:

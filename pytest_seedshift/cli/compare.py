@@ -71,27 +71,23 @@ def run(
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
         UnwritableError: see `atomic_files.check_writable`.
     """
-    from pytest_seedshift.core.registry import scores_known
-    from pytest_seedshift.core.scores import recorded
     from pytest_seedshift.reporting import page, regressions
     from pytest_seedshift.results import losses
-    from pytest_seedshift.results import run as runs
 
     out = output or new / FILE_NAME
     check_output(out if output is not None or new.is_dir() else None, as_json=as_json)
     aside = as_json or out == STDOUT
     try:
-        with scores_known(recorded(runs.head(new))):
-            after, comparison = _compare(old, new, _models(models), allow_missing)
-            compared = replace(after, comparison=comparison)
-            if isinstance(out, Path):
-                page.write(new, out, run=compared)
-            else:
-                sinks.say_file(page.make(compared))
-            if as_json:
-                sinks.say_json(losses.document(comparison))
-            sinks.say(*_table(comparison), *regressions.lines(comparison), err=aside)
-            sinks.say(*([messages.relative(str(out))] if isinstance(out, Path) else []), err=aside)
+        after, comparison = _compare(old, new, _models(models), allow_missing)
+        compared = replace(after, comparison=comparison)
+        if isinstance(out, Path):
+            page.write(new, out, run=compared)
+        else:
+            sinks.say_file(page.make(compared))
+        if as_json:
+            sinks.say_json(losses.document(comparison))
+        sinks.say(*_table(comparison), *regressions.lines(comparison), err=aside)
+        sinks.say(*([messages.relative(str(out))] if isinstance(out, Path) else []), err=aside)
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
     return 1 if comparison.regressed else 0
@@ -150,14 +146,13 @@ def _check_missing(comparison: Comparison, allowed: bool) -> None:
 
 def _table(comparison: Comparison) -> list[str]:
     """Old and new side by side, a line for each case and score."""
-    from pytest_seedshift.core.scores import SCORES
     from pytest_seedshift.runner import verdict_messages
 
     told = [f"{'':40} {'old':>6}    {'new':>6}   pairs"]
     for row in comparison.rows:
-        kind = SCORES[row.score]
+        kind = row.score_kind
         name = f"{row.case.model} {row.case.describe()}"
         figures = f"{kind.title:6} {kind.format(row.before):>6} →  {kind.format(row.after):>6}"
-        said = verdict_messages.change(row.change, row.score, row.drop)
+        said = verdict_messages.change(row.change, kind, row.drop)
         told.append(f"{name:<33} {figures}   {said}{' ✗' if row.regressed else ''}")
     return told

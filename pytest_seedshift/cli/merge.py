@@ -19,13 +19,11 @@ from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.cli.report import check_summary, summarise
 from pytest_seedshift.core import atomic_files, files, locks, messages
 from pytest_seedshift.core import output as sinks
-from pytest_seedshift.core.registry import scores_known
 from pytest_seedshift.core.test_names import SUITE
 from pytest_seedshift.results.folder_mark import FolderError
 from pytest_seedshift.results.run_folder import MERGED, RunFolder, VerdictsError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results.merge import Merged
     from pytest_seedshift.results.run import Run
     from pytest_seedshift.results.sample_store import Store
@@ -71,9 +69,8 @@ def run(given: Sequence[Path], *, output: Path, summary: str | None = None, as_j
     if not merged.document.records:
         raise CommandError(f"no verdict in {', '.join(map(str, runs))}: there is nothing to join")
     made, said, regressed = _make(into, runs, merged, notes)
-    with scores_known(_kinds(merged)):
-        _tell(into, merged, len(runs), [*said, *notes], err=as_json)
-        _end(into, merged, made, summary, err=as_json)
+    _tell(into, merged, made, len(runs), [*said, *notes], err=as_json)
+    _end(into, merged, made, summary, err=as_json)
     if as_json:
         sinks.say_json(files.read_json(into.verdicts_file, within=into.path))
     # A breaking point may have been measured without being asked for: that fails nothing.
@@ -94,10 +91,9 @@ def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str
             _take_sensitivities(into, runs, notes)
             _take_facts(into, runs, notes)
             _take_baseline(into, runs, notes)
-            with scores_known(_kinds(merged)):
-                _keep_settings(into, merged)
-                made = _write(into, merged)
-                return made, *_compare(made)
+            _keep_settings(into, merged)
+            made = _write(into, merged)
+            return made, *_compare(made)
         finally:
             locks.leave(occupied)
     except FolderError as error:
@@ -110,11 +106,6 @@ def _failing(merged: Merged) -> list[Record | Search]:
     from pytest_seedshift.reporting import tally
 
     return [record for record in merged.document.records if record.status in tally.BROKEN]
-
-
-def _kinds(merged: Merged) -> dict[str, ScoreKind]:
-    """The runs' scores of the user's own."""
-    return {name: each.kind() for name, each in merged.document.scores.items()}
 
 
 def _check_target(into: RunFolder, runs: Sequence[Path]) -> None:
@@ -340,7 +331,7 @@ def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err:
         sinks.say_commands(github.commands([*made, *map(github.of_missing, merged.missing)]), err=err)
 
 
-def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, err: bool) -> None:
+def _tell(into: RunFolder, merged: Merged, made: Run, runs: int, notes: Sequence[str], *, err: bool) -> None:
     """Print a table of each model, what does not pass and why, what is missing, and which files were written."""
     from pytest_seedshift.plugin import search_lines
     from pytest_seedshift.reporting import blank, seedlines, tally
@@ -351,10 +342,10 @@ def _tell(into: RunFolder, merged: Merged, runs: int, notes: Sequence[str], *, e
     say = partial(sinks.say, err=err)
 
     document = merged.document
-    records, searches = document.cases, document.breaking
+    records, searches, kinds = document.cases, document.breaking, made.kinds
     for model in recorded.models(records):
         of_model = [record for record in tally.distinct_records(records) if record.model == model]
-        say(*table(recorded.ordinary(of_model)))
+        say(*table(recorded.ordinary(of_model), kinds))
     say(*search_lines.table(searches))
     for record in document.records:
         if record.status in tally.BROKEN:

@@ -81,24 +81,21 @@ def run(folder: Path, *, output: Output = None, summary: str | None = None) -> i
         CommandError: the folder holds no run, or a file cannot be written.
         UnwritableError: see `atomic_files.check_writable`.
     """
-    from pytest_seedshift.core.registry import scores_known
-    from pytest_seedshift.core.scores import recorded
     from pytest_seedshift.reporting import page
     from pytest_seedshift.results import run as runs
 
     from_folder = folder / page.FILE_NAME if folder.is_dir() else None
     check_output(output or from_folder)
     check_summary(summary)
-    with scores_known(recorded(runs.head(folder))):
-        try:
-            found = runs.load(folder)
-            if output == STDOUT:
-                sinks.say_file(page.make(found))
-                path = None
-            else:
-                path = page.write(folder, None if output is None else Path(output), run=found)
-                sinks.say(path)
-        except OSError as error:
-            raise CommandError(f"{output or from_folder} cannot be written: {error.strerror}") from None
-        summarise(found, summary, "" if path is None else messages.relative(str(path)), err=path is None)
+    try:
+        found = runs.load(folder)
+        if output == STDOUT:
+            sinks.say_file(page.make(found))
+            path = None
+        else:
+            path = page.write(folder, None if output is None else Path(output), run=found)
+            sinks.say(path)
+    except OSError as error:
+        raise CommandError(f"{output or from_folder} cannot be written: {error.strerror}") from None
+    summarise(found, summary, "" if path is None else messages.relative(str(path)), err=path is None)
     return 0

@@ -114,12 +114,12 @@ class HtmlReport:
 
             figure = None
             with self._told("figure"):
-                svg = plots.scores_by_magnitude(self._collector.cases)
+                svg = plots.scores_by_magnitude(self._collector.cases, self._collector.kinds)
                 figure = data_uri(svg.encode(), "image/svg+xml")
             with self._told("summary"):
                 told = self._sentences()
                 chance, report = self._ending.closing.chance, self._link_to_report()
-                values = {"sentences": told, "chance": chance, "figure": figure, "report": report}
+                values: dict[str, Any] = {"sentences": told, "chance": chance, "figure": figure, "report": report}
                 summary.append(fill("summary.html.jinja2", **values))
 
     def _sentences(self) -> list[str]:
@@ -183,8 +183,8 @@ def _value(record: Record | Search, column: str) -> str:
     estimate = record.scores.get(column)
     if estimate is None:
         return ""
-    shown = SCORES[column].format
+    score = SCORES[column]
     kind = "broken" if record.breaks(column) else "mean"
-    mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, column, early=record.early)}</span>'
-    interval = f"{shown(estimate.low)}–{shown(estimate.high)}"
+    mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, score, early=record.early)}</span>'
+    interval = f"{score.format(estimate.low)}–{score.format(estimate.high)}"
     return f'{mean} <span class="seedshift-interval">{interval}</span>'

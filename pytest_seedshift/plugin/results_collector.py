@@ -14,6 +14,7 @@ from pytest_seedshift.results import metadata, run_settings
 from pytest_seedshift.runner import verdict_messages
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.plugin.console import Console
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.schema import Head, Record, Search
@@ -76,6 +77,13 @@ class ResultsCollector:
         return self._written and self._folder.has_verdicts()
 
     # What happens -----------------------------------------------------------------------------------------------------
+
+    @property
+    def kinds(self) -> ScoreRegistry:
+        """What the scores of the run are, as its manifest tells."""
+        from pytest_seedshift.core.score_registry import recorded
+
+        return recorded(self._manifest)
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
         """Know what the records will be a part of."""

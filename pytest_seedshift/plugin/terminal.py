@@ -108,7 +108,7 @@ class TerminalReport:
         if config.get_verbosity() == 0:
             letter = ""
         elif config.get_verbosity() > 0:
-            figures = verdict_messages.figures(recorded.case_of_values(record))
+            figures = verdict_messages.figures(recorded.case_of_values(record), self._collector.kinds)
             word = text.terminal_line(f"{word} {figures}".rstrip())
         return category, letter, (word, {"green": category == "passed", "red": category != "passed"})
 
@@ -134,7 +134,7 @@ class TerminalReport:
         terminal_output.section(terminalreporter, "seedshift")
         for model in recorded.models(cases):
             of_model = [record for record in tally.distinct_records(cases) if record.model == model]
-            terminal_output.report(terminalreporter, *table(recorded.ordinary(of_model)))
+            terminal_output.report(terminalreporter, *table(recorded.ordinary(of_model), self._collector.kinds))
         terminal_output.report(
             terminalreporter, *search_lines.table(searches), *closing.gaps, *closing.lines, *self._closing_lines()
         )
@@ -153,8 +153,8 @@ class TerminalReport:
     def _write_case(self, reporter: pytest.TerminalReporter, report: pytest.TestReport, record: Record) -> None:
         case = record.case
         begun = self._begin_line(reporter, report)
-        status = record.status
-        figures, mark = f"{case.model} {case.describe():<18} {verdict_messages.figures(record)}  ", _MARKS[status]
+        status, told = record.status, verdict_messages.figures(record, self._collector.kinds)
+        figures, mark = f"{case.model} {case.describe():<18} {told}  ", _MARKS[status]
         terminal_output.report_part(reporter, figures)
         terminal_output.report_part(reporter, mark, **{_COLOURS[status]: True})
         images = f"  {messages.count(record.images, 'image')}" if record.images else ""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import messages, text
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.errors import DataError
-from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.models.needed_scorers import SCORES as SHIPPED
 from pytest_seedshift.models.needed_scorers import of_scores
 from pytest_seedshift.reporting import summary, tally
@@ -95,7 +94,7 @@ def _results(run: Run, cases: Sequence[CaseRun]) -> Iterator[EvalResult]:
         at = "" if case.case.is_control else f" at {format_magnitude(case.case.magnitude)}"
         shift = "no shift" if case.case.is_control else f"shift {case.case.shift}"
         for score, found in case.scores.items():
-            kind, title = _METRICS.get(score, (score, SCORES[score].title))
+            kind, title = _METRICS.get(score, (score, case.kinds[score].title))
             scorer = scorers.get(score)  # a score of the user's own is named by its metric alone
             told = {"low": found.low, "high": found.high, "certainty": case.certainty, "images": case.images}
             early = {"early": True} if case.early else {}

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_seedshift.core import messages
-from pytest_seedshift.core.scores import SCORES
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint, Finding
@@ -52,9 +51,7 @@ def of_sound_model(asked: Iterable[tuple[Sequence[float], int]], margin: float) 
 
 def note(asked: Sequence[tuple[Sequence[Constraint], int]], certainty: float, family: int) -> str | None:
     """What the plan says of a sound model; None where no case has a minimum of an accuracy."""
-    minima = [
-        ([each.minimum for each in one if each.minimum and SCORES[each.score].binary], size) for one, size in asked
-    ]
+    minima = [([each.minimum for each in one if each.minimum and each.score_kind.binary], size) for one, size in asked]
     return _of_grid(minima, certainty, family)
 
 
@@ -118,7 +115,7 @@ def _minima(cases: Iterable[CaseRun]) -> list[tuple[list[float], int]]:
 
 
 def _is_minimum(found: Finding) -> bool:
-    return found.kind == "min" and found.bound > 0 and SCORES[found.score].binary
+    return found.kind == "min" and found.bound > 0 and found.score_kind.binary
 
 
 def _quantile(chances: Sequence[float]) -> int:

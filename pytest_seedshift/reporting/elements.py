@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.reporting import thumbnails
 from pytest_seedshift.reporting.html import data_uri, fill
@@ -28,7 +28,7 @@ def strip(record: Record, folder: Path) -> str:
         for picture in record.pictures
     ]
     judged = any(picture["right"] is not None for picture in pictures)
-    shown = {"case": case.id, "what": case.describe(), "shifted": not case.is_control}
+    shown: dict[str, Any] = {"case": case.id, "what": case.describe(), "shifted": not case.is_control}
     return fill("strip.html.jinja2", **shown, pictures=pictures, judged=judged).replace("\n", "")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.core.scores import CERTAINTY, SCORES, clip
+from pytest_seedshift.core.scores import CERTAINTY, clip
 from pytest_seedshift.core.stats import robustness
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def of_run(run: Run) -> Gaps | None:
     certainty = max((case.certainty for case in run.cases if case.certainty is not None), default=CERTAINTY)
     tables = []
     for score in run.scores:
-        rows, top = [], SCORES[score].top
+        rows, top = [], run.kinds[score].top
         for shift in run.shifts:
             curves = {model: curve(run, model, shift, score) for model in models}
             early = {model: _decided_early(run, model, shift) for model in models}
@@ -187,7 +187,7 @@ def curve(run: Run, model: str, shift: str, score: str) -> Curve:
 
     Only cases count: the probes of a search for a breaking point lie where the model breaks, and not two models' alike.
     """
-    kind = SCORES[score]
+    kind = run.kinds[score]
     return {
         case.case.magnitude: {
             after.pair: (clip(kind, after.scores[score]), clip(kind, before.scores[score]))
@@ -227,7 +227,10 @@ def lines(run: Run) -> list[str]:
     ]
     for table in found.tables:
         if table.score in asked or not asked:
-            rows = [(SCORES[table.score].title, heads), *((row.shift, _cells(row)[: len(heads)]) for row in table.rows)]
+            rows = [
+                (run.kinds[table.score].title, heads),
+                *((row.shift, _cells(row)[: len(heads)]) for row in table.rows),
+            ]
             widths = [max(len(head), 20) for head in heads]
             for part in _parts(widths, _WIDTH - name - 2):
                 text += [_line(of, name, cells[part], widths[part]) for of, cells in rows]

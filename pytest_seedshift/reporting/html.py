@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from pytest_seedshift.core import messages, text
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.reporting import palette
 from pytest_seedshift.reporting.anchors import anchor, fragment, slug
 from pytest_seedshift.results import metadata, run_settings
@@ -42,14 +42,14 @@ def data_uri(content: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-def fill(template: str, **values: Any) -> Markup:
-    """A template with its values: each is escaped unless it is `Markup`."""
-    return Markup(environment().get_template(template).render(**values))
+def fill(template: str, kinds: ScoreRegistry = SHIPPED, **values: Any) -> Markup:
+    """A template with its values: each is escaped unless it is `Markup`. `kinds` are of the scores that it tells of."""
+    return Markup(environment(kinds).get_template(template).render(**values))
 
 
-@cache
-def environment() -> Environment:
-    """The one environment of all templates. What they show is escaped."""
+@lru_cache(maxsize=4)
+def environment(kinds: ScoreRegistry = SHIPPED) -> Environment:
+    """The one environment of all templates, for the scores of a run. What they show is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -66,10 +66,10 @@ def environment() -> Environment:
         "fragment": fragment,
         "slug": slug,
         "magnitude": format_magnitude,
-        "mean_of": lambda found, score, early: verdict_messages.mean(found, score, early=early),
-        "score": lambda value, score: SCORES[score].format(value),
-        "signed": lambda value, score: f"{value:+.2f}" if SCORES[score].top <= 1 else f"{value:+.1f}",
-        "title_of": lambda score: SCORES[score].title,
+        "mean_of": lambda found, score, early: verdict_messages.mean(found, kinds[score], early=early),
+        "score": lambda value, score: kinds[score].format(value),
+        "signed": lambda value, score: f"{value:+.2f}" if kinds[score].top <= 1 else f"{value:+.1f}",
+        "title_of": lambda score: kinds[score].title,
         "count": messages.count,
         "duration": messages.duration,
         "place": metadata.place,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages, text
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import SHIPPED, in_order
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.reporting import palette
 from pytest_seedshift.runner import records as recorded
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results.schema import Record
 
 _COLOURS = palette.SERIES
@@ -24,13 +25,18 @@ _MARKERS = "osD^vPX"
 _THRESHOLD = "threshold"
 
 
-def scores_by_magnitude(records: Sequence[Record]) -> str:
-    """Each score against the signed magnitude, as SVG: a row a model, a panel a score, a line a shift."""
+def scores_by_magnitude(records: Sequence[Record], kinds: Mapping[str, ScoreKind] = SHIPPED) -> str:
+    """Each score against the signed magnitude, as SVG: a row a model, a panel a score, a line a shift.
+
+    Args:
+        records: of the cases.
+        kinds: what the scores are that are drawn.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     models = recorded.models(records)
-    scores = [score for score in SCORES if any(score in record.scores for record in records)]
+    scores = in_order({score for record in records for score in record.scores} & kinds.keys())
     # No formulas: two dollar signs in a name are two dollar signs.
     with rc_context({"text.parse_math": False, "text.usetex": False, "font.size": 9}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is drawn nothing is the tests' concern
@@ -39,8 +45,8 @@ def scores_by_magnitude(records: Sequence[Record]) -> str:
         for row, model in zip(panels, models, strict=True):
             ours = [record for record in records if record.model == model and record.scores]
             for axes, score in zip(row, scores, strict=True):
-                _draw(axes, [record for record in ours if score in record.scores], score)
-                axes.set_title(f"{text.plot(model, 40)}: {text.plot(SCORES[score].title, 30)}", fontsize=10)
+                _draw(axes, [record for record in ours if score in record.scores], score, kinds[score])
+                axes.set_title(f"{text.plot(model, 40)}: {text.plot(kinds[score].title, 30)}", fontsize=10)
         entries = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
         if _THRESHOLD in entries:
             entries[_THRESHOLD] = entries.pop(_THRESHOLD)  # last
@@ -68,7 +74,7 @@ def _svg(figure: Figure) -> str:
     return buffer.getvalue()
 
 
-def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
+def _draw(axes: Axes, records: Sequence[Record], score: str, kind: ScoreKind) -> None:
     control = [record for record in records if record.shift == NONE]
     shift_names = recorded.shifts(records)
     for index, name in enumerate(shift_names):
@@ -112,7 +118,7 @@ def _draw(axes: Axes, records: Sequence[Record], score: str) -> None:
             )
     if not shift_names and control:
         axes.plot([0], [control[0].scores[score].mean], color=_COLOURS[0], marker="o", label="control")
-    if SCORES[score].top <= 1:
+    if kind.top <= 1:
         axes.set_ylim(-0.03, 1.03)
     certainties = {record.certainty for record in records if record.certainty is not None}
     band = f" (band: {messages.percent(certainties.pop())} interval)" if len(certainties) == 1 else ""

@@ -58,4 +58,5 @@ def _judged(case: CaseRun, certainty: float) -> Judged:
         control_images=sum(1 for _ in case.paired()),
         worst_classes=failures.worst_classes(pictures),
         flat=case.flat,
+        kinds=case.kinds,
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.messages import some
-from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.stats.paired import TESTS
 from pytest_seedshift.results import losses, run_settings
 from pytest_seedshift.runner import verdict_messages
@@ -50,7 +49,7 @@ def signed(comparison: Comparison, most: int | None = None) -> list[str]:
     if not found:
         return ["no sentence of what is lost at most: the baseline stopped early"] if comparison.stopped else []
     if most is not None:
-        order = sorted(found, key=lambda each: (each.shift is not None, -each.most / SCORES[each.score].top))
+        order = sorted(found, key=lambda each: (each.shift is not None, -each.most / comparison.kinds[each.score].top))
         found = [each for each in found if each in order[:most]]
     return [each.sentence for each in found]
 
@@ -61,9 +60,10 @@ def summary(comparison: Comparison) -> str:
     top1 = [row.change for row in comparison.rows if row.score == first]
     lost, won, pairs = sum(each.lost for each in top1), sum(each.won for each in top1), sum(each.pairs for each in top1)
     count = sum(row.regressed for row in comparison.rows) + sum(pool.regressed for pool in comparison.pools)
-    said = f"{lost} turned wrong and {won} right ({SCORES[first].title})" if lost or won else "no pair differs"
+    title = comparison.kinds[first].title
+    said = f"{lost} turned wrong and {won} right ({title})" if lost or won else "no pair differs"
     if not (lost or won) and any(row.change.lost or row.change.won for row in comparison.rows):
-        said = f"no pair differs in {SCORES[first].title}"
+        said = f"no pair differs in {title}"
     gates = any(row.bound is not None for row in comparison.rows)
     end = (
         messages.count(count, "regression")
@@ -137,7 +137,7 @@ def _power(comparison: Comparison) -> Iterator[str]:
         if row.bound is not None and row.significant:
             by_kind.setdefault((row.score, row.change.allowed), []).append(row)
     for (score, allowed), rows in by_kind.items():
-        kind, known = SCORES[score], [row.change for row in rows if row.change.least is not None]
+        kind, known = comparison.kinds[score], [row.change for row in rows if row.change.least is not None]
         what = f"larger than {allowed:g}" if allowed else "above chance"
         if not known:
             yield f"no drop of {kind.title} could have been found to be {what}: there are too few pairs"
@@ -240,10 +240,10 @@ def _row(row: Row) -> str:
 
 
 def _figures(row: Row) -> str:
-    kind = SCORES[row.score]
+    kind = row.score_kind
     means = f"{kind.title} {kind.format(row.before)} → {kind.format(row.after)}"
     name = f"{row.case.model} {row.case.describe():<18}"
-    change = verdict_messages.change(row.change, row.score, row.drop)
+    change = verdict_messages.change(row.change, kind, row.drop)
     return f"{name} {means}  {change}"
 
 
@@ -252,12 +252,12 @@ def _pool(pool: Pool) -> str:
 
 
 def _pooled(pool: Pool) -> str:
-    kind = SCORES[pool.score]
+    kind = pool.score_kind
     decimals = 3 if kind.top <= 1 else 2
     return (
         f"{pool.model} {pool.title}: {kind.title} drop {pool.drop:.{decimals}f} on {pool.pairs} pairs of "
         f"{pool.cases} cases, allowed {pool.bound:.{decimals}f}, "
-        f"{verdict_messages.beyond(pool, pool.score, pool.drop)}"
+        f"{verdict_messages.beyond(pool, kind, pool.drop)}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import in_order
 from pytest_seedshift.core.text import markdown as text
 from pytest_seedshift.reporting import blank, chance, reasons, regressions
 from pytest_seedshift.reporting.markdown import code, folded, table
@@ -164,9 +164,9 @@ def scores(cases: Sequence[CaseRun]) -> str:
     places = [(shift, [control if at == 0 else by_place.get((shift, at)) for at in magnitudes]) for shift in shifts]
     places = places or [("control", [control])]
     tables = []
-    for score in (name for name in SCORES if any(name in each.scores for each in cases)):
+    for score in in_order(name for each in cases for name in each.scores):
         rows = [[text(shift), *(_cell(each, score) for each in row)] for shift, row in places]
-        tables.append(table([text(SCORES[score].title), *head], rows, numbers=True))
+        tables.append(table([text(cases[0].kinds[score].title), *head], rows, numbers=True))
     numbers = {each.images for each in cases if each.scores}
     if len(numbers) == 1:
         tables.append(f"Each mean is of {messages.count(numbers.pop(), 'image')}.")
@@ -185,7 +185,7 @@ def _cell(case: CaseRun | None, score: str) -> str:
         return "·"
     if score not in case.scores:
         return _TOLD[case.status] if case.status in (KNOWN, SKIPPED) else "⚠️"
-    mean = verdict_messages.mean(case.scores[score], score, early=case.early)
+    mean = verdict_messages.mean(case.scores[score], case.kinds[score], early=case.early)
     if not case.breaks(score):
         return mean
     return f"❌ **{mean}**" if case.failed else f"{mean} ({'known' if case.status == KNOWN else 'below'})"

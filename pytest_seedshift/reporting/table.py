@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import SHIPPED, in_order
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.results.statuses import KNOWN
 from pytest_seedshift.runner import records as recorded
 from pytest_seedshift.runner import verdict_messages
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results.schema import Record
 
 
-def table(records: Sequence[Record]) -> list[str]:
+def table(records: Sequence[Record], kinds: Mapping[str, ScoreKind] = SHIPPED) -> list[str]:
     """A model's scores, shifts down and magnitudes across; below them what the marks say that stand in them."""
     magnitudes = sorted({record.magnitude for record in records if record.shift != NONE})
     shift_names = recorded.shifts(records)
@@ -25,17 +26,17 @@ def table(records: Sequence[Record]) -> list[str]:
     cells = {(record.shift, record.magnitude): record for record in records}
     asked = {constraint.score for record in records for constraint in record.constraints}
     width = max([len(name) for name in shift_names] + [len("control")])
-    lines = [records[0].model]
-    for score in (score for score in SCORES if score in asked or not asked):
+    lines, scores = [records[0].model], in_order(kinds.keys() & asked if asked else kinds)
+    for score in scores:
         head = "".join(f"{format_magnitude(magnitude):>8}" for magnitude in magnitudes)
-        lines.append(f"  {SCORES[score].title:<{width}}  {head}")
+        lines.append(f"  {kinds[score].title:<{width}}  {head}")
         if control is not None:
-            lines.append(f"  {'control':<{width}}  {_cell(control, score):>8}")
+            lines.append(f"  {'control':<{width}}  {_cell(control, score, kinds):>8}")
         lines += [
-            f"  {name:<{width}}  " + "".join(f"{_cell(cells.get((name, at)), score):>8}" for at in magnitudes)
+            f"  {name:<{width}}  " + "".join(f"{_cell(cells.get((name, at)), score, kinds):>8}" for at in magnitudes)
             for name in shift_names
         ]
-    return lines + _legend(records, [score for score in SCORES if score in asked or not asked])
+    return lines + _legend(records, scores)
 
 
 def _legend(records: Sequence[Record], scores: Sequence[str]) -> list[str]:
@@ -58,7 +59,7 @@ def _early(records: Sequence[Record]) -> list[str]:
     return [f"≈ early mean of {messages.span(early)} images, which leans towards its verdict"]
 
 
-def _cell(record: Record | None, score: str) -> str:
+def _cell(record: Record | None, score: str, kinds: Mapping[str, ScoreKind]) -> str:
     if record is None:
         return "· "
     if record.verdict == "error":
@@ -66,5 +67,5 @@ def _cell(record: Record | None, score: str) -> str:
     if score not in record.scores:
         return "· "
     mark = "k" if record.status == KNOWN else "✗"
-    mean = verdict_messages.mean(record.scores[score], score, early=record.early)
+    mean = verdict_messages.mean(record.scores[score], kinds[score], early=record.early)
     return f"{mean}{mark if record.breaks(score) else ' '}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.stats.seed_shares import KINDS
 from pytest_seedshift.reporting import seedlines
 from pytest_seedshift.studies.sampler_ablation import conditions
@@ -63,7 +63,7 @@ def _of_change(effects: Sequence[Effect], certainty: float) -> str:
     clauses = []
     for outcome in _OUTCOMES:
         figures = [
-            f"{SCORES[each.score].title} ({each.retained[0]:.2f} → {each.retained[1]:.2f}, {signed(each.change)})"
+            f"{BUILT_IN[each.score].title} ({each.retained[0]:.2f} → {each.retained[1]:.2f}, {signed(each.change)})"
             for each in effects
             if _outcome(each.change) == outcome
         ]
@@ -128,7 +128,7 @@ def _weak(found: Sequence[Found]) -> Iterator[str]:
         lacking = [each for each in found if score not in each.retained]
         if lacking:
             yield (
-                f"The effect on retained {SCORES[score].title} is undefined: without a shift the score is 0 for "
+                f"The effect on retained {BUILT_IN[score].title} is undefined: without a shift the score is 0 for "
                 f"{_names(lacking)}."
             )
 
@@ -214,7 +214,7 @@ def table(study: Study) -> Iterator[str]:
     yield from _columns(
         (
             "arm",
-            *(head for s in SHOWN for head in (SCORES[s].title, "retained")),
+            *(head for s in SHOWN for head in (BUILT_IN[s].title, "retained")),
             "holds",
             "seed vector",
             "step 1 leaves",
@@ -222,7 +222,7 @@ def table(study: Study) -> Iterator[str]:
         [
             (
                 each.arm.name,
-                *(cell for s in SHOWN for cell in (SCORES[s].format(each.control[s]), retained(each, s))),
+                *(cell for s in SHOWN for cell in (BUILT_IN[s].format(each.control[s]), retained(each, s))),
                 holds(each),
                 seed_vector_use(each),
                 weight_left(each),
@@ -242,8 +242,8 @@ def _rows(study: Study) -> list[tuple[str, ...]]:
     return [
         (
             named(each),
-            SCORES[each.score].title,
-            " → ".join(SCORES[each.score].format(value) for value in each.controls),
+            BUILT_IN[each.score].title,
+            " → ".join(BUILT_IN[each.score].format(value) for value in each.controls),
             f"{each.retained[0]:.2f} → {each.retained[1]:.2f}",
             signed(each.change) + ("*" if each.change.significant else ""),
             span(each),

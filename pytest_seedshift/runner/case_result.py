@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_seedshift.core.scores import NULL, SCORES, mean_of
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
+from pytest_seedshift.core.scores import NULL, mean_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -78,6 +79,8 @@ class CaseResult:
     """How many of its samples' pictures are of one colour."""
     blank: int = 0
     """The same; 0 where each of them was recognised, as where colours are classes."""
+    kinds: ScoreRegistry = field(default=SHIPPED, repr=False, compare=False)
+    """What the scores are, by name."""
 
     @property
     def passed(self) -> bool:
@@ -104,7 +107,7 @@ class CaseResult:
             In the score's range (0 to 1, CLIP 0 to 50), over those of the pairs that the control has; None where it has
             none.
         """
-        return mean_of(SCORES[score], (sample.scores[score] for sample in self.control)) if self.control else None
+        return mean_of(self.kinds[score], (sample.scores[score] for sample in self.control)) if self.control else None
 
     @property
     def early(self) -> bool:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.runner.verdict_messages import change, comparison, interval, numbers, would_see
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.core.scores import Estimate, Finding
     from pytest_seedshift.runner.case_result import CaseResult
 
@@ -36,6 +36,8 @@ class Judged:
     """By name, how many pictures of how many are right."""
     flat: int
     """How many pictures are of one colour."""
+    kinds: Mapping[str, ScoreKind]
+    """What the scores are."""
 
     @property
     def is_early(self) -> bool:
@@ -57,6 +59,7 @@ def judged(result: CaseResult, *, control: bool = True) -> Judged:
         control_images=len(result.control),
         worst_classes=worst_classes(right) if len(right) == len(result.samples) else [],
         flat=result.flat,
+        kinds=result.kinds,
     )
 
 
@@ -85,10 +88,10 @@ def failure(of: Judged) -> Failure:
     """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes."""
     first = next(finding for finding in of.findings if finding.holds is False)
     others = [finding for finding in of.findings if finding is not first]
-    aside = [] if first.change is None else [change(first.change, first.score, first.measured)]
+    aside = [] if first.change is None else [change(first.change, first.score_kind, first.measured)]
     aside.append(ruling(first, of))
     if first.score in of.control:
-        mean = SCORES[first.score].format(of.control[first.score])
+        mean = first.score_kind.format(of.control[first.score])
         on = "" if of.control_images == of.images else f" on {of.control_images} of them"
         aside.append(f"control {mean}{on}")
     rest = [own(first, of)]
@@ -98,7 +101,7 @@ def failure(of: Judged) -> Failure:
         rest.append(f"{of.flat} of {of.images} pictures {verb} of one colour")
     clipped = {score: found.clipped for score, found in of.scores.items() if found.clipped}
     rest += [
-        f"{number} {SCORES[score].title} outside 0 to {SCORES[score].top:g}, counted as that"
+        f"{number} {of.kinds[score].title} outside 0 to {of.kinds[score].top:g}, counted as that"
         for score, number in clipped.items()
     ]
     if of.worst_classes:
@@ -124,11 +127,11 @@ def own(finding: Finding, of: Judged) -> str:
     """Where the model's own mean lies, or its own drop: `99 % interval of the model's own mean 0.39–0.63`."""
     if finding.kind == "min":
         estimate = of.scores[finding.score]
-        return interval(estimate.low, estimate.high, finding.score, of.certainty, of="the model's own mean")
+        return interval(estimate.low, estimate.high, finding.score_kind, of.certainty, of="the model's own mean")
     low, high = finding.low, finding.high
     if low is None or high is None:  # of an earlier version's result
         return f"{messages.percent(of.certainty)} interval of the model's own drop not known"
-    return interval(low, high, finding.score, of.certainty, of="the model's own drop")
+    return interval(low, high, finding.score_kind, of.certainty, of="the model's own drop")
 
 
 def success(of: CaseResult | Judged, *, null: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.cases import judging_case
 from pytest_seedshift.core.pairs import seed_of
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.core.stats import sequential
 from pytest_seedshift.runner import broken, flat_images
 from pytest_seedshift.runner.case_result import CaseResult, OnProgress, Progress
@@ -112,12 +112,13 @@ def _result(
     control = samples if case.is_control else tuple(found.find(case.control, pairs).values())
     flat = found.marked(flat_images.FLAT, case, pairs)
     scores = {name: [sample.scores[name] for sample in samples] for name in samples[0].scores}
+    kinds = ScoreRegistry(bench.pool.scorers.measures(case.model))
     return CaseResult(
         case=case,
         samples=samples,
         control=control,
         scores={
-            name: sequential.estimate(SCORES[name], values, certainty=test.certainty, stopped=not test.exact)
+            name: sequential.estimate(kinds[name], values, certainty=test.certainty, stopped=not test.exact)
             for name, values in scores.items()
         },
         findings=judgement.findings,
@@ -127,6 +128,7 @@ def _result(
         seconds=sampling.work.seconds,
         device=bench.device,
         dtype=bench.dtype(case.model),
+        kinds=kinds,
         flat=len(flat),
         blank=len(flat) if any(each.pair in flat and not each.scores.get("top1") for each in samples) else 0,
     )

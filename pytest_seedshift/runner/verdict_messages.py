@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import messages
-from pytest_seedshift.core.scores import NULL, SCORES
+from pytest_seedshift.core.scores import NULL
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.core.scores import Change, Estimate, Finding
     from pytest_seedshift.core.searches import Subject
     from pytest_seedshift.results.regression import Pool
@@ -23,7 +24,7 @@ def would_see(findings: Sequence[Finding]) -> str:
     """`it would show a change in nine of ten designs (in half of them): top-1 0.052 (0.033), …`."""
 
     def told(finding: Finding) -> str:
-        title = SCORES[finding.score].title
+        title = finding.score_kind.title
         if finding.least is None or finding.least_90 is None:
             return f"{title} none, of so few pairs"
         return f"{title} {finding.least_90:.2g} ({finding.least:.2g})"
@@ -31,23 +32,23 @@ def would_see(findings: Sequence[Finding]) -> str:
     return f"it would show a change in nine of ten designs (in half of them): {', '.join(map(told, findings))}"
 
 
-def change(of: Change, score: str, drop: float) -> str:
+def change(of: Change, kind: ScoreKind, drop: float) -> str:
     """`26 pairs of 400 turned wrong and 2 right, p 4e-06`, of a drop of the mean."""
     from pytest_seedshift.core.stats import paired  # numpy, which collecting does without
 
-    down, up = ("wrong", "right") if SCORES[score].binary else ("lower", "higher")
-    least = "" if SCORES[score].binary else f" by more than {paired.unseen(SCORES[score]):g}"
+    down, up = ("wrong", "right") if kind.binary else ("lower", "higher")
+    least = "" if kind.binary else f" by more than {paired.unseen(kind):g}"
     lost = messages.count(of.lost, "pair")
-    return f"{lost} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, score, drop)}"
+    return f"{lost} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, kind, drop)}"
 
 
-def beyond(of: Change | Pool, score: str, drop: float) -> str:
+def beyond(of: Change | Pool, kind: ScoreKind, drop: float) -> str:
     """How a drop stands against chance: its p-value, or that there are too few pairs for one that says something."""
     if not too_few(of, drop):
         return probability(of.p, of.level)
     if of.least is None or of.least <= drop:  # the latter of a case that stopped: its whole design might have told
         return "too few pairs to tell from chance"
-    return f"too few pairs to tell from chance (a drop is found from {of.least:.{3 if SCORES[score].top <= 1 else 1}f})"
+    return f"too few pairs to tell from chance (a drop is found from {of.least:.{3 if kind.top <= 1 else 1}f})"
 
 
 def too_few(of: Change | Pool, drop: float) -> bool:
@@ -71,7 +72,7 @@ def comparison(finding: Finding, *, beside: str = "") -> str:
 
     Of a minimum, `beside` stands beside what was measured.
     """
-    kind = SCORES[finding.score]
+    kind = finding.score_kind
     measured, bound = numbers(finding)
     if finding.kind == NULL:
         signed = f"{finding.measured:+.2f}"
@@ -88,9 +89,7 @@ def comparison(finding: Finding, *, beside: str = "") -> str:
         within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
         said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
         by_chance = (
-            f", within chance ({beyond(finding.change, finding.score, finding.measured)})"
-            if within and finding.change
-            else ""
+            f", within chance ({beyond(finding.change, kind, finding.measured)})" if within and finding.change else ""
         )
         return said + by_chance
     if finding.p is not None:
@@ -107,16 +106,16 @@ def _by_chance(finding: Finding, broken: bool) -> str:
 
 def numbers(finding: Finding) -> tuple[str, str]:
     """What was measured, and the bound, with as many digits as it takes to see that it breaks."""
-    kind = SCORES[finding.score]
+    kind = finding.score_kind
     measured, bound = kind.format(finding.measured), kind.format(finding.bound)
     if measured == bound and finding.holds is False:  # a difference that two decimals do not show
         return f"{finding.measured:.4g}", f"{finding.bound:.4g}"
     return measured, bound
 
 
-def mean(found: Estimate | Score, score: str, *, early: bool) -> str:
+def mean(found: Estimate | Score, kind: ScoreKind, *, early: bool) -> str:
     """A score's mean as it stands in tables: `0.98`; `≈0.98` where it is early and so leans towards its verdict."""
-    return f"{'≈' if early else ''}{SCORES[score].format(found.mean)}"
+    return f"{'≈' if early else ''}{kind.format(found.mean)}"
 
 
 def early(looked: Sequence[tuple[int, int]]) -> str:
@@ -133,9 +132,8 @@ def asked_as(kind: str) -> str:
     return {"min": "≥", "max_regression": "drop against the baseline ≤"}.get(kind, "drop ≤")
 
 
-def interval(low: float, high: float, score: str, certainty: float, *, of: str) -> str:
+def interval(low: float, high: float, kind: ScoreKind, certainty: float, *, of: str) -> str:
     """`99 % interval of the model's own mean 0.30–0.53`; `-0.02 to 0.53` where it begins below 0."""
-    kind = SCORES[score]
     to = " to " if low < 0 else "–"
     return f"{messages.percent(certainty)} interval of {of} {kind.format(low)}{to}{kind.format(high)}"
 
@@ -155,8 +153,8 @@ def progress(at: Progress, pace: float | None, left: float | None) -> str:
     if at.images:
         beside = ""
         if at.leading.kind == "min":
-            kind = SCORES[at.leading.score]
-            found = estimate(at.leading.score_kind, at.values, certainty=at.certainty, stopped=True)
+            kind = at.leading.score_kind
+            found = estimate(kind, at.values, certainty=at.certainty, stopped=True)
             beside = f" ({kind.format(found.low)}–{kind.format(found.high)})"
         parts.append(comparison(at.leading, beside=beside))
     return " · ".join([*parts, *_pace(pace, None)])
@@ -180,11 +178,10 @@ def _pace(pace: float | None, left: float | None) -> list[str]:
     return parts
 
 
-def figures(record: Record) -> str:
-    """The scores of a record: `top-1 0.98  top-5 1.00  CLIP 46.2`."""
-    return "  ".join(
-        f"{SCORES[score].title} {SCORES[score].format(found.mean)}" for score, found in record.scores.items()
-    )
+def figures(record: Record, kinds: Mapping[str, ScoreKind]) -> str:
+    """The scores of a record, as far as they are known: `top-1 0.98  top-5 1.00  CLIP 46.2`."""
+    known = ((kinds[score], found) for score, found in record.scores.items() if score in kinds)
+    return "  ".join(f"{kind.title} {kind.format(found.mean)}" for kind, found in known)
 
 
 def robustness_of(models: Sequence[str]) -> str:

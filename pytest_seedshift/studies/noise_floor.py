@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,7 +21,8 @@ import numpy as np
 
 from pytest_seedshift.core import atomic_files, files
 from pytest_seedshift.core.errors import DataError
-from pytest_seedshift.core.scores import CERTAINTY, SCORES
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry, recorded
+from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats import unseen_changes
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class Noise:
     reference: str
     arms: tuple[Arm, ...]
     skipped: tuple[Skipped, ...]
+    kinds: ScoreRegistry = field(default=SHIPPED, repr=False, compare=False)
+    """What the scores are."""
 
     def floor(self, score: str) -> tuple[float, str]:
         """The largest absolute change of a score's mean, and the arm that made it; 0 and nothing of no arm."""
@@ -92,7 +95,7 @@ class Noise:
         Of a score that is 0 or 1 that is the largest share of outcomes that may change: see `unseen_changes`. None of
         other scores, of whose unseen changes nothing can be said but their range; and where nothing was measured.
         """
-        if not SCORES[score].binary:
+        if not self.kinds[score].binary:
             return None
         changed = [(arm.scores[score].changed, arm.name) for arm in self.arms if score in arm.scores]
         if not changed or not self.images:
@@ -118,7 +121,7 @@ def table(noise: Noise) -> list[str]:
     lines = [f"{noise.model}: {noise.reference}; {noise.images} images of the control"]
     width = max(map(len, [*(arm.name for arm in noise.arms), *(each.name for each in noise.skipped)]))
     for score in noise.arms[0].scores if noise.arms else ():
-        kind = SCORES[score]
+        kind = noise.kinds[score]
         lines.append(f"  {kind.title:<{width}}  largest change  mean change  pairs changed  change of the mean")
         lines += [
             f"  {arm.name:<{width}}  {change.largest:>14.2g}  {change.mean:>11.2g}  {change.changed:>13}  "
@@ -128,7 +131,7 @@ def table(noise: Noise) -> list[str]:
         ]
     lines += [f"  {each.name:<{width}}  skipped: {each.reason}" for each in noise.skipped]
     lines += [
-        f"  {SCORES[score].title}: a difference of means below {moved:.2g} tells nothing ({arm})"
+        f"  {noise.kinds[score].title}: a difference of means below {moved:.2g} tells nothing ({arm})"
         for score in (noise.arms[0].scores if noise.arms else ())
         for moved, arm in [noise.floor(score)]
         if moved
@@ -136,7 +139,7 @@ def table(noise: Noise) -> list[str]:
     for score in noise.arms[0].scores if noise.arms else ():
         room = noise.room(score)
         lines.append(
-            f"  {SCORES[score].title}: {_unseen(noise.images) if room is None else _room(noise.images, *room)}"
+            f"  {noise.kinds[score].title}: {_unseen(noise.images) if room is None else _room(noise.images, *room)}"
         )
     return lines
 
@@ -164,10 +167,15 @@ def write(folder: RunFolder, fingerprint: str, noise: Noise) -> Path:
     """
     path = folder.path / FILE_NAME
     with folder.lock("noise"):
-        entries = {key: asdict(each) for key, each in read(folder).items()} | {fingerprint: asdict(noise)}
+        entries = {key: _values(each) for key, each in {**read(folder), fingerprint: noise}.items()}
         document = {"version": VERSION, "models": entries}
         atomic_files.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", within=folder.path)
     return path
+
+
+def _values(noise: Noise) -> dict[str, Any]:
+    """What noise.json says of it; what the scores are stands in verdicts.json."""
+    return {name: value for name, value in asdict(noise).items() if name != "kinds"}
 
 
 def read(folder: RunFolder) -> dict[str, Noise]:
@@ -217,7 +225,7 @@ def below_floor(noise: Noise, score: str, bound: float) -> str | None:
 
     Args:
         noise: of the model.
-        score: a key of `SCORES`.
+        score: its name.
         bound: `max_regression`, in the score's own units.
     """
     moved, arm = noise.floor(score)
@@ -225,8 +233,8 @@ def below_floor(noise: Noise, score: str, bound: float) -> str | None:
     if bound >= moved:
         return None if room is None or bound >= room[0] or not bound else _too_few(noise, score, bound, *room)
     return (
-        f"{noise.model}: {MAX_REGRESSION} = {bound:g} of {SCORES[score].title} is below the noise: {arm} alone moves "
-        f"the mean by {moved:.2g} on {noise.images} images. Ask for at least that, or keep it fixed"
+        f"{noise.model}: {MAX_REGRESSION} = {bound:g} of {noise.kinds[score].title} is below the noise: {arm} alone "
+        f"moves the mean by {moved:.2g} on {noise.images} images. Ask for at least that, or keep it fixed"
     )
 
 
@@ -240,8 +248,8 @@ def _too_few(noise: Noise, score: str, bound: float, most: float, arm: str) -> s
         else "Ask for at least that, measure it on more images (seedshift noise --images), or keep it fixed"
     )
     return (
-        f"{noise.model}: whether the noise of {SCORES[score].title} lies below {MAX_REGRESSION} = {bound:g} is not "
-        f"known: {changed} of {noise.images} outcomes have changed ({arm}), which leaves room for {most:.2g} at "
+        f"{noise.model}: whether the noise of {noise.kinds[score].title} lies below {MAX_REGRESSION} = {bound:g} is "
+        f"not known: {changed} of {noise.images} outcomes have changed ({arm}), which leaves room for {most:.2g} at "
         f"{_CERTAIN}. {more}"
     )
 
@@ -260,10 +268,11 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
     """
     from pytest_seedshift.results import schema  # pydantic, not where tests are collected
 
+    kinds = recorded(manifest)
     asked: dict[tuple[str, str], float] = {}
     for entry in schema.readable(schema.Planned, manifest.get("grid")):
         for score, bound in entry.bounds(MAX_REGRESSION).items():
-            if score in SCORES and entry.model is not None:
+            if score in kinds and entry.model is not None:
                 key = entry.model, score
                 asked[key] = min(bound, asked.get(key, bound))
     if not asked:
@@ -278,6 +287,6 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
         noise = measured.get(told.get("fingerprint") or "")
         scorers = (told.get("classifier"), told.get("clip"))  # None of one that the run does not need
         if noise is not None and all(mine in (None, *of) for mine, of in zip(scorers, _each(noise), strict=True)):
-            said = below_floor(noise, score, bound)
+            said = below_floor(replace(noise, kinds=kinds), score, bound)
             if said is not None:
                 yield said

@@ -13,6 +13,7 @@ import torch
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import ModelError, SeedshiftUsageError
 from pytest_seedshift.core.limits import DTYPES
+from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.scorers import devices
@@ -100,6 +101,7 @@ def measure(
     tell(f"{model}: {reference.describe()}, {len(design)} images")
     before = _scores(bench, model, reference, design)
     scorers = bench.samples(model).scorers
+    kinds = ScoreRegistry(bench.pool.scorers.measures(model))
     arms, skipped = [], []
     for name, setting in variations(reference):
         if isinstance(setting, Skipped):
@@ -114,7 +116,7 @@ def measure(
         except (ModelError, RuntimeError, NotImplementedError, TypeError) as error:
             skipped.append(Skipped(name, " ".join(str(error).split())))
     bench.close()
-    return Noise(model, scorers, len(design), reference.describe(), tuple(arms), tuple(skipped))
+    return Noise(model, scorers, len(design), reference.describe(), tuple(arms), tuple(skipped), kinds)
 
 
 def _bench(setting: Setting, catalogue: Catalogue, folder: RunFolder) -> Workbench:

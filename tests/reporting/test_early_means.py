@@ -224,12 +224,15 @@ def test_a_mean_reads_the_same_wherever_it_stands(early):
     }
     for case in early.of("toy-latent"):
         for score, metric in (("top1", "accuracy"), ("clip", "clip_score")):
-            shown = verdict_messages.mean(case.scores[score], score, early=True)
+            shown = verdict_messages.mean(case.scores[score], BUILT_IN[score], early=True)
             (part,) = re.findall(rf'<details [^>]*id="{re.escape(anchor(case.id))}".*?</details>', made, re.DOTALL)
             assert part.count(shown) >= 2  # in its heading and in its table
             assert re.search(rf"\| (❌ \*\*)?{shown}\b", told)
             at = "" if case.case.is_control else f"{case.case.magnitude:+.2f}"
-            assert verdict_messages.mean(Estimate(index[case.case.shift, at, metric], 0, 1), score, early=True) == shown
+            assert (
+                verdict_messages.mean(Estimate(index[case.case.shift, at, metric], 0, 1), BUILT_IN[score], early=True)
+                == shown
+            )
             as_record = {"verdict": case.verdict, "scores": {score: Score.of(case.scores[score])}, "early": True}
             row = {**dataclasses.asdict(case.case), "images": case.images, "constraints": [], **as_record}
             assert any(shown in line for line in table.table([made_record(row)]))

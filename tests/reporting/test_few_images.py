@@ -71,7 +71,7 @@ def test_an_obvious_drop_of_a_few_pairs_is_not_told_as_p_1():
     assert row.drop > 11
     assert row.change.p > 0.5
     assert not row.regressed
-    said = verdict_messages.change(row.change, row.score, row.drop)
+    said = verdict_messages.change(row.change, row.score_kind, row.drop)
     assert said.startswith(
         "11 pairs of 15 turned lower and 3 higher by more than 0.05, too few pairs to tell from chance"
     )
@@ -81,7 +81,7 @@ def test_an_obvious_drop_of_a_few_pairs_is_not_told_as_p_1():
 def test_of_many_pairs_and_of_what_is_allowed_there_is_a_p_value():
     for drops in (np.tile(DROPS, 20), -np.tile(DROPS, 20)):
         row = of_clip(drops, drops.size, Constraint("clip", max_regression=0.5))
-        assert ", p " in verdict_messages.change(row.change, row.score, row.drop)
+        assert ", p " in verdict_messages.change(row.change, row.score_kind, row.drop)
 
 
 @pytest.mark.parametrize(("pairs", "few"), [(4, True), (40, False)])
@@ -91,7 +91,7 @@ def test_accuracies_of_which_no_drop_could_be_found_have_no_p_value(pairs, few):
     gate = Gate(asked={CASES[1]: [Constraint("top1", max_regression=0.02)]})
     found = regression.compare(side("old", before, size=pairs), side("new", after, size=pairs), gate)
     (row,) = found.rows
-    assert ("too few pairs" in verdict_messages.change(row.change, "top1", row.drop)) is few
+    assert ("too few pairs" in verdict_messages.change(row.change, row.score_kind, row.drop)) is few
     assert row.regressed is not few
     assert regressions.lines(found)
 

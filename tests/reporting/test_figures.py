@@ -11,8 +11,8 @@ from hypothesis import given, settings
 
 from helpers.records import record
 from helpers.strange_text import HOSTILE, unseen
-from pytest_seedshift.core.registry import scores_known
 from pytest_seedshift.core.score_kinds import ScoreKind
+from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.reporting import plots
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ def drawn(model: str, shift: str, magnitude: float) -> Record:
 
 def draw(model: str, shift: str, title: str) -> ElementTree.Element:
     records = [drawn(model, "none", 0.0), drawn(model, shift, -0.3), drawn(model, shift, 0.3)]
-    with scores_known({"mine": ScoreKind(title, 1.0, binary=False)}), warnings.catch_warnings():
+    kinds = ScoreRegistry({"mine": ScoreKind(title, 1.0, binary=False)})
+    with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return ElementTree.fromstring(plots.scores_by_magnitude(records))
+        return ElementTree.fromstring(plots.scores_by_magnitude(records, kinds))
 
 
 def letters(figure: ElementTree.Element) -> str:

@@ -17,7 +17,7 @@ import pytest_seedshift as seedshift
 from helpers import synthetic
 from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.core.score_registry import ScoreRegistry
-from pytest_seedshift.reporting import page
+from pytest_seedshift.reporting import page, summary
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.run import RunError
 from pytest_seedshift.results.run_folder import RunFolder
@@ -267,12 +267,16 @@ def test_two_runs_with_unlike_scores_are_read_at_once_each_with_its_own(tmp_path
 
     def look(folder: Path) -> tuple[object, ...]:
         run = runs.load(folder)
-        return run.scores, dict(run.kinds), run.case_rows()
+        return run.scores, dict(run.kinds), run.case_rows(), summary.make(run, 100_000)
 
     alone = list(map(look, folders))
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(look, folders)) == alone
-    assert [kinds["contrast"].top for _, kinds, _ in alone[:2]] == [2.0, 9.0]
+    assert [kinds["contrast"].top for _, kinds, *_ in alone[:2]] == [2.0, 9.0]
     assert [scores[-1] for scores, *_ in alone[:3]] == ["contrast", "contrast", "sharpness"]
-    one, other = runs.load(here), runs.load(there)  # both held at once
-    assert (one.kinds["contrast"].top, other.kinds["contrast"].top) == (2.0, 9.0)
+    titles = ("Contrast of one", "Contrast of the other", "Sharpness")
+    only_its_own = [[place == other for other in range(3)] for place in range(3)]
+    assert [[title in told for title in titles] for *_, told in alone[:3]] == only_its_own
+    held = [runs.load(folder) for folder in (here, there, third)]  # all at once
+    drawn = [page.make(run) for run in held]  # matplotlib's settings are the process's: one after another
+    assert [[title in each for title in titles] for each in drawn] == only_its_own

@@ -15,8 +15,6 @@ from typing import TypeAlias
 from markupsafe import Markup
 
 from pytest_seedshift.core import atomic_files
-from pytest_seedshift.core.registry import scores_known
-from pytest_seedshift.core.scores import recorded
 from pytest_seedshift.reporting import html
 from pytest_seedshift.reporting.anchors import slug
 from pytest_seedshift.reporting.html import fill
@@ -79,8 +77,7 @@ def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> P
         OSError: the file cannot be written.
     """
     path = folder / FILE_NAME if out is None else out
-    with scores_known(recorded(runs.head(folder))):
-        page = make(runs.load(folder) if run is None else run)
+    page = make(runs.load(folder) if run is None else run)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.write(path, page)
     return path

@@ -24,6 +24,7 @@ def build(run: Run, _: Album) -> Section | None:
     return section(
         "breaking",
         "Breaking points",
+        kinds=run.kinds,
         searches=[(record, messages.point(record), messages.monotony(record)) for record in run.breaking],
         scores=[score for score in run.scores if any(score in p.scores for each in run.breaking for p in each.probes)],
         clear=CLEAR,

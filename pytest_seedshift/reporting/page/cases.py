@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core.scores import CERTAINTY, SCORES, mean_of
+from pytest_seedshift.core.scores import CERTAINTY, mean_of
 from pytest_seedshift.core.stats.sequential import estimate_drop
 from pytest_seedshift.reporting import reasons
 from pytest_seedshift.reporting.page.section import Section, section
@@ -33,7 +33,7 @@ def build(run: Run, album: Album) -> Section | None:
         cases = [_case(case, album, run.scores) for case in run.of(model)]
         failing = [each for each in cases if each["case"].failed]
         models.append((model, failing, [each for each in cases if not each["case"].failed]))
-    return section("cases", "Case by case", models=models)
+    return section("cases", "Case by case", kinds=run.kinds, models=models)
 
 
 def _case(case: CaseRun, album: Album, scores: list[str]) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def _row(case: CaseRun, score: str, paired: list[tuple[Sample, Sample]]) -> dict
     row: dict[str, Any] = {"score": score, "found": case.scores[score], "bounds": bounds, "control": None, "drop": None}
     if both:
         before, after = ([sample.scores[score] for sample in column] for column in zip(*both, strict=True))
-        row["control"] = mean_of(SCORES[score], before)
-        row["drop"] = estimate_drop(SCORES[score], after, before, certainty=case.certainty or CERTAINTY)
+        row["control"] = mean_of(case.kinds[score], before)
+        row["drop"] = estimate_drop(case.kinds[score], after, before, certainty=case.certainty or CERTAINTY)
     return row
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.reporting.page import plots
 from pytest_seedshift.reporting.page.section import Section, section
 
@@ -28,6 +27,7 @@ def build(run: Run, _: Album) -> Section | None:
     return section(
         "curves",
         "Curves",
+        kinds=run.kinds,
         scores=scores,
         legend=legend,
         bounded=bounded,
@@ -48,7 +48,7 @@ def _panel(run: Run, score: str, shift: str) -> Markup:
             lines.append(plots.Line(index, points, probes, breaks))
     everything = [each.scores[score].high for each in run.cases if score in each.scores]
     everything += [each.scores[score].high for search in run.breaking for each in search.probes if score in each.scores]
-    top = 1.0 if SCORES[score].top <= 1 else max(everything)
+    top = 1.0 if run.kinds[score].top <= 1 else max(everything)
     return plots.panel(lines, top=top, limits=_limits(run))
 
 

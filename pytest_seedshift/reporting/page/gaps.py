@@ -17,4 +17,4 @@ def build(run: Run, _: Album) -> Section | None:
     found = gaps.of_run(run)
     if found is None:
         return None
-    return section("gaps", "Robustness", found=found, over=gaps.over(found))
+    return section("gaps", "Robustness", kinds=run.kinds, found=found, over=gaps.over(found))

@@ -21,6 +21,7 @@ def build(run: Run, _: Album) -> Section | None:
     return section(
         "heat",
         "Every case at a glance",
+        kinds=run.kinds,
         models=[_model(run, model) for model in run.models if run.of(model)],
         early=any(case.early and case.scores for case in run.cases),
     )

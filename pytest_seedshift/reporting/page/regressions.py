@@ -32,12 +32,13 @@ def build(run: Run, album: Album) -> Section | None:
     try:
         comparison = run.comparison or comparisons.of_folder(run)
     except BaselineError as error:
-        return section("regressions", "Against the baseline", comparison=None, error=str(error))
+        return section("regressions", "Against the baseline", kinds=run.kinds, comparison=None, error=str(error))
     if comparison is None:
         return None
     return section(
         "regressions",
         "Against the baseline",
+        kinds=comparison.kinds,
         error=None,
         comparison=comparison,
         summary=regressions.summary(comparison),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.reporting.html import fill
 
 if TYPE_CHECKING:
@@ -20,6 +21,6 @@ class Section:
     html: Markup
 
 
-def section(name: str, title: str, **values: Any) -> Section:
-    """The section whose template is `<name>.html.jinja2`."""
-    return Section(name, title, fill(f"{name}.html.jinja2", **values))
+def section(name: str, title: str, kinds: ScoreRegistry = SHIPPED, **values: Any) -> Section:
+    """The section whose template is `<name>.html.jinja2`; `kinds` are of the scores that it tells of."""
+    return Section(name, title, fill(f"{name}.html.jinja2", kinds, **values))

@@ -26,6 +26,7 @@ def build(run: Run, _: Album) -> Section | None:
     return section(
         "seeduse",
         "Does it look at its seed vector?",
+        kinds=run.kinds,
         models=models,
         certainties=sorted({each["found"].certainty for each in models if each["found"] is not None}),
         images=sorted({each["found"].images for each in models if each["found"] is not None}),

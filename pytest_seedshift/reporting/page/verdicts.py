@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import messages
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import in_order
 from pytest_seedshift.reporting import blank, chance, regressions, seedlines, tally
 from pytest_seedshift.reporting.page.breaking import in_short, of_searches
 from pytest_seedshift.reporting.page.section import Section, section
@@ -15,6 +15,8 @@ from pytest_seedshift.runner import verdict_messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.score_kinds import ScoreKind
+    from pytest_seedshift.core.scores import Finding
     from pytest_seedshift.reporting.page.album import Album
     from pytest_seedshift.results.run import CaseRun, Run
     from pytest_seedshift.results.schema import Search
@@ -25,7 +27,7 @@ def build(run: Run, _: Album) -> Section:
     models = dict.fromkeys([*run.models, *(case.model for case in run.missing)])
     beforehand = chance.looking_back(run)
     told = [*chance.explained(run), *([] if beforehand is None else [beforehand])]
-    return section("verdicts", "", models=[_card(run, model) for model in models], chance=told)
+    return section("verdicts", "", kinds=run.kinds, models=[_card(run, model) for model in models], chance=told)
 
 
 def _card(run: Run, model: str) -> dict[str, Any]:
@@ -66,18 +68,17 @@ def counted(cases: Sequence[CaseRun]) -> str:
 
 def asked(cases: Sequence[CaseRun]) -> list[str]:
     """What is asked of a model's scores: `top-1 ≥ 0.60`, or `top-1 ≥ 0.30 to 0.60, by case` where cases differ."""
-    bounds: dict[tuple[str, str], list[float]] = {}
+    bounds: dict[tuple[str, str], list[Finding]] = {}
     for each in (finding for case in cases for finding in case.findings):
-        bounds.setdefault((each.score, each.kind), []).append(each.bound)
-    order = list(SCORES)
+        bounds.setdefault((each.score, each.kind), []).append(each)
+    order = in_order(score for score, _ in bounds)
     return [
-        _asked(score, kind, min(found), max(found))
+        _asked(found[0].score_kind, kind, min(each.bound for each in found), max(each.bound for each in found))
         for (score, kind), found in sorted(bounds.items(), key=lambda entry: order.index(entry[0][0]))
     ]
 
 
-def _asked(score: str, kind: str, least: float, most: float) -> str:
-    shown = SCORES[score]
+def _asked(shown: ScoreKind, kind: str, least: float, most: float) -> str:
     span = f"{shown.format(least)}{f' to {shown.format(most)}, by case' if least != most else ''}"
     return f"{shown.title} {verdict_messages.asked_as(kind)} {span}"
 

@@ -70,7 +70,7 @@ class Effect:
         factor: which.
         level: of the factor.
         against: the factor's first level.
-        score: a key of `SCORES`.
+        score: its name.
         controls: the score's mean without a shift: at the first level, at the other.
         retained: the retained score: at the first level, at the other.
         change: the second less the first, with its interval.

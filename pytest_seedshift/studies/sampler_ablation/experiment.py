@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.scores import CERTAINTY, SCORES
+from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats.seed_shares import SensitivityError
 from pytest_seedshift.runner.sampling import Sampling
 from pytest_seedshift.studies import seed_sensitivity
@@ -142,7 +143,8 @@ def _run(
     control = _columns(bench, Case(arm.name), design)
     shifted = [_columns(bench, Case(arm.name, *shift), design) for shift in shifts]
     by_pair = {
-        score: effects.retained(control[score], [each[score] for each in shifted], SCORES[score].top) for score in SHOWN
+        score: effects.retained(control[score], [each[score] for each in shifted], BUILT_IN[score].top)
+        for score in SHOWN
     }
     measured, note = _sensitivity(bench, arm.name, certainty)
     return Found(
