@@ -130,6 +130,44 @@ def test_the_package_has_few_entries_and_every_module_is_in_a_layer():
     assert all(counted[layer] > 1 for layer in LAYERS)
 
 
+FOREIGN = {
+    "config": "pytest's and pytest-xdist's configuration",
+    "entry": "a part of pytest's traceback",
+    "each": "a part of pytest's traceback",
+    "error": "an exception on its way",
+    "item": "pytest's",
+    "parser": "configparser's",
+    "report": "pytest's and pytest-html's",
+    "reporter": "pytest's terminal",
+    "session": "pytest's, of which the exit status is",
+    "spec": "a worker of pytest-xdist",
+    "teardown": "a report of pytest's",
+}
+"""By the name of a variable in `plugin`, whose object is changed from outside: none of ours."""
+
+
+def written_from_outside(source: str) -> set[str]:
+    """The attributes that a module sets on objects of which it is not known that they are others' or its own."""
+    targets = (each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.Attribute))
+    return {ast.unparse(each) for each in targets if isinstance(each.ctx, ast.Store) and not _is_foreign(each)}
+
+
+def _is_foreign(target: ast.Attribute) -> bool:
+    names = [each.id for each in ast.walk(target.value) if isinstance(each, ast.Name)]
+    kept = isinstance(target.value, ast.Attribute) and target.value.attr in ("_page", "_pytest")
+    itself = isinstance(target.value, ast.Name) and names[0] in ("self", "cls")
+    return kept or itself or names[0] in FOREIGN
+
+
+def test_no_object_of_the_plugin_s_or_of_the_runner_s_is_written_into_from_outside():
+    ours = {where: source for where, source in modules().items() if where.startswith(("plugin/", "runner/"))}
+    assert {where: found for where, source in ours.items() if (found := written_from_outside(source))} == {}
+    outside = (
+        "def f(self, terminal):\n    terminal.page, self._state.loads = 1, 2\n    self.mine = report.outcome = 3\n"
+    )
+    assert written_from_outside(outside) == {"terminal.page", "self._state.loads"}
+
+
 def missing_paths(text: str) -> set[str]:
     """The modules and folders that a text names in code style and that are not there."""
     named = set(re.findall(rf"`((?:{'|'.join(LAYERS)})/[\w/.]*)`", text))
