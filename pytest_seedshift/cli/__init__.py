@@ -10,9 +10,9 @@ from __future__ import annotations
 from pytest_seedshift.core.errors import SeedshiftUsageError
 
 COMMANDS = {
-    "report": "make the report of a run folder, or of merged ones, again",
+    "report": "regenerate the report of a run folder, or of merged ones",
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
-    "compare": "hold a run against another one, or against a baseline: is the new version as reliable?",
+    "compare": "compare a run with another one, or with a baseline: is the new version as reliable?",
     "thresholds": "write thresholds by what a run has measured, so that another draw of its pairs meets them",
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",

@@ -1,4 +1,4 @@
-"""`seedshift report RUN`: make the report of a run folder, or of merged ones, again."""
+"""`seedshift report RUN`: regenerate the report of a run folder, or of merged ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     "report",
     cls=Command,
-    help="Make the report of a run again, one page of HTML. RUN is the run folder, such as .seedshift, or one that "
+    help="Regenerate the report of a run, one page of HTML. RUN is the run folder, such as .seedshift, or one that "
     "`seedshift merge` has made.",
     examples=("report .seedshift --output report.html",),
 )

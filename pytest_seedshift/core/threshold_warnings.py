@@ -52,7 +52,7 @@ def far_off(constraints: Iterable[Constraint], where: str) -> Iterator[str]:
         top, title = each.score_kind.top, each.score
         if each.minimum is not None and 0 < each.minimum <= _NEARLY_NOTHING * top and top > 1:
             yield (
-                f"{where} {title} = {each.minimum:g} asks for nearly nothing on a scale from 0 to {top:g}"
+                f"{where} {title} = {each.minimum:g} requires nearly nothing on a scale from 0 to {top:g}"
                 f"{f': {each.minimum:g} of it would be {each.minimum * top:g}' if each.minimum <= 1 else ''}"
             )
         for name, bound in (("max_drop", each.max_drop), ("max_regression", each.max_regression)):

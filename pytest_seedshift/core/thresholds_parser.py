@@ -216,9 +216,9 @@ def constraint(score: str, value: object, where: str) -> Constraint:
     except pydantic.ValidationError as error:
         raise ThresholdsError(f"{where} {score}: {_explain(error)}") from None
     if bounds.min is bounds.max_drop is bounds.max_regression is None:
-        raise ThresholdsError(f"{where} {score}: asks for nothing; give min, max_drop or both, or max_regression")
+        raise ThresholdsError(f"{where} {score}: sets no bound; give min, max_drop or both, or max_regression")
     if bounds.significant is not None and bounds.max_regression is None:
-        raise ThresholdsError(f"{where} {score}: significant speaks of max_regression, which is not there")
+        raise ThresholdsError(f"{where} {score}: significant belongs to max_regression, which is not set")
     kind = SCORES[score]
     top = kind.top
     for name, bound in (

@@ -27,10 +27,13 @@ _MOVING = {
 }
 """Hooks of accelerate and of diffusers that bring weights where they are needed, and change no number."""
 
-_TELLING = {"LayerwiseCastingHook", "PeftInputAutocastDisableHook"}
-"""Those that change numbers in a way that their class and their number types tell."""
+_FINGERPRINTED = {"LayerwiseCastingHook", "PeftInputAutocastDisableHook"}
+"""Those that change numbers in a way that their class and their number types determine."""
 
-_ADVICE = "No fingerprint can tell what it does, so samples could not be told apart: remove it, or evaluate a copy"
+_ADVICE = (
+    "No fingerprint covers what it does, so samples with it and without it could not be distinguished: remove it, or "
+    "evaluate a copy"
+)
 
 
 class LiveError(ModelError):
@@ -50,12 +53,12 @@ def describe(module: nn.Module, where: str) -> Iterator[str]:
                 raise LiveError(f"{where} has a forward hook, {name}. {_ADVICE}")
     kinds = list(_of_libraries(module))
     for kind, settings in kinds:
-        if kind not in _MOVING | _TELLING:
+        if kind not in _MOVING | _FINGERPRINTED:
             raise LiveError(
                 f"{where} has the hook {kind}. What it does may depend on what was generated before, and no sample "
                 "may: switch it off (such as by disable_cache()) while the model is evaluated"
             )
-        if kind in _TELLING:
+        if kind in _FINGERPRINTED:
             yield f"{kind} {settings}"
     forward = vars(module).get("forward")
     if forward is not None and not kinds and not _is_hooked(module) and not _is_known(forward):

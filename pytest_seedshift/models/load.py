@@ -218,7 +218,7 @@ def _configuration(location: Location) -> Path:
             reasons.append(str(error))
     raise places.WeightsNotFoundError(
         f"{location.source}: a single file has no configuration of its parts, and that of {' or '.join(try_these)} is "
-        f"neither in the Hugging Face cache nor to be had from the hub ({reasons[-1]}). Lay {trust.INDEX} and the "
+        f"not in the Hugging Face cache and not downloadable ({reasons[-1]}). Lay {trust.INDEX} and the "
         "folders of the parts, without their weights, beside the file"
     )
 

@@ -63,7 +63,7 @@ class Gate:
         if self._session.settings.save_baseline is not None:
             return None
         return (
-            "is asked for, and no baseline is given: add --seedshift-baseline=PATH, or "
+            "is set, and no baseline is given: add --seedshift-baseline=PATH, or "
             '[baseline] path = "PATH" to the thresholds. A run of the version to compare with makes one: '
             "--seedshift-exact --seedshift-save-baseline=PATH"
         )
@@ -106,11 +106,11 @@ class Gate:
             return None
         name = messages.relative(str(saved))
         if self.against is not None:
-            return f"held against {name}, which is replaced if nothing is worse" if self.replaces else None
+            return f"compared with {name}, which is replaced if nothing is worse" if self.replaces else None
         if self._is_first:
-            return f"{name} is not there yet: this run is held against no baseline, and makes it"
+            return f"{name} is not there yet: this run has no baseline to compare with, and writes it"
         if jobs.leaves_regressions:
-            return f"held against no baseline, so max_regression is not judged: this run makes {name}"
+            return f"no baseline to compare with, so max_regression is not judged: this run writes {name}"
         return None
 
     def refusal(self, error: BaselineError) -> pytest.UsageError:

@@ -155,7 +155,7 @@ OPTIONS = (
         "sensitivity",
         "text",
         "auto: where it takes at most a hundredth of the images of a model's designs",
-        "when to measure how much each model looks at its seed vector: 'auto', 'always' or 'never'",
+        "when to measure how much each model uses its seed vector: 'auto', 'always' or 'never'",
         "WHEN",
     ),
     Option("plan", "flag", "off", "print the cases, images and estimated time, then stop"),

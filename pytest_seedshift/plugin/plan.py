@@ -140,7 +140,7 @@ class Plan:
             return [
                 f"to generate: {images}{of_control}",
                 f"the time is not known yet: no image of {', '.join(self._untimed)} was timed "
-                "(--seedshift-images-per-second=RATE tells it)",
+                "(--seedshift-images-per-second=RATE gives it)",
             ]
         paces = ", ".join(
             f"{model} {messages.rate(1 / pace) if self.given else f'{1000 * pace:.0f} ms an image'}"

@@ -62,7 +62,7 @@ class SeedSensitivity:
         if not missing:
             return None
         of = f"of {missing[0]}" if len(missing) == 1 else f"of each of {', '.join(missing)}"
-        return f"{IMAGES} more images for the seed sensitivity {of} ({6 * MORE} where it seems not to look)"
+        return f"{IMAGES} more images for the seed sensitivity {of} ({6 * MORE} where it seems not to use it)"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(

@@ -91,7 +91,7 @@ class SessionReport:
         folder = messages.relative(str(ours.folder.path))
         again = _command(folder, None if out in (None, "none") else messages.relative(str(out)))
         run = None
-        with self._told("the report", f"; to make it again: {again}"):
+        with self._told("the report", f"; to regenerate it: {again}"):
             run = comparisons.compared(runs.load(ours.folder.path))
             self._write(run)
         with self._told("the summary"):
@@ -181,7 +181,7 @@ class SessionReport:
         from pytest_seedshift.results import baseline_sources
 
         made, name = baseline_sources.of_run(run), messages.relative(str(target))
-        kept = regressions.keeps(comparison) if comparison is not None and self._session.gate.replaces else None
+        kept = regressions.not_replaced(comparison) if comparison is not None and self._session.gate.replaces else None
         if kept is not None:
             raise baseline.BaselineError(
                 f"{name} is left as it is: {kept}. To replace it nonetheless, save to another path and put that file "
@@ -191,7 +191,7 @@ class SessionReport:
         made.write(target)
         self._add(regressions.saved(made, name, target.stat().st_size))
         if comparison is None:
-            self._add(["  held against no baseline: no max_regression was judged"])
+            self._add(["  no baseline to compare with: no max_regression was judged"])
 
     def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.reporting import chance, gaps, page

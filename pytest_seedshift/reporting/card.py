@@ -259,7 +259,7 @@ def _tables(run: Run, model: str) -> str:
         "## Robustness to shifts of the seed vector",
         f"{text.markdown(verdicts.of_run(run, model, place(model)))}.",
         summary.scores(cases),
-        "Shifts down, magnitudes across, 0 is without a shift; ❌ is below what was asked"
+        "Shifts down, magnitudes across, 0 is without a shift; ❌ breaks what is required"
         + (f" ({text.markdown(', '.join(verdicts.asked(cases)))})." if verdicts.asked(cases) else "."),
     ]
     certainties = sorted({case.certainty for case in cases if case.certainty is not None})

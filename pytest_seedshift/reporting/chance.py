@@ -104,7 +104,7 @@ def explained(run: Run) -> list[str]:
     most = [(margin, _quantile(of_sound_model(minima, margin))) for margin in MARGINS]
     if 2 * most[-1][1] >= sum(bool(each) for each, _ in minima):
         size = messages.span([case.design for case in judged])
-        return [f"{count}: {size} images a case are too few to tell whether by chance"]
+        return [f"{count}: {size} images a case are too few to say how many are due to chance"]
     told = ", ".join(f"{number} ({margin:g} above)" for margin, number in most)
     return [f"{count}: chance explains up to {told} of a model whose own accuracies lie above all their minima"]
 

@@ -219,7 +219,7 @@ def lines(run: Run) -> list[str]:
     heads = [*found.models, *(couples if len(couples) == 1 else ())]
     name = max(len(row.shift) for table in found.tables for row in table.rows)
     text = [
-        f"robustness: the part of the unshifted score that is left, mean over {over(found)}",
+        f"robustness: retained score, the mean of score(η)/score(0) over {over(found)}",
         f"  {messages.percent(found.certainty)} intervals"
         + ("; ≈ decided early: a rough figure without one (--seedshift-exact)" if found.rough else "")
         + (f"; * fewer than {found.least} pairs: too few for one" if found.few else "")

@@ -65,13 +65,7 @@ def summary(comparison: Comparison) -> str:
     if not (lost or won) and any(row.change.lost or row.change.won for row in comparison.rows):
         said = f"no pair differs in {title}"
     gates = any(row.bound is not None for row in comparison.rows)
-    end = (
-        messages.count(count, "regression")
-        if count
-        else "no regression"
-        if gates
-        else "nothing asks for max_regression"
-    )
+    end = messages.count(count, "regression") if count else "no regression" if gates else "no max_regression is set"
     size = f"{messages.count(len(comparison.cases), 'case')} on {messages.count(pairs, 'pair')}"
     return f"against {comparison.before.name}: {size}: {said} · {end}"
 
@@ -83,11 +77,11 @@ def notes(comparison: Comparison) -> list[str]:
     if comparison.gate.family:
         found.append(_family(comparison))
     if comparison.gate.partial:
-        found.append("a part of the grid: cases are held against chance together where all shards are merged")
+        found.append("a part of the grid: significance over all cases is decided where all shards are merged")
     if comparison.stopped:
         found.append(
             f"{comparison.before.name} has cases that stopped early: they are compared over the pairs that it has, by "
-            f"{TESTS['bets']}. A baseline made with --seedshift-exact tells far more"
+            f"{TESTS['bets']}. A baseline made with --seedshift-exact has far more power"
         )
     if comparison.missing_before:
         found.append(
@@ -126,27 +120,27 @@ def held_against(comparison: Comparison) -> list[str]:
             said.append(f"fingerprint {one.fingerprint} → {other.fingerprint}")
             said += [] if len(said) > 1 else ["no setting differs, so weights or libraries do"]
         alike = f"run alike (fingerprint {one.fingerprint})"
-        told.append(f"{new} is held against {old} of {before.name}: {'; '.join(said) or alike}")
+        told.append(f"{new} is compared with {old} of {before.name}: {'; '.join(said) or alike}")
     return told
 
 
 def _power(comparison: Comparison) -> Iterator[str]:
-    """From which drop on a case's test finds it, by what is asked."""
+    """The minimum detectable drop of a case's test, by what is required."""
     by_kind: dict[tuple[str, float], list[Row]] = {}
     for row in comparison.rows:
         if row.bound is not None and row.significant:
             by_kind.setdefault((row.score, row.change.allowed), []).append(row)
     for (score, allowed), rows in by_kind.items():
         kind, known = comparison.kinds[score], [row.change for row in rows if row.change.least is not None]
-        what = f"larger than {allowed:g}" if allowed else "above chance"
+        null = f"H0: drop ≤ {allowed:g}"
         if not known:
-            yield f"no drop of {kind.title} could have been found to be {what}: there are too few pairs"
+            yield f"underpowered: no drop in {kind.title} is detectable ({null})"
             continue
         least = statistics.median(each.least for each in known if each.least is not None)
         sure = statistics.median(each.least_90 for each in known if each.least_90 is not None)
         yield (
-            f"a drop of {kind.title} is found to be {what} in half of all designs from {least:.3f} on, in nine of ten "
-            f"from {sure:.3f} (median of the cases), each held against {known[0].level:.2g}"
+            f"minimum detectable drop in {kind.title}: {least:.3f} at 50 % power, {sure:.3f} at 90 % ({null}, level "
+            f"{known[0].level:.2g}; median of the cases)"
         )
 
 
@@ -171,7 +165,7 @@ class Beyond:
 
 
 def beyond_cases(comparison: Comparison, failed: Collection[Case]) -> list[Beyond]:
-    """What has become worse beside the cases that have failed: no failed case tells of it.
+    """What has become worse beside the cases that have failed: no failed case shows it.
 
     Args:
         comparison: of the run with its baseline.
@@ -204,11 +198,11 @@ def _sentence(figures: str, comparison: Comparison, how: str) -> str:
     return f"{figures}: a regression against {comparison.before.name}{how}"
 
 
-def keeps(comparison: Comparison) -> str | None:
-    """Why a run must not take the place of the baseline that it is held against; None where it may."""
+def not_replaced(comparison: Comparison) -> str | None:
+    """Why a run must not replace the baseline that it is compared with; None where it may."""
     before, after = comparison.before, comparison.after
     if comparison.regressed:
-        return "this run is worse, and a run to come would be held against that"
+        return "this run is worse, and later runs would be compared with it"
     others = {comparison.other(case): each for case, each in after.cases.items()}
     lacking = [case.id for case in before.cases if case not in others]
     if lacking:
@@ -230,7 +224,7 @@ def saved(baseline: Baseline, path: str, size: int) -> list[str]:
     if any(not each.exact for each in baseline.cases.values()):
         told.append(
             "  warning: its verdicts were early, so it has a part of the pairs only, and only a large drop against it "
-            "can be told from chance. Make it with --seedshift-exact"
+            "can be significant. Make it with --seedshift-exact"
         )
     return told
 

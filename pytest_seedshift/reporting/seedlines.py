@@ -49,8 +49,8 @@ def warning(model: str, found: Sensitivity) -> str:
     )
     return (
         f"{model} ignores its seed vector: another one changes {changed}. {messages.count(found.blocks, 'block')} of "
-        f"two labels tell that; up to {100 * found.unseen:.0f} % of all may be of a kind that looks. Where it "
-        "holds under a shift, it is robust because it does not look"
+        f"two labels were measured; up to {100 * found.unseen:.0f} % of all may be of a kind that uses it. Where it "
+        "holds under a shift, it is robust because it does not use its seed vector"
     )
 
 

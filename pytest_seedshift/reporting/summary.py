@@ -118,7 +118,7 @@ def _rests_on(cases: Sequence[CaseRun]) -> str:
     certainties = sorted({each.certainty for each in cases if each.certainty is not None})
     parts = [
         f"{verdicts.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
-        *([f"asked: {asked}"] if asked else []),
+        *([f"required: {asked}"] if asked else []),
         *(f"certainty {messages.percent(each)}" for each in certainties),
     ]
     return "; ".join(parts)

@@ -50,7 +50,7 @@ def with_samples(
     if without:
         notes.append(
             f"{folder.samples_file.name} does not hold the samples that these verdicts rest on: {some(without)}. What "
-            "the page tells by class, of drops and of changed pairs is without them"
+            "the page shows by class, of drops and of changed pairs is without them"
         )
     return made
 

@@ -120,7 +120,7 @@ def parse(text: str, name: str) -> Baseline:
             "pytest-seedshift, or save it anew"
         )
     if document.get("checksum") != checksum(document):
-        raise BaselineError(f"{name} is not as it was written (its checksum does not fit): {_AGAIN}")
+        raise BaselineError(f"{name} fails its checksum: {_AGAIN}")
     try:
         form = _File.model_validate(document)
         kinds = recorded(document)
@@ -163,7 +163,7 @@ def _values(case: Case, score: str, values: str | list[float], kinds: ScoreRegis
     if score not in kinds:
         raise DataError(f"{case.id}: unknown score {score!r}. Known: {', '.join(kinds)}")
     if kinds[score].binary is not isinstance(values, str) or (isinstance(values, str) and set(values) - {"0", "1"}):
-        raise DataError(f"{case.id}: {score} is not written as that score is")
+        raise DataError(f"{case.id}: {score} is not in the format of that score")
     found = tuple(map(float, values))
     if not all(map(math.isfinite, found)):
         raise DataError(f"{case.id}: {score} has a value that is not finite")

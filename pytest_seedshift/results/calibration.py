@@ -291,7 +291,7 @@ def _is_ours(value: Any) -> bool:
 def _speaks(found: thresholds.Thresholds, case: Case, score: str) -> bool:
     try:
         return any(each.score == score for each in found.constraints(case))
-    except thresholds.ThresholdsError:  # it asks for nothing at all
+    except thresholds.ThresholdsError:  # it sets no bound at all
         return False
 
 

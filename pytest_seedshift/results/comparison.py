@@ -53,7 +53,7 @@ def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
     found = before or baseline_sources.load(run.path / baseline.FILE_NAME, about.name, within=run.path)
     if found.checksum != about.checksum:
         raise baseline.BaselineError(
-            f"{run.path / baseline.FILE_NAME} is not the baseline that this run was held against"
+            f"{run.path / baseline.FILE_NAME} is not the baseline that this run was compared with"
         )
     decided = {(each.case, one.score): one.holds for each in run.cases for one in each.findings if one.change}
     gate = replace(gate_of(head, document, run.path), decided=decided)

@@ -325,7 +325,7 @@ def _decided(gate: Gate, case: Case, score: str) -> bool:
 def unfit(case: str, score: str) -> str:
     """Why a drop may not be held against a baseline that stopped early as if chance had no part in it."""
     return (
-        f"significant = false is asked of {score} of {case}, and its baseline stopped early: that ended on a streak, "
+        f"significant = false is set for {score} of {case}, and its baseline stopped early: that ended on a streak, "
         "so an equally good version would fail in up to 46 % of runs. Make a whole baseline: run the version to "
         "compare with by --seedshift-exact --seedshift-save-baseline=PATH. Or leave significant = false away"
     )

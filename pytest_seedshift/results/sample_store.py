@@ -205,7 +205,7 @@ class Store:
             for table, read in (("images", image_of), ("scores", scores_of)):
                 for row in self._connection.execute(f"SELECT * FROM {table}"):
                     if read(row) is None:
-                        raise DamagedStoreError(f"{self._called}: damaged: a row of {table} is not as it was written")
+                        raise DamagedStoreError(f"{self._called}: damaged: a row of {table} fails its checksum")
 
     # -------------------------------------------------------------------------------------------------------------
 

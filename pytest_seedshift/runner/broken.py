@@ -225,8 +225,9 @@ class Watch:
         kind, mean = scores.SCORES[score], math.fsum(values[score]) / images
         return _Reason(
             f"its control is at the level of chance: {kind.title} {kind.format(mean)} over the first {images} pictures "
-            f"is not told from the {kind.format(guessing(score, self._classes))} of guessing among {self._classes} "
-            f"classes, and {kind.format(asked)} is asked",
+            f"is not significantly above the {kind.format(guessing(score, self._classes))} of guessing among "
+            f"{self._classes} classes (exact binomial test, level {_LEVEL:g}), and "
+            f"{kind.format(asked)} is required",
             "It does not draw what its prompts ask for, so no shift is to blame. "
             "Usual causes: a prediction type that is not the model's (a v-prediction model sampled as epsilon: see "
             "prediction_type of its scheduler), guidance, steps or weights that are not its own, a classifier or a "

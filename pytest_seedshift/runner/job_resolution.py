@@ -163,7 +163,7 @@ class Jobs:
         absolute = [each for each in found if each.minimum is not None or each.max_drop is not None]
         if not absolute:
             raise SeedshiftUsageError(
-                f"{search.id}: all that is asked for is max_regression, and a baseline has none of the magnitudes that "
+                f"{search.id}: only max_regression is set, and a baseline has none of the magnitudes that "
                 "a search looks at: ask for min or max_drop too"
             )
         return regression_gate.without(absolute)

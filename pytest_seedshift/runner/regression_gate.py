@@ -94,7 +94,7 @@ class Against:
         for score in asked:
             if score not in found.scores:
                 raise BaselineError(
-                    f"{self.baseline.name}: {found.case.id} has no {SCORES[score].title} to hold against: save it anew"
+                    f"{self.baseline.name}: {found.case.id} has no {SCORES[score].title} to compare with: save it again"
                 )
         return {score: found.scores[score] for score in asked}, found.exact
 
@@ -119,7 +119,7 @@ class Against:
         missing = [] if self.allow_missing else self.missing(asked)
         if missing:
             raise BaselineError(
-                f"{self.baseline.name} has cases that this run does not ask for: "
+                f"{self.baseline.name} has cases that this run does not have: "
                 f"{some((case.id for case in missing), _NAMED)}. Run them too (-k and --lf may narrow it), "
                 "save the baseline anew, or leave them without a comparison by --seedshift-allow-missing"
             )
@@ -136,7 +136,7 @@ class Against:
             (self.baseline.name, "this run"),
         )
         if said:
-            raise BaselineError(f"{case.model} cannot be held against its baseline: {'; '.join(said)}")
+            raise BaselineError(f"{case.model} cannot be compared with its baseline: {'; '.join(said)}")
 
 
 def without(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:

@@ -21,15 +21,15 @@ _NOTHING = 0.5
 
 
 def would_see(findings: Sequence[Finding]) -> str:
-    """`it would show a change in nine of ten designs (in half of them): top-1 0.052 (0.033), …`."""
+    """`minimum detectable change at 90 % power (at 50 %): top-1 0.052 (0.033), …`."""
 
     def told(finding: Finding) -> str:
         title = finding.score_kind.title
         if finding.least is None or finding.least_90 is None:
-            return f"{title} none, of so few pairs"
+            return f"{title} none (too few pairs)"
         return f"{title} {finding.least_90:.2g} ({finding.least:.2g})"
 
-    return f"it would show a change in nine of ten designs (in half of them): {', '.join(map(told, findings))}"
+    return f"minimum detectable change at 90 % power (at 50 %): {', '.join(map(told, findings))}"
 
 
 def change(of: Change, kind: ScoreKind, drop: float) -> str:
@@ -46,9 +46,11 @@ def beyond(of: Change | Pool, kind: ScoreKind, drop: float) -> str:
     """How a drop stands against chance: its p-value, or that there are too few pairs for one that says something."""
     if not too_few(of, drop):
         return probability(of.p, of.level)
-    if of.least is None or of.least <= drop:  # the latter of a case that stopped: its whole design might have told
-        return "too few pairs to tell from chance"
-    return f"too few pairs to tell from chance (a drop is found from {of.least:.{3 if kind.top <= 1 else 1}f})"
+    if of.least is None:
+        return "underpowered: no drop is detectable"
+    if of.least <= drop:  # of a case that stopped: its whole design might have shown it
+        return "underpowered: too few pairs"
+    return f"underpowered: minimum detectable drop {of.least:.{3 if kind.top <= 1 else 1}f}"
 
 
 def too_few(of: Change | Pool, drop: float) -> bool:
@@ -63,8 +65,8 @@ def too_few(of: Change | Pool, drop: float) -> bool:
 
 
 def probability(p: float, level: float | None = None) -> str:
-    """`p 0.21`, `p 4e-06`; with the level that it is held against, `p 4e-06, held against 0.01`."""
-    return f"p {p:.2g}" if level is None else f"p {p:.2g}, held against {level:.2g}"
+    """`p 0.21`, `p 4e-06`; with the significance level, `p 4e-06, level 0.01`."""
+    return f"p {p:.2g}" if level is None else f"p {p:.2g}, level {level:.2g}"
 
 
 def comparison(finding: Finding, *, beside: str = "") -> str:
@@ -89,7 +91,7 @@ def comparison(finding: Finding, *, beside: str = "") -> str:
         within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
         said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
         by_chance = (
-            f", within chance ({beyond(finding.change, kind, finding.measured)})" if within and finding.change else ""
+            f", not significant ({beyond(finding.change, kind, finding.measured)})" if within and finding.change else ""
         )
         return said + by_chance
     if finding.p is not None:
@@ -101,7 +103,7 @@ def _by_chance(finding: Finding, broken: bool) -> str:
     """Of a bound that holds though the mean is beyond it, why: the certainty is that of the whole grid."""
     if not (broken and finding.holds and finding.p is not None):
         return ""
-    return f", within chance ({probability(finding.p, finding.level)})"
+    return f", not significant ({probability(finding.p, finding.level)})"
 
 
 def numbers(finding: Finding) -> tuple[str, str]:

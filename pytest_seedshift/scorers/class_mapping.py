@@ -247,7 +247,7 @@ def _by_index(
         wanted = f"{len(labels)} outputs" + (f", or {IMAGENET_CLASSES}" if imagenet else "")
         raise ModelError(
             f"{classifier}: its {len(outputs)} outputs have no names (id2label in its config.json has {outputs[0]!r}), "
-            f"so the class list's indices cannot be held against them. They would be trusted if it had {wanted}. "
+            f"so the class list's indices cannot be checked against them. They would be trusted if it had {wanted}. "
             "Give id2label the names of the classes"
         )
     outside = [label for label in labels if label.index not in outputs]

@@ -100,8 +100,8 @@ class Classifier:
             asked = self._model(seen).logits.gather(1, outputs.to(seen.device).unsqueeze(-1))
             if not asked.requires_grad:
                 raise ModelError(
-                    f"{self.name}: its logits have no gradient by the picture, so it cannot be told where in a picture "
-                    "it sees the label. Use a classifier that is not quantised or frozen into another format"
+                    f"{self.name}: its logits have no gradient by the picture, so where in a picture it sees the label "
+                    "cannot be computed. Use a classifier that is not quantised or frozen into another format"
                 )
             (gradients,) = torch.autograd.grad(asked.sum(), seen)
         return gradients

@@ -131,7 +131,7 @@ def table(noise: Noise) -> list[str]:
         ]
     lines += [f"  {each.name:<{width}}  skipped: {each.reason}" for each in noise.skipped]
     lines += [
-        f"  {noise.kinds[score].title}: a difference of means below {moved:.2g} tells nothing ({arm})"
+        f"  {noise.kinds[score].title}: a difference of means below {moved:.2g} is within the noise ({arm})"
         for score in (noise.arms[0].scores if noise.arms else ())
         for moved, arm in [noise.floor(score)]
         if moved
@@ -145,13 +145,13 @@ def table(noise: Noise) -> list[str]:
 
 
 def _room(images: int, most: float, arm: str) -> str:
-    return f"up to {most:.2g} of all outcomes may change ({arm}), for all that {images} images tell at {_CERTAIN}"
+    return f"up to {most:.2g} of all outcomes may change ({arm}): the {_CERTAIN} upper bound of {images} images"
 
 
 def _unseen(images: int) -> str:
     return (
-        f"up to {unseen_changes.most(images):.2g} of all pairs may change by more than the largest change, for all "
-        f"that {images} images tell at {_CERTAIN}"
+        f"up to {unseen_changes.most(images):.2g} of all pairs may change by more than the largest change: the "
+        f"{_CERTAIN} upper bound of {images} images"
     )
 
 
@@ -221,7 +221,7 @@ def _change(entry: Mapping[str, Any]) -> Change:
 
 
 def below_floor(noise: Noise, score: str, bound: float) -> str | None:
-    """Why a bound on a score's regression asks for more than can be told, or is known to; None where it does not.
+    """Why a bound on a score's regression is below the noise, or may be; None where it is not.
 
     Args:
         noise: of the model.
@@ -234,7 +234,7 @@ def below_floor(noise: Noise, score: str, bound: float) -> str | None:
         return None if room is None or bound >= room[0] or not bound else _too_few(noise, score, bound, *room)
     return (
         f"{noise.model}: {MAX_REGRESSION} = {bound:g} of {noise.kinds[score].title} is below the noise: {arm} alone "
-        f"moves the mean by {moved:.2g} on {noise.images} images. Ask for at least that, or keep it fixed"
+        f"moves the mean by {moved:.2g} on {noise.images} images. Set at least that, or keep it fixed"
     )
 
 
@@ -245,7 +245,7 @@ def _too_few(noise: Noise, score: str, bound: float, most: float, arm: str) -> s
         f"Measure it on {unseen_changes.needed(bound)} images or more (seedshift noise --images), or ask for at least "
         "that"
         if not changed
-        else "Ask for at least that, measure it on more images (seedshift noise --images), or keep it fixed"
+        else "Set at least that, measure it on more images (seedshift noise --images), or keep it fixed"
     )
     return (
         f"{noise.model}: whether the noise of {noise.kinds[score].title} lies below {MAX_REGRESSION} = {bound:g} is "

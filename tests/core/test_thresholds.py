@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
             "[default]\ntop1.mim = 0.6",
             "[default] top1: unknown bound 'mim'. Did you mean 'min'? Known: max_drop, max_regression, min",
         ),
-        ("[default]\ntop1 = {}", "[default] top1: asks for nothing; give min, max_drop or both"),
+        ("[default]\ntop1 = {}", "[default] top1: sets no bound; give min, max_drop or both"),
         ("[default]\ntop1 = '0.6'", "[default] top1 = '0.6': give a number or { min = …, max_drop = … }"),
         ("[default]\ntop1 = true", "[default] top1 = True: give a number"),
         ("[default]\ntop1 = [0.6]", "[default] top1 = [0.6]: give a number"),
@@ -294,7 +294,7 @@ def test_any_number_is_a_bound_or_an_error(bound):
 
 def test_a_markers_bounds_are_read_like_the_files():
     assert constraint("top1", {"min": 0.5, "max_drop": None}, "here") == Constraint("top1", 0.5)
-    with pytest.raises(ThresholdsError, match="here top1: asks for nothing"):
+    with pytest.raises(ThresholdsError, match="here top1: sets no bound"):
         constraint("top1", {"min": None}, "here")
     with pytest.raises(ThresholdsError, match="here unknown score 'top2'"):
         constraint("top2", 0.5, "here")

@@ -176,7 +176,7 @@ def test_behind_the_model_come_its_classes_then_its_scorers_then_the_baseline(py
         ]
     )
     thresholds.write_text(f'{rules}[models."./mine.safetensors"]\nscorers = "toy"\nclasses = "toy16"\n')
-    run(mine, "--seedshift-images=16").stderr.fnmatch_lines(["ERROR: *max_regression of top1 is asked for, and no *"])
+    run(mine, "--seedshift-images=16").stderr.fnmatch_lines(["ERROR: *max_regression of top1 is set, and no *"])
 
 
 def test_a_folder_without_a_model_says_so(pytester, run):

@@ -106,9 +106,9 @@ def test_what_is_wrong_is_found_before_anything_is_generated(pytester, gate, old
         return f'{GATE}[baseline]\npath = "{name}"\n'
 
     for thresholds, arguments, baseline, says in (
-        (GATE, ONE, False, "*max_regression of top1 is asked for, and no baseline is given: add --seedshift-baseline*"),
+        (GATE, ONE, False, "*max_regression of top1 is set, and no baseline is given: add --seedshift-baseline*"),
         (table("torn.json"), ONE, False, "*?baseline?: torn.json is damaged or cut off*"),
-        (table("edited.json"), ONE, False, "*?baseline?: edited.json is not as it was written*"),
+        (table("edited.json"), ONE, False, "*?baseline?: edited.json fails its checksum*"),
         (table("none.json"), ONE, False, "*?baseline?: none.json is not there: make it*"),
         (GATE, (*ONE, "--seedshift-images=32"), True, "*design: 16 pairs in *base.json, 32 in this run*"),
         (GATE + other, ONE, True, "*class list: toy16 (16 labels) in *base.json, *labels.csv (2 labels) in this run*"),
@@ -127,7 +127,12 @@ def test_what_is_wrong_is_found_before_anything_is_generated(pytester, gate, old
         (GATE.replace("0.1", "-1"), ONE, True, "*top1: max_regression = -1*"),
         (GATE + "[baseline]\npth = 'x'\n", ONE, True, "*?baseline?: unknown setting 'pth'. Did you mean 'path'?*"),
         (GATE + "[verdict]\nfamily = 1\n", ONE, True, "*?verdict? family = 1: give true or false, or *"),
-        ("[default]\ntop1 = { min = 0.1, significant = false }\n", ONE, True, "*significant speaks of max_regression*"),
+        (
+            "[default]\ntop1 = { min = 0.1, significant = false }\n",
+            ONE,
+            True,
+            "*significant belongs to *",
+        ),
     ):
         result = gate(*arguments, thresholds=thresholds, baseline=baseline)
         assert result.ret == pytest.ExitCode.USAGE_ERROR, says
@@ -157,7 +162,7 @@ def test_saving_never_turns_the_gate_off(pytester, gate, old, toy):
     ):
         result = gate(*arguments, "--seedshift-save-baseline=./base.json", thresholds=thresholds, baseline=False)
         assert result.ret == pytest.ExitCode.TESTS_FAILED, says
-        result.stdout.fnmatch_lines(["seedshift: held against base.json, which is replaced if nothing is worse"])
+        result.stdout.fnmatch_lines(["seedshift: compared with base.json, which is replaced if nothing is worse"])
         result.stdout.fnmatch_lines(["against base.json: *", says])
         assert base.read_bytes() == before
 
@@ -176,10 +181,10 @@ def test_saving_never_turns_the_gate_off(pytester, gate, old, toy):
     first = gate(*ONE, "--seedshift-save-baseline=base.json", thresholds=named, baseline=False)
     assert first.ret == pytest.ExitCode.OK
     first.stdout.fnmatch_lines(
-        ["seedshift: base.json is not there yet: this run is held against no baseline, and makes it"]
+        ["seedshift: base.json is not there yet: this run has no baseline to compare with, and writes it"]
     )
     first.stdout.fnmatch_lines(
-        ["baseline: base.json, 2 cases, *", "  held against no baseline: no max_regression was judged"]
+        ["baseline: base.json, 2 cases, *", "  no baseline to compare with: no max_regression was judged"]
     )
     assert base.read_bytes() == before
 

@@ -139,7 +139,7 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
     own.assert_outcomes(passed=2, failed=2)
     own.stdout.fnmatch_lines(
         [
-            "quick breaks under mean at *, asked: not before +1.00 (*",
+            "quick breaks under mean at *, required: not before +1.00 (*",
             "*report: shard-1/report.html#quick-mean-breaking-+",
             "*assert () == 'never'*",
         ]

@@ -208,7 +208,7 @@ def test_several_workers_say_it_as_one_does(pytester):
 
 
 def test_a_v_prediction_model_that_is_sampled_as_epsilon(pytester):
-    """A pipeline of diffusers: not all that it draws is noise, but its control is not told from guessing."""
+    """A pipeline of diffusers: not all that it draws is noise, but its control is not significantly above guessing."""
     toy = Path(pytest_seedshift.__file__).parent / "models/toys/toy-latent"
     mine = shutil.copytree(toy, pytester.path / "mine")
     scheduler = mine / "scheduler/scheduler_config.json"

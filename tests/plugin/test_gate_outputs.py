@@ -46,7 +46,7 @@ def project(pytester: pytest.Pytester) -> Path:
 
 def numbers(text: str) -> set[str]:
     """All p-values with the level that they are held against."""
-    return set(re.findall(r"p [\de.-]+, held against [\de.-]+\d", text))
+    return set(re.findall(r"p [\de.-]+, level [\de.-]+\d", text))
 
 
 def test_all_outputs_of_a_run_say_one_number_for_one_thing(pytester, project, capsys):
@@ -65,7 +65,7 @@ def test_all_outputs_of_a_run_say_one_number_for_one_thing(pytester, project, ca
     assert change["level"] == pytest.approx(0.01 / 5)  # three cases, a pool of two, and one of all
     assert found["family"] == 5
 
-    said = f"p {change['p']:.2g}, held against {change['level']:.2g}"
+    said = f"p {change['p']:.2g}, level {change['level']:.2g}"
     out = result.stdout.str()
     (failure,) = (line for line in out.splitlines() if line.startswith("mine is worse than its baseline"))
     (closing,) = (line for line in out.splitlines() if line.startswith("  mine mean +0.30"))
@@ -147,9 +147,7 @@ def test_chance_is_left_out_of_account_against_no_baseline_that_stopped_early(py
         assert result.ret == status, bound
     project.joinpath("thresholds.toml").write_text(f"{HEAD}white = {{ max_regression = 0.02, significant = false }}\n")
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-baseline=early.json", "--seedshift-dir=other")
-    result.stderr.fnmatch_lines(
-        ["*significant = false is asked of white of mine-*stopped early*Make a whole baseline*"]
-    )
+    result.stderr.fnmatch_lines(["*significant = false is set for white of mine-*stopped early*Make a whole baseline*"])
     pytester.makeconftest(losing(1, 2, 1))
     pytester.runpytest_inprocess(*AGAINST, "--seedshift-dir=other").assert_outcomes(passed=2, failed=1)
 
@@ -157,14 +155,14 @@ def test_chance_is_left_out_of_account_against_no_baseline_that_stopped_early(py
 def test_what_the_design_cannot_see_is_said_before_it_is_run(pytester, project):
     result = pytester.runpytest_inprocess(*AGAINST, "--seedshift-plan")
     result.stdout.fnmatch_lines(
-        ["seedshift: warning: max_regression = 0.02 of white is more than 64 images can hold: held against * images *"]
+        ["seedshift: warning: max_regression = 0.02 of white is underpowered: * (64 images, level *"]
     )
     (images,) = re.findall(r"about (\d+) images would find one of 0.04", result.stdout.str())
     wide = [f"--seedshift-images={int(images)}" if "images" in each else each for each in RUN]
     pytester.makeconftest(losing(1, 1, 1))
     pytester.runpytest_inprocess(*wide, "--seedshift-exact", "--seedshift-save-baseline=wide.json")
     enough = pytester.runpytest_inprocess(*wide, "--seedshift-baseline=wide.json", "--seedshift-plan")
-    enough.stdout.no_fnmatch_line("*can hold*")
+    enough.stdout.no_fnmatch_line("*underpowered*")
 
 
 def test_many_thresholds_are_told_before_and_after(pytester, project):
@@ -204,7 +202,7 @@ def test_many_thresholds_are_told_before_and_after(pytester, project):
                 "1 of 3 cases fails a threshold: chance explains none, as the certainty is held over all bounds" in out
             )
             reasons = [each["reason"] for each in json.loads(Path("runTrue/verdicts.json").read_text())["cases"]]
-            assert any("white 0.56 < 0.60, within chance (p 0" in each for each in reasons), reasons
+            assert any("white 0.56 < 0.60, not significant (p 0" in each for each in reasons), reasons
         else:
             assert re.search(r"fails some of 3 cases by chance in up to \d+ % \(0.03 above\), ", out)
             said = "2 of 3 cases fail a threshold: chance explains up to 3 (0.03 above), 2 (0.05 above), 1 (0.1 above)"

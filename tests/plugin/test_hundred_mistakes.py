@@ -393,7 +393,7 @@ def test_a_mistake_in_a_command_is_said_before_the_work(
 
 WARNINGS = {
     "a bound far off its scale": Mistake(
-        ("[default] clip = 0.2 asks for nearly nothing on a scale from 0 to 50: 0.2 of it would be 10",),
+        ("[default] clip = 0.2 requires nearly nothing on a scale from 0 to 50: 0.2 of it would be 10",),
         toml="[default]\nclip = 0.20\n",
     ),
     "a drop that allows everything": Mistake(
@@ -422,7 +422,7 @@ WARNINGS = {
         files={"pytest.ini": "[pytest]\naddopts = --seedshift-shard-by=elsewhere\n"},
     ),
     "a marker's bound far off its scale": Mistake(
-        ("test_it.py::test_it: @pytest.mark.reliability clip = 0.3 asks for nearly nothing",),
+        ("test_it.py::test_it: @pytest.mark.reliability clip = 0.3 requires nearly nothing",),
         files={"test_it.py": "import pytest\n\n@pytest.mark.reliability(clip=0.3)\ndef test_it():\n    pass\n"},
     ),
 }
@@ -477,7 +477,7 @@ def test_what_is_right_is_run_without_a_warning(pytester, run, monkeypatch):
     assert result.ret == pytest.ExitCode.OK
     assert "warning: --" not in result.stdout.str()
     assert "of no case of this run" not in result.stdout.str()
-    assert "asks for nearly nothing" not in result.stdout.str()
+    assert "requires nearly nothing" not in result.stdout.str()
     assert (pytester.path / "out/report.html").exists()
     assert "measured" in (pytester.path / "new.toml").read_text()
     assert samples(pytester.path) > 0

@@ -87,7 +87,7 @@ def test_what_cannot_be_resolved_is_said_before_anything_is_made(pytester, run):
     )
     result = run(*PAGELESS)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: toy-latent-none-+0.00: max_regression of clip is asked for, and no baseline*"])
+    result.stderr.fnmatch_lines(["ERROR: toy-latent-none-+0.00: max_regression of clip is set, and no baseline*"])
     assert not (pytester.path / ".seedshift" / "samples.sqlite").exists()
 
 

@@ -47,7 +47,7 @@ def test_a_bound_on_a_score_of_ones_own_needs_no_other_scorer(pytester, run, ent
     assert not any(each["right"] or each["control_right"] for case in document["cases"] for each in case["pictures"])
     for page in (folder / "report.html", pytester.path / "page.html"):
         text = page.read_text()
-        assert "Top-1 was not measured: nothing asks for it" in text
+        assert "Top-1 was not measured: no constraint uses it" in text
         assert "CLIP" not in text
     # What such a run leaves is read as any other's is.
     for arguments in (

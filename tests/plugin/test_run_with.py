@@ -63,8 +63,8 @@ def test_a_saved_folder_says_that_its_guidance_is_diffusers_own(pytester, run, s
     for old in ("toy", "toy.json"):
         main(["compare", old, "mine", "--model", "./saved=toy-latent"])
         said = capsys.readouterr().out
-        assert f"./saved is held against toy-latent of {old}: guidance 1 → 7.5; fingerprint " in said
-        assert "is held against toy-latent" in saved.joinpath("mine/comparison.html").read_text()
+        assert f"./saved is compared with toy-latent of {old}: guidance 1 → 7.5; fingerprint " in said
+        assert "is compared with toy-latent" in saved.joinpath("mine/comparison.html").read_text()
 
     # What earlier versions wrote is read, and what they did not record is said.
     for file in ("toy/verdicts.json", "toy/run.json"):
@@ -104,7 +104,7 @@ def test_a_model_that_is_named_by_a_path_of_this_machine_has_its_last_part_in_wh
         assert str(saved) not in saved.joinpath(file).read_text()
     held = run("seedshift", *ARGUMENTS, model, "--seedshift-report=none", "--seedshift-baseline=b.json")
     held.assert_outcomes(passed=2)
-    held.stdout.fnmatch_lines(["*saved is held against saved of b.json: run alike (fingerprint *)"])
+    held.stdout.fnmatch_lines(["*saved is compared with saved of b.json: run alike (fingerprint *)"])
 
 
 def test_workers_shards_and_runs_whose_samples_exist_tell_the_same(pytester, run):

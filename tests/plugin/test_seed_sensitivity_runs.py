@@ -59,7 +59,7 @@ def test_a_model_s_use_of_its_seed_is_measured_once_and_told_everywhere(pytester
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(
         [
-            "seedshift: 48 more images for the seed sensitivity of quick (384 where it seems not to look)",
+            "seedshift: 48 more images for the seed sensitivity of quick (384 where it seems not to use it)",
             "seed use of quick: another seed vector changes CLIP * pixels *; other later noise nothing at all *",
             "null control of quick: top-1 drop * within ±*",
             "1 model load",
@@ -75,7 +75,7 @@ def test_a_model_s_use_of_its_seed_is_measured_once_and_told_everywhere(pytester
     (use,) = uses(pytester.path / ".seedshift")
     assert (use["model"], use["images"]) == ("quick", 48)
     page = (pytester.path / ".seedshift/report.html").read_text()
-    assert "Does it look at its seed vector?" in page
+    assert "Does it use its seed vector?" in page
     assert "nothing changes" in page
     assert "quick passes all 2 cases" in page  # the null control is no case of the model's
     written = [path.stat().st_mtime_ns for path in (pytester.path / ".seedshift/sensitivity").iterdir()]
@@ -141,7 +141,7 @@ def test_shards_measure_a_model_once_and_merge_takes_it_over(pytester, quick, ca
     assert "seed use of quick: another seed vector changes" in out
     assert "null control of quick: top-1 drop" in out
     assert len(uses(pytester.path / "merged")) == 1
-    assert "Does it look at its seed vector?" in (pytester.path / "merged/report.html").read_text()
+    assert "Does it use its seed vector?" in (pytester.path / "merged/report.html").read_text()
 
 
 def test_unasked_it_is_not_measured_in_a_run_of_a_few_images_but_in_one_of_many(pytester, quick):

@@ -121,7 +121,7 @@ def test_a_way_of_asking_without_a_model_or_a_shift_is_a_usage_error(pytester, r
         ("images=16.0", "images=16.0: give a whole number of at least 1"),
         ("exact=None", "exact=None: give True or False"),
         ("top1=None", "top1 = None: give a number"),
-        ("clip={}", "clip: asks for nothing"),
+        ("clip={}", "clip: sets no bound"),
     ],
 )
 def test_a_marker_s_value_that_names_nothing_is_a_usage_error(pytester, run, arguments, words):

@@ -122,7 +122,7 @@ def test_the_page_has_a_row_a_search_with_its_anchor_and_draws_it_into_the_curve
     said = text(html)
     assert "+0.24 +0.22 +0.20 to +0.28 ≥ 0.30 ✗ fails 140 at 6 magnitudes; a scan: 2400" in said
     assert "-0.24; it holds again at -0.50 and fails again at -1.00" in said
-    assert "holds up to +1.00 +1.00 +0.20 to beyond +1.00 nothing measured only" in said
+    assert "holds up to +1.00 +1.00 +0.20 to beyond +1.00 none measured only" in said
     assert "breaking points mean +0.24, -0.24" in said
     without = page.make(run.Run(folder, run.load(folder).cases, (), ()))
     assert "<tr id=" not in without
@@ -138,8 +138,8 @@ def test_a_folder_of_searches_alone_has_a_page(folder, tmp_path):
     found = run.load(tmp_path)
     assert found.models == [NAME, "alone"]
     made = page.make(found)
-    assert "✗ fails &lt;b&gt;toy &amp; latent&lt;/b&gt; breaks earlier than asked: mean +0.24" in text(made)
-    assert "alone has 1 breaking point measured, none asked for" in text(made)
+    assert "✗ fails &lt;b&gt;toy &amp; latent&lt;/b&gt; breaks earlier than required: mean +0.24" in text(made)
+    assert "alone has 1 breaking point measured, none required" in text(made)
     assert 'id="regressions"' not in made  # there is no case to hold against it
     assert made.count("<tr id=") == 3
     assert 'id="heat"' not in made
@@ -160,8 +160,8 @@ def test_the_summary_and_the_card_have_the_breaking_points(folder, tmp_path):
     assert row in summary.make(run.load(tmp_path), publish.LIMIT)
 
 
-EARLY = "breaks earlier than asked: mean +0.24; has 1 breaking point that could not be judged"
-KEPT = "breaks nowhere earlier than asked; has 1 breaking point measured, none asked for"
+EARLY = "breaks earlier than required: mean +0.24; has 1 breaking point that could not be judged"
+KEPT = "breaks nowhere earlier than required; has 1 breaking point measured, none required"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ KEPT = "breaks nowhere earlier than asked; has 1 breaking point measured, none a
     [
         (["fail", "error"], "fail", f"toy {EARLY}", f"toy passes its only case; {EARLY}"),
         (["pass", "measured"], "pass", f"toy {KEPT}", "toy passes its only case"),
-        (["measured"], "measured", "toy has 1 breaking point measured, none asked for", "toy passes its only case"),
+        (["measured"], "measured", "toy has 1 breaking point measured, none required", "toy passes its only case"),
     ],
 )
 def test_a_model_s_verdict_counts_what_breaks_earlier_than_asked(found, overall, alone, beside):

@@ -29,7 +29,7 @@ def test_a_small_design_excuses_no_failure(design, cases):
     run = SimpleNamespace(cases=[case(design, 0.1), *[case(design, 0.9, "pass")] * (cases - 1)])
     (line,) = chance.explained(run)
     if cases < 3:
-        assert line.endswith(f"{design} images a case are too few to tell whether by chance")
+        assert line.endswith(f"{design} images a case are too few to say how many are due to chance")
     assert "explains up to" not in line or int(line.rpartition(" (0.1 above)")[0].rpartition(" ")[2]) < cases / 2
 
 
@@ -72,9 +72,7 @@ def test_an_obvious_drop_of_a_few_pairs_is_not_told_as_p_1():
     assert row.change.p > 0.5
     assert not row.regressed
     said = verdict_messages.change(row.change, row.score_kind, row.drop)
-    assert said.startswith(
-        "11 pairs of 15 turned lower and 3 higher by more than 0.05, too few pairs to tell from chance"
-    )
+    assert said.startswith("11 pairs of 15 turned lower and 3 higher by more than 0.05, underpowered: too few pairs")
     assert "p 1" not in said
 
 
@@ -91,7 +89,7 @@ def test_accuracies_of_which_no_drop_could_be_found_have_no_p_value(pairs, few):
     gate = Gate(asked={CASES[1]: [Constraint("top1", max_regression=0.02)]})
     found = regression.compare(side("old", before, size=pairs), side("new", after, size=pairs), gate)
     (row,) = found.rows
-    assert ("too few pairs" in verdict_messages.change(row.change, row.score_kind, row.drop)) is few
+    assert ("underpowered" in verdict_messages.change(row.change, row.score_kind, row.drop)) is few
     assert row.regressed is not few
     assert regressions.lines(found)
 

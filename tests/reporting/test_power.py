@@ -89,9 +89,9 @@ def null(pairs: int) -> CaseResult:
 
 def test_a_null_control_says_what_it_would_have_seen():
     said = failures.success(null(400), null=True)
-    found = re.search(r"it would show a change in nine of ten designs \(in half of them\): top-1 (\S+) \((\S+)\)", said)
+    found = re.search(r"minimum detectable change at 90 % power \(at 50 %\): top-1 (\S+) \((\S+)\)", said)
     assert 0 < float(found[2]) < float(found[1]) < 0.2
-    assert "top-1 none, of so few pairs" in failures.success(null(4), null=True)
+    assert "top-1 none (too few pairs)" in failures.success(null(4), null=True)
 
 
 def test_what_a_null_control_would_have_seen_is_read_back_and_on_the_page(tmp_path):
@@ -99,10 +99,10 @@ def test_what_a_null_control_would_have_seen_is_read_back_and_on_the_page(tmp_pa
     synthetic.add_seed_use(folder, "toy-latent", "toy-glide")
     run = runs.load(folder.path)
     (control,) = run.nulls
-    assert "would be seen in half" not in page.make(run)  # of a document that an earlier version has written
+    assert "at 50 % power" not in page.make(run)  # of a document that an earlier version has written
     findings = tuple(dataclasses.replace(each, least=0.031, least_90=0.052) for each in control.findings)
     told = page.make(dataclasses.replace(run, nulls=(dataclasses.replace(control, findings=findings),)))
-    assert "would be seen in half of all designs" in told
+    assert "detectable at 50 % power" in told
     assert "<td>0.031</td><td>0.052</td>" in told
     entry = {"score": "top1", "kind": "null", "bound": 0.1, "measured": 0.0, "holds": True, "least": 0.1}
     assert schema.read(schema.Constraint, {**entry, "least_90": None}).least == 0.1
@@ -128,7 +128,7 @@ def test_the_warning_says_what_so_many_blocks_cannot_see():
         each = seed_shares.Distances((0.001,) * blocks, (0.1,) * blocks, (1.0,) * blocks)
         found = seed_shares.Sensitivity("toy", {"clip": each, "pixel": each}, 6 * blocks, 1.0)
         hidden = f"{100 * unseen_changes.most(blocks):.0f} %"
-        assert f"{blocks} blocks of two labels tell that; up to {hidden} of all" in seedlines.warning("toy", found)
+        assert f"{blocks} blocks of two labels were measured; up to {hidden} of all" in seedlines.warning("toy", found)
 
 
 def test_the_first_of_many_blocks_are_those_of_few():

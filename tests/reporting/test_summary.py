@@ -29,7 +29,7 @@ def test_it_says_the_verdicts_first_and_shows_what_fails_and_by_how_much(run):
     assert lines[0] == "## Robustness of toy-latent and toy-glide"
     assert "❌ **toy-latent fails 1 of 5 cases: breaks under mean at +0.30.**" in lines[2]
     assert "✅ **toy-glide passes all 5 cases.**" in lines[3]
-    assert "asked: top-1 ≥ 0.60 · top-5 ≥ 0.80 · CLIP ≥ 20.0; certainty 99 %" in lines[2]
+    assert "required: top-1 ≥ 0.60 · top-5 ≥ 0.80 · CLIP ≥ 20.0; certainty 99 %" in lines[2]
     page = shown(made)
     assert page.text.count("❌ 0.") == 1
     assert "out/report.html" in page.text

@@ -426,7 +426,7 @@ def test_a_value_that_changes_while_the_store_is_open_is_not_used(path, store):
     assert list(store.images([changed, other])) == [other]
     wanted = [score_key(key, "a") for key in (changed, other)]
     assert list(store.scores(wanted)) == wanted[1:]
-    with pytest.raises(StoreError, match=r"samples.sqlite: damaged: a row of images is not as it was written"):
+    with pytest.raises(StoreError, match=r"samples.sqlite: damaged: a row of images fails its checksum"):
         store.check()
 
 

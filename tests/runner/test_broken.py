@@ -21,7 +21,7 @@ def at_most(right: int, images: int, accuracy: float) -> float:
 
 
 def _most(chance: float, images: int) -> int:
-    """The most right pictures that are not told from guessing."""
+    """The most right pictures that are not significantly above guessing."""
     return max(
         right
         for right in range(images + 1)

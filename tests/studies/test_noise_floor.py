@@ -60,7 +60,7 @@ def test_a_bound_below_the_noise_is_warned_of_once_and_one_at_it_is_not(folder):
     (said,) = noise_floor.warnings(folder, MANIFEST)
     assert said == (
         "toy-latent: max_regression = 0.01 of top-1 is below the noise: dtype bfloat16 alone moves the mean by 0.016 "
-        "on 64 images. Ask for at least that, or keep it fixed"
+        "on 64 images. Set at least that, or keep it fixed"
     )
 
 
@@ -100,7 +100,7 @@ def test_the_table_names_every_arm_and_what_was_skipped():
     assert "device cuda" in text
     assert "skipped: there is none" in text
     assert text.count("dtype bfloat16") == 5  # twice as an arm, twice as the floor, once as what leaves most room
-    assert "top-1: up to 0.12 of all outcomes may change (dtype bfloat16), for all that 64 images tell at 99 %" in text
+    assert "top-1: up to 0.12 of all outcomes may change (dtype bfloat16): the 99 % upper bound of 64 images" in text
     assert "CLIP: up to 0.069 of all pairs may change by more than the largest change" in text
 
 

@@ -1,4 +1,4 @@
-"""What a design can see of a drop, before an image is made. Pure numbers."""
+"""The minimum detectable drop of a design, before an image is made. Pure numbers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MOST = 100_000
 
 
 def least(constraint: Constraint, size: int, level: float) -> float | None:
-    """The smallest drop of an accuracy that a whole design finds, where no pair becomes better; None: it finds none.
+    """The minimum detectable drop of an accuracy on a whole design, where no pair improves; None: there is none.
 
     Args:
         constraint: with `max_regression`.
         size: how many pairs the design has.
-        level: that its p-value is held against.
+        level: the significance level.
     """
     allowed = constraint.max_regression or 0.0
     if constraint.significant == ANY or not allowed:
@@ -33,7 +33,7 @@ def least(constraint: Constraint, size: int, level: float) -> float | None:
 
 
 def warning(constraint: Constraint, size: int, level: float) -> str | None:
-    """That a drop of twice what is allowed would be missed, and how many images would find it; None where it is not."""
+    """That a drop of twice what is allowed would be missed, and how many images detect it; None where it is not."""
     allowed = constraint.max_regression or 0.0
     if not constraint.score_kind.binary or not 0 < 2 * allowed < 1:
         return None
@@ -41,17 +41,17 @@ def warning(constraint: Constraint, size: int, level: float) -> str | None:
     if edge is not None and edge <= wanted + 1e-9:
         return None
     title = constraint.score_kind.title
-    sees = "no drop at all" if edge is None else f"no drop below {edge:.3f}"
+    power = "no drop is detectable" if edge is None else f"minimum detectable drop in {title}: {edge:.3f}"
     enough = _enough(constraint, level, size)
-    more = "" if enough is None else f"; about {enough} images would find one of {wanted:g} (--seedshift-images)"
+    more = "" if enough is None else f"; about {enough} images detect a drop of {wanted:g} (--seedshift-images)"
     return (
-        f"max_regression = {allowed:g} of {title} is more than {size} images can hold: held against {level:.2g} they "
-        f"find {sees}, even where no pair becomes better{more}"
+        f"max_regression = {allowed:g} of {title} is underpowered: {power} ({size} images, level {level:.2g}, "
+        f"even where no pair improves){more}"
     )
 
 
 def _enough(constraint: Constraint, level: float, size: int) -> int | None:
-    """From about how many images on a drop of twice what is allowed is found."""
+    """From about how many images on a drop of twice what is allowed is detected."""
     from scipy.stats import norm
 
     allowed = constraint.max_regression or 0.0

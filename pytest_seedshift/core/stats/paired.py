@@ -96,7 +96,7 @@ def p_fixed(
         kind: of the score.
         drops: of each pair.
         allowed: up to which drop of the mean nothing is told, in the score's units.
-        level: that the p-value is held against.
+        level: the significance level.
         any_change: whether "nothing has changed" is the hypothesis; `allowed` has no part in that.
     """
     if kind.binary:

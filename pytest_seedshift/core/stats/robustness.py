@@ -106,7 +106,7 @@ def gap(
         top: the largest value that the score can have; None: the largest that a curve has.
 
     Returns:
-        Positive where the first keeps more. None where they share no magnitude up to `reach`, or no pair at one of
+        Positive where the first retains more. None where they share no magnitude up to `reach`, or no pair at one of
         these, or where a control scores 0.
 
     Raises:

@@ -321,7 +321,7 @@ def estimate(kind: ScoreKind, values: Values, *, certainty: float = CERTAINTY, s
         stopped: whether the values themselves decided how many there are. Such a sample is no ordinary one (it ended
             on a streak), so its interval is the confidence sequence of the bets above, which holds at every stop. Where
             the number was fixed, Wilson's interval for accuracies (Wilson 1927; by scipy) is narrower. Other scores
-            have the interval of the bets then too: it asks for nothing but their range. A bootstrap, or Student's t,
+            have the interval of the bets then too: it sets no bound but their range. A bootstrap, or Student's t,
             knows only of values that were seen: equal values would have no width, and a rare low one would be missed.
 
     Raises:

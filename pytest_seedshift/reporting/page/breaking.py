@@ -41,11 +41,11 @@ def of_searches(searches: Sequence[Search], *, alone: bool) -> list[str]:
     for each in searches:
         by_verdict.setdefault(each.status, []).append(each)
     early = ", ".join(f"{each.shift} {messages.point(each)}" for each in by_verdict.get("fail", ()))
-    said = [f"breaks earlier than asked: {early}"] if early else []
+    said = [f"breaks earlier than required: {early}"] if early else []
     if alone and "pass" in by_verdict and not early:
-        said.append("breaks nowhere earlier than asked")
+        said.append("breaks nowhere earlier than required")
     if alone and "measured" in by_verdict:
-        said.append(f"has {counted(len(by_verdict['measured']), 'breaking point')} measured, none asked for")
+        said.append(f"has {counted(len(by_verdict['measured']), 'breaking point')} measured, none required")
     if KNOWN in by_verdict:
         places = ", ".join(f"{each.shift} {messages.point(each)}" for each in by_verdict[KNOWN])
         said.append(f"{counted(len(by_verdict[KNOWN]), 'known failure')} among its breaking points: {places}")

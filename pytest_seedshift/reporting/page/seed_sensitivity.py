@@ -25,7 +25,7 @@ def build(run: Run, _: Album) -> Section | None:
     models = [_model(run, run.seed_uses[model]) for model in run.models if model in run.seed_uses]
     return section(
         "seeduse",
-        "Does it look at its seed vector?",
+        "Does it use its seed vector?",
         kinds=run.kinds,
         models=models,
         certainties=sorted({each["found"].certainty for each in models if each["found"] is not None}),

@@ -89,7 +89,7 @@ def reason(record: Search) -> str:
         return said
     asked = ""
     if record.minimum is not None:
-        asked = f", asked: not before {format_magnitude(_asked(record))}"
+        asked = f", required: not before {format_magnitude(_asked(record))}"
     return f"{said}{asked} ({interval(record)}; {work(record)})"
 
 
@@ -118,8 +118,8 @@ def table(records: Sequence[Search]) -> list[str]:
     width = max(len(f"{record.model}  {record.shift}") for record in records)
     failed = any(record.status == "fail" for record in records)
     legend = [
-        *(["✗ earlier than asked"] if failed else []),
-        *([] if any(record.minimum for record in records) else ["no min_breaking_point was asked for"]),
+        *(["✗ earlier than required"] if failed else []),
+        *([] if any(record.minimum for record in records) else ["no min_breaking_point is set"]),
         *(["k known failure"] if any(record.status == "known" for record in records) else []),
         *(["≈ it recovers"] if any(record.recovers for record in records) else []),
         *([f"… {_SPENT}"] if any(not record.within_budget for record in records) else []),
