@@ -122,7 +122,7 @@ def test_what_is_wrong_is_found_before_anything_is_generated(pytester, gate, old
             GATE,
             (*SMALL, "--seedshift-shift=arrangement", "--seedshift-magnitude=0"),
             True,
-            f"*not ask for: {SHIFTED}.*",
+            f"*does not have: {SHIFTED}.*",
         ),
         (GATE.replace("0.1", "-1"), ONE, True, "*top1: max_regression = -1*"),
         (GATE + "[baseline]\npth = 'x'\n", ONE, True, "*?baseline?: unknown setting 'pth'. Did you mean 'path'?*"),
