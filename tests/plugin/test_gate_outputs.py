@@ -157,7 +157,7 @@ def test_what_the_design_cannot_see_is_said_before_it_is_run(pytester, project):
     result.stdout.fnmatch_lines(
         ["seedshift: warning: max_regression = 0.02 of white is underpowered: * (64 images, level *"]
     )
-    (images,) = re.findall(r"about (\d+) images would find one of 0.04", result.stdout.str())
+    (images,) = re.findall(r"about (\d+) images detect a drop of 0.04", result.stdout.str())
     wide = [f"--seedshift-images={int(images)}" if "images" in each else each for each in RUN]
     pytester.makeconftest(losing(1, 1, 1))
     pytester.runpytest_inprocess(*wide, "--seedshift-exact", "--seedshift-save-baseline=wide.json")
