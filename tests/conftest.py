@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Reproducible properties; runs inside of tests have nothing to say on the page of a CI that runs these tests."""
+    """Reproducible properties; runs inside of tests have nothing to say on the page of a CI that runs these tests.
+
+    A process computes in one thread unless it is told otherwise: of two that share two cores, each with two threads, a
+    thread waits for another most of the time, which takes ten times as long as the toys' small networks do alone.
+    """
     if config.getoption("--seedshift-model", default=None):
         return  # a model is tested here, as in any other folder
     for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         os.environ.pop(name, None)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch reads it when it is loaded, which no plugin has done yet
     if find_spec("hypothesis"):
         from hypothesis import settings
 

@@ -95,3 +95,9 @@ def test_cold_is_the_real_one(cold):
     code = "import sys; print('torch' in sys.modules, sys.executable)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", PYTHON]
+
+
+def test_it_computes_in_as_many_threads_as_the_tests_do():
+    """One, unless whoever starts the tests says otherwise."""
+    told = subprocess.run([sys.executable, "-c", "import torch; print(torch.get_num_threads())"], capture_output=True)
+    assert int(told.stdout) == int(os.environ["OMP_NUM_THREADS"])
