@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_seedshift.core import thresholds, thresholds_parser
+from pytest_seedshift.core.limits import DEFAULT_SHIFTS
 from pytest_seedshift.core.searches import STEP, Search, grid
 from pytest_seedshift.core.stats.sequential import SCORES, SequentialTest
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.plugin.options import DEFAULT_SHIFTS
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner.sampling import Sampling
 from pytest_seedshift.runner.workbench import Workbench

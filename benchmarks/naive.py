@@ -24,9 +24,9 @@ from pathlib import Path
 import processes
 
 from pytest_seedshift.core.cases import grid
+from pytest_seedshift.core.limits import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import catalogue, rng
-from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
 
 CHUNKS = 3
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import processes
 
-from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
+from pytest_seedshift.core.limits import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
 
 # After each test, a line: the resident memory, in bytes. And at the end the peak. It is a plugin, as pytest asks a
 # folder's conftest.py about that folder's tests only, and the built-in suite is not among them.

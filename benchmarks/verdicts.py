@@ -23,9 +23,9 @@ import processes
 
 from pytest_seedshift.core import thresholds_parser
 from pytest_seedshift.core.cases import Case, grid
+from pytest_seedshift.core.limits import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
 from pytest_seedshift.core.stats.sequential import SCORES, SequentialTest
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.runner.workbench import Workbench

@@ -16,6 +16,7 @@ notebook has to write it:
 - designs and noise: `class_list` gives `Label`s, `design` `Pair`s of them, `seed_vectors` their initial noise,
   `generator` all later draws, `seed_weight` how much of the initial noise a sampler keeps;
 - what fixtures give, for annotations: `Case`, `CaseResult`, `BreakingPoint`, `Trajectory`, `Study`;
+- evaluation without pytest: `evaluate` judges a model, or a pipeline in memory, and gives an `Evaluation`;
 - runs: `load_run` reads a run folder into a `Run` of `CaseRun`s, with its cases and samples as tables;
 - errors: all are a `SeedshiftError`: a `SeedshiftUsageError` about what was given, of a function's argument an
   `InvalidValueError`, a `DataError` about a file or a folder, a `ModelError` about a model or a scorer, a
@@ -33,6 +34,7 @@ __all__ = [
     "CaseResult",
     "CaseRun",
     "DataError",
+    "Evaluation",
     "HarnessError",
     "InvalidValueError",
     "Label",
@@ -55,6 +57,7 @@ __all__ = [
     "apply_shift",
     "class_list",
     "design",
+    "evaluate",
     "generator",
     "load_run",
     "seed_vectors",
@@ -81,6 +84,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.observation import Observation, Sampled
     from pytest_seedshift.models.rng import generator, seed_vectors
     from pytest_seedshift.models.seed_weight import seed_weight
+    from pytest_seedshift.reporting.evaluate import evaluate
+    from pytest_seedshift.reporting.evaluation_result import Evaluation
     from pytest_seedshift.results.data import CaseRun, Run
     from pytest_seedshift.results.load_run import load_run
     from pytest_seedshift.runner.case_result import CaseResult
@@ -96,6 +101,7 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "CaseResult": "pytest_seedshift.runner.case_result",
         "CaseRun": "pytest_seedshift.results.data",
         "DataError": "pytest_seedshift.core.errors",
+        "Evaluation": "pytest_seedshift.reporting.evaluation_result",
         "HarnessError": "pytest_seedshift.core.errors",
         "InvalidValueError": "pytest_seedshift.core.errors",
         "Label": "pytest_seedshift.core.pairs",
@@ -118,6 +124,7 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "apply_shift": "pytest_seedshift.core.shifts",
         "class_list": "pytest_seedshift.core.pairs",
         "design": "pytest_seedshift.core.pairs",
+        "evaluate": "pytest_seedshift.reporting.evaluate",
         "generator": "pytest_seedshift.models.rng",
         "load_run": "pytest_seedshift.results.load_run",
         "seed_vectors": "pytest_seedshift.models.rng",

@@ -10,7 +10,7 @@ import csv
 import io
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,15 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
         raise DataError(f"the class list {name} has no classes")
     _check_distinct(rows, name)
     return tuple(rows)
+
+
+def text(rows: Iterable[tuple[str, int, Sequence[str]]]) -> str:
+    """The text of a class list: of each class its label, its index and its other names."""
+    written = io.StringIO()
+    lines = csv.writer(written, lineterminator="\n")
+    lines.writerow(["label", "index", "aliases"])
+    lines.writerows([label, index, "; ".join(aliases)] for label, index, aliases in rows)
+    return written.getvalue()
 
 
 def path(given: Path) -> str:

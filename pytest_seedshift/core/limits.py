@@ -1,6 +1,7 @@
 """Upper limits of what a run may be asked for: beyond them lie typing errors, and runs that fill memory and never end.
 
-`--seedshift-no-limits` lifts them all, for who means it. Read by every pytest run, so nothing heavy is imported.
+`--seedshift-no-limits` lifts them all, for who means it. Beside them stands what a grid is made of where nobody says
+otherwise. Read by every pytest run, so nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -37,10 +38,14 @@ STEPS = 10_000
 GUIDANCE = 100.0
 """Of classifier-free guidance; models want 1 to 15."""
 
+DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
+
+DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
+
 DTYPES = ("float32", "float16", "bfloat16")
 """The number types that a model may be run in."""
 
-LIFT = "--seedshift-no-limits (--no-limits of a command)"
+LIFT = "--seedshift-no-limits (--no-limits of a command, no_limits=True in Python)"
 
 
 class LimitError(SeedshiftUsageError):

@@ -170,6 +170,12 @@ class Registry:
         """What has a name; None where nothing has."""
         return self._found.get(name)
 
+    def beside(self, other: Extension) -> Registry:
+        """All of these and another one, which takes the place of any that has its name."""
+        made = Registry(self._kind)
+        made._found = {**self._found, other.name: other}
+        return made
+
 
 @dataclass
 class Extensions:

@@ -107,6 +107,30 @@ def parse(text: str, source: str, check_model: Callable[[str], object], *, shipp
     return _parse(document, source, check_model, shipped=shipped)
 
 
+def of_tables(tables: Mapping[Any, Any], source: str, check_model: Callable[[str], object]) -> Thresholds:
+    """Read tables as a thresholds file has them; a key may be a number where the file's is a text, as of a magnitude.
+
+    Args:
+        tables: such as `{"default": {"top1": 0.6}}`.
+        source: stands in the place of a file's name.
+        check_model: see `load`.
+
+    Raises:
+        ThresholdsError: they say something invalid.
+    """
+    if "models" in tables:
+        raise ThresholdsError(
+            f"{source}: [models] describes models, which only a file can: give its path, or what is to be changed of "
+            "the one model by arguments of their own"
+        )
+    return _parse(_plain(tables), source, check_model)
+
+
+def _plain(tables: Mapping[Any, Any]) -> dict[str, Any]:
+    """Tables of whatever class as dicts, their keys as texts."""
+    return {str(key): _plain(value) if isinstance(value, Mapping) else value for key, value in tables.items()}
+
+
 def _parse(
     document: Mapping[str, Any], source: str, check_model: Callable[[str], object], *, shipped: bool = False
 ) -> Thresholds:

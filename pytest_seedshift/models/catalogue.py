@@ -61,6 +61,10 @@ class Catalogue:
             check_limits(entry)
         return entry
 
+    def base_of(self, name: str) -> str:
+        """The name of the model that a name's changes are changes of; the name itself where it has none."""
+        return derive.split(name, self._is_known)[0]
+
     def _is_known(self, name: str) -> bool:
         path = typed_values.expand(name)
         return name in self.entries or (bool(name) and (path.is_dir() or (_is_place(name) and path.exists())))
@@ -98,7 +102,7 @@ class Catalogue:
 
     def _whose(self, name: str, listed: str) -> str:
         """Of a model's class list: which it is, who says so, and how another is given."""
-        base = derive.split(name, self._is_known)[0]
+        base = self.base_of(name)
         whose = f"the class list of {base}" if base in self.entries else "the default of a model without an entry"
         return f' of {listed}, {whose} (classes = "…" in {_table_of(base)} changes it)'
 
@@ -146,7 +150,7 @@ class Catalogue:
         try:
             yield
         except places.WeightsNotFoundError as error:
-            base = derive.split(entry.name, self._is_known)[0]
+            base = self.base_of(entry.name)
             default = "" if base in self.entries else ", as every model without an entry is"
             raise places.WeightsNotFoundError(
                 f"{error}. They are of a scorer: {base} is scored by it{default}; scorers = … in {_table_of(base)} "
@@ -262,7 +266,7 @@ class Catalogue:
             WeightsNotFoundError: the model is nowhere.
             SeedshiftError: see `check_sampling`.
         """
-        base = derive.split(name, self._is_known)[0]
+        base = self.base_of(name)
         return base if self.find(name).sampling is not None and self.are_same(name, base) else None
 
     def are_same(self, one: str, other: str) -> bool:

@@ -24,7 +24,7 @@ from pytest_seedshift.plugin.option_values import (
     positive,
     shard_of,
 )
-from pytest_seedshift.plugin.options import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS, OPTIONS, from_ini
+from pytest_seedshift.plugin.options import OPTIONS, from_ini
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.shards import Shard
@@ -150,7 +150,7 @@ def resolve(config: pytest.Config) -> Settings:
     return Settings(
         models=tuple(given.texts("model")),
         given_models=given.models,
-        shifts=check_shifts(given.texts("shift") or DEFAULT_SHIFTS, "--seedshift-shift"),
+        shifts=check_shifts(given.texts("shift") or limits.DEFAULT_SHIFTS, "--seedshift-shift"),
         magnitudes=_magnitudes(given.values["magnitude"], given.lifted),
         images=given.number("images", limits.IMAGES),
         thresholds=given.path("thresholds"),
@@ -184,7 +184,7 @@ def resolve(config: pytest.Config) -> Settings:
 
 
 def _magnitudes(given: object, lifted: bool) -> tuple[float, ...]:
-    texts = given if isinstance(given, (list, tuple)) and given else DEFAULT_MAGNITUDES
+    texts = given if isinstance(given, (list, tuple)) and given else limits.DEFAULT_MAGNITUDES
     return check_magnitudes(texts, "--seedshift-magnitude", lifted=lifted)
 
 

@@ -10,12 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from pytest_seedshift.core.limits import DTYPES
+from pytest_seedshift.core.limits import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS, DTYPES
 from pytest_seedshift.core.test_names import SUITE
-
-DEFAULT_SHIFTS = ("random", "mean", "std", "mixed", "arrangement")
-
-DEFAULT_MAGNITUDES = (-0.3, -0.2, -0.1, 0.1, 0.2, 0.3)
 
 
 class Option(NamedTuple):

@@ -40,7 +40,9 @@ FILES = (
 FOLDERS = ("locks", "pictures", "trajectories", "sensitivity", "settings")
 """What a run folder has, besides what `_OTHERS` describes."""
 
-_OTHERS = re.compile(r"samples\.(previous|damaged-.*)\.sqlite(-wal|-shm)?|position-.*\.(html|json)|.*\.partial")
+_OTHERS = re.compile(
+    r"samples\.(previous|damaged-.*)\.sqlite(-wal|-shm)?|position-.*\.(html|json)|classes-[0-9a-f]+\.csv|.*\.partial"
+)
 
 _IGNORE = ".gitignore"
 _IGNORED = "*\n"

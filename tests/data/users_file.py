@@ -139,7 +139,16 @@ def in_a_training_loop(z: Tensor, magnitude: float) -> str:
         return str(any_of_them)
 
 
+def after_an_epoch(pipeline: Any, seen: seedshift.Evaluation) -> seedshift.Evaluation:
+    tables = {"default": {"top1": {"max_regression": 0.05}}}
+    found = seedshift.evaluate(
+        pipeline, shift="mean", magnitude=[0.3], thresholds=tables, baseline=seen.run.path, steps=20
+    )
+    return found if found.passed else seen
+
+
 def mistakes(z: Tensor) -> None:
+    seedshift.evaluate("sd21", steps="20")  # wrong
     seedshift.desing([], images=16)  # wrong
     seedshift.apply_shift("mean", 0.3)  # wrong
     seedshift.ScoreKind("contrast", "1", binary=False)  # wrong

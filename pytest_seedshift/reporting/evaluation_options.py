@@ -1,0 +1,183 @@
+"""What `evaluate` takes besides the model, read and checked: everything that can be wrong before anything is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from pytest_seedshift.core import argument_values, atomic_files, class_lists, grid_values, limits
+from pytest_seedshift.core.errors import DataError, InvalidValueError
+from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.pairs import PROMPT, Label
+from pytest_seedshift.core.typed_values import expand
+from pytest_seedshift.models import catalogue as catalogues
+from pytest_seedshift.runner.evaluation import Settings
+
+if TYPE_CHECKING:
+    from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.results.run_folder import RunFolder
+
+_WHERE = "evaluate(): "
+
+OF_THE_MODEL = ("steps", "guidance", "height", "width", "call", "scorers")
+"""What a model's table `[models.NAME]` can say too; here it stands above that."""
+
+
+class Options(TypedDict, total=False):
+    """What is seldom needed."""
+
+    certainty: float
+    """Of verdicts, above 0.5 and below 1; that of the thresholds, else 0.99."""
+    design_seed: int
+    """From 0; another one draws other pairs."""
+    batch_size: int
+    """How many images are generated at once, at least 1; else one that suits the model."""
+    device: str
+    """Of torch; a pipeline in memory has its own."""
+    dtype: object
+    """The model's number type, of torch or its name; a pipeline in memory has its own."""
+    scorers: str | Mapping[str, str]
+    """`"imagenet"`, `"toy"`, or sources: `{"vit": …, "clip": …}`."""
+    steps: int
+    """Denoising steps, at least 1."""
+    guidance: float
+    """`guidance_scale`, at least 0."""
+    height: int
+    """Of an image, in pixels."""
+    width: int
+    """Of an image, in pixels."""
+    call: Mapping[str, Any]
+    """Further arguments of the pipeline's call."""
+    no_limits: bool
+    """Whether numbers may lie above their limits."""
+
+
+def check_names(options: Mapping[str, object], others: Iterable[str]) -> None:
+    """Make sure that all options are known.
+
+    Raises:
+        InvalidValueError: one is not.
+    """
+    for name in options:
+        if name in ("prompt", "prompts"):
+            raise InvalidValueError(
+                f"{_WHERE}{name}: a case's prompts are made of labels, {PROMPT.format(label='[label]')!r}, by which "
+                "its images are scored: give classes=[…]"
+            )
+        if name not in Options.__annotations__:
+            raise InvalidValueError(f"{_WHERE}{unknown('argument', name, (*others, *Options.__annotations__))}")
+
+
+def settings(
+    options: Options,
+    *,
+    shift: object,
+    magnitude: object,
+    images: int | None,
+    thresholds: str | os.PathLike[str] | Mapping[Any, Any] | None,
+    baseline: str | os.PathLike[str] | None,
+    exact: bool,
+) -> Settings:
+    """How a model is evaluated.
+
+    Raises:
+        SeedshiftUsageError: a value that cannot be used; the message names the argument, the value and what is valid.
+    """
+    lifted = bool(options.get("no_limits"))
+    shifts = argument_values.names(
+        limits.DEFAULT_SHIFTS if shift is None else _listed(shift), f"{_WHERE}shift", "shift"
+    )
+    strengths = argument_values.numbers(
+        limits.DEFAULT_MAGNITUDES if magnitude is None else _listed(magnitude), f"{_WHERE}magnitude"
+    )
+    for argument, given in (("shift", shifts), ("magnitude", strengths)):
+        if not given:
+            raise InvalidValueError(f"{_WHERE}{argument} names none: give one, or leave it away for the default")
+    batch, seed = options.get("batch_size"), options.get("design_seed")
+    if batch is not None:
+        batch = argument_values.whole(batch, f"{_WHERE}batch_size")
+        limits.check(batch, limits.BATCH, f"{_WHERE}batch_size={batch}", lifted=lifted)
+    return Settings(
+        shifts=grid_values.check_shifts(shifts, f"{_WHERE}shift"),
+        magnitudes=grid_values.check_magnitudes(strengths, f"{_WHERE}magnitude", lifted=lifted),
+        thresholds=thresholds if thresholds is None or isinstance(thresholds, Mapping) else _path(thresholds),
+        root=Path.cwd(),
+        images=None if images is None else argument_values.whole(images, f"{_WHERE}images"),
+        exact=bool(exact),
+        certainty=options.get("certainty"),
+        design_seed=None if seed is None else grid_values.check_design_seed(seed, f"{_WHERE}design_seed"),
+        batch_size=batch,
+        baseline=None if baseline is None else _path(baseline),
+        no_limits=lifted,
+    )
+
+
+def catalogue(of: Settings) -> Catalogue:
+    """The models that have a name; where thresholds are given as tables, the file that may be here has no part in it.
+
+    Raises:
+        SeedshiftError: a file cannot be read, or says something invalid of a model.
+    """
+    file = of.thresholds
+    if isinstance(file, Mapping):
+        return catalogues.load(of.root, of.root / os.devnull, no_limits=of.no_limits)
+    return catalogues.load(of.root, file, no_limits=of.no_limits)
+
+
+def model_table(
+    options: Options, classes: str | os.PathLike[str] | Iterable[str | Label] | None, folder: RunFolder
+) -> dict[str, Any]:
+    """What is said of the model, as its table in a thresholds file would say it.
+
+    Raises:
+        SeedshiftError: something is no label, or labels cannot be written to the run folder.
+    """
+    table: dict[str, Any] = {name: value for name, value in options.items() if name in OF_THE_MODEL}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            table[name] = dict(value)
+    if classes is not None:
+        table["classes"] = _class_list(classes, folder)
+    return table
+
+
+def _listed(given: object) -> object:
+    """What can be gone through once only as a list."""
+    return list(given) if isinstance(given, Iterator) else given
+
+
+def _path(given: str | os.PathLike[str]) -> Path:
+    return Path.cwd() / expand(os.fspath(given))
+
+
+def _class_list(given: str | os.PathLike[str] | Iterable[str | Label], folder: RunFolder) -> str:
+    """The name of a class list; labels become one in the run folder, where it can be given again.
+
+    Raises:
+        DataError: it cannot be written there.
+        InvalidValueError: something is no label.
+    """
+    if isinstance(given, (str, os.PathLike)):
+        return os.fspath(given)
+    rows = [_row(place, each) for place, each in enumerate(given)]
+    written = class_lists.text(rows)
+    class_lists.parse(written, f"{_WHERE}classes")
+    digest = hashlib.sha256(written.encode()).hexdigest()[:12]
+    path = folder.path / f"classes-{digest}.csv"
+    try:
+        folder.prepare()
+        atomic_files.write(path, written, within=folder.path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}") from None
+    return str(path.absolute())
+
+
+def _row(place: int, given: object) -> tuple[str, int, tuple[str, ...]]:
+    if isinstance(given, Label):
+        return given.name, given.index, given.aliases
+    if isinstance(given, str):
+        return given, place, ()
+    raise InvalidValueError(f"{_WHERE}classes: {given!r} is no label: give texts, or what class_list gives")

@@ -1,0 +1,263 @@
+"""The cases of one model judged in this process, without pytest: what the plugin's items are, as a plain loop.
+
+Settings become requests, requests jobs (see `job_resolution`), jobs records, and these a run folder's files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import cases as grids
+from pytest_seedshift.core import limits, locks, scores, threshold_warnings, thresholds_parser
+from pytest_seedshift.core.cases import CaseError
+from pytest_seedshift.core.errors import DataError, HarnessError, SeedshiftError
+from pytest_seedshift.core.score_registry import ScoreRegistry
+from pytest_seedshift.core.scores import check_certainty
+from pytest_seedshift.models.needed_scorers import Needed, without_others
+from pytest_seedshift.results import baseline, baseline_sources, metadata, run_settings, sample_store
+from pytest_seedshift.runner import manifest, model_facts, model_notes, records, sequential, verdict_messages
+from pytest_seedshift.runner.job import Request
+from pytest_seedshift.runner.job_resolution import Jobs, Terms
+from pytest_seedshift.runner.regression_gate import Against
+from pytest_seedshift.runner.workbench import Workbench
+from pytest_seedshift.scorers import devices
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.thresholds import Thresholds
+    from pytest_seedshift.models.base import Entry
+    from pytest_seedshift.results.baseline import Baseline
+    from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.results.schema import Head, Record
+    from pytest_seedshift.runner.given_models import GivenModel
+    from pytest_seedshift.runner.job import Job
+
+_NO_BASELINE = (
+    'is asked for, and no baseline is given: add baseline=PATH, or [baseline] path = "PATH" to the thresholds. The run '
+    "folder of the version to compare with is one, best of a run with exact=True"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a model is evaluated; all values were checked one by one.
+
+    Attributes:
+        shifts: names of shifts.
+        magnitudes: signed; 0 is the control, which is always there.
+        thresholds: a file, tables as it has them, or None for thresholds.toml in `root`, else the shipped ones.
+        root: the folder that paths of the thresholds are relative to.
+        images: of a design; None for the default.
+        exact: whether the whole design is visited.
+        certainty: of verdicts; None for that of the thresholds.
+        design_seed: None for that of the thresholds.
+        batch_size: None for one that suits the model.
+        baseline: a file or a run folder to hold against; None for that of the thresholds.
+        no_limits: whether numbers may lie above their limits.
+    """
+
+    shifts: tuple[str, ...]
+    magnitudes: tuple[float, ...]
+    thresholds: Path | Mapping[Any, Any] | None
+    root: Path
+    images: int | None = None
+    exact: bool = False
+    certainty: float | None = None
+    design_seed: int | None = None
+    batch_size: int | None = None
+    baseline: Path | None = None
+    no_limits: bool = False
+
+
+class Evaluation:
+    """A model's cases in a run folder."""
+
+    def __init__(self, model: GivenModel, settings: Settings, folder: RunFolder) -> None:
+        """Check all that can be checked before the first image.
+
+        Raises:
+            SeedshiftError: something cannot be used; the message says what, where, and what to do.
+        """
+        self._model, self._settings, self._folder = model, settings, folder
+        catalogue = model.catalogue
+        catalogue.check_model(catalogue.find(model.name))
+        catalogue.design(model.name, settings.images)
+        self.thresholds = _thresholds(settings, catalogue.find)
+        self.baseline = _baseline(settings, self.thresholds)
+        """What the cases are held against; None where no baseline is given."""
+        self._scorers = Needed().of(model.name, self._scores())
+        catalogue.check_scorers(self._entry)
+        device, _ = devices.resolve(model.device, model.dtype)
+        self._bench = Workbench(
+            folder,
+            device,
+            model.dtype,
+            catalogue=catalogue,
+            batch_size=settings.batch_size,
+            needs=lambda _: self._scorers,
+        )
+        self._terms = self._made_terms()
+        self._jobs = Jobs(self._requests(), self._terms)
+        self._jobs.check()
+        if self._terms.against is not None:
+            self._terms.against.check_missing(self.cases)
+        self.kinds = ScoreRegistry(scores.own())
+        """What its scores are."""
+        self.notes = [*model.notes, *self._warnings()]
+        """What the user should know of the run."""
+
+    @property
+    def cases(self) -> list[Case]:
+        """The control, then the shifted cases."""
+        settings = self._settings
+        found = grids.grid([self._model.name], settings.shifts, settings.magnitudes)
+        limits.check(len(found), limits.CASES, f"{len(found)} cases", lifted=settings.no_limits)
+        return found
+
+    def run(self, on_record: Callable[[Record], None], command: str, started: float) -> list[Record]:
+        """Judge all cases, and write the run folder's files, whatever ends the work.
+
+        Args:
+            on_record: called with each case's record.
+            command: what run.json says of how the run was made.
+            started: when it was, in seconds since the epoch.
+
+        Raises:
+            SeedshiftError: the run folder cannot be used, or the GPU does not work any more.
+        """
+        made: list[Record] = []
+        head: Head | None = None
+        with self._prepared():
+            try:
+                self._model.catalogue.check_files(self._entry)
+                self.notes += model_notes.notes(self._bench.pool, self._model.name)
+                head = manifest.make(self._jobs, self._terms, self._bench, self._named, models=[self._model.name])
+                for job in self._jobs:
+                    made.append(self._judged(job))
+                    on_record(made[-1])
+            finally:
+                if made and head is not None:
+                    self._folder.write_verdicts(made, run_settings.refreshed(head, self._folder))
+                    metadata.write(self._folder, self._facts(made, command, started))
+                self._bench.close()
+        return made
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _entry(self) -> Entry:
+        return self._named(self._model.name)
+
+    def _named(self, model: str) -> Entry:
+        return without_others(self._model.catalogue.find(model), self._scorers)
+
+    def _scores(self) -> set[str]:
+        """The scores that something is asked of, or that the baseline has of the model."""
+        asked = self.thresholds.scores(self._model.name)
+        if self.baseline is None:
+            return asked
+        name = self.baseline.counterpart(self._model.name, (self._model.name,), self.thresholds.baseline.models)
+        return asked | {
+            score for case, each in self.baseline.cases.items() if case.model == name for score in each.scores
+        }
+
+    def _made_terms(self) -> Terms:
+        catalogue, against = self._model.catalogue, None
+        if self.baseline is not None:
+            table = self.thresholds.baseline
+            others = (self._model.name,)
+            against = Against(
+                self.baseline,
+                table.models,
+                table.allow_missing,
+                others,
+                catalogue,
+                lambda score: self._bench.pool.scorers.own(score).given,
+            )
+        return Terms(self.thresholds, catalogue, self._bench.pool.scorers.measures, against, _NO_BASELINE)
+
+    def _requests(self) -> Iterator[Request]:
+        settings = self._settings
+        for case in self.cases:
+            yield Request(
+                f"evaluate[{case.id}]",
+                "reliability",
+                case,
+                settings.images,
+                settings.design_seed,
+                settings.exact,
+                is_implicit=case.is_control and 0 not in settings.magnitudes,
+            )
+
+    def _warnings(self) -> list[str]:
+        note = self.thresholds.note(self._model.name)
+        found = threshold_warnings.found(self.thresholds, self.cases, (), has_baseline=self.baseline is not None)
+        return [*([] if note is None else [note]), *found]
+
+    def _judged(self, job: Job) -> Record:
+        try:
+            result = sequential.run(self._bench, job.case, job.test, job.design)
+        except SeedshiftError as error:
+            return records.of_error(job.case, str(error), job.nodeid)
+        except Exception as error:
+            if not devices.is_poisoned(error):
+                raise
+            samples = str(self._folder.samples_file)
+            raise HarnessError(verdict_messages.poisoned(job.case, error, samples)) from error
+        return records.of_result(result, self._folder, job.nodeid)
+
+    @contextmanager
+    def _prepared(self) -> Iterator[None]:
+        """The run folder and its store, made ready and occupied."""
+        folder = self._folder
+        try:
+            folder.prepare()
+            occupied = folder.occupy()
+            with folder.lock("store"):
+                warning = sample_store.prepare(folder.samples_file)
+            for name in (baseline.FILE_NAME, baseline.LOSSES_FILE_NAME):
+                (folder.path / name).unlink(missing_ok=True)
+        except locks.LockError:
+            raise
+        except OSError as error:
+            raise DataError(
+                f"{folder.path}: the run folder cannot be written to: {error.strerror} ({error.filename})"
+            ) from None
+        self.notes += [] if warning is None else [warning]
+        try:
+            yield
+        finally:
+            locks.leave(occupied)
+
+    def _facts(self, made: list[Record], command: str, started: float) -> metadata.Facts:
+        try:
+            models = [model_facts.of(self._model.name, self._entry, self._bench)]
+        except CaseError:  # each case says so
+            models = []
+        seeds = {record.design_seed for record in made if record.design}
+        found = metadata.gather([], started, models, thresholds=self.thresholds.source, design_seeds=seeds)
+        return replace(found, command=command)
+
+
+def _thresholds(settings: Settings, check_model: Callable[[str], object]) -> Thresholds:
+    given = settings.thresholds
+    if isinstance(given, Mapping):
+        found = thresholds_parser.of_tables(given, "evaluate(): thresholds", check_model)
+    else:
+        found = thresholds_parser.load(given, settings.root, check_model)
+    if settings.certainty is None:
+        return found
+    check_certainty(settings.certainty)
+    return replace(found, certainty=settings.certainty)
+
+
+def _baseline(settings: Settings, thresholds: Thresholds) -> Baseline | None:
+    place = settings.baseline
+    if place is None and thresholds.baseline.path is not None:
+        of_file = settings.thresholds is None or isinstance(settings.thresholds, Path)
+        place = (Path(thresholds.source).parent if of_file else settings.root) / thresholds.baseline.path
+    return None if place is None else baseline_sources.load(place, str(place))
