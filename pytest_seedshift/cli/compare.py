@@ -12,7 +12,7 @@ import click
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import FOLDER, STDOUT, Output, PathType, check_output, json_option, output_option
 from pytest_seedshift.cli.parser import Command
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.messages import some, unknown
 
@@ -148,11 +148,11 @@ def _table(comparison: Comparison) -> list[str]:
     """Old and new side by side, a line for each case and score."""
     from pytest_seedshift.runner import verdict_messages
 
-    told = [f"{'':40} {'old':>6}    {'new':>6}   pairs"]
+    rows = [("", "", "old", "", "new", "  pairs")]
     for row in comparison.rows:
         kind = row.score_kind
         name = f"{row.case.model} {row.case.describe()}"
-        figures = f"{kind.title:6} {kind.format(row.before):>6} →  {kind.format(row.after):>6}"
         said = verdict_messages.change(row.change, kind, row.drop)
-        told.append(f"{name:<33} {figures}   {said}{' ✗' if row.regressed else ''}")
-    return told
+        changed = f"  {said}{' ✗' if row.regressed else ''}"
+        rows.append((name, kind.title, kind.format(row.before), "→", kind.format(row.after), changed))
+    return tables.table(rows, "<<><><", least=(33, 6, 6, 1, 7, 0), indent="", gap=" ")

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import CERTAINTY, clip
 from pytest_seedshift.core.stats import robustness
@@ -233,7 +233,7 @@ def lines(run: Run) -> list[str]:
             ]
             widths = [max(len(head), 20) for head in heads]
             for part in _parts(widths, _WIDTH - name - 2):
-                text += [_line(of, name, cells[part], widths[part]) for of, cells in rows]
+                text += [tables.line([of, *cells[part]], [name, *widths[part]], "<>") for of, cells in rows]
             text += _largest(table, couples) if len(couples) > 1 else []
     return text
 
@@ -269,10 +269,6 @@ def over(found: Gaps) -> str:
     """Which magnitudes count: `-0.30, -0.20, -0.10, +0.10, +0.20, +0.30`."""
     named = ", ".join(map(format_magnitude, found.magnitudes))
     return f"{named}{' (as far as each was tested)' if found.uneven else ''}"
-
-
-def _line(name: str, width: int, cells: Sequence[str], widths: Sequence[int]) -> str:
-    return f"  {name:<{width}}" + "".join(f"  {cell:>{each}}" for cell, each in zip(cells, widths, strict=True))
 
 
 def _cells(row: Row) -> list[str]:

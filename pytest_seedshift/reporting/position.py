@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import Estimate
 
@@ -49,15 +49,14 @@ def table(study: Study) -> list[str]:
         f"{len(study.control)} pairs",
         f"  η = {format_magnitude(study.magnitude)}, in % of the picture's width; all intervals hold together at "
         f"{messages.percent(study.certainty)}; * excludes 0",
-        f"  {'':<16}{'along':>7}  {'interval':<17}{'across':>7}  {'interval':<16}  pairs  top-1",
     ]
+    rows = [("", "along ", "interval", "across ", "interval", "pairs", "top-1", "")]
     right = {arm.name: rate(study.placed[arm.name]) for arm in study.arms}
     for row in study.rows:
         share = f"{right[row.name]:.2f}" if row.name in right else ""
-        lines.append(
-            f"  {row.name:<16}{_cells(row.along)}{_cells(row.across)}{row.pairs:>5}  {share:>5}".rstrip()
-            + (f"  ({row.left_out} without evidence)" if row.left_out else "")
-        )
+        left_out = f" ({row.left_out} without evidence)" if row.left_out else ""
+        rows.append((row.name, *_cells(row.along), *_cells(row.across), str(row.pairs), share, left_out))
+    lines += tables.table(rows, "<><><>><", least=(15, 8, 16, 8, 16, 5, 6, 0), gap=" ")
     lines.append(f"  unshifted: top-1 {rate(study.control):.2f}; {spread(study)}")
     return lines
 
@@ -150,10 +149,10 @@ def _percent(value: float) -> str:
     return "–" if math.isnan(value) else _signless(f"{100 * value:.1f}").replace("-", "−")
 
 
-def _cells(found: Estimate) -> str:
+def _cells(found: Estimate) -> tuple[str, str]:
     mark = "*" if found.low > 0 or found.high < 0 else " "
     mean, low, high = map(signed, (found.mean, found.low, found.high))
-    return f"{mean:>7}{mark} {f'{low} to {high}':<17}"
+    return f"{mean}{mark}", f"{low} to {high}"
 
 
 def signed(value: float) -> str:

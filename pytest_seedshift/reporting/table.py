@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.score_registry import SHIPPED, in_order
 from pytest_seedshift.core.shifts import NONE
@@ -25,17 +25,12 @@ def table(records: Sequence[Record], kinds: Mapping[str, ScoreKind] = SHIPPED) -
     control = recorded.control(records)
     cells = {(record.shift, record.magnitude): record for record in records}
     asked = {constraint.score for record in records for constraint in record.constraints}
-    width = max([len(name) for name in shift_names] + [len("control")])
     lines, scores = [records[0].model], in_order(kinds.keys() & asked if asked else kinds)
     for score in scores:
-        head = "".join(f"{format_magnitude(magnitude):>8}" for magnitude in magnitudes)
-        lines.append(f"  {kinds[score].title:<{width}}  {head}")
-        if control is not None:
-            lines.append(f"  {'control':<{width}}  {_cell(control, score, kinds):>8}")
-        lines += [
-            f"  {name:<{width}}  " + "".join(f"{_cell(cells.get((name, at)), score, kinds):>8}" for at in magnitudes)
-            for name in shift_names
-        ]
+        rows = [[kinds[score].title, *map(format_magnitude, magnitudes)]]
+        rows += [["control", _cell(control, score, kinds)]] if control is not None else []
+        rows += [[name, *(_cell(cells.get((name, at)), score, kinds) for at in magnitudes)] for name in shift_names]
+        lines += tables.table(rows, "<>", least=(len("control"), 8, 6))
     return lines + _legend(records, scores)
 
 

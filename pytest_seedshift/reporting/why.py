@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.stats.seed_shares import KINDS
@@ -211,31 +211,35 @@ def table(study: Study) -> Iterator[str]:
     """All arms, a line each, and all effects, a line each and score."""
     certainty = messages.percent(study.certainty)
     yield f"Retained scores (shifted / unshifted) under {under(study)}; {base(study)}, {certainty} intervals"
-    yield from _columns(
-        (
-            "arm",
-            *(head for s in SHOWN for head in (BUILT_IN[s].title, "retained")),
-            "holds",
-            "seed vector",
-            "step 1 leaves",
-        ),
+    heads = (
+        "arm",
+        *(head for s in SHOWN for head in (BUILT_IN[s].title, "retained")),
+        "holds",
+        "seed vector",
+        "step 1 leaves",
+    )
+    yield from tables.table(
         [
-            (
-                each.arm.name,
-                *(cell for s in SHOWN for cell in (BUILT_IN[s].format(each.control[s]), retained(each, s))),
-                holds(each),
-                seed_vector_use(each),
-                weight_left(each),
-            )
-            for each in study.found
-        ],
+            heads,
+            *(
+                (
+                    each.arm.name,
+                    *(cell for s in SHOWN for cell in (BUILT_IN[s].format(each.control[s]), retained(each, s))),
+                    holds(each),
+                    seed_vector_use(each),
+                    weight_left(each),
+                )
+                for each in study.found
+            ),
+        ]
     )
     yield from (f"  {head}: {what}" for head, what in meanings())
     if study.effects:
         yield ""
         significant = f"* significant: the simultaneous {certainty} interval excludes 0"
         yield f"Effects of each change on retained scores ({significant})"
-        yield from _columns(("change", "score", "without a shift", "retained", "effect", "arm by arm"), _rows(study))
+        heads = ("change", "score", "without a shift", "retained", "effect", "arm by arm")
+        yield from tables.table([heads, *_rows(study)])
 
 
 def _rows(study: Study) -> list[tuple[str, ...]]:
@@ -250,9 +254,3 @@ def _rows(study: Study) -> list[tuple[str, ...]]:
         )
         for each in study.effects
     ]
-
-
-def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in (heads, *rows):
-        yield f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip()

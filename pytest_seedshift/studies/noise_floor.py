@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift.core import atomic_files, files
+from pytest_seedshift.core import atomic_files, files, tables
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry, recorded
 from pytest_seedshift.core.scores import CERTAINTY
@@ -122,14 +122,14 @@ def table(noise: Noise) -> list[str]:
     width = max(map(len, [*(arm.name for arm in noise.arms), *(each.name for each in noise.skipped)]))
     for score in noise.arms[0].scores if noise.arms else ():
         kind = noise.kinds[score]
-        lines.append(f"  {kind.title:<{width}}  largest change  mean change  pairs changed  change of the mean")
-        lines += [
-            f"  {arm.name:<{width}}  {change.largest:>14.2g}  {change.mean:>11.2g}  {change.changed:>13}  "
-            f"{change.of_mean:>+18.2g}"
+        rows = [(kind.title, "largest change", "mean change", "pairs changed", "change of the mean")]
+        rows += [
+            (arm.name, f"{change.largest:.2g}", f"{change.mean:.2g}", str(change.changed), f"{change.of_mean:+.2g}")
             for arm in noise.arms
             for change in (arm.scores[score],)
         ]
-    lines += [f"  {each.name:<{width}}  skipped: {each.reason}" for each in noise.skipped]
+        lines += tables.table(rows, "<>", least=(width, 0))
+    lines += [tables.line((each.name, f"skipped: {each.reason}"), (width, 0)) for each in noise.skipped]
     lines += [
         f"  {noise.kinds[score].title}: a difference of means below {moved:.2g} is within the noise ({arm})"
         for score in (noise.arms[0].scores if noise.arms else ())

@@ -1,4 +1,4 @@
-"""What presents a run is there once: colours, template environment, thumbnails."""
+"""What presents a run is there once: colours, template environment, thumbnails, aligned columns."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ PLACES = ("runner", "studies", "reporting", "plugin", "cli")
 KINDS = {
     r"#(?:[0-9a-f]{6}|[0-9a-f]{3})\b": {"reporting/palette.py", "reporting/page/plots.py"},
     r"\bEnvironment\(": {"reporting/html.py"},
+    r"\.[lr]just\(": set(),
+    r"\{[^{}\n\"]*:[<>]\{?\w": {"reporting/evaluate.py", "reporting/regressions.py", "plugin/terminal.py"},
     r"\.thumbnail\(": {"reporting/thumbnails.py", "studies/trajectories/recorder.py"},
 }
-"""By pattern, where it may stand. The page's figures are drawn in colours that stand in for the palette's; a trajectory
-keeps small pictures as files."""
+"""By pattern, where it may stand. The page's figures are drawn in colours that stand in for the palette's; lines that
+come one by one, as cases end, have one padded cell and are no table; a trajectory keeps small pictures as files."""
 
 
 def found(pattern: str) -> set[str]:

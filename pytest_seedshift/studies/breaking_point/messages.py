@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 
 if TYPE_CHECKING:
@@ -115,7 +115,6 @@ def line(record: Search) -> str:
 
 def table(records: Sequence[Search]) -> list[str]:
     """All breaking points, a line a shift, the signs across."""
-    width = max(len(f"{record.model}  {record.shift}") for record in records)
     failed = any(record.status == "fail" for record in records)
     legend = [
         *(["✗ earlier than required"] if failed else []),
@@ -124,12 +123,11 @@ def table(records: Sequence[Search]) -> list[str]:
         *(["≈ it recovers"] if any(record.recovers for record in records) else []),
         *([f"… {_SPENT}"] if any(not record.within_budget for record in records) else []),
     ]
-    lines = ["breaking points", f"  {'':<{width}}  {'negative ':>26}  {'positive ':>26}"]
+    rows = [["", "negative ", "positive "]]
     for model, shift in dict.fromkeys((record.model, record.shift) for record in records):
         cells = {record.sign: record for record in records if (record.model, record.shift) == (model, shift)}
-        lines.append(
-            f"  {f'{model}  {shift}':<{width}}  " + "  ".join(f"{_cell(cells.get(sign)):>26}" for sign in ("-", "+"))
-        )
+        rows.append([f"{model}  {shift}", *(_cell(cells.get(sign)) for sign in ("-", "+"))])
+    lines = ["breaking points", *tables.table(rows, "<>", least=(0, 26))]
     return lines + ([f"  {', '.join(legend)}"] if legend else [])
 
 
