@@ -146,17 +146,17 @@ def run(
         check_beside(output, _KEYS, "position")
 
     def work(session: Session) -> int:
-        from pytest_seedshift.reporting import position as told
+        from pytest_seedshift.reporting import position
 
         study = _measure(session, settings)
         aside = as_json or output == STDOUT
-        sinks.say(*told.table(study), "", *told.sentences(study), err=aside)
+        sinks.say(*position.table(study), "", *position.sentences(study), err=aside)
         try:
             sinks.say(*_write(study, output, session, invoked), err=aside)
         except OSError as error:
             raise CommandError(f"{error.filename}: cannot be written: {error.strerror}") from None
         if as_json:
-            sinks.say_json(json.loads(told.as_json(study)))
+            sinks.say_json(json.loads(position.as_json(study)))
         return 1 if study.null.moves_at_all else 0
 
     return session_options.run([asked.model], given, work)
@@ -199,7 +199,7 @@ def _tell(case: Case, number: int, total: int) -> None:
 
 def _write(study: Study, output: Output, session: Session, invoked: str) -> list[Path]:
     """Write the page and the figures, or the page alone to the standard output; the files."""
-    from pytest_seedshift.reporting import position as told
+    from pytest_seedshift.reporting import position
     from pytest_seedshift.reporting.page import position as page
     from pytest_seedshift.results.run_folder import file_name
 
@@ -212,5 +212,5 @@ def _write(study: Study, output: Output, session: Session, invoked: str) -> list
     data = html.with_suffix(".json") if output is not None else html.with_name(f"{html.name[:-5]}.json")
     html.parent.mkdir(parents=True, exist_ok=True)
     atomic_files.write(html, made, within=within)
-    atomic_files.write(data, told.as_json(study), within=within)
+    atomic_files.write(data, position.as_json(study), within=within)
     return [html, data]

@@ -245,11 +245,11 @@ def _why_not(session: Session, model: str, name: str) -> str | None:
 
 def _report(study: Study, session: Session, output: Output, *, as_json: bool, invoked: str) -> None:
     """Write the page and the document beside it, or the page alone to the standard output; print the result."""
-    from pytest_seedshift.reporting import why as report
-    from pytest_seedshift.reporting.page import why as pages
+    from pytest_seedshift.reporting import why
+    from pytest_seedshift.reporting.page import why as why_page
     from pytest_seedshift.studies.sampler_ablation.document import document
 
-    page, found = pages.make(study, invoked), document(study, report.sentences(study))
+    page, found = why_page.make(study, invoked), document(study, why.sentences(study))
     written: list[Path] = []
     if output == STDOUT:
         sinks.say_file(page)
@@ -260,7 +260,7 @@ def _report(study: Study, session: Session, output: Output, *, as_json: bool, in
         atomic_files.write(written[0], page)
         atomic_files.write(written[1], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     aside = as_json or output == STDOUT
-    sinks.say("", *report.table(study), "", *report.sentences(study), report.CAVEAT, err=aside)
+    sinks.say("", *why.table(study), "", *why.sentences(study), why.CAVEAT, err=aside)
     sinks.say(*(messages.relative(str(path)) for path in written), err=aside)
     if as_json:
         sinks.say_json(found)

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import breaking_bounds, model_names
-from pytest_seedshift.core import thresholds as reading
 from pytest_seedshift.core.messages import some
+from pytest_seedshift.core.thresholds import names_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -108,8 +108,8 @@ def unsearched(thresholds: Thresholds, searches: Collection[Search]) -> str | No
 def _idle_shifts(section: Section, cases: Collection[Case], sought: Collection[str]) -> Iterator[str]:
     """The tables of a section's shifts that speak of none of some cases, as they are written behind `shift.`."""
     for shift, table in section.shifts.items():
-        of_shift = [case for case in cases if shift in reading.names_of(case.shift)]
-        if not of_shift and not any(shift in reading.names_of(each) for each in sought):
+        of_shift = [case for case in cases if shift in names_of(case.shift)]
+        if not of_shift and not any(shift in names_of(each) for each in sought):
             yield _key(shift)
             continue
         met = {case.magnitude for case in of_shift}

@@ -22,9 +22,9 @@ from pytest_seedshift.core.checkpoints import places, prompt_length, repository
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, process_settings
-from pytest_seedshift.models import prompt_length as reading
 from pytest_seedshift.models.base import Entry, check_limits
 from pytest_seedshift.models.entry_tables import entry_of, users_tables
+from pytest_seedshift.models.prompt_length import check as check_prompt_length
 from pytest_seedshift.scorers import class_mapping, open_clip_tags
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class Catalogue:
         known = shipped().entries.values()
         if entry.own is None and not any((entry.pipeline, entry.classes) == (e.pipeline, e.classes) for e in known):
             location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
-            reading.check(entry, location, listed)
+            check_prompt_length(entry, location, listed)
         if entry.clip and not any((entry.clip, entry.classes) == (e.clip, e.classes) for e in known):
             folder = repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
             if prompt_length.may_be_longer(listed, prompt_length.clip_room(folder)):

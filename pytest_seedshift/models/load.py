@@ -18,7 +18,7 @@ from torch import nn
 from pytest_seedshift.core.checkpoints import contents, places, repository, trust
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models import habits, kinds, locate, memory, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.memory import GIB
@@ -70,7 +70,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
     with _in_its_words():
         _place(pipeline, entry.name, device)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
-        fingerprint = identity.of_model(entry, device, dtype)
+        fingerprint = fingerprints.of_model(entry, device, dtype)
         return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler)
 
 

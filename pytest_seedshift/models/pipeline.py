@@ -16,7 +16,7 @@ import torch
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import in_effect, observation, prompt_cache, rng, sizes
-from pytest_seedshift.models import seed_weight as seedweight
+from pytest_seedshift.models import seed_weight as seed_weights
 from pytest_seedshift.models.seed_vector import NoUpsamplerError, SeedVector, SeedVectorError, from_images, to_images
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class DiffusersPipeline:
         steps = self._call.get("num_inference_steps", self._takes["num_inference_steps"].default)
         if hasattr(scheduler, "set_timesteps"):
             scheduler.set_timesteps(steps)
-        return seedweight.seed_weight(scheduler, self._call.get("eta", 0.0))
+        return seed_weights.seed_weight(scheduler, self._call.get("eta", 0.0))
 
     def generate(
         self, pairs: Sequence[Pair], shift: ShiftFunction | None = None, on_step: OnStep | None = None

@@ -103,11 +103,11 @@ class _SearchKind:
 
     def run(self, job: Job, bench: Workbench, progress: OnProgress) -> BreakingPoint:
         from pytest_seedshift.core.stats.sequential import SequentialTest
-        from pytest_seedshift.studies.breaking_point import search as trial
+        from pytest_seedshift.studies.breaking_point import search
 
         assert job.search is not None
         assert isinstance(job.test, SequentialTest)
-        return trial.run(bench, job.search, job.test, job.design, job.minimum, progress)
+        return search.run(bench, job.search, job.test, job.design, job.minimum, progress)
 
     def record(self, result: BreakingPoint, folder: RunFolder, nodeid: str) -> SearchRecord:
         from pytest_seedshift.studies.breaking_point import records as searched

@@ -117,9 +117,14 @@ class HtmlReport:
                 svg = plots.scores_by_magnitude(self._collector.cases, self._collector.kinds)
                 figure = data_uri(svg.encode(), "image/svg+xml")
             with self._told("summary"):
-                told = self._sentences()
+                sentences = self._sentences()
                 chance, report = self._ending.closing.chance, self._link_to_report()
-                values: dict[str, Any] = {"sentences": told, "chance": chance, "figure": figure, "report": report}
+                values: dict[str, Any] = {
+                    "sentences": sentences,
+                    "chance": chance,
+                    "figure": figure,
+                    "report": report,
+                }
                 summary.append(fill("summary.html.jinja2", **values))
 
     def _sentences(self) -> list[str]:
@@ -175,9 +180,9 @@ def _value(record: Record | Search, column: str) -> str:
     from pytest_seedshift.results import schema
 
     if isinstance(record, schema.Search):
-        from pytest_seedshift.studies.breaking_point import messages as told
+        from pytest_seedshift.studies.breaking_point import messages as breaking_messages
 
-        return _shown(told.point(record)) if column == "magnitude" else ""
+        return _shown(breaking_messages.point(record)) if column == "magnitude" else ""
     if column == "magnitude":
         return _shown(format_magnitude(record.magnitude))
     estimate = record.scores.get(column)

@@ -53,9 +53,9 @@ def table(records: Sequence[Search]) -> list[str]:
     """All breaking points."""
     if not records:
         return []
-    from pytest_seedshift.studies.breaking_point import messages as told
+    from pytest_seedshift.studies.breaking_point import messages as breaking_messages
 
-    return told.table(records)
+    return breaking_messages.table(records)
 
 
 def closing(records: Sequence[Search], missing: int = 0, of: str = "") -> list[str]:
@@ -85,6 +85,6 @@ def closing(records: Sequence[Search], missing: int = 0, of: str = "") -> list[s
 
 
 def _line(record: Search) -> str:
-    from pytest_seedshift.studies.breaking_point import messages as told
+    from pytest_seedshift.studies.breaking_point import messages as breaking_messages
 
-    return told.line(record)
+    return breaking_messages.line(record)

@@ -17,8 +17,7 @@ from pytest_seedshift.reporting import blank, seedlines, tally
 from pytest_seedshift.reporting.table import table
 from pytest_seedshift.results import grids
 from pytest_seedshift.results.statuses import KNOWN, SKIPPED
-from pytest_seedshift.runner import records as recorded
-from pytest_seedshift.runner import verdict_messages
+from pytest_seedshift.runner import records, verdict_messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.console import Console
@@ -61,7 +60,7 @@ class TerminalReport:
     def tick(self, progress: Progress) -> None:
         """Show how far the case in work has come."""
         self._line.show(
-            lambda: verdict_messages.progress(progress, *self._outlook.now([recorded.of_progress(progress)]))
+            lambda: verdict_messages.progress(progress, *self._outlook.now([records.of_progress(progress)]))
         )
 
     def tick_text(self, text: str) -> None:
@@ -108,7 +107,7 @@ class TerminalReport:
         if config.get_verbosity() == 0:
             letter = ""
         elif config.get_verbosity() > 0:
-            figures = verdict_messages.figures(recorded.case_of_values(record), self._collector.kinds)
+            figures = verdict_messages.figures(records.case_of_values(record), self._collector.kinds)
             word = text.terminal_line(f"{word} {figures}".rstrip())
         return category, letter, (word, {"green": category == "passed", "red": category != "passed"})
 
@@ -132,9 +131,9 @@ class TerminalReport:
             return
         cases, searches, closing = self._collector.cases, self._collector.searches, self._ending.closing
         terminal_output.section(terminalreporter, "seedshift")
-        for model in recorded.models(cases):
+        for model in records.models(cases):
             of_model = [record for record in tally.distinct_records(cases) if record.model == model]
-            terminal_output.report(terminalreporter, *table(recorded.ordinary(of_model), self._collector.kinds))
+            terminal_output.report(terminalreporter, *table(records.ordinary(of_model), self._collector.kinds))
         terminal_output.report(
             terminalreporter, *search_lines.table(searches), *closing.gaps, *closing.lines, *self._closing_lines()
         )
@@ -220,7 +219,7 @@ class TerminalReport:
         known = self._collector.manifest.get("models", {})
         versions = {
             model: [print_] if (print_ := known.get(model, {}).get("fingerprint")) else []
-            for model in recorded.models([*self._collector.cases, *self._collector.searches])
+            for model in records.models([*self._collector.cases, *self._collector.searches])
         }
         notes: list[str] = []
         uses = sensitivity_files.read(self._session.folder, versions, notes)

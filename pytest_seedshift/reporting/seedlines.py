@@ -40,7 +40,7 @@ def short(found: Sensitivity) -> str:
 
 
 def warning(model: str, found: Sensitivity) -> str:
-    """That a model does not look at its seed vector, and what its robustness is worth."""
+    """That a model does not use its seed vector, and what its robustness is worth."""
     most = max(found.vector(kind).high for kind in KINDS)
     changed = (
         f"its images by at most {number(most)} of what another label does (less than {IGNORED:g} counts as nothing)"

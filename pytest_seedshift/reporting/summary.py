@@ -18,7 +18,7 @@ from pytest_seedshift.results.metadata import portable
 from pytest_seedshift.results.run import UNFINISHED
 from pytest_seedshift.results.statuses import KNOWN, SKIPPED
 from pytest_seedshift.runner import verdict_messages
-from pytest_seedshift.studies.breaking_point import messages as words_of
+from pytest_seedshift.studies.breaking_point import messages as breaking_messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.metadata import Facts
@@ -144,7 +144,7 @@ def breaking(searches: Sequence[Search]) -> str:
     """Breaking points as a table, a row a model and shift."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for each in searches:
-        point = text(f"{words_of.point(each)}{words_of.monotony(each)}")
+        point = text(f"{breaking_messages.point(each)}{breaking_messages.monotony(each)}")
         told = f"{_TOLD.get(each.status, '')} {point}".strip()
         found.setdefault((each.model, each.shift), {})[each.sign] = told
     rows = [(text(model), text(shift), by.get("-", "·"), by.get("+", "·")) for (model, shift), by in found.items()]

@@ -164,7 +164,7 @@ class Jobs:
         if not absolute:
             raise SeedshiftUsageError(
                 f"{search.id}: only max_regression is set, and a baseline has none of the magnitudes that "
-                "a search looks at: ask for min or max_drop too"
+                "a search looks at: set min or max_drop too"
             )
         return regression_gate.without(absolute)
 

@@ -11,9 +11,9 @@ from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import ModelError, SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.tensors import TensorError
 from pytest_seedshift.models import catalogue as catalogues
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models import needed_scorers
-from pytest_seedshift.runner import batch_size as pacing
+from pytest_seedshift.runner import batch_size as batch_sizes
 from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.scorer_pool import ScorerPool
 from pytest_seedshift.scorers import devices
@@ -74,7 +74,7 @@ class ModelPool:
         """
         entry = self.catalogue.find(model)
         if entry.own is None:
-            return identity.of_model(entry, self.device, self.dtype(model))
+            return fingerprints.of_model(entry, self.device, self.dtype(model))
         where = self.device.partition(":")[0], self.dtype(model)  # only the model itself can say
         return fingerprint.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
 
@@ -110,7 +110,7 @@ class ModelPool:
             is_own = self.catalogue.find(name).own is not None
             try:
                 if not is_own:  # of one's own, a whole image would have to be made
-                    pacing.try_step(model, self.catalogue.design(name, None)[0])
+                    batch_sizes.try_step(model, self.catalogue.design(name, None)[0])
                 size = batch_size(model)
             except TensorError as error:  # what is wrong with its images is wrong with those of a case
                 raise CaseError(f"{name}: {error}") from error

@@ -13,7 +13,7 @@ from pytest_seedshift.core.cases import CaseError, judging, judging_case
 from pytest_seedshift.models import process_settings
 from pytest_seedshift.results.sample_rows import Pace
 from pytest_seedshift.results.sample_store import Store
-from pytest_seedshift.runner import batch_size as pacing
+from pytest_seedshift.runner import batch_size as batch_sizes
 from pytest_seedshift.runner import flat_images, generate
 from pytest_seedshift.runner.kept_pictures import Keep, KeptPictures
 from pytest_seedshift.runner.samples import Sample, Samples
@@ -172,7 +172,7 @@ class SampleService:
         if running is not None:
             return running
         pace = self.pace(model)
-        return self._batch_size or (pacing.MOST if pace is None else pace.batch_size)
+        return self._batch_size or (batch_sizes.MOST if pace is None else pace.batch_size)
 
     def pace(self, model: str) -> Pace | None:
         """How the model ran on this device before; None where it did not."""
@@ -192,7 +192,7 @@ class SampleService:
         with self.folder.lock(f"batch size {model.name}"):  # processes that measure at once measure each other
             pace = self.pace(model.name)
             if pace is None:
-                pace = Pace(pacing.find_batch_size(model, self.pool.catalogue.design(model.name, None)))
+                pace = Pace(batch_sizes.find_batch_size(model, self.pool.catalogue.design(model.name, None)))
                 self._set_pace(model.name, pace)
         return pace.batch_size
 
@@ -227,7 +227,7 @@ class SampleService:
         """
         samples = self.samples(case.model)
         pictures = samples.pictures(case, pairs)
-        size = self._batch_size or pacing.MOST
+        size = self._batch_size or batch_sizes.MOST
         found: dict[Pair, Sample] = {}
         for start in range(0, len(pictures), size):
             chunk = list(pictures)[start : start + size]

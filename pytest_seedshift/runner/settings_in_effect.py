@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import pairs as pairing
+from pytest_seedshift.core import pairs
 from pytest_seedshift.models import locate, process_settings
 from pytest_seedshift.results import metadata, run_settings
 
@@ -69,7 +69,7 @@ class SettingsInEffect:
         place = {"device": device.partition(":")[0], "classes": metadata.place(entry.classes)}
         if entry.own is None:
             found = {**found, "variants": _locate(entry).variants}
-        return run_settings.checked({**found, **place, "process": process, "prompt": pairing.PROMPT})
+        return run_settings.checked({**found, **place, "process": process, "prompt": pairs.PROMPT})
 
 
 def _locate(entry: Entry) -> Location:

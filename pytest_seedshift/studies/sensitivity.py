@@ -1,6 +1,6 @@
 """How much a model's image changes when only the seed vector changes, or only the noise that is drawn later.
 
-A model that holds under every shift may hold because it does not look at its seed vector: an ancestral sampler that
+A model that holds under every shift may hold because it does not use its seed vector: an ancestral sampler that
 begins in pure noise replaces nearly all of it at its first step. So a robustness is worth as much as the seed vector
 matters, and that is measured here: images that differ in their seed vector alone, in the later noise alone (that of the
 sampler at its steps, and of other stages), and, as the unit of both, in their label alone.

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint
 import pytest
 import torch
 
-from pytest_seedshift.core import registry as extensions
+from pytest_seedshift.core import registry as registries
 from pytest_seedshift.core import scores, shifts, thresholds, thresholds_parser
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError
@@ -17,7 +17,7 @@ from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.core.registry import Extension, ExtensionError, Extensions, Registry
 from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.core.scores import SCORES
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models import plugin_model
 from pytest_seedshift.models.base import Axes
 from pytest_seedshift.runner.generate import shift_function
@@ -74,9 +74,9 @@ def known() -> Iterator[Extensions]:
         registry("shift", tilt=Tilt, wide=Wide, failing=Failing),
         registry("scorer", contrast=Contrast, vague=lambda device: None),
     )
-    extensions.push(made)
+    registries.push(made)
     yield made
-    extensions.remove(made)
+    registries.remove(made)
 
 
 # Names and owners ---------------------------------------------------------------------------------------------------
@@ -203,10 +203,10 @@ def test_a_shift_that_cannot_be_used_is_an_error_that_says_whose_it_is(known, sh
 
 def test_a_sample_of_an_own_shift_is_known_by_the_shifts_fingerprint_too(known):
     case, plain = Case("mine", "tilt", 0.5), Case("mine", "mean", 0.5)
-    before = identity.image_key("f", case, PAIR), identity.image_key("f", plain, PAIR)
+    before = fingerprints.image_key("f", case, PAIR), fingerprints.image_key("f", plain, PAIR)
     known.made["tilt"].fingerprint = "2"
-    assert identity.image_key("f", case, PAIR) != before[0]
-    assert identity.image_key("f", plain, PAIR) == before[1]
+    assert fingerprints.image_key("f", case, PAIR) != before[0]
+    assert fingerprints.image_key("f", plain, PAIR) == before[1]
 
 
 # Scorers ------------------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_an_own_score_is_known_as_soon_as_it_is_asked_for_and_as_long_as_the_ses
     assert asked.constraints(Case("mine"))[0].minimum == 0.2
     with pytest.raises(thresholds.ThresholdsError, match="outside its range, 0 to 1"):
         thresholds_parser.parse("[default]\ncontrast = 2.0\n", "t", str)
-    extensions.remove(known)
+    registries.remove(known)
     assert "contrast" not in SCORES
 
 
@@ -256,7 +256,7 @@ def test_a_scorer_gives_one_value_an_image_of_its_own_score(known, given):
 
 def test_scores_of_a_run_are_known_while_it_is_read():
     document = {"scores": {"contrast": {"title": "contrast", "top": 1.0, "binary": False}, "top1": {}, "odd": 3}}
-    with extensions.scores_known(scores.recorded(document)):
+    with registries.scores_known(scores.recorded(document)):
         assert SCORES["contrast"] == Contrast.kind
     assert "contrast" not in SCORES
     assert len(SCORES) == 3

@@ -16,8 +16,8 @@ from scipy.stats import binom
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.stats import betting, power, seed_shares, unseen_changes
-from pytest_seedshift.core.stats import null_control as nullcontrol
 from pytest_seedshift.core.stats import robustness as gap
+from pytest_seedshift.core.stats.null_control import chance
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate
 from pytest_seedshift.studies import position_control
 
@@ -216,7 +216,7 @@ def null_control(score: str, pairs: int, share: float, designs: int, *, turned: 
         change = power.detectable(BUILT_IN[score], typical, alpha, share)
         assert change is not None
         drops = rng.normal(change, 3, (designs, pairs))
-        held = [abs(row.mean()) > nullcontrol.chance(row, alpha) for row in drops]
+        held = [abs(row.mean()) > chance(row, alpha) for row in drops]
         return float(np.mean(held))
     drops = np.zeros(pairs)
     drops[: round(turned * pairs)] = 1.0

@@ -14,7 +14,7 @@ from pytest_seedshift.core import fingerprint
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models.base import Scheduler
 from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 
@@ -28,7 +28,7 @@ cases = st.builds(Case, texts, texts, st.floats(allow_nan=False, allow_infinity=
 
 
 def of_toy(device: str = "cpu", dtype: str = "float32", **changes) -> str:
-    return identity.of_model(dataclasses.replace(TOY, **changes), device, dtype)
+    return fingerprints.of_model(dataclasses.replace(TOY, **changes), device, dtype)
 
 
 def copied(source: str, folder: Path) -> Path:
@@ -49,7 +49,7 @@ def _versions_are_asked_anew():
 
 def test_the_key_of_an_image_never_changes():
     """Stores that exist hold these keys: a change here makes all of them useless, as raising `MAKING` does."""
-    assert identity.image_key("0123456789abcdef", CASE, PAIR) == "f6272348c9d8ab712dc5d2377abd0fa2"
+    assert fingerprints.image_key("0123456789abcdef", CASE, PAIR) == "f6272348c9d8ab712dc5d2377abd0fa2"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_key_of_an_image_never_changes():
     ],
 )
 def test_all_that_an_image_is_made_from_changes_its_key(fingerprint, case, pair):
-    assert identity.image_key(fingerprint, case, pair) != identity.image_key("f", CASE, PAIR)
+    assert fingerprints.image_key(fingerprint, case, pair) != fingerprints.image_key("f", CASE, PAIR)
 
 
 @given(first=st.tuples(texts, cases, pairs), second=st.tuples(texts, cases, pairs))
@@ -75,20 +75,20 @@ def test_images_share_a_key_only_if_they_are_made_from_the_same(first, second):
         return fingerprint, case.shift, repr(case.magnitude), pair.label.name, pair.seed
 
     same = made_from(*first) == made_from(*second)
-    assert (identity.image_key(*first) == identity.image_key(*second)) == same
+    assert (fingerprints.image_key(*first) == fingerprints.image_key(*second)) == same
 
 
 def test_every_image_of_a_run_has_a_key_of_its_own():
     grid = [Case("toy-latent"), *(Case("toy-latent", name, size) for name in ("mean", "std") for size in (-0.1, 0.1))]
     design = catalogue.shipped().design("toy-latent", 100)
-    keys = {identity.image_key("f", case, pair) for case in grid for pair in design}
+    keys = {fingerprints.image_key("f", case, pair) for case in grid for pair in design}
     assert len(keys) == len(grid) * len(design)
 
 
 def test_a_models_name_and_a_classs_index_do_not_change_an_image():
     """The fingerprint stands for the model, wherever it lies; the index only says what a score is asked for."""
-    renamed = identity.image_key("f", Case("./elsewhere", "mean", 0.3), Pair(Label("Löwe", 4), 7))
-    assert renamed == identity.image_key("f", CASE, PAIR)
+    renamed = fingerprints.image_key("f", Case("./elsewhere", "mean", 0.3), Pair(Label("Löwe", 4), 7))
+    assert renamed == fingerprints.image_key("f", CASE, PAIR)
 
 
 # Models -----------------------------------------------------------------------------------------------------------

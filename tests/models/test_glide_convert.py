@@ -16,7 +16,7 @@ from helpers import golden
 from helpers.families import glide
 from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import SeedshiftError
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models import load, locate
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.glide import convert, released
@@ -224,7 +224,7 @@ def test_released_files_are_in_a_model_s_fingerprint_and_what_lies_beside_them_i
     entry = Entry("mine", (str(files),))
 
     def fingerprint() -> str:
-        return identity.of_model(entry, "cpu", "float32")
+        return fingerprints.of_model(entry, "cpu", "float32")
 
     first = fingerprint()
     (files / "clip_image_enc.pt").write_bytes(b"another")

@@ -26,7 +26,7 @@ from pytest_seedshift.core import pairs
 from pytest_seedshift.core.checkpoints import places, trust
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, load, locate, pipeline_class, sampling_notes
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models.base import Entry, Scheduler
 from pytest_seedshift.models.pipeline_class import LoadError
 
@@ -72,7 +72,7 @@ def test_a_folder_is_loaded_in_the_number_type_that_is_asked_for():
     model = load.load(TOY, "cpu", "bfloat16")
     assert model.name == "toy-latent"
     assert model._pipeline.unet.dtype == torch.bfloat16
-    assert model.fingerprint == identity.of_model(TOY, "cpu", "bfloat16")
+    assert model.fingerprint == fingerprints.of_model(TOY, "cpu", "bfloat16")
     assert model.generate(DESIGN).shape == (2, 3, 64, 64)
 
 
@@ -360,12 +360,12 @@ def single(tmp_path) -> Path:
 def test_a_single_file_with_its_configuration_beside_it_is_the_folder_it_was_made_from(single):
     model = loaded(single)
     assert (model.generate(DESIGN) - loaded(FOLDER).generate(DESIGN)).abs().max() < 1e-5
-    assert model.fingerprint == identity.of_model(entry_at(single), "cpu", "float32")
+    assert model.fingerprint == fingerprints.of_model(entry_at(single), "cpu", "float32")
 
 
 def test_a_single_file_s_fingerprint_is_of_its_content_and_of_its_configuration(single, tmp_path):
     def fingerprint() -> str:
-        return identity.of_model(entry_at(single), "cpu", "float32")
+        return fingerprints.of_model(entry_at(single), "cpu", "float32")
 
     found = [fingerprint()]
     rewrite(single.with_suffix("") / "scheduler" / "scheduler_config.json", beta_end=0.02)
@@ -404,14 +404,14 @@ def said_of(entry: Entry) -> str:
 def test_a_single_file_that_says_v_is_sampled_so_and_ends_in_noise_where_it_says_that(marked):
     """With the very pictures of the toy, whose network predicts v, though its configuration now says the noise."""
     plain = entry_at(marked())
-    before = identity.of_model(plain, "cpu", "float32")
+    before = fingerprints.of_model(plain, "cpu", "float32")
     assert sampled_by(plain) == ("DDIMScheduler", "epsilon", False)
     assert said_of(plain) == ""
     by_v = entry_at(marked("v_pred"))
     assert sampled_by(by_v) == ("DDIMScheduler", "v_prediction", False)
     assert (loaded(by_v.pipeline[0]).generate(DESIGN) - loaded(FOLDER).generate(DESIGN)).abs().max() < 1e-5
     assert "predicts v" in said_of(by_v)
-    assert identity.of_model(by_v, "cpu", "float32") != before
+    assert fingerprints.of_model(by_v, "cpu", "float32") != before
     both = entry_at(marked("ztsnr"))
     assert sampled_by(both) == ("DDIMScheduler", "v_prediction", True)
     assert "predicts v, with a schedule that ends in pure noise" in said_of(both)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, load
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -53,7 +53,7 @@ def test_a_part_of_transformers_can_be_given_too():
 
 def test_what_a_part_holds_and_not_where_it_lies_is_in_the_fingerprint(tmp_path):
     def fingerprint(entry: Entry) -> str:
-        return identity.of_model(entry, "cpu", "float32")
+        return fingerprints.of_model(entry, "cpu", "float32")
 
     copy = shutil.copytree(UNET, tmp_path / "copy")
     assert fingerprint(with_parts(unet=copy)) == fingerprint(with_parts(unet=UNET)) != fingerprint(TOY)

@@ -15,7 +15,7 @@ import torch
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import catalogue, load, locate, rng, samplers
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models.base import Entry, Sampling, Scheduler
 from pytest_seedshift.models.derive import DerivationError
 from pytest_seedshift.runner import model_notes
@@ -140,7 +140,7 @@ def test_a_model_of_flows_takes_any_number_of_steps():
 
 
 def fingerprint(name: str) -> str:
-    return identity.of_model(SHIPPED.find(name), "cpu", "float32")
+    return fingerprints.of_model(SHIPPED.find(name), "cpu", "float32")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_file_whose_configuration_is_not_there_is_settled_when_it_is_loaded(tm
     entry = Entry("m+clip", (str(tmp_path / "m.safetensors"),), sampling=Sampling(clip=True))
     assert samplers.settled(entry, locate.locate_pipeline(entry.pipeline)) == entry
     marks = [dataclasses.replace(entry, sampling=each) for each in (None, Sampling(clip=True), Sampling(clip=False))]
-    assert len({identity.of_model(each, "cpu", "float32") for each in marks}) == 3
+    assert len({fingerprints.of_model(each, "cpu", "float32") for each in marks}) == 3
 
 
 def test_a_configuration_that_cannot_be_read_says_where(tmp_path):

@@ -201,4 +201,4 @@ def test_a_bound_against_a_baseline_has_no_part_in_a_search_and_alone_is_an_erro
     pytester.path.joinpath("thresholds.toml").write_text("[default]\ntop1 = { max_regression = 0.1 }\n")
     result = run("--seedshift-model=toy-latent", "--seedshift-breaking-point", "-k", "breaking")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*toy-latent-random-breaking-+: all that is asked for is max_regression*"])
+    result.stderr.fnmatch_lines(["*toy-latent-random-breaking-+: only max_regression is set*"])

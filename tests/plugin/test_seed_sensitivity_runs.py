@@ -109,7 +109,7 @@ def test_a_model_that_does_not_look_is_flagged_and_a_broken_harness_is_not_the_m
             "error of the harness, not of quick: *drop * beyond ±*",
             "*trust no verdict of this run*at most 1 %*",
             "seed use of quick: another seed vector changes CLIP 0, pixels 0; *",
-            "warning: quick ignores its seed vector: another one changes nothing in its images. *does not look",
+            "warning: quick ignores its seed vector: another one changes nothing in its images. *does not use *",
             "null control of quick: error of the harness, not of quick*",
         ],
         consecutive=False,

@@ -12,8 +12,7 @@ import torch
 
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
-from pytest_seedshift.models import catalogue
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import catalogue, fingerprint
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.results.sample_rows import Image, ScoreKey
 from pytest_seedshift.results.sample_store import Store
@@ -88,7 +87,7 @@ def test_a_score_of_another_class_is_not_found(samples):
 
 
 def test_an_image_without_all_of_its_scores_is_no_sample(samples, store):
-    key = identity.image_key("model", CASE, DESIGN[0])
+    key = fingerprint.image_key("model", CASE, DESIGN[0])
     image = Image(key, "model", "toy-latent", "mean", 0.3, DESIGN[0].label.name, 0, "prompt")
     index = DESIGN[0].label.index
     store.add([image], {ScoreKey(key, "vit", index): VALUES[0]})

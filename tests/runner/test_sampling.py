@@ -21,7 +21,7 @@ from torch import Tensor
 from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.stats.sequential import Constraint, SequentialTest
 from pytest_seedshift.models import catalogue, rng
-from pytest_seedshift.models import fingerprint as identity
+from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.results.run_folder import Picture, RunFolder
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.runner.generate import Batch, Engine
@@ -357,7 +357,7 @@ def test_a_picture_of_another_size_is_not_scored(folder, monkeypatch):
 def test_another_model_finds_nothing_and_keeps_pictures_of_its_own(folder, monkeypatch):
     judge(folder, CONTROL)
     before = pictures(folder)
-    monkeypatch.setattr(identity, "of_model", lambda entry, device, dtype: "another")
+    monkeypatch.setattr(fingerprints, "of_model", lambda entry, device, dtype: "another")
     assert judge(folder, CONTROL)[1].total() == 16
     assert len(before) == 16
     assert len(pictures(folder)) == 2 * 16

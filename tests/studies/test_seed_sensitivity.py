@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_seedshift.core import registry as extensions
+from pytest_seedshift.core import registry as registries
 from pytest_seedshift.core.registry import Extensions, Registry
 from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.models.catalogue import Catalogue, shipped
@@ -38,9 +38,9 @@ class Contrast:
 def own_score() -> Iterator[None]:
     registry = Registry("scorer", (), [("conftest.py", {"contrast": Contrast})])
     made = Extensions(scorers=registry, scores={"contrast": Contrast.kind})
-    extensions.push(made)
+    registries.push(made)
     yield
-    extensions.remove(made)
+    registries.remove(made)
 
 
 def kept_as(folder: Path, clip: str = TOY.clip) -> str:

@@ -14,7 +14,7 @@ from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats import unseen_changes
 
 IGNORED = 0.1
-"""Of what another label changes: a model whose images another seed vector changes by less does not look at it.
+"""Of what another label changes: a model whose images another seed vector changes by less does not use it.
 
 The limit is this project's choice. That is told where the interval's upper end lies below it, by both distances.
 """

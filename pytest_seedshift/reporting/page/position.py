@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import files as reading
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import files, messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import Estimate
 from pytest_seedshift.reporting import html, position
@@ -133,6 +132,6 @@ def _size(placed: Placed) -> tuple[int, int] | None:
     if placed.picture is None:
         return None
     try:
-        return reading.open_picture(reading.read_bytes(placed.picture), placed.picture).size
-    except reading.FileError:
+        return files.open_picture(files.read_bytes(placed.picture), placed.picture).size
+    except files.FileError:
         return None

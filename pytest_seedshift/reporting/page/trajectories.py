@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_seedshift.core import files as reading
-from pytest_seedshift.reporting.page import trajectory_plots as plots
+from pytest_seedshift.core.files import FileError, is_file
+from pytest_seedshift.reporting.page import trajectory_plots
 from pytest_seedshift.reporting.page.section import Section, section
 from pytest_seedshift.reporting.page.shots import Shot
 from pytest_seedshift.results.run_folder import RunFolder
@@ -37,7 +37,7 @@ def build(run: Run, album: Album) -> Section | None:
     for path in files.find(folder):
         try:
             found = files.read(path)
-        except reading.FileError as error:
+        except FileError as error:
             broken.append(f"{path.name} {error.reason}")
             continue
         model = found.case.model
@@ -74,8 +74,8 @@ def _model(run: Run, model: str, kept: dict[str, Kept], album: Album) -> dict[st
         "pairs": sorted({len(each.pairs) for _, each in made}),
         "first": max((each.early.shape[1] for _, each in made), default=0),
         "rows": [_row(case, each) for case, each in made],
-        "legend": [(at, plots.step_key(index)) for index, at in enumerate(magnitudes)] if shifted else [],
-        "control": plots.step_key(plots.CONTROL),
+        "legend": [(at, trajectory_plots.step_key(index)) for index, at in enumerate(magnitudes)] if shifted else [],
+        "control": trajectory_plots.step_key(trajectory_plots.CONTROL),
         "distances": [(shift, _distances(found, magnitudes)) for shift, found in by_shift.items()],
         "lengths": [(shift, _lengths(found, magnitudes)) for shift, found in by_shift.items()],
         "drawn": [_drawn(case, each, kept, album) for case, each in drawn],
@@ -96,20 +96,24 @@ def _row(case: CaseRun, each: Trajectory) -> dict[str, Any]:
 
 def _distances(found: list[tuple[CaseRun, Trajectory]], magnitudes: list[float]) -> Markup:
     lines = [
-        plots.StepLine(magnitudes.index(case.case.magnitude), each.distance.mean(axis=0) / np.sqrt(each.size))
+        trajectory_plots.StepLine(
+            magnitudes.index(case.case.magnitude), each.distance.mean(axis=0) / np.sqrt(each.size)
+        )
         for case, each in found
     ]
-    return plots.by_step(lines, first=0)
+    return trajectory_plots.by_step(lines, first=0)
 
 
 def _lengths(found: list[tuple[CaseRun, Trajectory]], magnitudes: list[float]) -> Markup:
     lines = [
-        plots.StepLine(magnitudes.index(case.case.magnitude), each.length.mean(axis=0) / np.sqrt(each.size))
+        trajectory_plots.StepLine(magnitudes.index(case.case.magnitude), each.length.mean(axis=0) / np.sqrt(each.size))
         for case, each in found
     ]
     _, first = found[0]
-    control = plots.StepLine(plots.CONTROL, first.control_length.mean(axis=0) / np.sqrt(first.size))
-    return plots.by_step([*lines, control], first=1, logarithmic=True)
+    control = trajectory_plots.StepLine(
+        trajectory_plots.CONTROL, first.control_length.mean(axis=0) / np.sqrt(first.size)
+    )
+    return trajectory_plots.by_step([*lines, control], first=1, logarithmic=True)
 
 
 def _drawn(case: CaseRun, each: Trajectory, kept: dict[str, Kept], album: Album) -> dict[str, Any]:
@@ -117,7 +121,7 @@ def _drawn(case: CaseRun, each: Trajectory, kept: dict[str, Kept], album: Album)
     without = None if control is None or control.trajectory is None else control
     if without is not None and without.trajectory is not None and without.trajectory.pairs != each.pairs:
         without = None
-    left, right = plots.planes(each.control_plane, each.plane)
+    left, right = trajectory_plots.planes(each.control_plane, each.plane)
     strips = [
         {
             "label": label,
@@ -144,7 +148,7 @@ def _shots(kept: Kept, place: int, each: Trajectory, album: Album) -> list[Shot]
     made = []
     for step in each.shown:
         path = kept.pictures.get((place, step))
-        there = path is not None and reading.is_file(path, path.parents[2])
+        there = path is not None and is_file(path, path.parents[2])
         name = album.add(path) if path is not None and there else None
         made.append(Shot(label, seed, None, name, lost=not there))
     return made

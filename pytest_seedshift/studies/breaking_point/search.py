@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from pytest_seedshift.core.stats import sequential as verdict
+from pytest_seedshift.core.stats.sequential import estimate, estimate_drop
 from pytest_seedshift.results.schema import CLEAR
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.runner.case_result import Part
@@ -154,7 +154,7 @@ def _clear(finding: Finding, result: CaseResult, *, exact: bool) -> bool | None:
 def _estimate(finding: Finding, result: CaseResult, *, exact: bool) -> Estimate:
     values = [sample.scores[finding.score] for sample in result.samples]
     if finding.kind == "min":
-        return verdict.estimate(finding.score_kind, values, certainty=CLEAR, stopped=not exact)
+        return estimate(finding.score_kind, values, certainty=CLEAR, stopped=not exact)
     before = {sample.pair: sample.scores[finding.score] for sample in result.control}
     control = [before[sample.pair] for sample in result.samples]  # a verdict on a drop has all of them
-    return verdict.estimate_drop(finding.score_kind, values, control, certainty=CLEAR)
+    return estimate_drop(finding.score_kind, values, control, certainty=CLEAR)
