@@ -54,8 +54,7 @@ def cores() -> int:
 
 def workers_on_cpu() -> int:
     """How many processes with a small model pay off on the CPU: one a core, as far as memory goes."""
-    memory = _available_memory()
-    return cores() if memory is None else max(1, min(cores(), memory // WORKER_MEMORY))
+    return max(1, min(cores(), _available_memory() // WORKER_MEMORY))
 
 
 def threads(workers: int, environment: Mapping[str, str]) -> int:
@@ -120,14 +119,11 @@ def _groups() -> list[Path]:
     return [place, *place.parents]
 
 
-def _available_memory() -> int | None:
-    """Bytes that can be taken without swapping, within the limits of containers; None where the system does not say."""
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
-        return None
-    found = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.MULTILINE)
-    return min([int(found[1]) * 1024, *left_in(_groups())]) if found else None
+def _available_memory() -> int:
+    """Bytes that can be taken without swapping, within the limits of containers."""
+    import psutil  # only where processes are counted
+
+    return min([int(psutil.virtual_memory().available), *left_in(_groups())])
 
 
 def left_in(groups: Sequence[Path]) -> list[int]:

@@ -51,6 +51,8 @@ def describe(module: nn.Module, where: str) -> Iterator[str]:
             if not _is_known(hook):
                 name = getattr(hook, "__qualname__", type(hook).__qualname__)
                 raise LiveError(f"{where} has a forward hook, {name}. {_ADVICE}")
+    if module._compiled_call_impl is not None:
+        yield "compiled"  # other kernels, which round otherwise
     kinds = list(_of_libraries(module))
     for kind, settings in kinds:
         if kind not in _MOVING | _FINGERPRINTED:

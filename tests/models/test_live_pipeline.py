@@ -122,6 +122,8 @@ CHANGES = {
     "an adapter": adapted,
     "an adapter's strength": lambda p: adapted(p, 0.5),
     "a new token": lambda p: p.tokenizer.add_tokens(["<mine>"]),
+    "compiled": lambda p: p.unet.compile(backend="eager"),
+    "compiled, in the place of itself": lambda p: setattr(p, "vae", torch.compile(p.vae, backend="eager")),
     "a lower precision of storage": lambda p: p.unet.enable_layerwise_casting(torch.float16, torch.float32),
 }
 SAME = {
