@@ -24,8 +24,9 @@ import numpy as np
 
 from pytest_seedshift.core import thresholds, thresholds_parser
 from pytest_seedshift.core.limits import DEFAULT_SHIFTS
+from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.searches import STEP, Search, grid
-from pytest_seedshift.core.stats.sequential import SCORES, SequentialTest
+from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner.sampling import Sampling
@@ -124,7 +125,7 @@ def samples(bench: Workbench, search: Search, images: int, *, as_stored: bool) -
         if bench.missing(case, design):
             print(f"\r{search.id}: {step}/{search.steps} ", end="", file=sys.stderr, flush=True)
         found = Sampling(bench.service, case, design, shown=()).collect(design)
-        columns.append({name: np.array([sample.scores[name] for sample in found]) for name in SCORES})
+        columns.append({name: np.array([sample.scores[name] for sample in found]) for name in BUILT_IN})
     return columns
 
 

@@ -29,7 +29,8 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.scores import ANY, CERTAINTY, SCORES, Constraint
+from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.core.scores import ANY, CERTAINTY, Constraint
 from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.results import regression
@@ -113,7 +114,7 @@ def judged(
     for case, (asked, baseline) in cases.items():
         test = SequentialTest(tuple(asked), images, exact=exact, baseline=baseline)
         samples = sequential.run(bench, case, test, design).samples
-        found[case] = {score: [sample.scores[score] for sample in samples] for score in SCORES}
+        found[case] = {score: [sample.scores[score] for sample in samples] for score in BUILT_IN}
     bench.close()
     return found
 

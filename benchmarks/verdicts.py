@@ -24,7 +24,8 @@ import processes
 from pytest_seedshift.core import thresholds_parser
 from pytest_seedshift.core.cases import Case, grid
 from pytest_seedshift.core.limits import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS
-from pytest_seedshift.core.stats.sequential import SCORES, SequentialTest
+from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner import sequential
@@ -67,7 +68,7 @@ def main() -> None:
         exact, judged = tests[case].judge(values, control), early[case].judge(values, control)
         truth[case], stops[case] = exact.passed, judged.images
         made[case] = generated(early[case], values, control, batch)
-        means = "".join(f"{SCORES[name].format(values[name].mean()):>8}" for name in SCORES)
+        means = "".join(f"{BUILT_IN[name].format(values[name].mean()):>8}" for name in BUILT_IN)
         words = "".join(f"{'pass' if passed else 'FAIL':8}" for passed in (exact.passed, judged.passed))
         differs = exact.passed is not judged.passed
         differing += differs
@@ -104,7 +105,7 @@ def exact_samples(folder: Path, tests: dict[Case, SequentialTest], images: int) 
         if missing:
             print(f"{number}/{len(tests)} {case.describe()}: {len(missing)} images to make", file=sys.stderr)
         samples = sequential.run(bench, case, test, design).samples
-        columns[case] = {name: np.array([sample.scores[name] for sample in samples]) for name in SCORES}
+        columns[case] = {name: np.array([sample.scores[name] for sample in samples]) for name in BUILT_IN}
     pace = bench.pace(processes.MODEL)
     bench.close()
     return columns, 16 if pace is None else pace.batch_size

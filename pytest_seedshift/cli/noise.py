@@ -93,7 +93,9 @@ def _measure(session: Session, model: str, images: int) -> tuple[str, Noise, Pat
     try:
         fingerprint = bench.samples(model).model
         noise_floor.read(session.folder)  # what is wrong with it shall not be found after all the work
-        found = noise_floor_conditions.measure(model, reference, design, session.catalogue, session.folder)
+        found = noise_floor_conditions.measure(
+            model, reference, design, session.catalogue, session.folder, kinds=session.scores
+        )
         path = noise_floor.write(session.folder, fingerprint, found)
     except OSError as error:
         raise CommandError(str(error)) from None

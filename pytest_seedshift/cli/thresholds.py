@@ -70,8 +70,8 @@ def run(
     Raises:
         CommandError: the run cannot be read or has measured nothing, or the file must not, or cannot, be written.
     """
-    from pytest_seedshift.core.registry import scores_known
-    from pytest_seedshift.core.scores import recorded
+    from pytest_seedshift.core.score_registry import recorded
+    from pytest_seedshift.core.scores import AvailableScores
     from pytest_seedshift.results import calibration, thresholds_file
     from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
 
@@ -88,9 +88,9 @@ def run(
             thresholds_file.check_not_ci(in_ci, "--in-ci")
             thresholds_file.check_target(file)
         text = thresholds_file.read(file, None)
-        with scores_known(recorded(document)):
-            proposal = calibration.propose(text, str(file), records, margin)
-            told = proposal.summary
+        scores = AvailableScores(recorded(document))
+        proposal = calibration.propose(text, str(file), records, margin, scores=scores)
+        told = proposal.summary
         changes = thresholds_file.difference(file, proposal.text)
         sinks.say(*changes, *told, err=aside)
         written = bool(changes) and writes

@@ -4,13 +4,13 @@ A conftest gives them by hooks (see `plugin.hookspecs`), an installed package by
 Either gives a factory by its name. Nothing of an entry point is imported before its name is asked for.
 
 What a process knows is a stack, of which the uppermost counts: sessions run inside sessions where plugins are tested.
+What scores a run has is not here: see `score_registry`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,6 @@ from pytest_seedshift.core.errors import SeedshiftUsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-    from pytest_seedshift.core.score_kinds import ScoreKind
 
 GROUPS = {"model": "pytest_seedshift.models", "shift": "pytest_seedshift.shifts", "scorer": "pytest_seedshift.scorers"}
 """The group of entry points of each kind."""
@@ -184,8 +182,6 @@ class Extensions:
     models: Registry = field(default_factory=lambda: Registry("model"))
     shifts: Registry = field(default_factory=lambda: Registry("shift"))
     scorers: Registry = field(default_factory=lambda: Registry("scorer"))
-    scores: dict[str, ScoreKind] = field(default_factory=dict)
-    """The kinds of those own scores that are asked for, or that a run has."""
     made: dict[str, Any] = field(default_factory=dict)
     """The own shifts that were made, by name."""
 
@@ -206,15 +202,3 @@ def push(extensions: Extensions) -> None:
 def remove(extensions: Extensions) -> None:
     """Let these count no more."""
     _stack[:] = [each for each in _stack if each is not extensions]
-
-
-@contextmanager
-def scores_known(kinds: Mapping[str, ScoreKind]) -> Iterator[None]:
-    """Know some scores besides, such as those that a run folder tells of, whoever made them."""
-    known = current()
-    more = Extensions(known.models, known.shifts, known.scorers, {**kinds, **known.scores}, known.made)
-    push(more)
-    try:
-        yield
-    finally:
-        remove(more)

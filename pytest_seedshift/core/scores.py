@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from pytest_seedshift.core import registry, user_code
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 
 NULL = "null"
 """The kind of a `Finding` of a null control; see `stats.null_control`."""
@@ -28,73 +28,43 @@ POSITION = ("position_x", "position_y", "position_evidence")
 """What `scorers.evidence_position` gives. It is kept beside the scores and is none: nothing can be asked of it."""
 
 
-class _Scores(Mapping[str, ScoreKind]):
-    """The built-in scores, then those of the user's own that are asked for, as the session knows them now."""
+@dataclass(frozen=True, slots=True)
+class AvailableScores:
+    """The scores that can be asked for: those that are known, and those of the scorers that the session has."""
 
-    def __getitem__(self, name: str) -> ScoreKind:
-        return BUILT_IN[name] if name in BUILT_IN else registry.current().scores[name]
+    kinds: ScoreRegistry = SHIPPED
+    """Those that are known, such as those of a run, whoever has its scorers."""
 
-    def __iter__(self) -> Iterator[str]:
-        yield from BUILT_IN
-        yield from sorted(registry.current().scores)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All their names."""
+        return tuple(dict.fromkeys((*self.kinds, *registry.current().scorers.names)))
 
-    def __len__(self) -> int:
-        return len(BUILT_IN) + len(registry.current().scores)
+    def find(self, name: str) -> ScoreKind | None:
+        """What a score is; None of what is none.
 
-
-SCORES: Mapping[str, ScoreKind] = _Scores()
-"""All scores by their name."""
-
-
-def own() -> dict[str, ScoreKind]:
-    """The scores of the user's own that are asked for."""
-    return {name: kind for name, kind in SCORES.items() if name not in BUILT_IN}
-
-
-def known() -> tuple[str, ...]:
-    """The names of all scores that could be asked for."""
-    return tuple(dict.fromkeys((*SCORES, *registry.current().scorers.names)))
-
-
-def ask(name: str) -> bool:
-    """Ask for a score of the user's own, if it is one; from now on it is among `SCORES`.
-
-    Raises:
-        ExtensionError: its scorer cannot be imported, or does not declare its range.
-    """
-    found = registry.current().scorers.find(name)
-    if found is None or name in SCORES:
-        return name in SCORES
-    factory = found.factory()
-    with user_code.calling(f"{found}: its factory's kind", factory, error=registry.ExtensionError):
-        kind = getattr(factory, "kind", None)
-    if (
-        not isinstance(kind, ScoreKind)
-        or not kind.title
-        or not isinstance(kind.top, (int, float))
-        or not 0 < kind.top < math.inf
-        or (kind.binary and kind.top != 1)
-    ):
-        raise registry.ExtensionError(
-            f"{found}: its factory declares no range: give it an attribute such as kind = ScoreKind('{name}', 1.0, "
-            "binary=False), of pytest_seedshift: a title, the largest value (the smallest is 0; 1 where it is "
-            f"binary), and whether each value is 0 or 1. It is {kind!r}"
-        )
-    registry.current().scores[name] = kind
-    return True
-
-
-def recorded(document: Mapping[str, Any]) -> dict[str, ScoreKind]:
-    """The scores of the user's own that verdicts.json tells of; what is no such thing is left out."""
-    entries, found = document.get("scores"), {}
-    for name, each in entries.items() if isinstance(entries, dict) else ():
-        try:
-            kind = ScoreKind(str(each["title"]), float(each["top"]), bool(each["binary"]))
-        except (KeyError, TypeError, ValueError):  # of another form
-            continue
-        if name not in BUILT_IN and 0 < kind.top < math.inf:
-            found[str(name)] = kind
-    return found
+        Raises:
+            ExtensionError: its scorer cannot be imported, or does not declare its range.
+        """
+        found = registry.current().scorers.find(name)
+        if name in self.kinds or found is None:
+            return self.kinds.get(name)
+        factory = found.factory()
+        with user_code.calling(f"{found}: its factory's kind", factory, error=registry.ExtensionError):
+            kind = getattr(factory, "kind", None)
+        if (
+            not isinstance(kind, ScoreKind)
+            or not kind.title
+            or not isinstance(kind.top, (int, float))
+            or not 0 < kind.top < math.inf
+            or (kind.binary and kind.top != 1)
+        ):
+            raise registry.ExtensionError(
+                f"{found}: its factory declares no range: give it an attribute such as kind = ScoreKind('{name}', "
+                "1.0, binary=False), of pytest_seedshift: a title, the largest value (the smallest is 0; 1 where it "
+                f"is binary), and whether each value is 0 or 1. It is {kind!r}"
+            )
+        return kind
 
 
 @dataclass(frozen=True, slots=True)

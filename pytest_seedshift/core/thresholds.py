@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from pytest_seedshift.core import model_names
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.errors import SeedshiftUsageError
-from pytest_seedshift.core.scores import CERTAINTY, SCORES, Constraint
+from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
+from pytest_seedshift.core.scores import CERTAINTY, Constraint
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -58,6 +59,13 @@ class Section:
 
     here: Table = field(default_factory=dict)
     shifts: dict[str, ShiftTable] = field(default_factory=dict)
+
+    def constraints(self) -> Iterator[Constraint]:
+        """All that its tables ask, of whichever case."""
+        yield from self.here.values()
+        for shift in self.shifts.values():
+            for table in (shift.here, *shift.by_magnitude.values()):
+                yield from table.values()
 
     def tables(self, case: Case) -> Iterator[Table]:
         """The tables that speak of a case, from the widest to the narrowest."""
@@ -118,7 +126,13 @@ class Thresholds:
                 f"{self.source}: no threshold for {called or case.id}. What is not checked has not passed: add a "
                 f"[default] table such as 'top1 = 0.6', or a [shift.{case.shift}] table"
             )
-        return tuple(found[score] for score in SCORES if score in found)
+        return tuple(found[score] for score in in_order(found))
+
+    @property
+    def kinds(self) -> ScoreRegistry:
+        """What the scores are of which anything is asked in any table."""
+        sections = (self.everywhere, *self.models.values())
+        return ScoreRegistry({each.score: each.score_kind for one in sections for each in one.constraints()})
 
     def scores(self, model: str) -> set[str]:
         """The scores of which anything is asked in a table that can speak of a model."""

@@ -41,14 +41,14 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_seedshift.core import breaking_bounds, model_names, scores, shifts, toml_documents
+from pytest_seedshift.core import breaking_bounds, model_names, shifts, toml_documents
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.pairs import MOST_SEED
 from pytest_seedshift.core.registry import ExtensionError
-from pytest_seedshift.core.scores import CERTAINTY, SCORES, Constraint, check_certainty
+from pytest_seedshift.core.scores import CERTAINTY, AvailableScores, Constraint, check_certainty
 from pytest_seedshift.core.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
 
 FILE_NAME = "thresholds.toml"
@@ -69,6 +69,9 @@ class _Bounds(BaseModel):
     max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     max_regression: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     significant: bool | Literal["any"] | None = None
+
+
+_ANY_SCORE = AvailableScores()
 
 
 def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:
@@ -98,13 +101,20 @@ def default_text() -> str:
     return files("pytest_seedshift").joinpath("core", "default_thresholds.toml").read_text(encoding="utf-8")
 
 
-def parse(text: str, source: str, check_model: Callable[[str], object], *, shipped: bool = False) -> Thresholds:
-    """Read the text of a thresholds file; see `load`."""
+def parse(
+    text: str,
+    source: str,
+    check_model: Callable[[str], object],
+    *,
+    shipped: bool = False,
+    scores: AvailableScores = _ANY_SCORE,
+) -> Thresholds:
+    """Read the text of a thresholds file, which may ask for some scores; see `load`."""
     try:
         document = toml_documents.parse(text, source)
     except toml_documents.DocumentError as error:
         raise ThresholdsError(str(error)) from None
-    return _parse(document, source, check_model, shipped=shipped)
+    return _parse(document, source, check_model, shipped=shipped, scores=scores)
 
 
 def of_tables(tables: Mapping[Any, Any], source: str, check_model: Callable[[str], object]) -> Thresholds:
@@ -132,7 +142,12 @@ def _plain(tables: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _parse(
-    document: Mapping[str, Any], source: str, check_model: Callable[[str], object], *, shipped: bool = False
+    document: Mapping[str, Any],
+    source: str,
+    check_model: Callable[[str], object],
+    *,
+    shipped: bool = False,
+    scores: AvailableScores = _ANY_SCORE,
 ) -> Thresholds:
     known = ("default", "shift", "model", "models", "verdict", "baseline")
     for key in document:
@@ -142,8 +157,8 @@ def _parse(
     breaking: _Breaking = {}
     default = _table(document.get("default", {}), f"{source}: [default]")
     everywhere = Section(
-        _constraints(default, f"{source}: [default]", ("", ""), breaking),
-        _shift_tables(document.get("shift", {}), source, "shift", "", breaking),
+        _constraints(default, f"{source}: [default]", ("", ""), breaking, scores),
+        _shift_tables(document.get("shift", {}), source, "shift", "", breaking, scores),
     )
     models = {}
     for name, content in _table(document.get("model", {}), f"{source}: [model]").items():
@@ -158,8 +173,8 @@ def _parse(
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
         models[known_as] = Section(
-            _constraints(rest, where, (known_as, ""), breaking),
-            _shift_tables(by_shift, source, f"model.{name}.shift", known_as, breaking),
+            _constraints(rest, where, (known_as, ""), breaking, scores),
+            _shift_tables(by_shift, source, f"model.{name}.shift", known_as, breaking, scores),
         )
     verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
     return Thresholds(
@@ -220,17 +235,18 @@ def _certainty(content: Mapping[str, Any], source: str) -> float:
     return float(value)
 
 
-def constraint(score: str, value: object, where: str) -> Constraint:
+def constraint(score: str, value: object, where: str, scores: AvailableScores = _ANY_SCORE) -> Constraint:
     """Read one score's bounds: a number (its minimum) or a mapping with `min`, `max_drop`, `max_regression`.
 
     Raises:
         ThresholdsError: an unknown score or bound, or a bound outside its range.
     """
     try:
-        if not scores.ask(score):
-            raise ThresholdsError(f"{where} {unknown('score', score, scores.known())}{_hint(score, value)}")
+        kind = scores.find(score)
     except ExtensionError as error:
         raise ThresholdsError(f"{where} {error}") from None
+    if kind is None:
+        raise ThresholdsError(f"{where} {unknown('score', score, scores.names)}{_hint(score, value)}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = {"min": value}
     if not isinstance(value, dict):
@@ -243,7 +259,6 @@ def constraint(score: str, value: object, where: str) -> Constraint:
         raise ThresholdsError(f"{where} {score}: sets no bound; give min, max_drop or both, or max_regression")
     if bounds.significant is not None and bounds.max_regression is None:
         raise ThresholdsError(f"{where} {score}: significant belongs to max_regression, which is not set")
-    kind = SCORES[score]
     top = kind.top
     for name, bound in (
         ("min", bounds.min),
@@ -280,10 +295,12 @@ def _table(value: object, where: str) -> dict[str, Any]:
     return value
 
 
-def _constraints(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> Table:
+def _constraints(
+    table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking, scores: AvailableScores
+) -> Table:
     """The constraints of a table; its least breaking point goes to `breaking`, under `place`."""
     rest = _without_bound(table, where, place, breaking)
-    return {score: constraint(score, value, where) for score, value in rest.items()}
+    return {score: constraint(score, value, where, scores) for score, value in rest.items()}
 
 
 def _without_bound(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> dict[str, Any]:
@@ -310,7 +327,9 @@ def _refuse_bound(table: object, key: str, where: str, path: str) -> None:
         )
 
 
-def _shift_tables(value: object, source: str, path: str, model: str, breaking: _Breaking) -> dict[str, ShiftTable]:
+def _shift_tables(
+    value: object, source: str, path: str, model: str, breaking: _Breaking, scores: AvailableScores
+) -> dict[str, ShiftTable]:
     """The tables of shifts, by the shifts; least breaking points go to `breaking`, under the model and the shift."""
     tables = {}
     for name, content in _table(value, f"{source}: [{path}]").items():
@@ -325,7 +344,7 @@ def _shift_tables(value: object, source: str, path: str, model: str, breaking: _
             _refuse_bound(inner, key, where, f"{path}.{name}")
             magnitude = _magnitude(key)
             if magnitude is None:
-                here[key] = constraint(key, inner, where)
+                here[key] = constraint(key, inner, where, scores)
                 continue
             if magnitude == 0:
                 raise ThresholdsError(
@@ -337,7 +356,9 @@ def _shift_tables(value: object, source: str, path: str, model: str, breaking: _
                 raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
             here_at = f'{source}: [{path}.{name}."{key}"]'
             scored = _table(inner, f"{where} {key}")
-            by_magnitude[magnitude] = {score: constraint(score, bound, here_at) for score, bound in scored.items()}
+            by_magnitude[magnitude] = {
+                score: constraint(score, bound, here_at, scores) for score, bound in scored.items()
+            }
         tables[shift] = ShiftTable(here, by_magnitude)
     return tables
 

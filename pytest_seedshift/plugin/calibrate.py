@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_seedshift.core import messages, thresholds_parser
+from pytest_seedshift.core.scores import AvailableScores
 from pytest_seedshift.plugin import border, terminal_output
 from pytest_seedshift.results import calibration, thresholds_file
 from pytest_seedshift.results.calibration import CalibrationError
@@ -70,7 +71,8 @@ class Calibrate:
 
     def _propose_and_write(self, terminalreporter: pytest.TerminalReporter) -> list[str]:
         margin, find = self._session.settings.write_margin, self._session.catalogue.find
-        proposal = calibration.propose(self._text(), str(self._path), self._collector.cases, margin, find)
+        scores = AvailableScores(self._collector.kinds)
+        proposal = calibration.propose(self._text(), str(self._path), self._collector.cases, margin, find, scores)
         name = messages.relative(str(self._path))
         changes = thresholds_file.difference(self._path, proposal.text)
         if not changes:

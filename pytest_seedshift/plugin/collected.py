@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.score_kinds import ScoreKind
+    from pytest_seedshift.core.score_registry import ScoreRegistry
+    from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.core.searches import Search
 
 
@@ -18,6 +21,7 @@ class Collected:
         self._cases: set[Case] = set()
         self._searches: set[Search] = set()
         self._models = dict.fromkeys(models)
+        self._scores: dict[str, ScoreKind] = {}
 
     @property
     def cases(self) -> Collection[Case]:
@@ -41,6 +45,17 @@ class Collected:
     def add_searches(self, searches: Iterable[Search]) -> None:
         """Take note of searches."""
         self._searches.update(searches)
+
+    @property
+    def scores(self) -> ScoreRegistry:
+        """What the scores are that tests ask for."""
+        from pytest_seedshift.core.score_registry import ScoreRegistry
+
+        return ScoreRegistry(self._scores)
+
+    def add_scores(self, asked: Iterable[Constraint]) -> None:
+        """Take note of the scores that a test asks for."""
+        self._scores |= {each.score: each.score_kind for each in asked}
 
     def add_models(self, models: Iterable[str]) -> None:
         """Take note of the models that a test is about."""

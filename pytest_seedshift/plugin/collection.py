@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core import cases, grid_values, limits, scores, text, typed_values
+from pytest_seedshift.core import cases, grid_values, limits, text, typed_values
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.scores import AvailableScores
 from pytest_seedshift.core.searches import Search, Subject
 from pytest_seedshift.core.test_names import BREAKING_RESULT, CASE, MARKER, NULL_RESULT, PARAMETER, RESULT, SUITE
 from pytest_seedshift.plugin import border, marker_values, option_values, unjudged
@@ -81,7 +82,7 @@ def read_marker(
     if mark is None:
         return Request(settings, catalogue)
     where = f"{where}: @pytest.mark.{marker}"
-    known = (*arguments, *scores.known())
+    known = (*arguments, *AvailableScores().names)
     if mark.args:
         raise pytest.UsageError(f"{where} takes named arguments only: {', '.join(known)}")
     for name in mark.kwargs:
@@ -115,7 +116,7 @@ def read_marker(
 
 
 def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
-    asked = [name for name in scores.known() if name in given]
+    asked = [name for name in AvailableScores().names if name in given]
     if not asked:
         return {}
     from pytest_seedshift.core import thresholds_parser

@@ -45,6 +45,7 @@ class CollectionHooks:
             if mark is not None or RESULT in metafunc.fixturenames:
                 collected.add_cases(request.cases())
             scorers = _scorers_of(metafunc.fixturenames)
+            collected.add_scores(request.constraints.values())
             session.needed.ask(request.settings.models, scores=request.constraints, scorers=scorers)
             return request.settings.models
 
@@ -62,6 +63,7 @@ class CollectionHooks:
             request = breaking_collection.read_marker(settings, session.catalogue, mark, where)
             breaking_collection.parametrize(metafunc, request)
             collected.add_searches(request.searches())
+            collected.add_scores(request.base.constraints.values())
             session.needed.ask(request.base.settings.models, scores=request.base.constraints)
             return request.base.settings.models
 

@@ -46,6 +46,7 @@ class Gate:
             tuple(dict.fromkeys(case.model for case in session.collected.cases)) or session.settings.models,
             session.catalogue,
             lambda score: session.workbench.pool.scorers.own(score).given,
+            lambda: session.scores,
         )
 
     @property

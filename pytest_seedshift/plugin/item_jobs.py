@@ -136,6 +136,7 @@ def read(session: Session, item: pytest.Item, subject: Subject) -> Request:
     else:
         mark, minimum = item.get_closest_marker(MARKER), None
         asked = collection.read_marker(session.settings, session.catalogue, mark, item.nodeid)
+    session.collected.add_scores(asked.constraints.values())
     kind = collection.kind_of(item)
     settings = asked.settings
     return Request(

@@ -15,7 +15,7 @@ import pytest
 from pytest_seedshift.core import messages, text
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.plugin import collection, job_kinds
 from pytest_seedshift.reporting import elements, tally
@@ -47,6 +47,7 @@ class HtmlReport:
         self._page: Any = None
         self._has_columns = False
         self._columns: tuple[str, ...] = ()
+        self._kinds = SHIPPED
         self._collected: set[str] = set()
 
     @pytest.hookimpl(optionalhook=True)
@@ -72,25 +73,26 @@ class HtmlReport:
             self._columns = ("model", "shift", "magnitude", *measured, "images")
             header = list(self._page.table_header)
             header[_PLACE:_PLACE] = [
-                f'<th class="sortable" data-column-type="{name}">{_shown(_title(name))}</th>' for name in self._columns
+                f'<th class="sortable" data-column-type="{name}">{_shown(_title(name, self._kinds))}</th>'
+                for name in self._columns
             ]
             self._page.table_header = header
             self._has_columns = True
 
     def _measured(self) -> list[str]:
         """The scores that something asks for: a column of any other would be empty."""
-        _ = self._session.thresholds  # they ask for scores of the user's own
+        self._kinds = self._session.scores | self._collector.kinds
         models = {*self._session.settings.models, *self._collector.manifest.get("models", ()), *self._collected}
         needs = [self._session.needs(model) for model in models] or [needed_scorers.ALL]
         shipped = {score for each in needs for scorer in each for score in needed_scorers.SCORES[scorer]}
-        return [score for score in SCORES if score in shipped or score not in BUILT_IN]
+        return [score for score in self._kinds if score in shipped or score not in BUILT_IN]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
         """Fill the columns; other tests leave theirs empty."""
         if self._has_columns and cells:
             record = job_kinds.record_of(report)
-            values = [_value(record, name) if record else "" for name in self._columns]
+            values = [_value(record, name, self._kinds) if record else "" for name in self._columns]
             cells[_PLACE:_PLACE] = [
                 f'<td class="col-{name}">{value}</td>' for name, value in zip(self._columns, values, strict=True)
             ]
@@ -169,13 +171,13 @@ def _shown(value: object) -> str:
     return escape(text.line(value))
 
 
-def _title(column: str) -> str:
-    title = SCORES[column].title if column in SCORES else column
+def _title(column: str, kinds: ScoreRegistry) -> str:
+    title = kinds[column].title if column in kinds else column
     return title[0].upper() + title[1:]
 
 
-def _value(record: Record | Search, column: str) -> str:
-    if column not in ("magnitude", *SCORES):
+def _value(record: Record | Search, column: str, kinds: ScoreRegistry) -> str:
+    if column not in ("magnitude", *kinds):
         return _shown(getattr(record, column))
     from pytest_seedshift.results import schema
 
@@ -188,7 +190,7 @@ def _value(record: Record | Search, column: str) -> str:
     estimate = record.scores.get(column)
     if estimate is None:
         return ""
-    score = SCORES[column]
+    score = kinds[column]
     kind = "broken" if record.breaks(column) else "mean"
     mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, score, early=record.early)}</span>'
     interval = f"{score.format(estimate.low)}–{score.format(estimate.high)}"

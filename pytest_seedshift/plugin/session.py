@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.core.thresholds import Thresholds
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.plugin.option_resolution import Settings
@@ -86,6 +87,15 @@ class Session:
         with border.usage_errors():
             return thresholds_parser.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
 
+    @property
+    def scores(self) -> ScoreRegistry:
+        """What the scores are that its thresholds and its tests ask for.
+
+        Raises:
+            pytest.UsageError: the thresholds cannot be used.
+        """
+        return self.thresholds.kinds | self.collected.scores
+
     @cached_property
     def workbench(self) -> Workbench:
         """Where models are held and samples are made.
@@ -96,7 +106,6 @@ class Session:
         from pytest_seedshift.runner.workbench import Workbench
         from pytest_seedshift.scorers import devices
 
-        _ = self.thresholds  # which scores of the user's own are asked for
         with border.usage_errors("--seedshift-device: "):
             device, _ = devices.resolve(self.settings.device, self.settings.dtype)
         if device == "cpu" and self.process.worker:
@@ -111,6 +120,7 @@ class Session:
             forget=self.folder_use.only_plans,
             on_load=self._on_load,
             needs=self.needs,
+            kinds=self.scores,
         )
 
     def close(self) -> None:

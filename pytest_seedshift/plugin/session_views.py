@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.core.thresholds import Thresholds
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.plugin.collected import Collected
@@ -26,6 +27,10 @@ class Asked(Protocol):
     @property
     def thresholds(self) -> Thresholds:
         """All thresholds."""
+
+    @property
+    def scores(self) -> ScoreRegistry:
+        """What the scores are that its thresholds and its tests ask for."""
 
     @property
     def collected(self) -> Collected:

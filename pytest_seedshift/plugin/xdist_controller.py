@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core import registry, scores
 from pytest_seedshift.plugin import conflicts, options, preflight, waiting, xdist_workers
 from pytest_seedshift.plugin.live import Watcher
 from pytest_seedshift.plugin.worker_crashes import WorkerCrashes
@@ -95,7 +94,6 @@ class XdistController:
         if made is not None:
             self._planned = True
             self._collector.begin(self._watcher.board.manifest() or {})
-            registry.current().scores.update(scores.recorded(self._collector.manifest))  # markers may ask for some
             self._console.warn(self._collector.noise_warnings())
             self._terminal.show(made)
 

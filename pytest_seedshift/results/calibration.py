@@ -23,10 +23,12 @@ from pytest_seedshift.core import messages, shifts, thresholds, thresholds_parse
 from pytest_seedshift.core.cases import Case, format_magnitude
 from pytest_seedshift.core.errors import DataError, SeedshiftUsageError
 from pytest_seedshift.core.messages import some
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
+from pytest_seedshift.core.scores import AvailableScores
 from pytest_seedshift.core.stats import margins
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.results.schema import Record
 
 _MARK = "# measured "
@@ -34,6 +36,8 @@ _HEAD = '# Below: bounds by measurement. A value whose comment begins with "meas
 _HEAD += "# calibration; take the comment away, and it is yours.\n"
 
 _Path: TypeAlias = tuple[str, ...]
+_Free: TypeAlias = Mapping[Case, Mapping[str, Mapping[str, Any]]]
+_Minima: TypeAlias = Mapping[tuple[Case, str], float]
 
 
 class CalibrationError(DataError):
@@ -54,14 +58,17 @@ class Early:
     mean: float
     bound: float
     """The bound that lies farthest below what was measured, as a part of the score's range; see the other fields."""
+    own_kind: ScoreKind | None = None
+    """What the score is, of one of the user's own."""
 
     @property
     def lines(self) -> list[str]:
         """What they are worth, and how to have better ones."""
-        shown = SCORES[self.score].format
+        kind = self.own_kind or BUILT_IN[self.score]
+        shown = kind.format
         return [
             f"weak: {self.bounds} of them are by early verdicts, after {self.images} of {self.design} images; the "
-            f"weakest lets {SCORES[self.score].title} of {self.case} fall from {shown(self.mean)} to "
+            f"weakest lets {kind.title} of {self.case} fall from {shown(self.mean)} to "
             f"{shown(self.bound)}",
             "for bounds close to what the model does, run this again with --seedshift-exact: "
             f"{self.design - self.images} more images, those that exist are used again",
@@ -104,28 +111,28 @@ class Proposal:
         return lines
 
 
-def bound(score: str, low: float, margin: float) -> float:
+def bound(kind: ScoreKind, low: float, margin: float) -> float:
     """A minimum for a score whose interval begins at `low`.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         low: the lower end of the interval.
         margin: as a part of the score's range, from 0 to 1.
 
     Returns:
         `low` less the margin, rounded down to a thousandth of the range's order of size, at least 0.
     """
-    top = SCORES[score].top
+    top = kind.top
     decimals = max(0, 3 - math.ceil(math.log10(top)))
     below = Decimal(repr(float(low))) - Decimal(repr(margin)) * Decimal(repr(top))  # so that 0.3 - 0.02 is 0.28
     return max(0.0, float(below.quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR)))
 
 
-def passing(score: str, estimate: Mapping[str, Any], bounds: int) -> float:
+def passing(kind: ScoreKind, estimate: Mapping[str, Any], bounds: int) -> float:
     """A minimum for a score that another draw of the grid meets, with all others of so many bounds; see `margins`.
 
     Args:
-        score: a key of `SCORES`.
+        kind: of the score.
         estimate: its `mean`, the `low` end of its interval, its `certainty`, and the `images` of the `design`.
         bounds: how many are written, at least one.
     """
@@ -138,9 +145,9 @@ def passing(score: str, estimate: Mapping[str, Any], bounds: int) -> float:
         max(estimate["design"], estimate["images"]),
         bounds=bounds,
         certainty=estimate["certainty"],
-        binary=SCORES[score].binary,
+        binary=kind.binary,
     )
-    return bound(score, low, 0.0)
+    return bound(kind, low, 0.0)
 
 
 def propose(
@@ -149,6 +156,7 @@ def propose(
     records: Sequence[Record],
     margin: float | None = None,
     check_model: Callable[[str], object] = str,
+    scores: AvailableScores = AvailableScores(),  # noqa: B008  # immutable
 ) -> Proposal:
     """Lay a run's measurements into the text of a thresholds file.
 
@@ -158,19 +166,21 @@ def propose(
         records: of the run's cases, as verdicts.json has them.
         margin: see `bound`; None for bounds that another draw of the grid meets, see `passing`.
         check_model: see `thresholds_parser.load`.
+        scores: those that the file may ask for, and of which the run has kinds.
 
     Raises:
         CalibrationError: the text is no thresholds file, nothing was measured, or a table has a form that no bound can
             be written into.
     """
     records = [each for each in records if not each.null]  # nothing is asked of a null control
-    measured = _measured(records)
+    kinds = scores.kinds
+    measured = _measured(records, kinds)
     if not measured:
         raise CalibrationError("no case was measured, so there is no bound to write: see why the cases did not run")
     text = text.replace("\r\n", "\n")
     try:
-        thresholds_parser.parse(text, source, check_model)
-        by_hand = thresholds_parser.parse(_by_hand(text), source, check_model)
+        thresholds_parser.parse(text, source, check_model, scores=scores)
+        by_hand = thresholds_parser.parse(_by_hand(text), source, check_model, scores=scores)
     except thresholds.ThresholdsError as error:
         raise CalibrationError(f"{error}. Put that right first") from None
     try:
@@ -186,31 +196,38 @@ def propose(
             free[case] = ours
     number = sum(map(len, free.values()))
     minima = {
-        (case, score): passing(score, each, number) if margin is None else bound(score, each["low"], margin)
+        (case, score): passing(kinds[score], each, number)
+        if margin is None
+        else bound(kinds[score], each["low"], margin)
         for case, estimates in free.items()
         for score, each in estimates.items()
     }
-    values = {
+    values = _items(free, minima, default, kinds)
+    made = _lay(document, text, values, source)
+    _verify(made, source, values, check_model, scores)
+    unmeasured = tuple(dict.fromkeys(each.id for each in records if not each.scores))
+    certainty = None if margin is not None else _certainty(records)
+    return Proposal(made, number, len(values), tuple(kept), unmeasured, certainty, _early(free, minima, kinds))
+
+
+def _items(
+    free: _Free, minima: _Minima, default: Mapping[str, Any], kinds: ScoreRegistry
+) -> dict[Case, dict[str, Item]]:
+    """The entries of each case's table, by score."""
+    return {
         case: {
-            score: _value(minima[case, score], default.get(score), _words(score, each))
+            score: _value(minima[case, score], default.get(score), _words(kinds[score], each))
             for score, each in estimates.items()
         }
         for case, estimates in free.items()
     }
-    made = _lay(document, text, values, source)
-    _verify(made, source, values, check_model)
-    unmeasured = tuple(dict.fromkeys(each.id for each in records if not each.scores))
-    certainty = None if margin is not None else _certainty(records)
-    return Proposal(made, number, len(values), tuple(kept), unmeasured, certainty, _early(free, minima))
 
 
 def _certainty(records: Sequence[Record]) -> float:
     return min(each.certainty for each in records if each.certainty is not None and each.scores)
 
 
-def _early(
-    free: Mapping[Case, Mapping[str, Mapping[str, Any]]], minima: Mapping[tuple[Case, str], float]
-) -> Early | None:
+def _early(free: _Free, minima: _Minima, kinds: ScoreRegistry) -> Early | None:
     """What is to be said of bounds by early verdicts."""
     early = {case: found for case, found in free.items() if any(map(_is_early, found.values()))}
     weak = [(case, score) for case, found in early.items() for score, each in found.items() if _is_early(each)]
@@ -219,33 +236,33 @@ def _early(
 
     def room(place: tuple[Case, str]) -> float:
         case, score = place
-        return float(early[case][score]["mean"] - minima[place]) / SCORES[score].top
+        return float(early[case][score]["mean"] - minima[place]) / kinds[score].top
 
     case, score = max(weak, key=room)
     images, design = (sum(next(iter(found.values()))[key] for found in early.values()) for key in ("images", "design"))
     name = f"{case.model} {case.describe()}"
-    return Early(len(weak), images, design, name, score, early[case][score]["mean"], minima[case, score])
+    return Early(len(weak), images, design, name, score, early[case][score]["mean"], minima[case, score], kinds[score])
 
 
 def _is_early(estimate: Mapping[str, Any]) -> bool:
     return bool(estimate["images"] < estimate["design"])
 
 
-def _measured(records: Iterable[Record]) -> dict[Case, dict[str, dict[str, Any]]]:
+def _measured(records: Iterable[Record], kinds: Mapping[str, ScoreKind]) -> dict[Case, dict[str, dict[str, Any]]]:
     """By case and score, its estimate with the number of images; where two tests judge a case, the lower one."""
     found: dict[Case, dict[str, dict[str, Any]]] = {}
     for record in records:
         of_case = found.setdefault(record.case, {})
         work = {"images": record.images, "design": record.design, "certainty": record.certainty}
         for score, estimate in record.scores.items():
-            if score in SCORES and estimate.low < of_case.get(score, {"low": math.inf})["low"]:
+            if score in kinds and estimate.low < of_case.get(score, {"low": math.inf})["low"]:
                 of_case[score] = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high, **work}
     return {case: estimates for case, estimates in found.items() if estimates}
 
 
-def _words(score: str, estimate: Mapping[str, Any]) -> str:
+def _words(kind: ScoreKind, estimate: Mapping[str, Any]) -> str:
 
-    shown = SCORES[score].format
+    shown = kind.format
     interval = (
         f"{messages.percent(estimate['certainty'])} interval {shown(estimate['low'])} to {shown(estimate['high'])}"
     )
@@ -358,11 +375,15 @@ def _is_magnitude(key: str, magnitude: float) -> bool:
 
 
 def _verify(
-    text: str, source: str, values: Mapping[Case, Mapping[str, Item]], check_model: Callable[[str], object]
+    text: str,
+    source: str,
+    values: Mapping[Case, Mapping[str, Item]],
+    check_model: Callable[[str], object],
+    scores: AvailableScores,
 ) -> None:
     """Make sure that the text says what it is meant to say."""
     try:
-        read = thresholds_parser.parse(text, source, check_model)
+        read = thresholds_parser.parse(text, source, check_model, scores=scores)
         for case, bounds in values.items():
             asked = {each.score: each.minimum for each in read.constraints(case)}
             for score, item in bounds.items():

@@ -25,7 +25,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import pairs as pairing
-from pytest_seedshift.core import score_kinds, scores
+from pytest_seedshift.core import score_kinds
 from pytest_seedshift.core.cases import UnusableModelError
 from pytest_seedshift.runner import flat_images
 
@@ -222,7 +222,7 @@ class Watch:
         if not rules_out(values[score], asked, _FAILED if failed else _CERTAIN):
             return None
         self._samples.mark(mark, self._case.control, pair)
-        kind, mean = scores.SCORES[score], math.fsum(values[score]) / images
+        kind, mean = score_kinds.BUILT_IN[score], math.fsum(values[score]) / images
         return _Reason(
             f"its control is at the level of chance: {kind.title} {kind.format(mean)} over the first {images} pictures "
             f"is not significantly above the {kind.format(guessing(score, self._classes))} of guessing among "

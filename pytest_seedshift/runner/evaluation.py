@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import cases as grids
-from pytest_seedshift.core import limits, locks, scores, threshold_warnings, thresholds_parser
+from pytest_seedshift.core import limits, locks, threshold_warnings, thresholds_parser
 from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.errors import DataError, HarnessError, SeedshiftError
-from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.core.scores import check_certainty
 from pytest_seedshift.models.needed_scorers import Needed, without_others
 from pytest_seedshift.results import baseline, baseline_sources, metadata, run_settings, sample_store
@@ -87,6 +86,8 @@ class Evaluation:
         catalogue.check_model(catalogue.find(model.name))
         catalogue.design(model.name, settings.images)
         self.thresholds = _thresholds(settings, catalogue.find)
+        self.kinds = self.thresholds.kinds
+        """What its scores are."""
         self.baseline = _baseline(settings, self.thresholds)
         """What the cases are held against; None where no baseline is given."""
         self._scorers = Needed().of(model.name, self._scores())
@@ -99,14 +100,13 @@ class Evaluation:
             catalogue=catalogue,
             batch_size=settings.batch_size,
             needs=lambda _: self._scorers,
+            kinds=self.kinds,
         )
         self._terms = self._made_terms()
         self._jobs = Jobs(self._requests(), self._terms)
         self._jobs.check()
         if self._terms.against is not None:
             self._terms.against.check_missing(self.cases)
-        self.kinds = ScoreRegistry(scores.own())
-        """What its scores are."""
         self.notes = [*model.notes, *self._warnings()]
         """What the user should know of the run."""
 
@@ -177,6 +177,7 @@ class Evaluation:
                 others,
                 catalogue,
                 lambda score: self._bench.pool.scorers.own(score).given,
+                lambda: self.kinds,
             )
         return Terms(self.thresholds, catalogue, self._bench.pool.scorers.measures, against, _NO_BASELINE)
 

@@ -22,7 +22,7 @@ def known() -> Iterator[None]:
     """
     session = registry.current()
     if session.models.names or session.shifts.names or session.scorers.names:
-        made = Extensions(session.models, session.shifts, session.scorers, {}, session.made)
+        made = Extensions(session.models, session.shifts, session.scorers, session.made)
     else:
         taken = {
             "model": tuple(catalogue.shipped().entries),
@@ -41,7 +41,7 @@ def known() -> Iterator[None]:
 def beside(model: Extension) -> Iterator[None]:
     """Know a model of the user's own besides."""
     here = registry.current()
-    with _pushed(Extensions(here.models.beside(model), here.shifts, here.scorers, here.scores, here.made)):
+    with _pushed(Extensions(here.models.beside(model), here.shifts, here.scorers, here.made)):
         yield
 
 

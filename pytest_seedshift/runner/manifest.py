@@ -66,7 +66,7 @@ def make(
         made["baseline"] = terms.against.head() | {"family": terms.holds_family}
     if jobs.threshold_tests:
         made["threshold_tests"] = jobs.threshold_tests
-    if mine := scores.own():  # whoever reads the run may not have their scorers
+    if mine := bench.pool.scorers.kinds.own:  # whoever reads the run may not have their scorers
         made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
     if shard is not None:
         made["shard"] = dict(shard)
@@ -84,9 +84,9 @@ def _model(bench: Workbench, model: str, entry: Entry) -> dict[str, Any]:
     made |= {"fingerprint": samples.model, "classifier": prints.get(CLASSIFIER), "clip": prints.get(CLIP)}
     made["scorer_weights"] = [each or None for each in fingerprint.weights_of_scorers(entry.classifier, entry.clip)]
     made["run_with"] = dict(bench.service.run_with(model))
-    if scores.own():
-        made["own"] = {score: prints[score] for score in scores.own()}
-        made["own_given"] = {score: bench.pool.scorers.own(score).given for score in scores.own()}
+    if mine := bench.pool.scorers.kinds.own:
+        made["own"] = {score: prints[score] for score in mine}
+        made["own_given"] = {score: bench.pool.scorers.own(score).given for score in mine}
     return made
 
 

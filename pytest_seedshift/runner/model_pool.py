@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import fingerprint
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import ModelError, SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.core.tensors import TensorError
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models import fingerprint as fingerprints
@@ -34,15 +35,17 @@ class ModelPool:
         catalogue: Catalogue | None = None,
         on_load: Callable[[], None] | None = None,
         needs: needed_scorers.Scorers = needed_scorers.every,
+        kinds: ScoreRegistry = SHIPPED,
     ) -> None:
         """Hold models on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one. `on_load` is called each time
-        that a model was loaded. `needs` says which of the shipped scorers a model's samples are scored by.
+        that a model was loaded. `needs` says which of the shipped scorers a model's samples are scored by,
+        `kinds` which scores of the user's own.
         """
         self.device = device
         self.catalogue = catalogue or catalogues.shipped()
-        self.scorers = ScorerPool(self.catalogue, device, needs)
+        self.scorers = ScorerPool(self.catalogue, device, needs, kinds)
         self._dtype = dtype
         self._on_load = on_load
         self._model: TextToImage | None = None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import pairs, scores
+from pytest_seedshift.core import pairs
 from pytest_seedshift.core.messages import some, unknown
-from pytest_seedshift.core.scores import SCORES, Constraint
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models.needed_scorers import of_scores, without_others
 from pytest_seedshift.results.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.scorers import fingerprint
@@ -17,6 +17,7 @@ from pytest_seedshift.scorers import fingerprint
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.results.baseline import Samples
 
@@ -35,6 +36,7 @@ class Against:
         others: the models of the run.
         catalogue: what these stand for.
         own: the fingerprint that the scorer of a score of the user's own gives itself.
+        kinds: gives what the run's scores are.
     """
 
     baseline: Baseline
@@ -43,6 +45,7 @@ class Against:
     others: tuple[str, ...]
     catalogue: Catalogue
     own: Callable[[str], str]
+    kinds: Callable[[], ScoreRegistry] = lambda: SHIPPED
 
     def head(self) -> dict[str, Any]:
         """What verdicts.json says of it."""
@@ -93,8 +96,9 @@ class Against:
         asked = list(asked)
         for score in asked:
             if score not in found.scores:
+                title = self.kinds()[score].title
                 raise BaselineError(
-                    f"{self.baseline.name}: {found.case.id} has no {SCORES[score].title} to compare with: save it again"
+                    f"{self.baseline.name}: {found.case.id} has no {title} to compare with: save it again"
                 )
         return {score: found.scores[score] for score in asked}, found.exact
 
@@ -126,7 +130,7 @@ class Against:
 
     def _check(self, case: Case, found: Samples, design: Sequence[Pair]) -> None:
         entry = self.catalogue.find(case.model)
-        own = {score: self.own(score) for score in scores.own() if score in found.scores}
+        own = {score: self.own(score) for score in self.kinds().own if score in found.scores}
         entry = without_others(entry, of_scores(found.scores))
         ours = Version("", "", "", *fingerprint.weights_of_scorers(entry.classifier, entry.clip), own)
         labels = (label.name for label in pairs.class_list(entry.classes))

@@ -99,7 +99,9 @@ class SampleService:
                 scorers = tuple(self.pool.scorers.fingerprints(model).values())
                 of_model = self.pool.fingerprint(model, in_force)
                 self._tell_of_change(model, in_force)
-                self._samples[model, in_force] = Samples(self.store, self.folder, of_model, scorers)
+                self._samples[model, in_force] = Samples(
+                    self.store, self.folder, of_model, scorers, self.pool.scorers.kinds
+                )
         return self._samples[model, in_force]
 
     def _tell_of_change(self, model: str, in_force: tuple[str, ...]) -> None:

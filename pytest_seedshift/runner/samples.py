@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import files
 from pytest_seedshift.core.cases import CaseError
-from pytest_seedshift.core.scores import SCORES, outside
+from pytest_seedshift.core.score_registry import SHIPPED
+from pytest_seedshift.core.scores import outside
 from pytest_seedshift.models import fingerprint
 from pytest_seedshift.results.run_folder import Picture
 from pytest_seedshift.results.sample_rows import Image, ScoreKey
@@ -17,6 +18,7 @@ from pytest_seedshift.results.sample_rows import Image, ScoreKey
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.sample_store import Store
     from pytest_seedshift.runner.generate import Scores
@@ -24,33 +26,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One generated image of a case: its pair, its scores, and where its picture lies if it was kept.
-
-    Whether it was made now or is of the store: a score outside of its declared range is an error of the case.
-
-    Raises:
-        CaseError: there is one.
-    """
+    """One generated image of a case: its pair, its scores, and where its picture lies if it was kept."""
 
     case: Case
     pair: Pair
     scores: Mapping[str, float]
     picture: Path | None = None
 
-    def __post_init__(self) -> None:
-        """Hold the scores to their ranges."""
+    def checked(self, kinds: Mapping[str, ScoreKind]) -> Sample:
+        """The sample, whether it was made now or is of the store: all its scores of these kinds are in their range.
+
+        Raises:
+            CaseError: one is not.
+        """
         for name, value in self.scores.items():
-            kind = SCORES.get(name)
-            wrong = None if kind is None else outside(name, kind, value)
+            wrong = outside(name, kinds[name], value) if name in kinds else None
             if wrong is not None:
                 raise CaseError(f"{self.case.model}, {self.case.describe()}: the score {name} of {self.pair} {wrong}")
+        return self
 
 
 class Samples:
     """The samples of one model under one set of scorers, in the store and in the run folder."""
 
-    def __init__(self, store: Store, folder: RunFolder, model: str, scorers: Sequence[str]) -> None:
-        """`model` and `scorers` are their fingerprints."""
+    def __init__(
+        self,
+        store: Store,
+        folder: RunFolder,
+        model: str,
+        scorers: Sequence[str],
+        kinds: Mapping[str, ScoreKind] = SHIPPED,
+    ) -> None:
+        """`model` and `scorers` are their fingerprints, `kinds` what scores these give."""
+        self._kinds = kinds
         self.model = model
         self._store = store
         self._folder = folder
@@ -67,7 +75,7 @@ class Samples:
             picture = self._picture(images.get(key))
             if key in images and all(rows) and (picture is not None or pair not in shown):
                 merged = {name: value for row in rows if row for name, value in row.items()}
-                found[pair] = Sample(case, pair, merged, picture)
+                found[pair] = Sample(case, pair, merged, picture).checked(self._kinds)
         return found
 
     def pictures(self, case: Case, pairs: Iterable[Pair]) -> dict[Pair, Picture]:
@@ -103,7 +111,8 @@ class Samples:
             else:
                 rows |= zip(self._score_keys(key, pair), values, strict=True)
                 merged = {name: value for each in values for name, value in each.items()}
-            made[pair] = Sample(case, pair, merged, None if picture is None else picture.path)
+            kept_at = None if picture is None else picture.path
+            made[pair] = Sample(case, pair, merged, kept_at).checked(self._kinds)
         self._store.add(images, rows)
         return made
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import pairs, score_kinds, scores
+from pytest_seedshift.core import pairs, score_kinds
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import SeedshiftError
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.scorers import fingerprint
 
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
 class ScorerPool:
     """Loads scorers and holds them."""
 
-    def __init__(self, catalogue: Catalogue, device: str, needs: needed_scorers.Scorers = needed_scorers.every) -> None:
-        """`needs` says which of the shipped scorers a model's samples are scored by."""
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        device: str,
+        needs: needed_scorers.Scorers = needed_scorers.every,
+        kinds: ScoreRegistry = SHIPPED,
+    ) -> None:
+        """`needs` says which of the shipped scorers a model's samples are scored by; `kinds` has the user's scores."""
+        self.kinds = kinds
         self._catalogue = catalogue
         self._device = device
         self._needs = needs
@@ -36,7 +44,7 @@ class ScorerPool:
         Raises:
             CaseError: one cannot be loaded.
         """
-        found = *(self.shipped(model, each) for each in self._needed(model)), *map(self.own, scores.own())
+        found = *(self.shipped(model, each) for each in self._needed(model)), *map(self.own, self.kinds.own)
         if model not in self._checked:
             for scorer in found:
                 try:
@@ -89,7 +97,7 @@ class ScorerPool:
 
         if score not in self._own:
             try:
-                self._own[score] = OwnScorer.load(score, self._device)
+                self._own[score] = OwnScorer.load(score, self._device, self.kinds.get(score))
             except SeedshiftError as error:
                 raise CaseError(str(error)) from error
         return self._own[score]
@@ -104,14 +112,12 @@ class ScorerPool:
         entry = self._catalogue.find(model)
         of = {needed_scorers.CLASSIFIER: fingerprint.of_classifier, needed_scorers.CLIP: fingerprint.of_clip}
         found = {each: of[each](getattr(entry, each)) for each in self._needed(model)}
-        return found | {score: self.own(score).fingerprint for score in scores.own()}
+        return found | {score: self.own(score).fingerprint for score in self.kinds.own}
 
     def measures(self, model: str) -> dict[str, ScoreKind]:
         """The scores that a model's samples have, by name."""
         shipped = {score for each in self._needed(model) for score in needed_scorers.SCORES[each]}
-        return {
-            name: kind for name, kind in scores.SCORES.items() if name in shipped or name not in score_kinds.BUILT_IN
-        }
+        return {name: kind for name, kind in self.kinds.items() if name in shipped or name not in score_kinds.BUILT_IN}
 
     def entry(self, model: str) -> Entry:
         """A model's entry, without the sources of scorers that are not needed."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.cases import judging_case
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.runner import work
 from pytest_seedshift.runner.model_pool import ModelPool
@@ -41,9 +42,10 @@ class Workbench:
         maker: Callable[[str], Maker] | None = None,
         on_load: Callable[[], None] | None = None,
         needs: needed_scorers.Scorers = needed_scorers.every,
+        kinds: ScoreRegistry = SHIPPED,
     ) -> None:
         """Work in a run folder, on `device`, in `dtype`; see `ModelPool` and `SampleService`."""
-        self.pool = ModelPool(device, dtype, catalogue=catalogue, on_load=on_load, needs=needs)
+        self.pool = ModelPool(device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds)
         self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep, forget=forget, maker=maker)
         self._measured: dict[Case, work.Work] = {}
 

@@ -9,21 +9,23 @@ import torch
 
 from pytest_seedshift.core import fingerprint, registry, tensors, user_code
 from pytest_seedshift.core.errors import ModelError
-from pytest_seedshift.core.scores import SCORES, SLACK
+from pytest_seedshift.core.scores import SLACK
 from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_seedshift.core.pairs import Label
+    from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.scorers.base import Scorer
 
 
 class OwnScorer:
     """A `Scorer` of the user's own, held to giving its one score."""
 
-    def __init__(self, extension: registry.Extension, scorer: Scorer) -> None:
-        """Wrap what the factory has made."""
+    def __init__(self, extension: registry.Extension, scorer: Scorer, kind: ScoreKind | None = None) -> None:
+        """Wrap what the factory has made; `kind` is what its score is."""
+        self._kind = kind
         self._owner = str(extension)
         self._score = extension.name
         self._scorer = scorer
@@ -32,7 +34,7 @@ class OwnScorer:
         self.fingerprint = fingerprint.of_own("scorer", scorer.fingerprint, extension.name)
 
     @classmethod
-    def load(cls, score: str, device: str) -> OwnScorer:
+    def load(cls, score: str, device: str, kind: ScoreKind | None = None) -> OwnScorer:
         """Make the scorer of a score.
 
         Raises:
@@ -41,7 +43,7 @@ class OwnScorer:
         found = registry.current().scorers.find(score)
         if found is None:
             raise registry.ExtensionError(f"there is no scorer of the score {score!r}")
-        return cls(found, found.make(device, needs=("fingerprint", "check()", "score()"), what="Scorer"))
+        return cls(found, found.make(device, needs=("fingerprint", "check()", "score()"), what="Scorer"), kind)
 
     def check(self, labels: Sequence[Label]) -> None:
         """See `Scorer.check`.
@@ -72,10 +74,9 @@ class OwnScorer:
             raise ModelError(f"{self._owner} gave {said}: {wanted}")
         who = f"{self._owner} gave {{}} as its score"
         values = tensors.taken(found[self._score], who, wanted, (len(labels),), whole=True).float()
-        kind = SCORES.get(self._score)
-        if kind is not None:
-            ends = values.clamp(0, kind.top)
-            values = torch.where((values - ends).abs() <= SLACK * kind.top, ends, values)
+        if self._kind is not None:
+            ends = values.clamp(0, self._kind.top)
+            values = torch.where((values - ends).abs() <= SLACK * self._kind.top, ends, values)
         return {self._score: values}
 
 

@@ -13,7 +13,7 @@ import torch
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import ModelError, SeedshiftUsageError
 from pytest_seedshift.core.limits import DTYPES
-from pytest_seedshift.core.score_registry import ScoreRegistry
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.scorers import devices
@@ -83,6 +83,7 @@ def measure(
     catalogue: Catalogue,
     folder: RunFolder,
     tell: Callable[[str], None] = print,
+    kinds: ScoreRegistry = SHIPPED,
 ) -> Noise:
     """Make a model's control under a reference setting and under each variation of it. No store is read or written.
 
@@ -93,15 +94,15 @@ def measure(
         catalogue: where the model is found.
         folder: for the workbench's locks.
         tell: is called with a line before each arm.
+        kinds: what the scores are that are asked for.
 
     Raises:
         CaseError: the model cannot be run under the reference setting.
     """
-    bench = _bench(reference, catalogue, folder)
+    bench = _bench(reference, catalogue, folder, kinds)
     tell(f"{model}: {reference.describe()}, {len(design)} images")
     before = _scores(bench, model, reference, design)
     scorers = bench.samples(model).scorers
-    kinds = ScoreRegistry(bench.pool.scorers.measures(model))
     arms, skipped = [], []
     for name, setting in variations(reference):
         if isinstance(setting, Skipped):
@@ -111,7 +112,7 @@ def measure(
         try:
             if (setting.device, setting.dtype) != (bench.device, bench.dtype(model)):
                 bench.close()
-                bench = _bench(setting, catalogue, folder)
+                bench = _bench(setting, catalogue, folder, kinds)
             arms.append(Arm(name, compare(before, _scores(bench, model, setting, design))))
         except (ModelError, RuntimeError, NotImplementedError, TypeError) as error:
             skipped.append(Skipped(name, " ".join(str(error).split())))
@@ -119,8 +120,8 @@ def measure(
     return Noise(model, scorers, len(design), reference.describe(), tuple(arms), tuple(skipped), kinds)
 
 
-def _bench(setting: Setting, catalogue: Catalogue, folder: RunFolder) -> Workbench:
-    return Workbench(folder, setting.device, setting.dtype, catalogue=catalogue, forget=True)
+def _bench(setting: Setting, catalogue: Catalogue, folder: RunFolder, kinds: ScoreRegistry) -> Workbench:
+    return Workbench(folder, setting.device, setting.dtype, catalogue=catalogue, forget=True, kinds=kinds)
 
 
 def _scores(bench: Workbench, model: str, setting: Setting, design: Sequence[Pair]) -> list[dict[str, float]]:

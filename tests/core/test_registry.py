@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from pytest_seedshift.core import registry as registries
-from pytest_seedshift.core import scores, shifts, thresholds, thresholds_parser
+from pytest_seedshift.core import shifts, thresholds, thresholds_parser
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.core.registry import Extension, ExtensionError, Extensions, Registry
 from pytest_seedshift.core.score_kinds import ScoreKind
-from pytest_seedshift.core.scores import SCORES
+from pytest_seedshift.core.score_registry import SHIPPED, recorded
+from pytest_seedshift.core.scores import AvailableScores
 from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models import plugin_model
 from pytest_seedshift.models.base import Axes
@@ -212,15 +213,16 @@ def test_a_sample_of_an_own_shift_is_known_by_the_shifts_fingerprint_too(known):
 # Scorers ------------------------------------------------------------------------------------------------------------
 
 
-def test_an_own_score_is_known_as_soon_as_it_is_asked_for_and_as_long_as_the_session_lasts(known):
-    assert "contrast" not in SCORES
+def test_what_an_own_score_is_goes_with_the_thresholds_that_ask_for_it(known):
     asked = thresholds_parser.parse("[default]\ncontrast = { min = 0.2, max_drop = 0.1 }\n", "t", str)
-    assert list(SCORES) == ["top1", "top5", "clip", "contrast"]
-    assert asked.constraints(Case("mine"))[0].minimum == 0.2
+    assert list(asked.kinds) == ["top1", "top5", "clip", "contrast"]
+    (constraint,) = asked.constraints(Case("mine"))
+    assert (constraint.minimum, constraint.score_kind) == (0.2, Contrast.kind)
     with pytest.raises(thresholds.ThresholdsError, match="outside its range, 0 to 1"):
         thresholds_parser.parse("[default]\ncontrast = 2.0\n", "t", str)
     registries.remove(known)
-    assert "contrast" not in SCORES
+    assert asked.kinds["contrast"] == Contrast.kind
+    assert thresholds_parser.parse("[default]\ntop1 = 0.2\n", "t", str).kinds == SHIPPED
 
 
 @pytest.mark.parametrize(
@@ -238,7 +240,7 @@ def test_a_score_that_cannot_be_asked_for_is_an_error_of_the_thresholds(known, s
 def test_a_range_has_to_be_one(known, kind):
     known.scorers = registry("scorer", contrast=type("Odd", (Contrast,), {"kind": kind}))
     with pytest.raises(ExtensionError, match="declares no range"):
-        scores.ask("contrast")
+        AvailableScores().find("contrast")
 
 
 @pytest.mark.parametrize(
@@ -254,9 +256,9 @@ def test_a_scorer_gives_one_value_an_image_of_its_own_score(known, given):
         scorer.score(torch.rand(2, 3, 8, 8), [PAIR.label] * 2)
 
 
-def test_scores_of_a_run_are_known_while_it_is_read():
+def test_scores_of_a_run_can_be_asked_for_without_their_scorers():
     document = {"scores": {"contrast": {"title": "contrast", "top": 1.0, "binary": False}, "top1": {}, "odd": 3}}
-    with registries.scores_known(scores.recorded(document)):
-        assert SCORES["contrast"] == Contrast.kind
-    assert "contrast" not in SCORES
-    assert len(SCORES) == 3
+    scores = AvailableScores(recorded(document))
+    assert scores.names == ("top1", "top5", "clip", "contrast")
+    assert (scores.find("contrast"), scores.find("odd")) == (Contrast.kind, None)
+    assert AvailableScores().find("contrast") is None

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.pairs import Label, Pair
-from pytest_seedshift.core.registry import scores_known
 from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.core.scores import SLACK, outside
@@ -33,9 +32,8 @@ def test_a_value_is_accepted_where_the_range_has_it(value):
 
 @pytest.mark.parametrize(("score", "value"), [("mine", 5.2), ("mine", math.nan), ("seen", 0.2), ("top1", 7.0)])
 def test_no_sample_has_a_value_outside(score, value):
-    with scores_known(KINDS):
-        with pytest.raises(
-            CaseError, match=rf"toy, mean \+0.30: the score {score} of 'A photo of a pizza', seed 3 is "
-        ):
-            Sample(Case("toy", "mean", 0.3), PAIR, {"clip": 60.0, score: value})
-        Sample(Case("toy", "mean", 0.3), PAIR, {"clip": 60.0, score: 1.0})
+    case, kinds = Case("toy", "mean", 0.3), ScoreRegistry(KINDS)
+    sound = Sample(case, PAIR, {"clip": 60.0, score: 1.0, "position_x": 7.0})
+    assert sound.checked(kinds) is sound
+    with pytest.raises(CaseError, match=rf"toy, mean \+0.30: the score {score} of 'A photo of a pizza', seed 3 is "):
+        Sample(case, PAIR, {"clip": 60.0, score: value}).checked(kinds)

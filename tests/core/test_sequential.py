@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import CERTAINTY, SCORES, Constraint, Finding
+from pytest_seedshift.core.scores import CERTAINTY, Constraint, Finding
 from pytest_seedshift.core.stats import betting, unseen_changes
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate
 
@@ -226,10 +226,10 @@ def bounds(draw, top: float, size: int):
 def cases(draw, most_scores: int = 3):
     """A test of any bounds and a design for it."""
     size = draw(st.integers(1, 40))
-    chosen = draw(st.lists(st.sampled_from(sorted(SCORES)), min_size=1, max_size=most_scores, unique=True))
+    chosen = draw(st.lists(st.sampled_from(sorted(BUILT_IN)), min_size=1, max_size=most_scores, unique=True))
     asked, scores, control = [], {}, {}
     for score in chosen:
-        kind = SCORES[score]
+        kind = BUILT_IN[score]
         value = st.sampled_from([0.0, 1.0]) if kind.binary else st.floats(0, kind.top, width=16)
         column = st.lists(value, min_size=size, max_size=size).map(np.array)
         scores[score], control[score] = draw(column), draw(column)
@@ -340,7 +340,7 @@ def test_a_case_that_needs_the_whole_design_has_the_exact_verdict():
     st.sampled_from(["min", "max_drop"]),
 )
 def test_any_bound_and_any_values_have_a_verdict(values, bound, score, kind):
-    top = SCORES[score].top
+    top = BUILT_IN[score].top
     constraint = Constraint(score, **{"minimum" if kind == "min" else kind: top * bound})
     test = SequentialTest((constraint,), len(values), 0.6)
     scores, control = {score: top * np.array(values)}, {score: np.full(len(values), top / 2)}
@@ -350,18 +350,18 @@ def test_any_bound_and_any_values_have_a_verdict(values, bound, score, kind):
         assert found == exact(test).judge(scores, control)
 
 
-@given(st.integers(1, 30), st.sampled_from(list(SCORES)))
+@given(st.integers(1, 30), st.sampled_from(list(BUILT_IN)))
 def test_a_bound_that_cannot_be_missed_holds_at_once(size, score):
-    top = SCORES[score].top
+    top = BUILT_IN[score].top
     worst, control = {score: np.zeros(size)}, {score: np.full(size, top)}
     for constraint in (Constraint(score, minimum=0.0), Constraint(score, max_drop=top), Constraint(score, 0.0, top)):
         found = SequentialTest((constraint,), size).judge(worst, control)
         assert (found.passed, found.images) == (True, 1)
 
 
-@given(st.integers(1, 30), st.integers(0, 29), st.sampled_from(list(SCORES)))
+@given(st.integers(1, 30), st.integers(0, 29), st.sampled_from(list(BUILT_IN)))
 def test_a_minimum_of_all_breaks_with_the_first_miss_and_holds_at_the_end_alone(size, miss, score):
-    top = SCORES[score].top
+    top = BUILT_IN[score].top
     test = SequentialTest((Constraint(score, minimum=top),), size)
     best = np.full(size, top)
     found = test.judge({score: best})
@@ -372,10 +372,10 @@ def test_a_minimum_of_all_breaks_with_the_first_miss_and_holds_at_the_end_alone(
     assert (found.decided, found.passed, found.images) == (True, False, miss + 1)
 
 
-@pytest.mark.parametrize("score", list(SCORES))
+@pytest.mark.parametrize("score", list(BUILT_IN))
 def test_a_drop_of_nothing_holds_at_the_end_alone_if_nothing_changes_and_breaks_early_if_all_is_lost(score):
     test = SequentialTest((Constraint(score, max_drop=0.0),), 30)
-    control = {score: np.full(30, SCORES[score].top)}
+    control = {score: np.full(30, BUILT_IN[score].top)}
     found = test.judge(control, control)
     assert (found.passed, found.images) == (True, 30)
     found = test.judge({score: np.zeros(30)}, control)
@@ -611,7 +611,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-@pytest.mark.parametrize("score", list(SCORES))
+@pytest.mark.parametrize("score", list(BUILT_IN))
 def test_more_certainty_makes_a_wider_interval(score, stopped):
     values = np.random.default_rng(0).permutation(accuracies(15, 20))
     found = [
@@ -623,8 +623,8 @@ def test_more_certainty_makes_a_wider_interval(score, stopped):
 
 @given(clip_values, st.sampled_from([0.6, 0.99]))
 def test_the_interval_of_a_stopped_sample_contains_the_mean_and_lies_in_the_range(values, certainty):
-    for score in SCORES:
-        top = SCORES[score].top
+    for score in BUILT_IN:
+        top = BUILT_IN[score].top
         found = estimate(BUILT_IN[score], np.array(values) * top / 50, certainty=certainty, stopped=True)
         slack = 1e-9
         assert -slack <= found.low <= found.mean <= found.high <= top + slack
@@ -695,12 +695,12 @@ def test_values_outside_the_range_are_counted(stopped):
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-@pytest.mark.parametrize("score", list(SCORES))
+@pytest.mark.parametrize("score", list(BUILT_IN))
 @pytest.mark.parametrize(
     ("values", "message"), [([], "no values"), ([1.0, math.nan], "not finite"), ([math.inf, 1.0], "not finite")]
 )
 def test_what_was_not_measured_has_no_mean(score, values, message, stopped):
-    with pytest.raises(ValueError, match=f"{SCORES[score].title} has .*{message}"):
+    with pytest.raises(ValueError, match=f"{BUILT_IN[score].title} has .*{message}"):
         estimate(BUILT_IN[score], values, stopped=stopped)
 
 
@@ -753,5 +753,5 @@ def test_a_control_of_fewer_pairs_is_refused(control):
 
 
 def test_values_are_written_with_the_decimals_worth_reading():
-    assert SCORES["top1"].format(0.6) == "0.60"
-    assert SCORES["clip"].format(21.34) == "21.3"
+    assert BUILT_IN["top1"].format(0.6) == "0.60"
+    assert BUILT_IN["clip"].format(21.34) == "21.3"

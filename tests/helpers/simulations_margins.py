@@ -107,4 +107,4 @@ def _bounds(score: str, mean: float, right: int, size: int, cases: int) -> tuple
 
 def _both(score: str, found: dict[str, float], images: int, size: int, cases: int) -> tuple[float, float]:
     estimate = {**found, "images": images, "design": size, "certainty": CERTAINTY}
-    return calibration.bound(score, found["low"], 0.02), calibration.passing(score, estimate, cases)
+    return calibration.bound(BUILT_IN[score], found["low"], 0.02), calibration.passing(BUILT_IN[score], estimate, cases)

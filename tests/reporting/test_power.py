@@ -15,7 +15,6 @@ from helpers import simulations, synthetic
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label
 from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import SCORES
 from pytest_seedshift.core.stats import power, seed_shares, unseen_changes
 from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.reporting import page, seedlines
@@ -80,7 +79,7 @@ def test_of_too_few_pairs_no_change_can_be_seen(score):
 def null(pairs: int) -> CaseResult:
     draw = np.random.default_rng(0)
     before, after = (
-        {name: (draw.random(pairs) < 0.9) * (46.0 if name == "clip" else 1.0) for name in SCORES} for _ in range(2)
+        {name: (draw.random(pairs) < 0.9) * (46.0 if name == "clip" else 1.0) for name in BUILT_IN} for _ in range(2)
     )
     judgement = NullTest(pairs).judge(after, before)
     case = Case("toy-latent", "arrangement:permute", 1.0)

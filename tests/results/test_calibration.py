@@ -57,7 +57,7 @@ def written(text: str, *records: dict, margin: float = 0.02) -> str:
     ],
 )
 def test_a_bound_is_the_lower_end_less_the_margin_of_the_range_rounded_down(score, low, margin, bound):
-    assert calibration.bound(score, low, margin) == bound
+    assert calibration.bound(BUILT_IN[score], low, margin) == bound
 
 
 def test_a_null_control_is_no_measurement_of_the_model():
@@ -186,9 +186,9 @@ def test_by_default_the_same_samples_pass_too_and_more_bounds_lie_lower(draw, ra
         for size in (images, 400):
             found = estimate(BUILT_IN[score], values, stopped=images < size)
             said = {"mean": found.mean, "low": found.low, "images": images, "design": size, "certainty": 0.99}
-            bound = calibration.passing(score, said, bounds)
+            bound = calibration.passing(BUILT_IN[score], said, bounds)
             assert 0 <= bound <= found.mean
-            assert calibration.passing(score, said, bounds + 1) <= bound
+            assert calibration.passing(BUILT_IN[score], said, bounds + 1) <= bound
             test = SequentialTest((Constraint(score, bound),), images, exact=True)
             assert test.judge({score: values}).passed
             if images < size and bound:
@@ -206,9 +206,9 @@ def test_the_same_samples_pass_what_was_written_of_them(draw, rate, images, marg
     drawn = [float(draw.random() < rate) for _ in range(images)]
     for stopped in (True, False):
         low = estimate(BUILT_IN["top1"], drawn, stopped=stopped).low
-        bound = calibration.bound("top1", low, margin)
+        bound = calibration.bound(BUILT_IN["top1"], low, margin)
         test = SequentialTest((Constraint("top1", bound),), images, exact=not stopped)
         assert test.judge({"top1": drawn}).passed
-        early = SequentialTest((Constraint("top1", calibration.bound("top1", low, 0.0)),), 400)
+        early = SequentialTest((Constraint("top1", calibration.bound(BUILT_IN["top1"], low, 0.0)),), 400)
         if stopped and images < 400:
             assert early.judge({"top1": drawn}).decided or low < 1e-3

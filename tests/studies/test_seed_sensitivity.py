@@ -13,6 +13,7 @@ import pytest
 from pytest_seedshift.core import registry as registries
 from pytest_seedshift.core.registry import Extensions, Registry
 from pytest_seedshift.core.score_kinds import ScoreKind
+from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models.catalogue import Catalogue, shipped
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner.workbench import Workbench
@@ -34,18 +35,21 @@ class Contrast:
     def score(self, images, labels): ...
 
 
+WITH_OWN = ScoreRegistry({"contrast": Contrast.kind})
+
+
 @pytest.fixture
 def own_score() -> Iterator[None]:
     registry = Registry("scorer", (), [("conftest.py", {"contrast": Contrast})])
-    made = Extensions(scorers=registry, scores={"contrast": Contrast.kind})
+    made = Extensions(scorers=registry)
     registries.push(made)
     yield
     registries.remove(made)
 
 
-def kept_as(folder: Path, clip: str = TOY.clip) -> str:
+def kept_as(folder: Path, clip: str = TOY.clip, kinds: ScoreRegistry = SHIPPED) -> str:
     catalogue = Catalogue({"toy-latent": dataclasses.replace(TOY, clip=clip)})
-    bench = Workbench(RunFolder(folder), "cpu", "float32", catalogue=catalogue)
+    bench = Workbench(RunFolder(folder), "cpu", "float32", catalogue=catalogue, kinds=kinds)
     try:
         return seed_sensitivity.wanted(bench, "toy-latent").path(bench.folder).name
     finally:
@@ -72,7 +76,7 @@ def test_another_clip_is_another_measurement(tmp_path, other_clip):
 def test_with_a_score_of_one_s_own_it_still_goes_by_clip(tmp_path, other_clip):
     folder = tmp_path / "run"
     folder.mkdir()
-    assert kept_as(folder) != kept_as(folder, other_clip)
+    assert kept_as(folder, kinds=WITH_OWN) != kept_as(folder, other_clip, WITH_OWN)
 
 
 def test_a_score_of_one_s_own_is_no_part_of_it(tmp_path, request):
@@ -80,4 +84,4 @@ def test_a_score_of_one_s_own_is_no_part_of_it(tmp_path, request):
     folder.mkdir()
     before = kept_as(folder)
     request.getfixturevalue("own_score")
-    assert kept_as(folder) == before
+    assert kept_as(folder, kinds=WITH_OWN) == before
