@@ -18,9 +18,8 @@ from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.plugin import collection, job_kinds
-from pytest_seedshift.reporting import elements, tally
+from pytest_seedshift.reporting import elements
 from pytest_seedshift.reporting.html import data_uri, fill
-from pytest_seedshift.results import grids
 from pytest_seedshift.runner import records as recorded
 from pytest_seedshift.runner import verdict_messages
 
@@ -119,33 +118,9 @@ class HtmlReport:
                 svg = plots.scores_by_magnitude(self._collector.cases, self._collector.kinds)
                 figure = data_uri(svg.encode(), "image/svg+xml")
             with self._told("summary"):
-                sentences = self._sentences()
-                chance, report = self._ending.closing.chance, self._link_to_report()
-                values: dict[str, Any] = {
-                    "sentences": sentences,
-                    "chance": chance,
-                    "figure": figure,
-                    "report": report,
-                }
-                summary.append(fill("summary.html.jinja2", **values))
-
-    def _sentences(self) -> list[str]:
-        """A model's verdict in a sentence, as the robustness report has it."""
-        from pytest_seedshift.reporting.page import breaking
-
-        records = tally.distinct_records(recorded.ordinary(self._collector.cases))
-        searches = self._collector.searches
-        made = []
-        missing = grids.without_verdict(
-            self._collector.manifest.get("grid"), {each.id for each in self._collector.cases}
-        )
-        for model in dict.fromkeys([*recorded.models([*records, *searches]), *(case.model for case in missing)]):
-            cases = [each for each in records if each.model == model]
-            found = [each for each in searches if each.model == model]
-            outcomes = tally.with_missing(tally.of_cases(cases), [each for each in missing if each.model == model])
-            searched = breaking.of_searches(found, alone=not outcomes)
-            made.append(f"{tally.sentence(model, outcomes, searched)}.")
-        return made
+                closing, report = self._ending.closing, self._link_to_report()
+                values: dict[str, Any] = {"sentences": closing.verdicts, "chance": closing.chance, "figure": figure}
+                summary.append(fill("summary.html.jinja2", **values, report=report))
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

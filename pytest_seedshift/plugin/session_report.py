@@ -40,6 +40,7 @@ class Closing:
         summary: where the summary lies, likewise.
         gaps: the table of the models' robustness.
         chance: how many failures chance explains.
+        verdicts: each model's in a sentence.
         lines: what else, `chance` included.
     """
 
@@ -47,6 +48,7 @@ class Closing:
     summary: str = ""
     gaps: tuple[str, ...] = ()
     chance: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
 
 
@@ -194,10 +196,11 @@ class SessionReport:
             self._add(["  no baseline to compare with: no max_regression was judged"])
 
     def _write(self, run: runs.Run) -> None:
-        from pytest_seedshift.reporting import chance, gaps, page
+        from pytest_seedshift.reporting import chance, gaps, model_verdict, page
 
         explained = tuple(chance.explained(run))
-        self._closing = replace(self._closing, gaps=tuple(gaps.lines(run)), chance=explained)
+        verdicts = tuple(f"{model_verdict.of_model(run, model)[1]}." for model in model_verdict.all_models(run))
+        self._closing = replace(self._closing, gaps=tuple(gaps.lines(run)), chance=explained, verdicts=verdicts)
         self._add(explained)
         if self._session.report is not None:
             page.write(self._session.folder.path, self._session.report, run=run)

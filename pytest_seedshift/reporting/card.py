@@ -16,9 +16,8 @@ from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.models.needed_scorers import SCORES as SHIPPED
 from pytest_seedshift.models.needed_scorers import of_scores
-from pytest_seedshift.reporting import summary, tally
-from pytest_seedshift.reporting.page import verdicts
-from pytest_seedshift.results import run_settings
+from pytest_seedshift.reporting import model_verdict, summary, tally
+from pytest_seedshift.results import comparison, run_settings
 from pytest_seedshift.results.metadata import place
 from pytest_seedshift.results.run import UNFINISHED
 from pytest_seedshift.results.statuses import SKIPPED
@@ -66,6 +65,7 @@ def make(run: Run, model: str, existing: str = "") -> str:
         NoResultError: no case of the model was judged.
         CardError: the existing card's metadata cannot be read.
     """
+    run = comparison.compared(run)
     cases = run.of(model)
     results = list(_results(run, cases)) if cases else []
     if not results:
@@ -257,10 +257,10 @@ def _tables(run: Run, model: str) -> str:
     unjudged = [case.case.describe() for case in cases if case.verdict in ("error", UNFINISHED, SKIPPED)]
     parts = [
         "## Robustness to shifts of the seed vector",
-        f"{text.markdown(verdicts.of_run(run, model, place(model)))}.",
+        f"{text.markdown(model_verdict.of_model(run, model, place(model))[1])}.",
         summary.scores(cases),
         "Shifts down, magnitudes across, 0 is without a shift; ❌ breaks what is required"
-        + (f" ({text.markdown(', '.join(verdicts.asked(cases)))})." if verdicts.asked(cases) else "."),
+        + (f" ({text.markdown(', '.join(model_verdict.asked(cases)))})." if model_verdict.asked(cases) else "."),
     ]
     certainties = sorted({case.certainty for case in cases if case.certainty is not None})
     if certainties:

@@ -9,9 +9,8 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.score_registry import in_order
 from pytest_seedshift.core.text import markdown as text
-from pytest_seedshift.reporting import blank, chance, reasons, regressions
+from pytest_seedshift.reporting import blank, chance, model_verdict, reasons, regressions
 from pytest_seedshift.reporting.markdown import code, folded, table
-from pytest_seedshift.reporting.page import verdicts
 from pytest_seedshift.results import comparison, run_settings
 from pytest_seedshift.results.metadata import place as shown_place
 from pytest_seedshift.results.metadata import portable
@@ -44,7 +43,7 @@ def make(run: Run, most: int, report: str = "") -> str:
         report: where the whole report lies; empty where that is of no use to the reader.
 
     Returns:
-        Markdown that ends with a line break; empty if there is no room even for the verdicts.
+        Markdown that ends with a line break; empty if there is no room even for the model_verdict.
     """
     blocks = list(_blocks(comparison.compared(run), report))
     whole = "\n\n".join(blocks) + "\n"
@@ -69,9 +68,7 @@ def _size(made: str) -> int:
 def _blocks(run: Run, report: str) -> Iterator[str]:
     """The summary's parts, from what matters most."""
     yield f"## {title(run)}"
-    yield "\n".join(
-        _verdict(run, model) for model in dict.fromkeys([*run.models, *(each.model for each in run.missing)])
-    )
+    yield "\n".join(_verdict(run, model) for model in model_verdict.all_models(run))
     if warned := [(model, each) for model in run.models for each in blank.of_cases(run.of(model))]:
         yield "\n".join(f"- {text(f'{model}: {each}')}" for model, each in warned)
     if explained := chance.explained(run):
@@ -106,7 +103,7 @@ def title(run: Run) -> str:
 
 
 def _verdict(run: Run, model: str) -> str:
-    cases, (verdict, sentence) = run.of(model), verdicts.of_model(run, model)
+    cases, (verdict, sentence) = run.of(model), model_verdict.of_model(run, model)
     sign = _SIGNS.get(verdict)  # what is measured only has no verdict
     said = [f"- {sign}" if sign else "-", f"**{text(sentence)}.**"]
     return " ".join(said) + (f"<br>{_rests_on(cases)}" if cases else "")
@@ -114,10 +111,10 @@ def _verdict(run: Run, model: str) -> str:
 
 def _rests_on(cases: Sequence[CaseRun]) -> str:
     images, design = sum(each.images for each in cases), sum(each.design for each in cases)
-    asked = " · ".join(map(text, verdicts.asked(cases)))
+    asked = " · ".join(map(text, model_verdict.asked(cases)))
     certainties = sorted({each.certainty for each in cases if each.certainty is not None})
     parts = [
-        f"{verdicts.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
+        f"{model_verdict.counted(cases)}, {images}{f' of {design}' if design else ''} images looked at",
         *([f"required: {asked}"] if asked else []),
         *(f"certainty {messages.percent(each)}" for each in certainties),
     ]

@@ -75,6 +75,9 @@ def test_a_regression_that_only_a_pool_shows_is_a_failed_item(pytester, project,
     told = "mine passes all 3 cases; worse than its baseline: mean, all magnitudes; all cases"
     assert f"- ❌ **{told}.**" in (project / "summary.md").read_text()
     assert told in (project / ".seedshift/report.html").read_text()
+    assert f'<p class="seedshift-verdict">{told}.</p>' in (project / "page.html").read_text()
+    assert main(["card", ".seedshift", "--output", "card.md"]) == 0
+    assert f"\n{told}.\n" in (project / "card.md").read_text()
 
     assert main(["merge", ".seedshift", "--output", "merged"]) == 1
     assert failures(project / "merged/junit.xml") == POOLS

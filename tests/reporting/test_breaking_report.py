@@ -12,7 +12,7 @@ from helpers import records, synthetic
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.plugin import github
 from pytest_seedshift.reporting import card, gaps, page, publish, summary
-from pytest_seedshift.reporting.page import verdicts
+from pytest_seedshift.reporting import model_verdict as verdicts
 from pytest_seedshift.results import run, schema
 from pytest_seedshift.studies.breaking_point import messages
 

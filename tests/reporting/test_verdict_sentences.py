@@ -10,9 +10,9 @@ import pytest
 
 from helpers.records import record
 from pytest_seedshift.core.cases import Case
+from pytest_seedshift.reporting import model_verdict as verdicts
 from pytest_seedshift.reporting import tally
-from pytest_seedshift.reporting.page import verdicts
-from pytest_seedshift.reporting.page.verdicts import sentence
+from pytest_seedshift.reporting.model_verdict import sentence
 from pytest_seedshift.results import grids
 from pytest_seedshift.results.run import UNFINISHED, CaseRun
 

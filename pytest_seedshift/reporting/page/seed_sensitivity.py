@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core.scores import NULL
 from pytest_seedshift.core.stats.seed_shares import IGNORED, KINDS
 from pytest_seedshift.reporting import seedlines
+from pytest_seedshift.reporting.model_verdict import of_run
 from pytest_seedshift.reporting.page.section import Section, section
-from pytest_seedshift.reporting.page.verdicts import of_run
 
 if TYPE_CHECKING:
     from pytest_seedshift.reporting.page.album import Album
