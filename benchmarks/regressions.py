@@ -28,6 +28,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 
+from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import ANY, CERTAINTY, Constraint
@@ -206,12 +207,12 @@ def wilson(before: float, after: float, pairs: int) -> str:
 
 
 def as_baseline(name: str, cases: dict[Case, Columns], images: int, *, exact: bool) -> Baseline:
-    labels = tuple(label.name for label in catalogue.pairing.class_list("toy16"))
+    labels = tuple(label.name for label in pairs.class_list("toy16"))
     samples = {
         case: Samples(case, "design", exact, {score: tuple(values) for score, values in columns.items()})
         for case, columns in cases.items()
     }
-    design = Design("toy16", labels, catalogue.pairing.PROMPT, images)
+    design = Design("toy16", labels, pairs.PROMPT, images)
     return Baseline(name, {}, {processes.MODEL: Version("", "", "", "", "")}, {"design": design}, samples)
 
 
