@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from pytest_seedshift.core.typed_values import expand
 from pytest_seedshift.reporting import evaluation_options
 from pytest_seedshift.reporting.evaluation_result import Evaluation
 from pytest_seedshift.results import comparison as comparisons
 from pytest_seedshift.results.load_run import load_run
-from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner import evaluation, extensions, given_models, process_state, verdict_messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Label
     from pytest_seedshift.reporting.evaluation_options import Options
+    from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.schema import Record
     from pytest_seedshift.runner.given_models import Given
 
@@ -67,11 +66,11 @@ def evaluate(
     Raises:
         SeedshiftError: something cannot be used: before the first image, if it can be known then.
     """
-    evaluation_options.check_names(options, _NAMES)
-    folder = RunFolder(expand(os.fspath(directory)))
+    given = evaluation_options.read(options, _NAMES, progress)
+    folder = evaluation_options.run_folder(directory)
     with extensions.known(), process_state.undisturbed():
         settings = evaluation_options.settings(
-            options,
+            given,
             shift=shift,
             magnitude=magnitude,
             images=images,
@@ -79,8 +78,8 @@ def evaluate(
             baseline=baseline,
             exact=exact,
         )
-        table = evaluation_options.model_table(options, classes, folder)
-        return _judged(model, name, table, options, settings, folder, progress)
+        table = evaluation_options.model_table(given, classes, folder)
+        return _judged(model, name, table, given, settings, folder, progress)
 
 
 def _judged(
@@ -97,7 +96,7 @@ def _judged(
         model, table, known, name=name, device=options.get("device"), dtype=options.get("dtype")
     )
     with looked_up as found, process_state.without_autocast():
-        work = evaluation.Evaluation(found, settings, folder)
+        work = evaluation.CaseRunner(found, settings, folder)
         made = work.run(_Told(progress, work), _command(found.name, settings), started)
     return _result(folder, made, work)
 
@@ -121,7 +120,7 @@ def _command(model: str, settings: evaluation.Settings) -> str:
 class _Told:
     """Tells of each case that has ended."""
 
-    def __init__(self, progress: Callable[[str], object] | None, work: evaluation.Evaluation) -> None:
+    def __init__(self, progress: Callable[[str], object] | None, work: evaluation.CaseRunner) -> None:
         self._progress, self._cases, self._kinds, self._ended = progress, len(work.cases), work.kinds, 0
 
     def __call__(self, record: Record) -> None:
@@ -132,7 +131,7 @@ class _Told:
             self._progress(f"{self._ended}/{self._cases} {name:<18} {figures}  {record.verdict}")
 
 
-def _result(folder: RunFolder, made: list[Record], work: evaluation.Evaluation) -> Evaluation:
+def _result(folder: RunFolder, made: list[Record], work: evaluation.CaseRunner) -> Evaluation:
     run = load_run(folder.path)
     comparison = None if work.baseline is None else comparisons.of_folder(run, work.baseline)
     if comparison is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pytest_seedshift.core import argument_values, atomic_files, class_lists, grid_values, limits
 from pytest_seedshift.core.errors import DataError, InvalidValueError
@@ -14,11 +15,11 @@ from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.pairs import PROMPT, Label
 from pytest_seedshift.core.typed_values import expand
 from pytest_seedshift.models import catalogue as catalogues
+from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner.evaluation import Settings
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
-    from pytest_seedshift.results.run_folder import RunFolder
 
 _WHERE = "evaluate(): "
 
@@ -55,12 +56,14 @@ class Options(TypedDict, total=False):
     """Whether numbers may lie above their limits."""
 
 
-def check_names(options: Mapping[str, object], others: Iterable[str]) -> None:
-    """Make sure that all options are known.
+def read(options: Mapping[str, Any], others: Iterable[str], progress: object) -> Options:
+    """The options that were given, with Python's own numbers in place of numpy's.
 
     Raises:
-        InvalidValueError: one is not.
+        InvalidValueError: one is not known, or is not what it has to be.
     """
+    if progress is not None and not callable(progress):
+        raise InvalidValueError(f"{_WHERE}progress={progress!r}: give a function that takes a line, such as print")
     for name in options:
         if name in ("prompt", "prompts"):
             raise InvalidValueError(
@@ -69,6 +72,22 @@ def check_names(options: Mapping[str, object], others: Iterable[str]) -> None:
             )
         if name not in Options.__annotations__:
             raise InvalidValueError(f"{_WHERE}{unknown('argument', name, (*others, *Options.__annotations__))}")
+    given = {name: _pythons(value) for name, value in options.items() if value is not None}
+    certainty = given.get("certainty")
+    if certainty is not None and (not isinstance(certainty, Real) or isinstance(certainty, bool)):
+        raise InvalidValueError(f"{_WHERE}certainty={certainty!r}: give a number above 0.5 and below 1, such as 0.99")
+    if "device" in given:
+        given["device"] = str(given["device"])  # torch's own objects too
+    return cast("Options", given)
+
+
+def run_folder(directory: object) -> RunFolder:
+    """The run folder of a path.
+
+    Raises:
+        InvalidValueError: it is none.
+    """
+    return RunFolder(expand(_text(directory, "directory")))
 
 
 def settings(
@@ -103,14 +122,16 @@ def settings(
     return Settings(
         shifts=grid_values.check_shifts(shifts, f"{_WHERE}shift"),
         magnitudes=grid_values.check_magnitudes(strengths, f"{_WHERE}magnitude", lifted=lifted),
-        thresholds=thresholds if thresholds is None or isinstance(thresholds, Mapping) else _path(thresholds),
+        thresholds=thresholds
+        if thresholds is None or isinstance(thresholds, Mapping)
+        else _path(thresholds, "thresholds", ' or tables, such as {"default": {"top1": 0.6}}'),
         root=Path.cwd(),
         images=None if images is None else argument_values.whole(images, f"{_WHERE}images"),
         exact=bool(exact),
         certainty=options.get("certainty"),
         design_seed=None if seed is None else grid_values.check_design_seed(seed, f"{_WHERE}design_seed"),
         batch_size=batch,
-        baseline=None if baseline is None else _path(baseline),
+        baseline=None if baseline is None else _path(baseline, "baseline"),
         no_limits=lifted,
     )
 
@@ -149,8 +170,19 @@ def _listed(given: object) -> object:
     return list(given) if isinstance(given, Iterator) else given
 
 
-def _path(given: str | os.PathLike[str]) -> Path:
-    return Path.cwd() / expand(os.fspath(given))
+def _pythons(value: Any) -> Any:
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0 else value
+
+
+def _path(given: object, argument: str, other: str = "") -> Path:
+    return Path.cwd() / expand(_text(given, argument, other))
+
+
+def _text(given: object, argument: str, other: str = "") -> str:
+    path = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise InvalidValueError(f"{_WHERE}{argument}={given!r}: give a path{other}")
+    return path
 
 
 def _class_list(given: str | os.PathLike[str] | Iterable[str | Label], folder: RunFolder) -> str:
@@ -162,6 +194,8 @@ def _class_list(given: str | os.PathLike[str] | Iterable[str | Label], folder: R
     """
     if isinstance(given, (str, os.PathLike)):
         return os.fspath(given)
+    if not isinstance(given, Iterable):
+        raise InvalidValueError(f"{_WHERE}classes={given!r}: give labels, a CSV file, or the name of a shipped list")
     rows = [_row(place, each) for place, each in enumerate(given)]
     written = class_lists.text(rows)
     class_lists.parse(written, f"{_WHERE}classes")

@@ -72,7 +72,7 @@ class Settings:
     no_limits: bool = False
 
 
-class Evaluation:
+class CaseRunner:
     """A model's cases in a run folder."""
 
     def __init__(self, model: GivenModel, settings: Settings, folder: RunFolder) -> None:

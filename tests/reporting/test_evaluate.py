@@ -288,6 +288,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no such type": ({"dtype": "float7"}, "unknown dtype 'float7'"),
     "no such device": ({"device": "cuda:99"}, "the device 'cuda:99' is not there"),
     "no certainty": ({"certainty": 99}, "certainty"),
+    "certainty as text": ({"certainty": "0.99"}, "certainty='0.99': give a number"),
+    "a number for thresholds": ({"thresholds": 0.6}, r"thresholds=0.6: give a path or tables"),
+    "a number for a folder": ({"directory": 5}, r"directory=5: give a path"),
+    "a number for classes": ({"classes": 5}, r"classes=5: give labels"),
+    "progress switched on": ({"progress": True}, "progress=True: give a function"),
+    "no call": ({"call": 5}, "call = 5: give a table"),
+    "a batch as text": ({"batch_size": "4"}, r"batch_size='4': give a whole number"),
+    "a file for a folder": ({"directory": "theirs/thesis.tex"}, "thesis.tex"),
     "somebody's folder": ({"directory": "theirs"}, "is not empty"),
 }
 
@@ -302,9 +310,25 @@ def test_a_mistake_is_told_before_the_first_image(name):
         seedshift.evaluate(given.pop("model"), **given)
 
 
+def test_numbers_of_numpy_and_devices_of_torch_are_taken():
+    changes = {"images": np.int64(16), "magnitude": np.array([0.3]), "batch_size": np.int32(16), "steps": np.int64(2)}
+    given = {
+        **SMALL,
+        **changes,
+        "design_seed": np.int64(1),
+        "certainty": np.float64(0.9),
+        "device": torch.device("cpu"),
+    }
+    found = seedshift.evaluate("toy-latent", thresholds=ASKED, **given)
+    assert {(case.certainty, case.design_seed) for case in found.cases} == {(0.9, 1)}
+    assert found.run.facts[0].models[0].run_with["steps"] == 2
+
+
 def test_a_pipelines_device_and_type_are_its_own(toy):
     with pytest.raises(seedshift.InvalidValueError, match=r"the pipeline runs in float32.*leave dtype away"):
         seedshift.evaluate(toy, dtype=torch.float16, thresholds=ASKED, **SMALL)
+    with pytest.raises(seedshift.SeedshiftUsageError, match="'my model' is no name of a model"):
+        seedshift.evaluate(toy, name="my model", thresholds=ASKED, **SMALL)
     with pytest.raises(seedshift.InvalidValueError, match=r"the pipeline is on cpu.*pipeline.to\('cuda:1'\)"):
         seedshift.evaluate(toy, device="cuda:1", thresholds=ASKED, **SMALL)
     toy.unet.conv_in.register_forward_hook(lambda *_: None)
