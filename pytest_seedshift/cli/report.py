@@ -49,7 +49,7 @@ def summarise(run: Run, given: str | None, report: str, *, err: bool = False) ->
     """Write the summary that is asked for by `--summary`, and say so.
 
     Args:
-        run: what its folder tells.
+        run: what its folder holds.
         given: the option.
         report: where the whole report lies; empty where it is not there.
         err: whether the standard output has something else.

@@ -45,7 +45,7 @@ def write(path: Path, content: str | bytes, *, within: Path | None = None) -> No
             file.write(data)
         partial.replace(path)
     finally:
-        with suppress(OSError):  # on a disk that cannot be written to, the error of the write is the one to tell
+        with suppress(OSError):  # on a disk that cannot be written to, the error of the write is the one to report
             partial.unlink(missing_ok=True)
 
 

@@ -85,7 +85,7 @@ def parse_list(text: str) -> tuple[str, ...]:
 
 
 def _core(number: int) -> str:
-    """What tells the physical core of a logical one from others."""
+    """What distinguishes the physical core of a logical one."""
     path = Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list")
     try:
         return path.read_text(encoding="ascii").strip()

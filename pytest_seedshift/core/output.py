@@ -3,7 +3,7 @@
 Commands `say`; what stands between pytest's own lines goes through `plugin.terminal_output`.
 
 An output that cannot be written to, as its reader has gone or its disk is full, is no reason to lose work: what is said
-from then on goes nowhere, and the command's status tells of it; see `begin` and `end`.
+from then on goes nowhere, and the command's status says so; see `begin` and `end`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def recorded(document: Mapping[str, Any]) -> ScoreRegistry:
-    """The scores that verdicts.json, or a baseline, tells of; what is no score of the user's own is left out."""
+    """The scores that verdicts.json, or a baseline, names; what is no score of the user's own is left out."""
     entries, found = document.get("scores"), {}
     for name, each in entries.items() if isinstance(entries, dict) else ():
         try:

@@ -25,7 +25,7 @@ change is beyond chance, `significant = false` even within chance: see `scores.C
 of every regression. Where there is a baseline it holds for the regressions of all cases together, unless `family` is
 false; with `family = true` it holds for the bounds of all cases together too, see `thresholds.FAMILIES`.
 `design_seed = 3` draws another design where neither an option nor a marker does: see `pairs.design`. `[baseline]` says
-what cases are held against: see `thresholds.BaselineTable`.
+what cases are compared with: see `thresholds.BaselineTable`.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def calling(
 
     Args:
         what: whose code it is and what it does, such as `the model 'mine' of conftest.py: generate`.
-        code: what is called: where it begins is told if the error has no line of its own.
+        code: what is called: where it begins is reported if the error has no line of its own.
         error: what is raised in place of whatever the code raises.
         passes: whether an error is none of the code's, such as one that stands for a GPU that is gone.
 
@@ -61,10 +61,10 @@ def calling(
         if passes(raised) or _is_timeout(raised):
             raise
         _log.debug("%s", what, exc_info=raised)
-        raise error(f"{what} {told(raised, code)}") from raised
+        raise error(f"{what} {describe(raised, code)}") from raised
 
 
-def told(raised: BaseException, code: object = None) -> str:
+def describe(raised: BaseException, code: object = None) -> str:
     """What an error of the user's says: `raised KeyError: 'a' (conftest.py, line 3)`."""
     kind, said = type(raised).__name__, " ".join(str(raised).split())
     verb = _OUTCOMES[kind] if _is_pytests(raised, *_OUTCOMES) else f"raised {kind}"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Catalogue:
     """All entries by name: those that are shipped, with the user's laid over them.
 
-    Unless there are `no_limits`, what entries and designs ask for is held against `limits`.
+    Unless there are `no_limits`, what entries and designs ask for is checked against `limits`.
     """
 
     entries: Mapping[str, Entry]
@@ -107,7 +107,7 @@ class Catalogue:
         return f' of {listed}, {whose} (classes = "…" in {_table_of(base)} changes it)'
 
     def check_model(self, entry: Entry, *, ask_hub: bool = True) -> None:
-        """Make sure that what a model's name stands for is there, and is a model, as far as its files tell.
+        """Make sure that what a model's name stands for is there, and is a model, as far as its files show.
 
         No library is asked, unless for a class of pipelines that is not well known.
 
@@ -211,7 +211,7 @@ class Catalogue:
                 repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
 
     def check_files(self, entry: Entry) -> None:
-        """Bring the weights of a model here, and make sure of all that only its files tell, and those of its scorers.
+        """Bring the weights of a model here, and make sure of all that only its files show, and those of its scorers.
 
         Raises:
             ModelError: the weights are nowhere, or what is there cannot be loaded, or does not fit the entry.
@@ -224,7 +224,7 @@ class Catalogue:
         self.check_prompts(entry)
 
     def check_sampling(self, entry: Entry) -> None:
-        """Make sure that a derived model's scheduler supports its changes, as far as its files tell.
+        """Make sure that a derived model's scheduler supports its changes, as far as its files show.
 
         Raises:
             WeightsNotFoundError: the model is nowhere.
@@ -236,7 +236,7 @@ class Catalogue:
             samplers.settled(entry, locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
 
     def check_fit(self, entry: Entry) -> None:
-        """Make sure that an entry fits its pipeline, as far as the pipeline's files tell: see `models.fit`.
+        """Make sure that an entry fits its pipeline, as far as the pipeline's files show: see `models.fit`.
 
         Entries of the package itself do. So diffusers is imported for others alone: a run whose samples exist need not.
 
@@ -260,7 +260,7 @@ class Catalogue:
     def same_as(self, name: str) -> str | None:
         """The name of the model that a derived one is the same as, since its changes say what is so already.
 
-        None where they change something, where the files do not tell, and for a model that is not derived.
+        None where they change something, where the files do not show it, and for a model that is not derived.
 
         Raises:
             WeightsNotFoundError: the model is nowhere.
@@ -270,7 +270,7 @@ class Catalogue:
         return base if self.find(name).sampling is not None and self.are_same(name, base) else None
 
     def are_same(self, one: str, other: str) -> bool:
-        """Whether two models differ in nothing but their names, as far as their files tell.
+        """Whether two models differ in nothing but their names, as far as their files show.
 
         Raises:
             WeightsNotFoundError: one is nowhere.

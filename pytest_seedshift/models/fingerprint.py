@@ -56,7 +56,7 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         *parts.fingerprints(entry),
         *(() if entry.sampling is None else (entry.sampling,)),
         *unsaid,
-        *single_files.told(location),
+        *single_files.scheduler_settings(location),
         *habits.key(location, entry),
         *libraries.taking_part(location, entry),
         *process_settings.in_force(device),

@@ -1,7 +1,7 @@
 """Whether an entry fits its pipeline, seen from the pipeline's files alone: nothing with weights is loaded.
 
-What an entry changes is held against what the class of the pipeline takes and checks. So that it can check for itself,
-it is made of its parts' configurations, without any numbers in them.
+What an entry changes is checked against what the class of the pipeline takes and checks. So that it can check for
+itself, it is made of its parts' configurations, without any numbers in them.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def of_pipeline(pipeline: Any, call: Mapping[str, Any], dtype: str) -> dict[str,
 
 
 def of_files(entry: Entry, location: Location, dtype: str) -> dict[str, Any]:
-    """Of an entry, as far as its pipeline's files tell; less where they do not, and what is wrong is said elsewhere."""
+    """Of an entry, as far as its pipeline's files show; less where they do not, and what is wrong is said elsewhere."""
     from pytest_seedshift.models import fit, samplers
 
     try:

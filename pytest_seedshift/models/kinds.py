@@ -1,6 +1,6 @@
 """What a pipeline makes, and of what, by its class alone: before any of its weights is fetched or loaded.
 
-Of a class of diffusers its call tells: the fields of what it returns are what it makes, its arguments what it needs.
+Of a class of diffusers its call shows: the fields of what it returns are what it makes, its arguments what it needs.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _plain(kind: type[Any]) -> bool:
 
 
 def _returned(kind: type[Any]) -> set[str]:
-    """The fields of what a pipeline's call returns; none where its source does not tell."""
+    """The fields of what a pipeline's call returns; none where its source does not show them."""
     call = inspect.unwrap(kind.__call__)
     try:
         names = re.findall(r"\b(\w+Output)\(", inspect.getsource(call))

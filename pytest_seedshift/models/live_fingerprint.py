@@ -47,7 +47,7 @@ _OF_A_CALL = ("truncation", "padding")
 """Of a tokenizer's state, what its last call has set."""
 
 _NETWORKS = ("diffusers", "pytest_seedshift", "torch", "transformers")
-"""Packages whose networks are told by their configuration, weights, buffers and plain attributes."""
+"""Packages whose networks are determined by their configuration, weights, buffers and plain attributes."""
 
 _UNDERSCORED = ("_attention_backend", "_internal_dict")
 """Of such networks the attributes with an underscore that images depend on; the second is a configuration."""
@@ -64,7 +64,7 @@ def of_pipeline(pipeline: Any, call: Mapping[str, Any]) -> str:
         call: what every call of it is given.
 
     Raises:
-        LiveError: its weights are not in memory, or something changes its images of which nobody can tell what it does.
+        LiveError: its weights are not in memory, or something changes its images whose effect nobody can know.
     """
     made = _Digest()
     made.add(fingerprint.MAKING, list(fingerprint.versions("torch", "diffusers", "transformers")), dict(call))
@@ -176,7 +176,7 @@ class _Digest:
             self.add(value.to_dict(), getattr(value, "_attn_implementation", None), depth=depth + 1)
         elif isinstance(getattr(value, "config", None), Mapping):
             self._value(value.config, depth + 1)
-        elif not hasattr(value, "__qualname__"):  # no function and no class, of which nothing but the name is told
+        elif not hasattr(value, "__qualname__"):  # no function and no class, of which only the name is taken
             held = getattr(value, "__dict__", {})
             self._value({key: each for key, each in held.items() if not _is_left_behind(value, key, each)}, depth + 1)
 

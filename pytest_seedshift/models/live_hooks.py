@@ -1,8 +1,8 @@
-"""What was hung onto the networks of a pipeline that somebody else has loaded: what can be told of it, or why not.
+"""What was hung onto the networks of a pipeline that somebody else has loaded: what a fingerprint covers of it, or not.
 
-A hook or a replaced `forward` can change every image, and no value tells what a function does. Those of libraries that
-only move weights are let be; those that are told by their class and their settings are a part of the fingerprint; all
-others are refused.
+A hook or a replaced `forward` can change every image, and no value shows what a function does. Those of libraries that
+only move weights are let be; those that are determined by their class and their settings are a part of the
+fingerprint; all others are refused.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def describe(module: nn.Module, where: str) -> Iterator[str]:
     """What hooks and replacements at one module are a part of the fingerprint, its own modules left aside.
 
     Raises:
-        LiveError: there is something of which nobody can tell what it does.
+        LiveError: there is something whose effect nobody can know.
     """
     for hooks in (module._forward_hooks, module._forward_pre_hooks):
         for hook in hooks.values():

@@ -43,7 +43,7 @@ def viewed(pipeline: DiffusionPipeline, entry: Entry) -> Iterator[DiffusersPipel
 
     Raises:
         ModelError: it makes no images of a text alone, its call does not take what the entry gives, or something is
-            hung onto it of which no fingerprint can tell what it does.
+            hung onto it whose effect no fingerprint covers.
     """
     kinds.check(type(pipeline), entry.name)
     call = call_of(type(pipeline), entry)

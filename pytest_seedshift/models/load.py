@@ -65,7 +65,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
     location = _configured(locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
     with _in_words(location.source), loading.complete(location.source):
         pipeline = _loader(location)(location, dtype, entry)
-        _set_scheduler(pipeline, entry, single_files.told(location))
+        _set_scheduler(pipeline, entry, single_files.scheduler_settings(location))
         call = call_of(type(pipeline), entry)
     with _in_its_words():
         _place(pipeline, entry.name, device)
@@ -226,13 +226,13 @@ def _configuration(location: Location) -> Path:
 # What the entry changes -------------------------------------------------------------------------------------------
 
 
-def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry, told: Mapping[str, Any]) -> None:
+def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry, file_settings: Mapping[str, Any]) -> None:
     """Give a pipeline what its files say of its scheduler beside the configuration, and the scheduler of its entry."""
     candidates: tuple[Any, ...] = (pipeline, getattr(pipeline, "decoder_pipe", None))
     hosts = [host for host in candidates if hasattr(host, "scheduler")]
     where = f"the scheduler of {entry.name}"
     if hosts:
-        own = samplers.tell(hosts[0].scheduler, told)
+        own = samplers.with_settings(hosts[0].scheduler, file_settings)
         for host in hosts:
             host.scheduler = own
         entry = samplers.settle(entry, type(own).__name__, own.config)
@@ -251,7 +251,7 @@ def _set_scheduler(pipeline: DiffusionPipeline, entry: Entry, told: Mapping[str,
             raise LoadError(f"{where}: {unknown(f'option of {name}', option, takes)}")
     if not hosts:
         raise LoadError(f"{where}: {type(pipeline).__name__} has no scheduler to replace")
-    kept = samplers.kept(hosts[0].scheduler, kind) | single_files.fitting(told, takes)
+    kept = samplers.kept(hosts[0].scheduler, kind) | single_files.fitting(file_settings, takes)
     try:
         made = kind.from_config(hosts[0].scheduler.config, **(kept | options))
     except (TypeError, ValueError, NotImplementedError) as error:  # of the scheduler's class, over its options

@@ -38,7 +38,7 @@ class Sampled:
         start: before the first step, float (batch, …), with the axes of a seed vector or of what the sampler takes.
         state: after the last step, (batch, …) likewise.
         predicted: the picture x₀ that was expected at the last step, in the state's own space, (batch, …) likewise;
-            None where the sampler does not tell.
+            None where the sampler does not report it.
     """
 
     start: Tensor
@@ -185,7 +185,7 @@ def _scales(sampler: Any) -> tuple[float, float]:
 
 
 def _predicted(sampler: Any, result: Any, before: Tensor, output: Any, record: _Record) -> Tensor | None:
-    """The picture that is expected: as the step tells it, as the sampler has converted it, or by the flow's formula."""
+    """The picture that is expected: as the step reports it, as the sampler converted it, or by the flow's formula."""
     told = getattr(result, "pred_original_sample", None)
     if told is None:
         told = getattr(result, "denoised", None)

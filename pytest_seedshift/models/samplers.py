@@ -79,7 +79,7 @@ def native(location: Location) -> tuple[str, Mapping[str, Any]] | None:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # not there, or no JSON
         raise DataError(f"{path} cannot be read: {error}") from None
-    name, said = location.parts["scheduler"][1], single_files.told(location)
+    name, said = location.parts["scheduler"][1], single_files.scheduler_settings(location)
     return name, ({**config, **single_files.fitting(said, takes(find(name)))} if said else config)
 
 
@@ -98,8 +98,8 @@ _OF_THE_MODEL = (
 _CORRECTED = ("clip_sample", "steps_offset")
 
 
-def tell(scheduler: Any, options: Mapping[str, Any]) -> Any:
-    """A scheduler that has been told what its files say beside its configuration, as far as its class takes it."""
+def with_settings(scheduler: Any, options: Mapping[str, Any]) -> Any:
+    """A scheduler with what its files say beside its configuration, as far as its class takes it."""
     kind = type(scheduler)
     fit = single_files.fitting(options, takes(kind))
     return kind.from_config(scheduler.config, **(kept(scheduler, kind) | fit)) if fit else scheduler
@@ -207,7 +207,7 @@ def _others(name: str, fits: Collection[str]) -> str:
 
 
 def settled(entry: Entry, location: Location) -> Entry:
-    """An entry with its changes as a scheduler, as far as the files tell which one the pipeline has; see `settle`."""
+    """An entry with its changes as a scheduler, as far as the files show which one the pipeline has; see `settle`."""
     if entry.sampling is None:
         return entry
     found = native(location)

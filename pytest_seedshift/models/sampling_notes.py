@@ -18,7 +18,7 @@ def notes(location: Location, entry: Entry) -> list[str]:
     if not names:
         return []
     said = f"{entry.name} has the tensor{'s' if len(names) > 1 else ''} {' and '.join(sorted(names))}"
-    if not single_files.told(location):
+    if not single_files.scheduler_settings(location):
         return [f"{said} and no {V_PREDICTION}: not heeded, as it has no meaning for a network that predicts the noise"]
     said += ": it is sampled as one that predicts v"
     if ZERO_SNR not in names:

@@ -23,7 +23,7 @@ _PREDICTS = {"prediction_type": "v_prediction"}
 RESCALED = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 
 
-def told(location: Location) -> dict[str, Any]:
+def scheduler_settings(location: Location) -> dict[str, Any]:
     """The options that a single file's scheduler is given; none for a folder, and for a file that says nothing.
 
     Where the noise is predicted, a schedule that ends in pure noise says nothing of the picture at its first step:
@@ -46,7 +46,7 @@ def fitting(options: Mapping[str, Any], valid: Mapping[str, Any]) -> dict[str, A
     """Those options that a scheduler can be given: all of a schedule that ends in pure noise, or none.
 
     Args:
-        options: see `told`.
+        options: see `scheduler_settings`.
         valid: what the scheduler's class takes.
     """
     rescaled = set(RESCALED) <= set(valid)

@@ -78,7 +78,7 @@ class SeedSensitivity:
                 if self.wanted(subject.model):
                     self._measure(subject.model)
             except (SeedshiftError, OSError, pytest.UsageError):
-                pass  # of a folder or of weights that cannot be used, the cases have told
+                pass  # of a folder or of weights that cannot be used, the cases report it
         return outcome
 
     def _use(self, model: str) -> SeedUse:

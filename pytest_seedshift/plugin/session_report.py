@@ -65,7 +65,7 @@ class SessionReport:
 
     @property
     def closing(self) -> Closing:
-        """What is to be told, as far as it is known."""
+        """What is to be reported, as far as it is known."""
         return self._closing
 
     @pytest.hookimpl(wrapper=True)
@@ -137,7 +137,7 @@ class SessionReport:
         """Hold the whole run against its baseline, and save it as one, as far as that was asked for.
 
         Returns:
-            What has become worse and no failed case tells of. Where that cannot be known, the reason: what is not
+            What has become worse and no failed case shows. Where that cannot be known, the reason: what is not
             checked has not passed.
         """
         session, saved = self._session, self._session.settings.save_baseline

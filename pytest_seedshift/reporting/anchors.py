@@ -16,7 +16,7 @@ def anchor(case_id: str) -> str:
 
 
 def link(page: Path, case_id: str) -> str:
-    """Where a case is told of, for the terminal: relative to the working directory where the page lies in it.
+    """Where a case is described, for the terminal: relative to the working directory where the page lies in it.
 
     >>> link(Path("report.html"), "toy-latent-mean-+0.30")
     'report.html#toy-latent-mean-+0.30'

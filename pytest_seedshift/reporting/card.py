@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.run import CaseRun, Run
 
 DATASET = "pytest-seedshift"
-"""The type of the "dataset" of our results: pairs of labels and seed vectors. It tells them from others' in a card."""
+"""The type of the "dataset" of our results: pairs of labels and seed vectors. It is what sets them apart in a card."""
 
 _METRICS = {
     "top1": ("accuracy", "top-1 accuracy"),
@@ -53,13 +53,13 @@ def make(run: Run, model: str, existing: str = "") -> str:
     """A model's card.
 
     Args:
-        run: what its folder tells.
+        run: what its folder holds.
         model: which of its models.
         existing: the card that there is, whose other content stays as it is, to the letter: in the metadata all but
             our results in `model-index`, in the text all but what stands between our marks.
 
     Returns:
-        The card, held against what huggingface_hub reads of it.
+        The card, checked against what huggingface_hub reads of it.
 
     Raises:
         NoResultError: no case of the model was judged.

@@ -31,7 +31,7 @@ class Evaluation:
     """
 
     run: Run
-    """All that the run folder tells, as `load_run` reads it."""
+    """All that the run folder holds, as `load_run` reads it."""
     notes: tuple[str, ...] = ()
     """What should be known of how the model was run, and what is missing, in words."""
     _records: Sequence[Record] = field(default=(), repr=False)
@@ -48,7 +48,7 @@ class Evaluation:
 
     @property
     def regressions(self) -> list[str]:
-        """What has become worse than the baseline and no failing case tells of, a sentence each; of one run about 0."""
+        """What has become worse than the baseline and no failing case shows, a sentence each; of one run about 0."""
         if self.run.comparison is None:
             return []
         return [each.sentence for each in regressions.beyond_cases(self.run.comparison, self.run.failed)]

@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One shift: each model's robustness, and each gap, in the table's order; None where it cannot be told."""
+    """One shift: each model's robustness, and each gap, in the table's order; None where it is not known."""
 
     shift: str
     shares: tuple[Cell | None, ...]
@@ -60,7 +60,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """All that is told of robustness."""
+    """All that is reported of robustness."""
 
     models: tuple[str, ...]
     couples: tuple[tuple[str, str], ...]
@@ -82,7 +82,7 @@ class Gaps:
         return any(not cell.rough and not cell.has_interval for cell in self._cells)
 
     @property
-    def untold(self) -> bool:
+    def without_figure(self) -> bool:
         """Whether some cell is of early verdicts and of too few pairs for a figure."""
         return any(not cell.has_value for cell in self._cells)
 
@@ -203,13 +203,13 @@ _WIDTH = 100
 """Columns of the terminal that a table of many models takes at most: the next ones stand below."""
 
 _LARGEST = 3
-"""How many differences are told of many models, those that are largest."""
+"""How many differences are reported of many models, those that are largest."""
 
 
 def lines(run: Run) -> list[str]:
     """The tables for the terminal, a column a model; scores of which something is asked.
 
-    Of two models their difference is a column too. Of more, which have many differences, the largest few are told.
+    Of two models their difference is a column too. Of more, which have many differences, the largest few are reported.
     """
     found = of_run(run)
     if found is None:
@@ -223,7 +223,7 @@ def lines(run: Run) -> list[str]:
         f"  {messages.percent(found.certainty)} intervals"
         + ("; ≈ decided early: a rough figure without one (--seedshift-exact)" if found.rough else "")
         + (f"; * fewer than {found.least} pairs: too few for one" if found.few else "")
-        + (f"; ≈* decided early on fewer than {found.least} pairs: no figure" if found.untold else ""),
+        + (f"; ≈* decided early on fewer than {found.least} pairs: no figure" if found.without_figure else ""),
     ]
     for table in found.tables:
         if table.score in asked or not asked:
@@ -252,7 +252,7 @@ def _parts(widths: Sequence[int], room: int) -> list[slice]:
 def _largest(table: Table, couples: Sequence[str]) -> list[str]:
     """The largest differences of a table, a line each."""
     every = [
-        (abs(cell.share.value), f"{row.shift}: {couple} {_told(cell, '+.2f', ' to ')}")
+        (abs(cell.share.value), f"{row.shift}: {couple} {_format_cell(cell, '+.2f', ' to ')}")
         for row in table.rows
         for couple, cell in zip(couples, row.gaps, strict=True)
         if cell is not None and cell.has_value
@@ -272,10 +272,12 @@ def over(found: Gaps) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    return [_told(cell, ".2f", "–") for cell in row.shares] + [_told(cell, "+.2f", " to ") for cell in row.gaps]
+    return [_format_cell(cell, ".2f", "–") for cell in row.shares] + [
+        _format_cell(cell, "+.2f", " to ") for cell in row.gaps
+    ]
 
 
-def _told(cell: Cell | None, form: str, to: str) -> str:
+def _format_cell(cell: Cell | None, form: str, to: str) -> str:
     if cell is None:
         return "·"
     if not cell.has_value:

@@ -43,7 +43,7 @@ def data_uri(content: bytes, media_type: str) -> str:
 
 
 def fill(template: str, kinds: ScoreRegistry = SHIPPED, **values: Any) -> Markup:
-    """A template with its values: each is escaped unless it is `Markup`. `kinds` are of the scores that it tells of."""
+    """A template with its values: each is escaped unless it is `Markup`. `kinds` are of the scores that it shows."""
     return Markup(environment(kinds).get_template(template).render(**values))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.schema import Entry, Record, Search
 
 _KINDS = {"fail": "failure", "error": "error", "measured": "skipped", KNOWN: "skipped", SKIPPED: "skipped"}
-"""By status, the element that says so; what passes has none. As pytest does, a known failure is told as skipped."""
+"""By status, the element that says so; what passes has none. As pytest does, a known failure is reported as skipped."""
 
 _TYPES = {KNOWN: "pytest.xfail", SKIPPED: "pytest.skip"}
 """By status, the type of that element."""

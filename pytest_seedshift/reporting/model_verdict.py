@@ -86,7 +86,7 @@ def sentence(
 def of_searches(searches: Sequence[Search], *, alone: bool) -> list[str]:
     """What a model's verdict has to say of its searches: those that fail, those without a verdict.
 
-    `alone` tells that there is nothing else to say of the model.
+    `alone` says that there is nothing else to say of the model.
     """
     by_verdict: dict[str, list[Search]] = {}
     for each in searches:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SERIES = ("#0072b2", "#c24a00", "#00805d", "#a8528a", "#8a6100", "#2f7fb5")
-"""Of lines, on light paper: told apart with every common kind of colour blindness, and dark enough to be read."""
+"""Of lines, on light paper: distinguishable with every common kind of colour blindness, and dark enough to be read."""
 
 _ROWS = (
     ("paper", "raised", "ink", "ink-soft", "line", "link"),

@@ -45,7 +45,7 @@ def publish(run: Run, to: Target, report: str = "", environ: Mapping[str, str] =
     """Write a run's summary.
 
     Args:
-        run: what its folder tells.
+        run: what its folder holds.
         to: where the summary goes.
         report: where the whole report lies; empty where it is not there.
         environ: of the process, which names the step's summary.

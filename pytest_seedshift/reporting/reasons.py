@@ -27,7 +27,7 @@ def text(case: CaseRun) -> str:
 
 
 def lines(case: CaseRun) -> list[str]:
-    """The same in lines, without whom it is about, which is told beside it."""
+    """The same in lines, without whom it is about, which stands beside it."""
     found = failure(case)
     is_plain = found is not None and case.verdict == "fail" and found.subject == failures.subject(case.case)
     told = found.predicate() if found is not None and is_plain else text(case)

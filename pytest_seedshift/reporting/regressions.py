@@ -30,12 +30,12 @@ _STEPPED = " by Holm's step: its own test has passed"
 def lines(comparison: Comparison) -> list[str]:
     """What a comparison shows: how much has changed, what has become worse, and what it could not see."""
     rows = comparison.rows
-    told = [summary(comparison)]
-    told += [_row(row) for row in rows if row.regressed]
-    told += [_pool(pool) for pool in comparison.pools if pool.regressed or (pool.shift is None and _moved(pool))]
-    told += [f"  {each}" for each in signed(comparison, most=_SIGNED)]
-    told += [f"  {note}" for note in notes(comparison)]
-    return told
+    shown = [summary(comparison)]
+    shown += [_row(row) for row in rows if row.regressed]
+    shown += [_pool(pool) for pool in comparison.pools if pool.regressed or (pool.shift is None and _moved(pool))]
+    shown += [f"  {each}" for each in signed(comparison, most=_SIGNED)]
+    shown += [f"  {note}" for note in notes(comparison)]
+    return shown
 
 
 def signed(comparison: Comparison, most: int | None = None) -> list[str]:
@@ -89,7 +89,7 @@ def notes(comparison: Comparison) -> list[str]:
         )
     if comparison.missing_after:
         found.append(f"only in the baseline: {some((case.id for case in comparison.missing_after), _NAMED)}")
-    found += held_against(comparison)
+    found += compared_models(comparison)
     old, new = comparison.before.libraries, comparison.after.libraries
     changed = [
         f"{name} {old.get(name, run_settings.NOT_RECORDED)} → {new.get(name, run_settings.NOT_RECORDED)}"
@@ -101,27 +101,27 @@ def notes(comparison: Comparison) -> list[str]:
     return found
 
 
-def held_against(comparison: Comparison) -> list[str]:
+def compared_models(comparison: Comparison) -> list[str]:
     """For each model: with which one it was paired, and every difference in what the two were run with."""
     before, after = comparison.before, comparison.after
     pairs = {case.model: comparison.other(case).model for case in comparison.cases}
-    told = []
+    compared = []
     for new, old in pairs.items():
         one, other = before.models[old], after.models[new]
-        said = run_settings.differences(one.run_with, other.run_with, (before.name, after.name))
+        differences = run_settings.differences(one.run_with, other.run_with, (before.name, after.name))
         if not (one.run_with and other.run_with):
             names = ("device", "dtype")
-            said += [
+            differences += [
                 f"{name} {getattr(one, name)} → {getattr(other, name)}"
                 for name in names
                 if getattr(one, name) != getattr(other, name)
             ]
         if one.fingerprint != other.fingerprint:
-            said.append(f"fingerprint {one.fingerprint} → {other.fingerprint}")
-            said += [] if len(said) > 1 else ["no setting differs, so weights or libraries do"]
+            differences.append(f"fingerprint {one.fingerprint} → {other.fingerprint}")
+            differences += [] if len(differences) > 1 else ["no setting differs, so weights or libraries do"]
         alike = f"run alike (fingerprint {one.fingerprint})"
-        told.append(f"{new} is compared with {old} of {before.name}: {'; '.join(said) or alike}")
-    return told
+        compared.append(f"{new} is compared with {old} of {before.name}: {'; '.join(differences) or alike}")
+    return compared
 
 
 def _power(comparison: Comparison) -> Iterator[str]:

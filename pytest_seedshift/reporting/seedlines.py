@@ -63,5 +63,5 @@ def interval(share: Share) -> str:
 
 
 def number(value: float) -> str:
-    """A share with two digits that tell something: 1.16, 0.93, 0.0086."""
+    """A share with two significant digits: 1.16, 0.93, 0.0086."""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

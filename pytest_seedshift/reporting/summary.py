@@ -38,7 +38,7 @@ def make(run: Run, most: int, report: str = "") -> str:
     """The summary of a run.
 
     Args:
-        run: what its folder tells.
+        run: what its folder holds.
         most: how many bytes of UTF-8 it may have. Parts that have no room are left out, and it says so.
         report: where the whole report lies; empty where that is of no use to the reader.
 

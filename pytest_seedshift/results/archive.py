@@ -34,7 +34,7 @@ def with_samples(
 ) -> list[CaseRun]:
     """Give each case its samples.
 
-    The store holds samples of every version of a model. Which of them a verdict rests on is told by run.json, and
+    The store holds samples of every version of a model. Which of them a verdict rests on is in run.json, and
     held against the means in any case: samples with other means are not those of the verdict.
     """
     archive = _Archive(contents, known, folder.path, kinds)
@@ -56,7 +56,7 @@ def with_samples(
 
 
 def fingerprints(known: Sequence[metadata.Facts]) -> set[str]:
-    """The versions of models that a run tells of, whatever they are called elsewhere."""
+    """The versions of models that a run names, whatever they are called elsewhere."""
     return {model.fingerprint for each in known for model in each.models if model.fingerprint}
 
 

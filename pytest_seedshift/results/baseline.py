@@ -207,7 +207,7 @@ class Baseline:
 def portable(made: Baseline) -> Baseline:
     """A baseline whose models are called alike in every checkout: by the last part of a path of this machine."""
     names = {name: metadata.place(name) for name in made.models}
-    if len(set(names.values())) < len(names):  # two that only their folders tell apart
+    if len(set(names.values())) < len(names):  # two that only their folders distinguish
         return made
     samples = [replace(each, case=replace(each.case, model=names[each.case.model])) for each in made.cases.values()]
     models = {names[name]: each for name, each in made.models.items()}

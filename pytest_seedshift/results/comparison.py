@@ -72,7 +72,7 @@ def compared(run: Run) -> Run:
 
 
 def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
-    """What a run asked of regressions, as the head of its verdicts.json tells it.
+    """What a run asked of regressions, as the head of its verdicts.json says it.
 
     Args:
         head: of it.

@@ -1,6 +1,6 @@
 """What each case cost on the way to its verdict: costs.json, a file of its own beside verdicts.json.
 
-A verdict depends on nothing but the case, so that runs, shards and machines can be held against each other byte for
+A verdict depends on nothing but the case, so that runs, shards and machines can be compared byte for
 byte. What it cost depends on what was in the store already, on who made the control's samples, and on the machine.
 """
 
@@ -41,7 +41,7 @@ def write(folder: Path, records: Iterable[Record | Search]) -> None:
 
 
 def read(folder: Path, notes: list[str]) -> Costs:
-    """Read costs.json; what cannot be read is told in `notes`, and is no reason to lose a verdict."""
+    """Read costs.json; what cannot be read is reported in `notes`, and is no reason to lose a verdict."""
     from pytest_seedshift.results import schema
 
     path = folder / FILE_NAME

@@ -1,4 +1,4 @@
-"""What a run folder tells, as plain data."""
+"""What a run folder holds, as plain data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RunError(DataError):
-    """A run folder of which nothing can be told; the message says why, and what to do."""
+    """A run folder that cannot be read; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class CaseRun:
     control: Mapping[tuple[str, int], Sample] = field(default_factory=dict)
     """The control's samples of the same pairs, as far as they exist."""
     null: bool = False
-    """Whether it is a null control, which tells of the harness and not of the model."""
+    """Whether it is a null control, which is about the harness and not the model."""
     complete: bool = False
     """Whether `samples` are all that the verdict rests on."""
     outcome: str | None = None
@@ -153,7 +153,7 @@ class CaseRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run folder tells."""
+    """What a run folder holds."""
 
     path: Path
     """The run folder."""
@@ -174,7 +174,7 @@ class Run:
     missing: tuple[Case, ...] = ()
     """The cases of the grid that no verdict speaks of."""
     kinds: ScoreRegistry = field(default=SHIPPED, repr=False)
-    """What the run's scores are, by name: the built-in ones, and those of the user's own that it tells of."""
+    """What the run's scores are, by name: the built-in ones, and those of the user's own that it names."""
 
     def case_rows(self) -> list[dict[str, Any]]:
         """The cases as a table, for `pandas.DataFrame(run.case_rows())`.

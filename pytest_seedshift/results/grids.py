@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def without_verdict(grid: object, judged: Container[str]) -> list[Case]:
     """The cases of a grid whose ids are not among those `judged`.
 
-    Null controls are left out: they tell of the harness and not of a model. So is what a file from elsewhere says in a
+    Null controls are left out: they are about the harness and not a model. So is what a file from elsewhere says in a
     form that is not read.
     """
     found = dict.fromkeys(each.case for each in planned(grid) if not each.is_null)

@@ -1,4 +1,4 @@
-"""A run folder for whoever writes Python: read with the scores that its own verdicts.json tells of."""
+"""A run folder for whoever writes Python: read with the scores that its own verdicts.json names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def load_run(path: str | os.PathLike[str] = ".seedshift") -> Run:
     """Read what a run has left: its cases, their verdicts and samples. Nothing is written, no model is loaded.
 
-    What is missing or cannot be read, such as a lost picture, is left out and told in `Run.notes`. A run that was
+    What is missing or cannot be read, such as a lost picture, is left out and reported in `Run.notes`. A run that was
     interrupted is read as far as it came.
 
     Args:

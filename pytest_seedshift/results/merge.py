@@ -20,7 +20,7 @@ from pytest_seedshift.results.schema import Baseline, Entry, Kind, Record, Searc
 from pytest_seedshift.results.statuses import SKIPPED, rank
 
 _MOST = 5
-"""How many differences are told; more help nobody."""
+"""How many differences are reported; more help nobody."""
 
 _SAME = 1e-3
 """Relative: scores of one sample can differ in their last digits between batch sizes and machines."""

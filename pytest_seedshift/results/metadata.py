@@ -124,7 +124,7 @@ def source(name: str) -> str:
 
 
 def place(name: str) -> str:
-    """A name, or of a path of this machine, which tells nobody elsewhere anything, the last part.
+    """A name, or of a path of this machine, which means nothing elsewhere, the last part.
 
     >>> place("/home/me/project/animals.csv"), place("D:/mine/animals.csv"), place("owner/name"), place("imagenet100")
     ('animals.csv', 'animals.csv', 'owner/name', 'imagenet100')
@@ -170,7 +170,7 @@ def write(folder: RunFolder, *facts: Facts) -> None:
 
 
 def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:
-    """Read run.json; what cannot be read is told in `notes`."""
+    """Read run.json; what cannot be read is reported in `notes`."""
     path = folder.path / FILE_NAME
     try:
         document = files.read_json(path, within=folder.path)

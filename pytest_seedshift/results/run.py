@@ -1,6 +1,6 @@
 """A run folder, read back into plain data: all that a report knows of a run comes through here.
 
-Whatever is missing or cannot be read is left out and told in `Run.notes`; nothing is written, no model is loaded.
+Whatever is missing or cannot be read is left out and reported in `Run.notes`; nothing is written, no model is loaded.
 """
 
 from __future__ import annotations

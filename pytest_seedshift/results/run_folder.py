@@ -38,7 +38,7 @@ _SENSITIVITY = re.compile(rf".+-[0-9a-f]{{12}}\.json{_PARTIAL}")
 
 
 MERGED = "merged.json"
-"""The file that tells that a folder was merged of other runs."""
+"""The file that says that a folder was merged of other runs."""
 
 
 _Form = TypeVar("_Form", bound="Form")
@@ -86,7 +86,7 @@ class RunFolder:
     """Where seed sensitivities lie; see `sensitivity_files`."""
 
     def sensitivity_file(self, model: str, key: str) -> Path:
-        """The file of a model's seed sensitivity; `key` tells versions of the model apart."""
+        """The file of a model's seed sensitivity; `key` distinguishes versions of the model."""
         return self.path / self.SENSITIVITY / f"{file_name(model)}-{key}.json"
 
     SETTINGS = "settings"
@@ -240,7 +240,7 @@ class RunFolder:
     def read_document(self, notes: list[str] | None = None) -> dict[str, Any]:
         """All of verdicts.json, of whatever form its parts are, each case with what it cost.
 
-        Where that cannot be known, `notes` are told why.
+        Where that cannot be known, `notes` get the reason.
 
         Raises:
             VerdictsError: it is not there, or is none that this version reads.

@@ -1,8 +1,8 @@
 """What a model is run with, in effect: pipeline, sampler, steps, guidance, size, number types, prompts.
 
 What an entry leaves open its pipeline decides, by the defaults of its call and by its files, and two folders of one
-model may decide otherwise. So this is told of every model, and kept in the run folder, by the model's fingerprint, as
-soon as the model was loaded: a run whose samples exist does not load it. Built-in types only, and no path.
+model may decide otherwise. So this is reported of every model, and stored in the run folder by the model's fingerprint,
+as soon as the model was loaded: a run whose samples exist does not load it. Built-in types only, and no path.
 """
 
 from __future__ import annotations

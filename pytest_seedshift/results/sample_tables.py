@@ -48,7 +48,7 @@ CREATE VIEW samples AS
     SELECT model, shift, magnitude, label, seed, prompt, picture, scorer, scores
     FROM images JOIN scores ON scores.image = images.key
 """
-"""That of earlier versions, which did not tell versions of a model apart."""
+"""That of earlier versions, which did not distinguish versions of a model."""
 
 _LONGEST = 1_000_000
 """Bytes of a row."""
@@ -196,7 +196,7 @@ def said(error: sqlite3.Error) -> str:
 
 
 def which(path: Path) -> tuple[int, int] | None:
-    """Which file lies at a path, to tell it from one that takes its place; None where there is none."""
+    """Which file lies at a path, to distinguish it from one that takes its place; None where there is none."""
     try:
         found = path.stat()
     except OSError:

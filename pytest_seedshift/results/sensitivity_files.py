@@ -92,7 +92,7 @@ def read(
     Args:
         folder: of the run.
         versions: the fingerprints of each model's versions that the run is about; empty where they are not known.
-        notes: is told what cannot be read.
+        notes: gets what cannot be read.
         certainty: of the intervals.
 
     Returns:

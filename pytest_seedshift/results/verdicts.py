@@ -50,7 +50,7 @@ def document(folder: RunFolder, notes: list[str]) -> dict[str, Any]:
 
 
 def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> list[CaseRun]:
-    """The cases that have a verdict, with what they cost; what cannot be read is told in `notes`."""
+    """The cases that have a verdict, with what they cost; what cannot be read is reported in `notes`."""
     file, entries = folder.verdicts_file, document.get("cases", [])
     if not isinstance(entries, list):
         notes.append(f"{file.name} has no list of cases")
@@ -87,13 +87,13 @@ def _called(entry: schema.Planned, several: bool) -> str:
 
 
 def missing(document: Mapping[str, Any], records: Iterable[CaseRun]) -> list[Case]:
-    """The cases of the grid that no verdict speaks of; none where there is no verdict at all, which is told."""
+    """The cases of the grid that no verdict speaks of; none where there is no verdict at all, which is reported."""
     judged = {each.id for each in records}
     return grids.without_verdict(document.get("grid"), judged) if judged else []
 
 
 def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -> tuple[Search, ...]:
-    """The records of searches for breaking points; what cannot be read is told in `notes`."""
+    """The records of searches for breaking points; what cannot be read is reported in `notes`."""
     # pydantic, not where tests are collected, which is quicker without it
     from pytest_seedshift.results import schema
 
@@ -131,7 +131,7 @@ def with_head(known: tuple[metadata.Facts, ...], document: Mapping[str, Any]) ->
     for name, each in head.items() if isinstance(head, dict) else ():
         try:
             model = schema.read(schema.Model, each)
-        except DataError:  # what needs it is left out, and that is told
+        except DataError:  # what needs it is left out, and that is reported
             continue
         if name not in named:
             scorers = (model.classifier, model.clip, *(model.own or {}).values())

@@ -6,11 +6,11 @@ Three things are looked at, all of them of the control, in the order of the desi
   of classes that are colours are.
 * Each of them is the same picture, whatever the label and the noise.
 * Its accuracy is that of guessing. Guessing among C classes is right in 1/C of all pictures (top-5: in 5/C). Over a
-  fixed number of pictures, the first `LEAST` of the design or as many more as it takes to tell a model half-way between
-  guessing and perfect (Cohen's κ of 0.5) from guessing in 99 of 100 cases, neither top-1 nor top-5 is above it by an
-  exact binomial test at 5 %, and what is asked is ruled out, at 95 % where a case has failed by its own test and at
-  99 % before that. Nothing is said where it would take more than `MOST` pictures or more than the design has, or where
-  what is asked lies so near to guessing that it is not ruled out.
+  fixed number of pictures, the first `LEAST` of the design or as many more as it takes to distinguish a model half-way
+  between guessing and perfect (Cohen's κ of 0.5) from guessing in 99 of 100 cases, neither top-1 nor top-5 is above it
+  by an exact binomial test at 5 %, and what is required is ruled out, at 95 % where a case has failed by its own test
+  and at 99 % before that. Nothing is said where it would take more than `MOST` pictures or more than the design has,
+  or where what is required lies so near to guessing that it is not ruled out.
 
 A shift under which a sound model draws pictures of one colour is another matter: it breaks the model, and the case's
 failure says how.
@@ -60,7 +60,7 @@ def guessing(score: str, classes: int) -> float:
 
 
 def needed(score: str, classes: int) -> int | None:
-    """How many pictures tell a κ of 0.5 from guessing; None where `MOST` do not."""
+    """How many pictures distinguish a κ of 0.5 from guessing; None where `MOST` do not."""
     return _needed(guessing(score, classes))
 
 
@@ -101,7 +101,7 @@ class _Reason:
 
     what: str
     advice: str
-    """What follows, and what is to be done: where the control itself is told of."""
+    """What follows, and what is to be done: where the control itself is reported."""
 
 
 class Watch:
@@ -121,7 +121,7 @@ class Watch:
             and (images := needed(each.score, self._classes)) is not None
             and images <= len(self._design)
         }
-        """By accuracy, the least that is asked, and how many pictures tell it from guessing."""
+        """By accuracy, the least that is asked, and how many pictures distinguish it from guessing."""
 
     def begin(self) -> None:
         """Look at the control before the case's own pictures are made.
@@ -180,7 +180,7 @@ class Watch:
         return max([min(FIRST, len(self._design)), *known])
 
     def _broken(self, judgement: Judgement) -> list[str]:
-        """The accuracies whose minimum is broken, as far as pictures can tell them from guessing."""
+        """The accuracies whose minimum is broken, as far as pictures can distinguish them from guessing."""
         broken = {each.score for each in judgement.findings if each.kind == "min" and each.holds is False}
         return [score for score in self._asked if score in broken]
 

@@ -89,7 +89,7 @@ class CaseResult:
 
     @property
     def is_null(self) -> bool:
-        """Whether it is a null control's, which tells of the harness and not of the model."""
+        """Whether it is a null control's, which is about the harness and not the model."""
         return any(finding.kind == NULL for finding in self.findings)
 
     @property

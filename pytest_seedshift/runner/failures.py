@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.runner.verdict_messages import change, comparison, interval, numbers, would_see
+from pytest_seedshift.runner.verdict_messages import change, comparison, interval, minimum_detectable, numbers
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -29,7 +29,7 @@ class Judged:
     design: int
     certainty: float
     control: Mapping[str, float]
-    """The control's means by score; empty where they are not to be told, or not known."""
+    """The control's means by score; empty where they are not shown, or not known."""
     control_images: int
     """Of how many of the pairs they are."""
     worst_classes: Sequence[tuple[str, int, int]]
@@ -79,7 +79,7 @@ class Failure:
         return f"{self.subject}: {self.predicate(*more)}"
 
     def predicate(self, *more: str) -> str:
-        """The whole without its subject, where that is told beside it."""
+        """The whole without its subject, where that stands beside it."""
         rest = [*self.rest, *filter(None, more)]
         return self.bound + (f"\n    {' · '.join(rest)}" if rest else "")
 
@@ -137,7 +137,7 @@ def own(finding: Finding, of: Judged) -> str:
 def success(of: CaseResult | Judged, *, null: bool) -> str:
     """Why a case passes: its bounds; of a null control also what it would have seen."""
     said = " · ".join(comparison(finding) for finding in of.findings)
-    return f"{said} · {would_see(of.findings)}" if null else said
+    return f"{said} · {minimum_detectable(of.findings)}" if null else said
 
 
 def harness(of: Judged) -> str:

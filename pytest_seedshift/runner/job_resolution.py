@@ -41,7 +41,7 @@ class Terms:
         thresholds: what is asked of cases where their own tests ask nothing.
         catalogue: the models that have a name.
         measures: by a model's name, the scores that its samples have.
-        against: the baseline that cases are held against; None where there is none.
+        against: the baseline that cases are compared with; None where there is none.
         no_baseline: why `max_regression` cannot be asked for without a baseline, and what to do; None where it may:
             then nothing is asked of regressions.
     """

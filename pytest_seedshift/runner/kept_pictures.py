@@ -1,4 +1,4 @@
-"""Which pictures of a case are kept: those that the report shows, and some that tell something."""
+"""Which pictures of a case are kept: those that the report shows, and some that are informative."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Keep: TypeAlias = Literal["report", "all", "none"]
 STRIP = 8
 """How many pictures of a case the report shows."""
 
-_TELLING = 16
-"""How many more of a case are kept that tell something: what a shift broke, and twice as many of the control's, so that
+_INFORMATIVE = 16
+"""How many more of a case are kept as informative: what a shift broke, and twice as many of the control's, so that
 the report can show what was right before and is wrong now."""
 
 
@@ -35,11 +35,11 @@ class KeptPictures:
         return frozenset(pairs)
 
     def take(self, case: Case, scores: Scores) -> bool:
-        """Whether one more picture is worth keeping for the report, which no verdict needs: see `_TELLING`."""
+        """Whether one more picture is worth keeping for the report, which no verdict needs: see `_INFORMATIVE`."""
         wrong = any(values.get("top1") == 0 for values in scores)
         if self._keep != "report" or not (case.is_control or wrong):
             return False
-        if self._told[case] >= _TELLING * (2 if case.is_control else 1):
+        if self._told[case] >= _INFORMATIVE * (2 if case.is_control else 1):
             return False
         self._told[case] += 1
         return True

@@ -1,6 +1,6 @@
 """What a run's verdicts are a part of: all cases of its grid, what is asked of them, and of which models they speak.
 
-It stands at the head of verdicts.json, so that runs can be held against each other and a case without a verdict is
+It stands at the head of verdicts.json, so that runs can be compared and a case without a verdict is
 noticed. Built-in types only; nothing in it depends on where or when the run took place, nor on its shard, which it
 names.
 """

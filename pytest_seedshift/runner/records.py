@@ -26,13 +26,13 @@ Values: TypeAlias = dict[str, Any]
 """A record in built-in types, as it travels on pytest's reports: see `schema.Form.built_in`."""
 
 _CHANGE = ("lost", "won", "pairs", "p")
-"""What JUnit's properties tell of a change against the baseline."""
+"""What JUnit's properties say of a change against the baseline."""
 
 
 def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
     """The record of a case that was judged. The paths of its pictures are relative to the run folder.
 
-    But for `generated` and `seconds`, which tell of the way there (see `costs`), it depends on nothing but the case:
+    But for `generated` and `seconds`, which are about the way there (see `costs`), it depends on nothing but the case:
     not on where the folder lies, nor on which cases have run before. So of the control it tells only what the
     verdict needs.
     """
@@ -74,7 +74,7 @@ def _reason(result: CaseResult, folder: RunFolder) -> str:
 
 
 def compares(findings: Iterable[Finding]) -> bool:
-    """Whether a verdict needs the control, so that its record may tell of it."""
+    """Whether a verdict needs the control, so that its record may show it."""
     return any(finding.kind == "max_drop" for finding in findings)
 
 
@@ -146,7 +146,7 @@ def search_of_values(values: Mapping[str, Any]) -> Search:
 
 
 def ordinary(records: Sequence[Record]) -> list[Record]:
-    """Those that tell of a model: all but null controls; these too where there are no others."""
+    """Those that are about a model: all but null controls; these too where there are no others."""
     return [record for record in records if not record.null] or list(records)
 
 
@@ -171,7 +171,7 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
     `seedshift_top1` is a score's mean, `seedshift_top1_low` and `…_high` are its interval, and `…_control` is the
     control's mean on the same pairs, as far as it has samples of them: `control` has it by score. Of a bound on
     regressions, `seedshift_top1_regression` is the drop against the baseline, and `…_lost`, `…_won`, `…_pairs` and
-    `…_p` tell of its pairs.
+    `…_p` are of its pairs.
     """
     named = (
         *("model", "shift", "magnitude", "verdict", "outcome", "xfail"),

@@ -141,7 +141,7 @@ class SampleService:
         self.store.set_visited(model, case.shift, case.magnitude, _design(design, seed), images)
 
     def run_with(self, model: str) -> Settings:
-        """What a model is run with, in effect: as it was loaded, here or before, else as its files tell.
+        """What a model is run with, in effect: as it was loaded, here or before, else as its files show.
 
         Raises:
             CaseError: weights that cannot be had, or a store that cannot be opened.
@@ -204,7 +204,7 @@ class SampleService:
     # What is made ------------------------------------------------------------------------------------------------
 
     def keep(self, case: Case, batch: Batch, shown: Collection[Pair]) -> dict[Pair, Sample]:
-        """Store a batch that was made, with the pictures of `shown` and those that tell something.
+        """Store a batch that was made, with the pictures of `shown` and those that are informative.
 
         Raises:
             StoreError: it cannot be written.

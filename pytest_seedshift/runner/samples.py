@@ -126,7 +126,7 @@ class Samples:
         return {keys[key] for key in self._store.marked(what, keys)}
 
     def picture_name(self, case: Case, pair: Pair) -> str:
-        """What tells the picture of this image from those of the same pair by other versions of the model."""
+        """What distinguishes the picture of this image from those of the same pair by other versions of the model."""
         return self._key(case, pair)
 
     def _key(self, case: Case, pair: Pair) -> str:

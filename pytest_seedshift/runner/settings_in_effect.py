@@ -1,4 +1,4 @@
-"""What models are run with, in effect: as they were loaded here or before, else as their files tell."""
+"""What models are run with, in effect: as they were loaded here or before, else as their files show."""
 
 from __future__ import annotations
 

@@ -20,16 +20,16 @@ _NOTHING = 0.5
 """The p-value of bets from which on they have seen next to nothing: they have at most doubled their stake."""
 
 
-def would_see(findings: Sequence[Finding]) -> str:
+def minimum_detectable(findings: Sequence[Finding]) -> str:
     """`minimum detectable change at 90 % power (at 50 %): top-1 0.052 (0.033), …`."""
 
-    def told(finding: Finding) -> str:
+    def detectable(finding: Finding) -> str:
         title = finding.score_kind.title
         if finding.least is None or finding.least_90 is None:
             return f"{title} none (too few pairs)"
         return f"{title} {finding.least_90:.2g} ({finding.least:.2g})"
 
-    return f"minimum detectable change at 90 % power (at 50 %): {', '.join(map(told, findings))}"
+    return f"minimum detectable change at 90 % power (at 50 %): {', '.join(map(detectable, findings))}"
 
 
 def change(of: Change, kind: ScoreKind, drop: float) -> str:

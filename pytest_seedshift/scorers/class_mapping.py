@@ -44,7 +44,7 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
 
     Raises:
         ModelError: labels that match none or several, or two that match the same; or outputs without names, of which
-            it cannot be told whether the class list's indices are theirs.
+            it is not known whether the class list's indices are theirs.
     """
     if are_unnamed(outputs):
         _check_ids(labels, classifier)

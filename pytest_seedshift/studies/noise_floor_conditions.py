@@ -89,7 +89,7 @@ def measure(
 
     Args:
         model: its name.
-        reference: the setting that the others are held against.
+        reference: the setting that the others are compared with.
         design: the pairs, at least one.
         catalogue: where the model is found.
         folder: for the workbench's locks.

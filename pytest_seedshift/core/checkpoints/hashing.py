@@ -15,7 +15,7 @@ _COARSE_TICK = 2 * 10**9
 whole milliseconds or seconds they are on file systems that keep no finer ones."""
 
 _hashes: dict[tuple[int, ...], str] = {}
-"""What was read of files, by all that tells that they are the same files as then: a run asks several times."""
+"""What was read of files, by all that shows that they are the same files as then: a run asks several times."""
 
 
 def fingerprint(path: Path, *settings: object, variant: str | None = None, also: Iterable[Path] = ()) -> str:

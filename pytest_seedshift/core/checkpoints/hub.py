@@ -142,7 +142,7 @@ def problem_of(source: str, file: str, revision: str | None = None) -> str | Non
 
 
 def _hint(source: str, revision: str | None) -> str:
-    """What a repository of the hub is instead of a pipeline, as its list of files tells."""
+    """What a repository of the hub is instead of a pipeline, as its list of files shows."""
     from huggingface_hub import HfApi
 
     try:

@@ -93,7 +93,7 @@ def check(folder: Path, source: str) -> None:
         source: what the user has named, for the error.
 
     Raises:
-        UntrustedError: something does, or a configuration cannot be read, so that it cannot be told.
+        UntrustedError: something does, or a configuration cannot be read, so that it is not known.
     """
     try:
         places = (_Place(folder), *(_parts(folder, source) if os.path.lexists(folder / INDEX) else ()))

@@ -83,7 +83,7 @@ class Bound:
         return self._with(np.resize(np.roll(pattern, 1), self.size - self.goodness.size))
 
     def up_to_last(self, values: NDArray[np.float64]) -> Bound:
-        """As if these followed, all but the design's last: what comes before the end tells when it is decided.
+        """As if these followed, all but the design's last: what comes before the end decides when it is decided.
 
         Without the last value nobody asks for the exact test, which takes long and has no part in the number of images.
         """
@@ -266,7 +266,7 @@ def compare(kind: ScoreKind, drops: NDArray[np.float64], chance: Chance, bound: 
     Args:
         kind: of the score.
         drops: of each pair, in the order in which the design is visited; see `paired.changes`.
-        chance: how they are held against chance.
+        chance: how their significance is tested.
         bound: the drop that is allowed.
         size: how many pairs there are to compare in all.
     """

@@ -4,7 +4,7 @@ A random permutation of a seed vector that does not look at its values leaves N(
 and its permutation are exchangeable, as each is a permutation of the other, drawn without regard to it. So whatever the
 model, its sampler and the scorers are, the two scores of a pair could as well have come the other way round, and the
 difference of each pair had either sign with the same chance. That is a test without any assumption (Fisher 1935): the
-mean difference is held against those that come of signs drawn at random. For accuracies it is McNemar's exact test.
+mean difference is compared with those that come of signs drawn at random. For accuracies it is McNemar's exact test.
 
 That nothing is found excludes only what could have been found: with a finding stands the smallest change that half of
 all designs would show, and that nine of ten would; see `power`.

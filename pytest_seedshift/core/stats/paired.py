@@ -90,12 +90,12 @@ def gain(kind: ScoreKind, before: Values) -> float:
 def p_fixed(
     kind: ScoreKind, drops: NDArray[np.float64], allowed: float, level: float, *, any_change: bool
 ) -> tuple[float, str] | None:
-    """The p-value of drops whose number was fixed, and the test's name; None where only bets can tell.
+    """The p-value of drops whose number was fixed, and the test's name; None where only bets are valid.
 
     Args:
         kind: of the score.
         drops: of each pair.
-        allowed: up to which drop of the mean nothing is told, in the score's units.
+        allowed: the largest drop of the mean under the null hypothesis, in the score's units.
         level: the significance level.
         any_change: whether "nothing has changed" is the hypothesis; `allowed` has no part in that.
     """
@@ -193,8 +193,8 @@ def unpaired(lost: int, won: int, right_in_both: int, pairs: int) -> float:
 def holm(p_values: Sequence[float], number: int, alpha: float) -> list[float]:
     """Against which level each p-value of a family is held (Holm 1979, Scandinavian Journal of Statistics 6).
 
-    The smallest p-value is held against `alpha` over `number`, the next against `alpha` over one less, and so on while
-    each is found; what comes after the first that is not found is held against the level of that one.
+    The smallest p-value is compared with `alpha` over `number`, the next against `alpha` over one less, and so on while
+    each is found; what comes after the first that is not found is compared with the level of that one.
 
     Args:
         p_values: those that are known.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.score_kinds import ScoreKind
 
 SHARES = (0.5, 0.9)
-"""Of designs that show a change: those that are told."""
+"""The power levels that are reported, as parts of all designs."""
 
 _STEPS = 24
 

@@ -1,6 +1,6 @@
 """Seed sensitivity in numbers: how much of an image hangs on its seed vector, by block, with intervals. Pure numbers.
 
-How it is measured is told in `studies.sensitivity`.
+How it is measured is described in `studies.sensitivity`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pytest_seedshift.core.stats import unseen_changes
 IGNORED = 0.1
 """Of what another label changes: a model whose images another seed vector changes by less does not use it.
 
-The limit is this project's choice. That is told where the interval's upper end lies below it, by both distances.
+The limit is this project's choice. That is reported where the interval's upper end lies below it, by both distances.
 """
 
 

@@ -200,7 +200,7 @@ class SequentialTest:
         counts beside that, the more the more there is: a supposed pair is like any one of those seen with the chance
         n / (n + 16) after n of them. A version that is worse takes more images, up to all; one that is the same fewer.
 
-        The draws are seeded: the same samples are told the same number.
+        The draws are seeded: the same samples get the same number.
         """
         forecast = self.forecast(scores, control).images
         if self.exact or all(each.max_regression is None for each in self.constraints):

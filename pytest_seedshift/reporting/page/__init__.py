@@ -67,13 +67,13 @@ def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> P
     Args:
         folder: of the run.
         out: the file to write; `report.html` in the run folder where it is None.
-        run: what the folder tells, where it has been read before.
+        run: what the folder holds, where it has been read before.
 
     Returns:
         The file that was written, whole or not at all.
 
     Raises:
-        RunError: nothing can be told of the folder.
+        RunError: the folder cannot be read.
         OSError: the file cannot be written.
     """
     path = folder / FILE_NAME if out is None else out

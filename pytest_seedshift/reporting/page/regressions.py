@@ -1,4 +1,4 @@
-"""A run beside the one that it is held against: what turned, whether that is beyond chance, and pictures of it."""
+"""A run beside the one that it is compared with: what turned, whether that is beyond chance, and pictures of it."""
 
 from __future__ import annotations
 

@@ -22,5 +22,5 @@ class Section:
 
 
 def section(name: str, title: str, kinds: ScoreRegistry = SHIPPED, **values: Any) -> Section:
-    """The section whose template is `<name>.html.jinja2`; `kinds` are of the scores that it tells of."""
+    """The section whose template is `<name>.html.jinja2`; `kinds` are of the scores that it shows."""
     return Section(name, title, fill(f"{name}.html.jinja2", kinds, **values))

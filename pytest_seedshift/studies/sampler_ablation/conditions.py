@@ -16,7 +16,7 @@ FACTORS: Mapping[str, tuple[str, ...]] = {
     "clipping": ("noclip", "clip"),
     "schedule": ("", "zsnr"),
 }
-"""By factor, the changes that are its levels: the first is what the others are held against. An empty one: as it is."""
+"""By factor, the changes that are its levels: the first is the reference of the others. An empty one: as it is."""
 
 _TITLES = {"": "as it is", "ddim": "DDIM", "ancestral": "ancestral", "noclip": "off", "clip": "on", "zsnr": "zero SNR"}
 
