@@ -20,8 +20,7 @@ from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.plugin import collection, job_kinds
 from pytest_seedshift.reporting import elements
 from pytest_seedshift.reporting.html import data_uri, fill
-from pytest_seedshift.runner import records as recorded
-from pytest_seedshift.runner import verdict_messages
+from pytest_seedshift.runner import records, verdict_messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.console import Console
@@ -104,7 +103,7 @@ class HtmlReport:
             from pytest_html import extras
 
             with self._told(f"pictures of {values['id']}"):
-                strip = elements.strip(recorded.case_of_values(values), self._session.folder.path)
+                strip = elements.strip(records.case_of_values(values), self._session.folder.path)
                 report.extras = [*getattr(report, "extras", []), extras.html(strip)]  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
