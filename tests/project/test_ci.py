@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -79,6 +80,23 @@ def test_the_commands_come_from_the_readme_and_run_in_clones(steps, tmp_path, ca
     assert printed.splitlines()[-1] == "=== 7 passed in 1.23s ==="
     assert [path.name for path in tmp_path.iterdir()] == ["project"]
     assert {path.name for path in (tmp_path / "project").iterdir()} == {".git", "README.md"}
+
+
+def test_pip_compiles_nothing_in_a_newcomer_s_environment(steps, tmp_path):
+    wheel = tmp_path / "tiny-1-py3-none-any.whl"
+    with ZipFile(wheel, "w") as made:
+        made.writestr("tiny.py", "")
+        made.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        made.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        made.writestr("tiny-1.dist-info/RECORD", "")
+    install = f"{sys.executable} -m pip install -q --no-index --no-deps {wheel} --target {tmp_path}/"
+    project(tmp_path / "project", "true", f"{install}ours && echo '=== 7 passed in 1.23s ==='")
+    assert steps.main(["tests"]) == 0
+    subprocess.run(f"{install}theirs", shell=True, check=True)
+    compiled = {name: list((tmp_path / name).rglob("*.pyc")) for name in ("ours", "theirs")}
+    assert (tmp_path / "ours/tiny.py").exists()
+    assert compiled["theirs"]
+    assert not compiled["ours"]
 
 
 def test_tests_that_fail_fail_the_run(steps, tmp_path, capsys):
