@@ -76,9 +76,9 @@ class CaseRun:
     """Its number type, such as `float16`."""
     test: str
     """The node id of the test that judged it."""
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[Sample, ...] = field(default=(), repr=False)
     """Those that the verdict rests on, in the order of the design; without a store those whose pictures were kept."""
-    control: Mapping[tuple[str, int], Sample] = field(default_factory=dict)
+    control: Mapping[tuple[str, int], Sample] = field(default_factory=dict, repr=False)
     """The control's samples of the same pairs, as far as they exist."""
     null: bool = False
     """Whether it is a null control, which is about the harness and not the model."""
