@@ -31,13 +31,21 @@ def verdicts(folder: str) -> dict[str, str]:
     return {each["test"]: each["verdict"] for each in (*document["cases"], *document["breaking"])}
 
 
+def without_sentences(folder: str) -> dict:
+    """verdicts.json without its reasons, of which each version has its own words: nothing is decided by them."""
+    document = json.loads(Path(folder, "verdicts.json").read_text())
+    for each in (*document["cases"], *document["breaking"]):
+        assert each.pop("reason")
+    return document
+
+
 @pytest.mark.usefixtures("project")
 def test_the_same_run_generates_nothing_anew(warm_python):
     """With other libraries its images would be others, rightly; then there is nothing to see here."""
     made_with = json.loads(Path("environment.json").read_text())
     if made_with != standard_run.environment():
         pytest.skip(f"its images were made with {made_with}")
-    before = Path("run/verdicts.json").read_bytes()
+    before = without_sentences("run")
     samples = Path("run/samples.sqlite").stat().st_size
     done = subprocess.run(
         [warm_python, *standard_run.COMMANDS["run"], "--seedshift-report=none"],
@@ -48,7 +56,7 @@ def test_the_same_run_generates_nothing_anew(warm_python):
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert " images looked at, 0 generated" in done.stdout, done.stdout
-    assert Path("run/verdicts.json").read_bytes() == before
+    assert without_sentences("run") == before
     assert Path("run/samples.sqlite").stat().st_size == samples
 
 
