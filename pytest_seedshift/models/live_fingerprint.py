@@ -125,6 +125,8 @@ class _Digest:
             self.add(name, type(module).__qualname__, *live_hooks.describe(module, place))
             for kind in (module._parameters, module._buffers):
                 for key, tensor in kind.items():
+                    if key in module._non_persistent_buffers_set and _is_library(module):
+                        continue  # made of the configuration, and by some networks anew for each length
                     self.add(key)
                     self._weights(tensor, f"{place}.{key}")
             for key, value in sorted(vars(module).items()):
@@ -231,9 +233,13 @@ def _is_left_behind(owner: object, key: str, value: object) -> bool:
     """
     if isinstance(value, nn.Module):
         return isinstance(owner, nn.Module)  # it is among the network's modules
-    if type(owner).__module__.partition(".")[0] not in _NETWORKS:
+    if not _is_library(owner):
         return False
     if key.startswith("_"):
         return key not in _UNDERSCORED
     several = value if isinstance(value, (list, tuple)) else [value]
     return any(each is None or isinstance(each, (torch.Tensor, np.ndarray)) for each in several)
+
+
+def _is_library(owner: object) -> bool:
+    return type(owner).__module__.partition(".")[0] in _NETWORKS
