@@ -88,14 +88,14 @@ class XdistController:
         """Say the plan as soon as a worker has told it; let the report have its columns."""
         if self._watcher is None:
             return
-        if self._on_cases is not None and self._watcher.board.items():
-            self._on_cases()
         made = None if self._planned else self._watcher.board.plan()
         if made is not None:
             self._planned = True
             self._collector.begin(self._watcher.board.manifest() or {})
             self._console.warn(self._collector.noise_warnings())
             self._terminal.show(made)
+        if self._on_cases is not None and self._watcher.board.items():
+            self._on_cases()  # now that the plan says which scores there are
 
     def pytest_sessionfinish(self) -> None:
         """Know how often the workers have loaded a model."""
