@@ -204,7 +204,7 @@ class CaseRunner:
             result = sequential.run(self._bench, job.case, job.test, job.design)
         except SeedshiftError as error:
             return records.of_error(job.case, str(error), job.nodeid)
-        except Exception as error:
+        except Exception as error:  # of a library or of the user's code: his traceback, unless nothing works after it
             if not devices.is_poisoned(error):
                 raise
             samples = str(self._folder.samples_file)
