@@ -101,7 +101,7 @@ def test_names_are_text_wherever_a_session_shows_them(session, monkeypatch):
     assert any("::warning::w" in str(value) and "猫" in str(value) for value in properties)
 
     # The same again, from the store, where the figure cannot be drawn: a line, and the session ends as it would.
-    monkeypatch.setattr("pytest_seedshift.reporting.plots.scores_by_magnitude", lambda records: 1 / 0)
+    monkeypatch.setattr("pytest_seedshift.reporting.plots.scores_by_magnitude", lambda *arguments: 1 / 0)
     monkeypatch.setattr("pytest_seedshift.reporting.elements.strip", lambda *arguments: 1 / 0)
     result = session(f"--seedshift-model={MODEL}")
     result.assert_outcomes(passed=1, failed=1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_seedshift.models import catalogue, in_effect, load, locate
 from pytest_seedshift.models.base import Entry, Scheduler
 from pytest_seedshift.models.location import Location
-from pytest_seedshift.results import run_settings
+from pytest_seedshift.results import run_settings, schema
 from pytest_seedshift.results.run_folder import RunFolder
 
 VALUES = st.one_of(st.booleans(), st.integers(-9, 9), st.floats(-9, 9), st.text("abc", max_size=3))
@@ -61,10 +61,14 @@ def test_the_folder_keeps_them_and_a_damaged_file_tells_nothing(tmp_path):
     assert run_settings.read(folder, "other") == {}
     run_settings.write(folder, "abc", {**known, "classes": "toy16"})  # which may be others elsewhere
     assert run_settings.read(folder, "abc") == known
-    head = {"models": {"mine": {"fingerprint": "abc"}, "lost": {"fingerprint": None}}, "grid": []}
-    assert run_settings.refreshed(head, folder)["models"] == {
-        "mine": {"fingerprint": "abc", "run_with": known},
-        "lost": {"fingerprint": None},
+    model = {"device": "cpu", "dtype": "float32", "classifier": None, "clip": None}
+    mine, lost = {**model, "fingerprint": "abc"}, {**model, "fingerprint": None}
+    head = schema.Head.model_validate(
+        {"certainty": 0.99, "thresholds": "t", "libraries": {}, "grid": [], "models": {"mine": mine, "lost": lost}}
+    )
+    assert run_settings.refreshed(head, folder).built_in()["models"] == {
+        "mine": {**mine, "run_with": known},
+        "lost": lost,
     }
     folder.settings_file("abc").write_text("[1")
     assert run_settings.read(folder, "abc") == {}

@@ -161,8 +161,8 @@ def test_a_report_that_cannot_be_made_is_a_warning_that_says_how_to_make_it_agai
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
         [
-            "seedshift: warning: the report could not be made (IsADirectoryError: *). The verdicts stand; to make it "
-            "again: seedshift report .seedshift --output taken",
+            "seedshift: warning: the report could not be made (IsADirectoryError: *). The verdicts stand; to "
+            "regenerate it: seedshift report .seedshift --output taken",
             "verdicts: .seedshift/verdicts.json",
         ]
     )
