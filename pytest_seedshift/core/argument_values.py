@@ -55,12 +55,20 @@ def numbers(value: object, where: str) -> list[str | float]:
         if isinstance(each, str):
             found.append(each)
         elif isinstance(each, Real) and not isinstance(each, bool):
-            found.append(float(each))
+            found.append(_number(each, value, where))
         else:
             raise SeedshiftUsageError(
                 f"{where}={_shown(value)}: {_not(each)}: give a number such as 0.3, or a list of them"
             )
     return found
+
+
+def _number(given: Real, value: object, where: str) -> float:
+    try:
+        # numpy's float32 of 0.3 is meant as 0.3, which has the same digits, and not as the next float64
+        return float(str(given) if type(given).__module__ == "numpy" else given)
+    except OverflowError:
+        raise SeedshiftUsageError(f"{where}={_shown(value)}: not a finite number; give one such as 0.3") from None
 
 
 def whole(value: object, where: str) -> int:

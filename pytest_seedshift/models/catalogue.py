@@ -335,7 +335,7 @@ def shipped() -> Catalogue:
     return Catalogue({name: entry_of(name, table, folder, None) for name, table in tables.items()})
 
 
-def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False) -> Catalogue:
+def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False, given: str | None = None) -> Catalogue:
     """The shipped entries with those of the user laid over them, key by key.
 
     The user's stand in `[tool.seedshift.models.NAME]` of pyproject.toml and, above these, in `[models.NAME]` of the
@@ -345,6 +345,7 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False)
         root: the folder of pyproject.toml and of thresholds.toml.
         thresholds: another thresholds file.
         no_limits: see `Catalogue`.
+        given: the name of a model that is there itself, so that its table need not say where its pipeline is.
 
     Raises:
         SeedshiftError: a file cannot be read, or an entry is not valid.
@@ -352,6 +353,8 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False)
     found = dict(shipped().entries)
     own = registry.current().models
     found |= {name: Entry(name, (), own=own.find(name)) for name in own.names}
+    if given is not None:
+        found.setdefault(given, Entry(given, ()))
     for tables, path, prefix in users_tables(root, thresholds):
         from pytest_seedshift.models import entry_schema  # pydantic, which collecting shall not load without need
 

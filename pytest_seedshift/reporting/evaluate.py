@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from pytest_seedshift.runner.given_models import Given
 
 _NAMES = ("shift", "magnitude", "classes", "images", "thresholds", "baseline", "exact", "directory", "name", "progress")
+
+_TURN = threading.RLock()
+"""Calls from several threads take turns: libraries that are loaded at the first one are not made for two at once."""
 
 
 def evaluate(
@@ -68,7 +72,7 @@ def evaluate(
     """
     given = evaluation_options.read(options, _NAMES, progress)
     folder = evaluation_options.run_folder(directory)
-    with extensions.known(), process_state.undisturbed():
+    with _TURN, extensions.known(), process_state.undisturbed():
         settings = evaluation_options.settings(
             given,
             shift=shift,
@@ -91,7 +95,7 @@ def _judged(
     folder: RunFolder,
     progress: Callable[[str], object] | None,
 ) -> Evaluation:
-    started, known = time.time(), evaluation_options.catalogue(settings)
+    started, known = time.time(), evaluation_options.catalogue(settings, given_models.name_of(model, name))
     looked_up = given_models.looked_up(
         model, table, known, name=name, device=options.get("device"), dtype=options.get("dtype")
     )

@@ -105,7 +105,7 @@ def settings(
     Raises:
         SeedshiftUsageError: a value that cannot be used; the message names the argument, the value and what is valid.
     """
-    lifted = bool(options.get("no_limits"))
+    lifted = _flag(options.get("no_limits", False), "no_limits")
     shifts = argument_values.names(
         limits.DEFAULT_SHIFTS if shift is None else _listed(shift), f"{_WHERE}shift", "shift"
     )
@@ -127,7 +127,7 @@ def settings(
         else _path(thresholds, "thresholds", ' or tables, such as {"default": {"top1": 0.6}}'),
         root=Path.cwd(),
         images=None if images is None else argument_values.whole(images, f"{_WHERE}images"),
-        exact=bool(exact),
+        exact=_flag(exact, "exact"),
         certainty=options.get("certainty"),
         design_seed=None if seed is None else grid_values.check_design_seed(seed, f"{_WHERE}design_seed"),
         batch_size=batch,
@@ -136,16 +136,18 @@ def settings(
     )
 
 
-def catalogue(of: Settings) -> Catalogue:
+def catalogue(of: Settings, given: str | None) -> Catalogue:
     """The models that have a name; where thresholds are given as tables, the file that may be here has no part in it.
+
+    `given` is the name of a model that is there itself; None where only a name is given.
 
     Raises:
         SeedshiftError: a file cannot be read, or says something invalid of a model.
     """
     file = of.thresholds
     if isinstance(file, Mapping):
-        return catalogues.load(of.root, of.root / os.devnull, no_limits=of.no_limits)
-    return catalogues.load(of.root, file, no_limits=of.no_limits)
+        return catalogues.load(of.root, of.root / os.devnull, no_limits=of.no_limits, given=given)
+    return catalogues.load(of.root, file, no_limits=of.no_limits, given=given)
 
 
 def model_table(
@@ -172,6 +174,13 @@ def _listed(given: object) -> object:
 
 def _pythons(value: Any) -> Any:
     return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0 else value
+
+
+def _flag(given: object, argument: str) -> bool:
+    found = _pythons(given)
+    if not isinstance(found, bool):
+        raise InvalidValueError(f"{_WHERE}{argument}={given!r}: give True or False")
+    return found
 
 
 def _path(given: object, argument: str, other: str = "") -> Path:

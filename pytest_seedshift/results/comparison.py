@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -84,15 +84,24 @@ def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
     return regression.Gate(
         certainty=head.certainty,
         family=about is not None and about.family,
-        asked={
-            Case(entry.model, entry.shift, entry.magnitude): _constraints(entry, kinds)
-            for entry in head.grid
-            if entry.kind is None
-        },
+        asked=_asked(head.grid, kinds),
         models={} if about is None else about.models,
         partial=head.shard is not None
         or ((path / MERGED).exists() and any(each.kind is None and each.test not in ended for each in head.grid)),
     )
+
+
+def _asked(grid: Sequence[schema.Entry], kinds: ScoreRegistry) -> dict[Case, list[Constraint]]:
+    """By case, what its tests ask of regressions: of several tests the smallest drop that one of them allows."""
+    asked: dict[Case, dict[str, Constraint]] = {}
+    for entry in grid:
+        if entry.kind is None:
+            of_case = asked.setdefault(Case(entry.model, entry.shift, entry.magnitude), {})
+            for each in _constraints(entry, kinds):
+                before = of_case.get(each.score)
+                if before is None or (each.max_regression or 0.0) < (before.max_regression or 0.0):
+                    of_case[each.score] = each
+    return {case: list(of_case.values()) for case, of_case in asked.items()}
 
 
 def _constraints(entry: schema.Entry, kinds: ScoreRegistry) -> list[Constraint]:

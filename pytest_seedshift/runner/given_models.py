@@ -80,10 +80,10 @@ def looked_up(
         if name is not None:
             raise InvalidValueError(f"{_WHERE}: name={name!r} is for a pipeline; the model {given!s} has its name")
         yield GivenModel(str(given), _with_table(str(given), table, known), device, wanted)
-    elif any(each.__name__ == "DiffusionPipeline" for each in type(given).__mro__):
+    elif _is_pipeline(given):
         with _live(given, table, known, name or type(given).__name__, device, wanted) as model:
             yield model
-    elif all(hasattr(given, each) for each in ("generate", "fingerprint", "seed_axes", "name")):
+    elif _is_own(given):
         with _own(given, table, known, name, device, wanted) as model:
             yield model
     else:
@@ -91,6 +91,28 @@ def looked_up(
             f"{_WHERE}: a {type(given).__name__} is no model: give a name, a folder, a hub id, a pipeline of diffusers "
             "or a pytest_seedshift.TextToImage"
         )
+
+
+def name_of(given: object, name: str | None) -> str | None:
+    """The name of a pipeline or a model that is there itself; None of what is given by its name, or is no model.
+
+    Raises:
+        InvalidValueError: it is no text.
+    """
+    if isinstance(given, (str, os.PathLike)) or not (_is_pipeline(given) or _is_own(given)):
+        return None
+    found: object = given.name if not _is_pipeline(given) else name or type(given).__name__  # type: ignore[attr-defined]
+    if not isinstance(found, str):
+        raise InvalidValueError(f"{_WHERE}: the model's name is {found!r}: give a text such as 'mine'")
+    return found
+
+
+def _is_pipeline(given: object) -> bool:
+    return any(each.__name__ == "DiffusionPipeline" for each in type(given).__mro__)
+
+
+def _is_own(given: object) -> bool:
+    return all(hasattr(given, each) for each in ("generate", "fingerprint", "seed_axes", "name"))
 
 
 def _dtype(given: object) -> str:
@@ -171,7 +193,7 @@ def _own(
     checked = entry_schema.check(model.name, table, _WHERE, new=False)
     own = _made(model, "evaluate()'s caller")
     entry_schema.check_own(checked, _WHERE, str(own))
-    entry = entry_of(model.name, checked, Path.cwd(), Entry(model.name, (), own=own))
+    entry = entry_of(model.name, checked, Path.cwd(), dataclasses.replace(_without_weights(known, model.name), own=own))
     with extensions.beside(own):
         yield GivenModel(model.name, _knowing(known, entry), device, dtype)
 

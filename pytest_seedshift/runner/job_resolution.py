@@ -171,20 +171,22 @@ class Jobs:
     def _family(self, asked: Sequence[_Asked]) -> int:
         if not self._terms.holds_family:
             return 1
-        tested = {
-            each.request.subject: [
-                one.score for one in each.constraints if one.max_regression is not None and one.significant
-            ]
-            for each in asked
-            if isinstance(each.request.subject, Case)
-        }
-        return max(1, pools.tests(tested))
+        tested: dict[Case, dict[str, None]] = {}
+        for each in asked:
+            if isinstance(each.request.subject, Case):  # which several tests may judge, each for scores of its own
+                scores = (one.score for one in each.constraints if one.max_regression is not None and one.significant)
+                tested.setdefault(each.request.subject, {}).update(dict.fromkeys(scores))
+        return max(1, pools.tests({case: list(scores) for case, scores in tested.items()}))
 
     def _threshold_tests(self, asked: Sequence[_Asked]) -> int:
         if self._terms.thresholds.family is not True:
             return 0
-        of_cases = (each for each in asked if isinstance(each.request.subject, Case))
-        return max(1, sum(bounds_of(one) for each in of_cases for one in each.constraints))
+        of_cases = [each for each in asked if isinstance(each.request.subject, Case)]
+        # What two tests ask alike of a case, on one design, is one test: they come to one verdict.
+        found = {
+            (each.request.subject, each.design, one): bounds_of(one) for each in of_cases for one in each.constraints
+        }
+        return max(1, sum(found.values()))
 
     def _job(self, asked: _Asked) -> Job:
         request, terms, size = asked.request, self._terms, len(asked.design)

@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -257,6 +258,10 @@ def nothing_made():
     assert [row for store in Path().glob("**/samples.sqlite") for row in samples_of(store.parent)] == []
 
 
+class Nameless(Painted):
+    name = 3
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no such model": ({"model": "toy-latnt"}, "Did you mean 'toy-latent'"),
     "no model": ({"model": SimpleNamespace()}, "a SimpleNamespace is no model: give a name"),
@@ -295,6 +300,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "progress switched on": ({"progress": True}, "progress=True: give a function"),
     "no call": ({"call": 5}, "call = 5: give a table"),
     "a batch as text": ({"batch_size": "4"}, r"batch_size='4': give a whole number"),
+    "a number beyond all": ({"magnitude": 10**400}, "not a finite number"),
+    "exact as text": ({"exact": "no"}, r"exact='no': give True or False"),
+    "no_limits as text": ({"no_limits": "x"}, r"no_limits='x': give True or False"),
+    "a model named 3": ({"model": Nameless()}, "the model's name is 3: give a text"),
     "a file for a folder": ({"directory": "theirs/thesis.tex"}, "thesis.tex"),
     "somebody's folder": ({"directory": "theirs"}, "is not empty"),
 }
@@ -308,6 +317,28 @@ def test_a_mistake_is_told_before_the_first_image(name):
     given = {"model": "toy-latent", "thresholds": ASKED, **SMALL, **changes}
     with nothing_made(), pytest.raises(seedshift.SeedshiftError, match=message):
         seedshift.evaluate(given.pop("model"), **given)
+
+
+def test_a_model_of_ones_own_has_what_its_table_in_the_file_says():
+    Path("thresholds.toml").write_text('[default]\nclip = 0.0\n[models.painted]\nclasses = "toy16"\nscorers = "toy"\n')
+    found = seedshift.evaluate(Painted(), **SMALL)
+    assert found.passed
+    assert {row["label"] for row in found.samples} == {label.name for label in seedshift.class_list("toy16")}
+
+
+def test_several_threads_take_turns():
+    def judged(number: int) -> list[str]:
+        table = {"default": {"top1": 0.1 * number}}
+        made = seedshift.evaluate("toy-latent", thresholds=table, directory=f"run-{number}", **SMALL)
+        return [str(finding.bound) for case in made.cases for finding in case.findings]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(judged, (1, 2))) == [["0.1"] * 2, ["0.2"] * 2]
+
+
+def test_a_number_of_numpy_is_the_number_that_it_is_written_as():
+    found = seedshift.evaluate("toy-latent", thresholds=ASKED, **{**SMALL, "magnitude": np.float32(0.3)})
+    assert [case.case.magnitude for case in found.cases] == [0.0, 0.3]
 
 
 def test_numbers_of_numpy_and_devices_of_torch_are_taken():

@@ -102,6 +102,13 @@ def test_regressions_are_left_out_where_the_run_makes_the_baseline():
     assert not Jobs([case()], terms()).leaves_regressions
 
 
+def test_several_tests_of_a_case_are_one_where_they_ask_the_same_of_it():
+    family, other = terms("[verdict]\nfamily = true\n" + FILE), {"top1": Constraint("top1", 0.25)}
+    once, again = case(), case(number=1)
+    assert Jobs([once, again], family).threshold_tests == Jobs([once], family).threshold_tests == 2
+    assert Jobs([once, case(number=1, constraints=other)], family).threshold_tests == 3
+
+
 def test_what_comes_later_is_resolved_on_the_terms_of_the_others():
     family = terms("[verdict]\nfamily = true\n" + FILE)
     jobs, later = Jobs([case(), case("std", number=1)], family), case("random", number=2)
