@@ -65,7 +65,7 @@ class Outlook:
         self._workers = max(workers, 1)
         self._images = 0
         self._clock = clock
-        self._history = deque([(clock(), 0)])
+        self._history: deque[tuple[float, int]] = deque()
         """When there were how many images, in all, for the last `RECENT` seconds."""
         self.cases = len(self._to_come)
         """How many cases the plan has; 0 without one."""
@@ -108,8 +108,8 @@ class Outlook:
 
     def _rate(self, made: int, now: float) -> float | None:
         """Images per second of all processes together."""
-        if not made:
-            self._history = deque([(now, 0)])  # loading is no part of the pace
+        if not made or not self._history:
+            self._history = deque([(now, made)])  # loading is no part of the pace, nor what the plan has measured
         elif made > self._history[-1][1]:
             self._history.append((now, made))
         while len(self._history) > 2 and self._history[1][0] <= now - RECENT:

@@ -18,7 +18,7 @@ from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.plugin import collection, job_kinds
-from pytest_seedshift.reporting import elements
+from pytest_seedshift.reporting import elements, tally
 from pytest_seedshift.reporting.html import data_uri, fill
 from pytest_seedshift.runner import records, verdict_messages
 
@@ -114,7 +114,8 @@ class HtmlReport:
 
             figure = None
             with self._told("figure"):
-                svg = plots.scores_by_magnitude(self._collector.cases, self._collector.kinds)
+                cases = tally.distinct_records(self._collector.cases)  # one point a case, however many tests judge it
+                svg = plots.scores_by_magnitude(cases, self._collector.kinds)
                 figure = data_uri(svg.encode(), "image/svg+xml")
             with self._told("summary"):
                 closing, report = self._ending.closing, self._link_to_report()

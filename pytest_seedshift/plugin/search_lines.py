@@ -55,7 +55,7 @@ def table(records: Sequence[Search]) -> list[str]:
         return []
     from pytest_seedshift.studies.breaking_point import messages as breaking_messages
 
-    return breaking_messages.table(records)
+    return breaking_messages.table(tally.distinct(records, lambda record: record.id))
 
 
 def closing(records: Sequence[Search], missing: int = 0, of: str = "") -> list[str]:

@@ -51,7 +51,8 @@ def _early(records: Sequence[Record]) -> list[str]:
     early = [record.images for record in records if record.early]
     if not early:
         return []
-    return [f"≈ early mean of {messages.span(early)} images, which leans towards its verdict"]
+    noun = "image" if max(early) == 1 else "images"
+    return [f"≈ early mean of {messages.span(early)} {noun}, which leans towards its verdict"]
 
 
 def _cell(record: Record | None, score: str, kinds: Mapping[str, ScoreKind]) -> str:

@@ -113,7 +113,9 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
         except SeedshiftError as error:
             notes.append(f"breaking point {place + 1} of {file.name} cannot be read: {error}")
         else:
-            found[search.id] = search
+            before = found.get(search.id)  # as of cases
+            if before is None or rank(search.status) <= rank(before.status):
+                found[search.id] = search
     planned = dict.fromkeys(each.id for each in grids.planned(document.get("grid")) if each.kind is not None)
     without = [each for each in planned if each not in found]
     if without:

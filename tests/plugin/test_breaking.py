@@ -64,6 +64,30 @@ def searches_of(folder: Path) -> dict[str, dict]:
 
 
 @pytest.mark.slow
+def test_of_two_searches_in_one_direction_the_worst_counts_wherever_it_is_shown(pytester, run):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        given = dict(models="toy-latent", shifts="mean", signs="+", images=16, clip={"max_drop": 5})
+
+        @pytest.mark.breaking_point(min_breaking_point=0.9, **given)
+        def test_bounded():
+            pass
+
+        @pytest.mark.breaking_point(**given)
+        def test_measured():
+            pass
+        """
+    )
+    result = run("--seedshift-report=none", "--seedshift-summary=summary.md", "--seedshift-sensitivity=never")
+    result.assert_outcomes(failed=1, skipped=1)
+    assert re.search(r"toy-latent  mean .*✗", result.stdout.str())
+    told = (pytester.path / "summary.md").read_text()
+    assert "❌" in told
+    assert "measured, none required" not in told
+
+
 def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     pytester.path.joinpath("thresholds.toml").write_text(THRESHOLDS)

@@ -111,3 +111,12 @@ def test_the_rate_is_that_of_the_last_minute():
     assert rates[0] is None
     assert rates[45] == pytest.approx(10.0, rel=0.05)
     assert rates[-1] == pytest.approx(0.5, rel=0.05)
+
+
+def test_what_the_plan_has_measured_is_no_part_of_the_rate():
+    clock = Clock()
+    outlook = Outlook(planned(), clock=clock)
+    clock.now += 0.01
+    assert outlook.now([at(0, 12)])[0] is None
+    clock.now += 1.0
+    assert outlook.now([at(0, 22)])[0] == pytest.approx(10.0)
