@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 _Pipeline = TypeVar("_Pipeline", bound=DiffusionPipeline)
 
 
-def is_pipeline(given: object) -> bool:
-    """Whether something is a pipeline of diffusers."""
-    return isinstance(given, DiffusionPipeline)
-
-
 @contextmanager
 def viewed(pipeline: DiffusionPipeline, entry: Entry) -> Iterator[DiffusersPipeline]:
     """A model that generates with a pipeline's own parts, where they are, for as long as this is open.

@@ -258,12 +258,6 @@ def case_of(item: pytest.Item) -> Case | None:
     return subject if isinstance(subject, Case) else None
 
 
-def search_of(item: pytest.Item) -> Search | None:
-    """The search for a breaking point of an item; None for every other item."""
-    subject = subject_of(item)
-    return subject if isinstance(subject, Search) else None
-
-
 def subject_of(item: pytest.Item) -> Subject | None:
     """What an item is about, a case or a search for a breaking point; None for every other item."""
     subject = unjudged.parameter(item)

@@ -78,8 +78,7 @@ class Gate:
         against = self.against
         if against is None:
             return set()
-        name = against.baseline.counterpart(model, against.others, against.models)
-        return {score for case, each in against.baseline.cases.items() if case.model == name for score in each.scores}
+        return against.baseline.scores_of(model, against.others, against.models)
 
     def check_missing(self) -> None:
         """Make sure that the tests ask for all cases that the baseline has of their models.

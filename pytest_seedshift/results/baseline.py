@@ -203,6 +203,11 @@ class Baseline:
                 return name
         return next(iter(self.models)) if len(self.models) == 1 and len(set(others)) == 1 else None
 
+    def scores_of(self, model: str, others: Iterable[str], named: Mapping[str, str]) -> set[str]:
+        """The scores that it has of a model's cases; the arguments are those of `counterpart`."""
+        name = self.counterpart(model, others, named)
+        return {score for case, each in self.cases.items() if case.model == name for score in each.scores}
+
 
 def portable(made: Baseline) -> Baseline:
     """A baseline whose models are called alike in every checkout: by the last part of a path of this machine."""

@@ -160,10 +160,8 @@ class CaseRunner:
         asked = self.thresholds.scores(self._model.name)
         if self.baseline is None:
             return asked
-        name = self.baseline.counterpart(self._model.name, (self._model.name,), self.thresholds.baseline.models)
-        return asked | {
-            score for case, each in self.baseline.cases.items() if case.model == name for score in each.scores
-        }
+        name = self._model.name
+        return asked | self.baseline.scores_of(name, (name,), self.thresholds.baseline.models)
 
     def _made_terms(self) -> Terms:
         catalogue, against = self._model.catalogue, None
