@@ -98,18 +98,9 @@ def judged(
     run_folder.prepare()
     entry, prepare = (entry, lambda _: None) if change is None else change(entry, folder)
     known = dataclasses.replace(catalogue.shipped(), entries={**catalogue.shipped().entries, entry.name: entry})
-    engines: list[Engine] = []
-
-    def maker(name: str) -> Engine:
-        if not engines:
-            engines.append(bench.service.engine(name))
-            prepare(engines[0])
-        return engines[0]
-
     size = 7 if change is same else BATCH
-    bench = Workbench(
-        run_folder, *devices.resolve(None, None), catalogue=known, batch_size=size, keep="none", maker=maker
-    )
+    bench = Workbench(run_folder, *devices.resolve(None, None), catalogue=known, batch_size=size, keep="none")
+    prepare(bench.service.engine(entry.name))
     design = known.design(entry.name, images)
     found = {}
     for case, (asked, baseline) in cases.items():

@@ -307,7 +307,7 @@ def _load(bench: Workbench, model: str) -> None:
         UnusableModelError: it cannot be loaded, or not run at all.
     """
     try:
-        bench.service.maker(model)
+        bench.service.engine(model)
     except UnusableModelError:
         raise
     except CaseError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.core.tensors import Tensor
     from pytest_seedshift.results.schema import Form, Head, Record, Search
 
 VERDICTS_VERSION = 1
@@ -163,20 +161,15 @@ class RunFolder:
         """Where a copy of a baseline's picture lies, beside those of the case that is held against it."""
         return self.picture_folder(case) / f"baseline-{file_name(label)}-{seed}.png"
 
-    def save_picture(self, case: Case, pair: Pair, key: str, image: Tensor) -> Picture:
-        """Save an image, float (3, height, width) in [0, 1], as PNG, whole or not at all.
+    def save_picture(self, case: Case, pair: Pair, key: str, content: bytes) -> Picture:
+        """Save a PNG file, whole or not at all; see `pictures.packed`.
 
         `key` is the image's: pictures of one case by another version of its model are other pictures.
         """
-        from PIL import Image
-
         path = self.picture_folder(case) / f"{file_name(pair.label.name)}-{pair.seed}-{key[:8]}.png"
         atomic_files.make_folder(path.parent, self.path)
-        buffer = io.BytesIO()
-        levels = image.mul(255).round().byte().cpu().permute(1, 2, 0).contiguous().numpy()
-        Image.fromarray(levels).save(buffer, format="PNG")
-        atomic_files.write(path, buffer.getvalue())
-        return Picture(path, _digest(buffer.getvalue()))
+        atomic_files.write(path, content)
+        return Picture(path, _digest(content))
 
     def load_picture(self, picture: Picture) -> NDArray[np.float32] | None:
         """A saved picture, float32 (3, height, width) in [0, 1]; None where it is not as it was saved."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.runner.generate import Scores
+    from pytest_seedshift.runner.orders import Keeps
 
 Keep: TypeAlias = Literal["report", "all", "none"]
 """Which pictures are saved: those that the report shows, all, or none."""
@@ -34,15 +34,26 @@ class KeptPictures:
         pairs = {"report": strip(design), "all": design, "none": ()}[self._keep]
         return frozenset(pairs)
 
-    def take(self, case: Case, scores: Scores) -> bool:
-        """Whether one more picture is worth keeping for the report, which no verdict needs: see `_INFORMATIVE`."""
-        wrong = any(values.get("top1") == 0 for values in scores)
-        if self._keep != "report" or not (case.is_control or wrong):
-            return False
-        if self._told[case] >= _INFORMATIVE * (2 if case.is_control else 1):
+    def wanted(self, case: Case, *, shown: bool) -> Keeps:
+        """Whether a picture of a case is to come back; that of one which is shown always is.
+
+        Some are worth keeping for the report though no verdict needs them: see `_INFORMATIVE`.
+        """
+        if shown:
+            return "always"
+        if self._keep != "report" or self._left(case) <= 0:
+            return "never"
+        return "always" if case.is_control else "if wrong"
+
+    def take(self, case: Case) -> bool:
+        """Whether one more of a case's pictures is kept that is not shown; it counts."""
+        if self._left(case) <= 0:
             return False
         self._told[case] += 1
         return True
+
+    def _left(self, case: Case) -> int:
+        return _INFORMATIVE * (2 if case.is_control else 1) - self._told[case]
 
 
 def strip(pairs: Sequence[Pair]) -> tuple[Pair, ...]:

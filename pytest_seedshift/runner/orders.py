@@ -26,7 +26,7 @@ class Row:
 
     case: Case
     pair: Pair
-    picture: Keeps = "never"
+    picture: Keeps = field(default="never", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Made:
     Attributes:
         row: which.
         scores: of each of the model's scorers.
+        size: (height, width), in pixels.
         flat: whether it is of one colour.
         sketch: of a control's image, some of its pixels, by which equal pictures are known; empty for all others.
         picture: a PNG file; None where it is not wanted.
@@ -58,6 +59,7 @@ class Made:
 
     row: Row
     scores: Scores
+    size: tuple[int, int]
     flat: bool = False
     sketch: bytes = b""
     picture: bytes | None = None

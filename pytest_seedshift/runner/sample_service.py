@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +16,18 @@ from pytest_seedshift.results.sample_store import Store
 from pytest_seedshift.runner import batch_size as batch_sizes
 from pytest_seedshift.runner import flat_images, generate
 from pytest_seedshift.runner.kept_pictures import Keep, KeptPictures
+from pytest_seedshift.runner.orders import Made, Row
 from pytest_seedshift.runner.samples import Sample, Samples
 from pytest_seedshift.runner.settings_in_effect import SettingsInEffect
 from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.base import TextToImage
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.run_settings import Settings
-    from pytest_seedshift.runner.generate import Batch, Engine, Maker
+    from pytest_seedshift.runner.generate import Engine
     from pytest_seedshift.runner.model_pool import ModelPool
     from pytest_seedshift.runner.work import Work
 
@@ -44,13 +43,11 @@ class SampleService:
         batch_size: int | None = None,
         keep: Keep = "report",
         forget: bool = False,
-        maker: Callable[[str], Maker] | None = None,
     ) -> None:
         """Serve the samples of a pool's models in a run folder.
 
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
-        `forget` the store is neither read nor written. `maker` says where the samples of a model are made, by its name;
-        None for this process.
+        `forget` the store is neither read nor written.
         """
         self.pool = pool
         self.folder = folder
@@ -60,9 +57,8 @@ class SampleService:
         self._store: Store | None = None
         self._samples: dict[tuple[str, tuple[str, ...]], Samples] = {}
         self._settings = SettingsInEffect(pool, folder, write=not forget)
-        self._elsewhere = maker
-        self._first: dict[str, Tensor] = {}
-        """Of each model, a picture that its control's others are held against."""
+        self._first: dict[str, bytes] = {}
+        """Of each model, the sketch of a picture that its control's others are held against."""
 
     # What exists -------------------------------------------------------------------------------------------------
 
@@ -160,14 +156,6 @@ class SampleService:
         self._settings.keep(model, self.samples(model).model)
         return found
 
-    def maker(self, model: str) -> Maker:
-        """What makes a model's samples: the engine in this process, unless another place was named.
-
-        Raises:
-            CaseError: something cannot be loaded.
-        """
-        return self.engine(model) if self._elsewhere is None else self._elsewhere(model)
-
     def batch_size(self, model: str) -> int:
         """How many images are generated at once; without loading a model that may not be needed."""
         running = self.pool.running_batch_size(model)
@@ -183,7 +171,7 @@ class SampleService:
 
     def remember(self, model: str, work: Work) -> Pace:
         """Remember how fast a model is, unless the user has set a batch size: another run should not take it over."""
-        pace = Pace(self.maker(model).batch_size, work.seconds / work.generated if work.generated else None)
+        pace = Pace(self.engine(model).batch_size, work.seconds / work.generated if work.generated else None)
         if self._batch_size is None and work.generated:
             self._set_pace(model, pace)
         return pace
@@ -203,23 +191,35 @@ class SampleService:
 
     # What is made ------------------------------------------------------------------------------------------------
 
-    def keep(self, case: Case, batch: Batch, shown: Collection[Pair]) -> dict[Pair, Sample]:
-        """Store a batch that was made, with the pictures of `shown` and those that are informative.
+    def rows(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> list[Row]:
+        """What is to be made for some pairs of a case, of which those of `shown` need a picture."""
+        return [Row(case, pair, self._pictures.wanted(case, shown=pair in shown)) for pair in pairs]
+
+    def keep(self, made: Sequence[Made], shown: Collection[Pair]) -> dict[Row, Sample]:
+        """Store what was made of a model, with the pictures of `shown` and those that are informative.
 
         Raises:
             StoreError: it cannot be written.
             OSError: a picture cannot be written.
         """
+        kept: dict[Row, Sample] = {}
+        for case in dict.fromkeys(each.row.case for each in made):
+            kept |= self._keep(case, [each for each in made if each.row.case == case], shown)
+        return kept
+
+    def _keep(self, case: Case, made: Sequence[Made], shown: Collection[Pair]) -> dict[Row, Sample]:
         samples = self.samples(case.model)
-        if self._elsewhere is None:
-            self._settings.keep(case.model, samples.model, (batch.images.shape[-2], batch.images.shape[-1]))
-        self._look_at(samples, case, batch)
+        self._settings.keep(case.model, samples.model, made[0].size)
+        self._look_at(samples, case, made)
         pictures = {
-            pair: self.folder.save_picture(case, pair, samples.picture_name(case, pair), image)
-            for pair, image, values in zip(batch.pairs, batch.images, batch.scores, strict=True)
-            if pair in shown or self._pictures.take(case, values)
+            each.row.pair: self.folder.save_picture(
+                case, each.row.pair, samples.picture_name(case, each.row.pair), each.picture
+            )
+            for each in made
+            if each.picture is not None and (each.row.pair in shown or self._pictures.take(case))
         }
-        return samples.write(case, batch.pairs, batch.scores, pictures)
+        written = samples.write(case, [each.row.pair for each in made], [each.scores for each in made], pictures)
+        return {each.row: written[each.row.pair] for each in made}
 
     def score_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
         """Score pictures that other scorers have left; the model is not needed. One that is not as it was is left.
@@ -237,22 +237,21 @@ class SampleService:
             images = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
             if images:
                 stacked = torch.stack(list(images.values())).to(self.pool.device)
-                batch = generate.score(case, tuple(images), stacked, self.pool.scorers.of_model(case.model))
+                rows = tuple(Row(case, pair) for pair in images)
+                batch = generate.score(generate.Batch(rows, stacked), self.pool.scorers.of_model(case.model))
                 samples.write(case, batch.pairs, batch.scores, pictures)
                 found |= samples.find(case, batch.pairs, shown)
         return found
 
-    def _look_at(self, samples: Samples, case: Case, batch: Batch) -> None:
+    def _look_at(self, samples: Samples, case: Case, made: Sequence[Made]) -> None:
         """Remember what `broken` asks of images: nearly always nothing, and then nothing is written."""
-        flat = [
-            pair for pair, is_flat in zip(batch.pairs, flat_images.of_one_colour(batch.images), strict=True) if is_flat
-        ]
-        if flat:
+        if flat := [each.row.pair for each in made if each.flat]:
             samples.mark(flat_images.FLAT, case, flat)
-        if case.is_control and all(pair.noise is None for pair in batch.pairs):  # else noise is shared on purpose
-            first = self._first.setdefault(case.model, batch.images[0].clone())
-            if flat_images.alike(batch.images, first):
-                samples.mark(flat_images.SAME, case, batch.pairs)
+        sketched = [each for each in made if each.sketch]
+        if sketched:
+            first = self._first.setdefault(case.model, sketched[0].sketch)
+            if same := [each.row.pair for each in sketched if flat_images.alike(each.sketch, first)]:
+                samples.mark(flat_images.SAME, case, same)
 
 
 def _design(size: int, seed: int) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.sample_store import Store
-    from pytest_seedshift.runner.generate import Scores
+    from pytest_seedshift.runner.orders import Scores
 
 
 @dataclass(frozen=True, slots=True)

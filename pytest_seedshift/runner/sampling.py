@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.runner.finishing import finish
 from pytest_seedshift.runner.overlap import overlapped
 from pytest_seedshift.runner.work import NONE, Work
 
@@ -70,7 +71,7 @@ class Sampling:
         found = self._service.samples(control.model).find(control, wanted, self.shown)
         if len(found) == len(wanted):
             return list(found.values())
-        size = self._service.maker(control.model).batch_size
+        size = self._service.engine(control.model).batch_size
         end = math.ceil(images / size) * size
         self._collect(control, in_whole_batches(self.design[:end], size, _without(wanted, found)))
         return self._collect(control, self.design[:end])
@@ -83,16 +84,16 @@ class Sampling:
         Raises:
             CaseError: see `collect`.
         """
-        maker = self._service.maker(self.case.model)
+        engine = self._service.engine(self.case.model)
 
         def keep(batch: Batch) -> int:
-            self._service.keep(self.case, batch, self.shown)
+            self._service.keep(finish(batch), self.shown)
             also(batch.pairs, batch.images)
             return len(batch.pairs)
 
         with self._service.folder.lock(self.case.id):
             start = time.perf_counter()
-            batches = maker.run(self.case, pairs)
+            batches = engine.run_rows(self._service.rows(self.case, pairs, self.shown))
             generated = sum(overlapped(batches, keep, overlap=self._service.pool.overlaps))
             self._work += Work(generated, time.perf_counter() - start)
 
@@ -103,7 +104,7 @@ class Sampling:
             CaseError: see `collect`.
         """
         missing = self._service.missing(self.case, self.design[:images])
-        missing = missing[: self._service.maker(self.case.model).batch_size]
+        missing = missing[: self._service.engine(self.case.model).batch_size]
         if self.case.is_control and missing:
             self.control(self.design.index(missing[0]) + 1)
         else:
@@ -116,17 +117,17 @@ class Sampling:
         if len(found) < len(pairs):
             found |= service.score_anew(case, _without(pairs, found), self.shown)
         if len(found) < len(pairs):
-            maker = service.maker(case.model)  # loaded before the lock, so that others wait for images only
+            engine = service.engine(case.model)  # loaded before the lock, so that others wait for images only
             with service.folder.lock(case.id):
                 found |= samples.find(case, _without(pairs, found), self.shown)
-                missing = _without(pairs, found)
+                missing = service.rows(case, _without(pairs, found), self.shown)
                 start = time.perf_counter()
                 for made in overlapped(
-                    maker.run(case, missing),
-                    lambda batch: service.keep(case, batch, self.shown),
+                    engine.run_rows(missing),
+                    lambda batch: service.keep(finish(batch), self.shown),
                     overlap=service.pool.overlaps,
                 ):
-                    found |= made
+                    found |= {row.pair: sample for row, sample in made.items()}
                 self._work += Work(len(missing), time.perf_counter() - start)
         return [found[pair] for pair in pairs]
 

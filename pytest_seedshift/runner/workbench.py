@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.sample_rows import Pace
-    from pytest_seedshift.runner.generate import Maker
     from pytest_seedshift.runner.kept_pictures import Keep
     from pytest_seedshift.runner.samples import Samples
     from pytest_seedshift.scorers.base import Scorer
@@ -39,14 +38,13 @@ class Workbench:
         batch_size: int | None = None,
         keep: Keep = "report",
         forget: bool = False,
-        maker: Callable[[str], Maker] | None = None,
         on_load: Callable[[], None] | None = None,
         needs: needed_scorers.Scorers = needed_scorers.every,
         kinds: ScoreRegistry = SHIPPED,
     ) -> None:
         """Work in a run folder, on `device`, in `dtype`; see `ModelPool` and `SampleService`."""
         self.pool = ModelPool(device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds)
-        self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep, forget=forget, maker=maker)
+        self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep, forget=forget)
         self._measured: dict[Case, work.Work] = {}
 
     @property

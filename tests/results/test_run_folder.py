@@ -20,11 +20,13 @@ from helpers.records import record
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.results import costs, schema
+from pytest_seedshift.results.pictures import packed
 from pytest_seedshift.results.run_folder import Picture, RunFolder, VerdictsError, file_name
 
 CASE = Case("toy-latent", "mean:exact", 0.3)
 PAIR = Pair(Label("Löwe", 3), 0)
 KEY = "0123456789abcdef0123456789abcdef"
+PNG = packed(torch.zeros(3, 2, 2))
 
 
 def of(test: str, **more: object) -> schema.Record:
@@ -48,7 +50,7 @@ def folder(tmp_path) -> RunFolder:
 def test_prepare_keeps_what_is_there(folder):
     folder.write_verdicts([of("a")])
     folder.samples_file.write_bytes(b"samples")
-    picture = folder.save_picture(CASE, PAIR, KEY, torch.zeros(3, 2, 2)).path
+    picture = folder.save_picture(CASE, PAIR, KEY, PNG).path
     folder.prepare()
     assert read(folder) == [of("a")]
     assert folder.samples_file.read_bytes() == b"samples"
@@ -155,7 +157,7 @@ def test_no_verdicts_are_an_error(folder):
 def test_pictures_of_any_model_and_label_lie_in_the_run_folder(tmp_path_factory, model, label, seed):
     folder = RunFolder(tmp_path_factory.mktemp("run"))
     pair = Pair(Label(label, 0), seed)
-    path = folder.save_picture(Case(model, "mean:exact", -0.3), pair, KEY, torch.zeros(3, 2, 2)).path
+    path = folder.save_picture(Case(model, "mean:exact", -0.3), pair, KEY, PNG).path
     assert path.is_file()
     assert path.resolve().parent.parent == folder.path.resolve() / "pictures"
     assert not set('<>:"/\\|?*\n\0') & set(path.parent.name + path.name)
@@ -165,21 +167,17 @@ def test_texts_that_differ_get_pictures_that_differ(folder):
     models = ["a/b", "a:b", "a b", "a_b", "a//b", "../a_b", "ä/b", "x" * 300, "y" * 10 + "x" * 290, "C:\\a\\b"]
     assert len({folder.picture_folder(Case(model)) for model in models}) == len(models)
     labels = ["baluster / handrail", "baluster _ handrail", "baluster : handrail", "Löwe", "Lowe"]
-    image = torch.zeros(3, 2, 2)
-    assert len({folder.save_picture(CASE, Pair(Label(label, 0), 0), KEY, image) for label in labels}) == len(labels)
+    assert len({folder.save_picture(CASE, Pair(Label(label, 0), 0), KEY, PNG) for label in labels}) == len(labels)
 
 
 def test_a_plain_name_is_its_own_file_name(folder):
     assert folder.picture_folder(Case("toy-latent", "mean", 0.3)).name == "toy-latent-mean-+0.30"
-    assert (
-        folder.save_picture(CASE, Pair(PAIR.label, 12), KEY, torch.zeros(3, 2, 2)).path.name == "Löwe-12-01234567.png"
-    )
+    assert folder.save_picture(CASE, Pair(PAIR.label, 12), KEY, PNG).path.name == "Löwe-12-01234567.png"
 
 
 def test_pictures_of_one_pair_by_two_versions_of_a_model_are_two(folder):
-    image = torch.zeros(3, 2, 2)
-    assert folder.save_picture(CASE, PAIR, KEY, image) != folder.save_picture(CASE, PAIR, "f" + KEY[1:], image)
-    assert folder.save_picture(CASE, PAIR, KEY, image) == folder.save_picture(CASE, PAIR, KEY, image)
+    assert folder.save_picture(CASE, PAIR, KEY, PNG) != folder.save_picture(CASE, PAIR, "f" + KEY[1:], PNG)
+    assert folder.save_picture(CASE, PAIR, KEY, PNG) == folder.save_picture(CASE, PAIR, KEY, PNG)
     assert len(list(folder.picture_folder(CASE).iterdir())) == 2
 
 
@@ -189,7 +187,7 @@ def test_a_picture_is_the_image_rounded_to_a_byte(folder, dtype):
     image[0] = 1
     image[1, 1, 2] = 0.75
     image[2, 1, 1] = 0.999
-    with Image.open(folder.save_picture(CASE, PAIR, KEY, image).path) as picture:
+    with Image.open(folder.save_picture(CASE, PAIR, KEY, packed(image)).path) as picture:
         assert picture.size == (3, 2)
         assert picture.mode == "RGB"
         assert picture.getpixel((1, 0)) == (255, 0, 0)
@@ -199,14 +197,16 @@ def test_a_picture_is_the_image_rounded_to_a_byte(folder, dtype):
 
 def test_a_picture_gives_back_the_image_that_was_scored(folder):
     image = torch.arange(256).repeat(3, 2, 1).float().div(255)
-    loaded = folder.load_picture(folder.save_picture(CASE, PAIR, KEY, image))
+    loaded = folder.load_picture(folder.save_picture(CASE, PAIR, KEY, packed(image)))
     assert loaded.dtype == np.float32
     assert np.array_equal(loaded, image.numpy())
 
 
 @pytest.fixture
 def picture(folder) -> Path:
-    return folder.save_picture(CASE, PAIR, KEY, torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    return folder.save_picture(
+        CASE, PAIR, KEY, packed(torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    )
 
 
 @pytest.mark.parametrize("length", [0, 20, 60, 400])
@@ -229,10 +229,12 @@ def test_a_picture_that_is_gone_is_none(folder):
 
 
 def test_a_picture_that_cannot_be_saved_leaves_nothing_behind(folder):
-    folder.save_picture(CASE, PAIR, KEY, torch.zeros(3, 2, 2))
+    path = folder.save_picture(CASE, PAIR, KEY, PNG).path
+    path.unlink()
+    path.mkdir()
     before = set(folder.picture_folder(CASE).iterdir())
-    with pytest.raises(TypeError, match="data type"):
-        folder.save_picture(CASE, Pair(PAIR.label, 1), KEY, torch.zeros(7, 2, 2))
+    with pytest.raises(OSError, match=r"directory|exists"):
+        folder.save_picture(CASE, PAIR, KEY, PNG)
     assert set(folder.picture_folder(CASE).iterdir()) == before
 
 

@@ -81,9 +81,12 @@ def test_one_colour_is_seen_whatever_the_colour():
 
 def test_the_same_picture_is_seen_but_for_rounding():
     first = _picture(0)
-    images = torch.stack([first, (first - 1 / 255).clamp(0, 1)])
-    assert flat_images.alike(images, first)
-    images[1, 0, 0, 0] = (first[0, 0, 0] + 0.5) % 1
-    assert not flat_images.alike(images, first)
-    assert not flat_images.alike(torch.stack([_picture(1)]), first)
-    assert not flat_images.alike(torch.zeros(1, 3, 4, 4), first)
+    rounded, other = (first - 1 / 255).clamp(0, 1), first.clone()
+    other[0, 0, 0] = (first[0, 0, 0] + 0.5) % 1
+    sketch, *same = flat_images.sketches(torch.stack([first, first, rounded]))
+    assert all(flat_images.alike(sketch, each) for each in same)
+    different = flat_images.sketches(torch.stack([other, _picture(1)]))
+    different += flat_images.sketches(torch.zeros(1, 3, 4, 4))
+    assert not any(flat_images.alike(sketch, each) for each in different)
+    noise = flat_images.sketches(torch.rand(2, 3, 512, 512, generator=torch.Generator().manual_seed(1)))
+    assert not flat_images.alike(*noise)  # though their means are alike

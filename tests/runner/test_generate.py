@@ -10,7 +10,8 @@ from pytest_seedshift.core import pairs as pairing
 from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import rng
-from pytest_seedshift.runner.generate import Batch, Engine, Scores, shift_function
+from pytest_seedshift.runner.generate import Batch, Engine, shift_function
+from pytest_seedshift.runner.orders import Scores
 
 LABELS = tuple(Label(name, index) for index, name in enumerate(("owl", "fig", "Löwe")))
 DESIGN = pairing.design(LABELS, 7)

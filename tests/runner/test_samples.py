@@ -13,6 +13,7 @@ import torch
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import catalogue, fingerprint
+from pytest_seedshift.results.pictures import packed
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.results.sample_rows import Image, ScoreKey
 from pytest_seedshift.results.sample_store import Store
@@ -47,7 +48,7 @@ def samples(store, folder) -> Samples:
 
 
 def save(folder: RunFolder, samples: Samples, pair: Pair) -> Path:
-    return folder.save_picture(CASE, pair, samples.picture_name(CASE, pair), torch.zeros(3, 4, 4))
+    return folder.save_picture(CASE, pair, samples.picture_name(CASE, pair), packed(torch.zeros(3, 4, 4)))
 
 
 def write(samples: Samples, pairs: Sequence[Pair], pictures: dict[Pair, Path] | None = None) -> None:

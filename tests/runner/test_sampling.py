@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +34,7 @@ from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Label, Pair
     from pytest_seedshift.runner.case_result import CaseResult
+    from pytest_seedshift.runner.orders import Row
 
 CASE = Case("toy-latent", "mean", 0.3)
 CONTROL = CASE.control
@@ -198,52 +197,32 @@ def test_samples_do_not_depend_on_the_batches_they_were_made_in(folder, tmp_path
 # Elsewhere --------------------------------------------------------------------------------------------------------
 
 
-class Elsewhere:
-    """A place that is not the workbench's own: a thread with models of its own, which hands copies back."""
-
-    batch_size = 4
+class Watched(Engine):
+    """An engine that notes its batches."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Case, tuple[Pair, ...]]] = []
+        super().__init__(Double(), (Dark(), Bright()), 4, overlap=False)
+        self.asked: list[tuple[Row, ...]] = []
 
-    def run(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Batch]:
-        engine = Engine(Double(), (Dark(), Bright()), self.batch_size, overlap=False)
-        for start in range(0, len(pairs), self.batch_size):
-            chunk = tuple(pairs[start : start + self.batch_size])
-            self.asked.append((case, chunk))
-            with ThreadPoolExecutor(1) as thread:
-                (batch,) = thread.submit(lambda part: list(engine.run(case, part)), chunk).result()
-            yield dataclasses.replace(batch, images=batch.images.clone())
+    def generate(self, rows: Sequence[Row]) -> Iterator[Batch]:
+        for batch in super().generate(rows):
+            self.asked.append(batch.rows)
+            yield batch
 
 
-def refuse(*_: object) -> None:
-    raise AssertionError("loaded")
-
-
-def judge_elsewhere(folder: RunFolder, cases: Sequence[Case], place: Elsewhere, **bounds) -> list[CaseResult]:
+def judge_with(engine: Engine, folder: RunFolder, cases: Sequence[Case], **bounds) -> list[CaseResult]:
     folder.prepare()
     test = SequentialTest((Constraint("clip", **bounds),), 16)
-    bench = Workbench(folder, "cpu", "float32", maker=lambda _: place)
-    with closing(bench), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ModelPool, "model", refuse)
-        patch.setattr(ScorerPool, "of_model", refuse)
+    with closing(Bench(folder, batch_size=4)) as bench, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelPool, "engine", lambda *_: engine)
         return [sequential.run(bench, case, test, DESIGN) for case in cases]
-
-
-def test_samples_that_are_made_elsewhere_come_back_as_if_they_were_made_here(folder, tmp_path):
-    (there,) = judge_elsewhere(RunFolder(tmp_path / "there"), [CASE], Elsewhere(), minimum=29.0)
-    here = judge(folder, minimum=29.0)[0]
-    assert there.scores.keys() == here.scores.keys()
-    assert scores(there) == scores(here)[: len(there.samples)]
-    assert len(there.pictures) == min(STRIP, len(there.samples))
-    assert all(picture.picture.is_file() for picture in there.pictures)
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_control_is_made_in_the_same_batches_whichever_case_comes_first(tmp_path, order):
-    place, cases = Elsewhere(), [CONTROL, Case("toy-latent", "std", 0.3), CASE]
-    judge_elsewhere(RunFolder(tmp_path / "run"), cases[::order], place, minimum=15.0, max_drop=15.0)
-    batches = [pairs for case, pairs in place.asked if case.is_control]
+    engine, cases = Watched(), [CONTROL, Case("toy-latent", "std", 0.3), CASE]
+    judge_with(engine, RunFolder(tmp_path / "run"), cases[::order], minimum=15.0, max_drop=15.0)
+    batches = [tuple(row.pair for row in rows) for rows in engine.asked if rows[0].case.is_control]
     whole = [DESIGN[start : start + 4] for start in range(0, 16, 4)]
     assert batches == whole[: len(batches)]
     assert len(batches) > 1

@@ -116,7 +116,7 @@ class Locator:
         """What to make: the control in whole batches of its design, as everybody makes it; see `Sampling.control`."""
         if not case.is_control:
             return list(missing)
-        return in_whole_batches(design, self._bench.service.maker(case.model).batch_size, missing)
+        return in_whole_batches(design, self._bench.service.engine(case.model).batch_size, missing)
 
     def _measure_kept(self, case: Case, pairs: Sequence[Pair]) -> None:
         kept = self._positions.pictures(case, pairs)

@@ -1,0 +1,35 @@
+"""What is done with a batch of images once they are scored: what becomes of each goes back without its tensor."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.results.pictures import packed
+from pytest_seedshift.runner import flat_images
+from pytest_seedshift.runner.orders import Made
+
+if TYPE_CHECKING:
+    from pytest_seedshift.runner.generate import Batch
+    from pytest_seedshift.runner.orders import Row, Scores
+
+
+def finish(batch: Batch) -> tuple[Made, ...]:
+    """What came of the rows of a batch that has its scores: the pictures that are wanted are packed."""
+    flat = flat_images.of_one_colour(batch.images)
+    sketched = [place for place, row in enumerate(batch.rows) if row.case.is_control and row.pair.noise is None]
+    sketches = dict(zip(sketched, flat_images.sketches(batch.images[sketched]), strict=True)) if sketched else {}
+    wanted = [
+        place for place, (row, scores) in enumerate(zip(batch.rows, batch.scores, strict=True)) if _keeps(row, scores)
+    ]
+    pictures = dict(zip(wanted, map(packed, batch.images[wanted]), strict=True)) if wanted else {}
+    size = batch.images.shape[-2], batch.images.shape[-1]
+    return tuple(
+        Made(row, scores, size, is_flat, sketches.get(place, b""), pictures.get(place))
+        for place, row, scores, is_flat in zip(itertools.count(), batch.rows, batch.scores, flat, strict=False)
+    )
+
+
+def _keeps(row: Row, scores: Scores) -> bool:
+    wrong = any(values.get("top1") == 0 for values in scores)
+    return row.picture == "always" or (row.picture == "if wrong" and wrong)
