@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def packed(image: Tensor) -> bytes:
-    """An image, float (3, height, width) in [0, 1], as a PNG file."""
+    """An image, (3, height, width), uint8 or float in [0, 1], as a PNG file."""
     from PIL import Image
 
-    levels = image.mul(255).round().byte().cpu().permute(1, 2, 0).contiguous().numpy()
+    levels = image.mul(255).round().byte() if image.is_floating_point() else image
     buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, format="PNG")
+    Image.fromarray(levels.cpu().permute(1, 2, 0).contiguous().numpy()).save(buffer, format="PNG")
     return buffer.getvalue()

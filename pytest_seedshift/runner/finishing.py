@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.results.pictures import packed
-from pytest_seedshift.runner import flat_images
+from pytest_seedshift.runner import drawn_images, flat_images
 from pytest_seedshift.runner.orders import Made
 
 if TYPE_CHECKING:
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 def finish(batch: Batch) -> tuple[Made, ...]:
     """What came of the rows of a batch that has its scores: the pictures that are wanted are packed."""
-    flat = flat_images.of_one_colour(batch.images)
+    levels = batch.levels if batch.levels is not None else drawn_images.levels(batch.images).cpu()
+    flat = flat_images.of_one_colour(levels)
     sketched = [place for place, row in enumerate(batch.rows) if row.case.is_control and row.pair.noise is None]
-    sketches = dict(zip(sketched, flat_images.sketches(batch.images[sketched]), strict=True)) if sketched else {}
+    sketches = dict(zip(sketched, flat_images.sketches(levels[sketched]), strict=True)) if sketched else {}
     wanted = [
         place for place, (row, scores) in enumerate(zip(batch.rows, batch.scores, strict=True)) if _keeps(row, scores)
     ]
-    pictures = dict(zip(wanted, map(packed, batch.images[wanted]), strict=True)) if wanted else {}
+    pictures = dict(zip(wanted, map(packed, levels[wanted]), strict=True)) if wanted else {}
     size = batch.images.shape[-2], batch.images.shape[-1]
     return tuple(
         Made(row, scores, size, is_flat, sketches.get(place, b""), pictures.get(place))

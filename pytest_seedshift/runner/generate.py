@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +12,11 @@ from pytest_seedshift.core import shifts
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import HarnessError, SeedshiftError
 from pytest_seedshift.models import drawing, rng
+from pytest_seedshift.runner import drawn_images
+from pytest_seedshift.runner.drawn_images import RowsError
 from pytest_seedshift.runner.orders import Row
 from pytest_seedshift.runner.overlap import overlapped
-from pytest_seedshift.scorers import devices
+from pytest_seedshift.scorers import devices, transfers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.base import ShiftFunction, TextToImage
+    from pytest_seedshift.runner.drawn_images import Facts
     from pytest_seedshift.runner.orders import Scores
     from pytest_seedshift.scorers.base import Scorer
 
@@ -32,38 +35,39 @@ _ADVICE = {
 }
 """What to do about NaN in what a model makes, by its number type; None for those of full precision."""
 
-_SLACK = 1e-3
-"""How far values of an image may lie outside of [0, 1], as rounding makes them."""
-
-
-class RowsError(CaseError):
-    """Some rows of a batch cannot be made; the message is that of the first of them.
-
-    Attributes:
-        failed: by row, what is wrong with it, as an error of its case says it.
-    """
-
-    def __init__(self, failed: Mapping[Row, str]) -> None:
-        super().__init__(next(iter(failed.values())))
-        self.failed = dict(failed)
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What came of a few rows.
 
     `images` are float32, (len(rows), 3, height, width), in [0, 1], in steps of 1/255: what is scored is what a saved
-    picture shows, so that a kept picture can be scored anew with the same result.
+    picture shows, so that a kept picture can be scored anew with the same result. `levels` are the same as uint8: on
+    the model's device as long as there are `facts` that nobody has looked at, then on the CPU.
     """
 
     rows: tuple[Row, ...]
     images: Tensor
     scores: tuple[Scores, ...] = ()
+    levels: Tensor | None = None
+    facts: Facts | None = None
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
         """Those of the rows."""
         return tuple(row.pair for row in self.rows)
+
+    def seen(self) -> Batch:
+        """The batch once it is sure that its images are any; the device is waited for, and the levels come along.
+
+        Raises:
+            RowsError: NaN or Inf in some rows, in the model's state or in the image.
+            CaseError: the images are not in [0, 1].
+        """
+        if self.facts is None:
+            return self
+        levels = None if self.levels is None else transfers.fetch(self.levels)
+        self.facts.check(self.rows)
+        return replace(self, levels=levels, facts=None)
 
 
 class Engine:
@@ -115,26 +119,27 @@ class Engine:
             CaseError: see `run`, but for scores.
         """
         for batch in self.generate([Row(case, pair) for pair in pairs]):
-            yield batch.images
+            yield batch.seen().images
 
     def generate(self, rows: Sequence[Row]) -> Iterator[Batch]:
         """Generate rows of one model, batch by batch, in the order given; they may be of several cases.
 
-        A model of the user's own gets those of one case at once: its `generate` may call the shift as it likes.
+        A model of the user's own gets those of one case at once: its `generate` may call the shift as it likes. Nobody
+        has looked at the images yet: see `Batch.seen`.
 
         Raises:
-            RowsError: NaN or Inf in some rows, or a shift that has no meaning for them.
-            CaseError: see `run`, but for scores.
+            RowsError: a shift that has no meaning for some rows.
+            CaseError: memory that does not suffice for one image, or a model that makes no images.
         """
         start = 0
         while start < len(rows):
             chunk = tuple(rows[start : start + self.batch_size])
-            images = self._generate(chunk)
-            if images is None:
+            batch = self._generate(chunk)
+            if batch is None:
                 devices.free_memory()
                 self.batch_size = max(1, len(chunk) // 2)
                 continue
-            yield Batch(chunk, images)
+            yield batch
             start += len(chunk)
 
     def _advice(self, dtype: torch.dtype) -> str:
@@ -142,64 +147,79 @@ class Engine:
         theirs = str(dtype).removeprefix("torch.")
         return _ADVICE.get(theirs if theirs in _ADVICE else self._dtype, _ADVICE[None])
 
-    def _generate(self, rows: tuple[Row, ...]) -> Tensor | None:
+    def _generate(self, rows: tuple[Row, ...]) -> Batch | None:
         """A batch of images; None where memory does not suffice for so many."""
-        finite: list[tuple[Tensor, torch.dtype]] = []
+        magnitudes: list[Tensor] = []
+        looked_at: list[tuple[str, str]] = []
 
         def note(_: int, state: Tensor) -> None:
-            finite.append(
-                (state.isfinite().flatten(1).all(1), state.dtype)
-            )  # looked at later: a GPU should not wait for it
+            magnitudes.append(drawn_images.magnitude(state))
+            looked_at.append((f"the model's state after step {len(looked_at) + 1}", self._advice(state.dtype)))
 
         try:
             images = drawing.generate(self.model, [row.pair for row in rows], _shift(rows), note)
+            with torch.inference_mode():
+                looked_at.append(("the image", self._advice(images.dtype)))
+                facts = drawn_images.facts(images, magnitudes, looked_at)
+                levels = drawn_images.levels(images)
+                return Batch(rows, levels.float().div(255), levels=levels, facts=facts)
         except CaseError:
             raise
         except SeedshiftError as error:
-            raise CaseError(f"{_named(rows)}: {error}") from error
+            raise CaseError(f"{drawn_images.named(rows)}: {error}") from error
         except Exception as error:
             if not devices.is_out_of_memory(error):
                 raise
             if len(rows) > 1:
                 return None
             raise CaseError(
-                f"{_named(rows)}: memory does not suffice for one image on this device: "
+                f"{drawn_images.named(rows)}: memory does not suffice for one image on this device: "
                 f"{str(error).strip().splitlines()[0]}. Try --seedshift-dtype=float16 or bfloat16, or another device"
             ) from error
-        for step, (of_rows, dtype) in enumerate(finite):
-            _check(of_rows, rows, f"the model's state after step {step + 1}", self._advice(dtype))
-        _check_finite(images, rows, "the image", self._advice(images.dtype))
-        _check_range(images, rows)
-        return images.float().clamp(0, 1).mul(255).round().div(255)
 
 
 @torch.inference_mode()
 def score(batch: Batch, scorers: Sequence[Scorer]) -> Batch:
-    """Score a batch of images, (len(rows), 3, height, width) in [0, 1] in steps of 1/255.
+    """Look at a batch of images, (len(rows), 3, height, width) in [0, 1] in steps of 1/255, and score them.
 
     Raises:
-        RowsError: NaN or Inf in a score.
-        CaseError: a scorer that can score no picture.
+        RowsError: NaN or Inf in some rows, or in their scores.
+        CaseError: images that are not in [0, 1], or a scorer that can score no picture.
     """
-    rows, images = batch.rows, batch.images
+    batch = batch.seen()
+    return replace(batch, scores=_halved(batch.rows, batch.images, scorers))
+
+
+def _halved(rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer]) -> tuple[Scores, ...]:
+    """The scores of each row; where memory does not suffice for all of them, one half after the other."""
     try:
-        columns = [_column(scorer, rows, images) for scorer in scorers]
+        return _scores(rows, images, scorers)
     except Exception as error:
         if len(rows) == 1 or not devices.is_out_of_memory(error):
             raise
-        columns = None
-    if columns is None:  # outside of the handler, which holds on to the memory of what failed
-        devices.free_memory()
-        half = len(rows) // 2
-        halves = (Batch(rows[part], images[part]) for part in (slice(0, half), slice(half, None)))
-        return Batch(rows, images, tuple(row for part in halves for row in score(part, scorers).scores))
-    return Batch(rows, images, tuple(zip(*columns, strict=True)))
+    devices.free_memory()  # outside of the handler, which holds on to the memory of what failed
+    half = len(rows) // 2
+    return _halved(rows[:half], images[:half], scorers) + _halved(rows[half:], images[half:], scorers)
 
 
-def _column(scorer: Scorer, rows: tuple[Row, ...], images: Tensor) -> list[dict[str, float]]:
-    columns = {}
+def _scores(rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer]) -> tuple[Scores, ...]:
+    found: list[dict[str, Tensor]] = []
     try:
-        scored = scorer.score(images, [row.pair.label for row in rows])
+        found.extend(_of_scorer(scorer, rows, images) for scorer in scorers)
+    except Exception as error:
+        if not devices.is_of_the_machine(error):
+            _checked(found, rows)  # what is wrong with an earlier scorer's comes first
+        raise
+    columns = _checked(found, rows)
+    return tuple(
+        tuple({name: column[place] for name, column in of_scorer.items()} for of_scorer in columns)
+        for place in range(len(rows))
+    )
+
+
+def _of_scorer(scorer: Scorer, rows: tuple[Row, ...], images: Tensor) -> dict[str, Tensor]:
+    try:
+        return scorer.score(images, [row.pair.label for row in rows])
     except Exception as error:  # of a folder whose settings fit together with no picture: whatever its library raises
         source = getattr(scorer, "name", None)  # those of the user's own speak for themselves
         if source is None or isinstance(error, CaseError) or devices.is_of_the_machine(error):
@@ -208,10 +228,22 @@ def _column(scorer: Scorer, rows: tuple[Row, ...], images: Tensor) -> list[dict[
             f"the scorer {source} of {rows[0].case.model} cannot score a picture: {type(error).__name__}: "
             f"{' '.join(str(error).split())}"
         ) from error
-    for name, values in scored.items():
-        _check_finite(values, rows, f"the score {name}", "The image has none, so the scorer has made it")
-        columns[name] = values.tolist()
-    return [{name: column[row] for name, column in columns.items()} for row in range(len(rows))]
+
+
+def _checked(found: Sequence[dict[str, Tensor]], rows: Sequence[Row]) -> list[dict[str, list[float]]]:
+    """What scorers gave, as numbers; the device is waited for once.
+
+    Raises:
+        RowsError: some are NaN or infinite.
+    """
+    values = iter(transfers.as_lists([each for scores in found for each in scores.values()]))
+    columns = [{name: next(values) for name in scores} for scores in found]
+    for scores in columns:
+        for name, column in scores.items():
+            advice = "The image has none, so the scorer has made it"
+            if failed := drawn_images.not_finite(column, rows, f"the score {name}", advice):
+                raise RowsError(failed)
+    return columns
 
 
 def _shift(rows: Sequence[Row]) -> ShiftFunction | None:
@@ -260,38 +292,13 @@ def shift_function(case: Case) -> ShiftFunction | None:
         shifted = torch.stack(made)
         if not bool(shifted.isfinite().all()):
             rows = [Row(case, pair) for pair in pairs]
-            _check_finite(z, rows, "the seed vector", "The model has drawn it so, before any shift")
-            _check_finite(shifted, rows, "the shifted seed vector", "Before the shift it has none")
+            for vectors, what, advice in (
+                (z, "the seed vector", "The model has drawn it so, before any shift"),
+                (shifted, "the shifted seed vector", "Before the shift it has none"),
+            ):
+                magnitudes = drawn_images.magnitude(vectors).tolist()
+                if failed := drawn_images.not_finite(magnitudes, rows, what, advice):
+                    raise RowsError(failed)
         return shifted
 
     return shift
-
-
-def _named(rows: Sequence[Row]) -> str:
-    """What stands before the message of an error that is not of single rows."""
-    cases = dict.fromkeys(row.case for row in rows)
-    return f"{rows[0].case.model}, {' and '.join(case.describe() for case in cases)}"
-
-
-def _check_range(images: Tensor, rows: Sequence[Row]) -> None:
-    """Make sure that finite images are in [0, 1].
-
-    Raises:
-        CaseError: they are not.
-    """
-    low, high = (float(end) for end in images.aminmax())
-    if low < -_SLACK or high > 1 + _SLACK:
-        raise CaseError(f"{_named(rows)}: the model's images go from {low:.3g} to {high:.3g}: give them in [0, 1]")
-
-
-def _check_finite(values: Tensor, rows: Sequence[Row], what: str, advice: str) -> None:
-    _check(values.isfinite().flatten(1).all(1) if values.ndim > 1 else values.isfinite(), rows, what, advice)
-
-
-def _check(finite: Tensor, rows: Sequence[Row], what: str, advice: str) -> None:
-    if bool(finite.all()):
-        return
-    wrong = [rows[place] for place in finite.logical_not().nonzero().flatten().tolist()]
-    raise RowsError(
-        {row: f"{row.case.model}, {row.case.describe()}: NaN or Inf in {what} of {row.pair}. {advice}" for row in wrong}
-    )

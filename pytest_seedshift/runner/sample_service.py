@@ -19,7 +19,7 @@ from pytest_seedshift.runner.kept_pictures import Keep, KeptPictures
 from pytest_seedshift.runner.orders import Made, Row
 from pytest_seedshift.runner.samples import Sample, Samples
 from pytest_seedshift.runner.settings_in_effect import SettingsInEffect
-from pytest_seedshift.scorers import devices
+from pytest_seedshift.scorers import devices, transfers
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -236,7 +236,7 @@ class SampleService:
             loaded = {pair: self.folder.load_picture(pictures[pair]) for pair in chunk}
             images = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
             if images:
-                stacked = torch.stack(list(images.values())).to(self.pool.device)
+                stacked = transfers.send(torch.stack(list(images.values())), self.pool.device)
                 rows = tuple(Row(case, pair) for pair in images)
                 batch = generate.score(generate.Batch(rows, stacked), self.pool.scorers.of_model(case.model))
                 samples.write(case, batch.pairs, batch.scores, pictures)

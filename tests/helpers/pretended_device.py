@@ -34,7 +34,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import pytest
@@ -154,7 +154,7 @@ class _Asked:
         return cls(network or "test", *(first or ("?", 0)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kind(file: str) -> str:
     """Whose a file is: `torch` (looked through), `pipeline`, `scorer`, `ours`, `library`, or of a network."""
     file = file.replace("\\", "/")
@@ -341,7 +341,9 @@ class PretendedDevices(TorchDispatchMode):
             return True
         if func in _INDEXED:
             indices = [each for each in args[1] if isinstance(each, torch.Tensor)]
-            return any(each.dtype in (torch.bool, torch.uint8) or not isinstance(each, DeviceTensor) for each in indices)
+            return any(
+                each.dtype in (torch.bool, torch.uint8) or not isinstance(each, DeviceTensor) for each in indices
+            )
         if func is aten._to_copy.default:
             crosses = isinstance(args[0], DeviceTensor) != (home is not None)
             return crosses and not kwargs.get("non_blocking")
@@ -371,7 +373,9 @@ def check_devices(func: Any, tensors: list[torch.Tensor]) -> None:
         places |= {"cpu" for each in tensors if not isinstance(each, DeviceTensor) and each.dim() > 0}
     if len(places) > 1:
         named = " and ".join(sorted(places, reverse=True))
-        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {named}! ({func})")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {named}! ({func})"
+        )
 
 
 def _near(each: Any) -> Any:
@@ -404,8 +408,7 @@ class _Functions(TorchFunctionMode):
         if func in (torch.tensor, torch.as_tensor, torch.asarray):
             return _make(func, args, kwargs)
         if func in (torch.Tensor.__getitem__, torch.Tensor.__setitem__) and isinstance(args[0], DeviceTensor):
-            listed = lambda each: torch.tensor(each) if isinstance(each, list) else each
-            args = (args[0], tree_map(listed, args[1], is_leaf=lambda each: isinstance(each, list)), *args[2:])
+            args = (args[0], tree_map(_listed, args[1], is_leaf=lambda each: isinstance(each, list)), *args[2:])
         if func in (torch.Tensor.requires_grad_, _REQUIRES_GRAD) and isinstance(args[0], DeviceTensor):
             found = func(_near(args[0]), *args[1:], **kwargs)  # gradients are those of the values
             return args[0] if func is torch.Tensor.requires_grad_ else found
@@ -418,8 +421,14 @@ class _Functions(TorchFunctionMode):
             if far:
                 check_devices(func, tensors)
                 _current().operators[_Asked.now().who] += 1
-                return _current().put(func(*map(_near, args), **{name: _near(each) for name, each in kwargs.items()}), far[0].device)
+                return _current().put(
+                    func(*map(_near, args), **{name: _near(each) for name, each in kwargs.items()}), far[0].device
+                )
         return func(*args, **kwargs)
+
+
+def _listed(each: Any) -> Any:
+    return torch.tensor(each) if isinstance(each, list) else each
 
 
 def _make(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -476,7 +485,11 @@ class _Inner(TorchDispatchMode):
 
 def _patch(patches: pytest.MonkeyPatch, gpus: PretendedDevices) -> None:
     """Let torch answer for the pretended devices what it would ask a driver, and bring modules to them."""
-    index = lambda device=None: (gpus.device("cuda" if device is None else device) or torch.device("cuda", 0)).index
+
+    def index(device: Any = None) -> int:
+        found = gpus.device("cuda" if device is None else device)
+        return 0 if found is None else found.index
+
     total = gpus.memory or 2**40
 
     @contextlib.contextmanager

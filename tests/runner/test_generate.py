@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from pytest_seedshift.core import pairs as pairing
-from pytest_seedshift.core.cases import Case, CaseError
+from pytest_seedshift.core.cases import Case, CaseError, UnusableModelError
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import rng
-from pytest_seedshift.runner.generate import Batch, Engine, shift_function
-from pytest_seedshift.runner.orders import Scores
+from pytest_seedshift.runner.generate import Batch, Engine, RowsError, shift_function
+from pytest_seedshift.runner.orders import Row, Scores
 
 LABELS = tuple(Label(name, index) for index, name in enumerate(("owl", "fig", "Löwe")))
 DESIGN = pairing.design(LABELS, 7)
@@ -332,3 +332,45 @@ def test_a_batch_is_scored_while_the_next_one_is_generated():
 def test_an_error_in_an_overlapped_batch_is_not_lost():
     with pytest.raises(CaseError, match="NaN or Inf in the score clip"):
         list(engine(2, None, Brightest(broken=LABELS[2]), overlap=True).run(CONTROL, DESIGN))
+
+
+def test_all_that_is_wrong_with_a_batch_is_known_at_once_each_row_by_where_it_was_first_seen():
+    class Broken(Double):
+        def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
+            images = torch.rand(len(pairs), *self.seed_shape)
+            images[3] += 7
+            states = [torch.zeros(len(pairs), 5, dtype=torch.float64) for _ in range(2)]
+            states[1][2] = 1e300  # beyond float32, and finite
+            states[1][1] = states[0][4] = images[4] = torch.nan
+            for step, state in enumerate(states):
+                on_step(step, state)
+            return images
+
+    (batch,) = engine(7, Broken()).generate([Row(CONTROL, pair) for pair in DESIGN])
+    with pytest.raises(RowsError) as caught:
+        batch.seen()
+    assert {DESIGN.index(row.pair): message.partition(" of '")[0] for row, message in caught.value.failed.items()} == {
+        4: "double, control: NaN or Inf in the model's state after step 1",
+        1: "double, control: NaN or Inf in the model's state after step 2",
+        3: f"double, control: the model's images go from {batch.facts.values[-2, 3]:.3g} to "
+        f"{batch.facts.values[-1, 3]:.3g}: give them in [0, 1]",
+    }
+
+
+def test_images_are_seen_only_once():
+    (batch,) = engine(7).generate([Row(CONTROL, pair) for pair in DESIGN])
+    seen = batch.seen()
+    assert seen.seen() is seen
+    assert seen.facts is None
+    assert torch.equal(seen.levels.float() / 255, seen.images)
+
+
+def test_what_is_wrong_with_the_scores_of_an_earlier_scorer_comes_before_the_failure_of_a_later_one():
+    class Failing(Brightest):
+        def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
+            raise RuntimeError("no")
+
+    with pytest.raises(RowsError, match="NaN or Inf in the score clip"):
+        list(engine(7, None, Brightest(broken=LABELS[2]), Failing()).run(CONTROL, DESIGN))
+    with pytest.raises(UnusableModelError, match="the scorer clip of double cannot score a picture: RuntimeError: no"):
+        list(engine(7, None, Brightest(), Failing()).run(CONTROL, DESIGN))
