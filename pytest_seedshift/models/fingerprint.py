@@ -13,6 +13,8 @@ from pytest_seedshift.core import fingerprint, shifts
 from pytest_seedshift.models import habits, libraries, locate, parts, process_settings, single_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.base import Entry
@@ -65,9 +67,28 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
 
 def image_key(model: str, case: Case, pair: Pair) -> str:
     """The key of an image: its model's fingerprint, prompt and seed vector, and the shift of that vector."""
-    parts = [model, pair.prompt, pair.label.name, pair.seed, case.shift, case.magnitude]
-    if pair.noise is not None:  # not None itself, so that all other samples keep their keys
-        parts += [pair.noise.vector, pair.noise.later]
-    own = shifts.fingerprint(case.shift)  # a name does not tell what a shift of the user's own does
-    parts += [] if own is None else [own]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    return image_keys(model, case, (pair,))[0]
+
+
+def image_keys(model: str, case: Case, pairs: Iterable[Pair]) -> list[str]:
+    """The key of each pair's image, in their order. What all of them share is put into words once.
+
+    Each is a hash of a list in JSON: `model`, prompt, label, seed index, shift, magnitude; then, of a pair that no
+    design has, the two indices of its noise, so that all other samples keep their keys; then the fingerprint of a shift
+    of the user's own, whose name does not tell what it does.
+    """
+    own = shifts.fingerprint(case.shift)
+    before = f"[{json.dumps(model)}, ".encode()
+    after = f", {json.dumps(case.shift)}, {json.dumps(case.magnitude)}"
+    end = "]" if own is None else f", {json.dumps(own)}]"
+    labels: dict[str, str] = {}
+    keys = []
+    for pair in pairs:
+        name, noise = pair.label.name, pair.noise
+        said = labels.get(name)
+        if said is None:
+            said = labels[name] = f"{json.dumps(pair.prompt)}, {json.dumps(name)}, "
+        more = "" if noise is None else f", {json.dumps(noise.vector)}, {json.dumps(noise.later)}"
+        text = f"{said}{json.dumps(pair.seed)}{after}{more}{end}"
+        keys.append(hashlib.sha256(before + text.encode()).hexdigest()[:32])
+    return keys

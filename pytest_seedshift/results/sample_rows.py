@@ -55,23 +55,29 @@ PLACES = ", ".join(["CAST(? AS TEXT)"] * 4 + ["?", "CAST(? AS TEXT)", "?"] + ["C
 
 def image_of(row: Sequence[Any]) -> Image | None:
     """A row of images; None where it is not as it was written, or says what no run writes."""
-    *fields, seal = row
-    if seal != seal_of(fields):
-        return None
-    key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest = fields
-    texts = all(isinstance(each, str) for each in (key, fingerprint, model, shift, label, prompt))
-    kept = all(each is None or isinstance(each, str) for each in (picture, digest))
-    numbers = isinstance(magnitude, float) and math.isfinite(magnitude) and isinstance(seed, int)
-    return Image(*fields) if texts and kept and numbers else None
+    return Image(*row[:-1]) if is_image(row) else None
+
+
+def is_image(row: Sequence[Any]) -> bool:
+    """Whether a row of images is as it was written, and as a run writes them."""
+    key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal = row
+    return (
+        seal == seal_of(row[:-1])
+        and type(key) is type(fingerprint) is type(model) is type(shift) is type(label) is type(prompt) is str
+        and (picture is None or type(picture) is str)
+        and (digest is None or type(digest) is str)
+        and type(magnitude) is float
+        and math.isfinite(magnitude)
+        and type(seed) is int
+    )
 
 
 def scores_of(row: Sequence[Any]) -> dict[str, float] | None:
     """A row of scores: their values by their names; None likewise."""
-    *fields, seal = row
-    image, scorer, label_index, text = fields
-    if seal != seal_of(fields) or not isinstance(text, str) or len(text) > _LONGEST_SCORES:
+    image, scorer, label_index, text, seal = row
+    if seal != seal_of(row[:-1]) or type(text) is not str or len(text) > _LONGEST_SCORES:
         return None
-    if not isinstance(image, str) or not isinstance(scorer, str) or not isinstance(label_index, int):
+    if type(image) is not str or type(scorer) is not str or type(label_index) is not int:
         return None
     try:
         values = json.loads(text)
@@ -79,6 +85,11 @@ def scores_of(row: Sequence[Any]) -> dict[str, float] | None:
     except (ValueError, AttributeError, OverflowError, RecursionError):  # of another form
         return None
     return numbers if len(numbers) == len(values) and all(map(math.isfinite, numbers.values())) else None
+
+
+def is_score(row: Sequence[Any]) -> bool:
+    """Whether a row of scores is as it was written, and as a run writes them."""
+    return scores_of(row) is not None
 
 
 def bound(value: Any) -> Any:
@@ -109,4 +120,4 @@ def text_of(raw: bytes) -> str:
 
 def seal_of(row: Sequence[object]) -> str:
     """A checksum of a row: SQLite notices a damaged page, but not a changed value."""
-    return hashlib.sha256(repr(tuple(row)).encode("utf-8", errors="surrogateescape")).hexdigest()[:16]
+    return hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogateescape")).hexdigest()[:16]

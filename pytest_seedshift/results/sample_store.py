@@ -10,7 +10,7 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -24,6 +24,8 @@ from pytest_seedshift.results.sample_rows import (
     bound,
     image_of,
     is_count,
+    is_image,
+    is_score,
     scores_of,
     seal_of,
 )
@@ -48,6 +50,8 @@ from pytest_seedshift.results.sample_tables import (
 
 _PATIENCE = 60.0
 """Seconds for which a statement waits for other processes."""
+
+_IMAGE_COLUMNS = "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal"
 
 _MOST_VARIABLES = 500  # of one statement; SQLite's own limit was 999 for long
 
@@ -88,10 +92,13 @@ class Store:
 
     def images(self, keys: Iterable[str]) -> dict[str, Image]:
         """Those of some images that exist, by their key."""
-        rows = self._select(
-            "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal", "images", keys
-        )
+        rows = self._select(_IMAGE_COLUMNS, "images", keys)
         return {image.key: image for row in rows if (image := image_of(row)) is not None}
+
+    def pictures(self, keys: Iterable[str]) -> dict[str, str | None]:
+        """Of those of some images that exist, by their key, the pictures; None of one that has none."""
+        rows = self._select(_IMAGE_COLUMNS, "images", keys)
+        return {row[0]: row[8] for row in rows if is_image(row)}
 
     def scores(self, keys: Iterable[ScoreKey]) -> dict[ScoreKey, dict[str, float]]:
         """What is known of some scores, by their key: each scorer's values by their names."""
@@ -99,6 +106,13 @@ class Store:
         rows = self._select("image, scorer, class, scores, seal", "scores", dict.fromkeys(key.image for key in wanted))
         found = {ScoreKey(*row[:3]): values for row in rows if (values := scores_of(row)) is not None}
         return {key: found[key] for key in wanted & found.keys()}
+
+    def scores_by(
+        self, scorers: Collection[str], images: Iterable[str]
+    ) -> dict[tuple[str, str, int], dict[str, float]]:
+        """What is known of some images by some scorers: by image, scorer and index of the class that was asked."""
+        rows = self._select("image, scorer, class, scores, seal", "scores", images)
+        return {row[:3]: values for row in rows if row[1] in scorers and (values := scores_of(row)) is not None}
 
     def add(self, images: Sequence[Image], scores: Mapping[ScoreKey, Mapping[str, float]]) -> None:
         """Write images and scores; what is there already under the same key is replaced."""
@@ -155,10 +169,20 @@ class Store:
 
     def marked(self, what: str, images: Iterable[str]) -> set[str]:
         """Those of images in which something was seen."""
-        query = "SELECT shift FROM visits WHERE fingerprint = ? AND magnitude = 0 AND design = 0"
-        with self._in_words():
-            found = {row[0] for row in self._connection.execute(query, (what,))}
-        return found.intersection(images)
+        rows = self._select("shift", "visits", images, "fingerprint = ? AND magnitude = 0 AND design = 0", (what,))
+        return {row[0] for row in rows}
+
+    def check_place(self) -> None:
+        """Make sure that the file is still the one that was opened, where what was read of it before is used.
+
+        Raises:
+            StoreError: it was replaced or removed.
+        """
+        if self._file is not None and which(self.path) != self._file:
+            raise StoreError(
+                f"{self._called} was {'replaced' if self.path.exists() else 'removed'} while this run used it: what "
+                "was stored there is lost to it. Run it again, and let nothing else touch the run folder meanwhile"
+            )
 
     def take_over(self, other: Store) -> None:
         """Take over everything of another store that this one has not; samples of both stay as they are here.
@@ -202,9 +226,9 @@ class Store:
             answer = self._connection.execute("PRAGMA quick_check").fetchone()[0]
             if answer != "ok":
                 raise DamagedStoreError(f"{self._called}: damaged: {answer.splitlines()[-1]}")
-            for table, read in (("images", image_of), ("scores", scores_of)):
+            for table, is_whole in (("images", is_image), ("scores", is_score)):
                 for row in self._connection.execute(f"SELECT * FROM {table}"):
-                    if read(row) is None:
+                    if not is_whole(row):
                         raise DamagedStoreError(f"{self._called}: damaged: a row of {table} fails its checksum")
 
     # -------------------------------------------------------------------------------------------------------------
@@ -255,15 +279,18 @@ class Store:
             while chunk := rows.fetchmany(_MOST_VARIABLES):
                 yield chunk
 
-    def _select(self, columns: str, table: str, keys: Iterable[str]) -> list[tuple[Any, ...]]:
+    def _select(
+        self, columns: str, table: str, keys: Iterable[str], also: str = "TRUE", values: tuple[Any, ...] = ()
+    ) -> list[tuple[Any, ...]]:
+        """The rows whose first column is one of `keys`, where `also` is so."""
         key = columns.partition(",")[0]
         wanted = list(keys)
         rows: list[tuple[Any, ...]] = []
         with self._in_words():
             for start in range(0, len(wanted), _MOST_VARIABLES):
                 chunk = wanted[start : start + _MOST_VARIABLES]
-                query = f"SELECT {columns} FROM {table} WHERE {key} IN ({', '.join('?' * len(chunk))})"
-                rows += self._connection.execute(query, chunk).fetchall()
+                query = f"SELECT {columns} FROM {table} WHERE {key} IN ({', '.join('?' * len(chunk))}) AND {also}"
+                rows += self._connection.execute(query, (*chunk, *values)).fetchall()
         return rows
 
     @contextmanager
@@ -280,11 +307,7 @@ class Store:
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
-        if self._file is not None and which(self.path) != self._file:
-            raise StoreError(
-                f"{self._called} was {'replaced' if self.path.exists() else 'removed'} while this run used it: what "
-                "was stored there is lost to it. Run it again, and let nothing else touch the run folder meanwhile"
-            )
+        self.check_place()
         try:
             yield
         except UnicodeDecodeError as error:  # Python cannot read SQLite's message, which quotes a name that is no text

@@ -17,7 +17,7 @@ from pytest_seedshift.runner import batch_size as batch_sizes
 from pytest_seedshift.runner import flat_images, generate
 from pytest_seedshift.runner.kept_pictures import Keep, KeptPictures
 from pytest_seedshift.runner.orders import Made, Row
-from pytest_seedshift.runner.samples import Sample, Samples
+from pytest_seedshift.runner.samples import Known, Sample, Samples
 from pytest_seedshift.runner.settings_in_effect import SettingsInEffect
 from pytest_seedshift.scorers import devices, transfers
 
@@ -56,6 +56,7 @@ class SampleService:
         self._store_path = Path(":memory:") if forget else folder.samples_file
         self._store: Store | None = None
         self._samples: dict[tuple[str, tuple[str, ...]], Samples] = {}
+        self._known = Known()
         self._settings = SettingsInEffect(pool, folder, write=not forget)
         self._first: dict[str, bytes] = {}
         """Of each model, the sketch of a picture that its control's others are held against."""
@@ -79,6 +80,7 @@ class SampleService:
             self._store.close()
         self._store = None
         self._samples.clear()
+        self._known = Known()
 
     def samples(self, model: str) -> Samples:
         """A model's samples under the settings that are in force now. The model itself is not loaded.
@@ -96,7 +98,7 @@ class SampleService:
                 of_model = self.pool.fingerprint(model, in_force)
                 self._tell_of_change(model, in_force)
                 self._samples[model, in_force] = Samples(
-                    self.store, self.folder, of_model, scorers, self.pool.scorers.kinds
+                    self.store, self.folder, of_model, scorers, self.pool.scorers.kinds, self._known
                 )
         return self._samples[model, in_force]
 

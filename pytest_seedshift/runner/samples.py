@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.sample_store import Store
     from pytest_seedshift.runner.orders import Scores
+
+
+MOST_KNOWN = 200_000
+"""How many samples are remembered where nothing else is said; each takes about half a kilobyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,31 @@ class Sample:
         return self
 
 
+class Known:
+    """Samples that were read or written, of the cases that were asked for last: the memory of all has a bound."""
+
+    def __init__(self, most: int = MOST_KNOWN) -> None:
+        self._most = most
+        self._by_case: dict[Hashable, dict[Pair, Sample]] = {}
+
+    def of(self, case: Hashable) -> dict[Pair, Sample]:
+        """A case's, to be added to; of whatever distinguishes cases."""
+        found = self._by_case.pop(case, {})
+        self._by_case[case] = found  # the last one
+        return found
+
+    def trim(self) -> None:
+        """Forget those of the cases that were not asked for longest, where there are too many.
+
+        A case that is visited asks for its control again and again, so that neither is forgotten before it ends.
+        """
+        number = sum(map(len, self._by_case.values()))
+        for case in list(self._by_case)[:-1]:
+            if number <= self._most:
+                return
+            number -= len(self._by_case.pop(case))
+
+
 class Samples:
     """The samples of one model under one set of scorers, in the store and in the run folder."""
 
@@ -56,36 +85,59 @@ class Samples:
         model: str,
         scorers: Sequence[str],
         kinds: Mapping[str, ScoreKind] = SHIPPED,
+        known: Known | None = None,
     ) -> None:
-        """`model` and `scorers` are their fingerprints, `kinds` what scores these give."""
-        self._kinds = kinds
+        """`model` and `scorers` are their fingerprints, `kinds` what scores these give; `known` can be of several."""
+        self._kinds = dict(kinds)
+        self._known = Known() if known is None else known
         self.model = model
         self._store = store
         self._folder = folder
         self.scorers = tuple(scorers)
 
     def find(self, case: Case, pairs: Iterable[Pair], shown: Collection[Pair] = ()) -> dict[Pair, Sample]:
-        """The samples that exist, by their pair, in the order given. Those of `shown` need a picture to exist."""
-        keys = {pair: self._key(case, pair) for pair in pairs}
-        images = self._store.images(keys.values())
-        scores = self._store.scores(key for pair, image in keys.items() for key in self._score_keys(image, pair))
+        """The samples that exist, by their pair, in the order given. Those of `shown` need a picture to exist.
+
+        A sample that exists stays as it is, so each is read of the store once; what does not exist is looked for anew,
+        as another process may have made it. So are pictures that are to be shown.
+        """
+        self._store.check_place()
+        wanted, known = list(pairs), self._of(case)
+        lacking = [pair for pair in wanted if pair not in known or (pair in shown and not self._is_kept(known[pair]))]
+        if lacking:
+            known.update(self._read(case, lacking))
+            self._known.trim()
+        found = {pair: known[pair] for pair in wanted if pair in known}
+        if not shown:
+            return found
+        return {pair: sample for pair, sample in found.items() if sample.picture is not None or pair not in shown}
+
+    def _of(self, case: Case) -> dict[Pair, Sample]:
+        """What is remembered of a case; in keys equal magnitudes may be written unlike, such as 1 and 1.0."""
+        return self._known.of((self.model, self.scorers, case, repr(case.magnitude)))
+
+    def _read(self, case: Case, pairs: Sequence[Pair]) -> dict[Pair, Sample]:
+        """Those of a case's samples that the store has, with pictures or without."""
+        keys = self._keys(case, pairs)
+        pictures = self._store.pictures(keys)
+        scores = self._store.scores_by(self.scorers, keys)
         found = {}
-        for pair, key in keys.items():
-            rows = [scores.get(score) for score in self._score_keys(key, pair)]
-            picture = self._picture(images.get(key))
-            if key in images and all(rows) and (picture is not None or pair not in shown):
+        for pair, key in zip(pairs, keys, strict=True):
+            rows = [scores.get((key, scorer, pair.label.index)) for scorer in self.scorers]
+            if key in pictures and all(rows):
                 merged = {name: value for row in rows if row for name, value in row.items()}
-                found[pair] = Sample(case, pair, merged, picture).checked(self._kinds)
+                found[pair] = Sample(case, pair, merged, self._picture(pictures[key])).checked(self._kinds)
         return found
 
     def pictures(self, case: Case, pairs: Iterable[Pair]) -> dict[Pair, Picture]:
         """The pictures that exist, of samples that may lack scores: other scorers can score them anew."""
-        keys = {pair: self._key(case, pair) for pair in pairs}
-        images = self._store.images(keys.values())
+        wanted = list(pairs)
+        keys = self._keys(case, wanted)
+        images = self._store.images(keys)
         found = {}
-        for pair, key in keys.items():
+        for pair, key in zip(wanted, keys, strict=True):
             image = images.get(key)
-            picture = self._picture(image)
+            picture = None if image is None else self._picture(image.picture)
             if image is not None and picture is not None:
                 found[pair] = Picture(picture, image.digest or "")
         return found
@@ -101,8 +153,8 @@ class Samples:
         images = []
         rows: dict[ScoreKey, dict[str, float]] = {}
         made = {}
-        for pair, values in zip(pairs, scores, strict=True):
-            key, picture = self._key(case, pair), pictures.get(pair)
+        for pair, key, values in zip(pairs, self._keys(case, pairs), scores, strict=True):
+            picture = pictures.get(pair)
             what = (case.model, case.shift, case.magnitude, pair.label.name, pair.seed, pair.prompt)
             kept = (None, None) if picture is None else (self._name(picture.path), picture.digest)
             images.append(Image(key, self.model, *what, *kept))
@@ -114,23 +166,25 @@ class Samples:
             kept_at = None if picture is None else picture.path
             made[pair] = Sample(case, pair, merged, kept_at).checked(self._kinds)
         self._store.add(images, rows)
+        self._of(case).update(made)
         return made
 
     def mark(self, what: str, case: Case, pairs: Iterable[Pair]) -> None:
         """Remember of images what was seen in them; see `broken`."""
-        self._store.mark(what, [self._key(case, pair) for pair in pairs])
+        self._store.mark(what, self._keys(case, pairs))
 
     def marked(self, what: str, case: Case, pairs: Iterable[Pair]) -> set[Pair]:
         """The pairs in whose images that was seen."""
-        keys = {self._key(case, pair): pair for pair in pairs}
+        wanted = list(pairs)
+        keys = dict(zip(self._keys(case, wanted), wanted, strict=True))
         return {keys[key] for key in self._store.marked(what, keys)}
 
     def picture_name(self, case: Case, pair: Pair) -> str:
         """What distinguishes the picture of this image from those of the same pair by other versions of the model."""
-        return self._key(case, pair)
-
-    def _key(self, case: Case, pair: Pair) -> str:
         return fingerprint.image_key(self.model, case, pair)
+
+    def _keys(self, case: Case, pairs: Iterable[Pair]) -> list[str]:
+        return fingerprint.image_keys(self.model, case, pairs)
 
     def _name(self, picture: Path) -> str:
         return picture.relative_to(self._folder.path).as_posix()
@@ -138,8 +192,11 @@ class Samples:
     def _score_keys(self, image: str, pair: Pair) -> list[ScoreKey]:
         return [ScoreKey(image, scorer, pair.label.index) for scorer in self.scorers]
 
-    def _picture(self, image: Image | None) -> Path | None:
-        if image is None or image.picture is None:
+    def _picture(self, name: str | None) -> Path | None:
+        if name is None:
             return None
-        path = self._folder.path / image.picture
+        path = self._folder.path / name
         return path if files.is_file(path, self._folder.path) else None
+
+    def _is_kept(self, sample: Sample) -> bool:
+        return sample.picture is not None and files.is_file(sample.picture, self._folder.path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_seedshift.core import fingerprint
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.pairs import Label, Pair
+from pytest_seedshift.core.pairs import Label, Noise, Pair
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models.base import Scheduler
@@ -67,6 +69,26 @@ def test_the_key_of_an_image_never_changes():
 )
 def test_all_that_an_image_is_made_from_changes_its_key(fingerprint, case, pair):
     assert fingerprints.image_key(fingerprint, case, pair) != fingerprints.image_key("f", CASE, PAIR)
+
+
+seeds = st.integers(0, 2**62) | st.booleans()
+shared = st.lists(st.builds(Label, st.text(max_size=3), st.integers(0, 9)), min_size=1, max_size=3)
+noises = st.none() | st.builds(Noise, seeds, seeds)
+magnitudes = st.floats(allow_nan=False) | st.integers(-3, 3) | st.sampled_from([0.0, -0.0])
+
+
+@given(data=st.data(), model=st.text(), shift=st.text(), magnitude=magnitudes, labels=shared)
+def test_the_keys_of_many_pairs_are_hashes_of_what_each_image_is_made_from(data, model, shift, magnitude, labels):
+    """Each is what the list of its parts, in JSON, has as its hash: stores that exist hold such keys."""
+    pairs = data.draw(st.lists(st.builds(Pair, st.sampled_from(labels), seeds, noises), max_size=8))
+    expected = []
+    for pair in pairs:
+        parts = [model, pair.prompt, pair.label.name, pair.seed, shift, magnitude]
+        parts += [] if pair.noise is None else [pair.noise.vector, pair.noise.later]
+        expected.append(hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32])
+    case = Case("any", shift, magnitude)
+    assert fingerprints.image_keys(model, case, pairs) == expected
+    assert [fingerprints.image_key(model, case, pair) for pair in pairs] == expected
 
 
 @given(first=st.tuples(texts, cases, pairs), second=st.tuples(texts, cases, pairs))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.pairs import Label, Pair
@@ -16,13 +18,14 @@ from pytest_seedshift.models import catalogue, fingerprint
 from pytest_seedshift.results.pictures import packed
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.results.sample_rows import Image, ScoreKey
-from pytest_seedshift.results.sample_store import Store
-from pytest_seedshift.runner.samples import Samples
+from pytest_seedshift.results.sample_store import Store, StoreError
+from pytest_seedshift.runner.samples import Known, Samples
 
 CASE = Case("toy-latent", "mean", 0.3)
 CONTROL = CASE.control
 DESIGN = catalogue.shipped().design("toy-latent", 16)
 VALUES = ({"top1": 1.0, "top5": 1.0}, {"clip": 21.5})
+DARK = packed(torch.zeros(3, 4, 4))
 MERGED = {"top1": 1.0, "top5": 1.0, "clip": 21.5}
 
 
@@ -132,3 +135,66 @@ def test_scores_that_do_not_fit_their_pairs_are_not_written(samples):
         with pytest.raises(ValueError, match="zip"):
             samples.write(CASE, DESIGN[:2], scores, {})
     assert samples.find(CASE, DESIGN) == {}
+
+
+# What was found is remembered -------------------------------------------------------------------------------------
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["find", "find", "write", "written by another", "picture by another"]),
+        st.sampled_from(
+            [CASE, CONTROL, dataclasses.replace(CASE, magnitude=1), dataclasses.replace(CASE, magnitude=1.0)]
+        ),
+        st.lists(st.integers(0, 5), unique=True),
+        st.sets(st.integers(0, 5)),
+    ),
+    max_size=12,
+)
+
+
+@given(steps=steps, most=st.sampled_from([0, 3, 1000]))
+def test_what_is_remembered_is_what_the_store_has(tmp_path_factory, steps, most):
+    """Whoever writes, and however little is remembered. A picture that nobody needs may be seen later."""
+    folder = RunFolder(tmp_path_factory.mktemp("run") / ".seedshift")
+    folder.prepare()
+    with closing(Store(folder.samples_file)) as store, closing(Store(folder.samples_file)) as others:
+        samples = Samples(store, folder, "model", ("vit", "clip"), known=Known(most))
+        for what, case, places, shown in steps:
+            wanted, shown = [DESIGN[place] for place in places], {DESIGN[place] for place in shown}
+            other = Samples(others, folder, "model", ("vit", "clip"))  # knows nothing yet
+            if what == "find":
+                expected, found = other.find(case, wanted, shown), samples.find(case, wanted, shown)
+                assert list(found) == list(expected)
+                for pair, each in found.items():
+                    assert (each.case, each.pair, each.scores) == (case, pair, expected[pair].scores)
+                    assert each.picture in (None, expected[pair].picture)
+                    assert each.picture == expected[pair].picture or pair not in shown
+                continue
+            writer = samples if what == "write" else other
+            there = writer.find(case, wanted) if "picture" in what else wanted
+            kept = {pair: folder.save_picture(case, pair, writer.picture_name(case, pair), DARK) for pair in there}
+            writer.write(case, list(there), [VALUES] * len(there), kept if "picture" in what else {})
+
+
+def test_a_store_that_is_gone_is_noticed_though_all_samples_are_known(samples, store):
+    write(samples, DESIGN)
+    store.path.unlink()
+    with pytest.raises(StoreError, match="removed while this run used it"):
+        samples.find(CASE, DESIGN)
+
+
+def test_no_more_is_remembered_than_is_said():
+    known = Known(most=10)
+    for case in range(5):
+        known.of(case).update(dict.fromkeys(range(4)))
+        known.trim()
+    assert [len(known.of(case)) for case in range(5)] == [0, 0, 0, 4, 4]
+
+
+def test_marks_are_found_of_those_that_are_asked_for(samples):
+    """Of any number of others too: in a run of pictures of one colour each has one."""
+    samples.mark("flat", CONTROL, DESIGN)
+    samples.mark("flat", CASE, DESIGN[3:5])
+    samples.mark("same", CASE, DESIGN)
+    assert samples.marked("flat", CASE, DESIGN[:4]) == {DESIGN[3]}
+    assert samples.marked("other", CASE, DESIGN) == samples.marked("flat", CASE, []) == set()
