@@ -100,6 +100,7 @@ def test_the_benchmarks_load_what_they_need_and_say_what_they_measure(pytester, 
         ("figures.py", ["--short"], "CLIP*s mean, 16 pairs: *holds it in 0.99*"),
         ("regressions.py", ["--short"], "  images * of *"),
         ("sensitivity.py", ["--short"], "toy-latent * later noise * pixel * 0.0000 * 1.000"),
+        ("scale.py", ["--short"], "page * ms a case * ms a sample"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )
