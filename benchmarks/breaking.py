@@ -29,7 +29,6 @@ from pytest_seedshift.core.searches import STEP, Search, grid
 from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.results.run_folder import RunFolder
-from pytest_seedshift.runner.sampling import Sampling
 from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.studies.breaking_point import bisection
 from pytest_seedshift.studies.breaking_point.search import margin
@@ -124,7 +123,7 @@ def samples(bench: Workbench, search: Search, images: int, *, as_stored: bool) -
             return None
         if bench.missing(case, design):
             print(f"\r{search.id}: {step}/{search.steps} ", end="", file=sys.stderr, flush=True)
-        found = Sampling(bench.service, case, design, shown=()).collect(design)
+        found = bench.scheduler.collect(case, design).samples
         columns.append({name: np.array([sample.scores[name] for sample in found]) for name in BUILT_IN})
     return columns
 

@@ -248,7 +248,6 @@ def _control(
     """How many of the control's images a case needs, expected and at most: to compare with, to show, to look at."""
     from pytest_seedshift.runner import broken
     from pytest_seedshift.runner.kept_pictures import strip
-    from pytest_seedshift.runner.sampling import Sampling
 
     if case.is_control:
         return images
@@ -259,7 +258,7 @@ def _control(
     expected = max([first, *(place + 1 for place in beside), images[0] if test.compares else 0])
     if judgement is None:
         return expected, len(design)
-    looked = broken.Watch(bench, Sampling(bench.service, case, design), test).reach(judgement)
+    looked = broken.Watch(bench, case, design, test).reach(judgement)
     return _whole(bench, case, design, expected), _whole(
         bench, case, design, max(expected, looked, images[1] if test.compares else 0)
     )

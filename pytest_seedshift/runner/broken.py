@@ -2,9 +2,9 @@
 
 Three things are looked at, all of them of the control, in the order of the design:
 
-* Each of its pictures is of one colour: nothing is drawn. Not said where every one of them is recognised, as pictures
-  of classes that are colours are.
-* Each of them is the same picture, whatever the label and the noise.
+* Each of its first `FIRST` pictures is of one colour: nothing is drawn. Not said where every one of them is recognised,
+  as pictures of classes that are colours are.
+* Each of these is the same picture, whatever the label and the noise.
 * Its accuracy is that of guessing. Guessing among C classes is right in 1/C of all pictures (top-5: in 5/C). Over a
   fixed number of pictures, the first `LEAST` of the design or as many more as it takes to distinguish a model half-way
   between guessing and perfect (Cohen's κ of 0.5) from guessing in 99 of 100 cases, neither top-1 nor top-5 is above it
@@ -30,11 +30,11 @@ from pytest_seedshift.core.cases import UnusableModelError
 from pytest_seedshift.runner import flat_images
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.stats.null_control import NullTest
     from pytest_seedshift.core.stats.sequential import Judgement, SequentialTest
     from pytest_seedshift.runner.samples import Sample
-    from pytest_seedshift.runner.sampling import Sampling
     from pytest_seedshift.runner.workbench import Workbench
 
 FIRST = 8
@@ -107,10 +107,10 @@ class _Reason:
 class Watch:
     """Looks at the control on a case's way to a verdict."""
 
-    def __init__(self, bench: Workbench, sampling: Sampling, test: SequentialTest | NullTest) -> None:
-        """Watch over a case; what is generated for that is of its sampling."""
-        self._bench, self._sampling, self._test = bench, sampling, test
-        self._case, self._design = sampling.case, sampling.design
+    def __init__(self, bench: Workbench, case: Case, design: Sequence[Pair], test: SequentialTest | NullTest) -> None:
+        """Watch over a case on its design."""
+        self._bench, self._test = bench, test
+        self._case, self._design = case, design
         self._samples = bench.samples(self._case.model)
         self._classes = len(pairing.class_list(bench.catalogue.find(self._case.model).classes))
         self._asked = {
@@ -123,17 +123,14 @@ class Watch:
         }
         """By accuracy, the least that is asked, and how many pictures distinguish it from guessing."""
 
-    def begin(self) -> None:
-        """Look at the control before the case's own pictures are made.
+    @property
+    def first(self) -> int:
+        """How many of the control's pictures are looked at before the case's own are made.
 
         Its first pictures are made where a run makes some of them anyway: they stand beside the case's.
-
-        Raises:
-            UnusableModelError: the model is broken.
         """
-        if not self._case.is_control and (self._sampling.shown or self._test.compares):
-            self._sampling.control(min(FIRST, len(self._design)))
-        self.look()
+        makes = self._bench.service.shown(self._design) or self._test.compares
+        return min(FIRST, len(self._design)) if makes and not self._case.is_control else 0
 
     def look(self) -> None:
         """Look at those pictures of the control that exist.
@@ -145,31 +142,28 @@ class Watch:
         if len(seen) < min(FIRST, len(self._design)):
             return
         if any(each.score in score_kinds.BUILT_IN for each in self._test.constraints):
-            right = _accuracies(seen).get("top1", [])
+            first = seen[:FIRST]  # however many there are: what is said is always the same
+            right = _accuracies(first).get("top1", [])
             if not right or min(right) < 1:
-                self._refuse_if(self._drawn_nothing(seen))
+                self._refuse_if(self._drawn_nothing(first))
         for score in self._asked:
             self._refuse_if(self._at_chance(seen, score, failed=False))
 
     def end(self, judgement: Judgement) -> None:
         """Before a case fails, make sure that the shift, or the bounds, are to blame for it.
 
-        As many more pictures of the control are made as it takes to know: where it is decided early, a batch or two.
+        As many pictures of the control are looked at as it takes to know, those of `reach`.
 
         Raises:
             UnusableModelError: the model is broken.
         """
-        images = self.reach(judgement)
-        if not images:
+        if not self.reach(judgement):
             return
-        accuracies = self._broken(judgement)
-        if len(self._seen()) < images:
-            self._sampling.control(images)
         self.look()
         seen = self._seen()
         if self._case.is_control:
-            self._refuse_if(self._same(seen))
-        for score in accuracies:
+            self._refuse_if(self._same(seen[:FIRST]))
+        for score in self._broken(judgement):
             self._refuse_if(self._at_chance(seen, score, failed=True))
 
     def reach(self, judgement: Judgement) -> int:
@@ -191,20 +185,19 @@ class Watch:
         lacking = next((row for row, pair in enumerate(pairs) if pair not in found), len(pairs))
         return [found[pair] for pair in pairs[:lacking]]
 
-    def _drawn_nothing(self, seen: Sequence[Sample]) -> _Reason | None:
-        if len(self._marked(flat_images.FLAT, seen)) == len(seen):
+    def _drawn_nothing(self, first: Sequence[Sample]) -> _Reason | None:
+        if len(self._marked(flat_images.FLAT, first)) == len(first):
             return _Reason(
-                f"the first {min(FIRST, len(self._design))} pictures of its control are of one colour each",
+                f"the first {len(first)} pictures of its control are of one colour each",
                 "It draws nothing, so no shift is to blame. Half precision that a VAE does not bear gives black "
                 "pictures (try --seedshift-dtype=float32 or bfloat16), as do weights that are not those of its "
                 "configuration",
             )
-        return self._same(seen)
+        return self._same(first)
 
-    def _same(self, seen: Sequence[Sample]) -> _Reason | None:
-        first = seen[: min(FIRST, len(self._design))]  # however many there are: what is said is always the same
+    def _same(self, first: Sequence[Sample]) -> _Reason | None:
         labels = len({sample.pair.label for sample in first})
-        if labels < 2 or len(self._marked(flat_images.SAME, seen)) < len(seen):
+        if labels < 2 or len(self._marked(flat_images.SAME, first)) < len(first):
             return None
         return _Reason(
             f"the first {len(first)} pictures of its control, of {labels} labels, are the same picture",

@@ -84,8 +84,9 @@ class Engine:
         *,
         overlap: bool,
         dtype: str | None = None,
+        mixes: bool = False,
     ) -> None:
-        """With `overlap`, a batch is scored while the next one is generated.
+        """With `overlap`, a batch is scored while the next one is generated; `mixes`: it may be of several cases.
 
         `dtype` is what the model runs in, as far as it is known: of NaN, half precision is a usual cause.
         """
@@ -93,6 +94,7 @@ class Engine:
         self.scorers = tuple(scorers)
         self.batch_size = batch_size
         self.overlap = overlap
+        self.mixes = mixes
         self._dtype = dtype
 
     def run(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Batch]:

@@ -10,20 +10,20 @@ from pytest_seedshift.core.pairs import seed_of
 from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.core.stats import sequential
 from pytest_seedshift.runner import broken, flat_images
-from pytest_seedshift.runner.case_result import CaseResult, OnProgress, Progress
+from pytest_seedshift.runner.case_result import CaseResult, OnProgress, Part
 from pytest_seedshift.runner.kept_pictures import strip
+from pytest_seedshift.runner.needs import Need, Outlook, next_step
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.stats.null_control import NullTest
     from pytest_seedshift.core.stats.sequential import Forecast, Judgement, SequentialTest
+    from pytest_seedshift.runner.needs import Steps, Supply
     from pytest_seedshift.runner.samples import Sample
-    from pytest_seedshift.runner.sampling import Sampling
     from pytest_seedshift.runner.workbench import Workbench
-
-_STRETCH = 4
-"""How many batches are made in one go at most, where it is certain that all of them are needed."""
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
     design: Sequence[Pair],
     progress: OnProgress | None = None,
 ) -> CaseResult:
-    """Visit the pairs of a case's design until the verdict stands.
+    """Visit the pairs of a case's design until the verdict stands; see `steps`.
 
     Args:
         bench: where samples are found and made.
@@ -45,31 +45,67 @@ def run(
     Raises:
         CaseError: the case cannot be judged; a UnusableModelError where the model is broken without any shift.
     """
+    return bench.scheduler.run(steps(bench, case, test, design), progress)
+
+
+def steps(
+    bench: Workbench, case: Case, test: SequentialTest | NullTest, design: Sequence[Pair], part: Part | None = None
+) -> Steps[CaseResult]:
+    """A case on its way: it says which samples it needs, until its verdict stands.
+
+    The verdict depends on the samples in the order of the design alone, not on how many there are at once. `part` says
+    of which search the case is a part.
+
+    Raises:
+        CaseError: see `run`.
+    """
     with judging_case(case):
-        sampling = bench.sampling(case, design)
-        watch = broken.Watch(bench, sampling, test)
-        watch.begin()
-        seen: list[Sample] = []
+        seen = _Seen(bench, case, design)
+        watch = broken.Watch(bench, case, design, test)
+        yield from seen.control_up_to(watch.first)
+        watch.look()
         while True:
-            control = sampling.control(len(seen)) if test.compares else []
-            values, reference = _columns(seen, test), _columns(control, test)
+            if test.compares:
+                yield from seen.control_up_to(len(seen.samples))
+            reference = _columns(seen.control[: len(seen.samples)] if test.compares else [], test)
+            values = _columns(seen.samples, test)
             judgement = test.judge(values, reference)
-            if case.is_control and seen:
+            if case.is_control and seen.samples:
                 watch.look()
             if judgement.decided:
+                yield from seen.control_up_to(watch.reach(judgement))
                 watch.end(judgement)
-                return _result(bench, sampling, test, judgement, seen)
-            forecast = test.forecast(values, reference)
-            if progress is not None:
-                leading = forecast.leading
-                at = len(seen), sampling.work.generated, test.about(values, reference), test.size
-                progress(Progress(case, *at, leading, values[leading.score], test.certainty))
-            soonest = test.soonest(values, reference) if bench.pool.overlaps else 0
-            further = step(bench, case, forecast, len(seen), soonest)
-            if case.is_control:
-                seen = sampling.control(len(seen) + further)
-            else:
-                seen += sampling.collect(design[len(seen) : len(seen) + further])
+                yield from seen.control_up_to(_beside(seen, judgement.images))
+                return _result(bench, seen, test, judgement)
+            yield from seen.more(Outlook(test, values, reference, test.forecast(values, reference), part))
+
+
+class _Seen:
+    """The samples that a case has seen: its own, and its control's, each the first ones of its design."""
+
+    def __init__(self, bench: Workbench, case: Case, design: Sequence[Pair]) -> None:
+        self.case = case
+        self.design = design
+        self.shown = bench.service.shown(design)
+        self.samples: list[Sample] = []
+        self.control: list[Sample] = self.samples if case.is_control else []
+        self.work = bench.measured(case)
+
+    def more(self, outlook: Outlook) -> Generator[Need, Supply, None]:
+        """See more of the case's samples."""
+        yield from self._take(Need(self.case, self.design, len(self.samples), None, outlook, self.shown), self.samples)
+
+    def control_up_to(self, images: int) -> Generator[Need, Supply, None]:
+        """See the control's samples of so many of the design's first pairs."""
+        seen = len(self.control)
+        if seen < images:
+            need = Need(self.case.control, self.design, seen, images, None, self.shown)
+            yield from self._take(need, self.control)
+
+    def _take(self, need: Need, into: list[Sample]) -> Generator[Need, Supply, None]:
+        supply = yield need
+        into += supply.samples
+        self.work += supply.work
 
 
 def opening(bench: Workbench, case: Case, test: SequentialTest | NullTest) -> int:
@@ -85,29 +121,18 @@ def step(bench: Workbench, case: Case, forecast: Forecast, seen: int, soonest: i
     return next_step(bench.service.batch_size(case.model), likely, soonest - seen)
 
 
-def next_step(batch: int, likely: int, certain: int) -> int:
-    """How many pairs to visit next, of those that the verdict is likely and of those that it is certain to need."""
-    if certain > batch:  # in one go, as one batch can be scored while the next one is generated
-        return min(certain, _STRETCH * batch)
-    return min(max(likely, batch // 8, 1), batch)
+def _beside(seen: _Seen, images: int) -> int:
+    """As many of the control's first pictures as stand beside those of a case that has so many images."""
+    pairs = [sample.pair for sample in seen.samples[:images]]
+    beside = [pair for pair in strip(pairs) if pair in seen.shown]
+    return pairs.index(beside[-1]) + 1 if beside and not seen.case.is_control else 0
 
 
-def _result(
-    bench: Workbench,
-    sampling: Sampling,
-    test: SequentialTest | NullTest,
-    judgement: Judgement,
-    seen: Sequence[Sample],
-) -> CaseResult:
-    case, service = sampling.case, bench.service
-    samples = tuple(seen[: judgement.images])
+def _result(bench: Workbench, seen: _Seen, test: SequentialTest | NullTest, judgement: Judgement) -> CaseResult:
+    case, service = seen.case, bench.service
+    samples = tuple(seen.samples[: judgement.images])
     pairs = [sample.pair for sample in samples]
-    beside = [pair for pair in strip(pairs) if pair in sampling.shown]
-    if not case.is_control and beside:  # its pictures stand beside the case's
-        sampling.control(pairs.index(beside[-1]) + 1)
     service.set_visited(case, test.size, judgement.images, seed_of(pairs[0].seed))
-    if sampling.work.generated:
-        service.remember(case.model, sampling.work)
     found = service.samples(case.model)
     control = samples if case.is_control else tuple(found.find(case.control, pairs).values())
     flat = found.marked(flat_images.FLAT, case, pairs)
@@ -124,8 +149,8 @@ def _result(
         findings=judgement.findings,
         design=test.size,
         certainty=test.certainty,
-        generated=sampling.work.generated,
-        seconds=sampling.work.seconds,
+        generated=seen.work.generated,
+        seconds=seen.work.seconds,
         device=bench.device,
         dtype=bench.dtype(case.model),
         kinds=kinds,

@@ -9,9 +9,10 @@ from pytest_seedshift.core.cases import judging_case
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.runner import work
+from pytest_seedshift.runner.local_executor import LocalExecutor
 from pytest_seedshift.runner.model_pool import ModelPool
 from pytest_seedshift.runner.sample_service import SampleService
-from pytest_seedshift.runner.sampling import Sampling
+from pytest_seedshift.runner.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -45,6 +46,7 @@ class Workbench:
         """Work in a run folder, on `device`, in `dtype`; see `ModelPool` and `SampleService`."""
         self.pool = ModelPool(device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds)
         self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep, forget=forget)
+        self.scheduler = Scheduler(self.service, LocalExecutor(self.pool, self.service.engine))
         self._measured: dict[Case, work.Work] = {}
 
     @property
@@ -92,15 +94,19 @@ class Workbench:
         Raises:
             CaseError: the model cannot generate.
         """
-        sampling = Sampling(self.service, case, design)
+        service = self.service
         with judging_case(case):
-            sampling.measure(images)
-            self._measured[case] = sampling.work
-            return self.service.remember(case.model, sampling.work)
+            missing = service.missing(case, design[:images])[: service.engine(case.model).batch_size]
+            if case.is_control and missing:
+                made = self.scheduler.collect(case, design, design.index(missing[-1]) + 1, service.shown(design))
+            else:
+                made = self.scheduler.collect(case, missing, shown=service.shown(design))
+            self._measured[case] = made.work
+            return service.remember(case.model, made.work)
 
-    def sampling(self, case: Case, design: Sequence[Pair]) -> Sampling:
-        """A case on its way to a verdict; what was generated to measure its model is counted with it, once."""
-        return Sampling(self.service, case, design, before=self._measured.pop(case, work.NONE))
+    def measured(self, case: Case) -> work.Work:
+        """What was generated to measure a case's model, once: it is counted with the case."""
+        return self._measured.pop(case, work.NONE)
 
     def close(self) -> None:
         """Close the store and let the model go."""

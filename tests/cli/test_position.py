@@ -17,7 +17,6 @@ from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.run_folder import RunFolder
-from pytest_seedshift.runner.sampling import Sampling
 from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.studies import position_control
 
@@ -98,8 +97,7 @@ def test_its_samples_are_there_for_a_verdict_and_a_report_reads_the_folder(made)
     with closing(bench):
         assert bench.missing(Case("toy-latent"), DESIGN) == []
         assert bench.missing(Case("toy-latent", "random:left", 0.3), DESIGN) == []
-        without_position = Sampling(bench.service, Case("toy-latent", "mean", 0.3), DESIGN, shown=())
-        without_position.collect(DESIGN[:2])
+        bench.scheduler.collect(Case("toy-latent", "mean", 0.3), DESIGN, 2)  # without positions
     run = runs.load(made.folder)
     by_case = {each.case: each for each in run.cases}
     assert len(by_case) == 9

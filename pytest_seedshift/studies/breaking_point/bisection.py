@@ -15,8 +15,9 @@ All of it is one search of `budget` images at most, a fifth of those of the scan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -128,62 +129,89 @@ def seek(look: Callable[[int], Probe], steps: int, design: int) -> Found:
         steps: how many there are.
         design: the most images that one look takes.
     """
-    origin = look(0)
+    search = seeking(steps, design)
+    step = next(search)
+    while True:
+        try:
+            step = search.send(look(step))
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+
+
+def seeking(steps: int, design: int) -> Generator[int, Probe, Found]:
+    """The search of `seek`: it yields each step that it looks at, is sent what is there, and returns what it found."""
+    origin = yield 0
     if not origin.holds:  # it breaks without a shift: there is nothing to search
         return Found(steps, (origin,))
-    search = _Search(look, steps, design, {0: origin})
-    complete = search.sweep() and search.narrow() and search.rest() and search.check()
+    search = _Search(steps, design, {0: origin})
+    complete = (
+        (yield from search.sweep())
+        and (yield from search.narrow())
+        and (yield from search.rest())
+        and (yield from search.check())
+    )
     return Found(steps, tuple(search.seen[step] for step in sorted(search.seen)), complete)
 
 
-class _Search:
-    """The phases; each tells whether the budget has sufficed for it."""
+_Phase: TypeAlias = Generator[int, Probe, bool]
+"""A part of a search; it returns whether the budget has sufficed for it."""
 
-    def __init__(self, look: Callable[[int], Probe], steps: int, design: int, seen: dict[int, Probe]) -> None:
+
+class _Search:
+    """The phases."""
+
+    def __init__(self, steps: int, design: int, seen: dict[int, Probe]) -> None:
         self.seen = seen
-        self._look = look
         self._steps = steps
         self._design = design
         self._left = budget(steps, design)
         self._coarse = sweep(steps)
 
-    def sweep(self) -> bool:
+    def sweep(self) -> _Phase:
         for step in self._coarse:
-            if not self._see(step):
+            if not (yield from self._see(step)):
                 return False
             if not self.seen[step].holds:
                 break
         return True
 
-    def narrow(self) -> bool:
+    def narrow(self) -> _Phase:
         while (at := self._first()) is not None:
             low = max(step for step, probe in self.seen.items() if probe.holds and step < at)
             if at - low == 1:
                 break
-            if not self._see((low + at) // 2):
+            if not (yield from self._see((low + at) // 2)):
                 return False
         return True
 
-    def rest(self) -> bool:
-        return all(self._see(step) for step in self._coarse)
+    def rest(self) -> _Phase:
+        for step in self._coarse:
+            if not (yield from self._see(step)):
+                return False
+        return True
 
-    def check(self) -> bool:
+    def check(self) -> _Phase:
         for _ in range(_BELOW):
             at = self._first()
             end = self._steps if at is None else at - 1 - _NEAR
-            if not self._see_extreme(range(1, end + 1), lowest=True) or not self.narrow():
+            seen = yield from self._see_extreme(range(1, end + 1), lowest=True)
+            if not seen or not (yield from self.narrow()):
                 return False
         at = self._first()
         above = range((self._steps if at is None else at + _NEAR) + 1, self._steps + 1)
-        return all(self._see_extreme(above, lowest=False) for _ in range(_ABOVE))
+        for _ in range(_ABOVE):
+            if not (yield from self._see_extreme(above, lowest=False)):
+                return False
+        return True
 
-    def _see_extreme(self, steps: Sequence[int], *, lowest: bool) -> bool:
+    def _see_extreme(self, steps: Sequence[int], *, lowest: bool) -> _Phase:
         """See, of some steps that were not seen, the one whose margin is lowest, or highest, most likely."""
         unseen = [step for step in steps if step not in self.seen]
         if not unseen:
             return True
         guesses = zip(unseen, self._guess(unseen, lowest=lowest), strict=True)
-        return self._see(max(guesses, key=lambda guess: (round(guess[1], 6), guess[0]))[0])
+        return (yield from self._see(max(guesses, key=lambda guess: (round(guess[1], 6), guess[0]))[0]))
 
     def _guess(self, steps: Sequence[int], *, lowest: bool) -> Iterator[float]:
         known = sorted(self.seen)
@@ -195,12 +223,12 @@ class _Search:
     def _first(self) -> int | None:
         return min((step for step, probe in self.seen.items() if not probe.holds), default=None)
 
-    def _see(self, step: int) -> bool:
+    def _see(self, step: int) -> _Phase:
         """See what is at a step, if the budget suffices for all images that this might take."""
         if step in self.seen:
             return True
         if self._design > self._left:
             return False
-        self.seen[step] = self._look(step)
+        self.seen[step] = yield step
         self._left -= self.seen[step].images
         return True

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_seedshift.core.stats.sequential import estimate, estimate_drop
 from pytest_seedshift.results.schema import CLEAR
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.runner.case_result import Part
-from pytest_seedshift.studies.breaking_point.bisection import Found, Probe, seek
+from pytest_seedshift.studies.breaking_point import bisection
+from pytest_seedshift.studies.breaking_point.bisection import Found, Probe
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.scores import Constraint, Estimate, Finding
     from pytest_seedshift.core.searches import Search
     from pytest_seedshift.core.stats.sequential import SequentialTest
-    from pytest_seedshift.runner.case_result import CaseResult, OnProgress, Progress
+    from pytest_seedshift.runner.case_result import CaseResult, OnProgress
+    from pytest_seedshift.runner.needs import Steps
     from pytest_seedshift.runner.workbench import Workbench
 
 
@@ -111,23 +113,30 @@ def run(
     Raises:
         CaseError: a probe cannot be judged.
     """
+    return bench.scheduler.run(steps(bench, search, test, design, minimum), progress)
+
+
+def steps(
+    bench: Workbench, search: Search, test: SequentialTest, design: Sequence[Pair], minimum: float | None = None
+) -> Steps[BreakingPoint]:
+    """The search of `run`: it says which samples its probes need, one probe after the other.
+
+    Raises:
+        CaseError: a probe cannot be judged.
+    """
     results: dict[int, CaseResult] = {}
-
-    def tell(at: Progress) -> None:
-        images = sum(len(each.samples) for each in results.values())
-        generated = sum(each.generated for each in results.values())
-        if progress is not None:
-            progress(replace(at, search=Part(search.id, images, generated)))
-
-    def look(step: int) -> Probe:
-        result = results[step] = sequential.run(bench, search.case(step), test, design, tell)
-        return Probe(
-            step, result.passed, margin(result.findings), len(result.samples), clearness(result, exact=test.exact)
-        )
-
-    found = seek(look, search.steps, test.size)
-    probes = tuple(results[step] for step in sorted(results))
-    return BreakingPoint(search, found, probes, test.constraints, minimum, test.size, test.certainty)
+    seeking = bisection.seeking(search.steps, test.size)
+    step = next(seeking)
+    while True:
+        before = results.values()
+        part = Part(search.id, sum(len(each.samples) for each in before), sum(each.generated for each in before))
+        result = results[step] = yield from sequential.steps(bench, search.case(step), test, design, part)
+        clear = clearness(result, exact=test.exact)
+        try:
+            step = seeking.send(Probe(step, result.passed, margin(result.findings), len(result.samples), clear))
+        except StopIteration as end:
+            probes = tuple(results[step] for step in sorted(results))
+            return BreakingPoint(search, end.value, probes, test.constraints, minimum, test.size, test.certainty)
 
 
 def margin(findings: Iterable[Finding]) -> float:

@@ -7,6 +7,7 @@ they are; the others are made as every sample is, so that a run that judges the 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,12 @@ import torch
 from pytest_seedshift.core.cases import CaseError, judging, judging_case
 from pytest_seedshift.models.needed_scorers import CLASSIFIER
 from pytest_seedshift.results.sample_rows import ScoreKey
+from pytest_seedshift.runner.finishing import finish
 from pytest_seedshift.runner.kept_pictures import strip
+from pytest_seedshift.runner.overlap import overlapped
 from pytest_seedshift.runner.samples import Samples
-from pytest_seedshift.runner.sampling import Sampling, in_whole_batches
+from pytest_seedshift.runner.scheduler import in_whole_batches
+from pytest_seedshift.runner.work import NONE, Work
 from pytest_seedshift.scorers import fingerprint
 from pytest_seedshift.scorers.evidence_position import Position
 
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.base import Axes
-    from pytest_seedshift.runner.work import Work
+    from pytest_seedshift.runner.generate import Batch
     from pytest_seedshift.runner.workbench import Workbench
 
 _AT_ONCE = 64
@@ -78,7 +82,7 @@ class Locator:
             CaseError: a sample cannot be made, or the classifier has no gradients.
         """
         shown = frozenset(strip(design))
-        sampling = Sampling(self._bench.service, case, design, shown=shown)
+        work = NONE
         with judging_case(case):
             missing = self._missing(case, design, shown)
             if missing:
@@ -88,8 +92,8 @@ class Locator:
                 model = self._bench.model(case.model)
                 check_axes(case.model, model.seed_shape, model.seed_axes)
                 position = self.scorer  # before the samples, which take longer
-                sampling.make(self._batches(case, design, missing), self._write_with(case, position))
-            return self._read(case, design, shown), sampling.work
+                work = self._make(case, self._batches(case, design, missing), shown, position)
+            return self._read(case, design, shown), work
 
     @property
     def scorer(self) -> Position:
@@ -113,7 +117,7 @@ class Locator:
         return [pair for pair in design if pair not in placed or pair not in scored]
 
     def _batches(self, case: Case, design: Sequence[Pair], missing: Sequence[Pair]) -> list[Pair]:
-        """What to make: the control in whole batches of its design, as everybody makes it; see `Sampling.control`."""
+        """What to make: the control in whole batches of its design, as everybody makes it; see `Scheduler`."""
         if not case.is_control:
             return list(missing)
         return in_whole_batches(design, self._bench.service.engine(case.model).batch_size, missing)
@@ -127,8 +131,23 @@ class Locator:
             chunk = list(whole)[start : start + _AT_ONCE]
             self._write(case, chunk, torch.stack([whole[pair] for pair in chunk]).to(self._bench.device), self.scorer)
 
-    def _write_with(self, case: Case, position: Position) -> Callable[[Sequence[Pair], Tensor], None]:
-        return lambda pairs, images: self._write(case, pairs, images, position)
+    def _make(self, case: Case, pairs: Sequence[Pair], shown: frozenset[Pair], position: Position) -> Work:
+        """Make samples whether they exist or not, as every sample is made, and measure their pictures.
+
+        Scores that exist stay as they are.
+        """
+        service = self._bench.service
+        engine = service.engine(case.model)
+
+        def keep(batch: Batch) -> int:
+            service.keep(finish(batch), shown)
+            self._write(case, batch.pairs, batch.images, position)
+            return len(batch.pairs)
+
+        with service.folder.lock(case.id):
+            start = time.perf_counter()
+            batches = engine.run_rows(service.rows(case, pairs, shown))
+            return Work(sum(overlapped(batches, keep, overlap=service.pool.overlaps)), time.perf_counter() - start)
 
     def _write(self, case: Case, pairs: Sequence[Pair], images: Tensor, position: Position) -> None:
         """Measure and keep, beside the other scores; what there is no value for is left out: JSON knows no NaN."""

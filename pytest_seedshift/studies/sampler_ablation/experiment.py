@@ -12,7 +12,6 @@ from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats.seed_shares import SensitivityError
-from pytest_seedshift.runner.sampling import Sampling
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.sampler_ablation import effects
 
@@ -167,7 +166,7 @@ def _labels(design: Sequence[Pair]) -> list[str]:
 
 
 def _columns(bench: Workbench, case: Case, design: Sequence[Pair]) -> dict[str, list[float]]:
-    samples = Sampling(bench.service, case, design, shown=()).collect(design)
+    samples = bench.scheduler.collect(case, design).samples
     return {score: [sample.scores[score] for sample in samples] for score in SHOWN}
 
 

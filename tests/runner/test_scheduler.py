@@ -24,9 +24,10 @@ from pytest_seedshift.results.run_folder import Picture, RunFolder
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.runner.generate import Batch, Engine
 from pytest_seedshift.runner.kept_pictures import STRIP, Keep, strip
+from pytest_seedshift.runner.local_executor import LocalExecutor
 from pytest_seedshift.runner.model_pool import ModelPool
 from pytest_seedshift.runner.sample_service import SampleService
-from pytest_seedshift.runner.sampling import in_whole_batches
+from pytest_seedshift.runner.scheduler import Scheduler, in_whole_batches
 from pytest_seedshift.runner.scorer_pool import ScorerPool
 from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
@@ -121,6 +122,7 @@ class Bench(Workbench):
         self.double = double or Double()
         self.pool = DoublePool(self.double)
         self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep)
+        self.scheduler = Scheduler(self.service, LocalExecutor(self.pool, self.service.engine))
 
 
 def judge(

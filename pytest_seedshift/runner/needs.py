@@ -1,0 +1,97 @@
+"""What a case on its way waits for, and what it is given: more samples of its own pairs, or of its control's."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from pytest_seedshift.runner.case_result import Progress
+from pytest_seedshift.runner.work import NONE, Work
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.stats.null_control import NullTest
+    from pytest_seedshift.core.stats.sequential import Forecast, SequentialTest
+    from pytest_seedshift.runner.case_result import Part
+    from pytest_seedshift.runner.samples import Sample
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Samples that have to exist before a case can go on: those of the first pairs of a design, in its order.
+
+    Attributes:
+        case: whose samples; of a case that is compared with its control, they may be the control's.
+        design: all pairs that may be asked for, in the order in which they are looked at.
+        seen: how many of the first ones are known already.
+        until: how many have to be known; None where any more will do.
+        outlook: where the verdict is expected; None where `until` says all.
+        shown: the pairs of the design whose samples need a picture.
+    """
+
+    case: Case
+    design: Sequence[Pair]
+    seen: int
+    until: int | None
+    outlook: Outlook | None
+    shown: frozenset[Pair]
+
+    @property
+    def likely(self) -> int:
+        """How many of the first pairs will be needed in all, as far as one can guess; more than `seen`."""
+        if self.outlook is None:
+            assert self.until is not None
+            return self.until
+        return min(self.outlook.forecast.images, self.outlook.forecast.at_best)
+
+    def certain(self) -> int:
+        """How many of the first pairs will be needed in all, whatever is seen in them; it is computed now."""
+        if self.outlook is None:
+            assert self.until is not None
+            return self.until
+        return max(self.outlook.test.soonest(self.outlook.values, self.outlook.reference), self.seen + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a test makes of the samples so far: `values` of the case and `reference` of its control, by score."""
+
+    test: SequentialTest | NullTest
+    values: Mapping[str, Sequence[float]]
+    reference: Mapping[str, Sequence[float]]
+    forecast: Forecast
+    part: Part | None = None
+
+    def progress(self, case: Case, generated: int) -> Progress:
+        """How far the case has come, for which so many images were generated."""
+        leading, values = self.forecast.leading, self.values
+        seen, about = len(values[leading.score]), self.test.about(values, self.reference)
+        at = case, seen, generated, about, self.test.size
+        return Progress(*at, leading, values[leading.score], self.test.certainty, self.part)
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What a need was met with: the samples behind those that were seen, and what was generated for them."""
+
+    samples: Sequence[Sample]
+    work: Work = NONE
+
+
+Steps: TypeAlias = Generator[Need, Supply, _Result]
+"""A case on its way: it yields what it needs, is sent what there is of it, and returns its result in the end."""
+
+
+def next_step(batch: int, likely: int, certain: int) -> int:
+    """How many pairs to visit next, of those that the verdict is likely and of those that it is certain to need."""
+    if certain > batch:  # in one go, as one batch can be scored while the next one is generated
+        return min(certain, _STRETCH * batch)
+    return min(max(likely, batch // 8, 1), batch)
+
+
+_STRETCH = 4
+"""How many batches are made in one go at most, where it is certain that all of them are needed."""
