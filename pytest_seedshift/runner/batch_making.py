@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
+from pytest_seedshift.runner.drawn_images import RowsError
 from pytest_seedshift.runner.finishing import finish
-from pytest_seedshift.runner.generate import Batch, RowsError, score
+from pytest_seedshift.runner.generate import Batch, score
 
 if TYPE_CHECKING:
     from pytest_seedshift.runner.generate import Engine

@@ -57,7 +57,7 @@ class Facts:
 
         Raises:
             RowsError: some rows have NaN or Inf in them; it names all that are not as they should be.
-            CaseError: images are not in [0, 1].
+            CaseError: images of a batch that is of one case are not in [0, 1].
         """
         *magnitudes, low, high = self.values.tolist()
         failed: dict[Row, str] = {}
@@ -68,7 +68,7 @@ class Facts:
         if beyond:
             least, greatest = min(low[place] for place in beyond), max(high[place] for place in beyond)
             said = f"the model's images go from {least:.3g} to {greatest:.3g}: give them in [0, 1]"
-            if not failed:
+            if not failed and len({row.case for row in rows}) == 1:
                 raise CaseError(f"{named(rows)}: {said}")
             for place in beyond:
                 failed.setdefault(rows[place], f"{named([rows[place]])}: {said}")
