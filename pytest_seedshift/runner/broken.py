@@ -32,8 +32,9 @@ from pytest_seedshift.runner import flat_images
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.stats.course import Judgement
     from pytest_seedshift.core.stats.null_control import NullTest
-    from pytest_seedshift.core.stats.sequential import Judgement, SequentialTest
+    from pytest_seedshift.core.stats.sequential import SequentialTest
     from pytest_seedshift.runner.samples import Sample
     from pytest_seedshift.runner.workbench import Workbench
 

@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import CERTAINTY, Constraint, Finding
-from pytest_seedshift.core.stats import betting, unseen_changes
+from pytest_seedshift.core.stats import course, unseen_changes, wealth
 from pytest_seedshift.core.stats.sequential import SequentialTest, estimate
 
 RIGHT_7_OF_10 = [1.0] * 7 + [0.0] * 3
@@ -159,15 +159,15 @@ def test_of_all_orders_of_a_small_design_no_more_than_promised_have_another_verd
 @pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, -JUST], ids=["at", "just below"])
 def test_the_simulation_finds_a_bet_that_pays_too_much(monkeypatch, offset):
-    fair = betting.log_wealth
-    monkeypatch.setattr(betting, "log_wealth", lambda *given: 3 * fair(*given))
+    fair = wealth.mixed
+    monkeypatch.setattr(wealth, "mixed", lambda *given: 3 * fair(*given))
     assert differing(top_min, offset, 400, 0.9, 400) > tolerated(0.9, 400)
 
 
 @pytest.mark.slow
 def test_the_simulation_finds_bounds_that_do_not_share_what_may_go_wrong(monkeypatch):
-    shared = betting.decide
-    monkeypatch.setattr(betting, "decide", lambda *given, holds, breaks: shared(*given, holds=holds, breaks=4 * breaks))
+    shared = course.Bets
+    monkeypatch.setattr(course, "Bets", lambda *given, holds, breaks: shared(*given, holds=holds, breaks=4 * breaks))
     assert differing(several, 0.0, 400, 0.9, 1000) > tolerated(0.9, 1000)
 
 

@@ -5,6 +5,8 @@ hypothesis says. Where the hypothesis holds each bet is fair at best, so the wea
 of at most α (Ville's inequality). The machinery is that of Waudby-Smith and Ramdas, *Confidence sequences for sampling
 without replacement* (2020, arXiv 2006.04347) and *Estimating means of bounded random variables by betting* (2024,
 JRSS B 86(1), arXiv 2010.09686).
+
+Here the wealth comes of all values at once; `wealth` carries it from look to look, and decides.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Sums of floats may miss a bound by their last bits: 0.7 asked, 7 of 10 right.
-_SLACK = 1e-9
+SLACK = 1e-9
+"""How far a mean may miss what is asked of it."""
 
 # The parts of their wealth that the gamblers stake, all at once with equal shares; a mixture needs no guess of which is
 # right. Most are the quadrature nodes of the arcsine distribution, dense at both ends: near 0 for means close to the
@@ -40,35 +43,9 @@ class Decision:
 UNDECIDED = Decision(None, None)
 
 
-def decide(goodness: NDArray[np.float64], least: float, size: int, *, holds: float, breaks: float) -> Decision:
-    """Decide as early as possible whether the mean of `size` values is at least `least`.
-
-    Args:
-        goodness: the values seen so far, in [0, 1], drawn one after the other without replacement.
-        least: the bound, in [0, 1].
-        size: N, how many there are in all.
-        holds: the probability with which "at least" may be said wrongly.
-        breaks: the probability with which "below" may be said wrongly.
-
-    Returns:
-        The decision and the number of values after which it was made. What follows has no part in it.
-    """
-    sums, unseen = np.cumsum(goodness), size - np.arange(1, goodness.size + 1)
-    # Without a bet: what is to come cannot take away enough, or add enough. At N one of these is always so.
-    above, below = reaches(sums, least, size), ~reaches(sums + unseen, least, size)
-    certain = above | below
-    above = above | ~certain & (log_wealth(goodness, least, size) >= -math.log(holds))
-    below = below | ~certain & (log_wealth(1 - goodness, 1 - least, size) >= -math.log(breaks))
-    either = above | below
-    if not either.any():
-        return UNDECIDED
-    at = int(either.argmax())
-    return Decision(at + 1, bool(above[at]))
-
-
-def reaches(total: NDArray[np.float64] | float, least: float, size: int) -> NDArray[np.bool_]:
+def reaches(total: NDArray[np.float64] | float, least: NDArray[np.float64] | float, size: int) -> NDArray[np.bool_]:
     """Whether a sum of `size` values is that of a mean of at least `least`, but for rounding."""
-    return np.asarray(total >= size * (least - _SLACK))
+    return np.asarray(total >= size * (least - SLACK))
 
 
 def log_wealth(goodness: NDArray[np.float64], most: float, size: float) -> NDArray[np.float64]:
@@ -82,7 +59,7 @@ def log_wealth(goodness: NDArray[np.float64], most: float, size: float) -> NDArr
     seen = np.arange(goodness.size)
     mean = np.full(goodness.size, most) if math.isinf(size) else (size * most - before) / (size - seen)
     # Where m is not above 0 the sum has reached N·most, and the caller knows without a bet.
-    payoff = np.where(mean > _SLACK, goodness / np.maximum(mean, _SLACK) - 1, 0.0)
+    payoff = np.where(mean > SLACK, goodness / np.maximum(mean, SLACK) - 1, 0.0)
     logs = np.cumsum(np.log1p(STAKES[:, np.newaxis] * payoff), axis=1)
     peak = logs.max(axis=0)
     return np.asarray(peak + np.log(np.exp(logs - peak).mean(axis=0)), dtype=np.float64)

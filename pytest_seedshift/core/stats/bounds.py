@@ -6,6 +6,7 @@ Pure numbers, as `sequential`, which decides about a case by its bounds.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ import numpy as np
 
 from pytest_seedshift.core.scores import ANY, Change, Finding
 from pytest_seedshift.core.stats import betting, paired
+from pytest_seedshift.core.stats.wealth import Evidence
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from numpy.typing import NDArray
 
     from pytest_seedshift.core.score_kinds import ScoreKind
@@ -39,9 +43,22 @@ class Bound:
         """Whether all values were seen."""
         return self.goodness.size == self.size
 
-    def decide(self, *, holds: float, breaks: float) -> betting.Decision:
-        """See the function of that name."""
-        return betting.decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
+    def with_values(self, goodness: NDArray[np.float64]) -> Self:
+        """The same bound, of these values."""
+        return replace(self, goodness=goodness)
+
+    def early(self, found: betting.Decision, won: Callable[[], int | None]) -> betting.Decision:
+        """What stands before all values are known.
+
+        Args:
+            found: what the bets on the design say.
+            won: after how many values chance is ruled out, where that is asked.
+        """
+        return found
+
+    def decide(self, found: betting.Decision, won: Callable[[], int | None]) -> betting.Decision:
+        """What stands; see `early`."""
+        return found
 
     def measured(self, images: int) -> float:
         """The mean, or the mean drop, of the first images, in the score's own units; NaN of none."""
@@ -77,24 +94,12 @@ class Bound:
         """Whether the bound holds on all values of a design."""
         return bool(betting.reaches(self.goodness.sum(), self.least, size))
 
-    def repeated(self) -> Bound:
-        """As if what follows were like what was seen."""
-        pattern = np.append(self.goodness, (1 + self.least) / 2)
-        return self._with(np.resize(np.roll(pattern, 1), self.size - self.goodness.size))
+    def repeated(self) -> NDArray[np.float64]:
+        """What follows if it is like what was seen."""
+        return self._repeated((1 + self.least) / 2)
 
-    def up_to_last(self, values: NDArray[np.float64]) -> Bound:
-        """As if these followed, all but the design's last: what comes before the end decides when it is decided.
-
-        Without the last value nobody asks for the exact test, which takes long and has no part in the number of images.
-        """
-        return self._with(values[: max(self.size - 1 - self.goodness.size, 0)])
-
-    def followed_by(self, value: float) -> Bound:
-        """As if all that follows had one value."""
-        return self._with(np.full(self.size - self.goodness.size, value))
-
-    def _with(self, rest: NDArray[np.float64]) -> Bound:
-        return replace(self, goodness=np.append(self.goodness, rest))
+    def _repeated(self, first: float) -> NDArray[np.float64]:
+        return np.resize(np.append(first, self.goodness), self.size - self.goodness.size)
 
 
 def drop_interval(kind: ScoreKind, goodness: NDArray[np.float64], certainty: float) -> tuple[float, float]:
@@ -145,35 +150,34 @@ class Tested(Bound):
 
     chance: Chance
 
-    def decide(self, *, holds: float, breaks: float) -> betting.Decision:
+    def early(self, found: betting.Decision, won: Callable[[], int | None]) -> betting.Decision:
         """Within the bound: as early as that is known. Beyond it: when it is known, and chance is ruled out too.
 
-        A baseline that stopped early has ended on a streak, so its pairs are in no random order, and all are looked at.
+        Where only the whole design counts, all pairs are looked at; so are those of a baseline that stopped early: it
+        has ended on a streak, and its pairs are in no random order.
         """
-        if self.complete:
-            return self._last(holds, breaks)
-        if self.chance.test == "stopped":
+        if self.chance.test != "looks":
             return betting.UNDECIDED
-        found = betting.decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
-        return found if found.holds is not False or not self.chance.asked else self._beyond(found)
+        if found.at is None or found.holds or not self.chance.asked:
+            return found
+        beyond = won()
+        return betting.UNDECIDED if beyond is None else betting.Decision(max(found.at, beyond), False)
 
-    def _last(self, holds: float, breaks: float) -> betting.Decision:
-        """All pairs are known: what was decided on the way, else what they say."""
-        if self.chance.test == "looks":
-            found = betting.decide(self.goodness, self.least, self.size, holds=holds, breaks=breaks)
-            if found.holds is False and self.chance.asked:
-                found = self._beyond(found)
-            if found.at is not None and found.at < self.size:
-                return found
+    def decide(self, found: betting.Decision, won: Callable[[], int | None]) -> betting.Decision:
+        """Once all pairs are known: what was decided on the way, else what they say."""
+        early = self.early(found, won)
+        if not self.complete or (early.at is not None and early.at < self.size):
+            return early
         return betting.Decision(self.size, self.holds(self.size))
 
-    def _beyond(self, found: betting.Decision) -> betting.Decision:
-        """When a mean that is known to be beyond its bound is found to be beyond chance, by bets alone."""
+    def doubt(self) -> Evidence:
+        """Who bets that the model's own mean is beyond the bound, before the first value."""
         part = paired.EARLY if self._has_fixed_test else 1.0
-        won = self.evidence() >= -math.log(self.chance.level * part)
-        if found.at is None or not won.any():
-            return betting.UNDECIDED
-        return betting.Decision(max(found.at, int(won.argmax()) + 1), False)
+        return Evidence(self._most_lost, -math.log(self.chance.level * part))
+
+    def lost(self, goodness: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each value what is lost by it, in the unit of what the hypothesis allows on average; 0 or more."""
+        raise NotImplementedError
 
     def holds(self, size: int) -> bool:
         """Whether the mean of all pairs is within its bound, or beyond it by chance."""
@@ -182,7 +186,9 @@ class Tested(Bound):
 
     def evidence(self) -> NDArray[np.float64]:
         """See `betting.evidence`."""
-        return betting.evidence(1 - self.goodness, 1 - self.least)
+        if self._most_lost <= 0:
+            return np.zeros(self.goodness.size)
+        return betting.evidence(self.lost(self.goodness), self._most_lost)
 
     def p(self, images: int) -> float:
         """How probable the first images, or worse ones, are where the bound holds of the model itself."""
@@ -191,6 +197,11 @@ class Tested(Bound):
     @property
     def _has_fixed_test(self) -> bool:
         return self.scale.binary
+
+    @property
+    def _most_lost(self) -> float:
+        """What the hypothesis allows to be lost on average; none is tested where it is not above 0."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +224,14 @@ class Threshold(Tested):
         found = Bound.finding(self, images, holds)
         return replace(found, p=self.p(images), level=self.chance.level) if images and self.goodness.size else found
 
+    def lost(self, goodness: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each value lacks of the best."""
+        return 1 - goodness
+
+    @property
+    def _most_lost(self) -> float:
+        return 1 - self.least
+
     def _fixed(self) -> float:
         if self.kind == "min":
             from scipy.stats import binom
@@ -227,12 +246,13 @@ class Threshold(Tested):
 class Regression(Tested):
     """A bound on the drop against a baseline, over the pairs that it has."""
 
-    def evidence(self) -> NDArray[np.float64]:
-        """See `betting.evidence`; no pair can gain more than `gain`, so bets may be the bolder."""
-        gain, allowed = self.chance.gain, self.chance.allowed(self.bound)
-        if gain + allowed <= 0:
-            return np.zeros(self.goodness.size)
-        return betting.evidence(np.maximum(self._drops + gain, 0.0), gain + allowed)  # forecasts make values up
+    def lost(self, goodness: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far each pair is from the most that it can gain; so bets may be the bolder."""
+        return np.maximum(self.scale.top * (1 - 2 * goodness) + self.chance.gain, 0.0)  # forecasts make values up
+
+    @property
+    def _most_lost(self) -> float:
+        return self.chance.gain + self.chance.allowed(self.bound)
 
     def p(self, images: int) -> float:
         """How probable such a drop is; see `compare`."""
@@ -247,9 +267,9 @@ class Regression(Tested):
         """What has become of the first images' pairs."""
         return compare(self.scale, self._drops[:images], self.chance, self.bound, self.size)
 
-    def repeated(self) -> Bound:
-        """As if what follows were like what was seen; as if nothing had changed, before anything was."""
-        return self._with(np.resize(np.roll(np.append(self.goodness, 0.5), 1), self.size - self.goodness.size))
+    def repeated(self) -> NDArray[np.float64]:
+        """What follows if it is like what was seen; as if nothing had changed, before anything was."""
+        return self._repeated(0.5)
 
     @property
     def _drops(self) -> NDArray[np.float64]:

@@ -23,13 +23,13 @@ from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.score_registry import SHIPPED
 from pytest_seedshift.core.scores import CERTAINTY, NULL, Constraint, Finding, check_certainty
 from pytest_seedshift.core.stats import power
-from pytest_seedshift.core.stats.sequential import Forecast, Judgement
+from pytest_seedshift.core.stats.course import Forecast, Judgement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_seedshift.core.score_kinds import ScoreKind
-    from pytest_seedshift.core.stats.sequential import Values
+    from pytest_seedshift.core.stats.course import Values
 
 _DRAWS = 9999
 """Of signs, at least: a drop that is as large in 33 of them lies at the bound of 1 in 300, give or take 6."""
@@ -74,9 +74,15 @@ class NullTest:
         """The control's scores are needed."""
         return True
 
+    def begin(self) -> NullCourse:
+        """A course of which nothing was seen, for who looks often; see `sequential.SequentialTest.begin`."""
+        return NullCourse(self)
+
     def judge(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Judgement:
         """Judge a design's scores against the control's; see `sequential.SequentialTest.judge`."""
-        drops = _drops(self.scores, scores, control or {})
+        return self._judged(_drops(self.scores, scores, control or {}))
+
+    def _judged(self, drops: Mapping[str, NDArray[np.float64]]) -> Judgement:
         seen = min(each.size for each in drops.values())
         if seen < self.size:
             return Judgement((), seen, decided=False)
@@ -87,18 +93,70 @@ class NullTest:
 
     def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
         """The whole design; see `sequential.SequentialTest.forecast`."""
-        name, drop = next(iter(_drops(self.scores, scores, control or {}).items()))
+        return self._forecast(_drops(self.scores, scores, control or {}))
+
+    def _forecast(self, drops: Mapping[str, NDArray[np.float64]]) -> Forecast:
+        name, drop = next(iter(drops.items()))
         measured = math.fsum(drop) / drop.size if drop.size else math.nan
         leading = Finding(name, NULL, 0.0, measured, None, own_kind=self.scores[name])
         return Forecast(self.size, self.size, leading)
 
     def about(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
-        """The whole design; see `verdict.SequentialTest.about`."""
+        """The whole design; see `sequential.SequentialTest.about`."""
         return self.size
 
     def soonest(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
         """The whole design; see `sequential.SequentialTest.soonest`."""
         return self.size
+
+
+class NullCourse:
+    """A null control on its way, in the form of a `course.Course`: it is judged when the whole design was seen."""
+
+    def __init__(self, test: NullTest) -> None:
+        self._test, self._judgement = test, Judgement((), 0, decided=False)
+        self._drops: dict[str, list[NDArray[np.float64]]] = {name: [] for name in test.scores}
+
+    @property
+    def seen(self) -> int:
+        """How many samples were added."""
+        return self._judgement.images
+
+    @property
+    def stop(self) -> int | None:
+        """The whole design, once it was seen."""
+        return self.seen if self.seen == self._test.size else None
+
+    def add(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> None:
+        """Go on by further samples; see `course.Course.add`."""
+        further, size = _drops(self._test.scores, scores, control or {}), self._test.size
+        seen = self.seen + min(each.size for each in further.values())
+        if seen > size:
+            raise InvalidValueError(f"the scores have {seen} values for a design of {size} pairs")
+        for name, drops in further.items():
+            self._drops[name].append(drops)
+        self._judgement = Judgement((), seen, decided=False)
+
+    def judgement(self) -> Judgement:
+        """What is known."""
+        if self.stop is not None and not self._judgement.decided:
+            self._judgement = self._test._judged(self._joined())
+        return self._judgement
+
+    def forecast(self) -> Forecast:
+        """The whole design."""
+        return self._test._forecast(self._joined())
+
+    def about(self) -> int:
+        """The whole design."""
+        return self._test.size
+
+    def soonest(self) -> int:
+        """The whole design."""
+        return self._test.size
+
+    def _joined(self) -> dict[str, NDArray[np.float64]]:
+        return {name: np.concatenate((np.empty(0), *drops)) for name, drops in self._drops.items()}
 
 
 def chance(drops: Sequence[float] | NDArray[np.float64], alpha: float) -> float:

@@ -20,27 +20,22 @@ and the exact test speaks: see `paired`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_seedshift.core.errors import InvalidValueError
-from pytest_seedshift.core.scores import CERTAINTY, Constraint, Estimate, Finding, check_certainty, mean_of
+from pytest_seedshift.core.scores import CERTAINTY, Constraint, Estimate, check_certainty, mean_of
 from pytest_seedshift.core.stats import betting, paired
 from pytest_seedshift.core.stats.bounds import Bound, Chance, Regression, Threshold, drop_interval
+from pytest_seedshift.core.stats.course import Course, Forecast, Judgement, Terms, Values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_seedshift.core.score_kinds import ScoreKind
-
-Values: TypeAlias = "Sequence[float]"
-"""A score's values, one a pair, in the order in which the design is visited."""
-
-_DESIGNS = 9
-"""How many designs `SequentialTest.about` takes the median of."""
 
 _KEPT = 0.5
 """The share of a supposed version's pairs that keep the baseline's score."""
@@ -48,36 +43,7 @@ _KEPT = 0.5
 _PRIOR = 16
 """After how many pairs those seen weigh as much as what is supposed."""
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What is known of a case after some images of its design.
-
-    `decided` tells whether the verdict stands, on the first `images` of the samples; while it does not, `images` is
-    their number so far.
-    """
-
-    findings: tuple[Finding, ...]
-    images: int
-    decided: bool
-
-    @property
-    def passed(self) -> bool:
-        """Whether all constraints are known to hold."""
-        return self.decided and all(finding.holds for finding in self.findings)
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Where a case is going.
-
-    After how many images it is decided if what follows is like what was seen, and `at_best`, if all that follows is as
-    good as can be; `leading` is the finding that it waits for.
-    """
-
-    images: int
-    at_best: int
-    leading: Finding
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,42 +119,11 @@ class SequentialTest:
             InvalidValueError: a score that is missing or not finite, more values than pairs, or a control that does not
                 fit.
         """
-        bounds = self._bounds(scores, control)
-        seen = len(scores[self.constraints[0].score])
-        decisions = [self._decide(bound, _breakable(bounds)) for bound in bounds]
-        stop = _stop(decisions)
-        images = seen if stop is None else stop
-        if images == self.size:  # all is known: a bet that went wrong on the way has no say any more
-            decisions = [betting.Decision(images, bound.holds(bound.size)) for bound in bounds]
-        findings = tuple(
-            bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
-            for bound, decision in zip(bounds, decisions, strict=True)
-        )
-        if stop is not None:
-            findings = tuple(
-                bound.with_interval(finding, images, self.certainty)
-                for bound, finding in zip(bounds, findings, strict=True)
-            )
-        return Judgement(findings, images, stop is not None)
+        return self._seen(scores, control).judgement()
 
     def forecast(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> Forecast:
-        """Guess how many images the case will take: see `Forecast`. It decides nothing.
-
-        What was seen is repeated until the case is decided, after one made-up value half-way between the bound and the
-        best, which is all that the guess rests on before the first image.
-        """
-        bounds = self._bounds(scores, control)
-        seen = len(scores[self.constraints[0].score])
-        decisions = [self._bet(bound.repeated(), _breakable(bounds)) for bound in bounds]
-        # A bound that breaks ends the case; otherwise it lasts as long as its slowest bound.
-        broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
-        ends = [decision.at or self.size for decision in decisions]
-        row = min(broken, key=ends.__getitem__) if broken else ends.index(max(ends))
-        leading = bounds[row].finding(seen, None)
-        if self.exact:
-            return Forecast(self.size, self.size, leading)
-        least = min(seen + 1, self.size)
-        return Forecast(max(_stop(decisions) or self.size, least), max(self._stop_if(bounds, 1.0), least), leading)
+        """Guess how many images the case will take; see `Course.forecast`."""
+        return self._seen(scores, control).forecast()
 
     def about(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
         """How many images the case will take, for a person: of designs that it may turn out to have, the median.
@@ -202,26 +137,25 @@ class SequentialTest:
 
         The draws are seeded: the same samples get the same number.
         """
-        forecast = self.forecast(scores, control).images
-        if self.exact or all(each.max_regression is None for each in self.constraints):
-            return forecast
-        bounds = self._bounds(scores, control)
-        breakable, seen = _breakable(bounds), len(scores[self.constraints[0].score])
-        ends: list[int] = []
-        for draw in range(_DESIGNS):
-            ends_of = [self._bet(self._supposed(bound, draw), breakable) for bound in bounds]
-            ends.append(_stop(ends_of) or self.size)
-        return max(sorted(ends)[_DESIGNS // 2], min(seen + 1, self.size))
+        return self._seen(scores, control).about()
 
     def soonest(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None = None) -> int:
         """The number of images before which no verdict can stand, whatever the images to come will be."""
-        if self.exact:
-            return self.size
-        bounds = self._bounds(scores, control)
-        return min(self._stop_if(bounds, 0.0), self._stop_if(bounds, 1.0))
+        return self._seen(scores, control).soonest()
 
-    def _supposed(self, bound: Bound, draw: int) -> Bound:
-        """As if what follows were one of the designs of `about`."""
+    def begin(self) -> Course:
+        """A course of which nothing was seen: for who looks often."""
+        regresses = any(each.max_regression is not None for each in self.constraints)
+        suppose = self._supposed if regresses else None
+        return Course(Terms(self._bounds(), self.size, self.certainty, self.exact, self._read, suppose))
+
+    def _seen(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> Course:
+        course = self.begin()
+        course.add(scores, control)
+        return course
+
+    def _supposed(self, bound: Bound, draw: int) -> NDArray[np.float64]:
+        """What follows in one of the designs of `about`."""
         before = np.asarray(self.baseline.get(bound.score, ()), dtype=np.float64)
         if bound.kind == "max_drop" or before.size < bound.size:  # the control is not known, or the baseline in part
             return bound.repeated()
@@ -234,34 +168,53 @@ class SequentialTest:
         if seen:
             like_seen = rng.random(rest.size) < seen / (seen + _PRIOR)
             goodness = np.where(like_seen, rng.choice(bound.goodness, rest.size), goodness)
-        return bound.up_to_last(goodness)
+        return np.asarray(goodness, dtype=np.float64)
 
-    def _stop_if(self, bounds: Sequence[Bound], goodness: float) -> int:
-        """After how many images the case is decided if all that follow have one goodness."""
-        decisions = [self._bet(bound.followed_by(goodness), _breakable(bounds)) for bound in bounds]
-        return _stop(decisions) or self.size
-
-    def _decide(self, bound: Bound, bounds: int) -> betting.Decision:
-        if not self.exact:
-            return self._bet(bound, bounds)
-        return betting.Decision(self.size, bound.holds(bound.size)) if bound.complete else betting.UNDECIDED
-
-    def _bet(self, bound: Bound, bounds: int) -> betting.Decision:
-        alpha = 1 - self.certainty
-        return bound.decide(holds=alpha, breaks=alpha / bounds)
-
-    def _bounds(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> list[Bound]:
+    def _bounds(self) -> tuple[Bound, ...]:
+        """What is asked, of no values yet."""
         bounds: list[Bound] = []
+        for constraint in self.constraints:
+            top = constraint.score_kind.top
+            if constraint.minimum is not None:
+                bounds.append(self._bound(constraint, "min", constraint.minimum, constraint.minimum / top))
+            if constraint.max_drop is not None:
+                least = (top - constraint.max_drop) / (2 * top)
+                bounds.append(self._bound(constraint, "max_drop", constraint.max_drop, least))
+            if constraint.max_regression is not None:
+                bounds.append(self._regression(constraint, constraint.max_regression))
+        return tuple(bounds)
+
+    def _bound(self, of: Constraint, kind: str, bound: float, least: float) -> Bound:
+        """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
+        if not self.thresholds:
+            return Bound(of.score, of.score_kind, kind, bound, _NONE, least, self.size)
+        chance = Chance((1 - self.certainty) / self.thresholds, "exact" if self.exact else "looks")
+        return Threshold(of.score, of.score_kind, kind, bound, _NONE, least, self.size, chance)
+
+    def _regression(self, constraint: Constraint, most: float) -> Regression:
+        """The bound on the drop against the baseline, over the pairs that it has."""
+        name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
+        before = np.asarray(self.baseline[name], dtype=np.float64)
+        test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
+        how = Chance(self.level, test, constraint.significant, paired.gain(kind, before))
+        return Regression(name, kind, "max_regression", most, _NONE, (top - most) / (2 * top), before.size, how)
+
+    def _read(
+        self, scores: Mapping[str, Values], control: Mapping[str, Values] | None, seen: int
+    ) -> tuple[int, list[NDArray[np.float64]]]:
+        """How many further values there are, and their goodness by bound."""
+        goodness: list[NDArray[np.float64]] = []
         for constraint in self.constraints:
             name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
             if name not in scores:
                 raise InvalidValueError(f"{kind.title} was not measured")
             values = _checked(kind, scores[name])
-            if values.size > self.size:
-                raise InvalidValueError(f"{kind.title} has {values.size} values for a design of {self.size} pairs")
+            if seen + values.size > self.size:
+                raise InvalidValueError(
+                    f"{kind.title} has {seen + values.size} values for a design of {self.size} pairs"
+                )
             if constraint.minimum is not None:
-                least = constraint.minimum / top
-                bounds.append(self._bound(constraint, "min", constraint.minimum, values / top, least))
+                goodness.append(values / top)
             if constraint.max_drop is not None:
                 before = _checked(kind, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
@@ -270,45 +223,14 @@ class SequentialTest:
                         f"{values.size} pairs"
                     )
                 # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
-                goodness = (values - before + top) / (2 * top)
-                least = (top - constraint.max_drop) / (2 * top)
-                bounds.append(self._bound(constraint, "max_drop", constraint.max_drop, goodness, least))
+                goodness.append((values - before + top) / (2 * top))
             if constraint.max_regression is not None:
-                bounds.append(self._regression(constraint, constraint.max_regression, values))
-        if len({len(scores[constraint.score]) for constraint in self.constraints}) > 1:
+                old = np.asarray(self.baseline[name][seen : seen + values.size], dtype=np.float64)
+                goodness.append(0.5 - paired.changes(kind, old, values[: old.size]) / (2 * top))
+        numbers = {len(scores[constraint.score]) for constraint in self.constraints}
+        if len(numbers) > 1:
             raise InvalidValueError("the scores have unlike numbers of values")
-        return bounds
-
-    def _bound(self, of: Constraint, kind: str, bound: float, goodness: NDArray[np.float64], least: float) -> Bound:
-        """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
-        if not self.thresholds:
-            return Bound(of.score, of.score_kind, kind, bound, goodness, least, self.size)
-        chance = Chance((1 - self.certainty) / self.thresholds, "exact" if self.exact else "looks")
-        return Threshold(of.score, of.score_kind, kind, bound, goodness, least, self.size, chance)
-
-    def _regression(self, constraint: Constraint, most: float, values: NDArray[np.float64]) -> Regression:
-        """The bound on the drop against the baseline, over the pairs that it has."""
-        name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
-        before = np.asarray(self.baseline[name], dtype=np.float64)
-        both = min(before.size, values.size)
-        goodness = 0.5 - paired.changes(kind, before[:both], values[:both]) / (2 * top)
-        test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
-        how = Chance(self.level, test, constraint.significant, paired.gain(kind, before))
-        return Regression(name, kind, "max_regression", most, goodness, (top - most) / (2 * top), before.size, how)
-
-
-def _breakable(bounds: Sequence[Bound]) -> int:
-    """Among how many bounds α is shared."""
-    return max(1, sum(bound.can_break for bound in bounds))
-
-
-def _stop(decisions: Sequence[betting.Decision]) -> int | None:
-    """After how many images a case was decided: when its first bound broke, or the last was found to hold."""
-    broken = [each.at for each in decisions if each.holds is False and each.at is not None]
-    if broken:
-        return min(broken)
-    ends = [each.at for each in decisions if each.at is not None]
-    return max(ends) if len(ends) == len(decisions) else None
+        return numbers.pop(), goodness
 
 
 def estimate(kind: ScoreKind, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:
