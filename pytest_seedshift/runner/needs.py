@@ -12,8 +12,9 @@ from pytest_seedshift.runner.work import NONE, Work
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.stats.course import Forecast
     from pytest_seedshift.core.stats.null_control import NullTest
-    from pytest_seedshift.core.stats.sequential import Forecast, SequentialTest
+    from pytest_seedshift.core.stats.sequential import SequentialTest
     from pytest_seedshift.runner.case_result import Part
     from pytest_seedshift.runner.samples import Sample
 
