@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -105,6 +105,61 @@ def in_force(device: str) -> tuple[str, ...]:
     return tuple(f"{name} = {value}" for name, value in sorted(found.items()))
 
 
+def captured() -> dict[str, object]:
+    """What is set in this process, by where it stands, for `set_as` in another one; nothing that is at its default."""
+    found: dict[str, object] = {
+        setting.path: _raw(setting.path)
+        for setting in _OF_TORCH
+        if (value := _asked(setting.path)) is not None and value != str(setting.default)
+    }
+    names = (ATTENTION, *_OF_ENVIRONMENT)
+    return found | {f"{_VARIABLE}{name}": os.environ[name] for name in names if os.environ.get(name)}
+
+
+def environment_of(settings: Mapping[str, object]) -> dict[str, str]:
+    """The environment variables among what was captured, which libraries read when they are imported."""
+    return {path.removeprefix(_VARIABLE): str(value) for path, value in settings.items() if path.startswith(_VARIABLE)}
+
+
+def set_as(settings: Mapping[str, object]) -> None:
+    """Set in this process what was captured in another one, but for its environment variables.
+
+    Raises:
+        AttributeError: torch has no such setting here, as one of another version.
+        RuntimeError: torch refuses it on this machine.
+    """
+    import torch
+
+    for path, value in settings.items():
+        if path.startswith(_VARIABLE):
+            continue
+        where, _, name = _SETTERS.get(path, path).rpartition(".")
+        owner: Any = torch
+        for each in filter(None, where.split(".")):
+            owner = getattr(owner, each)
+        if path in _SETTERS:
+            getattr(owner, name)(value)
+        else:
+            setattr(owner, name, value)
+
+
+_VARIABLE = "$"
+"""What stands before the name of an environment variable among captured settings."""
+
+# What sets that which is asked for by a call; all others are attributes.
+_SETTERS = {
+    "get_default_dtype()": "set_default_dtype",
+    "are_deterministic_algorithms_enabled()": "use_deterministic_algorithms",
+    "backends.cuda.flash_sdp_enabled()": "backends.cuda.enable_flash_sdp",
+    "backends.cuda.math_sdp_enabled()": "backends.cuda.enable_math_sdp",
+    "backends.cuda.mem_efficient_sdp_enabled()": "backends.cuda.enable_mem_efficient_sdp",
+    "backends.cuda.cudnn_sdp_enabled()": "backends.cuda.enable_cudnn_sdp",
+    "backends.cuda.fp16_bf16_reduction_math_sdp_allowed()": "backends.cuda.allow_fp16_bf16_reduction_math_sdp",
+    "backends.mha.get_fastpath_enabled()": "backends.mha.set_fastpath_enabled",
+    "_C._get_nnpack_enabled()": "backends.nnpack.set_flags",
+}
+
+
 def note(settings: tuple[str, ...]) -> str | None:
     """What the user should know of settings in force; None where there are none."""
     if not settings:
@@ -189,17 +244,20 @@ def _of_torch(kind: str) -> Iterator[tuple[str, str]]:
 
 def _asked(path: str) -> str | None:
     """What torch says; None where it has no such setting."""
+    value = _raw(path)
+    return None if value is None else _PLAIN if path.endswith("fp32_precision") and value == "none" else str(value)
+
+
+def _raw(path: str) -> object:
     import torch
 
     value: Any = torch
     try:
         for name in path.removesuffix("()").split("."):
             value = getattr(value, name)
-        if path.endswith("()"):
-            value = value()
+        return value() if path.endswith("()") else value
     except (AttributeError, RuntimeError):  # of another torch, or one built without this
         return None
-    return _PLAIN if path.endswith("fp32_precision") and value == "none" else str(value)
 
 
 def _autocast(kind: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ def overlapped(items: Iterable[_Made], work: Callable[[_Made], _T], *, overlap: 
     if not overlap:
         yield from map(work, items)
         return
-    with _Background() as background:
+    with Background() as background:
         waiting: Future[_T] | None = None
         try:
             for item in items:
@@ -37,20 +37,25 @@ def overlapped(items: Iterable[_Made], work: Callable[[_Made], _T], *, overlap: 
             yield waiting.result()
 
 
-class _Background:
+class Background:
     """Runs one thing after another beside the caller, on CUDA in a stream of its own."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "seedshift-beside")
         self._stream = torch.cuda.Stream() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
 
-    def __enter__(self) -> _Background:
+    def __enter__(self) -> Background:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for what is being done."""
         self._pool.shutdown()
 
     def submit(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Have something done after what was submitted before."""
         if self._stream is not None:
             self._stream.wait_stream(torch.cuda.current_stream())
         return self._pool.submit(lambda: self._run(work, *args, **kwargs))

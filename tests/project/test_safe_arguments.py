@@ -46,7 +46,9 @@ NEVER = (
 """What is not called at all."""
 
 PICKLES = ("cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve")
-"""Modules of which nothing but exceptions is used."""
+"""Modules of which nothing but exceptions is used, but where the processes of one run speak to each other."""
+
+WIRE = "runner/cluster/wire.py"
 
 ONLY_IN = {
     "hf_hub_download": ("locate.py",),
@@ -89,7 +91,11 @@ def problems(source: str, name: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_no_call_of_the_package_is_unsafe(path):
-    assert list(problems(path.read_text(encoding="utf-8"), path.name)) == []
+    found = list(problems(path.read_text(encoding="utf-8"), path.name))
+    if path == PACKAGE / WIRE:
+        assert any("reads a pickle" in each for each in found)  # else it is none any more
+        found = [each for each in found if "reads a pickle" not in each]
+    assert found == []
 
 
 def test_the_package_does_call_what_is_looked_for():

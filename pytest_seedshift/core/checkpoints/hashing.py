@@ -35,19 +35,30 @@ def fingerprint(path: Path, *settings: object, variant: str | None = None, also:
     """
     digest = hashlib.sha256(repr(settings).encode())
     if path.is_file():
-        digest.update(_content(path).encode())
+        digest.update(content(path).encode())
         return digest.hexdigest()[:16]
-    found = contents.of(path, variant)
-    listed = (file for file in path.rglob("*") if file.is_file()) if found is None else contents.paths(path, found)
-    for name, file in sorted((file.relative_to(path).as_posix(), file) for file in {*listed, *also}):
-        if name.startswith(".") or "/." in name:  # a download leaves its notes in them
-            continue
-        digest.update(f"{name}\n{_content(file)}\n".encode(errors="surrogateescape"))
+    for name, file in listed(path, variant, also):
+        digest.update(f"{name}\n{content(file)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
-def _content(file: Path) -> str:
-    """What stands for a file's content."""
+def listed(path: Path, variant: str | None = None, also: Iterable[Path] = ()) -> list[tuple[str, Path]]:
+    """The files that a folder's fingerprint is made of, each by its name within the folder, in order of the names.
+
+    Args:
+        path: of the folder.
+        variant: see `fingerprint`.
+        also: likewise.
+    """
+    found = contents.of(path, variant)
+    every = (file for file in path.rglob("*") if file.is_file()) if found is None else contents.paths(path, found)
+    named = sorted((file.relative_to(path).as_posix(), file) for file in {*every, *also})
+    # A download leaves its notes in hidden ones.
+    return [(name, file) for name, file in named if not (name.startswith(".") or "/." in name)]
+
+
+def content(file: Path) -> str:
+    """What stands for a file's content: its SHA-256."""
     name = file.resolve().name
     if file.is_symlink() and len(name) == 64:
         return name

@@ -1,0 +1,159 @@
+"""Every order ends once, whatever dies: the dispatcher alone, with actors that are driven at random."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_seedshift.runner.cluster.dispatch import IN_FLIGHT, MOST_KILLS, MOST_WRONG, Dispatch
+
+
+class World:
+    """Actors that die over some rows, fail over others, and make the rest."""
+
+    def __init__(self, poison=(), nowhere=(), broken=()):
+        self.dispatch = Dispatch()
+        self.poison, self.nowhere, self.broken = set(poison), set(nowhere), set(broken)
+        self.deaths = 0
+        self.made = []
+        self.ended = {}
+
+    def step(self, name):
+        """Have an actor come to an end with the first of what it is at; whether it had anything."""
+        dispatch = self.dispatch
+        while (dispatch.next(name)) is not None:
+            pass
+        lane = dispatch.lanes[name]
+        assert len(lane.making) <= IN_FLIGHT
+        if not lane.making:
+            return False
+        piece = lane.making[0]
+        if any((piece.order, row) in self.poison for row in piece.rows):
+            self.deaths += 1
+            dispatch.remove(name)
+            dispatch.add(name, lane.kind)
+        else:
+            bad = {row for row in piece.rows if (piece.order, row) in self.nowhere or name in self.broken}
+            made = [row for row in piece.rows if row not in bad]
+            self.made += [(piece.order, row) for row in made]
+            dispatch.done(name, piece, made, b"x", dict.fromkeys(bad, f"NaN on {name}"))
+        self.take()
+        return True
+
+    def take(self):
+        for number, outcome in self.dispatch.ended():
+            assert number not in self.ended
+            self.ended[number] = outcome
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_every_order_ends_once_and_each_row_once(data):
+    names = [f"a{each}" for each in range(data.draw(st.integers(1, 4)))]
+    sizes = data.draw(st.lists(st.integers(1, 16), min_size=1, max_size=8))
+    rows = [(order, row) for order, size in enumerate(sizes) for row in range(size)]
+    poison = set(data.draw(st.lists(st.sampled_from(rows), max_size=2)))
+    nowhere = set(data.draw(st.lists(st.sampled_from(rows), max_size=3))) - poison
+    broken = data.draw(st.sets(st.sampled_from(names), max_size=len(names) - 1))
+    world = World(poison, nowhere, broken)
+    for name in names:
+        world.dispatch.add(name, data.draw(st.sampled_from(["H100", "A100"])))
+    for order, size in enumerate(sizes):
+        world.dispatch.submit(data.draw(st.sampled_from([*names, "gone"])), order, f"m{order % 2}", size)
+    for _ in range(3000):
+        if world.dispatch.is_idle:
+            break
+        name = data.draw(st.sampled_from(names)) if data.draw(st.integers(0, 9)) == 0 else None
+        if name is not None and data.draw(st.booleans()):  # a machine goes, and comes back
+            world.dispatch.remove(name, innocent=data.draw(st.booleans()))
+            world.take()
+            world.dispatch.add(name, "H100")
+        for each in names:
+            world.step(each)
+    assert sorted(world.ended) == list(range(len(sizes)))
+    assert len(world.made) == len(set(world.made))
+    for order, outcome in world.ended.items():
+        assert outcome.made | set(outcome.failed) == set(range(sizes[order]))
+        assert not outcome.made & set(outcome.failed)
+        for row in outcome.failed:
+            assert (order, row) in poison | nowhere or broken
+    assert not poison & set(world.made)
+
+
+@pytest.mark.parametrize("place", [0, 7, 15])
+def test_a_poison_row_is_found_and_all_others_are_made(place):
+    world = World(poison={(0, place)})
+    world.dispatch.add("a", "H100")
+    world.dispatch.add("b", "H100")
+    world.dispatch.submit("a", 0, "m", 16)
+    world.dispatch.submit("a", 1, "m", 16)  # beside it
+    while world.step("a") or world.step("b"):
+        pass
+    assert list(world.ended[0].failed) == [place]
+    assert "dies over it" in world.ended[0].failed[place]
+    assert world.ended[1].failed == {}
+    assert world.deaths == MOST_KILLS + 4  # then it is halved four times
+
+
+def test_what_fails_in_one_place_is_tried_in_another_of_another_kind():
+    world = World(broken={"a"})
+    for name, kind in (("a", "A100"), ("b", "A100"), ("c", "H100")):
+        world.dispatch.add(name, kind)
+    world.dispatch.submit("a", 0, "m", 4)
+    assert world.step("a")
+    assert not world.step("b")
+    assert world.step("c")
+    assert world.ended[0].made == {0, 1, 2, 3}
+    assert world.ended[0].slot == "c"
+
+
+def test_an_actor_that_fails_over_what_others_make_is_used_no_more():
+    world = World(broken={"a"})
+    world.dispatch.add("a", "A100")
+    world.dispatch.add("b", "A100")
+    for order in range(MOST_WRONG):
+        assert world.dispatch.at_fault() == []
+        world.dispatch.submit("a", order, "m", 1)
+        assert world.step("a")
+        assert world.step("b")
+    assert world.dispatch.at_fault() == ["a"]
+    assert "a (A100) is not used any more" in world.dispatch.notes[0]
+    assert "NaN on a" in world.dispatch.notes[0]
+
+
+def test_what_fails_everywhere_is_the_rows_own_fault():
+    world = World(nowhere={(0, 2)})
+    world.dispatch.add("a", "A100")
+    world.dispatch.add("b", "A100")
+    for order in range(5):
+        world.nowhere.add((order, 2))
+        world.dispatch.submit("a", order, "m", 4)
+        assert world.step("a")
+        assert world.step("b")
+        assert list(world.ended[order].failed) == [2]
+    assert world.dispatch.at_fault() == []
+
+
+def test_a_model_that_cannot_be_used_ends_its_orders():
+    dispatch = Dispatch()
+    dispatch.add("a", "A100")
+    dispatch.submit("a", 0, "m", 3)
+    piece = dispatch.next("a")
+    dispatch.done("a", piece, [], b"", {}, "it cannot be loaded")
+    [(number, outcome)] = dispatch.ended()
+    assert (number, outcome.unusable) == (0, "it cannot be loaded")
+
+
+def test_what_nobody_has_begun_is_withdrawn():
+    dispatch = Dispatch()
+    dispatch.add("a", "A100")
+    for order in range(5):
+        dispatch.submit("a", order, "m", 2)
+    begun = [dispatch.next("a"), dispatch.next("a")]
+    assert dispatch.next("a") is None
+    assert sorted(dispatch.withdraw()) == [2, 3, 4]
+    for piece in begun:
+        dispatch.done("a", piece, [0, 1], b"x", {})
+    assert [number for number, _ in dispatch.ended()] == [0, 1]
+    assert dispatch.is_idle
