@@ -117,6 +117,8 @@ class ClusterExecutor:
         }
         self._send("begin", setup.pack(given, self._root), start)
         self._await(lambda: self._is_on, self._options.start_seconds + self._options.connect_seconds, "is ready")
+        with self._changed:
+            self._news = False
 
     # The executor -----------------------------------------------------------------------------------------------------
 
