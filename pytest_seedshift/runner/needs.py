@@ -77,10 +77,17 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What a need was met with: the samples behind those that were seen, and what was generated for them."""
+    """What a need was met with: the samples behind those that were seen, and what was generated for them.
+
+    Attributes:
+        samples: in the design's order.
+        work: what was generated.
+        waited: whether the control was judged since the case began, so that its pictures are to be looked at again.
+    """
 
     samples: Sequence[Sample]
     work: Work = NONE
+    waited: bool = False
 
 
 Steps: TypeAlias = Generator[Need, Supply, _Result]

@@ -71,7 +71,7 @@ def steps(
             reference = _columns(seen.control[: len(seen.samples)] if test.compares else [], test)
             values = _columns(seen.samples, test)
             judgement = test.judge(values, reference)
-            if case.is_control and seen.samples:
+            if (case.is_control and seen.samples) or seen.waited:
                 watch.look()
             if judgement.decided:
                 yield from seen.control_up_to(watch.reach(judgement))
@@ -91,6 +91,8 @@ class _Seen:
         self.samples: list[Sample] = []
         self.control: list[Sample] = self.samples if case.is_control else []
         self.work = bench.measured(case)
+        self.waited = False
+        """Whether the control was judged while it waited for its last samples."""
 
     def more(self, outlook: Outlook) -> Generator[Need, Supply, None]:
         """See more of the case's samples."""
@@ -107,6 +109,7 @@ class _Seen:
         supply = yield need
         into += supply.samples
         self.work += supply.work
+        self.waited = supply.waited
 
 
 def opening(bench: Workbench, case: Case, test: SequentialTest | NullTest) -> int:

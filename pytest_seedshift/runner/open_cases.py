@@ -1,0 +1,156 @@
+"""A case that is open while others are: what it waits for, and how likely it is to need which images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.runner.needs import Supply
+from pytest_seedshift.runner.work import NONE, Work
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.runner.needs import Need, Steps
+    from pytest_seedshift.runner.samples import Sample
+
+_HELD = 0.9
+"""How likely it is that a model whose control is not judged yet is sound, so that its other cases need their images."""
+
+
+class OpenCase:
+    """A job on its way: a case, or a search of which one case is looked at."""
+
+    def __init__(
+        self, place: int, steps: Steps[Any], *, least: float, is_control: bool = False, is_held: bool = False
+    ) -> None:
+        """Begin.
+
+        Args:
+            place: that in pytest's order; what comes first is made first.
+            steps: the job.
+            least: how likely an image has to be needed to be wished for.
+            is_control: whether it judges the control.
+            is_held: whether it waits for the control's verdict, so that it looks at none of its own samples yet.
+        """
+        self.place = place
+        self.is_control = is_control
+        self.is_held = is_held
+        self._waited = False
+        """Whether the control was judged since it went on last."""
+        self._least = least
+        self._wishes: list[tuple[float, Pair]] | None = None
+        self._steps = steps
+        self._result: Any = None
+        self._error: Exception | None = None
+        self._work = NONE
+        self.need: Need | None = None
+        self._go_on(lambda: next(steps))
+
+    # How far it has come ----------------------------------------------------------------------------------------------
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has a result, or an error."""
+        return self.need is None
+
+    @property
+    def images(self) -> int:
+        """How many images were made for it."""
+        return self._work.generated
+
+    def result(self) -> Any:
+        """What came of it.
+
+        Raises:
+            Exception: it cannot be judged; see `needs.Steps`.
+        """
+        assert self.has_ended
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def fail(self, error: Exception) -> None:
+        """What it waits for will not come."""
+        self._go_on(lambda: self._steps.throw(error))
+
+    def close(self) -> None:
+        """It is not wanted any more."""
+        self._steps.close()
+        self.need = None
+
+    def supply(self, samples: Mapping[Pair, Sample], work: Work) -> bool:
+        """Go on with the samples that there are of what it needs; whether there were enough.
+
+        Args:
+            samples: by pair, those of the case that it needs.
+            work: what was generated for it since it was supplied last.
+        """
+        need = self.need
+        assert need is not None
+        end = need.seen
+        while end < len(need.design) and need.design[end] in samples:
+            end += 1
+        if need.until is not None:
+            end = min(end, need.until)
+            enough = end == need.until
+        else:
+            enough = not self.is_held and end > need.seen and end >= self.certain
+        if not enough:
+            return False
+        self._work += work
+        given = Supply([samples[pair] for pair in need.design[need.seen : end]], work, self._waited)
+        self._waited = False
+        self._go_on(lambda: self._steps.send(given))
+        return True
+
+    def _go_on(self, step: Callable[[], Need]) -> None:
+        try:
+            self.need = step()
+            self.certain = self.need.certain()
+            self._wishes = None
+        except StopIteration as end:
+            self._result, self.need = end.value, None
+        except Exception as error:
+            self._error, self.need = error, None
+
+    # What it would have made ------------------------------------------------------------------------------------------
+
+    @property
+    def wishes(self) -> Sequence[tuple[float, Pair]]:
+        """The pairs of what it needs that it had not seen when it last went on, with how likely it is to need each.
+
+        The most likely first, down to `least`; some may be there by now.
+        """
+        if self._wishes is None:
+            need = self.need
+            assert need is not None
+            places = range(need.seen, self.horizon)
+            self._wishes = [(self._chance(place), need.design[place]) for place in places]
+        return self._wishes
+
+    @property
+    def horizon(self) -> int:
+        """Up to which pair of the design it wishes for any."""
+        need = self.need
+        assert need is not None
+        end = len(need.design) if need.until is None else need.until
+        place = need.seen
+        while place < end and self._chance(place) >= self._least:
+            place += 1
+        return place
+
+    def release(self) -> None:
+        """The control's verdict stands: it may look at its own samples."""
+        self.is_held = False
+        self._waited = True
+        self._wishes = None
+
+    def _chance(self, place: int) -> float:
+        """How likely it is that the pair at a place of the need's design is looked at."""
+        assert self.need is not None
+        if place < self.certain:
+            return _HELD if self.is_held else 1.0
+        start = max(self.certain, self.need.seen)
+        expected = max(self.need.likely - start, 1)
+        return math.exp(-0.7 * (place - start + 1) / expected) * (_HELD if self.is_held else 1.0)

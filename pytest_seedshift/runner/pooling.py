@@ -1,0 +1,276 @@
+"""All cases of a run open at once: their most certain needs are pooled into full batches, by model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_seedshift.core.cases import CaseError, UnusableModelError, judging_case
+from pytest_seedshift.core.errors import HarnessError
+from pytest_seedshift.runner.batch_choice import Choice
+from pytest_seedshift.runner.needs import Need, Supply
+from pytest_seedshift.runner.open_cases import OpenCase
+from pytest_seedshift.runner.orders import Order
+from pytest_seedshift.runner.work import NONE, Work
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.runner.case_result import OnProgress
+    from pytest_seedshift.runner.needs import Steps
+    from pytest_seedshift.runner.orders import Done, Executor, Row, Slot
+    from pytest_seedshift.runner.sample_service import SampleService
+    from pytest_seedshift.runner.samples import Sample
+
+_Result = TypeVar("_Result")
+
+_AHEAD = 2
+"""How many orders are at a slot at once: one that is being made, and the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A job that will be asked for.
+
+    Attributes:
+        key: by which it is asked for.
+        model: the model's name.
+        begin: what makes its steps.
+        is_control: whether it judges the model's control.
+    """
+
+    key: str
+    model: str
+    begin: Callable[[], Steps[Any]]
+    is_control: bool = False
+
+
+class PooledScheduler:
+    """Runs all cases that are expected at once, on all slots of an executor."""
+
+    def __init__(self, service: SampleService, executor: Executor) -> None:
+        self._service = service
+        self._executor = executor
+        self._open: dict[str, OpenCase] = {}
+        self._controls: dict[str, str] = {}
+        """By model, the key of the job that judges its control, until that has ended."""
+        self._held: dict[str, list[str]] = defaultdict(list)
+        self._models: dict[str, dict[str, OpenCase]] = defaultdict(dict)
+        """By model, what is open of it, by key."""
+        self._samples: dict[Case, dict[Pair, Sample]] = defaultdict(dict)
+        """What is known to exist, of cases that somebody needs."""
+        self._failed: dict[Case, dict[Pair, str]] = defaultdict(dict)
+        self._making: dict[Case, dict[Pair, tuple[str, bool]]] = defaultdict(dict)
+        """What is being made, for whom first, and whether its picture is to be shown."""
+        self._begun: set[str] = set()
+        self._looked: dict[str, int] = {}
+        """By job, up to which pair of its need's design the store was asked."""
+        self._work: dict[str, Work] = defaultdict(lambda: NONE)
+        self._unusable: dict[str, str] = {}
+        self._choice = Choice()
+        self._orders = self._in_flight = 0
+        self.made = 0
+        """How many images were made in all."""
+
+    # What is run ------------------------------------------------------------------------------------------------------
+
+    def expect(self, jobs: Iterable[Expected]) -> None:
+        """Open jobs that will be asked for, in the order in which they will be."""
+        found = list(jobs)
+        self._controls |= {each.model: each.key for each in found if each.is_control}
+        for each in found:
+            self._begin(each)
+
+    def result(self, job: Expected, progress: OnProgress | None = None) -> Any:
+        """Wait for a job, while all that are open go on.
+
+        Raises:
+            CaseError: it cannot be judged.
+            HarnessError: there are no slots left.
+        """
+        if job.key not in self._open:
+            self._begin(job)
+        case, told = self._open[job.key], None
+        while not case.has_ended:
+            need = case.need
+            if progress is not None and need is not None and need is not told and need.outlook is not None:
+                progress(need.outlook.progress(need.case, case.images))
+                told = need
+            self._pump()
+        self._open.pop(job.key, None)
+        return case.result()
+
+    def run(self, steps: Steps[_Result], progress: OnProgress | None = None) -> _Result:
+        """Run something that was not expected; see `result`."""
+        model = f"unexpected {self._orders}"
+        found: _Result = self.result(Expected(model, "", lambda: steps), progress)
+        return found
+
+    def collect(
+        self, case: Case, design: Sequence[Pair], images: int | None = None, shown: frozenset[Pair] = frozenset()
+    ) -> Supply:
+        """See `Scheduler.collect`."""
+
+        def steps() -> Steps[Supply]:
+            with judging_case(case):
+                return (yield Need(case, design, 0, len(design) if images is None else images, None, shown))
+
+        return self.run(steps())
+
+    def call(self, model: str, study: Callable[..., Any], *arguments: object) -> Any:
+        """See `Executor.call`."""
+        return self._executor.call(model, study, *arguments)
+
+    def close(self) -> None:
+        """Begin nothing new, and keep what is being made."""
+        for case in self._open.values():
+            case.close()
+        self._open.clear()
+        for done in self._executor.close():
+            self._take(done)
+
+    # Round after round ------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Fill the slots, wait for something, and let all go on that it is for."""
+        self._fill()
+        if not self._in_flight and self._executor.slots():
+            raise HarnessError("nothing is being made, though a case waits for it")
+        for done in self._executor.wait():
+            self._take(done)
+
+    def _begin(self, job: Expected) -> None:
+        self._forget_failures(job)
+        is_held = self._controls.get(job.model, job.key) != job.key
+        place, least = len(self._open), self._choice.least
+        self._open[job.key] = OpenCase(place, job.begin(), least=least, is_control=job.is_control, is_held=is_held)
+        if is_held:
+            self._held[job.model].append(job.key)
+        self._advance(job.key)
+
+    def _forget_failures(self, job: Expected) -> None:
+        """What could not be made is tried again where a job is asked for anew, as reruns of tests do."""
+        if job.key in self._begun:
+            for failed in self._failed.values():
+                failed.clear()
+        self._begun.add(job.key)
+
+    def _advance(self, key: str) -> None:
+        """Let a job go on as far as what is known to exist takes it."""
+        case = self._open[key]
+        while (need := case.need) is not None:
+            self._models[need.case.model][key] = case
+            reason = self._unusable.get(need.case.model)
+            if reason is not None:
+                case.fail(UnusableModelError(reason))
+                continue
+            self._look_up(key, case, need)
+            if case.supply(self._samples[need.case], self._work[key]):
+                self._work[key] = NONE
+                self._looked.pop(key, None)
+            elif (why := self._hopeless(case, need)) is not None:
+                case.fail(CaseError(why))
+            else:
+                return
+        self._end(key)
+
+    def _look_up(self, key: str, case: OpenCase, need: Need) -> None:
+        """Know what there is in the store of what a job needs, or is likely to need."""
+        known, begin = self._samples[need.case], max(need.seen, self._looked.get(key, 0))
+        end = case.horizon
+        pairs = [pair for pair in need.design[begin:end] if pair not in known]
+        if pairs:
+            known |= self._service.samples(need.case.model).find(need.case, pairs, need.shown)
+        self._looked[key] = max(end, begin)
+
+    def _hopeless(self, case: OpenCase, need: Need) -> str | None:
+        """Why the next sample that a job cannot do without cannot be made; None where that is not so."""
+        failed, known = self._failed[need.case], self._samples[need.case]
+        if not failed or (case.is_held and need.until is None):
+            return None
+        for pair in need.design[need.seen : case.certain]:
+            if pair in failed:
+                return failed[pair]
+            if pair not in known:
+                return None
+        return None
+
+    def _end(self, key: str) -> None:
+        """What waits for the verdict about a control goes on, once it stands."""
+        self._looked.pop(key, None)
+        for model, cases in self._models.items():
+            if cases.pop(key, None) is not None and not cases:
+                self._forget(model)
+        judged = next((each for each, control in self._controls.items() if control == key), None)
+        if judged is not None:
+            del self._controls[judged]
+            for held in self._held.pop(judged, ()):
+                if held in self._open and not self._open[held].has_ended:
+                    self._open[held].release()
+                    self._advance(held)
+
+    def _forget(self, model: str) -> None:
+        """Nobody needs a model's samples any more; they are in the store."""
+        for case in [each for each in self._samples if each.model == model]:
+            del self._samples[case]
+
+    # What is made -----------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        slots = {slot.name: slot for slot in self._executor.slots()}
+        waiting = Counter({name: slot.waiting for name, slot in slots.items()})
+        for _ in range(_AHEAD):
+            for name, slot in slots.items():
+                if waiting[name] < _AHEAD and self._submit(slot, slots):
+                    waiting[name] += 1
+
+    def _submit(self, slot: Slot, slots: Mapping[str, Slot]) -> bool:
+        """Have a batch made at a slot; whether there was one."""
+        left = {model: self._left(cases) for model, cases in self._models.items()}
+        model = self._choice.model(slot, slots.values(), left, 8)
+        if model is None:
+            return False
+        size = self._executor.batch_size(model, slot.name)
+        rows: list[Row] = []
+        for part in self._choice.rows(self._models[model], self._is_there, size):
+            rows += self._service.rows(part.case, part.pairs, part.shown)
+            self._making[part.case] |= {pair: (part.key, pair in part.shown) for pair in part.pairs}
+        if not rows:
+            return False
+        self._executor.submit(slot.name, Order(self._orders, model, tuple(rows)))
+        self._orders += 1
+        self._in_flight += 1
+        return True
+
+    def _left(self, cases: Mapping[str, OpenCase]) -> int:
+        """How many images are wished for that are not there; those that several wish for count more than once."""
+        return sum(
+            not self._is_there(case.need.case, pair)
+            for case in cases.values()
+            if case.need is not None
+            for _, pair in case.wishes
+        )
+
+    def _is_there(self, case: Case, pair: Pair) -> bool:
+        """Whether an image need not be made, or cannot."""
+        return any(pair in each[case] for each in (self._samples, self._making, self._failed))
+
+    def _take(self, done: Done) -> None:
+        """Store what came of an order, and let those go on who wait for it."""
+        self._in_flight -= 1
+        ordered = {row: self._making[row.case].pop(row.pair) for row in done.order.rows}
+        for row, reason in done.failed.items():
+            self._failed[row.case][row.pair] = reason
+        if done.unusable:
+            self._unusable[done.order.model] = done.unusable
+        shown = frozenset(row.pair for row, (_, is_shown) in ordered.items() if is_shown)
+        for row, sample in (self._service.keep(done.made, shown) if done.made else {}).items():
+            self._samples[row.case][row.pair] = sample
+            self._work[ordered[row][0]] += Work(1, done.seconds / len(done.made))
+        self.made += len(done.made)
+        touched = {row.case for row in ordered}
+        for key, case in list(self._models[done.order.model].items()):
+            if case.need is not None and (done.unusable or case.need.case in touched):
+                self._advance(key)
