@@ -120,7 +120,7 @@ class DiffusersPipeline:
         if getattr(pipeline, "safety_checker", None) is not None:
             pipeline.safety_checker = None
         pipeline.set_progress_bar_config(disable=True)
-        prompt_cache.remember(pipeline)
+        prompt_cache.remember(pipeline, fingerprint)
 
     def _check_call(self) -> None:
         settable = [

@@ -28,7 +28,8 @@ class Encoder:
         self.calls.append(list(prompt))
         rows = torch.stack([self.row(text, 8) for text in prompt])
         ragged = [self.row(text, len(text)) for text in prompt]
-        prompt[:] = ["spoilt"] * len(prompt)
+        if isinstance(prompt, list):
+            prompt[:] = ["spoilt"] * len(prompt)
         return rows, ragged, torch.zeros(8, 3), rows + 1 if guided else None
 
 
@@ -46,6 +47,38 @@ class Inexact(Encoder):
     def encode_prompt(self, prompt: Any) -> Tensor:
         self.calls.append(list(prompt))
         return torch.stack([self.row(text, 8) for text in prompt]) * (1 + len(prompt) * 1e-6)
+
+
+class Half(Encoder):
+    """Rounds otherwise in a batch of another size, in half precision; or mixes the prompts of a batch."""
+
+    mixes = False
+
+    def encode_prompt(self, prompt: Any) -> Tensor:
+        self.calls.append(list(prompt))
+        rows = [self.row(text, 8) for text in prompt]
+        return torch.stack(rows[::-1] if self.mixes else rows).half() * (1 + len(prompt) * 1e-3)
+
+
+class Guided(Encoder):
+    """Encodes what is to be avoided with each prompt, if it is asked for guidance; by halves or apart from it."""
+
+    halves = False
+    mindful = False
+
+    def encode_prompt(
+        self, prompt: Any, do_classifier_free_guidance: bool = True, negative_prompt: Any = None, batch_size: int = 0
+    ) -> Any:
+        self.calls.append(list(prompt))
+        rows = torch.stack([self.row(text, 8) for text in prompt])
+        if not do_classifier_free_guidance:
+            return rows if self.halves else (rows, None)
+        avoided = negative_prompt or [""] * len(prompt)
+        self.calls.append(avoided)
+        others = torch.stack([self.row(text, 8) for text in avoided])
+        if self.mindful:
+            others = others + rows
+        return torch.cat([others, rows]) if self.halves else (rows, others)
 
 
 def equal(one: Any, other: Any) -> bool:
@@ -103,7 +136,7 @@ def test_unlike_calls_are_remembered_apart():
     assert len(pipeline.calls) == 3 * plain
 
 
-@pytest.mark.parametrize("more", [{"extra": torch.zeros(1)}, {"negative_prompt": ["none", "none"]}])
+@pytest.mark.parametrize("more", [{"extra": torch.zeros(1)}, {"negative_prompt": ["none", "other"]}])
 def test_calls_that_are_not_plain_go_through(more):
     pipeline = remembered(Encoder)
     for _ in range(2):
@@ -128,3 +161,74 @@ def test_the_parts_of_a_combined_pipeline_remember_too():
     for _ in range(3):
         Combined.prior_pipe.encode_prompt([PIZZA, SNAIL])
     assert len(Combined.prior_pipe.calls) == 3
+
+
+def test_a_batch_that_single_prompts_do_not_give_is_encoded_once():
+    pipeline = remembered(Inexact)
+    for _ in range(3):
+        for texts in ([PIZZA, SNAIL], [SNAIL, VIOLIN], [SNAIL, SNAIL]):
+            assert equal(pipeline.encode_prompt(list(texts)), Inexact().encode_prompt(list(texts)))
+    assert [call for call in pipeline.calls if len(call) > 1] == [[PIZZA, SNAIL], [SNAIL, VIOLIN], [SNAIL, SNAIL]]
+
+
+def test_in_half_precision_rounding_apart_single_prompts_are_what_is_used():
+    pipeline = remembered(Half)
+    for texts in ([PIZZA, SNAIL], [VIOLIN, PIZZA]):
+        alone = torch.cat([Half().encode_prompt([text]) for text in texts])
+        assert not equal(alone, Half().encode_prompt(list(texts)))
+        assert equal(pipeline.encode_prompt(list(texts)), alone)
+    assert [call for call in pipeline.calls if len(call) > 1] == [[PIZZA, SNAIL]]
+
+
+def test_what_is_more_than_rounding_is_encoded_as_ever_in_half_precision_too():
+    kind = type("Mixing", (Half,), {"mixes": True})
+    pipeline = remembered(kind)
+    for _ in range(2):
+        assert equal(pipeline.encode_prompt([PIZZA, SNAIL]), kind().encode_prompt([PIZZA, SNAIL]))
+
+
+@pytest.mark.parametrize("halves", [False, True])
+@pytest.mark.parametrize("mindful", [False, True])
+@pytest.mark.parametrize("avoided", [None, "ugly"])
+def test_guidance_is_encoded_as_the_pipeline_does(halves, mindful, avoided):
+    kind = type("Kind", (Guided,), {"halves": halves, "mindful": mindful})
+    pipeline = remembered(kind)
+    for texts in ([PIZZA, SNAIL], [VIOLIN, SNAIL], [VIOLIN, "A photo of a cat"], [PIZZA], [PIZZA, VIOLIN, SNAIL]):
+        more = {"negative_prompt": None if avoided is None else [avoided] * len(texts), "batch_size": len(texts)}
+        assert equal(pipeline.encode_prompt(list(texts), **more), kind().encode_prompt(list(texts), **more))
+
+
+def test_what_is_to_be_avoided_is_not_encoded_anew_for_each_prompt():
+    pipeline = remembered(Guided)
+    pipeline.encode_prompt([PIZZA, SNAIL])
+    pipeline.calls.clear()
+    pipeline.encode_prompt([VIOLIN, "A photo of a cat"])
+    assert pipeline.calls == [[VIOLIN], ["A photo of a cat"]]
+
+
+def test_one_text_is_encoded_once_too():
+    pipeline = remembered(Encoder)
+    for _ in range(2):
+        assert equal(pipeline.encode_prompt(PIZZA)[0], Encoder().encode_prompt(PIZZA)[0])
+    assert len(pipeline.calls) == 1
+
+
+def test_what_a_pipeline_has_encoded_a_later_one_of_its_fingerprint_knows():
+    prompt_cache.forget()
+    first, second, other, unnamed = Encoder(), Encoder(), Encoder(), Encoder()
+    for pipeline, fingerprint in ((first, "a"), (second, "a"), (other, "b"), (unnamed, "")):
+        prompt_cache.remember(pipeline, fingerprint)
+        assert equal(pipeline.encode_prompt([PIZZA, SNAIL]), Encoder().encode_prompt([PIZZA, SNAIL]))
+    assert [len(each.calls) for each in (first, second, other, unnamed)] == [3, 0, 3, 3]
+    prompt_cache.forget()
+    prompt_cache.remember(third := Encoder(), "a")
+    third.encode_prompt([PIZZA])
+    assert third.calls == [[PIZZA]]
+
+
+def test_no_more_is_remembered_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(prompt_cache, "_ROOM", 3 * Half().encode_prompt([PIZZA]).nbytes)
+    pipeline = remembered(Half)
+    for text in (PIZZA, SNAIL, VIOLIN, PIZZA, "A photo of a cat", PIZZA, SNAIL):
+        pipeline.encode_prompt([text])
+    assert pipeline.calls == [[PIZZA], [SNAIL], [VIOLIN], ["A photo of a cat"], [SNAIL]]
