@@ -18,6 +18,7 @@ import torch
 
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.models.base import Axes
+from pytest_seedshift.scorers import transfers
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -166,7 +167,7 @@ class SeedVector:
                     raise self._error(f"{method} does not draw from the generators that the pipeline is given")
                 # In float32 on the CPU whatever the model runs in: the seed vector belongs to the pair alone.
                 z = native(shape, generator=generator, device=torch.device("cpu"), dtype=torch.float32)
-                return self._replaced(z, on_draw).to(device=device, dtype=dtype)
+                return transfers.send(self._replaced(z, on_draw), device or "cpu", dtype)
 
             return draw
 

@@ -78,10 +78,15 @@ class Facts:
 
 def facts(images: Tensor, magnitudes: Sequence[Tensor], looked_at: Sequence[tuple[str, str]]) -> Facts:
     """Gather what is to be known of images, (rows, 3, height, width), and of the states that `magnitudes` are of."""
-    values = [*magnitudes, magnitude(images), *images.flatten(1).aminmax(dim=1)]
-    if len({(each.dtype, each.device) for each in values}) > 1:
-        values = [each.to(images.device, torch.float32) for each in values]
-    return Facts(tuple(looked_at), torch.stack(values).float())
+    parts = [list(magnitudes), [magnitude(images), *images.flatten(1).aminmax(dim=1)]]
+    return Facts(tuple(looked_at), torch.cat([_stacked(part, images.device) for part in parts if part]))
+
+
+def _stacked(values: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Rows of values, of whatever types and devices, as float32 on one device."""
+    if len({(each.dtype, each.device) for each in values}) > 1:  # states of a model of the user's own
+        values = [each.to(device, torch.float32) for each in values]
+    return torch.stack(list(values)).to(device, torch.float32)
 
 
 def magnitude(state: Tensor) -> Tensor:

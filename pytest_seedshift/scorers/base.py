@@ -91,9 +91,12 @@ def check_finite(model: Any, source: str) -> None:
     Raises:
         ModelError: it has one; the message says which.
     """
-    for name, weight in model.named_parameters():
-        if weight.is_floating_point() and not bool(weight.isfinite().all()):
-            raise ModelError(f"{source}: the weights {name} have NaN or Inf in them. Get the file anew")
+    import torch  # not before a scorer is loaded
+
+    finite = {name: weight.isfinite().all() for name, weight in model.named_parameters() if weight.is_floating_point()}
+    if finite and not bool(torch.stack(list(finite.values())).all()):  # a GPU is waited for once
+        name = next(name for name, each in finite.items() if not bool(each))
+        raise ModelError(f"{source}: the weights {name} have NaN or Inf in them. Get the file anew")
 
 
 def check_prepared(source: str, sides: Iterable[object]) -> None:

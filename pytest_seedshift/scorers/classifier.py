@@ -11,7 +11,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift.core.checkpoints import contents, repository
 from pytest_seedshift.core.errors import ModelError
-from pytest_seedshift.scorers import class_mapping, fingerprint, loading, pillow_resize
+from pytest_seedshift.scorers import class_mapping, fingerprint, loading, pillow_resize, transfers
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ class Classifier:
             processor = AutoImageProcessor.from_pretrained(
                 folder, backend="torchvision", local_files_only=True, trust_remote_code=False
             )
+        transfers.place(model, device)
         check_finite(model, source)
-        return cls(source, model.to(device).eval(), processor, fingerprint.of_classifier(source))
+        return cls(source, model.eval(), processor, fingerprint.of_classifier(source))
 
     def check(self, labels: Sequence[Label]) -> None:
         """See `Scorer.check`: every label has to be one of the classifier's classes."""
@@ -76,7 +77,7 @@ class Classifier:
         outputs = self._outputs_of(labels)
         logits = self._model(self.see(images)).logits
         ranking = logits.topk(min(5, logits.shape[-1]), dim=-1).indices
-        hits = ranking == outputs.to(ranking.device).unsqueeze(-1)
+        hits = ranking == transfers.send(outputs, ranking.device).unsqueeze(-1)
         unknown = logits.isfinite().all(-1).logical_not()  # NaN has a rank like any number
         scores = {"top1": hits[:, 0].float(), "top5": hits.any(-1).float()}
         return {name: values.masked_fill(unknown, torch.nan) for name, values in scores.items()}
@@ -97,7 +98,7 @@ class Classifier:
         with torch.inference_mode(False), torch.enable_grad():
             outputs = self._outputs_of(labels)
             seen = seen.detach().clone().requires_grad_()
-            asked = self._model(seen).logits.gather(1, outputs.to(seen.device).unsqueeze(-1))
+            asked = self._model(seen).logits.gather(1, transfers.send(outputs, seen.device).unsqueeze(-1))
             if not asked.requires_grad:
                 raise ModelError(
                     f"{self.name}: its logits have no gradient by the picture, so where in a picture it sees the label "

@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from pytest_seedshift.core.checkpoints import prompt_length, repository, trust
 from pytest_seedshift.core.errors import ModelError
-from pytest_seedshift.scorers import fingerprint, loading, open_clip_tags, pillow_resize
+from pytest_seedshift.scorers import fingerprint, loading, open_clip_tags, pillow_resize, transfers
 from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class ClipScore:
         check_prepared(name, (self._height, self._width))
         self._squash = settings.get("resize_mode") == "squash"
         self._mean, self._std = settings["mean"], settings["std"]
+        self._sent: dict[torch.device, tuple[Tensor, Tensor]] = {}
         known = self._squash or (self._height == self._width and settings.get("resize_mode") in ("shortest", None))
         if not known or interpolation not in _FILTERS:
             raise ModelError(
@@ -83,9 +84,10 @@ class ClipScore:
             _check_size(folder, source)
             # Without `require_pretrained` open_clip goes on with random weights where it finds none.
             model = open_clip.create_model(
-                f"local-dir:{folder}", precision="fp32", device=device, require_pretrained=True, weights_only=True
+                f"local-dir:{folder}", precision="fp32", device="cpu", require_pretrained=True, weights_only=True
             )
             tokenizer = _tokenizer(folder)
+        transfers.place(model, device)
         check_finite(model, source)
         return cls(source, model.eval(), tokenizer, fingerprint.of_clip(place))
 
@@ -117,14 +119,22 @@ class ClipScore:
         else:
             images = pillow_resize.resize(images, *pillow_resize.shortest_side(images, self._height), self._filter)
             images = transforms.center_crop(images, [self._height, self._width])
-        normalised: Tensor = transforms.normalize(images.float() / 255, self._mean, self._std)
-        return normalised
+        mean, std = self._statistics(images.device)
+        return (images.float() / 255).sub_(mean).div_(std)
+
+    def _statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each colour, (3, 1, 1), where the images are; they are sent there once."""
+        if device not in self._sent:
+            both = torch.tensor([self._mean, self._std])[..., None, None]
+            mean, std = transfers.send(both, device)
+            self._sent[device] = mean, std
+        return self._sent[device]
 
     def _encode(self, prompt: str, device: torch.device) -> Tensor:
         if prompt not in self._prompts:
             tokens = self._tokenizer([prompt])
             check_read(self._tokenizer, prompt, self.name)
-            self._prompts[prompt] = self._model.encode_text(tokens.to(device), normalize=True)[0]
+            self._prompts[prompt] = self._model.encode_text(transfers.send(tokens, device), normalize=True)[0]
         return self._prompts[prompt]
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 
+from pytest_seedshift.scorers import transfers
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -60,11 +62,17 @@ def shortest_side(images: Tensor, side: int) -> tuple[int, int]:
 
 
 def _along_last(images: Tensor, size: int, kind: Filter) -> Tensor:
-    places, weights = (table.to(images.device) for table in _taps(images.shape[-1], size, kind))
     total = torch.full((*images.shape[:-1], size), 1 << (_BITS - 1), dtype=torch.int32, device=images.device)
-    for place, weight in zip(places, weights, strict=True):
+    for place, weight in _taps_on(str(images.device), images.shape[-1], size, kind):
         total += images[..., place].int() * weight
     return (total >> _BITS).clamp(0, 255).byte()
+
+
+@lru_cache(maxsize=64)
+def _taps_on(device: str, source: int, size: int, kind: Filter) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The same on a device, where they are sent once: by tap the places and the weights, each (size,)."""
+    places, weights = (transfers.send(table, device) for table in _taps(source, size, kind))
+    return tuple(zip(places.unbind(), weights.unbind(), strict=True))
 
 
 @lru_cache(maxsize=64)

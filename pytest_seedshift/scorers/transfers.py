@@ -13,6 +13,7 @@ import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
 
 def send(values: Tensor, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
@@ -23,6 +24,11 @@ def send(values: Tensor, device: torch.device | str, dtype: torch.dtype | None =
     """
     wanted = torch.device(device)
     return values.to(device=wanted, dtype=dtype, non_blocking=wanted.type == "cuda" and values.device.type == "cpu")
+
+
+def place(module: Module, device: torch.device | str) -> Module:
+    """Bring a module to a device, which is not waited for at each of its weights; see `send`."""
+    return module.to(device, non_blocking=torch.device(device).type == "cuda")
 
 
 def fetch(values: Tensor) -> Tensor:

@@ -544,7 +544,7 @@ def _patch(patches: pytest.MonkeyPatch, gpus: PretendedDevices) -> None:
         dtype = kwargs.get("dtype") or next((each for each in args if isinstance(each, torch.dtype)), None)
         if dtype is not None:
             convert(module, dtype=dtype)
-        _move(module, there or torch.device(device))
+        _move(module, there or torch.device(device), non_blocking=bool(kwargs.get("non_blocking")))
         return module
 
     patches.setattr(nn.Module, "to", to)
@@ -566,13 +566,13 @@ def _is_far(module: nn.Module) -> bool:
     return any(isinstance(each, DeviceTensor) for each in (*module.parameters(), *module.buffers()))
 
 
-def _move(module: nn.Module, device: torch.device) -> None:
+def _move(module: nn.Module, device: torch.device, *, non_blocking: bool) -> None:
     """Bring parameters and buffers to a device, in place: torch itself would not exchange their type."""
     moved: dict[int, torch.Tensor] = {}
 
     def there(value: torch.Tensor) -> torch.Tensor:
         if id(value) not in moved:  # what two modules share stays shared
-            brought = value.detach().to(device)
+            brought = value.detach().to(device, non_blocking=non_blocking)
             if isinstance(brought, DeviceTensor) and not isinstance(value, DeviceTensor):
                 brought = _current().put(value.detach().clone(), device)
             moved[id(value)] = nn.Parameter(brought, False) if isinstance(value, nn.Parameter) else brought
