@@ -18,6 +18,7 @@ from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import in_effect, observation, prompt_cache, rng, sizes
 from pytest_seedshift.models import seed_weight as seed_weights
 from pytest_seedshift.models.seed_vector import NoUpsamplerError, SeedVector, SeedVectorError, from_images, to_images
+from pytest_seedshift.scorers import transfers
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -199,10 +200,11 @@ class DiffusersPipeline:
         if at_once:
             return images[0]
         order = torch.tensor([index for group in groups for index in group]).argsort()
+        order = transfers.send(order, images[0].device)
         if on_step is not None:
             for step, states in steps.items():
-                on_step(step, torch.cat(states)[order.to(states[0].device)])
-        return torch.cat(images)[order.to(images[0].device)]
+                on_step(step, torch.cat(states)[order])
+        return torch.cat(images)[order]
 
     @property
     def stages(self) -> str | None:
