@@ -74,7 +74,7 @@ def told(course) -> tuple:
     return course.judgement(), course.forecast(), course.soonest(), course.about()
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(any_case(), st.data())
 def test_a_course_says_after_each_look_what_going_through_all_samples_says(case, data):
     test, scores, control = case

@@ -43,6 +43,16 @@ class Bound:
         """Whether all values were seen."""
         return self.goodness.size == self.size
 
+    @property
+    def supposed(self) -> float:
+        """What each value is supposed to be before any was seen."""
+        return (1 + self.least) / 2
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is decided with its last value, whatever was seen before."""
+        return False
+
     def with_values(self, goodness: NDArray[np.float64]) -> Self:
         """The same bound, of these values."""
         return replace(self, goodness=goodness)
@@ -96,10 +106,7 @@ class Bound:
 
     def repeated(self) -> NDArray[np.float64]:
         """What follows if it is like what was seen."""
-        return self._repeated((1 + self.least) / 2)
-
-    def _repeated(self, first: float) -> NDArray[np.float64]:
-        return np.resize(np.append(first, self.goodness), self.size - self.goodness.size)
+        return np.resize(np.append(self.supposed, self.goodness), self.size - self.goodness.size)
 
 
 def drop_interval(kind: ScoreKind, goodness: NDArray[np.float64], certainty: float) -> tuple[float, float]:
@@ -156,7 +163,7 @@ class Tested(Bound):
         Where only the whole design counts, all pairs are looked at; so are those of a baseline that stopped early: it
         has ended on a streak, and its pairs are in no random order.
         """
-        if self.chance.test != "looks":
+        if self.waits:
             return betting.UNDECIDED
         if found.at is None or found.holds or not self.chance.asked:
             return found
@@ -169,6 +176,11 @@ class Tested(Bound):
         if not self.complete or (early.at is not None and early.at < self.size):
             return early
         return betting.Decision(self.size, self.holds(self.size))
+
+    @property
+    def waits(self) -> bool:
+        """Whether all its pairs are looked at, whatever was seen before."""
+        return self.chance.test != "looks"
 
     def doubt(self) -> Evidence:
         """Who bets that the model's own mean is beyond the bound, before the first value."""
@@ -267,9 +279,10 @@ class Regression(Tested):
         """What has become of the first images' pairs."""
         return compare(self.scale, self._drops[:images], self.chance, self.bound, self.size)
 
-    def repeated(self) -> NDArray[np.float64]:
-        """What follows if it is like what was seen; as if nothing had changed, before anything was."""
-        return self._repeated(0.5)
+    @property
+    def supposed(self) -> float:
+        """That nothing has changed."""
+        return 0.5
 
     @property
     def _drops(self) -> NDArray[np.float64]:

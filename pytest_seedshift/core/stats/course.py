@@ -6,14 +6,17 @@ looks is computed once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from pytest_seedshift.core.stats import chances
 from pytest_seedshift.core.stats.betting import UNDECIDED, Decision
 from pytest_seedshift.core.stats.bounds import Bound, Tested
+from pytest_seedshift.core.stats.chances import Chances, Gambles
 from pytest_seedshift.core.stats.wealth import Bets, Evidence
 
 if TYPE_CHECKING:
@@ -94,11 +97,32 @@ class _Row:
     values: Floats
     """Room for all; the first `count` were seen."""
     count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    """The sums of those seen, and of their squares."""
 
     @property
     def bound(self) -> Bound:
         """With what was seen."""
         return self.unseen.with_values(self.values[: self.count])
+
+    def outlook(self) -> tuple[float, float, bool]:
+        """The mean of what follows, as far as is known, its standard deviation, and whether each value is 0 or 1."""
+        bound, known = self.unseen, self.count + chances.PRIOR
+        mean = (self.total + chances.PRIOR * bound.supposed) / known
+        if bound.scale.binary and bound.kind == "min":
+            return mean, math.sqrt(mean * (1 - mean)), True
+        about = self.squares - self.total**2 / self.count if self.count else 0.0
+        return mean, math.sqrt((max(about, 0.0) + chances.PRIOR * chances.SPREAD**2) / known), False
+
+    def beyond(self) -> Gambles | None:
+        """Who may rule chance out; None where nobody is asked to."""
+        if self.doubt is None or not isinstance(self.unseen, Tested):
+            return None
+        self.won()
+        mean, spread, _ = self.outlook()
+        none, all_ = self.unseen.lost(np.array([1.0, 0.0]))
+        return self.doubt.gamble(all_ - mean * (all_ - none), spread * (all_ - none), self.count + chances.PRIOR)
 
     def decide(self, found: Decision) -> Decision:
         """What stands, where the bets say what was found."""
@@ -136,6 +160,7 @@ class _Known:
     judgement: Judgement | None = None
     forecast: Forecast | None = None
     soonest: int | None = None
+    chances: Chances | None = None
     about: int | None = None
 
 
@@ -188,6 +213,8 @@ class Course:
         for row, values in zip(self._rows, goodness, strict=True):
             row.values[row.count : row.count + values.size] = values
             row.count += values.size
+            row.total += float(values.sum())
+            row.squares += float(values @ values)
         self._known = _Known()
 
     def judgement(self) -> Judgement:
@@ -218,6 +245,37 @@ class Course:
             exact, size = self._terms.exact, self._terms.size
             self._known.soonest = size if exact else min(self._stop_if(best=False), self._stop_if(best=True))
         return self._known.soonest
+
+    def chances(self) -> Chances:
+        """How likely further pairs are to be needed; see `chances`. It decides nothing."""
+        if self._known.chances is None:
+            self._known.chances = self._guess()
+        return self._known.chances
+
+    def _guess(self) -> Chances:
+        seen, size, certain = self._seen, self._terms.size, self.soonest()
+        further = chances.numbers(certain, seen, size)
+        if self._terms.exact or certain >= size:
+            return Chances(certain, np.array([certain, size]), np.zeros(2))
+        decisions = self._decisions()
+        gathered = [
+            (row, bets.gambles(place, *row.outlook()), row.beyond())
+            for bets, rows in self._groups
+            for place, row in ((place, self._rows[index]) for place, index in enumerate(rows))
+            if decisions[rows[place]].at is None
+        ]
+        won = chances.won(Gambles.together([part for _, *parts in gathered for part in parts if part]), further)
+        place, holds, breaks = 0, [], []
+        for row, _, beyond in gathered:
+            above, below = won[place], won[place + 1]
+            if beyond is not None:
+                below = np.minimum(below, won[place + 2])
+            place += 2 if beyond is None else 3
+            if row.unseen.waits:  # for its last pair, whatever is seen before
+                above, below = np.where(further + seen < row.unseen.size, 0.0, above), np.zeros(further.size)
+            holds.append(above)
+            breaks.append(below)
+        return Chances(certain, further + seen, chances.open_after(np.array(holds), np.array(breaks)))
 
     def _judge(self) -> Judgement:
         bounds, decisions = [row.bound for row in self._rows], self._decisions()

@@ -23,6 +23,7 @@ from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.score_registry import SHIPPED
 from pytest_seedshift.core.scores import CERTAINTY, NULL, Constraint, Finding, check_certainty
 from pytest_seedshift.core.stats import power
+from pytest_seedshift.core.stats.chances import Chances
 from pytest_seedshift.core.stats.course import Forecast, Judgement
 
 if TYPE_CHECKING:
@@ -154,6 +155,11 @@ class NullCourse:
     def soonest(self) -> int:
         """The whole design."""
         return self._test.size
+
+    def chances(self) -> Chances:
+        """The whole design is needed."""
+        size = self._test.size
+        return Chances(size, np.array([size, size]), np.zeros(2))
 
     def _joined(self) -> dict[str, NDArray[np.float64]]:
         return {name: np.concatenate((np.empty(0), *drops)) for name, drops in self._drops.items()}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pytest_seedshift.core.stats.betting import SLACK, STAKES, UNDECIDED, Decision, reaches
+from pytest_seedshift.core.stats.chances import PRIOR, Gambles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -206,6 +207,16 @@ class Bets:
             self._ends = self._find_ends()
         return self._ends[0 if best else 1]
 
+    def gambles(self, row: int, mean: float, spread: float, binary: bool) -> Gambles:
+        """Of one bound, who bets that it holds and who that it breaks, and what they may expect of further goodness."""
+        wealth, both = self._wealth, np.array([row, self._count + row])
+        asked = (self.size * wealth.most - wealth.sums)[both]
+        left, spreads = np.full(2, float(self.size - wealth.seen)), np.full(2, spread)
+        means, kinds = np.array([mean, 1 - mean]), np.full(2, binary)
+        return Gambles(
+            wealth.logs[:, both], asked, left, self._needed[both], means, spreads, kinds, wealth.seen + PRIOR
+        )
+
     def _find_ends(self) -> tuple[list[Decision], list[Decision]]:
         wealth, left = self._wealth, self.size - self._wealth.seen
         open_ = np.array([each.at is None for each in self.decisions])
@@ -328,6 +339,21 @@ class Evidence:
         for start in range(0, losses.size, _PIECE):
             won = self._first(self._wealth, losses[np.newaxis, start : start + _PIECE])
             self.won = won if self.won is None else self.won
+
+    def gamble(self, mean: float, spread: float, known: float) -> Gambles:
+        """What may be expected of further losses."""
+        wealth = self._wealth
+        most, needed = np.maximum(wealth.most, SLACK), np.array([self._needed])
+        return Gambles(
+            wealth.logs,
+            most,
+            np.array([np.inf]),
+            needed,
+            np.array([mean]),
+            np.array([spread]),
+            np.array([False]),
+            known,
+        )
 
     def if_followed(self, losses: Floats) -> int | None:
         """After how many values it is ruled out if these follow."""
