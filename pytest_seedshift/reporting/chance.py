@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,16 +38,15 @@ def of_sound_model(asked: Iterable[tuple[Sequence[float], int]], margin: float) 
     Returns:
         A probability a case, for whole designs; early verdicts change it by less than their certainty.
     """
+    return [-math.expm1(sum(_log_of_passing(bound, size, margin) for bound in minima)) for minima, size in asked]
+
+
+@lru_cache(maxsize=1024)
+def _log_of_passing(bound: float, size: int, margin: float) -> float:
+    """The logarithm of the chance that a design's mean meets a minimum; most cases of a run share theirs."""
     from scipy.stats import binom
 
-    found = []
-    for minima, size in asked:
-        log = 0.0
-        for bound in minima:
-            needed = math.ceil(size * bound - 1e-9)
-            log += float(binom.logsf(needed - 1, size, min(1.0, bound + margin)))
-        found.append(-math.expm1(log))
-    return found
+    return float(binom.logsf(math.ceil(size * bound - 1e-9) - 1, size, min(1.0, bound + margin)))
 
 
 def note(asked: Sequence[tuple[Sequence[Constraint], int]], certainty: float, family: int) -> str | None:

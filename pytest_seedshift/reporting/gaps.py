@@ -106,11 +106,19 @@ def of_run(run: Run) -> Gaps | None:
     for score in run.scores:
         rows, top = [], run.kinds[score].top
         for shift in run.shifts:
-            curves = {model: curve(run, model, shift, score) for model in models}
+            curves = {model: robustness.Prepared(curve(run, model, shift, score)) for model in models}
             early = {model: _decided_early(run, model, shift) for model in models}
             fewest = {model: _fewest(run, model, shift) for model in models}
-            shares = [robustness.robustness(curves[model], certainty=certainty, top=top) for model in models]
-            gaps = [robustness.gap(curves[one], curves[other], certainty=certainty, top=top) for one, other in couples]
+            shares = [
+                robustness.robustness(curves[model], certainty=_of(certainty, early[model], curves[model]), top=top)
+                for model in models
+            ]
+            gaps = [
+                robustness.gap(
+                    curves[a], curves[b], certainty=_of(certainty, early[a] | early[b], curves[a], curves[b]), top=top
+                )
+                for a, b in couples
+            ]
             rough = partial(_of_means, run, shift=shift, score=score)
             cells = [
                 _cell(
@@ -141,6 +149,12 @@ def of_run(run: Run) -> Gaps | None:
         return None
     every = tuple(sorted(set().union(*sets)))
     return Gaps(models, couples, tuple(tables), every, certainty, len(sets) > 1)
+
+
+def _of(certainty: float, early: set[float], *curves: robustness.Prepared) -> float | None:
+    """The certainty of an interval; None where it would not be shown, as a magnitude was decided early: see `Cell`."""
+    shared = set(curves[0].magnitudes).intersection(*(each.magnitudes for each in curves))
+    return certainty if early.isdisjoint(shared) else None
 
 
 def _less(rough: Callable[..., float | None], one: str, other: str, magnitudes: Sequence[float]) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.messages import some
+from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.results.data import CaseRun, Sample
 from pytest_seedshift.results.statuses import SKIPPED, UNFINISHED
 from pytest_seedshift.results.verdicts import picture
@@ -76,13 +77,23 @@ class _Archive:
         self._pictures: dict[str, tuple[Path | None, bool]] = {}
         self._stated = [model for each in known for model in each.models]
         self._scorers = _scorers(contents, kinds)
+        self._last: tuple[object, dict[tuple[str, int], Sample]] = None, {}
+        self._made: dict[tuple[str, tuple[str, ...]], Sample] = {}
+        """By image and scorers: a control's samples are those of every case of the model."""
+        groups: dict[tuple[str, str, str, float], list[sample_rows.Image]] = {}
         for image in contents.images:
-            for model in {image.model, *self._names(image.fingerprint)}:
-                by_version = self._rows.setdefault((model, image.shift, image.magnitude), {})
-                by_version.setdefault(image.fingerprint, []).append(image)
-                self._labels.setdefault(model, set()).add(image.label)
+            group = groups.setdefault((image.model, image.fingerprint, image.shift, image.magnitude), [])
+            group.append(image)
+        places: dict[tuple[str, int], bytes] = {}
+        for (named, version, shift, magnitude), images in groups.items():
+            for image in images:
+                if (image.label, image.seed) not in places:
+                    places[image.label, image.seed] = pairs.place(image.label, image.seed)
+            for model in {named, *self._names(version)}:
+                self._rows.setdefault((model, shift, magnitude), {}).setdefault(version, []).extend(images)
+                self._labels.setdefault(model, set()).update(image.label for image in images)
         for rows in (rows for by_version in self._rows.values() for rows in by_version.values()):
-            rows.sort(key=lambda image: pairs.place(image.label, image.seed))
+            rows.sort(key=lambda image: places[image.label, image.seed])
 
     def _names(self, fingerprint: str) -> list[str]:
         """What a version is called in this run: a store names a sample's model as who made the sample did."""
@@ -106,10 +117,7 @@ class _Archive:
                 samples = self._samples(rows, scorers)
                 if samples is not None and _has_means(samples, record.scores, self._kinds):
                     before = self._rows.get((case.model, case.control.shift, 0.0), {}).get(version, [])
-                    wanted = {sample.pair for sample in samples}
-                    same = [image for image in before if (image.label, image.seed) in wanted]
-                    kept = self._samples(same, scorers, partial=True) or ()
-                    return samples, {sample.pair: sample for sample in kept}
+                    return samples, self._control(before, scorers, {sample.pair for sample in samples})
         return None
 
     def _of_design(
@@ -126,11 +134,26 @@ class _Archive:
         whole = -(-size // len(self._labels[model]))
         return [row for row in rows if row.seed % pairs.SEEDS < whole]
 
+    def _control(
+        self, rows: list[sample_rows.Image], scorers: tuple[str, ...], wanted: set[tuple[str, int]]
+    ) -> dict[tuple[str, int], Sample]:
+        """The control's samples of some pairs; cases of the same pairs share them."""
+        of = id(rows), scorers, frozenset(wanted)
+        if of != self._last[0]:
+            same = [image for image in rows if (image.label, image.seed) in wanted]
+            kept = self._samples(same, scorers, partial=True) or ()
+            self._last = of, {sample.pair: sample for sample in kept}
+        return self._last[1]
+
     def _samples(
-        self, rows: Iterable[sample_rows.Image], scorers: Sequence[str], *, partial: bool = False
+        self, rows: Iterable[sample_rows.Image], scorers: tuple[str, ...], *, partial: bool = False
     ) -> tuple[Sample, ...] | None:
         made = []
         for row in rows:
+            known = self._made.get((row.key, scorers))
+            if known is not None:
+                made.append(known)
+                continue
             by_scorer = self._scores.get(row.key, {})
             values = [by_scorer.get(scorer) for scorer in scorers]
             if not all(values):
@@ -140,15 +163,22 @@ class _Archive:
             merged = {name: value for each in values if each for name, value in each.items()}
             if row.key not in self._pictures:
                 self._pictures[row.key] = picture(row.picture, self._folder)
-            made.append(Sample(row.label, row.seed, merged, *self._pictures[row.key]))
+            sample = Sample(row.label, row.seed, merged, *self._pictures[row.key])
+            made.append(sample)
+            if row.shift == NONE:
+                self._made[row.key, scorers] = sample
         return tuple(made)
 
 
 def _scorers(contents: Contents, kinds: ScoreRegistry) -> dict[tuple[str, ...], list[str]]:
     """The scorers' fingerprints by the scores that they give: each sample has one of each group that was asked for."""
     groups: dict[tuple[str, ...], dict[str, None]] = {}
+    seen: set[tuple[str, ...]] = set()
     for by_scorer in contents.scores.values():
         for scorer, values in by_scorer.items():
+            if (scorer, *values) in seen:
+                continue
+            seen.add((scorer, *values))
             if values.keys() <= kinds.keys():  # a position is no score of a verdict, and few samples have one
                 groups.setdefault(tuple(sorted(values)), {})[scorer] = None
     return {names: list(group) for names, group in groups.items()}
@@ -157,7 +187,9 @@ def _scorers(contents: Contents, kinds: ScoreRegistry) -> dict[tuple[str, ...], 
 def _has_means(samples: Sequence[Sample], scores: Mapping[str, Estimate], kinds: ScoreRegistry) -> bool:
     for name, estimate in scores.items():
         top = kinds[name].top
-        values = [min(max(sample.scores.get(name, math.nan), 0.0), top) for sample in samples]
+        values = [sample.scores.get(name, math.nan) for sample in samples]
+        if values and not 0 <= min(values) <= max(values) <= top:
+            values = [min(max(value, 0.0), top) for value in values]
         if not values or not math.isclose(math.fsum(values) / len(values), estimate.mean, abs_tol=1e-6 * top):
             return False
     return True

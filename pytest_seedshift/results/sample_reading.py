@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_seedshift.results.sample_rows import Image, bound, image_of, scores_of
+from pytest_seedshift.results.sample_rows import Image, bound, is_image, scores_of
 from pytest_seedshift.results.sample_tables import (
     APPLICATION,
     FORMAT,
@@ -79,23 +79,27 @@ def _contents(
     broken = read = 0
     most = _LEAST_READ + _READ * path.stat().st_size
     columns = "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal"
+    shared: dict[str, str] = {}
     for row in connection.execute(f"SELECT {columns} FROM images{where}", wanted):
-        image = image_of(row)
-        read += sum(len(value) for value in row if isinstance(value, (str, bytes)))
+        read += sum(len(value) for value in row if value.__class__ is str or value.__class__ is bytes)
         if read > most:  # rows of a forged file can share their bytes
             raise StoreError(f"{path} cannot be read: it is damaged: its rows are longer than the file")
-        if image is None:
+        if not is_image(row):
             broken += 1
-        else:
-            images[image.key] = image
+            continue
+        key, *texts, magnitude, label, seed, prompt, picture, digest, _ = row
+        # What samples have in common is in memory once.
+        fingerprint, model, shift, label, prompt = (shared.setdefault(each, each) for each in (*texts, label, prompt))
+        images[key] = Image(key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest)
     for row in connection.execute("SELECT image, scorer, class, scores, seal FROM scores"):
-        if row[0] not in images:
+        image = images.get(row[0])
+        if image is None:
             continue
         values = scores_of(row)
         if values is None:
             broken += 1
         else:
-            scores.setdefault(row[0], {})[row[1]] = values
+            scores.setdefault(image.key, {})[shared.setdefault(row[1], row[1])] = values
     return Contents(tuple(images.values()), scores, broken)
 
 

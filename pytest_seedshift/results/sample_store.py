@@ -5,7 +5,6 @@ What was written before a process died is there for the next one. Equal key, equ
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import sqlite3
@@ -118,7 +117,7 @@ class Store:
         """Write images and scores; what is there already under the same key is replaced."""
         image_rows = [
             # A seal is of what will be read: SQLite makes a float of any number here, and 0.0 of -0.0.
-            dataclasses.astuple(dataclasses.replace(image, magnitude=float(image.magnitude) + 0.0))
+            tuple(image._replace(magnitude=float(image.magnitude) + 0.0))
             for image in images
         ]
         score_rows = [

@@ -132,3 +132,54 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 def test_a_score_that_is_none_is_an_error(value):
     with pytest.raises(ValueError, match=r"\+0\.3"):
         robustness.robustness({0.3: {("owl", 0): (value, 1.0)}})
+
+
+@given(
+    first=shares,
+    second=shares,
+    third=shares,
+    lacking=st.sets(st.tuples(st.sampled_from(LABELS), st.integers(0, 4)), max_size=3),
+    noise=st.floats(0, 0.3),
+)
+def test_curves_that_are_prepared_once_are_compared_as_curves_are(first, second, third, lacking, noise):
+    """Also with some that lack pairs or magnitudes, after which the others are as they were."""
+    curves = [curve(each, noise=noise, seed=place) for place, each in enumerate((first, second, third))]
+    curves[2] = {
+        at: {pair: both for pair, both in each.items() if pair not in lacking} for at, each in curves[2].items()
+    }
+    prepared = [robustness.Prepared(each) for each in curves]
+    for _ in range(2):
+        for one in range(3):
+            assert robustness.robustness(prepared[one], top=2.0) == robustness.robustness(curves[one], top=2.0)
+            for other in range(3):
+                expected = robustness.gap(curves[one], curves[other], top=2.0)
+                assert robustness.gap(prepared[one], prepared[other], top=2.0) == expected
+
+
+@given(shares, shares)
+def test_a_share_without_an_interval_is_that_with_one(first, second):
+    one, other = curve(first), curve(second)
+    for found, bare in (
+        (robustness.robustness(one), robustness.robustness(one, certainty=None)),
+        (robustness.gap(one, other), robustness.gap(one, other, certainty=None)),
+    ):
+        assert (found is None) == (bare is None)
+        if found is not None:
+            assert bare.value == found.value
+            assert (bare.magnitudes, bare.pairs) == (found.magnitudes, found.pairs)
+            assert not bare.has_interval
+
+
+def test_the_means_of_draws_are_those_of_each_draw():
+    """One product of all columns is each draw's sum over its pairs, also where magnitudes lack other pairs."""
+    one = curve({0.1: 0.9, 0.3: 0.5, 0.5: 0.2}, noise=0.1)
+    del one[0.3]["owl", 1], one[0.5]["snail", 3]
+    prepared = robustness.Prepared(one)
+    draws = robustness.draw((5, 5, 5, 5))
+    for place in (0, 7, 3999):
+        ratios = []
+        for at in prepared.magnitudes:
+            times = dict(zip(prepared.pairs, draws[place], strict=True))
+            after, before = (sum(times[pair] * both[end] for pair, both in one[at].items()) for end in (0, 1))
+            ratios.append(after / before)
+        assert prepared.drawn[place, 0] == pytest.approx(sum(ratios) / 3)

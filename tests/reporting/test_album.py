@@ -41,6 +41,7 @@ def test_many_pictures_become_smaller_until_they_fit(noise, monkeypatch):
         filled.add(path)
     large = len(filled.definitions())
     monkeypatch.setattr(album, "_MOST", large // 3)
+    monkeypatch.setattr(album, "_LEAST", 0)
     assert len(filled.definitions()) < large // 2
     assert 48 <= sizes(filled)[0][0] < 160
 
@@ -54,3 +55,26 @@ def test_what_is_no_picture_leaves_an_empty_field(tmp_path, noise, content):
     filled.add(noise[0])
     assert '<rect id="p0"' in filled.definitions()
     assert len(sizes(filled)) == 1
+
+
+def test_an_album_takes_all_of_some_pictures_or_none(noise):
+    filled = Album(most=3)
+    assert filled.admit(noise[:2])
+    assert not filled.admit(noise[1:4])
+    assert filled.admit([*noise[:3], noise[2]])  # one that is new, twice
+    assert filled.add(noise[4]) is None
+    assert [filled.add(each) for each in noise[:3]] == ["p0", "p1", "p2"]
+    assert filled.has_room(noise[:3])
+    assert not filled.has_room(noise[:4])
+    assert len(sizes(filled)) == 3
+
+
+def test_pictures_leave_room_for_what_else_the_page_has(noise, monkeypatch):
+    filled = Album()
+    for path in noise:
+        filled.add(path)
+    large = len(filled.definitions())
+    monkeypatch.setattr(album, "_LEAST", 0)
+    assert len(filled.definitions(beside=album._MOST - large // 3)) < large // 2
+    monkeypatch.undo()
+    assert len(filled.definitions(beside=album._MOST)) == large

@@ -25,7 +25,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -73,13 +73,17 @@ class Share:
 
 
 def robustness(
-    curve: Curve, *, certainty: float = CERTAINTY, reach: float = REACH, top: float | None = None
+    curve: Curve | Prepared,
+    *,
+    certainty: float | None = CERTAINTY,
+    reach: float = REACH,
+    top: float | None = None,
 ) -> Share | None:
     """The share of the control's score that a model keeps, on average over the magnitudes.
 
     Args:
         curve: scores of 0 or more.
-        certainty: of the interval.
+        certainty: of the interval; None for none.
         reach: the largest |η| that counts.
         top: the largest value that the score can have; None: the largest that the curve has.
 
@@ -89,19 +93,23 @@ def robustness(
     Raises:
         InvalidValueError: a score that is not finite or negative, or a certainty outside its range.
     """
-    draws = _Draws(_within(curve, reach))
-    return draws.share([curve], (1.0,), certainty, top)
+    return _share([_prepared(curve, reach)], (1.0,), certainty, top)
 
 
 def gap(
-    one: Curve, other: Curve, *, certainty: float = CERTAINTY, reach: float = REACH, top: float | None = None
+    one: Curve | Prepared,
+    other: Curve | Prepared,
+    *,
+    certainty: float | None = CERTAINTY,
+    reach: float = REACH,
+    top: float | None = None,
 ) -> Share | None:
     """The robustness of one model less that of another, over the magnitudes and pairs that both have.
 
     Args:
         one: scores of 0 or more.
         other: of the other model.
-        certainty: of the interval.
+        certainty: of the interval; None for none.
         reach: the largest |η| that counts.
         top: the largest value that the score can have; None: the largest that a curve has.
 
@@ -112,11 +120,10 @@ def gap(
     Raises:
         InvalidValueError: see `robustness`.
     """
-    shared = {
-        at: {pair: one[at][pair] for pair in one[at] if pair in other[at]} for at in _within(one, reach) if at in other
-    }
-    draws = _Draws(shared)
-    return draws.share([one, other], (1.0, -1.0), certainty, top)
+    both = [_prepared(each, reach) for each in (one, other)]
+    if both[0].places != both[1].places:
+        both = [_restricted(*both), _restricted(*reversed(both))]
+    return _share(both, (1.0, -1.0), certainty, top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,46 +145,88 @@ def _within(curve: Curve, reach: float) -> dict[float, Mapping[Pair, tuple[float
     return {at: pairs for at, pairs in curve.items() if abs(at) <= reach + 1e-9}
 
 
-class _Draws:
-    """The magnitudes and pairs that count, and draws of the pairs as how often each is in it."""
+class Prepared:
+    """A curve, with what is computed of it alone: once, however many curves it is compared with."""
 
-    def __init__(self, places: Curve) -> None:
-        self._magnitudes = tuple(sorted(places))
-        self._pairs_at = [frozenset(places[at]) for at in self._magnitudes]
-        self._pairs = sorted(frozenset().union(*self._pairs_at))
+    def __init__(self, curve: Curve, reach: float = REACH) -> None:
+        self.curve = _within(curve, reach)
+        self.magnitudes = tuple(sorted(self.curve))
+        self.pairs_at = [frozenset(self.curve[at]) for at in self.magnitudes]
+        self.pairs = sorted(frozenset().union(*self.pairs_at))
+        self._hidden: dict[tuple[float, float], tuple[Array, Array]] = {}
 
-    def share(
-        self, curves: Sequence[Curve], signs: Sequence[float], certainty: float, top: float | None
-    ) -> Share | None:
-        """The sum of the curves' robustness with their signs; see `robustness`."""
-        check_certainty(certainty)
-        if not self._magnitudes or not all(self._pairs_at):
-            return None
-        scores = [[self._columns(curve, at) for at in range(len(self._magnitudes))] for curve in curves]
-        whole = np.ones((1, len(self._pairs)))
-        value = sum(sign * float(_kept(whole, each)[0, 0]) for sign, each in zip(signs, scores, strict=True))
-        if math.isnan(value):
-            return None
-        fewest = min(map(len, self._pairs_at))
-        if fewest < LEAST:
-            return Share(value, math.nan, math.nan, self._magnitudes, fewest)
-        largest = max(float(max(each.shifted.max(), each.before.max())) for columns in scores for each in columns)
-        ends = interval(self.draws(), scores, signs, certainty, largest if top is None else top)
-        low, high = (float(end[0]) for end in ends)
-        return Share(value, min(low, value), max(high, value), self._magnitudes, fewest)
+    @property
+    def places(self) -> tuple[tuple[float, ...], list[frozenset[Pair]]]:
+        """The magnitudes and pairs that count: curves of the same ones share their draws."""
+        return self.magnitudes, self.pairs_at
 
-    def _columns(self, curve: Curve, place: int) -> Columns:
+    @cached_property
+    def columns(self) -> list[Columns]:
+        """By magnitude, the scores and the control's."""
+        return [self._columns(place) for place in range(len(self.magnitudes))]
+
+    @cached_property
+    def whole(self) -> Array:
+        """(1,): the robustness over all pairs."""
+        return np.asarray(_kept(np.ones((1, len(self.pairs))), self.columns)[0])
+
+    @cached_property
+    def drawn(self) -> Array:
+        """(draws, 1): that of each draw; the draws are the same for equal pairs, whatever their scores."""
+        counts = Counter(label for label, _ in self.pairs)
+        return _kept(draw(tuple(counts[label] for label in sorted(counts))), self.columns)  # pairs are sorted by label
+
+    def hidden(self, certainty: float, top: float) -> tuple[Array, Array]:
+        """See `_hidden`."""
+        if (certainty, top) not in self._hidden:
+            self._hidden[certainty, top] = _hidden(self.columns, certainty, top)
+        return self._hidden[certainty, top]
+
+    def _columns(self, place: int) -> Columns:
         """A magnitude's scores and the control's, one a pair; 0 and 0 of a pair that it lacks adds to neither sum."""
-        at, present = self._magnitudes[place], self._pairs_at[place]
-        rows = np.array([curve[at][pair] if pair in present else (0.0, 0.0) for pair in self._pairs], np.float64)
+        at, present = self.magnitudes[place], self.pairs_at[place]
+        scores = self.curve[at]
+        rows = np.array([scores.get(pair, (0.0, 0.0)) for pair in self.pairs], np.float64)
         if not np.isfinite(rows).all() or (rows < 0).any():
             raise InvalidValueError(f"at the magnitude {at:+g}: a score is negative or not a finite number")
         return Columns(rows[:, :1], rows[:, 1:], len(present))
 
-    def draws(self) -> Array:
-        """(draws, pairs): how often each pair is in a draw; the same for equal pairs, whatever their scores."""
-        counts = Counter(label for label, _ in self._pairs)
-        return draw(tuple(counts[label] for label in sorted(counts)))  # the pairs are sorted by label
+
+def _prepared(curve: Curve | Prepared, reach: float) -> Prepared:
+    return curve if isinstance(curve, Prepared) else Prepared(curve, reach)
+
+
+def _restricted(one: Prepared, other: Prepared) -> Prepared:
+    """The first curve, at the magnitudes and pairs that the other has too."""
+    shared = [at for at in one.magnitudes if at in other.curve]
+    return Prepared(
+        {at: {pair: both for pair, both in one.curve[at].items() if pair in other.curve[at]} for at in shared}, math.inf
+    )
+
+
+def _share(
+    curves: Sequence[Prepared], signs: Sequence[float], certainty: float | None, top: float | None
+) -> Share | None:
+    """The sum of the curves' robustness with their signs, of curves at the same places; see `robustness`."""
+    if certainty is not None:
+        check_certainty(certainty)
+    places = curves[0]
+    if not places.magnitudes or not all(places.pairs_at):
+        return None
+    scores = [each.columns for each in curves]
+    value = sum(sign * float(each.whole[0]) for sign, each in zip(signs, curves, strict=True))
+    if math.isnan(value):
+        return None
+    fewest = min(map(len, places.pairs_at))
+    if fewest < LEAST or certainty is None:
+        return Share(value, math.nan, math.nan, places.magnitudes, fewest)
+    if top is None:
+        top = max(float(max(each.shifted.max(), each.before.max())) for columns in scores for each in columns)
+    alpha = (1 - certainty) / 2
+    drawn = np.sum([sign * each.drawn for sign, each in zip(signs, curves, strict=True)], axis=0)
+    hidden = [each.hidden(1 - alpha, top) for each in curves]
+    low, high = (float(end[0]) for end in _ends(drawn, [each.whole for each in curves], hidden, signs, alpha))
+    return Share(value, min(low, value), max(high, value), places.magnitudes, fewest)
 
 
 @lru_cache(maxsize=2)
@@ -213,26 +262,28 @@ def interval(
         Two arrays, (samples,).
     """
     alpha = (1 - certainty) / 2
-    drawn = sum(sign * _kept(draws, each) for sign, each in zip(signs, scores, strict=True))
+    drawn = np.sum([sign * _kept(draws, each) for sign, each in zip(signs, scores, strict=True)], axis=0)
+    whole = [_kept(np.ones((1, len(each[0].before))), each)[0] for each in scores]
+    return _ends(drawn, whole, [_hidden(each, 1 - alpha, top) for each in scores], signs, alpha)
+
+
+def _ends(
+    drawn: Array,
+    whole: Sequence[Array],
+    hidden: Sequence[tuple[Array, Array]],
+    signs: Sequence[float],
+    alpha: float,
+) -> tuple[Array, Array]:
+    """The ends: of what was drawn, and of the sum were the most pairs hidden that chance could hide of one model."""
     quantile = np.nanquantile if np.isnan(drawn).any() else np.quantile
     low, high = quantile(drawn, [alpha / 2, 1 - alpha / 2], axis=0)
-    least, most = _with_hidden(scores, signs, 1 - alpha, top)
-    return np.minimum(low, least), np.maximum(high, most)
-
-
-def _with_hidden(
-    scores: Sequence[Sequence[Columns]], signs: Sequence[float], certainty: float, top: float
-) -> tuple[Array, Array]:
-    """The ends of the sum, were the most pairs that chance could hide of a kind that changes one of the models."""
-    values = [
-        sign * _kept(np.ones((1, len(each[0].before))), each)[0] for sign, each in zip(signs, scores, strict=True)
-    ]
-    whole, low, high = np.sum(values, axis=0), [], []
-    for sign, value, each in zip(signs, values, scores, strict=True):
-        ends = sorted((sign * end for end in _hidden(each, certainty, top)), key=lambda end: float(end.sum()))
-        low.append(whole - value + ends[0])
-        high.append(whole - value + ends[1])
-    return np.min(low, axis=0), np.max(high, axis=0)
+    values = [sign * each for sign, each in zip(signs, whole, strict=True)]
+    of_all, least, most = np.sum(values, axis=0), [], []
+    for sign, value, each in zip(signs, values, hidden, strict=True):
+        ends = sorted((sign * end for end in each), key=lambda end: float(end.sum()))
+        least.append(of_all - value + ends[0])
+        most.append(of_all - value + ends[1])
+    return np.minimum(low, np.min(least, axis=0)), np.maximum(high, np.max(most, axis=0))
 
 
 def _hidden(scores: Sequence[Columns], certainty: float, top: float) -> tuple[Array, Array]:
@@ -249,8 +300,22 @@ def _hidden(scores: Sequence[Columns], certainty: float, top: float) -> tuple[Ar
 
 def _kept(weights: Array, scores: Sequence[Columns]) -> Array:
     """(draws, samples): the mean over the magnitudes of shifted over unshifted; NaN where that is over 0."""
+    first, alike = scores[0].before, [np.array_equal(each.before, scores[0].before) for each in scores]
+    columns = [first, *(each.before for each, same in zip(scores, alike, strict=True) if not same)]
+    # One product of all columns reads the draws once: of twenty products each waits for memory.
+    products = iter(
+        np.hsplit(weights @ np.hstack([*columns, *(each.shifted for each in scores)]), _ends_of(columns, scores))
+    )
+    below = [next(products) for _ in columns]
+    others = iter(below[1:])
     ratios = []
-    for each in scores:
-        below = weights @ each.before
-        ratios.append(np.divide(weights @ each.shifted, below, out=np.full(below.shape, np.nan), where=below > 0))
+    for same in alike:
+        under = below[0] if same else next(others)
+        ratios.append(np.divide(next(products), under, out=np.full(under.shape, np.nan), where=under > 0))
     return np.asarray(np.mean(ratios, axis=0))
+
+
+def _ends_of(columns: Sequence[Array], scores: Sequence[Columns]) -> list[int]:
+    """Where each array's columns end, but for the last."""
+    widths = [each.shape[1] for each in (*columns, *(each.shifted for each in scores))]
+    return list(np.cumsum(widths)[:-1])

@@ -32,7 +32,7 @@ from pytest_seedshift.reporting.page import (
     trajectories,
     verdicts,
 )
-from pytest_seedshift.reporting.page.album import Album
+from pytest_seedshift.reporting.page.album import NUMBER, Album
 from pytest_seedshift.reporting.page.section import Section
 from pytest_seedshift.results import comparison
 from pytest_seedshift.results import run as runs
@@ -83,10 +83,10 @@ def write(folder: Path, out: Path | None = None, *, run: Run | None = None) -> P
     return path
 
 
-def make(run: Run) -> str:
-    """The page of a run, as HTML."""
+def make(run: Run, *, pictures: int = NUMBER) -> str:
+    """The page of a run, as HTML; at most so many pictures are on it, those of failing cases first."""
     run = comparison.compared(run)
-    album = Album()
+    album = Album(pictures)
     sections = [section for build in SECTIONS if (section := build(run, album)) is not None]
     script = html.script()
     return fill(
@@ -97,7 +97,7 @@ def make(run: Run) -> str:
         models=[(slug(model), model) for model in run.models],
         shifts=run.shifts,
         cases=len(run.cases),
-        definitions=album.definitions(),
+        definitions=album.definitions(beside=sum(len(section.html) for section in sections)),
         style=html.style(),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

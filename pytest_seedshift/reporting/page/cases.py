@@ -8,9 +8,12 @@ from pytest_seedshift.core.scores import CERTAINTY, mean_of
 from pytest_seedshift.core.stats.sequential import estimate_drop
 from pytest_seedshift.reporting import reasons
 from pytest_seedshift.reporting.page.section import Section, section
-from pytest_seedshift.reporting.page.shots import Shot, shot
+from pytest_seedshift.reporting.page.shots import shot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from pytest_seedshift.reporting.page.album import Album
     from pytest_seedshift.results.run import CaseRun, Run, Sample
 
@@ -30,29 +33,79 @@ def build(run: Run, album: Album) -> Section | None:
         return None
     models = []
     for model in (model for model in run.models if run.of(model)):
-        cases = [_case(case, album, run.scores) for case in run.of(model)]
+        cases = [_case(case, run.scores) for case in run.of(model)]
         failing = [each for each in cases if each["case"].failed]
-        models.append((model, failing, [each for each in cases if not each["case"].failed]))
-    return section("cases", "Case by case", kinds=run.kinds, models=models)
+        models.append((model, cases, failing, [each for each in cases if not each["case"].failed]))
+    every = [each for _, cases, _, _ in models for each in cases]
+    _admit(every, album)
+    for each in every:
+        _add_pictures(each, album)
+    left_out = [each["left_out"] for each in every]
+    return section(
+        "cases",
+        "Case by case",
+        kinds=run.kinds,
+        models=[(model, failing, others) for model, _, failing, others in models],
+        left_out=sum(left_out),
+        most=album.most,
+        failing_too=any(out for each, out in zip(every, left_out, strict=True) if each["case"].failed),
+    )
 
 
-def _case(case: CaseRun, album: Album, scores: list[str]) -> dict[str, Any]:
+def _admit(cases: list[dict[str, Any]], album: Album) -> None:
+    """Take the pictures of all cases into the album; where there is no room for them, those of failing cases alone.
+
+    First all of their strips, as many as there is room for, then the pairs that changed.
+    """
+    if album.has_room(path for each in cases for part in ("strip", "changed") for path in _paths(each[part])):
+        return
+    for each in cases:
+        each["left_out"] = bool(_paths(each["strip"]))
+        if each["case"].failed and album.admit(_paths(each["strip"])):
+            each["left_out"] = False
+    for each in cases:
+        if each["left_out"] or not each["case"].failed or not album.admit(_paths(each["changed"])):
+            each["unseen"], each["crowded"] = _names([*each["changed"], *each["others"]]), bool(each["changed"])
+            each["changed"] = []
+        if each["left_out"]:
+            each["strip"] = []
+
+
+def _paths(pairs: list[tuple[Sample | None, Sample]]) -> list[Path]:
+    """The pictures of some pairs."""
+    return [each.picture for pair in pairs for each in pair if each is not None and each.picture is not None]
+
+
+def _add_pictures(each: dict[str, Any], album: Album) -> None:
+    """Put a case's pictures into the album, and what is shown of them in the place of the samples."""
+    for part in ("strip", "changed"):
+        each[part] = [
+            (None if before is None else shot(before, album), shot(after, album)) for before, after in each[part]
+        ]
+
+
+def _case(case: CaseRun, scores: list[str]) -> dict[str, Any]:
     paired = [] if case.case.is_control else list(case.paired())
     lost = [pair for pair in paired if pair[0].right and pair[1].right is False]
-    won = [pair for pair in paired if pair[0].right is False and pair[1].right]
+    won = sum(1 for before, after in paired if before.right is False and after.right)
     told = case.complete and not case.case.is_control and bool(paired)
+    with_both = [pair for pair in lost if _has_both(pair)]
+    others = [*with_both[_CHANGED:], *(pair for pair in lost if not _has_both(pair))]
     return {
         "case": case,
         "reason": reasons.text(case),
         "rows": [_row(case, score, paired if told else []) for score in scores if score in case.scores],
         "pairs": len(paired),
-        "strip": _strip(case, album),
+        "strip": _strip(case),
         "told": told,
         "judged": "top1" in case.scores,
         "lost": len(lost),
-        "won": len(won),
-        "changed": _shots(lost, album),
-        "unseen": _unseen(lost),
+        "won": won,
+        "changed": with_both[:_CHANGED],
+        "others": others,
+        "unseen": _names(others),
+        "left_out": False,
+        "crowded": False,
     }
 
 
@@ -67,27 +120,21 @@ def _row(case: CaseRun, score: str, paired: list[tuple[Sample, Sample]]) -> dict
     return row
 
 
-def _strip(case: CaseRun, album: Album) -> list[tuple[Shot | None, Shot]]:
+def _strip(case: CaseRun) -> list[tuple[Sample | None, Sample]]:
     """The first kept pictures of unlike labels, each with the control's of the same seed vector."""
     by_label: dict[str, Sample] = {}
     for sample in case.samples:
         if sample.picture is not None or sample.lost:
             by_label.setdefault(sample.label, sample)
     chosen = list(by_label.values())[:STRIP]
-    return [
-        (None if before is None else shot(before, album), shot(sample, album))
-        for sample in chosen
-        for before in [None if case.case.is_control else case.control.get(sample.pair)]
-    ]
+    return [(None if case.case.is_control else case.control.get(sample.pair), sample) for sample in chosen]
 
 
-def _shots(changed: list[tuple[Sample, Sample]], album: Album) -> list[tuple[Shot, Shot]]:
-    seen = [pair for pair in changed if all(sample.picture is not None for sample in pair)][:_CHANGED]
-    return [(shot(before, album), shot(after, album)) for before, after in seen]
+def _has_both(pair: tuple[Sample, Sample]) -> bool:
+    return pair[0].picture is not None and pair[1].picture is not None
 
 
-def _unseen(changed: list[tuple[Sample, Sample]]) -> list[str]:
-    seen = [pair for pair in changed if all(sample.picture is not None for sample in pair)]
-    rest = [*seen[_CHANGED:], *(pair for pair in changed if pair not in seen)]
-    names = [f"{after.label} (seed {after.seed})" for _, after in rest]
-    return names[:_NAMED] + ([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])
+def _names(changed: Sequence[tuple[Sample, Sample]]) -> list[str]:
+    """The names of changed pairs without their pictures."""
+    names = [f"{after.label} (seed {after.seed})" for _, after in changed[:_NAMED]]
+    return names + ([f"and {len(changed) - _NAMED} more"] if len(changed) > _NAMED else [])

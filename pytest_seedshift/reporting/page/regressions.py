@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core.stats.paired import TESTS
 from pytest_seedshift.reporting import regressions
 from pytest_seedshift.reporting.page.section import Section, section
-from pytest_seedshift.reporting.page.shots import Shot
+from pytest_seedshift.reporting.page.shots import Shot, shot_of
 from pytest_seedshift.results import comparison as comparisons
 from pytest_seedshift.results.baseline import BaselineError
 from pytest_seedshift.runner import verdict_messages
@@ -89,4 +89,4 @@ def _shown(
 
 
 def _shot(pair: tuple[str, int], picture: Path | None, album: Album, *, right: bool) -> Shot:
-    return Shot(*pair, right, None if picture is None else album.add(picture), lost=False)
+    return shot_of(*pair, right, picture, album)

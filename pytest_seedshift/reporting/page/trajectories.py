@@ -9,7 +9,7 @@ import numpy as np
 from pytest_seedshift.core.files import FileError, is_file
 from pytest_seedshift.reporting.page import trajectory_plots
 from pytest_seedshift.reporting.page.section import Section, section
-from pytest_seedshift.reporting.page.shots import Shot
+from pytest_seedshift.reporting.page.shots import Shot, shot_of
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.studies.trajectories import files
 
@@ -149,6 +149,5 @@ def _shots(kept: Kept, place: int, each: Trajectory, album: Album) -> list[Shot]
     for step in each.shown:
         path = kept.pictures.get((place, step))
         there = path is not None and is_file(path, path.parents[2])
-        name = album.add(path) if path is not None and there else None
-        made.append(Shot(label, seed, None, name, lost=not there))
+        made.append(shot_of(label, seed, None, path if there else None, album, lost=not there))
     return made
