@@ -20,6 +20,9 @@ DESIGN_SEED = 2**32 - 1
 BATCH = 4096
 """Images that are generated at once; those of the largest batch that is ever found are 32."""
 
+GPUS_PER_MODEL = 64
+"""GPUs of one machine that a model is spread over."""
+
 TRAJECTORIES = 1000
 """Pairs whose states lie in memory together, a case."""
 

@@ -43,10 +43,10 @@ class Activation:
         folder = getattr(config, "workerinput", {}).get(waiting.BOARD)
         self._board = None if folder is None else Board(Path(folder))
         worker = getattr(config, "workerinput", {}).get("workerid", "")
-        loads = Loads(worker, self._board)
+        self._loads = loads = Loads(worker, self._board)
         self._session = session = Session(config, settings, loads.count)
         self._console = Console(config)
-        self._collector = ResultsCollector(session.folder, lambda: session.samples, self._console)
+        self._collector = ResultsCollector(session.folder, lambda: session.folder_use.samples, self._console)
         self._report = SessionReport(session, self._collector, self._console)
         self._terminal = TerminalReport(session, self._collector, self._report, loads, self._console)
         self._controller = XdistController(session, self._collector, self._terminal, loads, self._console)
@@ -75,7 +75,7 @@ class Activation:
             self._register("controller", self._controller)
             start = RunStart(session, self._jobs, planner, self._collector, self._terminal, self._console)
             self._register("start", start)
-        self._register("end", End(session))
+        self._register("end", End(session, self._loads))
         self._register("collection", self.collection)
         self._register("judging", self.judging)
         self._register("return", Return())
@@ -134,12 +134,15 @@ class Activation:
 class End:
     """Hooks that let go of what the session holds, when all others have done what they do at its end."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, loads: Loads) -> None:
         self._session = session
+        self._loads = loads
 
     def pytest_sessionfinish(self) -> None:
-        """Let go of the store and of the model."""
+        """Let go of the store, of the model and of the cluster."""
         self._session.close()
+        if self._session.cluster.is_asked:
+            self._loads.take(self._session.cluster.loads)
 
     def pytest_unconfigure(self) -> None:
         """Leave the run folder to others: all reports are written."""

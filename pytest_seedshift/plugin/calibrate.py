@@ -54,7 +54,7 @@ class Calibrate:
         terminal_output.section(terminalreporter, "seedshift: thresholds")
         try:
             if exitstatus not in _ENDED and self._collector.cases:
-                kept = ", what was made is kept" if self._session.samples else ""
+                kept = ", what was made is kept" if self._session.folder_use.samples else ""
                 raise CalibrationError(f"the run has not come to its end: run it again{kept}")
             lines = self._propose_and_write(terminalreporter)
         except CalibrationError as error:

@@ -92,7 +92,7 @@ class _Instead:
         try:
             return self._work(session) or pytest.ExitCode.OK
         except KeyboardInterrupt:
-            kept = ": what was stored so far is kept and reused" if session.samples else ""
+            kept = ": what was stored so far is kept and reused" if session.folder_use.samples else ""
             output.say(f"interrupted{kept}", err=True)
             return pytest.ExitCode.INTERRUPTED
         finally:

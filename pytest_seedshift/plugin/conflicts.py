@@ -22,3 +22,16 @@ def check(config: pytest.Config, item: pytest.Item | None = None) -> None:
             f"{what}: pytest-forked runs each test in a fork of this process, where neither a loaded model nor a GPU "
             "can be used: leave it away. Cases get processes of their own by -n 2 of pytest-xdist"
         )
+
+
+def check_cluster() -> None:
+    """Refuse workers of pytest-xdist beside a cluster.
+
+    Raises:
+        pytest.UsageError: always.
+    """
+    raise pytest.UsageError(
+        "-n together with --seedshift-cluster: give one of both. -n N starts N workers on this machine, each with a "
+        "GPU of its own. --seedshift-cluster makes the images on all GPUs of a Ray cluster, or of this machine "
+        "(local), from one pytest: leave -n away"
+    )

@@ -51,6 +51,13 @@ def _idle(config: pytest.Config, settings: Settings, has_baseline: bool | None) 
             found.append(("write-in-ci", _WRITE))
         if (config.getoption("--seedshift-write-margin") or config.getini("seedshift_write_margin")) is not None:
             found.append(("write-margin", _WRITE))
+    if settings.cluster is None:
+        given = (
+            ("gpus-per-model", settings.gpus_per_model > 1),
+            ("cluster-timeout", settings.cluster_timeout is not None),
+            ("cluster-without-token", settings.cluster_without_token),
+        )
+        found += [(name, "--seedshift-cluster") for name, is_given in given if is_given]
     if settings.allow_missing and has_baseline is False:
         found.append(("allow-missing", "a baseline: --seedshift-baseline=PATH, or [baseline] in the thresholds"))
     return found

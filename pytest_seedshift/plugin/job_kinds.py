@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.schema import Record
     from pytest_seedshift.results.schema import Search as SearchRecord
-    from pytest_seedshift.runner.case_result import CaseResult, OnProgress
+    from pytest_seedshift.runner.case_result import CaseResult
     from pytest_seedshift.runner.job import Job
     from pytest_seedshift.runner.job import Kind as KindName
+    from pytest_seedshift.runner.needs import Expected, Steps
     from pytest_seedshift.runner.workbench import Workbench
     from pytest_seedshift.studies.breaking_point.search import BreakingPoint
 
@@ -38,12 +39,8 @@ class Kind(Protocol):
     attribute: str
     """Of a report, which has the record."""
 
-    def run(self, job: Job, bench: Workbench, progress: OnProgress) -> Any:
-        """Do the job.
-
-        Raises:
-            SeedshiftError: it cannot be done.
-        """
+    def steps(self, job: Job, bench: Workbench) -> Steps[Any]:
+        """The job on its way; see `runner.needs`."""
 
     def record(self, result: Any, folder: RunFolder, nodeid: str) -> Record | SearchRecord:
         """The record of what was judged."""
@@ -72,10 +69,10 @@ class _CaseKind:
     def __init__(self, *, null: bool = False) -> None:
         self._null = null
 
-    def run(self, job: Job, bench: Workbench, progress: OnProgress) -> CaseResult:
+    def steps(self, job: Job, bench: Workbench) -> Steps[CaseResult]:
         from pytest_seedshift.runner import sequential
 
-        return sequential.run(bench, job.case, job.test, job.design, progress)
+        return sequential.steps(bench, job.case, job.test, job.design)
 
     def record(self, result: CaseResult, folder: RunFolder, nodeid: str) -> Record:
         return records.of_result(result, folder, nodeid)
@@ -101,13 +98,13 @@ class _SearchKind:
 
     attribute = unjudged.SEARCHED
 
-    def run(self, job: Job, bench: Workbench, progress: OnProgress) -> BreakingPoint:
+    def steps(self, job: Job, bench: Workbench) -> Steps[BreakingPoint]:
         from pytest_seedshift.core.stats.sequential import SequentialTest
         from pytest_seedshift.studies.breaking_point import search
 
         assert job.search is not None
         assert isinstance(job.test, SequentialTest)
-        return search.run(bench, job.search, job.test, job.design, job.minimum, progress)
+        return search.steps(bench, job.search, job.test, job.design, job.minimum)
 
     def record(self, result: BreakingPoint, folder: RunFolder, nodeid: str) -> SearchRecord:
         from pytest_seedshift.studies.breaking_point import records as searched
@@ -157,6 +154,14 @@ _KINDS: dict[KindName, Kind] = {
 def of(kind: KindName) -> Kind:
     """The kind of a name."""
     return _KINDS[kind]
+
+
+def expected(job: Job, bench: Workbench) -> Expected:
+    """A job as the scheduler is asked for it."""
+    from pytest_seedshift.runner.needs import Expected
+
+    is_control = job.kind == "reliability" and job.case.is_control
+    return Expected(job.nodeid, job.model, lambda: of(job.kind).steps(job, bench), is_control)
 
 
 def record_of(report: object) -> Record | SearchRecord | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.progress import ProgressSink
     from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.results.schema import Record, Search
+    from pytest_seedshift.runner.needs import Expected
     from pytest_seedshift.scorers.base import Scorer
     from pytest_seedshift.studies.position_control import Study
     from pytest_seedshift.studies.trajectories.recorder import Recorder
@@ -46,6 +48,8 @@ class Judging:
         self._progress = progress
         self._failed_parts: Counter[str] = Counter()
         self._recorder: Recorder | None = None
+        self._expected = False
+        """Whether the scheduler knows which jobs are to come."""
 
     # What fixtures give -----------------------------------------------------------------------------------------------
 
@@ -92,9 +96,11 @@ class Judging:
         """
 
         def run() -> tuple[job_kinds.Kind, Any]:
-            job = self._jobs.of(item)
-            kind = job_kinds.of(job.kind)
-            return kind, kind.run(job, self._session.workbench, self._progress.tick)
+            job, bench = self._jobs.of(item), self._session.workbench
+            if bench.scheduler.looks_ahead and not self._expected:
+                self._expected = True
+                bench.scheduler.expect(self._to_come(item.session.items))
+            return job_kinds.of(job.kind), bench.scheduler.result(job_kinds.expected(job, bench), self._progress.tick)
 
         kind, result = border.or_fail(run)
         item.stash[_RESULT] = result
@@ -104,6 +110,15 @@ class Judging:
         if (fault := kind.fault(result)) is not None:
             pytest.fail(fault, pytrace=False)
         return result
+
+    def _to_come(self, items: Iterable[pytest.Item]) -> list[Expected]:
+        """The jobs of items that will ask for theirs, as far as one can know."""
+        found = []
+        for item in items:
+            if collection.is_judged(item) and item.get_closest_marker("skip") is None:
+                with suppress(pytest.UsageError):  # the item itself will say so
+                    found.append(job_kinds.expected(self._jobs.of(item), self._session.workbench))
+        return found
 
     @at_start
     def trajectory(self, item: pytest.Item) -> Trajectory:
@@ -206,7 +221,7 @@ class Judging:
 
         A worker of pytest-xdist is replaced by a fresh one. Without workers the session ends.
         """
-        reason = verdict_messages.poisoned(subject, error, self._session.samples)
+        reason = verdict_messages.poisoned(subject, error, self._session.folder_use.samples)
         if self._progress.leave_last_words(reason):
             os._exit(1)  # not in order: that too would need the GPU
         item.stash[_RESULT] = None

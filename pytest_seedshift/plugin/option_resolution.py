@@ -12,7 +12,7 @@ import pytest
 from pytest_seedshift.core import limits, typed_values
 from pytest_seedshift.core.grid_values import split
 from pytest_seedshift.core.limits import DTYPES
-from pytest_seedshift.plugin import hookspecs
+from pytest_seedshift.plugin import border, hookspecs
 from pytest_seedshift.plugin.option_values import (
     check_design_seed,
     check_given,
@@ -28,6 +28,7 @@ from pytest_seedshift.plugin.options import OPTIONS, from_ini
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.shards import Shard
+    from pytest_seedshift.runner.cluster.address import Place
 
 KEEP_IMAGES: tuple[Literal["report", "all", "none"], ...] = ("report", "all", "none")
 
@@ -67,6 +68,10 @@ class Settings:
     write_thresholds: Path | None
     write_margin: float | None
     write_in_ci: bool
+    cluster: Place | None = None
+    gpus_per_model: int = 1
+    cluster_timeout: float | None = None
+    cluster_without_token: bool = False
     no_limits: bool = False
     design_seed: int | None = None
     given_models: tuple[str, ...] = ()
@@ -178,9 +183,22 @@ def resolve(config: pytest.Config) -> Settings:
         write_thresholds=_written(given),
         write_margin=part_of(given.text("write-margin"), "write-margin"),
         write_in_ci=bool(given.values["write-in-ci"]),
+        cluster=_cluster(given.text("cluster")),
+        gpus_per_model=given.number("gpus-per-model", limits.GPUS_PER_MODEL) or 1,
+        cluster_timeout=positive(given.text("cluster-timeout"), "cluster-timeout", "600"),
+        cluster_without_token=bool(given.values["cluster-without-token"]),
         no_limits=given.lifted,
         design_seed=_design_seed(given.values["design-seed"]),
     )
+
+
+def _cluster(given: str | None) -> Place | None:
+    if given is None:
+        return None
+    from pytest_seedshift.runner.cluster import address
+
+    with border.usage_errors():
+        return address.parse(given)
 
 
 def _magnitudes(given: object, lifted: bool) -> tuple[float, ...]:

@@ -79,6 +79,28 @@ OPTIONS = (
         "file of thresholds",
         "PATH",
     ),
+    Option(
+        "cluster",
+        "text",
+        "none: this process, or the workers of -n",
+        "Ray cluster to make images on: auto (the one that this machine belongs to, or RAY_ADDRESS), local or local:N "
+        "(a Ray of its own, with N processes), ray://HOST:PORT",
+        "WHERE",
+    ),
+    Option("gpus-per-model", "int", "1", "GPUs of a cluster that each model is spread over", "N"),
+    Option(
+        "cluster-timeout",
+        "text",
+        "by what batches have taken before, at least two minutes",
+        "seconds after which a batch on a cluster counts as hung and is made by another GPU",
+        "SECONDS",
+    ),
+    Option(
+        "cluster-without-token",
+        "flag",
+        "off",
+        "use a Ray cluster that asks for no token: whoever reaches it runs code on all of it",
+    ),
     Option("device", "text", "cuda if there is one, else mps, else cpu", "torch device to run on", "DEVICE"),
     Option(
         "dtype",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift.core import messages
-from pytest_seedshift.plugin import border, collection, gate, plan, preflight, waiting
+from pytest_seedshift.plugin import border, cluster_setup, collection, gate, plan, preflight, waiting
 from pytest_seedshift.runner import manifest
 
 if TYPE_CHECKING:
@@ -123,13 +123,23 @@ class RunStart:
             return None
         self._console.warn(preflight.check_items(self._session, items, self._jobs))
         self._console.warn(self._planner.warnings())
+        if self._session.cluster.is_asked:
+            self._console.warn(self._begin_cluster(items))
         asked = self._session.settings.plan
         self._collector.begin(self._planner.manifest())
         self._console.warn(self._collector.noise_warnings())
-        made = self._planner.plan(items, measure="all" if asked else "first")
+        here = not self._session.cluster.is_asked
+        made = self._planner.plan(items, measure="none" if not here else "all" if asked else "first")
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)
         return True if asked else None
+
+    def _begin_cluster(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Start what makes the images; warnings for the user."""
+        session, models = self._session, [self._jobs.request(item).subject.model for item in items]
+        return session.cluster.begin(
+            lambda device: cluster_setup.make(session, models, device), session.config.rootpath
+        )
 
 
 class WorkerStart:

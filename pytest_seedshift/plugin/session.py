@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models.needed_scorers import CLIP, Needed, without_others
 from pytest_seedshift.plugin import border
+from pytest_seedshift.plugin.cluster_use import ClusterUse
 from pytest_seedshift.plugin.collected import Collected
 from pytest_seedshift.plugin.folder_use import FolderUse
 from pytest_seedshift.plugin.gate import Gate
@@ -39,6 +40,7 @@ class Session:
         self.process = Process(config)
         self.folder = RunFolder(settings.folder)
         self.folder_use = FolderUse(self.folder, settings)
+        self.cluster = ClusterUse(settings)
         self.collected = Collected(settings.models)
         self.needed = Needed()
         """Which scorers its tests and studies ask for."""
@@ -57,11 +59,6 @@ class Session:
     def where(self, case_id: str) -> str:
         """Where there is more to see of a case, `report: .seedshift/report.html#…`; empty where no report is made."""
         return "" if self.report is None else f"report: {anchors.link(self.report, case_id)}"
-
-    @property
-    def samples(self) -> str:
-        """Where the samples of this session lie, as the user knows it; empty where they are not there any more."""
-        return self.folder_use.samples
 
     # What is made once ------------------------------------------------------------------------------------------------
 
@@ -106,8 +103,12 @@ class Session:
         from pytest_seedshift.runner.workbench import Workbench
         from pytest_seedshift.scorers import devices
 
-        with border.usage_errors("--seedshift-device: "):
-            device, _ = devices.resolve(self.settings.device, self.settings.dtype)
+        elsewhere = self.cluster.executor if self.cluster.is_asked and not self.process.worker else None
+        if elsewhere is not None:
+            device = elsewhere.device
+        else:
+            with border.usage_errors("--seedshift-device: "):
+                device, _ = devices.resolve(self.settings.device, self.settings.dtype)
         if device == "cpu" and self.process.worker:
             devices.share_cores(self.process.workerinput.get("workercount", 1))
         return Workbench(
@@ -121,6 +122,7 @@ class Session:
             on_load=self._on_load,
             needs=self.needs,
             kinds=self.scores,
+            elsewhere=elsewhere,
         )
 
     def close(self) -> None:
@@ -128,6 +130,7 @@ class Session:
         bench: Workbench | None = vars(self).get("workbench")
         if bench is not None:
             bench.close()
+        self.cluster.leave()
         if not self.process.worker:
             self.folder_use.forget_states()
 

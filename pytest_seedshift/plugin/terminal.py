@@ -182,7 +182,7 @@ class TerminalReport:
         session, closing = self._session, self._ending.closing
         lines = self._counts()
         if self._outlook.to_come:
-            kept = "; what was made is kept" if session.samples else ""
+            kept = "; what was made is kept" if session.folder_use.samples else ""
             lines.append(f"{messages.count(self._outlook.to_come, 'case')} did not run{kept}")
         lines += self._seed_lines()
         if loads := self._loads.workers:
@@ -194,8 +194,8 @@ class TerminalReport:
             lines.append(f"summary:  {closing.summary}")
         if self._collector.has_verdicts:
             lines.append(f"verdicts: {messages.relative(str(session.folder.verdicts_file))}")
-        if session.samples:
-            lines.append(f"samples:  {session.samples}")
+        if session.folder_use.samples:
+            lines.append(f"samples:  {session.folder_use.samples}")
         return lines
 
     def _counts(self) -> list[str]:

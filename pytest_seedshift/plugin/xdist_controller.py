@@ -45,7 +45,7 @@ class XdistController:
         """Look at what workers tell in a folder, until the session ends."""
         self._watcher = Watcher(folder, self._terminal.tick_all)
         config = self._session.config
-        crashes = WorkerCrashes(config, self._watcher.board, lambda: self._session.samples)
+        crashes = WorkerCrashes(config, self._watcher.board, lambda: self._session.folder_use.samples)
         config.pluginmanager.register(crashes, "seedshift-worker-crashes")
         return self._watcher
 
@@ -54,6 +54,8 @@ class XdistController:
         """Check what can be checked before the workers start."""
         settings = self._session.settings
         if self._session.process.distributes:
+            if settings.cluster is not None:
+                conflicts.check_cluster()
             if options.is_named(session.config):
                 conflicts.check(session.config)
             if settings.plan:

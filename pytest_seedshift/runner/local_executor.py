@@ -11,7 +11,6 @@ from pytest_seedshift.core.cases import UnusableModelError
 from pytest_seedshift.runner import batch_making
 from pytest_seedshift.runner.orders import Done, Order, Slot
 from pytest_seedshift.runner.overlap import overlapped
-from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
     from pytest_seedshift.runner.batch_making import Generated
@@ -37,7 +36,7 @@ class LocalExecutor:
 
     def slots(self) -> Sequence[Slot]:
         """This process."""
-        return [Slot(_HERE, devices.describe(self._pool.device), waiting=len(self._orders))]
+        return [Slot(_HERE, self._pool.hardware, waiting=len(self._orders))]
 
     def batch_size(self, model: str, slot: str) -> int:
         """How many rows suit the model, which is loaded now."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import pairs
 from pytest_seedshift.models import process_settings
 from pytest_seedshift.results import metadata
-from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -31,7 +30,7 @@ def of(model: str, entry: Entry, bench: Workbench) -> metadata.Model:
         fingerprint=samples.model,
         scorers=samples.scorers,
         scorer_names=tuple(metadata.source(each) for each in (entry.classifier, entry.clip) if each),
-        hardware=devices.describe(bench.device),
+        hardware=bench.pool.hardware,
         classes=tuple(label.name for label in pairs.class_list(entry.classes)),
         class_list=metadata.place(entry.classes),
         run_with=dict(bench.service.run_with(model)),

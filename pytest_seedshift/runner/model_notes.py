@@ -24,8 +24,8 @@ def notes(pool: ModelPool, model: str) -> list[str]:
             location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             of_habits += [*location.notes(model), *habits.notes(location, entry)]
             of_habits += sampling_notes.notes(location, entry)
-            if (of_memory := memory.note(location, entry, pool.device, pool.dtype(model))) is not None:
-                of_habits.append(of_memory)
+            of_memory = memory.note(location, entry, pool.device, pool.dtype(model)) if pool.is_here else None
+            of_habits += [] if of_memory is None else [of_memory]
         of_labels = pool.catalogue.check_labels(entry)
         same_as = pool.catalogue.same_as(model)
     found = [] if of_labels is None else [of_labels]

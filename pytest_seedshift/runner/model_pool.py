@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_seedshift.core import fingerprint
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
@@ -22,6 +22,9 @@ from pytest_seedshift.scorers import devices
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry, TextToImage
     from pytest_seedshift.models.catalogue import Catalogue
+    from pytest_seedshift.runner.orders import Executor
+
+_T = TypeVar("_T")
 
 
 class ModelPool:
@@ -36,18 +39,23 @@ class ModelPool:
         on_load: Callable[[], None] | None = None,
         needs: needed_scorers.Scorers = needed_scorers.every,
         kinds: ScoreRegistry = SHIPPED,
+        elsewhere: Executor | None = None,
     ) -> None:
         """Hold models on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one. `on_load` is called each time
         that a model was loaded. `needs` says which of the shipped scorers a model's samples are scored by,
-        `kinds` which scores of the user's own.
+        `kinds` which scores of the user's own. `elsewhere` is where models are held in place of this process, on
+        devices of the kind `device`.
         """
         self.device = device
         self.catalogue = catalogue or catalogues.shipped()
         self.scorers = ScorerPool(self.catalogue, device, needs, kinds)
         self._dtype = dtype
         self._on_load = on_load
+        self._elsewhere = elsewhere
+        self._told: dict[str, str] = {}
+        """By model of the user's own that is held elsewhere, its fingerprint."""
         self._model: TextToImage | None = None
         self._engine: Engine | None = None
         self._unusable: dict[str, str] = {}
@@ -79,7 +87,40 @@ class ModelPool:
         if entry.own is None:
             return fingerprints.of_model(entry, self.device, self.dtype(model))
         where = self.device.partition(":")[0], self.dtype(model)  # only the model itself can say
-        return fingerprint.of_own("model", self.model(model).fingerprint, model, *where, *in_force)
+        return fingerprint.of_own("model", self._of_own(model), model, *where, *in_force)
+
+    def _of_own(self, model: str) -> str:
+        if self._elsewhere is None:
+            return _fingerprint_of_own(self, model)
+        if model not in self._told:
+            self._told[model] = self.ask(model, _fingerprint_of_own)
+        return self._told[model]
+
+    # Here or elsewhere -------------------------------------------------------------------------------------------
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process holds the models, rather than a cluster."""
+        return self._elsewhere is None
+
+    @property
+    def hardware(self) -> str:
+        """What the models run on, such as `NVIDIA H200`; of a cluster all kinds that it has now."""
+        if self._elsewhere is None:
+            return devices.describe(self.device)
+        return ", ".join(sorted({slot.kind for slot in self._elsewhere.slots()}))
+
+    def ask(self, name: str, study: Callable[..., _T], *arguments: object) -> _T:
+        """What a study says of a loaded model, wherever that is: `study(pool, name, *arguments)`.
+
+        Raises:
+            CaseError: it cannot be loaded, or whatever of that kind the study raises.
+            HarnessError: there is no place left where it could be.
+        """
+        if self._elsewhere is None:
+            return study(self, name, *arguments)
+        found: _T = self._elsewhere.call(name, study, *arguments)
+        return found
 
     # What is in memory -------------------------------------------------------------------------------------------
 
@@ -156,6 +197,10 @@ class ModelPool:
     def report_broken(self, model: str) -> None:
         """It was seen that a model is broken without any shift."""
         self._broken.add(model)
+
+
+def _fingerprint_of_own(pool: ModelPool, name: str) -> str:
+    return pool.model(name).fingerprint
 
 
 def _load(entry: Entry, device: str, dtype: str) -> TextToImage:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pytest_seedshift.runner.case_result import Progress
 from pytest_seedshift.runner.work import NONE, Work
@@ -92,6 +92,23 @@ class Supply:
 
 Steps: TypeAlias = Generator[Need, Supply, _Result]
 """A case on its way: it yields what it needs, is sent what there is of it, and returns its result in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A job that will be asked for.
+
+    Attributes:
+        key: by which it is asked for.
+        model: the model's name.
+        begin: what makes its steps.
+        is_control: whether it judges the model's control.
+    """
+
+    key: str
+    model: str
+    begin: Callable[[], Steps[Any]]
+    is_control: bool = False
 
 
 def next_step(batch: int, likely: int, certain: int) -> int:

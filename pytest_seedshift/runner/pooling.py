@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_seedshift.core.cases import CaseError, UnusableModelError, judging_case
 from pytest_seedshift.core.errors import HarnessError
 from pytest_seedshift.runner.batch_choice import Choice
-from pytest_seedshift.runner.needs import Need, Supply
+from pytest_seedshift.runner.needs import Expected, Need, Supply
 from pytest_seedshift.runner.open_cases import OpenCase
 from pytest_seedshift.runner.orders import Order
 from pytest_seedshift.runner.work import NONE, Work
@@ -26,29 +26,17 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+_PATIENCE = 0.2
+"""Seconds between looks at whether a study has ended."""
+
 _AHEAD = 2
 """How many orders are at a slot at once: one that is being made, and the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A job that will be asked for.
-
-    Attributes:
-        key: by which it is asked for.
-        model: the model's name.
-        begin: what makes its steps.
-        is_control: whether it judges the model's control.
-    """
-
-    key: str
-    model: str
-    begin: Callable[[], Steps[Any]]
-    is_control: bool = False
-
-
 class PooledScheduler:
     """Runs all cases that are expected at once, on all slots of an executor."""
+
+    looks_ahead = True
 
     def __init__(self, service: SampleService, executor: Executor) -> None:
         self._service = service
@@ -120,8 +108,14 @@ class PooledScheduler:
         return self.run(steps())
 
     def call(self, model: str, study: Callable[..., Any], *arguments: object) -> Any:
-        """See `Executor.call`."""
-        return self._executor.call(model, study, *arguments)
+        """See `Executor.call`; what is open goes on meanwhile."""
+        with ThreadPoolExecutor(1, "seedshift-study") as thread:
+            answer = thread.submit(self._executor.call, model, study, *arguments)
+            while not answer.done():
+                self._fill()
+                for done in self._executor.wait(_PATIENCE):
+                    self._take(done)
+            return answer.result()
 
     def close(self) -> None:
         """Begin nothing new, and keep what is being made."""

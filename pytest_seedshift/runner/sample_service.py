@@ -19,7 +19,7 @@ from pytest_seedshift.runner.kept_pictures import Keep, KeptPictures
 from pytest_seedshift.runner.orders import Made, Row
 from pytest_seedshift.runner.samples import Known, Sample, Samples
 from pytest_seedshift.runner.settings_in_effect import SettingsInEffect
-from pytest_seedshift.scorers import devices, transfers
+from pytest_seedshift.scorers import transfers
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -169,7 +169,7 @@ class SampleService:
     def pace(self, model: str) -> Pace | None:
         """How the model ran on this device before; None where it did not."""
         of_model = self.samples(model)  # says of which model it is where the store cannot be opened
-        return self.store.pace(of_model.model, devices.describe(self.pool.device))
+        return self.store.pace(of_model.model, self.pool.hardware)
 
     def remember(self, model: str, work: Work) -> Pace:
         """Remember how fast a model is, unless the user has set a batch size: another run should not take it over."""
@@ -189,7 +189,7 @@ class SampleService:
         return pace.batch_size
 
     def _set_pace(self, model: str, pace: Pace) -> None:
-        self.store.set_pace(self.samples(model).model, devices.describe(self.pool.device), pace)
+        self.store.set_pace(self.samples(model).model, self.pool.hardware, pace)
 
     # What is made ------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_seedshift.core.cases import CaseError, UnusableModelError, judging_case
 from pytest_seedshift.runner.needs import Need, Supply, next_step
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.runner.case_result import OnProgress
-    from pytest_seedshift.runner.needs import Steps
+    from pytest_seedshift.runner.needs import Expected, Steps
     from pytest_seedshift.runner.orders import Done, Executor, Row
     from pytest_seedshift.runner.sample_service import SampleService
     from pytest_seedshift.runner.samples import Sample
@@ -26,6 +26,9 @@ _Result = TypeVar("_Result")
 
 class Scheduler:
     """Runs one case after the other, with batches that are made for it alone."""
+
+    looks_ahead = False
+    """Whether it makes use of knowing which jobs are to come."""
 
     def __init__(self, service: SampleService, executor: Executor) -> None:
         self._service = service
@@ -64,6 +67,25 @@ class Scheduler:
             return result
         finally:
             steps.close()
+
+    def expect(self, jobs: Iterable[Expected]) -> None:
+        """Know of jobs that will be asked for; here one is begun when it is."""
+
+    def result(self, job: Expected, progress: OnProgress | None = None) -> Any:
+        """What comes of a job; see `run`.
+
+        Raises:
+            CaseError: it cannot be judged.
+        """
+        return self.run(job.begin(), progress)
+
+    def call(self, model: str, study: Callable[..., Any], *arguments: object) -> Any:
+        """What a study says of a model: see `Executor.call`."""
+        return self._executor.call(model, study, *arguments)
+
+    def close(self) -> None:
+        """Nothing is being made."""
+        self._executor.close()
 
     def collect(
         self, case: Case, design: Sequence[Pair], images: int | None = None, shown: frozenset[Pair] = frozenset()

@@ -10,7 +10,7 @@ from pytest_seedshift.models import locate, process_settings
 from pytest_seedshift.results import metadata, run_settings
 
 if TYPE_CHECKING:
-    from pytest_seedshift.models.base import Entry, TextToImage
+    from pytest_seedshift.models.base import Entry
     from pytest_seedshift.models.location import Location
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.run_settings import Settings
@@ -39,13 +39,12 @@ class SettingsInEffect:
         kept = run_settings.read(self._folder, version)
         if kept:
             return self._with_place(name, kept)
-        entry, dtype = self._pool.catalogue.find(name), self._pool.dtype(name)
+        entry = self._pool.catalogue.find(name)
         if entry.own is not None:
-            of_own = {"dtype": dtype, "pipeline": type(self._pool.model(name)).__name__}
-            return self._with_place(name, of_own)
+            return self._with_place(name, self._pool.ask(name, _in_effect))
         from pytest_seedshift.models import in_effect  # diffusers, which what makes its samples needs as well
 
-        return self._with_place(name, in_effect.of_files(entry, _locate(entry), dtype))
+        return self._with_place(name, in_effect.of_files(entry, _locate(entry), self._pool.dtype(name)))
 
     def keep(self, name: str, version: str, size: tuple[int, int] | None = None) -> None:
         """Keep what the loaded model is run with; its images, as soon as there are some, tell their (height, width)."""
@@ -53,7 +52,7 @@ class SettingsInEffect:
         if known is not None and (size is None or (known.get("height"), known.get("width")) == size):
             return
         if known is None:
-            known = self._with_place(name, _in_effect(self._pool.model(name), self._pool.dtype(name)))
+            known = self._with_place(name, self._pool.ask(name, _in_effect))
             before = run_settings.read(self._folder, version)
             known = {**{side: before[side] for side in ("height", "width") if side in before}, **known}
         if size is not None:
@@ -76,10 +75,11 @@ def _locate(entry: Entry) -> Location:
     return locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
 
 
-def _in_effect(model: TextToImage, dtype: str) -> Settings:
+def _in_effect(pool: ModelPool, name: str) -> Settings:
     """What a loaded model is run with; of one of the user's own no more is known than its class."""
     from pytest_seedshift.models.pipeline import DiffusersPipeline
 
+    model, dtype = pool.model(name), pool.dtype(name)
     if isinstance(model, DiffusersPipeline):
         return model.settings(dtype)
     return {"pipeline": type(model).__name__, "dtype": dtype}

@@ -11,6 +11,7 @@ from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.runner import work
 from pytest_seedshift.runner.local_executor import LocalExecutor
 from pytest_seedshift.runner.model_pool import ModelPool
+from pytest_seedshift.runner.pooling import PooledScheduler
 from pytest_seedshift.runner.sample_service import SampleService
 from pytest_seedshift.runner.scheduler import Scheduler
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.sample_rows import Pace
     from pytest_seedshift.runner.kept_pictures import Keep
+    from pytest_seedshift.runner.orders import Executor
     from pytest_seedshift.runner.samples import Samples
     from pytest_seedshift.scorers.base import Scorer
 
@@ -42,11 +44,21 @@ class Workbench:
         on_load: Callable[[], None] | None = None,
         needs: needed_scorers.Scorers = needed_scorers.every,
         kinds: ScoreRegistry = SHIPPED,
+        elsewhere: Executor | None = None,
     ) -> None:
-        """Work in a run folder, on `device`, in `dtype`; see `ModelPool` and `SampleService`."""
-        self.pool = ModelPool(device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds)
+        """Work in a run folder, on `device`, in `dtype`; see `ModelPool` and `SampleService`.
+
+        `elsewhere` makes what is to be made, in place of this process.
+        """
+        self.pool = ModelPool(
+            device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds, elsewhere=elsewhere
+        )
         self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep, forget=forget)
-        self.scheduler = Scheduler(self.service, LocalExecutor(self.pool, self.service.engine))
+        self.scheduler: Scheduler | PooledScheduler = (
+            Scheduler(self.service, LocalExecutor(self.pool, self.service.engine))
+            if elsewhere is None
+            else PooledScheduler(self.service, elsewhere)
+        )
         self._measured: dict[Case, work.Work] = {}
 
     @property
@@ -109,6 +121,7 @@ class Workbench:
         return self._measured.pop(case, work.NONE)
 
     def close(self) -> None:
-        """Close the store and let the model go."""
+        """Keep what is being made, close the store and let the model go."""
+        self.scheduler.close()
         self.service.close()
         self.pool.release()

@@ -19,6 +19,7 @@ from pytest_seedshift.studies import sensitivity
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.runner.model_pool import ModelPool
     from pytest_seedshift.runner.workbench import Workbench
 
 
@@ -60,13 +61,14 @@ def measure(
         CaseError: something cannot be loaded or generated.
         SensitivityError: it cannot be measured; the message says why.
     """
-    use, engine = wanted(bench, model), bench.service.engine(model)
-    rows, embedder = _design(bench, model), bench.pool.scorers.embedder(model)
+    use, rows = wanted(bench, model), _design(bench, model)
+    if bench.pool.is_here:
+        bench.service.engine(model)  # which knows how many images at once suit it
 
     def of(part: tuple[tuple[Pair, ...], ...], told: Callable[[int], None] | None) -> seed_shares.Sensitivity:
-        return sensitivity.measure(
-            engine.model, embedder, part, batch_size=engine.batch_size, certainty=certainty, progress=told
-        )
+        told = told if bench.pool.is_here else None
+        measured: seed_shares.Sensitivity = bench.scheduler.call(model, _measured, part, certainty, told)
+        return measured
 
     found = of(rows, progress)
     if more and found.ignores_vector:
@@ -74,6 +76,18 @@ def measure(
         rest = tuple(row[start:] for row in _design(bench, model, sensitivity.MORE))
         found = found.joined(of(rest, progress and (lambda number: progress(made + number))))
     return dataclasses.replace(use, sensitivity=found)
+
+
+def _measured(
+    pool: ModelPool,
+    model: str,
+    rows: tuple[tuple[Pair, ...], ...],
+    certainty: float,
+    progress: Callable[[int], None] | None,
+) -> seed_shares.Sensitivity:
+    """Measure on the blocks that `rows` has, where the model is."""
+    loaded, embedder, size = pool.model(model), pool.scorers.embedder(model), pool.running_batch_size(model)
+    return sensitivity.measure(loaded, embedder, rows, batch_size=size or 1, certainty=certainty, progress=progress)
 
 
 def _design(bench: Workbench, model: str, blocks: int = sensitivity.BLOCKS) -> tuple[tuple[Pair, ...], ...]:

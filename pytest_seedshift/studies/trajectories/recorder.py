@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.runner.model_pool import ModelPool
     from pytest_seedshift.runner.workbench import Workbench
     from pytest_seedshift.studies.trajectories.plane import Plane
     from pytest_seedshift.studies.trajectories.recording import Recording
@@ -116,7 +117,8 @@ class Recorder:
         if self._held is not None and self._held.is_of(fingerprint, names) and _found(path, pairs) is not None:
             return self._held
         self._held = None
-        self._bench.model(case.model)  # loaded before the lock, so that others wait for images only
+        if self._bench.pool.is_here:
+            self._bench.model(case.model)  # loaded before the lock, so that others wait for images only
         states_path = files.states_path(self._bench.folder, case.model, fingerprint)
         with self._bench.folder.lock(f"trajectories {case.model}"):
             kept = files.read_states(states_path, names)
@@ -132,14 +134,20 @@ class Recorder:
         return made
 
     def _recorded(self, case: Case, pairs: Sequence[Pair]) -> list[Recording]:
-        model = self._bench.model(case.model)
-        return [recording.record(model, case, pair) for pair in pairs]
+        found: list[Recording] = self._bench.scheduler.call(case.model, _record, case, tuple(pairs))
+        return found
 
     def _write(self, path: Path, fingerprint: str, made: Trajectory, recordings: Sequence[Recording]) -> None:
         for place, each in enumerate(recordings):
             for step in made.shown:
                 _save(files.picture_path(path, place, step), each.pictures[step])
         files.write(path, fingerprint, made)
+
+
+def _record(pool: ModelPool, model: str, case: Case, pairs: Sequence[Pair]) -> list[Recording]:
+    """Record where the model is."""
+    loaded = pool.model(model)
+    return [recording.record(loaded, case, pair) for pair in pairs]
 
 
 def summary(case: Case, control: Control, recordings: Sequence[Recording]) -> Trajectory:
