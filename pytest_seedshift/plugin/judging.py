@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import pytest
 
 from pytest_seedshift.core import messages, text
 from pytest_seedshift.core.cases import CaseError
-from pytest_seedshift.core.errors import SeedshiftError
+from pytest_seedshift.core.errors import HarnessError, SeedshiftError
 from pytest_seedshift.core.working_directory import at_start, working_in
 from pytest_seedshift.plugin import border, collection, job_kinds, unjudged
 from pytest_seedshift.plugin.outcomes import set_properties
@@ -100,7 +100,9 @@ class Judging:
             if bench.scheduler.looks_ahead and not self._expected:
                 self._expected = True
                 bench.scheduler.expect(self._to_come(item.session.items))
-            return job_kinds.of(job.kind), bench.scheduler.result(job_kinds.expected(job, bench), self._progress.tick)
+            with self._while_a_cluster_lasts():
+                result = bench.scheduler.result(job_kinds.expected(job, bench), self._progress.tick)
+            return job_kinds.of(job.kind), result
 
         kind, result = border.or_fail(run)
         item.stash[_RESULT] = result
@@ -110,6 +112,16 @@ class Judging:
         if (fault := kind.fault(result)) is not None:
             pytest.fail(fault, pytrace=False)
         return result
+
+    @contextmanager
+    def _while_a_cluster_lasts(self) -> Iterator[None]:
+        """Where a cluster is lost, nothing can be judged any more: the session ends as one that cannot run."""
+        try:
+            yield
+        except HarnessError as error:
+            if not self._session.cluster.is_asked:
+                raise
+            pytest.exit(text.terminal_line(str(error)), returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _to_come(self, items: Iterable[pytest.Item]) -> list[Expected]:
         """The jobs of items that will ask for theirs, as far as one can know."""
