@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -127,6 +128,12 @@ def class_list(name: str) -> tuple[Label, ...]:
             raise InvalidValueError(f"the class list {name} {error.reason}") from None
     else:
         raise InvalidValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
+    return _labels(text, name)
+
+
+@lru_cache(maxsize=8)
+def _labels(text: str, name: str) -> tuple[Label, ...]:
+    """The labels of a class list's text: each case of a run asks for its own."""
     return tuple(Label(row.label, row.index, row.aliases) for row in class_lists.parse(text, name))
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, reduce
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -249,15 +250,20 @@ def _asked(path: str) -> str | None:
 
 
 def _raw(path: str) -> object:
-    import torch
-
-    value: Any = torch
+    before, _, name = path.removesuffix("()").rpartition(".")
     try:
-        for name in path.removesuffix("()").split("."):
-            value = getattr(value, name)
+        value: Any = getattr(_within_torch(before), name)
         return value() if path.endswith("()") else value
     except (AttributeError, RuntimeError):  # of another torch, or one built without this
         return None
+
+
+@cache
+def _within_torch(path: str) -> Any:
+    """What stands at a place in torch, of which settings are attributes: they are asked at every batch."""
+    import torch
+
+    return reduce(getattr, path.split(".") if path else (), torch)
 
 
 def _autocast(kind: str) -> Iterator[tuple[str, str]]:

@@ -102,15 +102,19 @@ class Samples:
         as another process may have made it. So are pictures that are to be shown.
         """
         self._store.check_place()
-        wanted, known = list(pairs), self._of(case)
-        lacking = [pair for pair in wanted if pair not in known or (pair in shown and not self._is_kept(known[pair]))]
-        if lacking:
-            known.update(self._read(case, lacking))
+        wanted, known = dict.fromkeys(pairs), self._of(case)
+        with_picture = [pair for pair in shown if pair in wanted]
+        for pair in with_picture:
+            if pair in known and not self._is_kept(known[pair]):
+                del known[pair]  # its picture may be there by now, or again
+        if not known.keys() >= wanted.keys():
+            known |= self._read(case, [pair for pair in wanted if pair not in known])
             self._known.trim()
         found = {pair: known[pair] for pair in wanted if pair in known}
-        if not shown:
-            return found
-        return {pair: sample for pair, sample in found.items() if sample.picture is not None or pair not in shown}
+        for pair in with_picture:
+            if pair in found and found[pair].picture is None:
+                del found[pair]
+        return found
 
     def _of(self, case: Case) -> dict[Pair, Sample]:
         """What is remembered of a case; in keys equal magnitudes may be written unlike, such as 1 and 1.0."""
