@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from pytest_seedshift.core.errors import SeedshiftUsageError
@@ -99,3 +101,20 @@ def test_no_ray_is_told_with_what_to_install(monkeypatch):
     monkeypatch.setattr(address, "version", missing)
     with pytest.raises(SeedshiftUsageError, match=r"pip install 'pytest-seedshift\[ray\]'"):
         address.check_ray(Place("auto"))
+
+
+def test_where_nothing_listens_is_told_at_once():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for place in (address.parse(f"127.0.0.1:{port}"), address.parse(f"ray://127.0.0.1:{port}")):
+        with pytest.raises(
+            SeedshiftUsageError, match=rf"no Ray cluster answers at (ray://)?127.0.0.1:{port} \(Connection refused"
+        ):
+            address.check_answers(place, {})
+    with pytest.raises(SeedshiftUsageError, match=r"no Ray cluster answers at RAY_ADDRESS=nowhere\.invalid:1 "):
+        address.check_answers(Place("auto"), {"RAY_ADDRESS": "nowhere.invalid:1"})
+    address.check_answers(Place("auto"), {})
+    address.check_answers(Place("local"), {"RAY_ADDRESS": "nowhere.invalid:1"})
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address.check_answers(address.parse(f"127.0.0.1:{server.getsockname()[1]}"), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -130,11 +131,36 @@ def check_token(place: Place, environment: Mapping[str, str], *, without: bool) 
         raise SeedshiftUsageError(f"{OPTION}={place}: the token's file {path} is empty. {_TOKEN_HELP}")
 
 
-def check(place: Place, *, without_token: bool) -> None:
-    """What can be said before Ray is asked; see `check_ray` and `check_token`.
+def check_answers(place: Place, environment: Mapping[str, str]) -> None:
+    """Make sure that something listens where the cluster is said to be: Ray itself would wait for it.
 
     Raises:
-        SeedshiftUsageError: Ray or its token is missing.
+        SeedshiftUsageError: nothing does.
+    """
+    named = place.kind == "auto"
+    address = environment.get("RAY_ADDRESS", "") if named else place.address
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():  # none, or one that Ray has to make sense of
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+    except OSError as error:
+        where = f"RAY_ADDRESS={address}" if named else address
+        raise SeedshiftUsageError(
+            f"{OPTION}={place}: no Ray cluster answers at {where} ({error.strerror or error}): is its head running, "
+            "and is this its port (6379 unless `ray start --port` says another; ray:// has 10001)?"
+        ) from None
+
+
+_ANSWER_SECONDS = 15.0
+
+
+def check(place: Place, *, without_token: bool) -> None:
+    """What can be said before Ray is asked; see `check_ray`, `check_token` and `check_answers`.
+
+    Raises:
+        SeedshiftUsageError: Ray, its token or the cluster is missing.
     """
     check_ray(place)
     check_token(place, os.environ, without=without_token)
+    check_answers(place, os.environ)

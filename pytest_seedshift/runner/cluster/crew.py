@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.errors import HarnessError, SeedshiftUsageError
@@ -13,11 +14,13 @@ from pytest_seedshift.runner.cluster.address import WITHOUT_TOKEN
 from pytest_seedshift.runner.cluster.dispatch import Dispatch, Piece
 from pytest_seedshift.runner.cluster.pace import Pace
 from pytest_seedshift.runner.cluster.posts import Post, Posts
-from pytest_seedshift.runner.cluster.protocol import Began, Node, Options
+from pytest_seedshift.runner.cluster.protocol import Began, Look, Node, Options
 from pytest_seedshift.runner.orders import Slot
 
 if TYPE_CHECKING:
     from pytest_seedshift.runner.orders import Order
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Crew:
@@ -34,7 +37,8 @@ class Crew:
         self._say = say
         self._later = later
         on_cpu = {"cpu": True, "cuda": False}.get((options.device or "").partition(":")[0])
-        self._posts = Posts(options.gpus_per_model, options.place.processes, on_cpu=on_cpu)
+        processes = 1 if options.looks_only else options.place.processes
+        self._posts = Posts(options.gpus_per_model, processes, on_cpu=on_cpu)
         self._dispatch = Dispatch()
         self._pace = Pace(options.order_seconds)
         self._orders: dict[int, Order] = {}
@@ -46,7 +50,8 @@ class Crew:
         """By machine, the post whose actor looks at it, or has."""
         self._is_on = False
         self._begun_at = time.monotonic()
-        self._told: list[Slot] = []
+        self._submitted = 0
+        self._told: tuple[object, ...] = ()
 
     @property
     def device(self) -> str:
@@ -108,7 +113,8 @@ class Crew:
                 self._remove(post, innocent=True)
                 post.give_up("it fails over what others make")
         self._tell_notes()
-        if self._setup is not None:
+        if self._setup is not None and not (self._options.looks_only and self._is_on):
+            self._let_in()  # a place may have been given up
             self._check_alive(now)
         self._start()
         self._flush()
@@ -161,9 +167,11 @@ class Crew:
         post.meet(about)
         others = examination.other_versions(start["versions"], about["versions"])
         if others:
+            self._look(post, f"other versions than the driver: {', '.join(others)}")
             self._refuse(post.node, f"{post.node} has other versions than the driver: {', '.join(others)}")
             return
         if not about["token"] and not self._options.without_token and self._options.place.kind != "local":
+            self._look(post, "Ray asks for no token there")
             self._refuse(
                 post.node,
                 f"{post.node} runs Ray without a token, so that whoever reaches it runs code on it: start it with "
@@ -179,23 +187,36 @@ class Crew:
         self._ask(post, "begin", self._ready, given, packed)
 
     def _ready(self, post: Post, answer: dict[str, Any]) -> None:
+        problems = [each for each in answer.get("problems", {}).values() if each]
+        self._look(post, answer.get("said", ""), answer)
         if "said" in answer:
             self._refuse(post.node, f"{post.node} cannot make images: {answer['said']}")
-        elif answer["problems"]:
-            self._refuse(post.node, f"{post.node}: {'; '.join(answer['problems'])}")
+        elif problems:
+            self._refuse(post.node, f"{post.node}: {'; '.join(problems)}")
         else:
             post.meet({"kind": answer["kind"], "device": answer["device"]})
             if self._examined.get(post.node.id) == post.name:
                 self._examined[post.node.id] = ""
             post.be_ready()
-        self._let_in()
+            self._let_in()
+
+    def _look(self, post: Post, problem: str, answer: Mapping[str, Any] = NOTHING) -> None:
+        """Tell of a machine, where that is what is asked for."""
+        if self._options.looks_only:
+            about = post.about
+            kind, models = answer.get("kind", ""), answer.get("problems", {})
+            self._say("look", Look(post.node, kind, about["versions"], about["token"], problem, models))
 
     def _let_in(self) -> None:
         """Use actors whose machine was looked at; at first not before all machines were."""
         if not self._is_on:
             waiting = {post.node.id for post in self._posts.open if self._examined.get(post.node.id) != ""}
             late = time.monotonic() - self._begun_at > protocol.CONNECT_SECONDS
-            if (waiting and not late) or not self._posts.ready:
+            if waiting and not late:
+                return
+            if self._posts.refused and not self._options.looks_only:  # all that is wrong is told at once
+                raise SeedshiftUsageError("\n".join(self._posts.refused))
+            if not self._posts.ready and not self._options.looks_only:
                 return
             self._is_on = True
         for post in self._posts.ready:
@@ -206,11 +227,11 @@ class Crew:
 
     def _refuse(self, node: Node, reason: str) -> None:
         """A machine cannot be used: before anything is made that ends the run, later it goes on without it."""
-        if not self._is_on:
-            raise SeedshiftUsageError(reason)
-        self._say("note", f"{reason}: it is not used")
+        if self._is_on:
+            self._say("note", f"{reason}: it is not used")
         for post in self._posts.refuse(node, reason):
             self._remove(post, innocent=True)
+        self._let_in()
 
     def _died(self, post: Post, error: BaseException) -> None:
         of_node = link.is_of_node(error)
@@ -238,6 +259,7 @@ class Crew:
     def submit(self, slot: str, order: Order) -> None:
         """Have an order made."""
         self._orders[order.number] = order
+        self._submitted += 1
         self._dispatch.submit(slot, order.number, order.model, len(order.rows))
         self._flush()
 
@@ -246,11 +268,11 @@ class Crew:
         for post in self._posts.ready:
             while post.name in self._dispatch.lanes and (piece := self._dispatch.next(post.name)) is not None:
                 self._make(post, piece)
+        self._tell()
         for number, outcome in self._dispatch.ended():
             del self._orders[number]
             self._say("done", number, outcome.slot, outcome.packed, outcome.failed, outcome.unusable, outcome.seconds)
         self._tell_notes()
-        self._tell()
 
     def _make(self, post: Post, piece: Piece) -> None:
         order = self._orders[piece.order]
@@ -316,9 +338,10 @@ class Crew:
     def _tell(self) -> None:
         lanes = self._dispatch.lanes.values()
         slots = [Slot(lane.name, lane.kind, lane.model, lane.load) for lane in lanes]
-        if slots != self._told:
-            self._told = slots
-            self._say("slots", slots, self._is_on)
+        now = slots, self._submitted, self._is_on
+        if now != self._told:
+            self._told = now
+            self._say("slots", *now)
 
     def _tell_notes(self) -> None:
         for each in self._dispatch.notes:

@@ -112,8 +112,8 @@ def _weights(location: Location) -> list[tuple[str, Path]]:
 
 def problems(
     entries: Mapping[str, Entry], expected: Mapping[str, Expected], device: str, dtype: str | None
-) -> list[str]:
-    """In what models on this machine differ from what they have to be, in words; nothing where they do not.
+) -> dict[str, str]:
+    """By model, in what it differs on this machine from what it has to be, in words; empty where it does not.
 
     Args:
         entries: by name.
@@ -121,14 +121,14 @@ def problems(
         device: of this machine.
         dtype: number type; None for each model's own.
     """
-    said = []
+    said = {}
     for name, wanted in expected.items():
         try:
             found = of_model(entries[name], device, dtype)
         except (SeedshiftError, OSError) as error:
-            said.append(f"{name} is not there: {error}")
-            continue
-        said += _differences(name, wanted, found, device)
+            said[name] = f"{name} is not there: {error}"
+        else:
+            said[name] = "; ".join(_differences(name, wanted, found, device))
     return said
 
 

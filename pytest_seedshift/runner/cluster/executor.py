@@ -24,7 +24,7 @@ from pytest_seedshift.runner.cluster.pace import GUESS
 from pytest_seedshift.runner.orders import Done, Order, Slot
 
 if TYPE_CHECKING:
-    from pytest_seedshift.runner.cluster.protocol import Began, Node, Options
+    from pytest_seedshift.runner.cluster.protocol import Began, Look, Node, Options
     from pytest_seedshift.runner.cluster.setup import Setup
 
 _START = (
@@ -37,6 +37,9 @@ _CLOSE_SECONDS = 20.0
 
 class ClusterExecutor:
     """Makes orders on a cluster; see `orders.Executor`."""
+
+    lookahead = 1_000_000
+    is_local = False
 
     def __init__(self, options: Options) -> None:
         """Join a cluster, or start one; no actor is started before `begin`.
@@ -54,6 +57,9 @@ class ClusterExecutor:
         self._answers: dict[int, Mapping[str, Any]] = {}
         self._numbers = itertools.count()
         self._slots: tuple[Slot, ...] = ()
+        self._submitted: deque[tuple[str, str]] = deque()
+        """By slot, the models of orders of which the broker has not said that it has them."""
+        self._heard = 0
         self._news = False
         self._is_on = False
         self._closing = False
@@ -68,6 +74,8 @@ class ClusterExecutor:
         """What each actor that was ever used has told of itself."""
         self.loads: list[tuple[str, str, float]] = []
         """By slot, each load of a model, and its seconds."""
+        self.looks: list[Look] = []
+        """Where nothing is to be made: what was seen of each machine."""
         self.notes: list[str] = []
         """What the user should know of the cluster; the caller may take it away."""
         self._process, self._connection = self._broker()
@@ -138,10 +146,8 @@ class ClusterExecutor:
         """See `orders.Executor`."""
         with self._changed:
             self._orders[order.number] = order
-            self._slots = tuple(
-                replace(each, model=order.model, waiting=each.waiting + 1) if each.name == slot else each
-                for each in self._slots
-            )
+            self._submitted.append((slot, order.model))
+            self._slots = _with(self._slots, slot, order.model)
         self._send("submit", slot, order)
 
     def wait(self, seconds: float | None = None) -> Sequence[Done]:
@@ -231,7 +237,10 @@ class ClusterExecutor:
             except (EOFError, OSError):
                 break
             with self._changed:
-                getattr(self, f"_on_{name}")(*values)
+                try:
+                    getattr(self, f"_on_{name}")(*values)
+                except Exception as error:  # a fault of this package: no thread dies with nobody hearing of it
+                    self._error = HarnessError(f"what the cluster has sent ({name}) cannot be read: {error!r}")
                 self._changed.notify_all()
         with self._changed:
             if self._error is None:
@@ -247,10 +256,18 @@ class ClusterExecutor:
     def _on_refused(self, kind: str, said: str) -> None:
         self._error = SeedshiftUsageError(said) if kind == "usage" else HarnessError(said)
 
-    def _on_slots(self, slots: Sequence[Slot], is_on: bool) -> None:
+    def _on_slots(self, slots: Sequence[Slot], submitted: int, is_on: bool) -> None:
         if [each.name for each in slots] != [each.name for each in self._slots]:
             self._news = True
-        self._slots, self._is_on = tuple(slots), is_on
+        for _ in range(submitted - self._heard):
+            self._submitted.popleft()
+        self._heard, self._is_on = submitted, is_on
+        self._slots = tuple(slots)
+        for slot, model in self._submitted:  # those that are on their way
+            self._slots = _with(self._slots, slot, model)
+
+    def _on_look(self, look: Look) -> None:
+        self.looks.append(look)
 
     def _on_began(self, began: Began) -> None:
         self.began.append(began)
@@ -281,3 +298,8 @@ class ClusterExecutor:
 
     def _on_note(self, *said: str) -> None:
         self.notes += [each for each in said if each not in self.notes]
+
+
+def _with(slots: Sequence[Slot], name: str, model: str) -> tuple[Slot, ...]:
+    """Slots of which one has one more order."""
+    return tuple(replace(each, model=model, waiting=each.waiting + 1) if each.name == name else each for each in slots)

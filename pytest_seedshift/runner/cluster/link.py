@@ -82,19 +82,24 @@ def connect(options: Options) -> None:
 def _refusal(place: Place, error: Exception, of_token: bool) -> SeedshiftError:
     said = " ".join(str(error).split())
     lowered = said.lower()
+    whose = "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token has to be that of the cluster"
     if of_token or "unauthenticated" in lowered or "authentication token" in lowered:
         return SeedshiftUsageError(
-            f"{OPTION}={place}: the cluster refuses this machine's token: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or "
-            f"~/.ray/auth_token has to be that of the cluster ({said[:200]})"
+            f"{OPTION}={place}: the cluster refuses this machine's token: {whose} ({said[:200]})"
         )
     if "version mismatch" in lowered:
         return SeedshiftUsageError(f"{OPTION}={place}: {said}")
     if place.kind == "local":
         return HarnessError(f"{OPTION}={place}: Ray cannot be started on this machine: {said}")
-    if place.kind == "auto" and isinstance(error, ConnectionError):
+    if place.kind == "auto" and not os.environ.get("RAY_ADDRESS") and isinstance(error, ConnectionError):
         return SeedshiftUsageError(
             f"{OPTION}=auto: this machine belongs to no Ray cluster and RAY_ADDRESS is not set: start one "
             f"(`ray start --head`), set RAY_ADDRESS, or give HOST:PORT; local starts one for this run alone"
+        )
+    if isinstance(error, ConnectionError):  # Ray does not say why; that something listens there was seen before
+        return SeedshiftUsageError(
+            f"{OPTION}={place}: what answers there does not let this machine join: either it refuses this machine's "
+            f"token ({whose}), or it is no head of a Ray cluster ({said[:200]})"
         )
     return SeedshiftUsageError(f"{OPTION}={place}: there is no Ray cluster that can be used: {said[:400]}")
 
@@ -174,7 +179,8 @@ def said_of(error: BaseException) -> str:
         if start in text:
             text = text.partition(start)[2]
             break
-    return f"{type(error).__name__}: {text[:300]}"
+    text = text.partition(" Some common causes")[0].partition(" Last 20 lines")[0]
+    return f"{type(error).__name__}: {text[:200]}"
 
 
 def leave() -> None:

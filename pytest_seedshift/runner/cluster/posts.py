@@ -115,6 +115,11 @@ class Posts:
         return [post for post in self if post.state != "given up"]
 
     @property
+    def refused(self) -> list[str]:
+        """What was said of machines that cannot be used."""
+        return list(self._refused.values())
+
+    @property
     def reasons(self) -> list[str]:
         """Why there are no more, each once."""
         found = [f"{post.name}: {post.reason}" for post in self if post.state == "given up"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class Options:
         start_seconds: see `START_SECONDS`.
         connect_seconds: see `CONNECT_SECONDS`.
         without_token: whether a cluster may be open to whoever reaches it.
+        looks_only: whether nothing is made: each machine is told of, with what is wrong there.
     """
 
     place: Place
@@ -50,6 +52,7 @@ class Options:
     start_seconds: float = START_SECONDS
     connect_seconds: float = CONNECT_SECONDS
     without_token: bool = False
+    looks_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,24 @@ class Began:
     node: str
     kind: str
     about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a machine.
+
+    Attributes:
+        node: which.
+        kind: of its device, as torch names it; empty where it was not come to that.
+        versions: of Python and of packages, by name.
+        token: whether it asks for a token.
+        problem: why it cannot be used; empty where it can.
+        models: by name, what is wrong with it there; empty where nothing is.
+    """
+
+    node: Node
+    kind: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    token: bool = True
+    problem: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)

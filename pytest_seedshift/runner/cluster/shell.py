@@ -52,7 +52,7 @@ class Shell:
             packed: the setup.
 
         Returns:
-            `kind` of device and `problems`; or `said`, why it cannot begin.
+            `kind` of device and, by model, `problems`; or `said`, why it cannot begin.
         """
         return await asyncio.wrap_future(self._drawing.submit(self._begin, start, packed))
 
@@ -71,7 +71,7 @@ class Shell:
             self._station = station.Station(wire.unpacked(packed), start["gpus_per_model"])
             if self._station.pool.overlaps:
                 self._beside = Background()
-            problems = self._station.problems() if start["examine"] else []
+            problems = self._station.problems() if start["examine"] else {}
         except Exception as error:  # of modules of the user's own, too
             return {"said": station.packed_error(error)["said"]}
         return {"kind": self._station.kind, "device": self._station.device, "problems": problems}

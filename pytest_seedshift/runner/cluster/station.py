@@ -103,8 +103,8 @@ class Station:
     def _count(self) -> None:
         self._loaded += 1
 
-    def problems(self) -> list[str]:
-        """In what this machine differs from the driver's; every file of a model is read once for it."""
+    def problems(self) -> dict[str, str]:
+        """By model, in what it differs here from the driver's, or nothing; each of its files is read once for it."""
         entries = {name: self.pool.scorers.entry(name) for name in self._setup.expected}
         return examination.problems(entries, self._setup.expected, self.device, self._setup.dtype)
 

@@ -1,0 +1,120 @@
+"""A real Ray cluster of several nodes on this machine, in a process of its own, whose nodes can be killed.
+
+Run as a program it is that process: it takes a JSON list of nodes (each its environment), answers with address and
+processes, then adds a node for each further line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+STORE = 100 * 2**20
+
+
+class RayNodes:
+    """A cluster whose first node is its head, and has no place for an actor."""
+
+    def __init__(self, *nodes: Mapping[str, str], token: str | None = None) -> None:
+        """Each of `nodes` is one with a CPU and what its environment has besides."""
+        self.token = token or secrets.token_hex(32)
+        environment = {
+            **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": "120",
+            "RAY_health_check_failure_threshold": "3",
+            "RAY_health_check_period_ms": "1000",
+        }
+        environment.pop("RAY_ADDRESS", None)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+            start_new_session=True,
+        )
+        self.nodes: list[dict[str, Any]] = []
+        self.address = self._ask([dict(node) for node in nodes])
+
+    def _ask(self, nodes: Sequence[Mapping[str, str]]) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(nodes)}\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                answer = json.loads(line)
+                self.nodes += answer["nodes"]
+                return str(answer["address"])
+        raise AssertionError("Ray has not started")
+
+    def add(self, **environment: str) -> None:
+        """Let another node join."""
+        self._ask([environment])
+
+    def kill(self, place: int) -> None:
+        """Kill a node as a machine dies: all of its processes, its actors among them."""
+        import psutil
+
+        found = [psutil.Process(pid) for pid in self.nodes[place]["pids"] if psutil.pid_exists(pid)]
+        for each in [child for process in found for child in process.children(recursive=True)] + found:
+            try:
+                each.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+    def stop(self) -> None:
+        """End all of it."""
+        try:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                assert self._process.stdin is not None
+                self._process.stdin.close()
+                self._process.wait(60)
+        finally:
+            for place in range(len(self.nodes)):
+                self.kill(place)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+
+
+def _serve() -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster: Any = None
+    for line in sys.stdin:
+        made = []
+        if cluster is None:
+            head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False}
+            cluster = Cluster(initialize_head=True, head_node_args={**head, "object_store_memory": STORE})
+            made.append(cluster.head_node)
+        made += [
+            cluster.add_node(num_cpus=1, object_store_memory=STORE, env_vars=environment, wait=False)
+            for environment in json.loads(line)
+        ]
+        for node in made:
+            cluster._wait_for_node(node)
+        pids = [[each.process.pid for processes in node.all_processes.values() for each in processes] for node in made]
+        nodes = [{"id": node.node_id, "pids": found} for node, found in zip(made, pids, strict=True)]
+        print(json.dumps({"address": cluster.address, "nodes": nodes}), flush=True)
+    if cluster is not None:
+        cluster.shutdown()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,190 @@
+"""A real Ray cluster of three nodes: whatever dies, every order ends once, and what can be made is made."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import painter
+from helpers.ray_nodes import RayNodes
+from pytest_seedshift.core import pairs
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.errors import HarnessError, SeedshiftUsageError
+from pytest_seedshift.runner.cluster import address
+from pytest_seedshift.runner.cluster.executor import ClusterExecutor
+from pytest_seedshift.runner.cluster.protocol import Options
+from pytest_seedshift.runner.orders import Order, Row
+
+pytest.importorskip("ray")
+
+TESTS = Path(__file__).parents[1]
+DESIGN = pairs.design(pairs.class_list("toy16"), 1600)
+SIZE = 4
+PATIENCE = 120
+
+
+class Crew:
+    """An executor with painters, and the files by which they are told what to do."""
+
+    def __init__(self, nodes: RayNodes, folder: Path) -> None:
+        self.nodes, self.folder = nodes, folder
+        self.executor = ClusterExecutor(Options(address.parse(nodes.address), order_seconds=40, join_seconds=2))
+        self.executor.begin(painter.setup(folder), TESTS)
+        self._next = 0
+
+    @property
+    def slots(self):
+        return [slot.name for slot in self.executor.slots()]
+
+    def tell(self, **said):
+        for name, text in said.items():
+            (self.folder / name).write_text(str(text))
+
+    def submit(self, count):
+        """As many orders as that, spread over all slots; two cases in turn."""
+        slots, orders = self.slots, []
+        for number in range(self._next, self._next + count):
+            chunk = DESIGN[SIZE * number : SIZE * (number + 1)]
+            cases = [Case(painter.NAME, "mean", 0.3) if place % 2 else Case(painter.NAME) for place in range(SIZE)]
+            orders.append(Order(number, painter.NAME, tuple(map(Row, cases, chunk))))
+            self.executor.submit(slots[number % len(slots)], orders[-1])
+        self._next += count
+        return orders
+
+    def collect(self, orders):
+        """What came of orders, by their numbers; each once."""
+        found, end = {}, time.monotonic() + PATIENCE
+        while len(found) < len(orders) and time.monotonic() < end:
+            for done in self.executor.wait(1):
+                assert done.order.number not in found
+                found[done.order.number] = done
+        assert sorted(found) == [order.number for order in orders]
+        for order in orders:
+            done = found[order.number]
+            assert {*(each.row for each in done.made), *done.failed} == set(order.rows)
+            assert len(done.made) + len(done.failed) == len(order.rows)
+        return [found[order.number] for order in orders]
+
+    def wait_for(self, holds):
+        end = time.monotonic() + PATIENCE
+        while not holds() and time.monotonic() < end:
+            time.sleep(0.2)
+        assert holds()
+
+    def pid(self, slot):
+        return [each.about["pid"] for each in self.executor.began if each.slot == slot][-1]
+
+    def notes(self):
+        said = "\n".join(self.executor.notes)
+        self.executor.notes.clear()
+        return said
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    with pytest.MonkeyPatch.context() as patch:
+        started = RayNodes({}, {}, {"PAINTER_NAN": "1"})
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", started.token)
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield started
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def crew(nodes, tmp_path_factory):
+    made = Crew(nodes, tmp_path_factory.mktemp("told"))
+    yield made
+    made.executor.close()
+
+
+def colours(done):
+    return {each.row: round(each.scores[0]["light"], 4) for each in done.made}
+
+
+def test_a_wrong_token_is_told(nodes, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    with pytest.raises(SeedshiftUsageError, match=r"refuses this machine's token[: ].*RAY_AUTH_TOKEN_PATH"):
+        ClusterExecutor(Options(address.parse(nodes.address)))
+
+
+def test_what_one_gives_nan_of_others_make_and_it_is_used_no_more(crew):
+    assert len(crew.slots) == 3
+    for done in crew.collect(crew.submit(12)):
+        assert done.failed == {}
+        assert set(colours(done).values()) == {0.502, 0.5294}  # steps of 1/255
+    crew.wait_for(lambda: len(crew.slots) < 3)
+    assert "is not used any more: 3 times what failed there was made by another one" in crew.notes()
+
+
+def test_an_actor_is_killed_and_another_one_takes_its_place(crew):
+    crew.tell(slow=0.5)
+    orders = crew.submit(8)
+    slot = crew.slots[0]
+    time.sleep(0.7)
+    before = crew.pid(slot)
+    os.kill(before, signal.SIGKILL)
+    assert all(done.failed == {} for done in crew.collect(orders))
+    crew.tell(slow=0)
+    crew.wait_for(lambda: len(crew.slots) >= 2)
+    assert crew.pid(slot) != before
+    assert f"{slot} has died" in crew.notes()
+
+
+@pytest.mark.nightly
+def test_a_pair_that_kills_is_blamed_and_all_others_are_made(crew):
+    number = crew._next
+    poison = DESIGN[SIZE * number + 2]
+    crew.tell(poison=f"{poison.label.name}/{poison.seed}")
+    done, *others = crew.collect(crew.submit(4))
+    crew.tell(poison="")
+    assert [row.pair for row in done.failed] == [poison]
+    assert "dies over it" in next(iter(done.failed.values()))
+    assert all(each.failed == {} for each in others)
+    crew.wait_for(lambda: len(crew.slots) >= 2)
+
+
+@pytest.mark.nightly
+def test_an_actor_that_hangs_is_ended(crew):
+    crew.tell(hang=1)
+    assert all(done.failed == {} for done in crew.collect(crew.submit(4)))
+    assert "has not come to an end in 40 s and is ended" in crew.notes()
+    crew.wait_for(lambda: len(crew.slots) >= 2)
+
+
+@pytest.mark.nightly
+def test_a_node_is_lost_and_another_one_joins(crew):
+    crew.tell(slow=0.5)
+    orders = crew.submit(8)
+    time.sleep(0.7)
+    crew.nodes.kill(1)
+    assert all(done.failed == {} for done in crew.collect(orders))
+    crew.tell(slow=0)
+    left = set(crew.slots)
+    crew.nodes.add()
+    crew.wait_for(lambda: set(crew.slots) - left)
+    assert "has joined" in crew.notes()
+    new = set(crew.slots) - left
+    assert new & {done.slot for done in crew.collect(crew.submit(8))}
+
+
+def test_with_no_node_left_it_is_told(crew):
+    crew.tell(slow=1)
+    crew.submit(4)
+    for place in range(1, len(crew.nodes.nodes)):
+        crew.nodes.kill(place)
+
+    def wait():
+        for _ in range(PATIENCE):
+            crew.executor.wait(1)
+
+    with pytest.raises(HarnessError, match="no process is left that could make images"):
+        wait()
+    with pytest.raises(HarnessError, match="no process is left"):
+        crew.executor.slots()
+    assert list(crew.executor.close()) == []
