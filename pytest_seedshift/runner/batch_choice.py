@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.runner.open_cases import OpenCase
-    from pytest_seedshift.runner.orders import Slot
+    from pytest_seedshift.runner.open_cases import IsThere, OpenCase
 
 _WORTH = 2
 """How many full batches have to be left of a model for a slot to load it that another one has loaded."""
@@ -26,10 +25,6 @@ class Part(NamedTuple):
     shown: frozenset[Pair]
 
 
-IsThere: TypeAlias = "Callable[[Case, Pair], bool]"
-"""Whether an image need not be made, or cannot."""
-
-
 class Choice:
     """Chooses; it holds nothing of a run but its own numbers."""
 
@@ -37,22 +32,21 @@ class Choice:
         """`least` is how likely an image has to be needed to be made."""
         self.least = least
 
-    def model(self, slot: Slot, slots: Iterable[Slot], left: Mapping[str, int], size: int) -> str | None:
+    def model(self, held: str | None, at: Mapping[str | None, int], left: Mapping[str, int], size: int) -> str | None:
         """What a slot makes next: its own model as long as there is something to make of it; None for nothing.
 
         Args:
-            slot: which.
-            slots: all of them.
+            held: the model that it has, or will have loaded.
+            at: by model, at how many other slots it is.
             left: by model, how many images are wished for.
             size: how many a batch has.
         """
-        if slot.model is not None and left.get(slot.model):
-            return slot.model
-        at = Counter(each.model for each in slots if each.name != slot.name)
+        if held is not None and left.get(held):
+            return held
         shares = {
-            model: images / (1 + at[model])
+            model: images / (1 + at.get(model, 0))
             for model, images in left.items()
-            if images and (not at[model] or images >= _WORTH * size * (1 + at[model]))
+            if images and (not at.get(model) or images >= _WORTH * size * (1 + at[model]))
         }
         return max(shares, key=lambda model: shares[model]) if shares else None
 
@@ -63,30 +57,21 @@ class Choice:
             ((key, case) for key, case in cases.items() if case.need is not None),
             key=lambda each: (not each[1].is_control, each[1].place),
         )
+        sure = chain.from_iterable(_wishes(key, case, sure=True) for key, case in ordered)
+        likely = heapq.merge(*(_wishes(key, case, sure=False) for key, case in ordered), key=lambda wish: -wish[0])
         taken: set[tuple[Case, Pair]] = set()
-        for _, key, case, pair in chain(_sure(ordered), _likely(ordered)):
-            if len(taken) == size:
-                break
+        for _, key, case, pair in chain(sure, likely):
             need = case.need
             assert need is not None
             if (need.case, pair) in taken or is_there(need.case, pair):
                 continue
             taken.add((need.case, pair))
             parts.setdefault((key, need.case), Part(key, need.case, [], need.shown)).pairs.append(pair)
+            if len(taken) == size:
+                break
         return list(parts.values())
 
 
-_Wish: TypeAlias = "tuple[float, str, OpenCase, Pair]"
-
-
-def _sure(cases: Sequence[tuple[str, OpenCase]]) -> Iterator[_Wish]:
-    for key, case in cases:
-        for chance, pair in case.wishes:
-            if chance < 1:
-                break
-            yield chance, key, case, pair
-
-
-def _likely(cases: Sequence[tuple[str, OpenCase]]) -> Iterator[_Wish]:
-    found = [(chance, key, case, pair) for key, case in cases for chance, pair in case.wishes if chance < 1]
-    yield from sorted(found, key=lambda wish: -wish[0])
+def _wishes(key: str, case: OpenCase, *, sure: bool) -> Iterator[tuple[float, str, OpenCase, Pair]]:
+    for chance, pair in case.wishes(sure=sure):
+        yield chance, key, case, pair

@@ -12,8 +12,8 @@ from pytest_seedshift.runner.work import NONE, Work
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.core.stats.course import Forecast
-    from pytest_seedshift.core.stats.null_control import NullTest
+    from pytest_seedshift.core.stats.course import Course
+    from pytest_seedshift.core.stats.null_control import NullCourse, NullTest
     from pytest_seedshift.core.stats.sequential import SequentialTest
     from pytest_seedshift.runner.case_result import Part
     from pytest_seedshift.runner.samples import Sample
@@ -47,32 +47,39 @@ class Need:
         if self.outlook is None:
             assert self.until is not None
             return self.until
-        return min(self.outlook.forecast.images, self.outlook.forecast.at_best)
+        forecast = self.outlook.course.forecast()
+        return min(forecast.images, forecast.at_best)
 
     def certain(self) -> int:
         """How many of the first pairs will be needed in all, whatever is seen in them; it is computed now."""
         if self.outlook is None:
             assert self.until is not None
             return self.until
-        return max(self.outlook.test.soonest(self.outlook.values, self.outlook.reference), self.seen + 1)
+        return max(self.outlook.course.soonest(), self.seen + 1)
+
+    def wished(self, least: float) -> list[float]:
+        """How likely each pair after those seen is to be needed, as far as that is `least` or more; falling."""
+        if self.outlook is None:
+            assert self.until is not None
+            return [1.0] * (self.until - self.seen)
+        chances = self.outlook.course.chances()
+        return chances.among(self.seen, max(chances.needed(least), self.seen + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a test makes of the samples so far: `values` of the case and `reference` of its control, by score."""
+    """What a test makes of the samples so far, on its course; `values` are theirs, by score."""
 
     test: SequentialTest | NullTest
+    course: Course | NullCourse
     values: Mapping[str, Sequence[float]]
-    reference: Mapping[str, Sequence[float]]
-    forecast: Forecast
     part: Part | None = None
 
     def progress(self, case: Case, generated: int) -> Progress:
         """How far the case has come, for which so many images were generated."""
-        leading, values = self.forecast.leading, self.values
-        seen, about = len(values[leading.score]), self.test.about(values, self.reference)
-        at = case, seen, generated, about, self.test.size
-        return Progress(*at, leading, values[leading.score], self.test.certainty, self.part)
+        leading = self.course.forecast().leading
+        at = case, self.course.seen, generated, self.course.about(), self.test.size
+        return Progress(*at, leading, tuple(self.values[leading.score]), self.test.certainty, self.part)
 
 
 @dataclass(frozen=True, slots=True)

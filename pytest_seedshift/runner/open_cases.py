@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.runner.needs import Supply
 from pytest_seedshift.runner.work import NONE, Work
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.runner.needs import Need, Steps
     from pytest_seedshift.runner.samples import Sample
+
+IsThere: TypeAlias = "Callable[[Case, Pair], bool]"
+"""Whether an image need not be made, or cannot."""
 
 _HELD = 0.9
 """How likely it is that a model whose control is not judged yet is sound, so that its other cases need their images."""
@@ -39,7 +42,11 @@ class OpenCase:
         self._waited = False
         """Whether the control was judged since it went on last."""
         self._least = least
-        self._wishes: list[tuple[float, Pair]] | None = None
+        self._known = 0
+        """How many of the first pairs of what it needs are there."""
+        self._wished: list[float] | None = None
+        self._first = 0
+        """The first of these that may not be there."""
         self._steps = steps
         self._result: Any = None
         self._error: Exception | None = None
@@ -88,9 +95,10 @@ class OpenCase:
         """
         need = self.need
         assert need is not None
-        end = need.seen
+        end = max(self._known, need.seen)
         while end < len(need.design) and need.design[end] in samples:
             end += 1
+        self._known = end
         if need.until is not None:
             end = min(end, need.until)
             enough = end == need.until
@@ -108,7 +116,7 @@ class OpenCase:
         try:
             self.need = step()
             self.certain = self.need.certain()
-            self._wishes = None
+            self._known, self._wished, self._first = 0, None, 0
         except StopIteration as end:
             self._result, self.need = end.value, None
         except Exception as error:
@@ -117,40 +125,44 @@ class OpenCase:
     # What it would have made ------------------------------------------------------------------------------------------
 
     @property
-    def wishes(self) -> Sequence[tuple[float, Pair]]:
-        """The pairs of what it needs that it had not seen when it last went on, with how likely it is to need each.
-
-        The most likely first, down to `least`; some may be there by now.
-        """
-        if self._wishes is None:
-            need = self.need
-            assert need is not None
-            places = range(need.seen, self.horizon)
-            self._wishes = [(self._chance(place), need.design[place]) for place in places]
-        return self._wishes
-
-    @property
     def horizon(self) -> int:
         """Up to which pair of the design it wishes for any."""
         need = self.need
         assert need is not None
-        end = len(need.design) if need.until is None else need.until
-        place = need.seen
-        while place < end and self._chance(place) >= self._least:
-            place += 1
-        return place
+        return need.seen + len(self._wishes)
+
+    def lacking(self, is_there: IsThere) -> int:
+        """How many images it wishes for, but for the first ones that need not be made."""
+        need = self.need
+        assert need is not None
+        while self._first < len(self._wishes) and is_there(need.case, need.design[need.seen + self._first]):
+            self._first += 1
+        return len(self._wishes) - self._first
+
+    def wishes(self, *, sure: bool) -> Iterator[tuple[float, Pair]]:
+        """The pairs that it wishes for, with how likely it is to need each: the sure ones, or the others.
+
+        The most likely first; some may be there.
+        """
+        need = self.need
+        assert need is not None
+        number = 0 if self.is_held else min(self.certain - need.seen, len(self._wishes))
+        places = range(self._first, number) if sure else range(max(self._first, number), len(self._wishes))
+        for place in places:
+            yield self._wishes[place], need.design[need.seen + place]
+
+    @property
+    def _wishes(self) -> list[float]:
+        """How likely it is to need each pair after those that it had seen when it went on last, down to `least`."""
+        if self._wished is None:
+            assert self.need is not None
+            least = self._least / _HELD if self.is_held else self._least
+            said = self.need.wished(least)
+            self._wished = [_HELD * each for each in said] if self.is_held else said
+        return self._wished
 
     def release(self) -> None:
         """The control's verdict stands: it may look at its own samples."""
         self.is_held = False
         self._waited = True
-        self._wishes = None
-
-    def _chance(self, place: int) -> float:
-        """How likely it is that the pair at a place of the need's design is looked at."""
-        assert self.need is not None
-        if place < self.certain:
-            return _HELD if self.is_held else 1.0
-        start = max(self.certain, self.need.seen)
-        expected = max(self.need.likely - start, 1)
-        return math.exp(-0.7 * (place - start + 1) / expected) * (_HELD if self.is_held else 1.0)
+        self._wished, self._first = None, 0

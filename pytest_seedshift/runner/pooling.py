@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.runner.case_result import OnProgress
     from pytest_seedshift.runner.needs import Steps
-    from pytest_seedshift.runner.orders import Done, Executor, Row, Slot
+    from pytest_seedshift.runner.orders import Done, Executor, Row
     from pytest_seedshift.runner.sample_service import SampleService
     from pytest_seedshift.runner.samples import Sample
 
@@ -53,8 +53,12 @@ class PooledScheduler:
         self._making: dict[Case, dict[Pair, tuple[str, bool]]] = defaultdict(dict)
         """What is being made, for whom first, and whether its picture is to be shown."""
         self._begun: set[str] = set()
-        self._looked: dict[str, int] = {}
-        """By job, up to which pair of its need's design the store was asked."""
+        self._looked: dict[str, dict[Case, int]] = defaultdict(dict)
+        """By job and the case that it needs, up to which pair of its design the store was asked."""
+        self._left: dict[str, int] = {}
+        """By model, how many images are wished for that are not there; those that several wish for count more."""
+        self._changed: set[str] = set()
+        """Of which models that is to be counted anew."""
         self._work: dict[str, Work] = defaultdict(lambda: NONE)
         self._unusable: dict[str, str] = {}
         self._choice = Choice()
@@ -156,6 +160,7 @@ class PooledScheduler:
         case = self._open[key]
         while (need := case.need) is not None:
             self._models[need.case.model][key] = case
+            self._changed.add(need.case.model)
             reason = self._unusable.get(need.case.model)
             if reason is not None:
                 case.fail(UnusableModelError(reason))
@@ -163,7 +168,6 @@ class PooledScheduler:
             self._look_up(key, case, need)
             if case.supply(self._samples[need.case], self._work[key]):
                 self._work[key] = NONE
-                self._looked.pop(key, None)
             elif (why := self._hopeless(case, need)) is not None:
                 case.fail(CaseError(why))
             else:
@@ -172,12 +176,12 @@ class PooledScheduler:
 
     def _look_up(self, key: str, case: OpenCase, need: Need) -> None:
         """Know what there is in the store of what a job needs, or is likely to need."""
-        known, begin = self._samples[need.case], max(need.seen, self._looked.get(key, 0))
+        known, begin = self._samples[need.case], max(need.seen, self._looked[key].get(need.case, 0))
         end = case.horizon
         pairs = [pair for pair in need.design[begin:end] if pair not in known]
         if pairs:
             known |= self._service.samples(need.case.model).find(need.case, pairs, need.shown)
-        self._looked[key] = max(end, begin)
+        self._looked[key][need.case] = max(end, begin)
 
     def _hopeless(self, case: OpenCase, need: Need) -> str | None:
         """Why the next sample that a job cannot do without cannot be made; None where that is not so."""
@@ -195,8 +199,10 @@ class PooledScheduler:
         """What waits for the verdict about a control goes on, once it stands."""
         self._looked.pop(key, None)
         for model, cases in self._models.items():
-            if cases.pop(key, None) is not None and not cases:
-                self._forget(model)
+            if cases.pop(key, None) is not None:
+                self._changed.add(model)
+                if not cases:
+                    self._forget(model)
         judged = next((each for each, control in self._controls.items() if control == key), None)
         if judged is not None:
             del self._controls[judged]
@@ -213,39 +219,36 @@ class PooledScheduler:
     # What is made -----------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        slots = {slot.name: slot for slot in self._executor.slots()}
-        waiting = Counter({name: slot.waiting for name, slot in slots.items()})
-        for _ in range(_AHEAD):
-            for name, slot in slots.items():
-                if waiting[name] < _AHEAD and self._submit(slot, slots):
-                    waiting[name] += 1
+        slots = list(self._executor.slots())
+        holds = {slot.name: slot.model for slot in slots}
+        at = Counter(holds.values())
+        for waiting in range(_AHEAD):
+            for slot in slots:
+                if slot.waiting <= waiting and (model := self._submit(slot.name, holds[slot.name], at)) is not None:
+                    at[holds[slot.name]] -= 1
+                    at[model] += 1
+                    holds[slot.name] = model
 
-    def _submit(self, slot: Slot, slots: Mapping[str, Slot]) -> bool:
-        """Have a batch made at a slot; whether there was one."""
-        left = {model: self._left(cases) for model, cases in self._models.items()}
-        model = self._choice.model(slot, slots.values(), left, 8)
-        if model is None:
-            return False
-        size = self._executor.batch_size(model, slot.name)
-        rows: list[Row] = []
-        for part in self._choice.rows(self._models[model], self._is_there, size):
-            rows += self._service.rows(part.case, part.pairs, part.shown)
-            self._making[part.case] |= {pair: (part.key, pair in part.shown) for pair in part.pairs}
-        if not rows:
-            return False
-        self._executor.submit(slot.name, Order(self._orders, model, tuple(rows)))
-        self._orders += 1
-        self._in_flight += 1
-        return True
-
-    def _left(self, cases: Mapping[str, OpenCase]) -> int:
-        """How many images are wished for that are not there; those that several wish for count more than once."""
-        return sum(
-            not self._is_there(case.need.case, pair)
-            for case in cases.values()
-            if case.need is not None
-            for _, pair in case.wishes
-        )
+    def _submit(self, slot: str, held: str | None, at: Counter[str | None]) -> str | None:
+        """Have a batch made at a slot: of which model; None where there was nothing to make."""
+        for changed in self._changed:
+            cases = [case for case in self._models[changed].values() if case.need is not None]
+            self._left[changed] = sum(case.lacking(self._is_there) for case in cases)
+        self._changed.clear()
+        others = at - Counter([held])
+        while (model := self._choice.model(held, others, self._left, 8)) is not None:
+            rows: list[Row] = []
+            for part in self._choice.rows(self._models[model], self._is_there, self._executor.batch_size(model, slot)):
+                rows += self._service.rows(part.case, part.pairs, part.shown)
+                self._making[part.case] |= {pair: (part.key, pair in part.shown) for pair in part.pairs}
+            if rows:
+                self._changed.add(model)
+                self._executor.submit(slot, Order(self._orders, model, tuple(rows)))
+                self._orders += 1
+                self._in_flight += 1
+                return model
+            self._left[model] = 0  # what is wished for is there, or being made
+        return None
 
     def _is_there(self, case: Case, pair: Pair) -> bool:
         """Whether an image need not be made, or cannot."""

@@ -65,20 +65,24 @@ def steps(
         watch = broken.Watch(bench, case, design, test)
         yield from seen.control_up_to(watch.first)
         watch.look()
+        course, values = test.begin(), _columns([], test)
         while True:
             if test.compares:
                 yield from seen.control_up_to(len(seen.samples))
-            reference = _columns(seen.control[: len(seen.samples)] if test.compares else [], test)
-            values = _columns(seen.samples, test)
-            judgement = test.judge(values, reference)
+            further = slice(course.seen, len(seen.samples))
+            new = _columns(seen.samples[further], test)
+            course.add(new, _columns(seen.control[further] if test.compares else [], test))
+            for score, column in new.items():
+                values[score] += column
             if (case.is_control and seen.samples) or seen.waited:
                 watch.look()
-            if judgement.decided:
+            if course.stop is not None:
+                judgement = course.judgement()
                 yield from seen.control_up_to(watch.reach(judgement))
                 watch.end(judgement)
                 yield from seen.control_up_to(_beside(seen, judgement.images))
                 return _result(bench, seen, test, judgement)
-            yield from seen.more(Outlook(test, values, reference, test.forecast(values, reference), part))
+            yield from seen.more(Outlook(test, course, values, part))
 
 
 class _Seen:

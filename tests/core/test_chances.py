@@ -42,6 +42,7 @@ def test_what_is_certain_has_a_chance_of_one_and_no_later_pair_a_larger_one(opti
     for course in looks(*case(seed, size, **options), step):
         found = course.chances()
         said = [found.of(pair) for pair in range(size + 2)]
+        assert said[3:] == pytest.approx(found.among(3, size + 2))
         assert said[: course.soonest()] == [1.0] * course.soonest()
         assert all(0 < each < 1 for each in said[course.soonest() : size])
         assert said[size:] == [0.0, 0.0]

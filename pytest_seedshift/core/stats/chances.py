@@ -140,6 +140,12 @@ class Chances:
             return 1.0
         return 0.0 if pair >= self.pairs[-1] else float(np.interp(pair, self.pairs, self.open))
 
+    def among(self, start: int, stop: int) -> list[float]:
+        """The same of the pairs from `start` to before `stop`."""
+        said = np.interp(np.arange(start, min(stop, int(self.pairs[-1]))), self.pairs, self.open)
+        said[: max(self.certain - start, 0)] = 1.0
+        return [*said.tolist(), *[0.0] * (stop - start - said.size)]
+
     def needed(self, chance: float) -> int:
         """How many of the first pairs are needed with at least so much of a chance, above 0 and below 1."""
         enough = np.flatnonzero(self.open >= chance)
