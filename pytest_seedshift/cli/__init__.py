@@ -18,6 +18,7 @@ COMMANDS = {
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",
     "position": "find whether random shifts with a direction move the object in a model's pictures",
     "why": "cross samplers, clipping and schedules, to see what makes a model hold",
+    "cluster": "tell what a run on a Ray cluster would run on: machines, GPUs, versions, which models each has",
     "convert-glide": "make a folder that diffusers loads of OpenAI's released files of GLIDE",
 }
 """Each command and what it does, in the order of the help page. Its module has its name, with `_` for `-`."""

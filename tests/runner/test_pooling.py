@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from helpers.double_bench import Bench, Bright, Dark, Double
 from pytest_seedshift.core.cases import Case, CaseError, UnusableModelError
 from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.searches import Search
@@ -23,7 +24,6 @@ from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.orders import Done, Order, Slot
 from pytest_seedshift.runner.pooling import Expected, PooledScheduler
 from pytest_seedshift.studies.breaking_point import search
-from tests.helpers.double_bench import Bench, Bright, Dark, Double
 
 if TYPE_CHECKING:
     from pathlib import Path

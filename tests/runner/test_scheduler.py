@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pixels
 from torch import Tensor
 
+from helpers.double_bench import Bench, Bright, Dark, Double
 from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.stats.sequential import Constraint, SequentialTest
 from pytest_seedshift.models import catalogue
@@ -27,7 +28,6 @@ from pytest_seedshift.runner.kept_pictures import STRIP, Keep, strip
 from pytest_seedshift.runner.model_pool import ModelPool
 from pytest_seedshift.runner.scheduler import in_whole_batches
 from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
-from tests.helpers.double_bench import Bench, Bright, Dark, Double
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
