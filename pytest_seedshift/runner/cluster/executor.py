@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.runner.cluster.setup import Setup
 
 _START = (
-    "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path']; "
-    "from pytest_seedshift.runner.cluster.broker import main; main(given['socket'])"
+    "import importlib, json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path']; "
+    "importlib.import_module(given['module']).main(given['socket'])"
 )
 _CLOSE_SECONDS = 20.0
 """So long may the broker take to end: a Ray of our own is ended with it."""
@@ -86,7 +86,8 @@ class ClusterExecutor:
     def _broker(self) -> tuple[subprocess.Popen[bytes], Connection]:
         """The process that is Ray's driver, and the connection to it. It outlives nothing: see `broker`."""
         mine, theirs = socket.socketpair()
-        given = json.dumps({"path": [each or str(Path.cwd()) for each in sys.path], "socket": theirs.fileno()})
+        path, module = [each or str(Path.cwd()) for each in sys.path], f"{__package__}.broker"
+        given = json.dumps({"path": path, "module": module, "socket": theirs.fileno()})
         with self._log.open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _START, given],
