@@ -51,6 +51,10 @@ _PATIENCE = 60.0
 """Seconds for which a statement waits for other processes."""
 
 _IMAGE_COLUMNS = "key, fingerprint, model, shift, magnitude, label, seed, prompt, picture, digest, seal"
+_SCORE_COLUMNS = "image, scorer, class, scores, seal"
+
+_CHUNK = 5000
+"""How many rows are taken over in one transaction."""
 
 _MOST_VARIABLES = 500  # of one statement; SQLite's own limit was 999 for long
 
@@ -102,7 +106,7 @@ class Store:
     def scores(self, keys: Iterable[ScoreKey]) -> dict[ScoreKey, dict[str, float]]:
         """What is known of some scores, by their key: each scorer's values by their names."""
         wanted = set(keys)
-        rows = self._select("image, scorer, class, scores, seal", "scores", dict.fromkeys(key.image for key in wanted))
+        rows = self._select(_SCORE_COLUMNS, "scores", dict.fromkeys(key.image for key in wanted))
         found = {ScoreKey(*row[:3]): values for row in rows if (values := scores_of(row)) is not None}
         return {key: found[key] for key in wanted & found.keys()}
 
@@ -110,7 +114,7 @@ class Store:
         self, scorers: Collection[str], images: Iterable[str]
     ) -> dict[tuple[str, str, int], dict[str, float]]:
         """What is known of some images by some scorers: by image, scorer and index of the class that was asked."""
-        rows = self._select("image, scorer, class, scores, seal", "scores", images)
+        rows = self._select(_SCORE_COLUMNS, "scores", images)
         return {row[:3]: values for row in rows if row[1] in scorers and (values := scores_of(row)) is not None}
 
     def add(self, images: Sequence[Image], scores: Mapping[ScoreKey, Mapping[str, float]]) -> None:
@@ -195,21 +199,23 @@ class Store:
             self._take_over(other)
 
     def _take_over(self, other: Store) -> None:
-        for chunk in other._chunks("SELECT * FROM images"):
-            images = {image.key: image for row in chunk if (image := image_of(row)) is not None}
-            known = self.images(images)
-            self.add(
-                [
-                    image
-                    for key, image in images.items()
-                    if key not in known or (known[key].picture is None and image.picture is not None)
-                ],
-                {},
-            )
-        for chunk in other._chunks("SELECT * FROM scores"):
-            scores = {ScoreKey(*row[:3]): values for row in chunk if (values := scores_of(row)) is not None}
-            held = self.scores(scores)
-            self.add([], {key: values for key, values in scores.items() if key not in held})
+        # Rows as they are, with the seals that they have: what is known here stays, but for a picture that it lacks.
+        better = ", ".join(f"{name} = excluded.{name}" for name in _IMAGE_COLUMNS.split(", ")[1:])
+        images = (
+            f"INSERT INTO images VALUES ({PLACES}) ON CONFLICT (key) DO UPDATE SET {better} "
+            "WHERE images.picture IS NULL AND excluded.picture IS NOT NULL"
+        )
+        for chunk in other._chunks(f"SELECT {_IMAGE_COLUMNS} FROM images"):
+            rows = [(*map(bound, row[:-1]), row[-1]) for row in chunk if is_image(row)]
+            with self._transaction() as connection:
+                connection.executemany(images, rows)
+        for chunk in other._chunks(f"SELECT {_SCORE_COLUMNS} FROM scores"):
+            rows = [(*map(bound, row[:-1]), row[-1]) for row in chunk if is_score(row)]
+            with self._transaction() as connection:
+                connection.executemany(
+                    "INSERT OR IGNORE INTO scores VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, CAST(? AS TEXT), ?)",
+                    rows,
+                )
         for table, columns in (("paces", 4), ("visits", 5)):
             for chunk in other._chunks(f"SELECT * FROM {table}"):
                 with self._transaction() as connection:
@@ -275,7 +281,7 @@ class Store:
     def _chunks(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
         with self._in_words():
             rows = self._connection.execute(query)
-            while chunk := rows.fetchmany(_MOST_VARIABLES):
+            while chunk := rows.fetchmany(_CHUNK):
                 yield chunk
 
     def _select(

@@ -184,6 +184,27 @@ def test_how_many_images_a_verdict_took_is_remembered_by_case_and_design(store):
     assert [store.visited(*other) for other in others] == [None] * 4
 
 
+@given(label=texts, prompt=texts, magnitude=finite, picture=st.none() | texts, value=finite, other=finite)
+def test_what_is_taken_over_is_what_was_written(tmp_path_factory, label, prompt, magnitude, picture, value, other):
+    """Row by row, with its seals; and what a store has already stays, but for a picture that it lacks."""
+    folder = tmp_path_factory.mktemp("stores")
+    written = image("k", 1, label=label, prompt=prompt, magnitude=magnitude, picture=picture)
+    tables = [f"SELECT * FROM {table} ORDER BY 1, 2" for table in ("images", "scores", "paces", "visits")]
+    with closing(Store(folder / "source")) as source, closing(Store(folder / "empty")) as empty:
+        source.add([written, image("l", 2)], {score_key(): {label: value}, score_key(scorer="b"): {"top1": 1.0}})
+        source.mark("flat", ["k"])
+        empty.take_over(source)
+        for query in tables:
+            assert rows(folder / "empty", query) == rows(folder / "source", query)
+        with closing(Store(folder / "mine")) as mine:
+            mine.add([image("k", 1, magnitude=magnitude)], {score_key(): {label: other}})
+            mine.take_over(source)
+            mine.check()
+            assert mine.scores([score_key()])[score_key()] == {label: other}
+            assert mine.images(["k"])["k"] == (image("k", 1, magnitude=magnitude) if picture is None else written)
+            assert len(mine.images("kl")) == 2
+
+
 def test_a_store_takes_over_what_it_lacks_of_another_and_keeps_its_own(store, tmp_path):
     with closing(Store(tmp_path / "other.sqlite")) as other:
         other.add(
