@@ -40,10 +40,10 @@ def main() -> None:
 
     def seconds(size: int, used: tuple) -> float:
         start = time.perf_counter()
-        list(Engine(model, used, size, overlap=device.startswith("cuda")).run(control, pairs, lambda _: None))
+        list(Engine(model, used, size, overlap=device.startswith("cuda")).run(control, pairs))
         return time.perf_counter() - start
 
-    list(Engine(model, scorers, 2, overlap=False).run(control, pairs[:2], lambda _: None))  # warms up
+    list(Engine(model, scorers, 2, overlap=False).run(control, pairs[:2]))  # warms up
     sizes = list(map(int, options.batch_sizes.split(",")))
     each = {}
     print(f"{options.model} on {device} ({dtype}), {options.threads} threads, {len(pairs)} images a row")

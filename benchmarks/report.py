@@ -25,15 +25,15 @@ from helpers import synthetic
 # A plugin that times the report's hook.
 WATCH = """
 import time
-from pytest_seedshift.plugin import hooks
+from pytest_seedshift.plugin import activation
 
-class Timed(hooks.RobustnessReport):
+class Timed(activation.SessionReport):
     def pytest_sessionfinish(self, session):
         start = time.perf_counter()
         super().pytest_sessionfinish(session)
         open("seconds.txt", "w").write(str(time.perf_counter() - start))
 
-hooks.RobustnessReport = Timed
+activation.SessionReport = Timed
 """
 
 

@@ -72,7 +72,8 @@ class CaseResult:
     seconds: float
     """How long that took, in seconds."""
     device: str
-    """Where the model ran, such as `cuda:0`."""
+    """Where the model ran, such as `cuda:0`; where a cluster made its images on several kinds of hardware, these:
+    `NVIDIA A100 and NVIDIA H200`."""
     dtype: str
     """Its number type, such as `float16`."""
     flat: int = 0

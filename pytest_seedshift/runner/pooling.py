@@ -63,6 +63,8 @@ class PooledScheduler:
         self._unusable: dict[str, str] = {}
         self._choice = Choice()
         self._orders = self._in_flight = 0
+        self._kinds: dict[str, str] = {}
+        """By slot, its kind of hardware."""
         self.made = 0
         """How many images were made in all."""
 
@@ -178,6 +180,9 @@ class PooledScheduler:
         """Know what there is in the store of what a job needs, or is likely to need."""
         known, begin = self._samples[need.case], max(need.seen, self._looked[key].get(need.case, 0))
         end = case.horizon
+        for pair in need.shown.intersection(need.design[begin:end]):
+            if pair in known and known[pair].picture is None:  # nobody else had to show it
+                del known[pair]
         pairs = [pair for pair in need.design[begin:end] if pair not in known]
         if pairs:
             known |= self._service.samples(need.case.model).find(need.case, pairs, need.shown)
@@ -220,6 +225,7 @@ class PooledScheduler:
 
     def _fill(self) -> None:
         slots = list(self._executor.slots())
+        self._kinds |= {slot.name: slot.kind for slot in slots}
         holds = {slot.name: slot.model for slot in slots}
         at = Counter(holds.values())
         for waiting in range(_AHEAD):
@@ -265,7 +271,7 @@ class PooledScheduler:
         shown = frozenset(row.pair for row, (_, is_shown) in ordered.items() if is_shown)
         for row, sample in (self._service.keep(done.made, shown) if done.made else {}).items():
             self._samples[row.case][row.pair] = sample
-            self._work[ordered[row][0]] += Work(1, done.seconds / len(done.made))
+            self._work[ordered[row][0]] += Work(1, done.seconds / len(done.made), frozenset({self._kinds[done.slot]}))
         self.made += len(done.made)
         touched = {row.case for row in ordered}
         for key, case in list(self._models[done.order.model].items()):

@@ -159,7 +159,7 @@ def _result(bench: Workbench, seen: _Seen, test: SequentialTest | NullTest, judg
         certainty=test.certainty,
         generated=seen.work.generated,
         seconds=seen.work.seconds,
-        device=bench.device,
+        device=" and ".join(sorted(seen.work.kinds)) if len(seen.work.kinds) > 1 else bench.device,
         dtype=bench.dtype(case.model),
         kinds=kinds,
         flat=len(flat),

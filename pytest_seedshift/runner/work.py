@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How many images were generated, and how many seconds that took."""
+    """How many images were generated, how many seconds that took, and of a cluster on which kinds of hardware."""
 
     generated: int = 0
     seconds: float = 0.0
+    kinds: frozenset[str] = frozenset()
 
     def __add__(self, other: Work) -> Work:
-        return Work(self.generated + other.generated, self.seconds + other.seconds)
+        return Work(self.generated + other.generated, self.seconds + other.seconds, self.kinds | other.kinds)
 
 
 NONE = Work()
