@@ -24,6 +24,12 @@ def summary(printed: str) -> str:
     return f"=== {found[-1]} ==="
 
 
+def slowest(printed: str) -> list[str]:
+    """The lines in which pytest says which tests took longest, where it was asked to."""
+    found = re.search(r"^=+ slowest .*?=+$\n((?:^[\d.]+s .*$\n?)*)", printed, re.MULTILINE)
+    return [] if found is None else found[1].splitlines()
+
+
 def run(folder: Path, status: int, printed: str, *, cases: int, pages: Sequence[str]) -> str:
     """A run of the plugin came to its verdicts: all cases judged, the status theirs, the pages there, nothing crashed.
 

@@ -178,6 +178,8 @@ def tests(place: Place) -> str:
     clone = place.clone()
     _, command = two_commands((clone / "README.md").read_text(encoding="utf-8"))
     _, printed = place.run("bash", "-c", command, cwd=clone, env=NEWCOMER)
+    for line in run_checks.slowest(printed):
+        print(line)
     return run_checks.summary(printed)
 
 

@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.getoption("--seedshift-model", default=None):
         return  # a model is tested here, as in any other folder
+    if os.environ.get("CI") and config.option.durations is None:
+        config.option.durations = 12
     for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         os.environ.pop(name, None)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch reads it when it is loaded, which no plugin has done yet
