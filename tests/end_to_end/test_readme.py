@@ -101,6 +101,7 @@ def test_the_benchmarks_load_what_they_need_and_say_what_they_measure(pytester, 
         ("regressions.py", ["--short"], "  images * of *"),
         ("sensitivity.py", ["--short"], "toy-latent * later noise * pixel * 0.0000 * 1.000"),
         ("scale.py", ["--short"], "page * ms a case * ms a sample"),
+        ("waiting.py", ["--short"], "waits while scoring * 2.00"),
         ("report.py", ["--short"], "report at a session's end, * s of *"),
     ],
 )

@@ -533,29 +533,34 @@ def _patch(patches: pytest.MonkeyPatch, gpus: PretendedDevices) -> None:
     )
     # In inference mode no views of such tensors can be made; without gradients they compute the same.
     patches.setattr(torch.inference_mode, "__enter__", _without_gradients)
-    patches.setattr(torch.inference_mode, "__exit__", lambda mode, *_: torch.set_grad_enabled(mode.before))
+    patches.setattr(torch.inference_mode, "__exit__", _with_gradients_as_before)
     convert = nn.Module.to
 
     def to(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
         device = kwargs.get("device", next((each for each in args if _names_device(each)), None))
         there = gpus.device(device)
-        if device is None or (there is None and not _is_far(module)):
+        if there is None and not _is_far(module):
             return convert(module, *args, **kwargs)
         dtype = kwargs.get("dtype") or next((each for each in args if isinstance(each, torch.dtype)), None)
-        if dtype is not None:
-            convert(module, dtype=dtype)
-        _move(module, there or torch.device(device), non_blocking=bool(kwargs.get("non_blocking")))
+        place = there or (None if device is None else torch.device(device))
+        _move(module, place, dtype, non_blocking=bool(kwargs.get("non_blocking")))
         return module
 
     patches.setattr(nn.Module, "to", to)
     patches.setattr(nn.Module, "cuda", lambda module, device=None: to(module, "cuda" if device is None else device))
     patches.setattr(nn.Module, "cpu", lambda module: to(module, "cpu"))
+    for name, dtype in (("float", torch.float32), ("half", torch.float16), ("bfloat16", torch.bfloat16)):
+        patches.setattr(nn.Module, name, lambda module, dtype=dtype: to(module, dtype))
 
 
 def _without_gradients(mode: Any) -> None:
     mode.before = torch.is_grad_enabled()
     if mode.mode:
         torch.set_grad_enabled(False)
+
+
+def _with_gradients_as_before(mode: Any, *_: object) -> None:
+    torch.set_grad_enabled(mode.before)
 
 
 def _names_device(each: Any) -> bool:
@@ -566,15 +571,14 @@ def _is_far(module: nn.Module) -> bool:
     return any(isinstance(each, DeviceTensor) for each in (*module.parameters(), *module.buffers()))
 
 
-def _move(module: nn.Module, device: torch.device, *, non_blocking: bool) -> None:
-    """Bring parameters and buffers to a device, in place: torch itself would not exchange their type."""
+def _move(module: nn.Module, device: torch.device | None, dtype: torch.dtype | None, *, non_blocking: bool) -> None:
+    """Bring parameters and buffers to a device and a number type, in place: torch would not exchange their kind."""
     moved: dict[int, torch.Tensor] = {}
 
     def there(value: torch.Tensor) -> torch.Tensor:
         if id(value) not in moved:  # what two modules share stays shared
-            brought = value.detach().to(device, non_blocking=non_blocking)
-            if isinstance(brought, DeviceTensor) and not isinstance(value, DeviceTensor):
-                brought = _current().put(value.detach().clone(), device)
+            wanted = dtype if value.is_floating_point() else None
+            brought = value.detach().to(device or value.device, wanted or value.dtype, non_blocking=non_blocking)
             moved[id(value)] = nn.Parameter(brought, False) if isinstance(value, nn.Parameter) else brought
         return moved[id(value)]
 
@@ -582,7 +586,7 @@ def _move(module: nn.Module, device: torch.device, *, non_blocking: bool) -> Non
         for each in module.modules():
             for values in (each._parameters, each._buffers):
                 for name, value in list(values.items()):
-                    if value is not None and value.device != device:
+                    if value is not None:
                         values[name] = there(value)
 
 
