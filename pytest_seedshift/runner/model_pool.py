@@ -40,13 +40,14 @@ class ModelPool:
         needs: needed_scorers.Scorers = needed_scorers.every,
         kinds: ScoreRegistry = SHIPPED,
         elsewhere: Executor | None = None,
+        spread: bool = False,
     ) -> None:
         """Hold models on `device` (such as `cuda:0`), in `dtype` (such as `float32`; None for each model's own).
 
         `catalogue` says what the names of models stand for; None for the shipped one. `on_load` is called each time
         that a model was loaded. `needs` says which of the shipped scorers a model's samples are scored by,
         `kinds` which scores of the user's own. `elsewhere` is where models are held in place of this process, on
-        devices of the kind `device`.
+        devices of the kind `device`. With `spread` each model has all GPUs that this process has.
         """
         self.device = device
         self.catalogue = catalogue or catalogues.shipped()
@@ -54,6 +55,7 @@ class ModelPool:
         self._dtype = dtype
         self._on_load = on_load
         self._elsewhere = elsewhere
+        self._spread = spread
         self._told: dict[str, str] = {}
         """By model of the user's own that is held elsewhere, its fingerprint."""
         self._model: TextToImage | None = None
@@ -135,8 +137,9 @@ class ModelPool:
         if self._model is None or self._model.name != name:
             self.release()
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
+            load = _load_spread if self._spread else _load
             try:
-                self._model = _load(self.catalogue.find(name), self.device, self.dtype(name))
+                self._model = load(self.catalogue.find(name), self.device, self.dtype(name))
             except (SeedshiftError, OSError) as error:
                 raise self._refusal(name, f"{name} cannot be loaded: {error}") from error
             if self._on_load is not None:
@@ -211,3 +214,12 @@ def _load(entry: Entry, device: str, dtype: str) -> TextToImage:
     from pytest_seedshift.models import load  # all of diffusers, which a run whose samples exist does not need
 
     return load.load(entry, device, dtype)
+
+
+def _load_spread(entry: Entry, device: str, dtype: str) -> TextToImage:
+    """Over all GPUs that this process has; a model of the user's own sees to that itself."""
+    if entry.own is not None:
+        return _load(entry, device, dtype)
+    from pytest_seedshift.models import load
+
+    return load.load(entry, device, dtype, spread=True)

@@ -77,7 +77,6 @@ class Station:
             SeedshiftError: the device is not there, or a setting of the driver's process cannot be made here.
         """
         self._setup = setup
-        self._gpus = gpus_per_model
         _work_in(setup.folder)
         registry.push(setup.extensions)
         try:
@@ -98,6 +97,7 @@ class Station:
             on_load=self._count,
             needs=lambda model: setup.needs.get(model, needed_scorers.ALL),
             kinds=setup.kinds,
+            spread=gpus_per_model > 1 and self.device.startswith("cuda"),
         )
 
     def _count(self) -> None:
