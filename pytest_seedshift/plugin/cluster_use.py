@@ -23,6 +23,7 @@ class ClusterUse:
         self._settings = settings
         self._executor: ClusterExecutor | None = None
         self._has_begun = False
+        self._told = 0
 
     @property
     def is_asked(self) -> bool:
@@ -72,7 +73,14 @@ class ClusterUse:
         self._has_begun = True
         with border.usage_errors():
             self.executor.begin(given(self.executor.device), root)
-        return self.executor.notes
+        found = list(self.executor.notes)
+        self._told = len(found)
+        return found
+
+    @property
+    def notes(self) -> list[str]:
+        """What has become of its processes and machines since it began."""
+        return [] if self._executor is None else self._executor.notes[self._told :]
 
     @property
     def loads(self) -> list[str]:

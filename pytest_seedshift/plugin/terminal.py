@@ -188,6 +188,7 @@ class TerminalReport:
         if loads := self._loads.workers:
             by_workers = f" by {messages.count(len(set(loads)), 'worker')}" if session.process.distributes else ""
             lines.append(f"{messages.count(len(loads), 'model load')}{by_workers}")
+        lines += [f"warning: {note}" for note in session.cluster.notes]
         if closing.page:
             lines.append(f"report:   {closing.page}")
         if closing.summary:
