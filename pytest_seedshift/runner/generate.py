@@ -169,7 +169,7 @@ class Engine:
             raise
         except SeedshiftError as error:
             raise CaseError(f"{drawn_images.named(rows)}: {error}") from error
-        except Exception as error:
+        except Exception as error:  # of whatever a model or a library raises: what is no want of memory passes
             if not devices.is_out_of_memory(error):
                 raise
             if len(rows) > 1:

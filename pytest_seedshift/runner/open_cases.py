@@ -119,7 +119,7 @@ class OpenCase:
             self._known, self._wished, self._first = 0, None, 0
         except StopIteration as end:
             self._result, self.need = end.value, None
-        except Exception as error:
+        except Exception as error:  # it is the job's, and is raised when that is asked for
             self._error, self.need = error, None
 
     # What it would have made ------------------------------------------------------------------------------------------

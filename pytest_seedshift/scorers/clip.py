@@ -54,6 +54,10 @@ class ClipScore:
         check_prepared(name, (self._height, self._width))
         self._squash = settings.get("resize_mode") == "squash"
         self._mean, self._std = settings["mean"], settings["std"]
+        if not all(self._std):
+            raise ModelError(
+                f"{name}: its configuration has a standard deviation of 0 for a colour, by which it divides"
+            )
         self._sent: dict[torch.device, tuple[Tensor, Tensor]] = {}
         known = self._squash or (self._height == self._width and settings.get("resize_mode") in ("shortest", None))
         if not known or interpolation not in _FILTERS:

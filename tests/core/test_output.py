@@ -20,8 +20,8 @@ from pytest_seedshift.plugin import terminal_output
 
 PACKAGE = Path(pytest_seedshift.__file__).parent
 REPORTERS = ("write_line", "write_sep")
-PRINTING = {"core/output.py", "plugin/terminal_output.py"}
-"""The only modules that may."""
+PRINTING = {"core/output.py", "plugin/terminal_output.py", "runner/cluster/broker.py"}
+"""The only modules that may; what the last one prints goes into the log of its process."""
 
 
 def printing(source: str) -> list[int]:

@@ -126,7 +126,7 @@ def test_in_another_number_type_it_is_the_same_seed_vector_and_nearly_the_same_i
         seen.append(z)
         return z
 
-    images = DiffusersPipeline("half", stable_diffusion().to(torch.bfloat16), "x", call).generate(DESIGN[:2], look)
+    images = DiffusersPipeline("half", stable_diffusion().to(torch.bfloat16), "y", call).generate(DESIGN[:2], look)
     assert torch.equal(seen[0], noise(DESIGN[:2]))
     assert images.dtype == torch.float32
     assert (images - expected).abs().mean() < 0.02

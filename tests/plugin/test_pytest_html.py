@@ -73,15 +73,13 @@ def test_without_cases_the_page_is_pytest_html_s_own(pytester):
 
 
 def test_a_case_that_could_not_be_judged_has_a_row_and_no_figure(pytester, run, monkeypatch):
-    from pytest_seedshift.runner.sampling import Sampling
-
     from pytest_seedshift.core.cases import CaseError
+    from pytest_seedshift.runner.scheduler import Scheduler
 
     def refuse(*_: object, **__: object) -> None:
         raise CaseError("<b>no</b> memory left")
 
-    monkeypatch.setattr(Sampling, "collect", refuse)
-    monkeypatch.setattr(Sampling, "control", refuse)
+    monkeypatch.setattr(Scheduler, "_meet", refuse)
     run(*ONE, "--html=report.html", "--self-contained-html").assert_outcomes(errors=2)
     text = (pytester.path / "report.html").read_text()
     assert len(rows(text)) == 2

@@ -26,7 +26,7 @@ STRANGE = {
     "a mean in words": (VIT, {"image_mean": "half"}, "cannot score a picture: TypeError"),
     "a size of another network": (VIT, {"size": {"height": 33, "width": 32}}, "cannot score a picture: ValueError"),
     "a mean of two channels": (CLIP, {"preprocess_cfg": {"mean": [0.5, 0.5], "std": [1, 1]}}, "cannot score a picture"),
-    "a deviation of 0": (CLIP, {"preprocess_cfg": {"std": [0, 0, 0]}}, "cannot score a picture: ValueError"),
+    "a deviation of 0": (CLIP, {"preprocess_cfg": {"std": [0, 0, 0]}}, "a standard deviation of 0 for a colour"),
 }
 
 

@@ -93,7 +93,7 @@ class Shell:
         done: Future[Any] = Future()
         try:
             done.set_result(self._station.finish(drawn))
-        except Exception as error:
+        except Exception as error:  # whatever it is, who waits for the order hears of it
             done.set_exception(error)
         return done
 
@@ -106,5 +106,5 @@ class Shell:
 
         try:
             return {"found": self._station.call(packed, model)}
-        except Exception as error:
+        except Exception as error:  # of a study, whatever it raises: who has asked for it hears of it
             return dict(station.packed_error(error))
