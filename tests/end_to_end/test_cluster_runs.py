@@ -145,3 +145,24 @@ def made(store: Path) -> int:
             return int(connection.execute("SELECT count(*) FROM samples").fetchone()[0])
     except sqlite3.Error:
         return 0
+
+
+@pytest.mark.nightly
+def test_a_ray_that_is_lost_ends_the_run_with_a_sentence(nodes, project):
+    """The last of this file: nothing is left of the cluster."""
+    slow = (project / "conftest.py").read_text().replace("import torch\n", "import time, torch; time.sleep(2)\n", 1)
+    (project / "conftest.py").write_text(slow)
+    arguments = (*MINE, "--seedshift-exact", "--seedshift-batch-size=1", over(nodes))
+    running = subprocess.Popen(
+        [*PYTEST, "seedshift", *arguments], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    store = project / ".seedshift" / "samples.sqlite"
+    end = time.monotonic() + 300
+    while not (store.exists() and made(store)) and time.monotonic() < end:
+        time.sleep(0.2)
+    nodes.kill(0)
+    said, error = running.communicate(timeout=300)
+    assert running.returncode == 4, said + error
+    assert "the Ray cluster was lost" in said or "the Ray cluster does not answer any more" in said
+    assert "Traceback" not in said + error
+    assert made(store)
