@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import time
 from pathlib import Path
@@ -171,6 +173,27 @@ def test_a_node_is_lost_and_another_one_joins(crew):
     assert "has joined" in crew.notes()
     new = set(crew.slots) - left
     assert new & {done.slot for done in crew.collect(crew.submit(8))}
+
+
+@pytest.mark.nightly
+def test_thirty_deaths_at_random_times_lose_nothing(crew):
+    draw = random.Random(0)
+    crew.tell(slow=1)
+    orders, killed = crew.submit(60), 0
+    done = {}
+    while len(done) < len(orders):
+        for each in crew.executor.wait(draw.uniform(0, 3)):
+            assert each.order.number not in done
+            done[each.order.number] = each
+        alive = [slot for slot in crew.slots if killed < 30]
+        if alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(crew.pid(draw.choice(alive)), signal.SIGKILL)
+            killed += 1
+    crew.tell(slow=0)
+    assert killed >= 10
+    for order in orders:
+        assert {each.row for each in done[order.number].made} == set(order.rows)
 
 
 def test_with_no_node_left_it_is_told(crew):

@@ -8,9 +8,10 @@ from concurrent.futures import Future
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.core import machine
 from pytest_seedshift.core.errors import HarnessError, SeedshiftUsageError
 from pytest_seedshift.runner.cluster import examination, link, protocol, wire
-from pytest_seedshift.runner.cluster.address import WITHOUT_TOKEN
+from pytest_seedshift.runner.cluster.address import OPTION, WITHOUT_TOKEN
 from pytest_seedshift.runner.cluster.dispatch import Dispatch, Piece
 from pytest_seedshift.runner.cluster.pace import Pace
 from pytest_seedshift.runner.cluster.posts import Post, Posts
@@ -38,7 +39,8 @@ class Crew:
         self._later = later
         on_cpu = {"cpu": True, "cuda": False}.get((options.device or "").partition(":")[0])
         processes = 1 if options.looks_only else options.place.processes
-        self._posts = Posts(options.gpus_per_model, processes, on_cpu=on_cpu)
+        cores = machine.cores() if options.place.kind == "local" else None
+        self._posts = Posts(options.gpus_per_model, processes, on_cpu=on_cpu, cores=cores)
         self._dispatch = Dispatch()
         self._pace = Pace(options.order_seconds)
         self._orders: dict[int, Order] = {}
@@ -79,8 +81,14 @@ class Crew:
         """Start actors, and look at each machine before any of its actors is used."""
         self._setup = packed, start
         self._begun_at = time.monotonic()
-        if not self._posts.open:
+        places, asked = len(self._posts.open), self._options.place.processes
+        if not places:
             raise SeedshiftUsageError(self._no_places())
+        if asked is not None and places < asked and not self._options.looks_only:
+            raise SeedshiftUsageError(
+                f"{OPTION}={self._options.place}: this machine has GPUs for {places} of these processes, with "
+                f"{self._options.gpus_per_model} for each: give local:{places}, or --seedshift-device=cpu"
+            )
         self._start()
 
     def _no_places(self) -> str:

@@ -119,7 +119,7 @@ def start(post: Post) -> Any:
     with wire.by_value_of_ray(shell):
         made = ray.remote(shell.Shell).options(
             num_gpus=post.gpus,
-            num_cpus=0 if post.gpus else post.threads,
+            num_cpus=0 if post.gpus else post.cpus,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy=_on(post.node.id),

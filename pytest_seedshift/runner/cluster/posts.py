@@ -21,6 +21,7 @@ class Post:
         name: of its slot: `node-2/gpu-0`.
         node: its machine.
         gpus: how many are its own.
+        cpus: how many of Ray's CPUs it has.
         threads: how many threads it computes with on the CPU.
         state: whether there is an actor, and whether that is ready.
         actor: Ray's handle of it.
@@ -33,6 +34,7 @@ class Post:
     name: str
     node: Node
     gpus: int
+    cpus: int
     threads: int
     state: Literal["empty", "starting", "beginning", "ready", "given up"] = "empty"
     actor: Any = None
@@ -84,14 +86,18 @@ class Post:
 class Posts:
     """All places, kept as the cluster's machines come and go."""
 
-    def __init__(self, gpus_per_model: int, processes: int | None, *, on_cpu: bool | None) -> None:
+    def __init__(
+        self, gpus_per_model: int, processes: int | None, *, on_cpu: bool | None, cores: int | None = None
+    ) -> None:
         """Have places for actors with so many GPUs each.
 
         Args:
             gpus_per_model: of one actor.
             processes: how many on one machine; None for as many as it has GPUs, or one where there are none.
             on_cpu: whether GPUs are left alone; None where that is not known before there are machines.
+            cores: of the one machine that there is; None for as many as Ray says that a machine has CPUs.
         """
+        self._cores = cores
         self._gpus = gpus_per_model
         self._processes = processes
         self.on_cpu = on_cpu
@@ -173,4 +179,5 @@ class Posts:
         most = node.gpus // self._gpus if gpus else int(node.cpus > 0)
         count = most if self._processes is None else min(self._processes, most) if gpus else self._processes
         for place in range(count):
-            yield Post(f"{node.name}/{kind}-{place}", node, gpus, max(1, node.cpus // count))
+            threads = max(1, (self._cores or node.cpus) // count)
+            yield Post(f"{node.name}/{kind}-{place}", node, gpus, max(1, node.cpus // count), threads)
