@@ -157,3 +157,23 @@ def test_what_nobody_has_begun_is_withdrawn():
         dispatch.done("a", piece, [0, 1], b"x", {})
     assert [number for number, _ in dispatch.ended()] == [0, 1]
     assert dispatch.is_idle
+
+
+def test_what_has_failed_in_the_only_place_waits_for_one_that_is_to_come():
+    world = World(broken={"a"})
+    world.dispatch.add("a", "A100")
+    world.dispatch.expect(1)
+    world.dispatch.submit("a", 0, "m", 4)
+    assert world.step("a")
+    assert not world.step("a")
+    assert world.ended == {}
+    world.dispatch.add("b", "A100")
+    assert world.step("b")
+    assert world.ended[0].made == {0, 1, 2, 3}
+    world.dispatch.remove("b", innocent=True)
+    world.dispatch.submit("a", 1, "m", 2)
+    assert world.step("a")
+    assert 1 not in world.ended
+    world.dispatch.expect(0)  # none will come after all
+    assert world.step("a")
+    assert set(world.ended[1].failed) == {0, 1}

@@ -21,6 +21,9 @@ from pytest_seedshift.runner.orders import Slot
 if TYPE_CHECKING:
     from pytest_seedshift.runner.orders import Order
 
+_SOON = 180.0
+"""For so many seconds is an actor that is being started waited for by what another one has failed over."""
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -125,6 +128,8 @@ class Crew:
             self._let_in()  # a place may have been given up
             self._check_alive(now)
         self._start()
+        coming = [post for post in self._posts.open if post.name not in self._dispatch.lanes]
+        self._dispatch.expect(sum(now - post.since < _SOON for post in coming))
         self._flush()
 
     def _check_alive(self, now: float) -> None:

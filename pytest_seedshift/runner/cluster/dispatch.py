@@ -128,6 +128,7 @@ class Dispatch:
         self._outcomes: dict[int, Outcome] = {}
         self._stray: deque[Piece] = deque()
         self._ended: deque[tuple[int, Outcome]] = deque()
+        self._others = 0
         self.notes: list[str] = []
         """What the user should know; the caller takes it away."""
 
@@ -136,6 +137,12 @@ class Dispatch:
     def add(self, name: str, kind: str) -> None:
         """There is an actor of this name."""
         self.lanes[name] = Lane(name, kind)
+        self._others = max(0, self._others - 1)
+        self._place_stray()
+
+    def expect(self, others: int) -> None:
+        """So many more actors are to come: what has failed in one place waits for them, if there is no other one."""
+        self._others = others
         self._place_stray()
 
     def remove(self, name: str, *, innocent: bool = False) -> None:
@@ -146,6 +153,7 @@ class Dispatch:
         lane = self.lanes.pop(name, None)
         if lane is None:
             return
+        self._others += 1  # until it is said otherwise
         for piece in lane.making:
             if piece.order not in self._outcomes:
                 continue
@@ -232,11 +240,14 @@ class Dispatch:
     def _again(self, piece: Piece, rows: tuple[int, ...]) -> bool:
         """Try some rows of a piece in a place where it was not tried, once."""
         others = [lane for lane in self.lanes.values() if lane.name not in piece.tried]
-        if len(piece.tried) > 1 or not others or not rows:
+        if len(piece.tried) > 1 or not rows or not (others or self._others):
             return False
+        retried = Piece(piece.order, piece.model, rows, piece.kills, piece.alone, piece.failed, piece.unusable)
+        if not others:
+            self._stray.append(retried)
+            return True
         kinds = {self.lanes[name].kind for name in piece.tried if name in self.lanes}
         lane = min(others, key=lambda each: (each.kind in kinds, each.model != piece.model, each.load))
-        retried = Piece(piece.order, piece.model, rows, piece.kills, piece.alone, piece.failed, piece.unusable)
         lane.queue(retried)
         return True
 
@@ -293,8 +304,15 @@ class Dispatch:
 
     def _place_stray(self) -> None:
         """Give what has no place to those that have least to do, to one with its model before others."""
+        waiting: deque[Piece] = deque()
         while self._stray and self.lanes:
             piece = self._stray.popleft()
-            fresh = [lane for lane in self.lanes.values() if lane.name not in piece.tried] or [*self.lanes.values()]
-            lane = min(fresh, key=lambda each: (each.load + 2 * (each.model != piece.model), each.name))
+            fresh = [lane for lane in self.lanes.values() if lane.name not in piece.tried]
+            if not fresh and self._others:
+                waiting.append(piece)
+                continue
+            lane = min(
+                fresh or self.lanes.values(), key=lambda each: (each.load + 2 * (each.model != piece.model), each.name)
+            )
             lane.queue(piece)
+        self._stray.extend(waiting)
