@@ -28,7 +28,7 @@ class Part(NamedTuple):
 class Choice:
     """Chooses; it holds nothing of a run but its own numbers."""
 
-    def __init__(self, least: float = 0.4) -> None:
+    def __init__(self, least: float = 0.6) -> None:
         """`least` is how likely an image has to be needed to be made."""
         self.least = least
 
