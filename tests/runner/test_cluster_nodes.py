@@ -182,7 +182,7 @@ def test_thirty_deaths_at_random_times_lose_nothing(crew):
     orders, killed = crew.submit(60), 0
     done = {}
     while len(done) < len(orders):
-        for each in crew.executor.wait(draw.uniform(0, 3)):
+        for each in crew.executor.wait(draw.uniform(2, 8)):
             assert each.order.number not in done
             done[each.order.number] = each
         alive = [slot for slot in crew.slots if killed < 30]
@@ -193,6 +193,8 @@ def test_thirty_deaths_at_random_times_lose_nothing(crew):
     crew.tell(slow=0)
     assert killed >= 10
     for order in orders:
+        assert done[order.number].failed == {}, crew.executor.notes[-40:]
+        assert done[order.number].unusable == ""
         assert {each.row for each in done[order.number].made} == set(order.rows)
 
 

@@ -176,8 +176,11 @@ class Dispatch:
             return []
         half = len(piece.rows) // 2
         parts = piece.rows[:half], piece.rows[half:]
-        # One more death is enough to know which half it is.
-        return [Piece(piece.order, piece.model, part, MOST_KILLS - 1, alone=True) for part in parts]
+        # One more death is enough to know which half it is; a single row is blamed after two of its own.
+        kills = [MOST_KILLS - 1 if len(part) > 1 else MOST_KILLS - 2 for part in parts]
+        return [
+            Piece(piece.order, piece.model, part, count, alone=True) for part, count in zip(parts, kills, strict=True)
+        ]
 
     # Orders -----------------------------------------------------------------------------------------------------------
 
