@@ -50,6 +50,15 @@ class Choice:
         }
         return max(shares, key=lambda model: shares[model]) if shares else None
 
+    def size(self, most: int, left: int, slots: int) -> int:
+        """How many images a batch has of which a GPU takes so many at once.
+
+        Where less is left in all than fills each slot once, batches are smaller, of 1, 2, 4, …: no slot stands still
+        while another one makes what it could make, and more is known before the next.
+        """
+        share = max(left // max(slots, 1), 1)
+        return min(most, 1 << (share.bit_length() - 1))
+
     def rows(self, cases: Mapping[str, OpenCase], is_there: IsThere, size: int) -> list[Part]:
         """The rows of a batch of at most so many: what is surest to be needed, and of that what was asked for first."""
         parts: dict[tuple[str, Case], Part] = {}

@@ -244,7 +244,8 @@ class PooledScheduler:
         others = at - Counter([held])
         while (model := self._choice.model(held, others, self._left, 8)) is not None:
             rows: list[Row] = []
-            for part in self._choice.rows(self._models[model], self._is_there, self._executor.batch_size(model, slot)):
+            size = self._choice.size(self._executor.batch_size(model, slot), sum(self._left.values()), at.total())
+            for part in self._choice.rows(self._models[model], self._is_there, size):
                 rows += self._service.rows(part.case, part.pairs, part.shown)
                 self._making[part.case] |= {pair: (part.key, pair in part.shown) for pair in part.pairs}
             if rows:
