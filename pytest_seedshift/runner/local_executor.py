@@ -23,10 +23,6 @@ _HERE = "here"
 class LocalExecutor:
     """Makes orders one after the other, when it is waited for; on a GPU one is scored while the next is generated."""
 
-    lookahead = 1
-    """How many jobs are open at once; here only the one that is asked for, as its batches are made one by one."""
-    is_local = True
-
     def __init__(self, pool: ModelPool, engine: Callable[[str], Engine]) -> None:
         """`engine` gives a model's engine by its name, loaded."""
         self._pool = pool

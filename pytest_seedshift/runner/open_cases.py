@@ -165,4 +165,4 @@ class OpenCase:
         """The control's verdict stands: it may look at its own samples."""
         self.is_held = False
         self._waited = True
-        self._wished, self._first = None, 0
+        self._known, self._wished, self._first = 0, None, 0

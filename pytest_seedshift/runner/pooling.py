@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_seedshift.core.cases import CaseError, UnusableModelError, judging_case
-from pytest_seedshift.core.errors import HarnessError
+from pytest_seedshift.core.errors import HarnessError, SeedshiftError
 from pytest_seedshift.runner.batch_choice import Choice
 from pytest_seedshift.runner.needs import Expected, Need, Supply
 from pytest_seedshift.runner.open_cases import OpenCase
@@ -65,8 +65,6 @@ class PooledScheduler:
         self._orders = self._in_flight = 0
         self._kinds: dict[str, str] = {}
         """By slot, its kind of hardware."""
-        self.made = 0
-        """How many images were made in all."""
 
     # What is run ------------------------------------------------------------------------------------------------------
 
@@ -144,7 +142,7 @@ class PooledScheduler:
     def _begin(self, job: Expected) -> None:
         self._forget_failures(job)
         is_held = self._controls.get(job.model, job.key) != job.key
-        place, least = len(self._open), self._choice.least
+        place, least = len(self._begun), self._choice.least
         self._open[job.key] = OpenCase(place, job.begin(), least=least, is_control=job.is_control, is_held=is_held)
         if is_held:
             self._held[job.model].append(job.key)
@@ -167,7 +165,11 @@ class PooledScheduler:
             if reason is not None:
                 case.fail(UnusableModelError(reason))
                 continue
-            self._look_up(key, case, need)
+            try:
+                self._look_up(key, case, need)
+            except Exception as error:  # of the store or of weights: it is the job's, not of who waits just now
+                case.fail(error)
+                continue
             if case.supply(self._samples[need.case], self._work[key]):
                 self._work[key] = NONE
             elif (why := self._hopeless(case, need)) is not None:
@@ -270,11 +272,22 @@ class PooledScheduler:
         if done.unusable:
             self._unusable[done.order.model] = done.unusable
         shown = frozenset(row.pair for row, (_, is_shown) in ordered.items() if is_shown)
-        for row, sample in (self._service.keep(done.made, shown) if done.made else {}).items():
+        for row, sample in self._kept(done, shown).items():
             self._samples[row.case][row.pair] = sample
             self._work[ordered[row][0]] += Work(1, done.seconds / len(done.made), frozenset({self._kinds[done.slot]}))
-        self.made += len(done.made)
         touched = {row.case for row in ordered}
         for key, case in list(self._models[done.order.model].items()):
             if case.need is not None and (done.unusable or case.need.case in touched):
                 self._advance(key)
+
+    def _kept(self, done: Done, shown: frozenset[Pair]) -> dict[Row, Sample]:
+        """Store what was made, case by case; what cannot be stored counts as what cannot be made."""
+        kept: dict[Row, Sample] = {}
+        for case in dict.fromkeys(each.row.case for each in done.made):
+            made = [each for each in done.made if each.row.case == case]
+            try:
+                kept |= self._service.keep(made, shown)
+            except (SeedshiftError, OSError) as error:
+                reason = f"{case.model}, {case.describe()}: {error}"
+                self._failed[case].update({each.row.pair: reason for each in made})
+        return kept

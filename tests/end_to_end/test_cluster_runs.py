@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from helpers import painted
-from helpers.ray_nodes import RayNodes
+from helpers.ray_nodes import RayNodes, started
 
 pytest.importorskip("ray")
 
@@ -27,14 +27,8 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir=."
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[RayNodes]:
-    with pytest.MonkeyPatch.context() as patch:
-        started = RayNodes({}, {}, {})
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", started.token)
-        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield started
-        started.stop()
+    with started({}, {}, {}) as made:
+        yield made
 
 
 @pytest.fixture

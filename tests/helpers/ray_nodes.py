@@ -13,11 +13,28 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 STORE = 100 * 2**20
+
+
+@contextlib.contextmanager
+def started(*nodes: Mapping[str, str]) -> Iterator[RayNodes]:
+    """A cluster of such nodes, which pytest's process finds and has the token of."""
+    import pytest  # not in the process of the nodes
+
+    with pytest.MonkeyPatch.context() as patch:
+        made = RayNodes(*nodes)
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", made.token)
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        try:
+            yield made
+        finally:
+            made.stop()
 
 
 class RayNodes:

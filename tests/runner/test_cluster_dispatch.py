@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,6 +96,40 @@ def test_a_poison_row_is_found_and_all_others_are_made(place):
     assert "dies over it" in world.ended[0].failed[place]
     assert world.ended[1].failed == {}
     assert world.deaths == MOST_KILLS + 5  # then it is halved four times, and the row dies twice alone
+
+
+def test_two_poison_rows_are_both_found():
+    world = World(poison={(0, 3), (5, 1)})
+    for name in "abc":
+        world.dispatch.add(name, "H100")
+    for order in range(12):
+        world.dispatch.submit("abc"[order % 3], order, "m", 4)
+    while any(world.step(name) for name in "abc"):
+        assert world.deaths < 40
+    assert {order: list(outcome.failed) for order, outcome in world.ended.items() if outcome.failed} == {0: [3], 5: [1]}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_where_actors_die_by_chance_no_row_is_blamed(seed):
+    draw, world = random.Random(seed), World()
+    for name in "abc":
+        world.dispatch.add(name, "H100")
+    for order in range(60):
+        world.dispatch.submit("abc"[order % 3], order, "m", 4)
+    killed = 0
+    while not world.dispatch.is_idle:
+        for name in "abc":
+            if killed < 60 and draw.random() < 0.35:  # before it has come to an end with anything
+                while world.dispatch.next(name) is not None:
+                    pass
+                world.dispatch.remove(name)
+                world.take()
+                world.dispatch.add(name, "H100")
+                killed += 1
+            else:
+                world.step(name)
+    assert killed > 15
+    assert all(outcome.failed == {} for outcome in world.ended.values())
 
 
 def test_what_fails_in_one_place_is_tried_in_another_of_another_kind():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers import painter
-from helpers.ray_nodes import RayNodes
+from helpers.ray_nodes import RayNodes, started
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import HarnessError, SeedshiftUsageError
@@ -88,14 +88,8 @@ class Crew:
 
 @pytest.fixture(scope="module")
 def nodes():
-    with pytest.MonkeyPatch.context() as patch:
-        started = RayNodes({}, {}, {"PAINTER_NAN": "1"})
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", started.token)
-        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield started
-        started.stop()
+    with started({}, {}, {"PAINTER_NAN": "1"}) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.results.sample_tables import StoreError
 from pytest_seedshift.runner import batch_making, records, sequential
 from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.orders import Done, Order, Slot
@@ -217,4 +218,46 @@ def test_a_control_of_one_colour_refuses_every_case(tmp_path):
             scheduler.result(expected[0])
         for job in expected[1:]:
             with pytest.raises(UnusableModelError, match="nothing is generated for"):
+                scheduler.result(job)
+
+
+def test_what_cannot_be_stored_is_an_error_of_the_cases_that_need_it(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.prepare()
+    with closing(Bench(folder)) as bench:
+        scheduler = PooledScheduler(bench.service, Shuffled(bench.double, 0))
+        scheduler.expect(expected := jobs(bench))
+        keep = bench.service.keep
+
+        def full(made, shown):
+            if any(each.row.case == CASES[2] for each in made):
+                raise OSError(28, "No space left on device")
+            return keep(made, shown)
+
+        monkeypatch.setattr(bench.service, "keep", full)
+        errors = {}
+        for job in expected:
+            try:
+                scheduler.result(job)
+            except CaseError as error:
+                errors[job.key] = str(error)
+        assert "No space left on device" in errors[CASES[2].id]
+        assert CASES[3].id not in errors
+        scheduler.close()
+
+
+def test_a_store_that_cannot_be_read_is_an_error_of_each_case_and_not_of_the_run(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.prepare()
+    with closing(Bench(folder)) as bench:
+        scheduler = PooledScheduler(bench.service, Shuffled(bench.double, 0))
+
+        def broken(*_: object) -> None:
+            raise StoreError("samples.sqlite is damaged")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(bench.service.samples(MODEL)), "find", broken)
+            scheduler.expect(expected := jobs(bench))
+        for job in expected:
+            with pytest.raises(CaseError, match="is damaged"):
                 scheduler.result(job)

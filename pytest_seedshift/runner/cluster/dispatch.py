@@ -1,8 +1,9 @@
 """Which actor makes which rows of which order, whatever dies beneath them. It knows nothing of Ray.
 
 An order is made in pieces: at first one, all of its rows. A piece whose actor dies goes to another one; one that has
-killed three is taken apart until a single row is blamed. A row that fails in one place is tried in another before it
-counts as failed: a GPU may be broken, or have too little memory. Each order ends once, when each of its rows has.
+killed three is taken apart until a single row is blamed, unless actors die over other orders as well: then it takes as
+many more. A row that fails in one place is tried in another before it counts as failed: a GPU may be broken, or have
+too little memory. Each order ends once, when each of its rows has.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ IN_FLIGHT = 2
 
 MOST_KILLS = 3
 """So many actors may die over a piece before it is taken apart."""
+
+_RECENT = 12
+"""How many deaths before are looked at to know whether actors die by chance."""
 
 MOST_WRONG = 3
 """So many times may an actor fail over rows that others have made, before it is not used any more."""
@@ -129,6 +133,10 @@ class Dispatch:
         self._stray: deque[Piece] = deque()
         self._ended: deque[tuple[int, Outcome]] = deque()
         self._others = 0
+        self._deaths: deque[frozenset[int]] = deque(maxlen=_RECENT)
+        """Of each actor that has died lately, not innocently, the orders that it was at."""
+        self._whole: set[int] = set()
+        """The orders of which each row was made."""
         self.notes: list[str] = []
         """What the user should know; the caller takes it away."""
 
@@ -154,9 +162,10 @@ class Dispatch:
         if lane is None:
             return
         self._others += 1  # until it is said otherwise
-        for piece in lane.making:
-            if piece.order not in self._outcomes:
-                continue
+        making = [piece for piece in lane.making if piece.order in self._outcomes]
+        if not innocent:
+            self._deaths.append(frozenset(piece.order for piece in making))
+        for piece in making:
             if not innocent:
                 piece.suspect()
             self._stray.extend(self._taken_apart(piece))
@@ -164,7 +173,7 @@ class Dispatch:
         self._place_stray()
 
     def _taken_apart(self, piece: Piece) -> list[Piece]:
-        if piece.kills < MOST_KILLS:
+        if piece.kills < MOST_KILLS + self._by_chance(piece.order):
             return [piece]
         if len(piece.rows) == 1:
             outcome = self._outcomes[piece.order]
@@ -181,6 +190,16 @@ class Dispatch:
         return [
             Piece(piece.order, piece.model, part, count, alone=True) for part, count in zip(parts, kills, strict=True)
         ]
+
+    def _by_chance(self, order: int) -> int:
+        """How much speaks for actors that die lately by chance, or for another reason than an order that they were at.
+
+        What kills actors is made alone from its first victim on, so that few others suffer from it, and it is never
+        made; where actors die by chance, all suffer. So there count the other orders that actors have died over, and
+        the deaths over what was made later.
+        """
+        others = [at for at in self._deaths if order not in at]
+        return len(frozenset[int]().union(*others)) + sum(bool(at) and at <= self._whole for at in others)
 
     # Orders -----------------------------------------------------------------------------------------------------------
 
@@ -300,6 +319,8 @@ class Dispatch:
         outcome = self._outcomes.get(order)
         if outcome is not None and outcome.is_whole:
             self._ended.append((order, self._outcomes.pop(order)))
+            if not outcome.failed and not outcome.unusable:
+                self._whole.add(order)
             if outcome.unusable:
                 for queue in [self._stray, *(lane.waiting for lane in self.lanes.values())]:
                     for piece in [each for each in queue if each.order == order]:

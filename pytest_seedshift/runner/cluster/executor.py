@@ -38,9 +38,6 @@ _CLOSE_SECONDS = 20.0
 class ClusterExecutor:
     """Makes orders on a cluster; see `orders.Executor`."""
 
-    lookahead = 1_000_000
-    is_local = False
-
     def __init__(self, options: Options) -> None:
         """Join a cluster, or start one; no actor is started before `begin`.
 

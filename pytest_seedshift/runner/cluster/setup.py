@@ -28,7 +28,6 @@ class Setup:
         needs: by model, which of the shipped scorers; all for others.
         kinds: the scores of the run.
         batch_size: the most images at once; None for what suits each model and GPU.
-        known_sizes: by model and kind of GPU, what did suit before.
         extensions: models, shifts and scorers of the user's own.
         settings: of the process, that change pictures: see `process_settings.captured`.
         expected: by model, what its files have to be.
@@ -40,7 +39,6 @@ class Setup:
     needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     kinds: ScoreRegistry = SHIPPED
     batch_size: int | None = None
-    known_sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     extensions: Extensions = field(default_factory=registry.current)
     settings: Mapping[str, object] = field(default_factory=dict)
     expected: Mapping[str, Expected] = field(default_factory=dict)
