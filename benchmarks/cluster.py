@@ -40,9 +40,9 @@ from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.runner.needs import Expected
-from pytest_seedshift.runner.pooling import PooledScheduler
 from pytest_seedshift.runner.sample_service import SampleService
 from pytest_seedshift.runner.samples import Samples
+from pytest_seedshift.runner.scheduler import Scheduler
 from pytest_seedshift.runner.work import NONE
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def scheduled(grid: Grid, gpus: int, batch: int, *, cpu: bool) -> Outcome:
         with closing(bench.service):
             clock = time.process_time if cpu else time.perf_counter
             executor = SimulatedExecutor(gpus, batch, grid.seconds, scores, hours=HOURS, clock=clock)
-            scheduler = PooledScheduler(bench.service, executor)
+            scheduler = Scheduler(bench.service, executor)
             of_control: dict[str, int] = {}
             jobs = [
                 Expected(case.id, case.model, lambda case=case: watched(bench, grid, case, of_control), case.is_control)

@@ -57,6 +57,8 @@ class SimulatedExecutor:
         clock: what measures the driver's own time.
     """
 
+    is_here = False
+
     def __init__(
         self,
         gpus: int,

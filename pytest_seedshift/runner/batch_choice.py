@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,6 +56,8 @@ class Choice:
         Where less is left in all than fills each slot once, batches are smaller, of 1, 2, 4, …: no slot stands still
         while another one makes what it could make, and more is known before the next.
         """
+        if slots <= 1:
+            return most
         share = max(left // max(slots, 1), 1)
         return min(most, 1 << (share.bit_length() - 1))
 
@@ -84,3 +86,10 @@ class Choice:
 def _wishes(key: str, case: OpenCase, *, sure: bool) -> Iterator[tuple[float, str, OpenCase, Pair]]:
     for chance, pair in case.wishes(sure=sure):
         yield chance, key, case, pair
+
+
+def in_whole_batches(pairs: Sequence[Pair], size: int, lacking: Collection[Pair]) -> list[Pair]:
+    """Of the batches that pairs fall into from the first on, those that hold one that is lacking, whole."""
+    sought = frozenset(lacking)
+    batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+    return [pair for batch in batches if sought.intersection(batch) for pair in batch]

@@ -116,14 +116,3 @@ class Expected:
     model: str
     begin: Callable[[], Steps[Any]]
     is_control: bool = False
-
-
-def next_step(batch: int, likely: int, certain: int) -> int:
-    """How many pairs to visit next, of those that the verdict is likely and of those that it is certain to need."""
-    if certain > batch:  # in one go, as one batch can be scored while the next one is generated
-        return min(certain, _STRETCH * batch)
-    return min(max(likely, batch // 8, 1), batch)
-
-
-_STRETCH = 4
-"""How many batches are made in one go at most, where it is certain that all of them are needed."""

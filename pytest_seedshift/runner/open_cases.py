@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.runner.needs import Supply
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.runner.needs import Need, Steps
+    from pytest_seedshift.runner.reach import Reach
     from pytest_seedshift.runner.samples import Sample
 
 IsThere: TypeAlias = "Callable[[Case, Pair], bool]"
@@ -25,14 +26,14 @@ class OpenCase:
     """A job on its way: a case, or a search of which one case is looked at."""
 
     def __init__(
-        self, place: int, steps: Steps[Any], *, least: float, is_control: bool = False, is_held: bool = False
+        self, place: int, steps: Steps[Any], reach: Reach, *, is_control: bool = False, is_held: bool = False
     ) -> None:
         """Begin.
 
         Args:
             place: that in pytest's order; what comes first is made first.
             steps: the job.
-            least: how likely an image has to be needed to be wished for.
+            reach: how far ahead images are made for it.
             is_control: whether it judges the control.
             is_held: whether it waits for the control's verdict, so that it looks at none of its own samples yet.
         """
@@ -41,7 +42,7 @@ class OpenCase:
         self.is_held = is_held
         self._waited = False
         """Whether the control was judged since it went on last."""
-        self._least = least
+        self._reach = reach
         self._known = 0
         """How many of the first pairs of what it needs are there."""
         self._wished: list[float] | None = None
@@ -50,7 +51,10 @@ class OpenCase:
         self._steps = steps
         self._result: Any = None
         self._error: Exception | None = None
-        self._work = NONE
+        self.work = NONE
+        """What was generated for it."""
+        self.model = ""
+        """That of the case that it has needed samples of last."""
         self.need: Need | None = None
         self._go_on(lambda: next(steps))
 
@@ -60,11 +64,6 @@ class OpenCase:
     def has_ended(self) -> bool:
         """Whether it has a result, or an error."""
         return self.need is None
-
-    @property
-    def images(self) -> int:
-        """How many images were made for it."""
-        return self._work.generated
 
     def result(self) -> Any:
         """What came of it.
@@ -86,11 +85,12 @@ class OpenCase:
         self._steps.close()
         self.need = None
 
-    def supply(self, samples: Mapping[Pair, Sample], work: Work) -> bool:
+    def supply(self, samples: Mapping[Pair, Sample], failed: Collection[Pair], work: Work) -> bool:
         """Go on with the samples that there are of what it needs; whether there were enough.
 
         Args:
             samples: by pair, those of the case that it needs.
+            failed: the pairs that cannot be made.
             work: what was generated for it since it was supplied last.
         """
         need = self.need
@@ -103,10 +103,11 @@ class OpenCase:
             end = min(end, need.until)
             enough = end == need.until
         else:
-            enough = not self.is_held and end > need.seen and end >= self.certain
+            is_last = self._reach.takes_less and end < len(need.design) and need.design[end] in failed
+            enough = not self.is_held and end > need.seen and (end >= self.certain or is_last)
         if not enough:
             return False
-        self._work += work
+        self.work += work
         given = Supply([samples[pair] for pair in need.design[need.seen : end]], work, self._waited)
         self._waited = False
         self._go_on(lambda: self._steps.send(given))
@@ -115,7 +116,7 @@ class OpenCase:
     def _go_on(self, step: Callable[[], Need]) -> None:
         try:
             self.need = step()
-            self.certain = self.need.certain()
+            self.certain, self.model = self._reach.certain(self.need), self.need.case.model
             self._known, self._wished, self._first = 0, None, 0
         except StopIteration as end:
             self._result, self.need = end.value, None
@@ -153,13 +154,18 @@ class OpenCase:
 
     @property
     def _wishes(self) -> list[float]:
-        """How likely it is to need each pair after those that it had seen when it went on last, down to `least`."""
+        """How likely it is to need each pair after those that it had seen when it went on last."""
         if self._wished is None:
             assert self.need is not None
-            least = self._least / _HELD if self.is_held else self._least
-            said = self.need.wished(least)
-            self._wished = [_HELD * each for each in said] if self.is_held else said
+            self._wished = self._reach.wished(self.need, self.certain, _HELD if self.is_held else 1.0)
         return self._wished
+
+    def fill_up(self, size: int) -> None:
+        """Wish for what fills its last batch, where nothing else does; all batches have that size."""
+        need = self.need
+        assert need is not None
+        further = self._reach.filled(need, self.horizon, size) - self.horizon
+        self._wishes.extend([1.0] * further)
 
     def release(self) -> None:
         """The control's verdict stands: it may look at its own samples."""

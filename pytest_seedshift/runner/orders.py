@@ -106,6 +106,9 @@ class Slot:
 class Executor(Protocol):
     """Makes batches. Whatever dies beneath it is its own business: each order ends in one `Done`, once."""
 
+    is_here: bool
+    """Whether it is this process that makes them, at its one slot, and not others."""
+
     def slots(self) -> Sequence[Slot]:
         """The places that there are now; they come and go.
 

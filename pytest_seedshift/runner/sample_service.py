@@ -114,6 +114,35 @@ class SampleService:
                 stacklevel=3,
             )
 
+    def find(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair] = ()) -> dict[Pair, Sample]:
+        """The samples that exist, also those whose pictures other scorers have left; those of `shown` need a picture.
+
+        Raises:
+            CaseError: a scorer that cannot be loaded, or gives NaN or Inf; a store that cannot be read.
+        """
+        found = self.samples(case.model).find(case, pairs, shown)
+        if len(found) < len(pairs) and self.pool.is_here:
+            found |= self._scored_anew(case, [pair for pair in pairs if pair not in found], shown)
+        return found
+
+    def _scored_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
+        """Of pictures that other scorers have left; the model is not needed. One that is not as it was is left."""
+        samples = self.samples(case.model)
+        pictures = samples.pictures(case, pairs)
+        size = self._batch_size or batch_sizes.MOST
+        found: dict[Pair, Sample] = {}
+        for start in range(0, len(pictures), size):
+            chunk = list(pictures)[start : start + size]
+            loaded = {pair: self.folder.load_picture(pictures[pair]) for pair in chunk}
+            images = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
+            if images:
+                stacked = transfers.send(torch.stack(list(images.values())), self.pool.device)
+                rows = tuple(Row(case, pair) for pair in images)
+                batch = generate.score(generate.Batch(rows, stacked), self.pool.scorers.of_model(case.model))
+                samples.write(case, batch.pairs, batch.scores, pictures)
+                found |= samples.find(case, batch.pairs, shown)
+        return found
+
     def missing(self, case: Case, design: Sequence[Pair]) -> list[Pair]:
         """The pairs of a design whose samples do not exist, or lack a picture that is to be shown.
 
@@ -222,28 +251,6 @@ class SampleService:
         }
         written = samples.write(case, [each.row.pair for each in made], [each.scores for each in made], pictures)
         return {each.row: written[each.row.pair] for each in made}
-
-    def score_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
-        """Score pictures that other scorers have left; the model is not needed. One that is not as it was is left.
-
-        Raises:
-            CaseError: a scorer that cannot be loaded, or gives NaN or Inf.
-        """
-        samples = self.samples(case.model)
-        pictures = samples.pictures(case, pairs)
-        size = self._batch_size or batch_sizes.MOST
-        found: dict[Pair, Sample] = {}
-        for start in range(0, len(pictures), size):
-            chunk = list(pictures)[start : start + size]
-            loaded = {pair: self.folder.load_picture(pictures[pair]) for pair in chunk}
-            images = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
-            if images:
-                stacked = transfers.send(torch.stack(list(images.values())), self.pool.device)
-                rows = tuple(Row(case, pair) for pair in images)
-                batch = generate.score(generate.Batch(rows, stacked), self.pool.scorers.of_model(case.model))
-                samples.write(case, batch.pairs, batch.scores, pictures)
-                found |= samples.find(case, batch.pairs, shown)
-        return found
 
     def _look_at(self, samples: Samples, case: Case, made: Sequence[Made]) -> None:
         """Remember what `broken` asks of images: nearly always nothing, and then nothing is written."""

@@ -12,7 +12,8 @@ from pytest_seedshift.core.stats import sequential
 from pytest_seedshift.runner import broken, flat_images
 from pytest_seedshift.runner.case_result import CaseResult, OnProgress, Part
 from pytest_seedshift.runner.kept_pictures import strip
-from pytest_seedshift.runner.needs import Need, Outlook, next_step
+from pytest_seedshift.runner.needs import Need, Outlook
+from pytest_seedshift.runner.reach import next_step
 
 if TYPE_CHECKING:
     from collections.abc import Generator

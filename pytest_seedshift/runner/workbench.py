@@ -11,7 +11,6 @@ from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.runner import work
 from pytest_seedshift.runner.local_executor import LocalExecutor
 from pytest_seedshift.runner.model_pool import ModelPool
-from pytest_seedshift.runner.pooling import PooledScheduler
 from pytest_seedshift.runner.sample_service import SampleService
 from pytest_seedshift.runner.scheduler import Scheduler
 
@@ -54,11 +53,7 @@ class Workbench:
             device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds, elsewhere=elsewhere
         )
         self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep, forget=forget)
-        self.scheduler: Scheduler | PooledScheduler = (
-            Scheduler(self.service, LocalExecutor(self.pool, self.service.engine))
-            if elsewhere is None
-            else PooledScheduler(self.service, elsewhere)
-        )
+        self.scheduler = Scheduler(self.service, elsewhere or LocalExecutor(self.pool, self.service.engine))
         self._measured: dict[Case, work.Work] = {}
 
     @property

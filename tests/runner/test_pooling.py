@@ -22,8 +22,9 @@ from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.results.sample_tables import StoreError
 from pytest_seedshift.runner import batch_making, records, sequential
 from pytest_seedshift.runner.generate import Engine
+from pytest_seedshift.runner.needs import Expected
 from pytest_seedshift.runner.orders import Done, Order, Slot
-from pytest_seedshift.runner.pooling import Expected, PooledScheduler
+from pytest_seedshift.runner.scheduler import Scheduler
 from pytest_seedshift.studies.breaking_point import search
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ CASES = [Case(MODEL), *(Case(MODEL, shift, size) for shift in ("mean", "std", "r
 
 class Shuffled:
     """An executor of several slots whose orders end in any order, in batches of any size."""
+
+    is_here = False
 
     def __init__(self, double: Double, seed: int, slots: int = 3) -> None:
         self._engine = Engine(double, (Dark(), Bright()), 32, overlap=False, mixes=True)
@@ -111,7 +114,7 @@ def pooled(path: Path, seed: int, order: Sequence[int] | None = None) -> tuple[d
     folder.prepare()
     with closing(Bench(folder)) as bench:
         executor = Shuffled(bench.double, seed)
-        scheduler = PooledScheduler(bench.service, executor)
+        scheduler = Scheduler(bench.service, executor)
         expected = jobs(bench)
         scheduler.expect(expected)
         found = {job.key: outcome(scheduler.result(job), folder) for job in expected}
@@ -146,7 +149,7 @@ def test_a_run_that_ended_early_is_gone_on_with(tmp_path, alone):
     folder = RunFolder(tmp_path)
     folder.prepare()
     with closing(Bench(folder)) as bench:
-        scheduler = PooledScheduler(bench.service, first := Shuffled(bench.double, 1))
+        scheduler = Scheduler(bench.service, first := Shuffled(bench.double, 1))
         scheduler.expect(expected := jobs(bench))
         scheduler.result(expected[2])
         scheduler.close()  # what was in flight is stored
@@ -180,7 +183,7 @@ def test_a_sample_that_cannot_be_made_is_an_error_of_the_case_that_needs_it_and_
     folder = RunFolder(tmp_path)
     folder.prepare()
     with closing(Bench(folder, double=Failing({30}))) as bench:
-        scheduler = PooledScheduler(bench.service, Shuffled(bench.double, seed))
+        scheduler = Scheduler(bench.service, Shuffled(bench.double, seed))
         shifted = Case(MODEL, "mean", 0.1)
         quick = SequentialTest((Constraint("clip", minimum=1.0),), len(DESIGN))
         whole = SequentialTest((Constraint("clip", minimum=1.0),), len(DESIGN), exact=True)
@@ -207,7 +210,7 @@ def test_a_control_of_one_colour_refuses_every_case(tmp_path):
     folder = RunFolder(tmp_path)
     folder.prepare()
     with closing(Bench(folder, double=White())) as bench:
-        scheduler = PooledScheduler(bench.service, Shuffled(bench.double, 0))
+        scheduler = Scheduler(bench.service, Shuffled(bench.double, 0))
         test = SequentialTest((Constraint("top1", minimum=0.5),), len(DESIGN))
         expected = [
             Expected(case.id, MODEL, lambda case=case: sequential.steps(bench, case, test, DESIGN), case.is_control)
@@ -225,7 +228,7 @@ def test_what_cannot_be_stored_is_an_error_of_the_cases_that_need_it(tmp_path, m
     folder = RunFolder(tmp_path)
     folder.prepare()
     with closing(Bench(folder)) as bench:
-        scheduler = PooledScheduler(bench.service, Shuffled(bench.double, 0))
+        scheduler = Scheduler(bench.service, Shuffled(bench.double, 0))
         scheduler.expect(expected := jobs(bench))
         keep = bench.service.keep
 
@@ -250,7 +253,7 @@ def test_a_store_that_cannot_be_read_is_an_error_of_each_case_and_not_of_the_run
     folder = RunFolder(tmp_path)
     folder.prepare()
     with closing(Bench(folder)) as bench:
-        scheduler = PooledScheduler(bench.service, Shuffled(bench.double, 0))
+        scheduler = Scheduler(bench.service, Shuffled(bench.double, 0))
 
         def broken(*_: object) -> None:
             raise StoreError("samples.sqlite is damaged")

@@ -23,10 +23,10 @@ from pytest_seedshift.models import catalogue
 from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.results.run_folder import Picture, RunFolder
 from pytest_seedshift.runner import sequential
+from pytest_seedshift.runner.batch_choice import in_whole_batches
 from pytest_seedshift.runner.generate import Batch, Engine
 from pytest_seedshift.runner.kept_pictures import STRIP, Keep, strip
 from pytest_seedshift.runner.model_pool import ModelPool
-from pytest_seedshift.runner.scheduler import in_whole_batches
 from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 
 if TYPE_CHECKING:
@@ -305,6 +305,47 @@ def test_what_a_model_made_before_it_broke_is_kept(folder):
             sequential.run(bench, CONTROL, test, DESIGN)
         assert len(bench.missing(CONTROL, DESIGN)) == len(DESIGN) - 8
     assert judge(folder, CONTROL)[1].total() == 8
+
+
+class Interrupted(Double):
+    """A test double that the user interrupts in the third batch, once."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self.error: type[BaseException] | None = error
+
+    def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
+        if self.error is not None and DESIGN[9] in pairs:
+            error, self.error = self.error, None
+            raise error("in the middle")
+        return super().generate(pairs, shift, on_step)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_after_an_interrupt_or_an_error_what_was_made_is_kept_and_others_can_go_on(folder, error):
+    test = SequentialTest((Constraint("clip", minimum=1.0),), 16, exact=True)
+    with closing(Bench(folder, double=Interrupted(error))) as bench:
+        with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else CaseError, match="in the middle"):
+            sequential.run(bench, CONTROL, test, DESIGN)
+        with folder.lock(CONTROL.id).acquire(timeout=0):  # no other process waits for this one
+            assert len(bench.missing(CONTROL, DESIGN)) == len(DESIGN) - 8
+        assert sequential.run(bench, CONTROL, test, DESIGN).generated == 8
+        assert set(bench.double.made.values()) == {1}
+
+
+def test_what_another_process_makes_meanwhile_is_not_made_again(folder, monkeypatch):
+    test = SequentialTest((Constraint("clip", minimum=1.0),), 16, exact=True)
+    with closing(Bench(folder)) as bench:
+        lock = folder.lock
+
+        def late(name: str):
+            monkeypatch.setattr(folder, "lock", lock)
+            judge(RunFolder(folder.path))  # the other one had the lock
+            return lock(name)
+
+        monkeypatch.setattr(folder, "lock", late)
+        assert sequential.run(bench, CASE, test, DESIGN).generated == 0
+        assert bench.double.made.total() == 0
 
 
 # The pace of a model ----------------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ _CLOSE_SECONDS = 20.0
 class ClusterExecutor:
     """Makes orders on a cluster; see `orders.Executor`."""
 
+    is_here = False
+
     def __init__(self, options: Options) -> None:
         """Join a cluster, or start one; no actor is started before `begin`.
 

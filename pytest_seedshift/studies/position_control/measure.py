@@ -18,11 +18,11 @@ import torch
 from pytest_seedshift.core.cases import CaseError, judging, judging_case
 from pytest_seedshift.models.needed_scorers import CLASSIFIER
 from pytest_seedshift.results.sample_rows import ScoreKey
+from pytest_seedshift.runner.batch_choice import in_whole_batches
 from pytest_seedshift.runner.finishing import finish
 from pytest_seedshift.runner.kept_pictures import strip
 from pytest_seedshift.runner.overlap import overlapped
 from pytest_seedshift.runner.samples import Samples
-from pytest_seedshift.runner.scheduler import in_whole_batches
 from pytest_seedshift.runner.work import NONE, Work
 from pytest_seedshift.scorers import fingerprint
 from pytest_seedshift.scorers.evidence_position import Position
