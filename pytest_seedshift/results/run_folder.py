@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_seedshift.core import atomic_files, files, locks
 from pytest_seedshift.core.errors import DataError
-from pytest_seedshift.results import costs, folder_mark
+from pytest_seedshift.results import costs, folder_mark, pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,19 +171,21 @@ class RunFolder:
         atomic_files.write(path, content)
         return Picture(path, _digest(content))
 
-    def load_picture(self, picture: Picture) -> NDArray[np.float32] | None:
-        """A saved picture, float32 (3, height, width) in [0, 1]; None where it is not as it was saved."""
-        import numpy as np
-
+    def read_picture(self, picture: Picture) -> bytes | None:
+        """A saved picture, a PNG file; None where it is not as it was saved."""
         try:
             content = files.read_bytes(picture.path, within=self.path)
-            if _digest(content) != picture.digest:
-                return None
-            with files.open_picture(content, picture.path) as opened:
-                levels = np.asarray(opened, dtype=np.float32)
         except files.FileError:
             return None
-        return np.ascontiguousarray(levels.transpose(2, 0, 1)) / np.float32(255)
+        return content if _digest(content) == picture.digest else None
+
+    def load_picture(self, picture: Picture) -> NDArray[np.float32] | None:
+        """A saved picture, float32 (3, height, width) in [0, 1]; None where it is not as it was saved."""
+        content = self.read_picture(picture)
+        try:
+            return None if content is None else pictures.unpacked(content, picture.path)
+        except files.FileError:
+            return None
 
     def write_verdicts(
         self,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
+from pytest_seedshift.core.files import FileError
+from pytest_seedshift.results.pictures import unpacked
 from pytest_seedshift.runner.drawn_images import RowsError
 from pytest_seedshift.runner.finishing import finish
 from pytest_seedshift.runner.generate import Batch, score
+from pytest_seedshift.scorers import transfers
 
 if TYPE_CHECKING:
     from pytest_seedshift.runner.generate import Engine
@@ -32,9 +39,28 @@ def generate(engine: Engine, rows: Sequence[Row]) -> Generated:
         Exception: of the machine, such as a GPU that is gone.
     """
     made = Generated()
-    for part in _parts(engine, rows):
+    given = [row for row in rows if row.given]
+    if given:
+        _read(engine, given, made)
+        rows = [row for row in rows if not row.given]
+    for part in _parts(engine, rows) if rows else ():
         _generate(engine, part, made)
     return made
+
+
+def _read(engine: Engine, rows: Sequence[Row], made: Generated) -> None:
+    """Images whose pictures exist, as batches of those of one size."""
+    by_size: dict[torch.Size, list[tuple[Row, torch.Tensor]]] = defaultdict(list)
+    for row in rows:
+        try:
+            image = torch.from_numpy(unpacked(row.given, Path(f"the picture of {row.pair}")))
+        except FileError as error:
+            made.failed[row] = str(error)
+        else:
+            by_size[image.shape].append((row, image))
+    for found in by_size.values():
+        of_size, images = zip(*found, strict=True)
+        made.batches.append(Batch(of_size, transfers.send(torch.stack(images), engine.device)))
 
 
 def _parts(engine: Engine, rows: Sequence[Row]) -> Sequence[Sequence[Row]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.results.pictures import packed
@@ -26,7 +27,15 @@ def finish(batch: Batch) -> tuple[Made, ...]:
     pictures = dict(zip(wanted, map(packed, levels[wanted]), strict=True)) if wanted else {}
     size = batch.images.shape[-2], batch.images.shape[-1]
     return tuple(
-        Made(row, scores, size, is_flat, sketches.get(place, b""), pictures.get(place))
+        Made(
+            replace(row, given=b"") if row.given else row,
+            scores,
+            size,
+            is_flat,
+            sketches.get(place, b""),
+            pictures.get(place),
+            was_given=bool(row.given),
+        )
         for place, row, scores, is_flat in zip(itertools.count(), batch.rows, batch.scores, flat, strict=False)
     )
 

@@ -85,9 +85,11 @@ class Engine:
         overlap: bool,
         dtype: str | None = None,
         mixes: bool = False,
+        device: str = "cpu",
     ) -> None:
         """With `overlap`, a batch is scored while the next one is generated; `mixes`: it may be of several cases.
 
+        `device` is where the scorers are.
         `dtype` is what the model runs in, as far as it is known: of NaN, half precision is a usual cause.
         """
         self.model = model
@@ -95,6 +97,7 @@ class Engine:
         self.batch_size = batch_size
         self.overlap = overlap
         self.mixes = mixes
+        self.device = device
         self._dtype = dtype
 
     def run(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Batch]:

@@ -164,7 +164,9 @@ class ModelPool:
             except (ModelError, SeedshiftUsageError) as error:
                 raise self._refusal(name, f"{name} cannot generate: {error}") from error
             dtype = None if is_own else self.dtype(name)  # one's own may not heed it
-            self._engine = Engine(model, scorers, size, overlap=self.overlaps, dtype=dtype, mixes=not is_own)
+            self._engine = Engine(
+                model, scorers, size, overlap=self.overlaps, dtype=dtype, mixes=not is_own, device=self.device
+            )
         return self._engine
 
     def running_batch_size(self, name: str) -> int | None:

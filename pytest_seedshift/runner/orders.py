@@ -22,11 +22,16 @@ Keeps: TypeAlias = Literal["always", "if wrong", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One image to be made: a pair under a case's shift, and whether its picture is wanted."""
+    """One image to be made: a pair under a case's shift, and whether its picture is wanted.
+
+    Attributes:
+        given: its picture, a PNG file, where that exists and only scores are wanted; else empty.
+    """
 
     case: Case
     pair: Pair
     picture: Keeps = field(default="never", compare=False)
+    given: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Made:
         flat: whether it is of one colour.
         sketch: of a control's image, some of its pixels, by which equal pictures are known; empty for all others.
         picture: a PNG file; None where it is not wanted.
+        was_given: whether its picture was there before.
     """
 
     row: Row
@@ -63,6 +69,7 @@ class Made:
     flat: bool = False
     sketch: bytes = b""
     picture: bytes | None = None
+    was_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

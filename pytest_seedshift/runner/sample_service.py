@@ -224,7 +224,19 @@ class SampleService:
 
     def rows(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> list[Row]:
         """What is to be made for some pairs of a case, of which those of `shown` need a picture."""
-        return [Row(case, pair, self._pictures.wanted(case, shown=pair in shown)) for pair in pairs]
+        given = {} if self.pool.is_here else self._given(case, pairs)
+        return [
+            Row(case, pair, "never", given[pair])
+            if pair in given
+            else Row(case, pair, self._pictures.wanted(case, shown=pair in shown))
+            for pair in pairs
+        ]
+
+    def _given(self, case: Case, pairs: Sequence[Pair]) -> dict[Pair, bytes]:
+        """Pictures that other scorers have left, for whoever has scorers."""
+        found = self.samples(case.model).pictures(case, pairs).items()
+        contents = {pair: self.folder.read_picture(picture) for pair, picture in found}
+        return {pair: content for pair, content in contents.items() if content is not None}
 
     def keep(self, made: Sequence[Made], shown: Collection[Pair]) -> dict[Row, Sample]:
         """Store what was made of a model, with the pictures of `shown` and those that are informative.
@@ -249,6 +261,8 @@ class SampleService:
             for each in made
             if each.picture is not None and (each.row.pair in shown or self._pictures.take(case))
         }
+        given = [each.row.pair for each in made if each.was_given]
+        pictures |= samples.pictures(case, given) if given else {}
         written = samples.write(case, [each.row.pair for each in made], [each.scores for each in made], pictures)
         return {each.row: written[each.row.pair] for each in made}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from helpers.double_bench import Bench, Bright, Dark, Double
+from helpers.double_bench import Bench, Bright, Dark, Double, DoublePool
 from pytest_seedshift.core.cases import Case, CaseError, UnusableModelError
 from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.searches import Search
@@ -25,6 +25,7 @@ from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.needs import Expected
 from pytest_seedshift.runner.orders import Done, Order, Slot
 from pytest_seedshift.runner.scheduler import Scheduler
+from pytest_seedshift.scorers import fingerprint as scorer_fingerprint
 from pytest_seedshift.studies.breaking_point import search
 
 if TYPE_CHECKING:
@@ -161,6 +162,27 @@ def test_a_run_that_ended_early_is_gone_on_with(tmp_path, alone):
         row for order in first.asked for row in order.rows
     }
     assert not again
+
+
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_pictures_that_other_scorers_left_are_scored_where_scorers_are(tmp_path, monkeypatch, is_torn):
+    folder = RunFolder(tmp_path)
+    folder.prepare()
+    case, test = CASES[1], SequentialTest((Constraint("clip", minimum=1.0),), 16, exact=True)
+    with closing(Bench(folder, keep="all")) as bench:
+        before = sequential.run(bench, case, test, DESIGN[:16])
+    if is_torn:
+        before.samples[5].picture.write_bytes(b"")
+    monkeypatch.setattr(scorer_fingerprint, "of_clip", lambda source: "another")
+    monkeypatch.setattr(DoublePool, "is_here", False)
+    with closing(Bench(folder, keep="all")) as bench:
+        scheduler = Scheduler(bench.service, executor := Shuffled(bench.double, 0))
+        after = scheduler.run(sequential.steps(bench, case, test, DESIGN[:16]))
+        scheduler.close()
+        assert after.samples == before.samples
+        assert bench.double.made == ({(False, before.samples[5].pair): 1} if is_torn else {})
+        asked = [row for order in executor.asked for row in order.rows if row.case == case]
+        assert sum(bool(row.given) for row in asked) == len(asked) - is_torn == 16 - is_torn
 
 
 class Failing(Double):
