@@ -6,7 +6,10 @@ Pure text: nothing here knows which models there are. Read while tests are colle
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pytest_seedshift.core.errors import InvalidValueError
@@ -17,14 +20,134 @@ PLUS = "+"
 
 SAMPLERS = ("ancestral", "ddim")
 
-_KEYS = ("ancestral", "clip", "ddim", "guidance", "noclip", "steps", "zsnr")
-_VALID = {
-    "steps": "a whole number of at least 1, such as steps=20",
-    "guidance": "a number of at least 0, such as guidance=7.5",
-    "clip": "a number above 0, such as clip=1.5, or clip alone",
-}
-# What a change is about: of one kind there can be one.
-ABOUT = {"ancestral": "sampler", "ddim": "sampler", "noclip": "clip"}
+DTYPES = ("bfloat16", "float16", "float32")
+
+QUANTIZATIONS = ("fp8", "fp8dq", "int4", "int8", "int8dq")
+"""By torchao: of weights alone, or (`dq`) of what they are multiplied by as well."""
+
+CACHES = ("faster", "first-block", "mag", "pyramid", "sea", "taylorseer")
+"""Caches of diffusers, which leave out a part of a network at steps at which it would change little."""
+
+COMPILE_MODES = ("default", "max-autotune", "max-autotune-no-cudagraphs", "reduce-overhead")
+
+_WORD = re.compile(r"[\w.-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One that there is.
+
+    Attributes:
+        about: what it is about: of one kind there can be one in a name.
+        valid: what stands behind the equals sign, for the error; empty where nothing does.
+        read: of that text, the value; None where it is not valid.
+        alone: the value where it stands without one; None where it cannot.
+        spell: a value as its canonical text.
+    """
+
+    about: str
+    valid: str = ""
+    read: Callable[[str], Any] = lambda text: None
+    alone: Any = None
+    spell: Callable[[Any], str] = str
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and int(text) else None
+
+
+def _number(text: str, *, zero: bool = False) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:  # of float
+        return None
+    return value if math.isfinite(value) and (value > 0 or (value == 0 and zero)) else None
+
+
+def _weighted(text: str) -> tuple[str, float] | None:
+    """A place, and the weight behind its last colon, where that is a number: Windows has colons in its paths."""
+    place, colon, weight = text.rpartition(":")
+    if colon and place:
+        try:
+            value = float(weight)
+        except ValueError:  # of float
+            pass
+        else:
+            return (place, value) if math.isfinite(value) else None
+    if not text or (colon and not re.search(r"[/\\]|\.safetensors$", weight)):
+        return None
+    return text, 1.0
+
+
+def _cached(text: str) -> tuple[str, float | None] | None:
+    method, colon, threshold = text.partition(":")
+    if method not in CACHES:
+        return None
+    value = _number(threshold) if colon else None
+    return None if colon and value is None else (method, value)
+
+
+def _among(names: Sequence[str]) -> Callable[[str], str | None]:
+    return lambda text: text if text in names else None
+
+
+def _word(text: str) -> str | None:
+    return text if _WORD.fullmatch(text) else None
+
+
+def _spell_cache(value: tuple[str, float | None]) -> str:
+    return value[0] if value[1] is None else f"{value[0]}:{value[1]:g}"
+
+
+def _spell_lora(value: tuple[str, float]) -> str:
+    return value[0] if value[1] == 1 else f"{value[0]}:{value[1]:g}"
+
+
+_CHANGES: Mapping[str, _Change] = MappingProxyType(
+    {
+        "ancestral": _Change("sampler", alone="ancestral"),
+        "attention": _Change("attention", "an attention backend of diffusers, such as attention=_native_math", _word),
+        "cache": _Change(
+            "cache",
+            f"one of {', '.join(CACHES)}, and a threshold where it has one, such as cache=first-block:0.1",
+            _cached,
+            spell=_spell_cache,
+        ),
+        "channels_last": _Change("channels_last", alone=True),
+        "clip": _Change(
+            "clip", "a number above 0, such as clip=1.5, or clip alone", _number, alone=True, spell=lambda x: f"{x:g}"
+        ),
+        "compile": _Change(
+            "compile",
+            f"a mode of torch.compile, one of {', '.join(COMPILE_MODES)}, or compile alone",
+            _among(COMPILE_MODES),
+            alone="default",
+        ),
+        "ddim": _Change("sampler", alone="ddim"),
+        "dtype": _Change("dtype", f"one of {', '.join(DTYPES)}, such as dtype=bfloat16", _among(DTYPES)),
+        **{name: _Change("quantization", alone=name) for name in QUANTIZATIONS},
+        "guidance": _Change(
+            "guidance",
+            "a number of at least 0, such as guidance=7.5",
+            lambda text: _number(text, zero=True),
+            spell=lambda x: f"{x:g}",
+        ),
+        "lora": _Change(
+            "lora",
+            "a .safetensors file, a folder or a hub id, and a weight other than 1 behind a colon, such as "
+            "lora=adapters/style.safetensors:0.8",
+            _weighted,
+            spell=_spell_lora,
+        ),
+        "noclip": _Change("clip", alone=False),
+        "scheduler": _Change("sampler", "a scheduler class of diffusers, such as scheduler=DDIMScheduler", _word),
+        "slicing": _Change("slicing", alone=True),
+        "steps": _Change("steps", "a whole number of at least 1, such as steps=20", _whole),
+        "tiling": _Change("tiling", alone=True),
+        "variant": _Change("variant", "a variant of the files of weights, such as variant=fp16", _word),
+        "zsnr": _Change("zsnr", alone=True),
+    }
+)
 
 
 def canonical(name: str) -> str:
@@ -45,7 +168,7 @@ def base_of(name: str) -> str:
 def split_changes(words: Sequence[str]) -> tuple[str, list[str]]:
     """The words of a name up to the changes, and the changes: all words at the end that begin as one does."""
     count = len(words)
-    while count > 1 and words[count - 1].partition("=")[0] in _KEYS:
+    while count > 1 and words[count - 1].partition("=")[0] in _CHANGES:
         count -= 1
     return PLUS.join(words[:count]), list(words[count:])
 
@@ -55,34 +178,39 @@ def _spelled(change: str) -> str:
         key, value = read(change)
     except InvalidValueError:
         return change
-    return f"{key}={value:g}" if key in _VALID and value is not True else key
+    known = _CHANGES[key]
+    return key if known.alone is not None and value == known.alone else f"{key}={known.spell(value)}"
 
 
 def read(change: str) -> tuple[str, Any]:
-    """A change's key and value: (`steps`, 20), (`clip`, True), (`noclip`, False), (`ddim`, `ddim`)."""
+    """A change's key and value: (`steps`, 20), (`clip`, True), (`noclip`, False), (`ddim`, `ddim`).
+
+    Of a LoRA the value is its place and its weight, of a cache its method and its threshold or None.
+
+    Raises:
+        InvalidValueError: there is no such change, or its value is not valid.
+    """
     key, equals, text = change.partition("=")
-    if key not in _KEYS:
+    if key not in _CHANGES:
         if not key:
-            raise InvalidValueError(f"nothing stands between a plus sign and what follows. Changes: {', '.join(_KEYS)}")
-        raise InvalidValueError(unknown("change of a model", key, _KEYS))
-    if key not in _VALID:
+            raise InvalidValueError(
+                f"nothing stands between a plus sign and what follows. Changes: {', '.join(_CHANGES)}"
+            )
+        raise InvalidValueError(unknown("change of a model", key, _CHANGES))
+    known = _CHANGES[key]
+    if not known.valid:
         if equals:
             raise InvalidValueError(f"{change!r}: {key} takes no value")
-        return key, {"noclip": False, "zsnr": True}.get(key, key)
-    if key == "clip" and not equals:
-        return key, True
-    value = _number(key, text)
+        return key, known.alone
+    if known.alone is not None and not equals:
+        return key, known.alone
+    value = known.read(text)
     if value is None:
-        raise InvalidValueError(f"{change!r}: give {_VALID[key]}")
+        raise InvalidValueError(f"{change!r}: give {known.valid}")
     return key, value
 
 
-def _number(key: str, text: str) -> float | None:
-    """The value of a change; None where it is not valid."""
-    if key == "steps":
-        return int(text) if text.isascii() and text.isdecimal() and int(text) else None
-    try:
-        value = float(text)
-    except ValueError:  # of float
-        return None
-    return value if math.isfinite(value) and (value > 0 or (value == 0 and key == "guidance")) else None
+def about(key: str, value: Any) -> str:
+    """What a change is about: of one kind a name can have one; of LoRAs as many as it likes, each once."""
+    kind = _CHANGES[key].about
+    return f"{kind} {value[0]}" if key == "lora" else kind

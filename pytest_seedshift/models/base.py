@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from pytest_seedshift import scorers
 from pytest_seedshift.core import limits
+from pytest_seedshift.models.engine_settings import PLAIN, EngineSettings
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -45,7 +46,7 @@ class Sampling:
     """What a derived model changes of whatever scheduler it has; see `derive`.
 
     Attributes:
-        sampler: a name of `model_names.SAMPLERS`, or None for the one that is there.
+        sampler: a name of `model_names.SAMPLERS` or a scheduler class of diffusers; None for the one that is there.
         clip: False for no clipping of the guessed picture, True for clipping, a number for clipping to that range;
             None leaves it as it is.
         zsnr: whether the schedule is rescaled to zero terminal SNR.
@@ -82,6 +83,7 @@ class Entry:
         licence: a note for the user.
         advice: how its weights are to be had, for the error where they are nowhere.
         own: the factory of a model of the user's own, which takes the place of a pipeline.
+        engine: how it is run, apart from how it is sampled.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Entry:
     licence: str = ""
     advice: str = ""
     own: Extension | None = None
+    engine: EngineSettings = PLAIN
 
     def dtype_on(self, device: str) -> str | None:
         """The number type for a device, such as `cuda:0`; None where the entry names none for its kind."""

@@ -250,8 +250,17 @@ class Catalogue:
         file_checks.check(entry, location)
         file_checks.check_steps(entry, location)
         plain = shipped().entries.get(entry.name)
-        changes = (entry.scheduler, entry.call, entry.height, entry.width, entry.guidance, entry.steps)
-        if entry.sampling is None and (entry == plain or not any(each not in (None, ()) for each in changes)):
+        changes = (
+            entry.scheduler,
+            entry.call,
+            entry.height,
+            entry.width,
+            entry.guidance,
+            entry.steps,
+            entry.engine or None,
+        )
+        is_plain = entry == plain or not any(each not in (None, ()) for each in changes)
+        if entry.sampling is None and not entry.engine and is_plain:
             return
         from pytest_seedshift.models import fit, samplers  # diffusers
 

@@ -1,4 +1,4 @@
-"""Models derived from others by how they are sampled: `sd21+ancestral`, `toy-latent+ddim+steps=20`.
+"""Models derived from others by how they are sampled and run: `sd21+ancestral`, `sd21+int8+steps=20`.
 
 A name is that of a model followed by changes, each after a plus sign, in any order:
 
@@ -8,8 +8,17 @@ A name is that of a model followed by changes, each after a plus sign, in any or
     noclip          no guess of the picture is clipped, nor thresholded
     zsnr            betas rescaled to a terminal signal-to-noise ratio of zero, and trailing steps (arXiv 2305.08891);
                     for a model that was trained so
+    scheduler=NAME  a scheduler class of diffusers, with the pipeline's own configuration
     steps=N         that many denoising steps
     guidance=X      that guidance scale
+    dtype=NAME      float32, float16 or bfloat16, whatever --seedshift-dtype says
+    variant=NAME    the files of weights of that variant, such as fp16
+    lora=PATH[:W]   an adapter, with a weight; as many as one likes
+    int8, fp8, …    weights that torchao has quantised; int8dq and fp8dq also what they are multiplied by
+    cache=NAME[:X]  a cache of diffusers, such as first-block, with its threshold
+    attention=NAME  an attention backend of diffusers
+    compile[=MODE]  the network that denoises is compiled
+    tiling, slicing, channels_last
 
 Each change stands once, and none contradicts another. An entry, a folder or a file whose own name has a plus sign is
 found first. What a change does to the scheduler is settled when that is known: see `samplers`.
@@ -24,6 +33,7 @@ from typing import Any
 from pytest_seedshift.core import model_names
 from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftUsageError
+from pytest_seedshift.models import engine_settings
 from pytest_seedshift.models.base import Entry, Sampling
 
 
@@ -70,7 +80,7 @@ def derive(base: Entry, name: str, changes: Iterable[str]) -> Entry:
             key, value = model_names.read(change)
         except InvalidValueError as error:
             raise DerivationError(f"{name}: {error}") from None
-        about = model_names.ABOUT.get(key, key)
+        about = model_names.about(key, value)
         if about in found:
             other = found[about][0]
             what = (
@@ -79,10 +89,19 @@ def derive(base: Entry, name: str, changes: Iterable[str]) -> Entry:
             raise DerivationError(f"{name}: {what}: leave one of them out")
         found[about] = change, value
     values = {about: value for about, (_, value) in found.items()}
-    more: dict[str, Any] = {key: values[key] for key in ("steps", "guidance") if key in values}
+    more: dict[str, Any] = {key: values[key] for key in ("steps", "guidance", "variant") if key in values}
     if more.get("guidance") == base.guidance:
         more.pop("guidance", None)  # where the entry says 4, 4.0 would be another fingerprint
-    if "sampler" in values:  # the share of new noise is what the sampler is about
+    sampler = values.get("sampler")
+    if sampler is not None:  # the share of new noise is what the sampler is about
         more["call"] = tuple((key, value) for key, value in base.call if key != "eta")
-    sampling = Sampling(values.get("sampler"), values.get("clip"), "zsnr" in values)
-    return dataclasses.replace(base, name=name, sampling=sampling, **more)
+    try:
+        engine = engine_settings.with_changes(base.engine, values)
+    except ValueError as error:  # of ours
+        raise DerivationError(f"{name}: {error}") from None
+    if engine and base.own is not None:
+        raise DerivationError(f"{name}: {base.name} is run as its factory makes it: register another model there")
+    sampling = Sampling(sampler, values.get("clip"), "zsnr" in values)
+    if sampling == Sampling() and not more:
+        return dataclasses.replace(base, name=name, engine=engine)
+    return dataclasses.replace(base, name=name, sampling=sampling, engine=engine, **more)

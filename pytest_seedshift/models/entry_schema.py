@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from pytest_seedshift.core import pairs
+from pytest_seedshift.core import model_names, pairs
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
 
@@ -59,12 +59,47 @@ class _Scheduler(BaseModel):
     name: _Text
 
 
+class _Lora(_Strict):
+    source: _Text
+    weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+
+
+class _Quantization(BaseModel):
+    """The backend, and the parts that are quantised; every other key is an option, which only the backend knows."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    backend: _Text
+    parts: Annotated[list[_Text], Field(min_length=1)] | None = None
+
+
+class _Cache(BaseModel):
+    """The method; every other key is an option of it, which only diffusers knows."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    method: Literal["faster", "first-block", "mag", "pyramid", "sea", "taylorseer"]
+
+
 class _Scorers(_Strict):
     vit: _Text | None = None
     clip: _Text | None = None
 
 
-class _Entry(_Strict):
+class _EngineSettings(_Strict):
+    """How a model is run; see `engine_settings`."""
+
+    loras: Annotated[list[_Text | _Lora], Field(min_length=1)] | None = None
+    quantization: _Quantization | None = None
+    cache: Literal["faster", "first-block", "mag", "pyramid", "sea", "taylorseer"] | _Cache | None = None
+    attention: _Text | None = None
+    compile: bool | Literal["default", "max-autotune", "max-autotune-no-cudagraphs", "reduce-overhead"] | None = None
+    tiling: bool | None = None
+    slicing: bool | None = None
+    channels_last: bool | None = None
+
+
+class _Entry(_EngineSettings):
     pipeline: _Text | Annotated[list[_Text], Field(min_length=1)] | None = None
     revision: _Text | None = None
     variant: _Variant | None = None
@@ -105,6 +140,14 @@ _VALID = {
     "licence": "a note, as text",
     "upsampler": "true or false: whether the noise of the model's second stage is shifted too",
     "advice": "how the weights are to be had, as text",
+    "loras": 'a list of adapters: .safetensors files, folders, hub ids, or tables { source = "…", weight = 0.8 }',
+    "quantization": 'a table of a backend and options: { backend = "torchao", quant_type = "Int8WeightOnlyConfig" }',
+    "cache": f"one of {', '.join(model_names.CACHES)}, or a table of it and options: {{ method = …, threshold = … }}",
+    "attention": 'an attention backend of diffusers, such as "_native_math"',
+    "compile": f"true, or a mode of torch.compile: {', '.join(model_names.COMPILE_MODES)}",
+    "tiling": "true or false: whether pictures are decoded in tiles",
+    "slicing": "true or false: whether pictures are decoded one by one",
+    "channels_last": "true or false: whether all parts have that memory format",
 }
 
 
@@ -174,7 +217,8 @@ def _explain(error: pydantic.ValidationError, table: Mapping[str, Any]) -> str:
     key = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
         if len(first["loc"]) > 1:
-            return f"{key}: {unknown('key', str(first['loc'][-1]), _Scorers.model_fields)}"
+            fields = _Lora.model_fields if key == "loras" else _Scorers.model_fields
+            return f"{key}: {unknown('key', str(first['loc'][-1]), fields)}"
         hint = " (thresholds of a model stand in [model.NAME], without s)" if key in ("top1", "top5", "clip") else ""
         return unknown("key", key, _Entry.model_fields) + hint
     return f"{key} = {table[key]!r}: give {_VALID[key]}"

@@ -17,6 +17,7 @@ from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
+from pytest_seedshift.models.engine_settings import PLAIN, Cache, Lora, Quantization
 
 _SCORERS = {
     "imagenet": (scorers.DEFAULT_CLASSIFIER, scorers.DEFAULT_CLIP),
@@ -97,9 +98,38 @@ def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | No
         else:
             keys = {"vit": "classifier", "clip": "clip"}
             changes |= {keys[key]: _source(source, folder) for key, source in given.items()}
+    if engine := _engine(table, folder):
+        changes["engine"] = dataclasses.replace(PLAIN if base is None else base.engine, **engine)
     if base is None:
         return Entry(name, **changes)
     return dataclasses.replace(base, **changes)
+
+
+def _engine(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What a table says of how a model is run; see `EngineSettings`."""
+    found: dict[str, Any] = {
+        key: table[key] for key in ("attention", "tiling", "slicing", "channels_last") if key in table
+    }
+    if "compile" in table:
+        found["compile"] = {True: "default", False: None}.get(table["compile"], table["compile"])
+    if "loras" in table:
+        given = [{"source": each} if isinstance(each, str) else each for each in table["loras"]]
+        made = [Lora(_source(each["source"], folder), float(each.get("weight", 1))) for each in given]
+        found["loras"] = tuple(sorted(made, key=lambda each: each.source))
+    if "quantization" in table:
+        options = dict(table["quantization"])
+        backend, parts = options.pop("backend"), tuple(options.pop("parts", ()))
+        found["quantization"] = Quantization(backend, _frozen(options), parts)
+    if "cache" in table:
+        given = table["cache"]
+        options = {} if isinstance(given, str) else dict(given)
+        method = options.pop("method", given)
+        found["cache"] = Cache(method, _frozen(options))
+    return found
+
+
+def _frozen(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted((key, tuple(value) if isinstance(value, list) else value) for key, value in options.items()))
 
 
 def _source(text: str, folder: Path) -> str:

@@ -13,7 +13,7 @@ from pytest_seedshift.core import fingerprint, shifts
 from pytest_seedshift.models import habits, libraries, locate, parts, process_settings, single_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
@@ -62,7 +62,15 @@ def of_model(entry: Entry, device: str, dtype: str) -> str:
         *habits.key(location, entry),
         *libraries.taking_part(location, entry),
         *process_settings.in_force(device),
+        *_engine(entry),
     )
+
+
+def _engine(entry: Entry) -> Iterator[object]:
+    if entry.engine:
+        from pytest_seedshift.models import engine  # torch
+
+        yield from engine.key(entry)
 
 
 def image_key(model: str, case: Case, pair: Pair) -> str:

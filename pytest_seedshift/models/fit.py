@@ -24,7 +24,7 @@ from torch import nn
 from pytest_seedshift.core import files
 from pytest_seedshift.core.checkpoints import trust
 from pytest_seedshift.core.errors import SeedshiftUsageError
-from pytest_seedshift.models import kinds, pipeline_class, samplers, sizes
+from pytest_seedshift.models import engine, kinds, pipeline_class, samplers, sizes
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -61,6 +61,8 @@ def check(entry: Entry, location: Location) -> None:
 def _check(entry: Entry, location: Location) -> None:
     kind = kind_of(location)
     if kind is None:
+        if entry.engine:
+            engine.check(entry, None, None, {})
         return
     call = pipeline_class.call_of(kind, entry)
     _check_values(kind, entry)
@@ -68,6 +70,8 @@ def _check(entry: Entry, location: Location) -> None:
     if entry.scheduler is not None and own is not None:
         samplers.check_replacement(entry, *own)
     pipeline = weightless(kind, location)
+    if entry.engine:
+        engine.check(entry, kind, pipeline, location.parts if location.path.is_dir() else {})
     if pipeline is not None:
         _check_inputs(pipeline, kind, entry, call)
 

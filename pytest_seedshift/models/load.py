@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import diffusers
 import torch
-from diffusers import AutoPipelineForText2Image, DiffusionPipeline
+from diffusers import AutoPipelineForText2Image, DiffusionPipeline, PipelineQuantizationConfig
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 from torch import nn
 
 from pytest_seedshift.core.checkpoints import contents, places, repository, trust
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.models import engine, habits, kinds, locate, loras, memory, parts, samplers, single_files
 from pytest_seedshift.models import fingerprint as fingerprints
-from pytest_seedshift.models import habits, kinds, locate, memory, parts, samplers, single_files
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.memory import GIB
 from pytest_seedshift.models.pipeline import DiffusersPipeline
@@ -64,13 +64,17 @@ def load(entry: Entry, device: str, dtype: str, *, spread: bool = False) -> Diff
             not fit it.
     """
     location = _configured(locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
+    if not location.path.is_dir() or location.released is not None:
+        engine.quantization(entry, {})  # which is an error where there is to be any
     with _in_words(location.source), loading.complete(location.source):
         pipeline = _spread(location, dtype, entry) if spread else _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry, single_files.scheduler_settings(location))
         call = call_of(type(pipeline), entry)
+        loras.load(pipeline, entry)
     with _in_its_words():
         if not spread:
             _place(pipeline, entry.name, device)
+        engine.apply(pipeline, entry)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
         fingerprint = fingerprints.of_model(entry, device, dtype)
         return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler)
@@ -136,10 +140,13 @@ def _spread(location: Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     return _from_folder(location, dtype, entry, device_map="balanced")
 
 
-def _from_folder(location: Location, dtype: str, entry: Entry, **more: str) -> DiffusionPipeline:
+def _from_folder(location: Location, dtype: str, entry: Entry, **more: Any) -> DiffusionPipeline:
     name = str(DiffusionPipeline.load_config(location.path, local_files_only=True)["_class_name"])
     kind = text_to_image_class(name, location.source)
     check_libraries(location)
+    quantized = engine.quantization(entry, location.parts)
+    if quantized:
+        more = {**more, "quantization_config": PipelineQuantizationConfig(quant_mapping=quantized)}
     auto = name in kinds.DECODERS or kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()
     loader = AutoPipelineForText2Image if auto else kind if name in OF_THIS_PACKAGE else DiffusionPipeline
     with loading.sealed(location.source), _of_variants(location.variant):
@@ -149,7 +156,7 @@ def _from_folder(location: Location, dtype: str, entry: Entry, **more: str) -> D
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
-            **parts.load(entry, location.parts, getattr(torch, dtype)),
+            **parts.load(entry, location.parts, getattr(torch, dtype), quantized),
             **habits.making(kind),
             **more,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.checkpoints import contents, hashing, places, trust
@@ -44,13 +45,16 @@ def fingerprints(entry: Entry) -> tuple[tuple[str, str], ...]:
     return tuple((name, hashing.fingerprint(Path(folder), variant=entry.variant)) for name, folder in entry.parts)
 
 
-def load(entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any) -> dict[str, Any]:
+def load(
+    entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any, quantized: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """The parts, loaded as what they take the place of.
 
     Args:
         entry: of the model.
         own: the library and the class of each part of the pipeline.
         dtype: the number type, of torch.
+        quantized: by part that is quantised while it is loaded, its configuration.
 
     Raises:
         WeightsNotFoundError: see `check`.
@@ -76,5 +80,6 @@ def load(entry: Entry, own: Mapping[str, tuple[str, str]], dtype: Any) -> dict[s
             local_files_only=True,
             trust_remote_code=False,
             variant=next(iter(variants.values()), None),
+            **({"quantization_config": quantized[name]} if name in quantized else {}),
         )
     return found

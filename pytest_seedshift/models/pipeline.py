@@ -15,7 +15,7 @@ import torch
 
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.core.pairs import Label, Pair
-from pytest_seedshift.models import in_effect, observation, prompt_cache, rng, sizes
+from pytest_seedshift.models import engine, in_effect, observation, prompt_cache, rng, sizes
 from pytest_seedshift.models import seed_weight as seed_weights
 from pytest_seedshift.models.seed_vector import NoUpsamplerError, SeedVector, SeedVectorError, from_images, to_images
 from pytest_seedshift.scorers import transfers
@@ -239,7 +239,7 @@ class DiffusersPipeline:
 
     def _groups(self, pairs: Sequence[Pair]) -> list[list[int]]:
         """Which pairs are generated in one call: all, but for families where some would change the others' images."""
-        if self._kinds & _ALONE:
+        if self._kinds & _ALONE or engine.is_by_batch(self._pipeline):
             return [[index] for index in range(len(pairs))]
         if not self._kinds & _PADDED:
             return [list(range(len(pairs)))]
@@ -271,6 +271,7 @@ class DiffusersPipeline:
 
     def _run(self, pairs: Sequence[Pair], purpose: str, more: Mapping[str, Any]) -> Any:
         """The first thing that a call of the pipeline gives: in every family these are the images."""
+        engine.forget(self._pipeline)
         with warnings.catch_warnings(), ExitStack() as stack:
             # Of the libraries' own code, which nobody here can change; in a strict session they would be errors.
             warnings.simplefilter("ignore", FutureWarning)

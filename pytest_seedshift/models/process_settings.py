@@ -221,8 +221,13 @@ def _attention() -> Iterator[tuple[str, str]]:
     if name == _NATIVE:
         return
     yield "attention backend", name
+    yield from packages_of(name)
+
+
+def packages_of(backend: str) -> Iterator[tuple[str, str]]:
+    """The packages, with their versions, that compute an attention backend of diffusers."""
     for start, package in _PACKAGES.items():
-        if name.startswith(start):
+        if backend.startswith(start):
             yield package, _version(package)
 
 

@@ -265,7 +265,10 @@ def _changed(sampling: Sampling, name: str, config: Mapping[str, Any]) -> tuple[
 
 
 def _sampler(change: str, name: str, config: Mapping[str, Any]) -> str:
-    """The class of DDIM or of DDPM's sampler for a model whose scheduler is of the class `name`."""
+    """The class of a change's sampler for a model whose scheduler is of the class `name`."""
+    if change not in _CLASSES:
+        find(change)
+        return change
     plain, of_glide = _CLASSES[change]
     if name in _OWN:
         return of_glide

@@ -71,12 +71,13 @@ class ModelPool:
         return self.device.startswith("cuda")
 
     def dtype(self, model: str) -> str:
-        """The number type of a model: what was asked for, else what its entry names for the device, else the device's.
+        """The number type of a model: that of its name, what was asked for, that of its entry, or the device's.
 
         Raises:
             SeedshiftError: an unknown model.
         """
-        return self._dtype or self.catalogue.find(model).dtype_on(self.device) or devices.resolve(self.device, None)[1]
+        entry = self.catalogue.find(model)
+        return entry.engine.dtype or self._dtype or entry.dtype_on(self.device) or devices.resolve(self.device, None)[1]
 
     def fingerprint(self, model: str, in_force: tuple[str, ...]) -> str:
         """What a model's pictures depend on, under the settings of the process; one of the user's own is loaded for it.

@@ -74,7 +74,7 @@ def test_a_guidance_that_is_the_entry_s_already_stays_as_the_entry_says_it():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ("ddmi", "unknown change of a model 'ddmi'. Did you mean 'ddim'? Known: ancestral, clip, ddim, guidance, "),
+        ("ddmi", "unknown change of a model 'ddmi'. Did you mean 'ddim'? Known: ancestral, attention, cache, "),
         ("step=20", "unknown change of a model 'step'. Did you mean 'steps'?"),
         ("", "nothing stands between a plus sign and what follows. Changes: ancestral"),
         ("+ddim", "nothing stands between a plus sign and what follows"),

@@ -58,7 +58,7 @@ def test_keys_may_be_short(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pipelin = 'x'", "unknown key 'pipelin'. Did you mean 'pipeline'? Known: advice, call, "),
+        ("pipelin = 'x'", "unknown key 'pipelin'. Did you mean 'pipeline'? Known: advice, attention, cache, "),
         ("top1 = 0.5", "unknown key 'top1'."),
         ("top1 = 0.5", "(thresholds of a model stand in [model.NAME], without s)"),
         ("steps = 4\nguidence = 1.0", "unknown key 'guidence'. Did you mean 'guidance'?"),

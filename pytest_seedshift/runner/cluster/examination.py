@@ -13,7 +13,7 @@ from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.checkpoints import hashing, repository
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import fingerprint as fingerprints
-from pytest_seedshift.models import locate, process_settings
+from pytest_seedshift.models import locate, loras, process_settings
 from pytest_seedshift.scorers import open_clip_tags
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def of_model(entry: Entry, device: str, dtype: str | None) -> Expected:
     if entry.own is not None:
         return Expected(files, "", folders)
     kind = device.partition(":")[0]
-    wanted = dtype or entry.dtype_on(kind) or ("float32" if kind == "cpu" else "float16")
+    wanted = entry.engine.dtype or dtype or entry.dtype_on(kind) or ("float32" if kind == "cpu" else "float16")
     return Expected(files, fingerprints.of_model(entry, kind, wanted), folders)
 
 
@@ -96,6 +96,9 @@ def _sources(entry: Entry) -> Iterator[tuple[str, Path, Sequence[tuple[str, Path
             yield f"prior {place + 1}", prior, hashing.listed(prior, entry.variant)
         for name, part in entry.parts:
             yield f"part {name}", Path(part), hashing.listed(Path(part), entry.variant)
+        for place, lora in enumerate(entry.engine.loras):
+            path = loras.file(entry.name, lora.source)
+            yield f"adapter {place + 1}", path.parent, [(path.name, path)]
     if entry.classifier:
         folder = repository.fetch(entry.classifier, repository.CLASSIFIER_FILES)
         yield "classifier", folder, hashing.listed(folder)

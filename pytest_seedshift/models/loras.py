@@ -1,0 +1,142 @@
+"""Adapters that change a model's weights, LoRA and its kin: found, looked at, loaded by diffusers and peft, checked."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import typed_values
+from pytest_seedshift.core.checkpoints import hashing, headers, places, repository
+from pytest_seedshift.core.errors import SeedshiftUsageError
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+    from pytest_seedshift.models.base import Entry
+
+_SUFFIX = ".safetensors"
+_NAMES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
+"""What diffusers and peft call the file of an adapter in a folder, where it has others."""
+
+_FILES = ("*.safetensors", "*.json")
+
+_DOWN = (".lora_A.", ".lora_down.", ".lora.down.", "_lora.down.", ".lora_A", ".hada_w1_a", ".lokr_w1")
+"""What stands in the name of the first of the tensors of each layer that an adapter changes."""
+
+
+class LoraError(SeedshiftUsageError):
+    """What is given as an adapter is none, cannot be had, or is one of another model."""
+
+
+def check(entry: Entry) -> None:
+    """Make sure that an entry's adapters are there, and are adapters; what they fit shows when they are loaded.
+
+    Raises:
+        LoraError: one is not, or the package that loads them is not installed.
+        WeightsNotFoundError: one is nowhere.
+    """
+    for lora in entry.engine.loras:
+        if find_spec("peft") is None:
+            raise LoraError(f"{entry.name}: the adapter {lora.source} needs peft: pip install peft")
+        file(entry.name, lora.source)
+
+
+def key(entry: Entry) -> tuple[tuple[str, float], ...]:
+    """What each adapter's file hashes to, and its weight."""
+    return tuple((hashing.content(file(entry.name, each.source)), each.weight) for each in entry.engine.loras)
+
+
+def file(name: str, source: str) -> Path:
+    """The file of an adapter; one of the hub is downloaded where it is not in the cache.
+
+    Raises:
+        LoraError: it is none.
+        WeightsNotFoundError: it is nowhere.
+    """
+    path = typed_values.expand(source)
+    places.refuse_pickle(path)
+    if path.is_dir():
+        path = _within(name, path)
+    elif not path.is_file():
+        if places.looks_local(source) or source.count("/") != 1:
+            raise places.WeightsNotFoundError(
+                f"{name}: the adapter {source} is not there: give a {_SUFFIX} file, a folder with one, or a hub id"
+            )
+        path = _within(name, _fetched(name, source))
+    if path.suffix != _SUFFIX:
+        raise LoraError(f"{name}: the adapter {path} is no file of safetensors: only such are loaded")
+    if not headers.is_adapter(path):
+        raise LoraError(
+            f"{name}: {path} holds no adapter: none of its tensors is of a LoRA or another that diffusers loads"
+        )
+    return path
+
+
+def _fetched(name: str, source: str) -> Path:
+    try:
+        return repository.fetch(source, _FILES)
+    except places.WeightsNotFoundError as error:
+        raise places.WeightsNotFoundError(f"{name}: the adapter {source}: {error}") from None
+
+
+def _within(name: str, folder: Path) -> Path:
+    found = sorted(folder.glob(f"*{_SUFFIX}"))
+    named = [folder / each for each in _NAMES if folder / each in found] or found
+    if len(named) == 1:
+        return named[0]
+    said = f"has {len(named)} of them: {', '.join(each.name for each in named[:3])}" if named else "has none"
+    raise LoraError(f"{name}: the adapter {folder} {said}. Name the file: {folder}/NAME{_SUFFIX}")
+
+
+def load(pipeline: DiffusionPipeline, entry: Entry) -> None:
+    """Load an entry's adapters into its pipeline, each with its weight.
+
+    Raises:
+        LoraError: see `check`; or one does not fit the pipeline, wholly.
+    """
+    loras = entry.engine.loras
+    if not loras:
+        return
+    check(entry)
+    of_class = type(pipeline).__name__
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise LoraError(f"{entry.name}: {of_class} loads no adapters: give a model of another family")
+    names = [f"lora_{place}" for place in range(len(loras))]
+    for lora, name in zip(loras, names, strict=True):
+        path = file(entry.name, lora.source)
+        where = f"{entry.name}: the adapter {lora.source} does not fit {of_class}"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of peft, that there are several: so they are to be
+                pipeline.load_lora_weights(str(path), adapter_name=name, local_files_only=True, use_safetensors=True)
+        except Exception as error:  # of diffusers and peft, over layers and shapes that are not there: any class
+            reason = " ".join(str(error).split())[:300]
+            raise LoraError(f"{where}: {reason}. It was trained for another model") from error
+        wanted, got = _layers(path), _loaded(pipeline, name)
+        if got < wanted:
+            raise LoraError(
+                f"{where}: {f'{got} of its {wanted} layers do' if got else 'none of its layers does'}. "
+                "It was trained for another model"
+            )
+    pipeline.set_adapters(names, adapter_weights=[lora.weight for lora in loras])
+
+
+def _layers(path: Path) -> int:
+    """How many layers an adapter changes, as its tensors' names say."""
+    with path.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        names = json.loads(opened.read(length))
+    return sum(any(part in name for part in _DOWN) for name in names)
+
+
+def _loaded(pipeline: Any, name: str) -> int:
+    """How many layers of a pipeline an adapter of that name changes."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from torch import nn
+
+    parts = [part for part in pipeline.components.values() if isinstance(part, nn.Module)]
+    layers = [layer for part in parts for layer in part.modules() if isinstance(layer, BaseTunerLayer)]
+    return sum(any(name in getattr(layer, kind) for kind in layer.adapter_layer_names) for layer in layers)
