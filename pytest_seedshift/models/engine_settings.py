@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 
@@ -79,6 +80,18 @@ class EngineSettings:
             for field in dataclasses.fields(self)
             if field.name not in ("dtype", "loras") and getattr(self, field.name) != getattr(PLAIN, field.name)
         )
+
+    def record(self) -> dict[str, Any]:
+        """The settings in words, for what is kept of a run: no paths, nor the number type, which is there anyway."""
+        said: dict[str, Any] = {key: value for key, value in self.key if isinstance(value, (str, bool))}
+        if self.loras:
+            said["loras"] = [f"{PurePath(each.source).name}:{each.weight:g}" for each in self.loras]
+        for name, what in (("quantization", self.quantization), ("cache", self.cache)):
+            if what is not None:
+                of = what.backend if isinstance(what, Quantization) else what.method
+                options = [str(value) if key == "quant_type" else f"{key}={value}" for key, value in what.options]
+                said[name] = " ".join([of, *options])
+        return said
 
 
 PLAIN = EngineSettings()

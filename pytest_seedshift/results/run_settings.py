@@ -33,6 +33,7 @@ KEYS = (
     "call",
     "dtype",
     "parts",
+    "engine",
     "device",
     "process",
     "prompt",
@@ -40,8 +41,9 @@ KEYS = (
 )
 """The class of the pipeline, the variants of its weights by part, the class of the sampler and its configuration, the
 steps, the guidance, the size of the images in pixels, what else the call is given or takes by default, the number type,
-those of parts that have another, the kind of device, what of the process is not at its defaults (see
-`models.process_settings`), the template of the prompts, the name of the class list."""
+those of parts that have another, how it is run besides (see `models.engine_settings`), the kind of device, what of the
+process is not at its defaults (see `models.process_settings`), the template of the prompts, the name of the class list.
+"""
 
 NOT_RECORDED = "not recorded"
 
@@ -142,6 +144,9 @@ def _parts(settings: Settings) -> Iterator[str]:
     if "dtype" in settings:
         on = f" on {settings['device']}" if "device" in settings else ""
         yield f"{settings['dtype']}{on}"
+    engine = settings.get("engine")
+    for name, value in engine.items() if isinstance(engine, Mapping) else ():
+        yield name if value is True else f"{name} {', '.join(value) if isinstance(value, list) else _shown(value)}"
     if isinstance(settings.get("process"), list):
         yield from map(str, settings["process"])
     parts = settings.get("parts")

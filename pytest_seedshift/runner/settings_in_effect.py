@@ -68,6 +68,8 @@ class SettingsInEffect:
         place = {"device": device.partition(":")[0], "classes": metadata.place(entry.classes)}
         if entry.own is None:
             found = {**found, "variants": _locate(entry).variants}
+        if entry.engine:
+            found = {**found, "engine": entry.engine.record()}
         return run_settings.checked({**found, **place, "process": process, "prompt": pairs.PROMPT})
 
 

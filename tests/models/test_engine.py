@@ -23,6 +23,7 @@ from pytest_seedshift.models import catalogue, engine, entry_schema, entry_table
 from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.engine_settings import Cache, EngineSettings, Lora, Quantization
+from pytest_seedshift.results import run_settings
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
@@ -289,6 +290,26 @@ def test_an_adapter_is_in_the_key_by_its_content(adapters, tmp_path):
         for path in (file, copy, adapters / "two")
     ]
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_what_is_kept_of_a_run_says_how_the_model_is_run_and_no_path(adapters):
+    name = f"toy-latent+lora={adapters / 'one'}:0.5+int8+cache=first-block:0.1+tiling+compile+dtype=bfloat16"
+    engine_of = SHIPPED.find(name).engine.record()
+    assert engine_of == {
+        "cache": "first-block threshold=0.1",
+        "compile": "default",
+        "loras": ["one:0.5"],
+        "quantization": "torchao Int8WeightOnlyConfig",
+        "tiling": True,
+    }
+    told = run_settings.describe(run_settings.checked({"engine": engine_of, "steps": 3}))
+    assert told == (
+        "3 steps, cache first-block threshold=0.1, compile default, loras one:0.5, "
+        "quantization torchao Int8WeightOnlyConfig, tiling"
+    )
+    assert run_settings.differences({"steps": 3}, {"steps": 3, "engine": {"compile": "default"}}) == [
+        "engine.compile none → default"
+    ]
 
 
 # What cannot be ---------------------------------------------------------------------------------------------------
