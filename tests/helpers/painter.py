@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -80,3 +81,11 @@ def setup(folder: Path) -> Setup:
         extensions=Extensions(models=models, scorers=scorers),
         folder=folder,
     )
+
+
+def study(pool, model: str, folder: Path) -> int:
+    """Something that is no batch; the first process dies over it."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "deadly").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()

@@ -133,6 +133,16 @@ def test_an_actor_is_killed_and_another_one_takes_its_place(crew):
 
 
 @pytest.mark.nightly
+def test_a_study_whose_process_dies_is_done_by_another_one(crew):
+    pids = {crew.pid(slot) for slot in crew.slots}
+    crew.tell(deadly=1)
+    found = crew.executor.call(painter.NAME, painter.study, crew.folder)
+    assert not (crew.folder / "deadly").exists()
+    assert found in {crew.pid(slot) for slot in crew.slots}
+    assert len(pids) >= 2
+
+
+@pytest.mark.nightly
 def test_a_pair_that_kills_is_blamed_and_all_others_are_made(crew):
     number = crew._next
     poison = DESIGN[SIZE * number + 2]

@@ -12,17 +12,21 @@ from pytest_seedshift.core import machine
 from pytest_seedshift.core.errors import HarnessError, SeedshiftUsageError
 from pytest_seedshift.runner.cluster import examination, link, protocol, wire
 from pytest_seedshift.runner.cluster.address import OPTION, WITHOUT_TOKEN
-from pytest_seedshift.runner.cluster.dispatch import Dispatch, Piece
+from pytest_seedshift.runner.cluster.dispatch import PROBE, Dispatch
 from pytest_seedshift.runner.cluster.pace import Pace
 from pytest_seedshift.runner.cluster.posts import Post, Posts
 from pytest_seedshift.runner.cluster.protocol import Began, Look, Node, Options
 from pytest_seedshift.runner.orders import Slot
 
 if TYPE_CHECKING:
-    from pytest_seedshift.runner.orders import Order
+    from pytest_seedshift.runner.cluster.pieces import Piece
+    from pytest_seedshift.runner.orders import Order, Row
 
 _SOON = 180.0
 """For so many seconds is an actor that is being started waited for by what another one has failed over."""
+
+_MOST_CALLS = 8
+"""So many processes may die over what is no batch: there is nothing like it that it could be held against."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -47,9 +51,15 @@ class Crew:
         self._dispatch = Dispatch()
         self._pace = Pace(options.order_seconds)
         self._orders: dict[int, Order] = {}
+        self._good: dict[str, Row] = {}
+        """By model, a row that was made."""
+        self._last_death = ""
         self._since: dict[int, float] = {}
         """By the identity of a piece that is made, since when."""
         self._calls: dict[int, tuple[str, bytes, int]] = {}
+        """By number, where something else is done with a model, what it is, and how many have died over it."""
+        self._held: list[tuple[int, bytes, int]] = []
+        """What waits for a place where it can be done."""
         self._setup: tuple[bytes, dict[str, Any]] | None = None
         self._examined: dict[str, str] = {}
         """By machine, the post whose actor looks at it, or has."""
@@ -136,6 +146,11 @@ class Crew:
         waited = now - self._begun_at
         if self._posts.ready:
             self._begun_at = now
+            if self._dispatch.dies_of_everything:
+                raise HarnessError(
+                    f"the processes of the cluster die whatever they are at, and nothing is made: {self._last_death}. "
+                    "What was made before is kept, and the next run goes on from there"
+                )
             return
         reasons = "; ".join(self._posts.reasons[:3])
         if not self._posts.open and (waited > self._patience or reasons):
@@ -236,6 +251,9 @@ class Crew:
             if post.name not in self._dispatch.lanes and self._examined.get(post.node.id) == "":
                 self._dispatch.add(post.name, post.about["kind"])
                 self._say("began", Began(post.name, str(post.node), post.about["kind"], post.about))
+        held, self._held = self._held, []
+        for call in held:
+            self._call(*call)
         self._tell()
 
     def _refuse(self, node: Node, reason: str) -> None:
@@ -249,6 +267,7 @@ class Crew:
     def _died(self, post: Post, error: BaseException) -> None:
         of_node = link.is_of_node(error)
         if post.state == "ready":
+            self._last_death = f"{post.name}: {link.said_of(error)}"
             self._say("note", f"{post.name} has died ({link.said_of(error)}); others make what it was at")
             self._remove(post, innocent=of_node)
         else:
@@ -273,7 +292,8 @@ class Crew:
         """Have an order made."""
         self._orders[order.number] = order
         self._submitted += 1
-        self._dispatch.submit(slot, order.number, order.model, len(order.rows))
+        cases = [(row.case.model, row.case.shift, row.case.magnitude) for row in order.rows]
+        self._dispatch.submit(slot, order.number, order.model, len(order.rows), cases)
         self._flush()
 
     def _flush(self) -> None:
@@ -288,8 +308,10 @@ class Crew:
         self._tell_notes()
 
     def _make(self, post: Post, piece: Piece) -> None:
-        order = self._orders[piece.order]
-        rows = tuple(order.rows[place] for place in piece.rows)
+        if piece.order == PROBE:
+            rows: tuple[Row, ...] = (self._good[piece.model],)
+        else:
+            rows = tuple(self._orders[piece.order].rows[place] for place in piece.rows)
         lane = self._dispatch.lanes[post.name]
         if len(lane.making) == 1:
             self._since[id(piece)] = time.monotonic()
@@ -306,13 +328,19 @@ class Crew:
         for model, seconds in reply["loads"].items():
             self._say("load", post.name, model, seconds)
         if reply["batch_size"]:
-            self._pace.learn(piece.model, lane.kind, reply["batch_size"], reply["seconds"], len(piece.rows))
+            rows = max(1, len(piece.rows))
+            self._pace.learn(piece.model, lane.kind, reply["batch_size"], reply["seconds"], rows)
             self._say("size", piece.model, post.name, lane.kind, reply["batch_size"])
         if reply["poisoned"]:
             self._say("note", f"{post.name} cannot be used any more and is started anew: {reply['poisoned']}")
             self._remove(post, innocent=False)
             return
+        if piece.order == PROBE:
+            self._dispatch.done(post.name, piece, (), b"", {})
+            return
         made = [piece.rows[place] for place in reply["made"]]
+        if made and piece.order in self._orders:
+            self._good.setdefault(piece.model, self._orders[piece.order].rows[made[0]])
         failed = {piece.rows[place]: said for place, said in reply["failed"].items()}
         self._dispatch.done(post.name, piece, made, packed, failed, reply["unusable"], reply["seconds"])
         if lane.making:
@@ -326,9 +354,12 @@ class Crew:
         model, study = wire.unpacked(packed)
         lanes = self._dispatch.lanes
         places = [post for post in self._posts.ready if post.name in lanes]
-        if tries >= 3 or not places:
-            said = f"{tries} processes have died over it" if tries else "no process of the cluster is ready"
-            self._say("answer", number, {"kind": "case", "said": f"{model}: {said}"})
+        if tries >= _MOST_CALLS:
+            said = f"{model}: each of {tries} processes that were at it has died"
+            self._say("answer", number, {"kind": "case", "said": said})
+            return
+        if not places:  # one may come, and where none does everything ends
+            self._held.append((number, packed, tries))
             return
         post = min(places, key=lambda each: (lanes[each.name].model != model, lanes[each.name].load))
         self._calls[number] = post.name, packed, tries

@@ -1,16 +1,18 @@
 """Which actor makes which rows of which order, whatever dies beneath them. It knows nothing of Ray.
 
-An order is made in pieces: at first one, all of its rows. A piece whose actor dies goes to another one; one that has
-killed three is taken apart until a single row is blamed, unless actors die over other orders as well: then it takes as
-many more. A row that fails in one place is tried in another before it counts as failed: a GPU may be broken, or have
-too little memory. Each order ends once, when each of its rows has.
+An order is made in pieces: at first one, all of its rows. A piece whose actor dies goes to another one; one over which
+three have died is taken apart, until single rows are left. What `blame` says of them decides whether one is given up. A
+row that fails in one place is tried in another before it counts as failed: a GPU may be broken, or have too little
+memory. Each order ends once, when each of its rows has.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from pytest_seedshift.runner.cluster.blame import Tries
+from pytest_seedshift.runner.cluster.pieces import Lane, Outcome, Piece
 
 IN_FLIGHT = 2
 """How many pieces an actor has at once: while one is made the next one is there already."""
@@ -18,110 +20,19 @@ IN_FLIGHT = 2
 MOST_KILLS = 3
 """So many actors may die over a piece before it is taken apart."""
 
-_RECENT = 12
-"""How many deaths before are looked at to know whether actors die by chance."""
+MOST_IN_VAIN = 16
+"""So many actors of each place may die over a model of which nothing was ever made, before it is tried no more."""
+
+MOST_IN_A_ROW = 30
+"""So many actors of each place may die one after another before it is given up to go on at all."""
+
+_SEE = "See what their machines say of it (out of memory, a fault of a library or of a driver)"
+
+PROBE = -1
+"""The order of a piece that makes anew what was made before: see `Dispatch.next`."""
 
 MOST_WRONG = 3
 """So many times may an actor fail over rows that others have made, before it is not used any more."""
-
-
-@dataclass(eq=False)
-class Piece:
-    """Rows of an order that are made together.
-
-    Attributes:
-        order: the order's number.
-        model: its model's name.
-        rows: which, by their places in the order.
-        kills: how many actors have died over it.
-        alone: whether it is made with nothing else waiting there, so that it is known who has killed an actor.
-        failed: by actor, what it said of rows that failed there.
-        unusable: by actor, why it could not make any.
-    """
-
-    order: int
-    model: str
-    rows: tuple[int, ...]
-    kills: int = 0
-    alone: bool = False
-    failed: dict[str, dict[int, str]] = field(default_factory=dict)
-    unusable: dict[str, str] = field(default_factory=dict)
-
-    def suspect(self) -> None:
-        """An actor has died while it had this; from now on it is made alone."""
-        self.kills += 1
-        self.alone = True
-
-    @property
-    def tried(self) -> set[str]:
-        """The actors that have failed over it."""
-        return {*self.failed, *self.unusable}
-
-
-@dataclass
-class Outcome:
-    """What has come of an order so far."""
-
-    size: int
-    slot: str
-    made: set[int] = field(default_factory=set)
-    packed: list[bytes] = field(default_factory=list)
-    failed: dict[int, str] = field(default_factory=dict)
-    unusable: str = ""
-    seconds: float = 0.0
-
-    def take(self, slot: str, made: Sequence[int], packed: bytes, seconds: float) -> None:
-        """Some rows were made, or tried in vain, at a slot."""
-        self.slot = slot
-        self.seconds += seconds
-        if made:
-            self.made.update(made)
-            self.packed.append(packed)
-
-    def refuse(self, unusable: str) -> None:
-        """The model cannot be used."""
-        self.unusable = unusable
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether there is no row left of which nothing is known."""
-        return bool(self.unusable) or len(self.made) + len(self.failed) >= self.size
-
-
-@dataclass
-class Lane:
-    """An actor, as far as its work goes.
-
-    Attributes:
-        name: of its slot.
-        kind: of hardware.
-        model: which will be loaded after what waits there.
-        waiting: pieces that are not with the actor yet.
-        making: pieces that are, in the order in which they have come to it.
-        wrong: how often it has failed over what another one has made.
-    """
-
-    name: str
-    kind: str
-    model: str | None = None
-    waiting: deque[Piece] = field(default_factory=deque)
-    making: list[Piece] = field(default_factory=list)
-    wrong: int = 0
-
-    def queue(self, piece: Piece) -> None:
-        """Have a piece made after those that wait."""
-        self.waiting.append(piece)
-        self.model = piece.model
-
-    def fail(self) -> int:
-        """It has failed over what another one has made; how often so far."""
-        self.wrong += 1
-        return self.wrong
-
-    @property
-    def load(self) -> int:
-        """How many pieces are there."""
-        return len(self.waiting) + len(self.making)
 
 
 class Dispatch:
@@ -133,10 +44,12 @@ class Dispatch:
         self._stray: deque[Piece] = deque()
         self._ended: deque[tuple[int, Outcome]] = deque()
         self._others = 0
-        self._deaths: deque[frozenset[int]] = deque(maxlen=_RECENT)
-        """Of each actor that has died lately, not innocently, the orders that it was at."""
-        self._whole: set[int] = set()
-        """The orders of which each row was made."""
+        self._most = 1
+        self._tries = Tries()
+        self._in_vain: dict[str, str] = {}
+        """Why no process comes to an end with a model."""
+        self._can_be_made: set[str] = set()
+        """The models of which something was made."""
         self.notes: list[str] = []
         """What the user should know; the caller takes it away."""
 
@@ -146,6 +59,7 @@ class Dispatch:
         """There is an actor of this name."""
         self.lanes[name] = Lane(name, kind)
         self._others = max(0, self._others - 1)
+        self._most = max(self._most, len(self.lanes))
         self._place_stray()
 
     def expect(self, others: int) -> None:
@@ -162,50 +76,87 @@ class Dispatch:
         if lane is None:
             return
         self._others += 1  # until it is said otherwise
-        making = [piece for piece in lane.making if piece.order in self._outcomes]
-        if not innocent:
-            self._deaths.append(frozenset(piece.order for piece in making))
-        for piece in making:
-            if not innocent:
-                piece.suspect()
-            self._stray.extend(self._taken_apart(piece))
-        self._stray.extend(lane.waiting)
+        known = [piece for piece in lane.making if piece.order in self._outcomes]
+        if lane.making and not innocent:
+            self._suspect(lane)
+        self._stray.extend(
+            lane.waiting
+        )  # before what may have killed it, so that there is something to hold it against
+        for piece in known:
+            self._stray.extend([piece] if innocent else self._taken_apart(piece))
         self._place_stray()
 
+    def _suspect(self, lane: Lane) -> None:
+        """An actor has died, by the first of what it was at, if it is not by chance; the next may have begun."""
+        for place, piece in enumerate(lane.making):
+            names = self._outcomes[piece.order].names(piece) if piece.order in self._outcomes else []
+            if place == 0:
+                self._tries.die(piece.model, names, alone=piece.is_suspect and lane.warm == piece.model)
+            else:
+                self._tries.suspect(piece.model, names)
+            piece.suspect()
+
     def _taken_apart(self, piece: Piece) -> list[Piece]:
-        if piece.kills < MOST_KILLS + self._by_chance(piece.order):
-            return [piece]
-        if len(piece.rows) == 1:
-            outcome = self._outcomes[piece.order]
-            outcome.failed[piece.rows[0]] = (
-                f"the process that makes it dies over it, whenever it is tried ({MOST_KILLS} times at least): see "
-                "what its machine says of it (out of memory, a fault of a library or of a driver)"
-            )
+        """What is to be tried of a piece over which an actor has died once more."""
+        outcome = self._outcomes.get(piece.order)
+        if outcome is None:  # it was given up
+            return []
+        piece.rows = tuple(row for row in piece.rows if not self._is_blamed(piece, row, outcome))
+        if not piece.rows:
             self._end(piece.order)
             return []
-        half = len(piece.rows) // 2
-        parts = piece.rows[:half], piece.rows[half:]
-        # One more death is enough to know which half it is; a single row is blamed after two of its own.
-        kills = [MOST_KILLS - 1 if len(part) > 1 else MOST_KILLS - 2 for part in parts]
-        return [
-            Piece(piece.order, piece.model, part, count, alone=True) for part, count in zip(parts, kills, strict=True)
-        ]
+        if len(piece.rows) > 1 and piece.kills >= MOST_KILLS:
+            half = len(piece.rows) // 2
+            parts = piece.rows[:half], piece.rows[half:]  # one more death is enough to know which half it is
+            return [Piece(piece.order, piece.model, part, MOST_KILLS - 1, alone=True) for part in parts]
+        if self._tries.in_vain(piece.model) >= MOST_IN_VAIN * self._most:
+            self._give_up(
+                piece,
+                f"no process comes to an end with images of {piece.model}: {self._tries.in_vain(piece.model)} have "
+                f"died over it, and nothing was made of it before. {_SEE}",
+            )
+            return []
+        return [piece]
 
-    def _by_chance(self, order: int) -> int:
-        """How much speaks for actors that die lately by chance, or for another reason than an order that they were at.
+    def _is_blamed(self, piece: Piece, row: int, outcome: Outcome) -> bool:
+        """Whether a row is given up; then it is said why."""
+        name, case = (piece.order, row), outcome.cases[row] if outcome.cases else None
+        if len(piece.rows) == 1 and self._tries.is_blamed(name):
+            said = f"it: each of {self._tries.blame(name)}"
+        elif self._tries.is_blamed(case):
+            said = f"each image of its case: {self._tries.blame(case)}"
+        else:
+            return False
+        outcome.failed[row] = f"the process that makes it dies over {said}. {_SEE}"
+        return True
 
-        What kills actors is made alone from its first victim on, so that few others suffer from it, and it is never
-        made; where actors die by chance, all suffer. So there count the other orders that actors have died over, and
-        the deaths over what was made later.
-        """
-        others = [at for at in self._deaths if order not in at]
-        return len(frozenset[int]().union(*others)) + sum(bool(at) and at <= self._whole for at in others)
+    def _give_up(self, piece: Piece, reason: str) -> None:
+        """Try nothing more of a piece's model, now and later."""
+        self._in_vain[piece.model] = reason
+        waiting = [each for queue in self._queues() for each in queue if each.model == piece.model]
+        making = [each for lane in self.lanes.values() for each in lane.making if each.model == piece.model]
+        for order in dict.fromkeys(each.order for each in [piece, *waiting, *making]):
+            if order in self._outcomes:
+                self._outcomes[order].refuse(reason)
+                self._end(order)
+
+    def _queues(self) -> list[deque[Piece]]:
+        return [self._stray, *(lane.waiting for lane in self.lanes.values())]
+
+    @property
+    def dies_of_everything(self) -> bool:
+        """Whether so many actors have died one after another, with nothing made, that there is no use in going on."""
+        return self._tries.in_a_row >= MOST_IN_A_ROW * self._most
 
     # Orders -----------------------------------------------------------------------------------------------------------
 
-    def submit(self, slot: str, order: int, model: str, size: int) -> None:
-        """Have an order of so many rows made at a slot; at another one where that is gone."""
-        self._outcomes[order] = Outcome(size, slot)
+    def submit(self, slot: str, order: int, model: str, size: int, cases: Sequence[Hashable] = ()) -> None:
+        """Have an order of so many rows, of those cases, made at a slot; at another one where that is gone."""
+        outcome = self._outcomes[order] = Outcome(size, slot, cases)
+        if model in self._in_vain:
+            outcome.refuse(self._in_vain[model])
+            self._end(order)
+            return
         piece = Piece(order, model, tuple(range(size)))
         lane = self.lanes.get(slot)
         if lane is None:
@@ -215,13 +166,21 @@ class Dispatch:
             lane.queue(piece)
 
     def next(self, name: str) -> Piece | None:
-        """What an actor is to begin now; None where it has enough."""
+        """What an actor is to begin now; None where it has enough.
+
+        A suspect is tried where its model has just made something, as others are: where it has not, that is done first
+        (a piece of the order `PROBE`, without rows), and so there is always something that the suspect is held against.
+        """
         lane = self.lanes[name]
         if not lane.waiting or any(piece.alone for piece in lane.making):
             return None
         if len(lane.making) >= (1 if lane.waiting[0].alone else IN_FLIGHT):
             return None
-        piece = lane.waiting.popleft()
+        first = lane.waiting[0]
+        if first.is_suspect and lane.warm != first.model and first.model in self._can_be_made:
+            piece = Piece(PROBE, first.model, (), alone=True)
+        else:
+            piece = lane.waiting.popleft()
         lane.making.append(piece)
         return piece
 
@@ -242,7 +201,11 @@ class Dispatch:
         lane = self.lanes.get(name)
         if lane is not None and piece in lane.making:
             lane.making.remove(piece)
+            lane.warm = piece.model
+        if made:
+            self._can_be_made.add(piece.model)
         outcome = self._outcomes.get(piece.order)
+        self._tries.survive(piece.model, [] if outcome is None else outcome.names(piece))
         if outcome is None:
             return
         outcome.take(name, made, packed, seconds)
@@ -264,7 +227,7 @@ class Dispatch:
         others = [lane for lane in self.lanes.values() if lane.name not in piece.tried]
         if len(piece.tried) > 1 or not rows or not (others or self._others):
             return False
-        retried = Piece(piece.order, piece.model, rows, piece.kills, piece.alone, piece.failed, piece.unusable)
+        retried = Piece(piece.order, piece.model, rows, failed=piece.failed, unusable=piece.unusable)
         if not others:
             self._stray.append(retried)
             return True
@@ -301,7 +264,7 @@ class Dispatch:
     def withdraw(self) -> list[int]:
         """Take away what no actor has begun, with nothing to be said of it; the numbers of orders that go."""
         gone = []
-        for queue in [self._stray, *(lane.waiting for lane in self.lanes.values())]:
+        for queue in self._queues():
             while queue:
                 gone.append(queue.pop().order)
         begun = {piece.order for lane in self.lanes.values() for piece in lane.making}
@@ -319,10 +282,8 @@ class Dispatch:
         outcome = self._outcomes.get(order)
         if outcome is not None and outcome.is_whole:
             self._ended.append((order, self._outcomes.pop(order)))
-            if not outcome.failed and not outcome.unusable:
-                self._whole.add(order)
             if outcome.unusable:
-                for queue in [self._stray, *(lane.waiting for lane in self.lanes.values())]:
+                for queue in self._queues():
                     for piece in [each for each in queue if each.order == order]:
                         queue.remove(piece)
 
