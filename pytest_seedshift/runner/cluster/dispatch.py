@@ -101,7 +101,7 @@ class Dispatch:
         outcome = self._outcomes.get(piece.order)
         if outcome is None:  # it was given up
             return []
-        piece.rows = tuple(row for row in piece.rows if not self._is_blamed(piece, row, outcome))
+        piece.drop([row for row in piece.rows if self._is_blamed(piece, row, outcome)])
         if not piece.rows:
             self._end(piece.order)
             return []
@@ -200,8 +200,7 @@ class Dispatch:
         """
         lane = self.lanes.get(name)
         if lane is not None and piece in lane.making:
-            lane.making.remove(piece)
-            lane.warm = piece.model
+            lane.end(piece)
         if made:
             self._can_be_made.add(piece.model)
         outcome = self._outcomes.get(piece.order)

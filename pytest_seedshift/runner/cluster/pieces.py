@@ -34,6 +34,10 @@ class Piece:
         self.kills += 1
         self.alone = True
 
+    def drop(self, rows: Sequence[int]) -> None:
+        """Some of its rows are not made any more."""
+        self.rows = tuple(row for row in self.rows if row not in rows)
+
     @property
     def is_suspect(self) -> bool:
         """Whether it is a single row that is to be tried alone."""
@@ -107,6 +111,11 @@ class Lane:
         """Have a piece made after those that wait."""
         self.waiting.append(piece)
         self.model = piece.model
+
+    def end(self, piece: Piece) -> None:
+        """The actor has come to an end with a piece."""
+        self.making.remove(piece)
+        self.warm = piece.model
 
     def fail(self) -> int:
         """It has failed over what another one has made; how often so far."""
