@@ -1,4 +1,4 @@
-"""`why MODEL…`: sampler × clipping × schedule crossed on a few shifts, to see what makes a model hold."""
+"""`why MODEL…`: sampling crossed factor by factor on a few shifts, to see what makes a model hold."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ from pytest_seedshift.cli.options import (
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import atomic_files, messages
 from pytest_seedshift.core import output as sinks
-from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.errors import InvalidValueError, SeedshiftUsageError
 from pytest_seedshift.models import needed_scorers
+from pytest_seedshift.studies.sampler_ablation.conditions import LATENTS
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.plugin.session import Session
+    from pytest_seedshift.studies.sampler_ablation.conditions import Crossed
     from pytest_seedshift.studies.sampler_ablation.experiment import Study
 
 _SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", "0.3", 64
 
-_LATENTS = 4
-"""The range of clipping for latents. A decoder's latents are scaled to a standard deviation of about 1, so that this
-leaves nearly all of a picture, as [-1, 1] does for pixels: of the toys' latents 99.9 % lie in it."""
-
-_DECODERS = ("movq", "vae", "vqgan", "vqvae")
-"""The parts of a pipeline that make pictures of latents."""
+_FACTORS_HELP = (
+    "What is crossed: sampler, clipping, schedule, guidance, steps; of the last two perhaps levels, as in "
+    "sampler,guidance=1,2,7.5. Repeatable or comma-separated. Default: the first three, and guidance and steps where "
+    "models differ in them."
+)
 
 _KEYS = ("version", "arms", "effects", "sentences")
 
@@ -47,8 +48,13 @@ _KEYS = ("version", "arms", "effects", "sentences")
     "why",
     cls=Command,
     help="Cross samplers, clipping and schedules on a few shifts, to see what makes a model hold. Of several MODELs, "
-    "what was trained is a factor too. A page is written, with all figures as .json beside it.",
-    examples=("why toy-latent", "why toy-latent --shift mean,std --magnitude 0.2,0.3 --output why.html"),
+    "what was trained is a factor too, and so are guidance and steps where they differ. A page is written, with all "
+    "figures as .json beside it.",
+    examples=(
+        "why toy-latent",
+        "why toy-latent toy-glide --plan",
+        "why toy-latent --factors sampler,guidance=1,2,7.5 --shift mean,std --magnitude 0.2,0.3 --output why.html",
+    ),
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option(
@@ -61,6 +67,12 @@ _KEYS = ("version", "arms", "effects", "sentences")
     help=f"Magnitudes, with commas between them. Default: {_MAGNITUDES}.",
 )
 @click.option(
+    "--factors",
+    metavar="NAMES",
+    multiple=True,
+    help=_FACTORS_HELP,
+)
+@click.option(
     "--images",
     metavar="N",
     type=int,
@@ -70,8 +82,9 @@ _KEYS = ("version", "arms", "effects", "sentences")
     "--clip",
     metavar="RANGE",
     type=float,
-    help=f"Range of clipping. Default: {_LATENTS} in latents, the sampler's own in pixels.",
+    help=f"Range of clipping. Default: {LATENTS} in latents, the sampler's own in pixels.",
 )
+@click.option("--plan", is_flag=True, help="Say which arms there are, how many images and how long; make none.")
 @output_option("why.html in the run folder")
 @json_option
 @session_options.session_options
@@ -81,12 +94,14 @@ def command(
     magnitude: str,
     images: int | None,
     clip: float | None,
+    factors: tuple[str, ...],
+    plan: bool,
     output: Output,
     as_json: bool,
     **given: Any,
 ) -> int:
     """What click calls."""
-    asked = Asked(models, shift, magnitude, images, clip)
+    asked = Asked(models, shift, magnitude, images, clip, factors, plan)
     options = session_options.SessionOptions(**given)
     return run(asked, output=output, as_json=as_json, given=options, invoked=invocation())
 
@@ -100,6 +115,9 @@ class Asked:
     magnitude: str = _MAGNITUDES
     images: int | None = None
     clip: float | None = None
+    factors: Sequence[str] = ()
+    plan: bool = False
+    """Whether nothing is made, and what it would take is printed."""
 
     def check(self, given: session_options.SessionOptions) -> None:
         """Check the numbers.
@@ -112,6 +130,19 @@ class Asked:
         session_options.check_images(self.images, given)
         if self.clip is not None and not 0 < self.clip < float("inf"):
             raise CommandError(f"--clip {self.clip:g}: give a range above 0, such as 1 for pixels or 4 for latents")
+
+    def crossed(self) -> dict[str, tuple[str, ...]]:
+        """The factors with the levels that are given.
+
+        Raises:
+            CommandError: one that there is not.
+        """
+        from pytest_seedshift.studies.sampler_ablation import conditions
+
+        try:
+            return conditions.read_factors(self.factors)
+        except SeedshiftUsageError as error:
+            raise CommandError(f"--factors {','.join(self.factors)}: {error}") from None
 
     def shifts(self, given: session_options.SessionOptions) -> list[tuple[str, float]]:
         """The shifts with their magnitudes, at least one.
@@ -160,12 +191,17 @@ def run(
     models = list(dict.fromkeys(asked.models))
     shifts = asked.shifts(given)
     asked.check(given)
+    factors = asked.crossed()
     check_output(output, as_json=as_json)
     if isinstance(output, Path):
         check_beside(output, _KEYS, "why")
 
     def work(session: Session) -> None:
-        study = _study(session, models, shifts, asked, aside=as_json or output == STDOUT)
+        crossed, design = _crossed(session, models, factors, asked)
+        if asked.plan:
+            _tell_plan(session, crossed, shifts, design, as_json=as_json)
+            return
+        study = _study(session, crossed, shifts, design, aside=as_json or output == STDOUT)
         try:
             _report(study, session, output, as_json=as_json, invoked=invoked)
         except OSError as error:
@@ -174,23 +210,55 @@ def run(
     return session_options.run(models, given, work)
 
 
-def _study(session: Session, models: list[str], shifts: list[tuple[str, float]], asked: Asked, *, aside: bool) -> Study:
+def _crossed(
+    session: Session, models: list[str], factors: dict[str, tuple[str, ...]], asked: Asked
+) -> tuple[Crossed, tuple[Pair, ...]]:
+    """The arms, and the pairs that all of them are judged on."""
     from pytest_seedshift.plugin import preflight
-    from pytest_seedshift.plugin.seed_sensitivity import IMAGES
-    from pytest_seedshift.studies.sampler_ablation import conditions, experiment
+    from pytest_seedshift.studies.sampler_ablation import design
 
     for model in models:
         preflight.check_model(session, model)
-    design = _design(session, models, asked.images)
+    pairs = _design(session, models, asked.images)
     session.needed.ask(models, scorers=needed_scorers.ALL)
-    for warning in preflight.check_ground(session, ((model, len(design)) for model in models)):
+    for warning in preflight.check_ground(session, ((model, len(pairs)) for model in models)):
         sinks.say(f"warning: {warning}", err=True)
-    crossed = conditions.cross(
-        models, lambda name: _why_not(session, models[0], name), lambda model: _clip(session, model, asked.clip)
-    )
-    if not crossed.factors:
-        reasons = "; ".join(f"{factor}: {reason}" for factor, reason in crossed.left_out.items())
-        raise CommandError(f"nothing of {', '.join(models)} can be crossed. {reasons}")
+    try:
+        return design.make(session.workbench.pool, models, factors, asked.clip), pairs
+    except InvalidValueError as error:
+        raise CommandError(str(error)) from None
+
+
+def _tell_plan(
+    session: Session,
+    crossed: Crossed,
+    shifts: list[tuple[str, float]],
+    design: tuple[Pair, ...],
+    *,
+    as_json: bool,
+) -> None:
+    from pytest_seedshift.plugin.seed_sensitivity import IMAGES
+    from pytest_seedshift.reporting import why_plan
+    from pytest_seedshift.studies.sampler_ablation import plan
+
+    found = plan.make(session.workbench, crossed, shifts, design, session.thresholds.certainty, IMAGES)
+    if as_json:
+        sinks.say_json(plan.document(found))
+    else:
+        sinks.say(*why_plan.lines(found))
+
+
+def _study(
+    session: Session,
+    crossed: Crossed,
+    shifts: list[tuple[str, float]],
+    design: tuple[Pair, ...],
+    *,
+    aside: bool,
+) -> Study:
+    from pytest_seedshift.plugin.seed_sensitivity import IMAGES
+    from pytest_seedshift.studies.sampler_ablation import experiment
+
     images = len(design) * (1 + len(shifts)) + IMAGES
     where = messages.relative(str(session.folder.path))
     sinks.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has", err=aside)
@@ -219,28 +287,6 @@ def _design(session: Session, models: list[str], images: int | None) -> tuple[Pa
     if len({(each.classifier, each.clip) for each in entries}) > 1:
         raise CommandError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
     return design
-
-
-def _clip(session: Session, model: str, given: float | None) -> str:
-    """The change that clips a model."""
-    from pytest_seedshift.models import locate
-
-    entry = session.catalogue.find(model)
-    if given is None and entry.own is None:
-        parts = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant).parts
-        given = _LATENTS if any(part in parts for part in _DECODERS) else None
-    return "clip" if given is None else f"clip={given:g}"
-
-
-def _why_not(session: Session, model: str, name: str) -> str | None:
-    """The reason why an arm cannot be sampled as its name says."""
-    try:
-        session.catalogue.check_sampling(session.catalogue.find(name))
-        if name.endswith("+zsnr") and session.catalogue.are_same(name, name.removesuffix("+zsnr")):
-            return f"the schedule of {model} ends in zero SNR already"
-    except SeedshiftError as error:
-        return str(error)
-    return None
 
 
 def _report(study: Study, session: Session, output: Output, *, as_json: bool, invoked: str) -> None:

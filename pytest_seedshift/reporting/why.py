@@ -9,7 +9,7 @@ from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.stats.seed_shares import KINDS
-from pytest_seedshift.reporting import seedlines
+from pytest_seedshift.reporting import seedlines, why_attribution
 from pytest_seedshift.studies.sampler_ablation import conditions
 from pytest_seedshift.studies.sampler_ablation.experiment import DISCARDED, HOLDS, SHOWN
 
@@ -32,6 +32,8 @@ _IN_PLACE = {
     "sampler": "With the sampler {} in place of {}",
     "clipping": "With clipping {} in place of {}",
     "schedule": "With a schedule of {} in place of the model's own",
+    "guidance": "With guidance {} in place of {}",
+    "steps": "With {} steps in place of {}",
     "model": "With {} in place of {}",
 }
 
@@ -44,6 +46,7 @@ def sentences(study: Study) -> list[str]:
     changes = [list(each) for _, each in groupby(study.effects, lambda each: (each.factor, each.level))]
     return [
         *(_of_change(effects, study.certainty) for effects in changes),
+        *why_attribution.sentences(study),
         *(f"The {factor} is left out: {reason}." for factor, reason in study.crossed.left_out.items()),
         *_not_using(study.found),
         *_weak(study.found),
@@ -60,16 +63,22 @@ _OUTCOMES = ("a significant increase in", "a significant decrease in", "no signi
 
 def _of_change(effects: Sequence[Effect], certainty: float) -> str:
     """What one change does to each retained score; the certainty is that of all effects together."""
+    if not effects[0].is_attributed:
+        figures = " and ".join(_figures(each) for each in effects)
+        why = why_attribution.not_attributed(effects[0])
+        return f"{_in_place(effects[0])}, retained {figures}, which is not attributed: {why}."
     clauses = []
     for outcome in _OUTCOMES:
-        figures = [
-            f"{BUILT_IN[each.score].title} ({each.retained[0]:.2f} → {each.retained[1]:.2f}, {signed(each.change)})"
-            for each in effects
-            if _outcome(each.change) == outcome
-        ]
-        if figures:
-            clauses.append(f"{outcome} retained {' and '.join(figures)}")
+        alike = [_figures(each) for each in effects if _outcome(each.change) == outcome]
+        if alike:
+            clauses.append(f"{outcome} retained {' and '.join(alike)}")
     return f"{_in_place(effects[0])}, {'; '.join(clauses)} at {messages.percent(certainty)}."
+
+
+def _figures(effect: Effect) -> str:
+    """`top-1 (0.58 → 0.97, +0.39 (+0.22 to +0.55))`."""
+    title = BUILT_IN[effect.score].title
+    return f"{title} ({effect.retained[0]:.2f} → {effect.retained[1]:.2f}, {signed(effect.change)})"
 
 
 def _in_place(effect: Effect) -> str:
@@ -208,7 +217,8 @@ def holds(found: Found) -> str:
 
 
 def table(study: Study) -> Iterator[str]:
-    """All arms, a line each, and all effects, a line each and score."""
+    """What differs between the models, all arms, a line each, and all effects, a line each and score."""
+    yield from why_attribution.differing_lines(study.crossed)
     certainty = messages.percent(study.certainty)
     yield f"Retained scores (shifted / unshifted) under {under(study)}; {base(study)}, {certainty} intervals"
     heads = (
@@ -236,8 +246,7 @@ def table(study: Study) -> Iterator[str]:
     yield from (f"  {head}: {what}" for head, what in meanings())
     if study.effects:
         yield ""
-        significant = f"* significant: the simultaneous {certainty} interval excludes 0"
-        yield f"Effects of each change on retained scores ({significant})"
+        yield f"Effects of each change on retained scores ({why_attribution.legend(study)})"
         heads = ("change", "score", "without a shift", "retained", "effect", "arm by arm")
         yield from tables.table([heads, *_rows(study)])
 
@@ -249,7 +258,7 @@ def _rows(study: Study) -> list[tuple[str, ...]]:
             BUILT_IN[each.score].title,
             " → ".join(BUILT_IN[each.score].format(value) for value in each.controls),
             f"{each.retained[0]:.2f} → {each.retained[1]:.2f}",
-            signed(each.change) + ("*" if each.change.significant else ""),
+            signed(each.change) + why_attribution.mark(each),
             span(each),
         )
         for each in study.effects

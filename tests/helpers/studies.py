@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_seedshift.core.stats.seed_shares import Distances, Sensitivity
 from pytest_seedshift.studies.sampler_ablation import conditions, effects
-from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN, Found, Study
+from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN, Found, Study, judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +33,18 @@ def study(
 ) -> Study:
     """An experiment whose arms break as requested; `weights` are by sampler."""
     crossed = conditions.cross(models, lambda name: "it predicts the noise" if "+zsnr" in name else None)
+    return study_of(crossed, breaks, control=control, weights=weights, share=share)
+
+
+def study_of(
+    crossed: conditions.Crossed,
+    breaks: Callable[[conditions.Arm], bool],
+    *,
+    control: Callable[[conditions.Arm], float] = lambda arm: 1.0,
+    weights: Mapping[str, float] | None = None,
+    share: Callable[[conditions.Arm], float] = lambda arm: 0.9,
+) -> Study:
+    """The same of a design that is there."""
     found = []
     for arm in crossed.arms:
         right = np.arange(PAIRS) < control(arm) * PAIRS
@@ -53,8 +65,7 @@ def study(
                 None if weights is None else weights[arm.level("sampler")],
             )
         )
-    made = effects.effects(crossed, {each.arm.name: each.by_pair for each in found}, LABELS)
-    return Study(crossed, (("mean", 0.3),), PAIRS, 16, 0.99, tuple(found), made)
+    return judged(crossed, (("mean", 0.3),), found, LABELS)
 
 
 def by_ddim(arm: conditions.Arm) -> bool:

@@ -23,10 +23,11 @@ def test_what_the_readme_prints_of_the_experiment_stands_on_its_page():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_can_be_parsed_and_their_models_are_known(command):
-    with why.command.make_context("why", shlex.split(command)) as context:
+    with why.command.make_context("why", shlex.split(command, comments=True)) as context:
         given = context.params
-    asked = why.Asked(given["models"], given["shift"], given["magnitude"])
+    asked = why.Asked(given["models"], given["shift"], given["magnitude"], factors=given["factors"])
     assert asked.shifts(session_options.SessionOptions())
+    assert bool(asked.crossed()) == bool(given["factors"])
     for model in asked.models:
         assert catalogue.shipped().find(model).name == model
 

@@ -9,10 +9,11 @@ from itertools import product
 import pytest
 from markupsafe import escape
 
-from helpers.studies import by_ddim, study
-from pytest_seedshift.reporting import why
+from helpers import planted
+from helpers.studies import by_ddim, study, study_of
+from pytest_seedshift.reporting import why, why_attribution
 from pytest_seedshift.reporting.page import why as pages
-from pytest_seedshift.studies.sampler_ablation import effects
+from pytest_seedshift.studies.sampler_ablation import conditions, effects
 from pytest_seedshift.studies.sampler_ablation.document import document
 
 LITTLE_USE = "with little use of the seed vector, which is no sign that a shift of it is withstood."
@@ -118,3 +119,92 @@ def test_names_of_models_are_text_on_the_page(name):
 def test_bars_lie_where_the_numbers_are():
     bar = pages.Bar.of(effects.Mean(0.5, 0.25, 1.0), (0.0, 2.0), 1.0)
     assert (bar.low, bar.value, bar.high, bar.mark) == (12.5, 25.0, 50.0, 50.0)
+
+
+def confounded(asked: str, cause: str = "guidance"):
+    """An experiment on two models that differ in much, of which only what is asked for is crossed."""
+    crossed, traits = planted.design(cause, asked)
+    return study_of(crossed, lambda arm: planted.CAUSES[cause][1](traits[arm.name]))
+
+
+def test_an_effect_of_more_than_one_thing_has_no_star_and_says_what_else_differs():
+    found = confounded("sampler")
+    (model,) = [line for line in why.sentences(found) if line.startswith("With other in place of one")]
+    assert "model, clipping, guidance and steps differ: this experiment cannot tell them apart" in model
+    assert "significant" not in model
+    assert "To tell guidance apart, cross it: --factors sampler,guidance." in why.sentences(found)
+    rows = [line for line in why.table(found) if line.startswith("  model: one → other")]
+    assert len(rows) == 2
+    assert all("†" in row and "*" not in row for row in rows)
+    assert any("† not attributed: the arms differ in more than one thing" in line for line in why.table(found))
+
+
+def test_once_all_is_crossed_the_model_stands_for_what_is_built_into_it():
+    found = confounded("", "model")
+    lines = why.sentences(found)
+    assert any(line.startswith("With other in place of one, a significant increase") for line in lines)
+    assert any(line.endswith("takes apart: weights, space (latents, pixels).") for line in lines)
+    assert not any("†" in line for line in why.table(found))
+
+
+def test_a_setting_that_differs_is_told_apart_by_an_entry_or_an_option():
+    lines = why.sentences(confounded("", "number type"))
+    assert any("model and number type differ: this experiment cannot tell them apart" in line for line in lines)
+    assert "To tell the number type apart, give both models the same: --dtype float32." in lines
+
+
+@pytest.mark.parametrize("asked", ["", "sampler"])
+def test_differences_come_first_and_say_what_the_experiment_does_about_them(asked):
+    found = confounded(asked)
+    first, head, *rows = why.table(found)
+    assert first == "What differs between the models"
+    assert head.split() == ["one", "other", "here"]
+    here = {row.split()[0]: row.split("  ")[-1].strip() for row in rows[: rows.index("")] if "As far as" not in row}
+    assert here["weights"] == here["space"] == "part of the model"
+    assert here["sampler"] == "crossed"
+    assert here["guidance"] == ("not crossed" if asked else "crossed")
+
+
+def test_an_effect_that_depends_on_another_factor_says_so_with_both_values():
+    found = confounded("", "sampler against guidance")
+    lines = why.sentences(found)
+    (line,) = [line for line in lines if line.startswith("The effect of sampler: DDIM → ancestral depends on guidance")]
+    assert "With guidance 1 and 2 it is -0.50 and +0.50 of retained top-1, a significant change of +1.00 (" in line
+    assert any("the sampler ancestral in place of DDIM, no significant effect on" in line for line in lines)
+    assert document(found, lines)["interactions"] != []
+
+
+def test_the_page_names_what_differs_before_its_effects_and_draws_each_level():
+    found = confounded("sampler")
+    page = pages.make(found, "why one other --factors sampler")
+    assert page.index("What differs") < page.index('id="effects-title"') < page.index('id="arms-title"')
+    assert page.count('class="open">not crossed') == 3
+    assert page.count('<span class="open">not attributed: model, clipping, guidance and steps') == 2
+    assert page.count("<figure") == 2  # a score, and the one factor beside the model
+    assert page.count('<td class="significant">') == 0
+
+
+def test_what_stands_in_the_picture_is_the_mean_over_all_other_factors():
+    found = confounded("", "guidance")
+    for each in found.marginals:
+        arms = [
+            part.by_pair[each.score].value
+            for part in found.found
+            if (part.arm.level("model"), part.arm.level(each.factor)) == (each.model, each.level)
+        ]
+        assert each.retained.value == pytest.approx(sum(arms) / len(arms))
+    (low, high) = [
+        each.retained.value
+        for each in found.marginals
+        if (each.model, each.factor, each.score) == ("one", "guidance", "top1")
+    ]
+    assert (low, high) == (0.5, 1.0)
+
+
+def test_models_that_differ_in_one_setting_alone_have_the_effect_of_that_setting():
+    models = {name: {"guidance": planted.Trait(value, planted.Kind.FACTOR)} for name, value in (("a", "1"), ("b", "2"))}
+    crossed = conditions.cross(["a", "b"], lambda name: None, factors={"sampler": ("ddim", "ancestral")})
+    arms = {arm.name: planted.of_arm(models, arm) for arm in crossed.arms}
+    found = study_of(conditions.attribute(crossed, models, arms), lambda arm: arm.level("model") == "a")
+    assert "b and a differ in nothing but guidance: the effect is that of guidance." in why.sentences(found)
+    assert why_attribution.mark(found.effects[0]) == "*"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.reporting import html, why
+from pytest_seedshift.reporting import html, why, why_attribution
 from pytest_seedshift.reporting.html import fill
-from pytest_seedshift.studies.sampler_ablation import conditions
+from pytest_seedshift.reporting.page import plots, why_picture
+from pytest_seedshift.studies.sampler_ablation import differences
 from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN
 
 if TYPE_CHECKING:
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 
 def make(study: Study, command: str) -> str:
     """The page, as HTML; `command` is how it was made."""
-    models = dict.fromkeys(each.arm.level(conditions.MODEL) for each in study.found)
+    models = dict.fromkeys(each.arm.level(differences.MODEL) for each in study.found)
     return fill(
         "why.html.jinja2",
         title=f"What makes {', '.join(models)} hold or break",
         style=html.style(),
         study=study,
         report=why,
+        attribution=why_attribution,
+        apart=why_attribution.differing(study.crossed),
+        interactions=[each for each in study.interactions if each.significant],
+        panels=why_picture.panels(study),
+        legend=[(model, plots.key(index)) for index, model in enumerate(models)],
         scores=SHOWN,
         effects={score: _of_effects(study, score) for score in SHOWN},
         arms=[(each, [_of_arm(study, each.retained.get(score)) for score in SHOWN]) for each in study.found],

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.studies.sampler_ablation.effects import Effect, Mean
     from pytest_seedshift.studies.sampler_ablation.experiment import Found, Study
+    from pytest_seedshift.studies.sampler_ablation.interactions import Interaction
+    from pytest_seedshift.studies.sampler_ablation.marginals import Marginal
 
 VERSION = 1
 
@@ -25,8 +27,14 @@ def document(study: Study, sentences: Sequence[str]) -> dict[str, Any]:
         "certainty": study.certainty,
         "factors": {name: list(levels) for name, levels in study.crossed.factors.items()},
         "left_out": dict(study.crossed.left_out),
+        "models": {
+            model: {name: {"value": each.value, "kind": each.kind.value} for name, each in traits.items()}
+            for model, traits in study.crossed.traits.items()
+        },
         "arms": [_arm(each) for each in study.found],
         "effects": [_effect(each) for each in study.effects],
+        "interactions": [_interaction(each) for each in study.interactions],
+        "levels": [_marginal(each) for each in study.marginals],
         "sentences": list(sentences),
     }
 
@@ -58,6 +66,31 @@ def _effect(effect: Effect) -> dict[str, Any]:
         "kept": list(effect.retained),
         "change": _mean(effect.change),
         "single": list(effect.single),
+        "causes": list(effect.causes),
+        "significant": effect.significant,
+    }
+
+
+def _interaction(found: Interaction) -> dict[str, Any]:
+    return {
+        "factors": list(found.factors),
+        "levels": list(found.levels),
+        "against": list(found.against),
+        "score": found.score,
+        "at": list(found.at),
+        "change": _mean(found.change),
+        "causes": list(found.causes),
+        "significant": found.significant,
+    }
+
+
+def _marginal(found: Marginal) -> dict[str, Any]:
+    return {
+        "model": found.model,
+        "factor": found.factor,
+        "level": found.level,
+        "score": found.score,
+        "kept": _mean(found.retained),
     }
 
 

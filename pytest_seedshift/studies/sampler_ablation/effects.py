@@ -11,7 +11,7 @@ at another, each averaged over all other factors' levels. Above 0 the level is t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from pytest_seedshift.core.stats import unseen_changes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_seedshift.studies.sampler_ablation.conditions import Arm, Crossed
+    from pytest_seedshift.studies.sampler_ablation.conditions import Crossed
 
     Array = NDArray[np.float64]
 
@@ -75,6 +75,7 @@ class Effect:
         retained: the retained score: at the first level, at the other.
         change: the second less the first, with its interval.
         single: the least and the largest change between two arms that differ in nothing but this level.
+        causes: what it can be the effect of: the factor, or what stands for it; more where the arms differ in more.
     """
 
     factor: str
@@ -85,6 +86,17 @@ class Effect:
     retained: tuple[float, float]
     change: Mean
     single: tuple[float, float]
+    causes: tuple[str, ...]
+
+    @property
+    def is_attributed(self) -> bool:
+        """Whether it can be the effect of one thing only."""
+        return len(self.causes) == 1
+
+    @property
+    def significant(self) -> bool:
+        """Whether its interval excludes 0 and it is known what it is the effect of."""
+        return self.is_attributed and self.change.significant
 
 
 def retained(control: Sequence[float], shifted: Sequence[Sequence[float]], top: float) -> Retained | None:
@@ -173,11 +185,7 @@ def effects(
         labels: of the pairs.
         certainty: of all intervals together (Bonferroni), so that more of them do not find more by chance.
     """
-    columns: dict[str, dict[str, Retained]] = {}
-    for score in next(iter(by_arm.values())):
-        column = {arm: found for arm, scores in by_arm.items() if (found := scores[score]) is not None}
-        if len(column) == len(by_arm):
-            columns[score] = column
+    columns = columns_of(by_arm)
     wanted = [
         (factor, level, score)
         for factor, levels in crossed.factors.items()
@@ -185,6 +193,16 @@ def effects(
         for score in columns
     ]
     return tuple(_effect(crossed, each, columns[each[2]], labels, 1 - (1 - certainty) / len(wanted)) for each in wanted)
+
+
+def columns_of(by_arm: Mapping[str, Mapping[str, Retained | None]]) -> dict[str, dict[str, Retained]]:
+    """By score and arm's name, what is retained; without a score that is 0 without a shift in an arm."""
+    found: dict[str, dict[str, Retained]] = {}
+    for score in next(iter(by_arm.values())):
+        column = {arm: each for arm, scores in by_arm.items() if (each := scores[score]) is not None}
+        if len(column) == len(by_arm):
+            found[score] = column
+    return found
 
 
 def _effect(
@@ -196,7 +214,7 @@ def _effect(
 ) -> Effect:
     factor, level, score = which
     against = crossed.factors[factor][0]
-    pairs = [(column[one.name], column[other.name]) for one, other in _apart(crossed, factor, against, level)]
+    pairs = [(column[one.name], column[other.name]) for one, other in crossed.apart(factor, against, level)]
     changes = np.array([other.by_pair - one.by_pair for one, other in pairs])
     most = max(each.most for each in column.values())
     single = changes.mean(axis=1)
@@ -210,14 +228,9 @@ def _effect(
         (_average(each.value for each in before), _average(each.value for each in after)),
         mean(changes.mean(axis=0), labels, (-most, most), certainty),
         (float(single.min()), float(single.max())),
+        crossed.causes_of(factor, level),
     )
 
 
-def _apart(crossed: Crossed, factor: str, one: str, other: str) -> Iterator[tuple[Arm, Arm]]:
-    """The pairs of arms that differ in nothing but that the factor is at one level or at another."""
-    rest = {arm.without(factor): arm for arm in crossed.arms if arm.level(factor) == other}
-    return ((arm, rest[arm.without(factor)]) for arm in crossed.arms if arm.level(factor) == one)
-
-
-def _average(values: Iterator[float]) -> float:
+def _average(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))

@@ -14,6 +14,8 @@ from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats.seed_shares import SensitivityError
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.sampler_ablation import effects
+from pytest_seedshift.studies.sampler_ablation.interactions import Interaction, interactions
+from pytest_seedshift.studies.sampler_ablation.marginals import Marginal, marginals
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
@@ -93,6 +95,8 @@ class Study:
         certainty: of each interval of an arm, and of all intervals of the effects together.
         found: a part an arm.
         effects: of the factors.
+        interactions: of every two factors; their intervals are a family of their own.
+        marginals: by model and level, what is retained.
     """
 
     crossed: Crossed
@@ -102,6 +106,8 @@ class Study:
     certainty: float
     found: tuple[Found, ...]
     effects: tuple[effects.Effect, ...]
+    interactions: tuple[Interaction, ...]
+    marginals: tuple[Marginal, ...]
 
 
 def run(
@@ -131,9 +137,29 @@ def run(
     for number, arm in enumerate(crossed.arms):
         report(f"{number + 1}/{len(crossed.arms)} {arm.name}")
         found.append(_run(bench, arm, shifts, design, certainty))
-    labels = _labels(design)
-    made = effects.effects(crossed, {each.arm.name: each.by_pair for each in found}, labels, certainty)
-    return Study(crossed, tuple(shifts), len(design), len(set(labels)), certainty, tuple(found), made)
+    return judged(crossed, tuple(shifts), found, _labels(design), certainty)
+
+
+def judged(
+    crossed: Crossed,
+    shifts: tuple[tuple[str, float], ...],
+    found: Sequence[Found],
+    labels: Sequence[Any],
+    certainty: float = CERTAINTY,
+) -> Study:
+    """The experiment of what came of all arms; `labels` are those of the pairs."""
+    by_arm = {each.arm.name: each.by_pair for each in found}
+    return Study(
+        crossed,
+        shifts,
+        len(labels),
+        len(set(labels)),
+        certainty,
+        tuple(found),
+        effects.effects(crossed, by_arm, labels, certainty),
+        interactions(crossed, by_arm, labels, certainty),
+        marginals(crossed, by_arm, labels, certainty),
+    )
 
 
 def _run(
@@ -166,7 +192,10 @@ def _labels(design: Sequence[Pair]) -> list[str]:
 
 
 def _columns(bench: Workbench, case: Case, design: Sequence[Pair]) -> dict[str, list[float]]:
-    samples = bench.scheduler.collect(case, design).samples
+    supply = bench.scheduler.collect(case, design)
+    if supply.work.generated:
+        bench.service.remember(case.model, supply.work)  # so that a plan knows how long an image takes
+    samples = supply.samples
     return {score: [sample.scores[score] for sample in samples] for score in SHOWN}
 
 
