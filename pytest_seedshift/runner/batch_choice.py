@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _WORTH = 2
 """How many full batches have to be left of a model for a slot to load it that another one has loaded."""
 
+_SHARES = 3
+"""How many batches have to be left for each slot for them to be full."""
+
 
 class Part(NamedTuple):
     """Rows of one case in a batch."""
@@ -28,9 +31,14 @@ class Part(NamedTuple):
 class Choice:
     """Chooses; it holds nothing of a run but its own numbers."""
 
-    def __init__(self, least: float = 0.6) -> None:
-        """`least` is how likely an image has to be needed to be made."""
-        self.least = least
+    def __init__(self, least: float = 0.7, behind: float = 0.95) -> None:
+        """Begin.
+
+        Args:
+            least: how likely an image has to be needed to be made by a slot that has nothing else to do.
+            behind: how likely, to wait at a slot behind another batch; of what is less likely more is known by then.
+        """
+        self.least, self.behind = least, behind
 
     def model(self, held: str | None, at: Mapping[str | None, int], left: Mapping[str, int], size: int) -> str | None:
         """What a slot makes next: its own model as long as there is something to make of it; None for nothing.
@@ -53,16 +61,21 @@ class Choice:
     def size(self, most: int, left: int, slots: int) -> int:
         """How many images a batch has of which a GPU takes so many at once.
 
-        Where less is left in all than fills each slot once, batches are smaller, of 1, 2, 4, …: no slot stands still
-        while another one makes what it could make, and more is known before the next.
+        Where less is left in all than fills each slot three times, batches are smaller, of 1, 2, 4, …: no slot stands
+        still while another one makes what it could make, and more is known before the next.
         """
         if slots <= 1:
             return most
-        share = max(left // max(slots, 1), 1)
+        share = max(left // (_SHARES * slots), 1)
         return min(most, 1 << (share.bit_length() - 1))
 
-    def rows(self, cases: Mapping[str, OpenCase], is_there: IsThere, size: int) -> list[Part]:
-        """The rows of a batch of at most so many: what is surest to be needed, and of that what was asked for first."""
+    def rows(
+        self, cases: Mapping[str, OpenCase], is_there: IsThere, size: int, *, is_behind: bool = False
+    ) -> list[Part]:
+        """The rows of a batch of at most so many: what is surest to be needed, and of that what was asked for first.
+
+        Of a batch that waits behind another one all are, or there are none.
+        """
         parts: dict[tuple[str, Case], Part] = {}
         ordered = sorted(
             ((key, case) for key, case in cases.items() if case.need is not None),
@@ -71,7 +84,9 @@ class Choice:
         sure = chain.from_iterable(_wishes(key, case, sure=True) for key, case in ordered)
         likely = heapq.merge(*(_wishes(key, case, sure=False) for key, case in ordered), key=lambda wish: -wish[0])
         taken: set[tuple[Case, Pair]] = set()
-        for _, key, case, pair in chain(sure, likely):
+        for chance, key, case, pair in chain(sure, likely):
+            if is_behind and chance < self.behind:
+                return []
             need = case.need
             assert need is not None
             if (need.case, pair) in taken or is_there(need.case, pair):
@@ -79,8 +94,8 @@ class Choice:
             taken.add((need.case, pair))
             parts.setdefault((key, need.case), Part(key, need.case, [], need.shown)).pairs.append(pair)
             if len(taken) == size:
-                break
-        return list(parts.values())
+                return list(parts.values())
+        return [] if is_behind else list(parts.values())
 
 
 def _wishes(key: str, case: OpenCase, *, sure: bool) -> Iterator[tuple[float, str, OpenCase, Pair]]:

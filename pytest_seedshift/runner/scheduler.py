@@ -67,6 +67,8 @@ class Scheduler:
         """By model, how many images are wished for that are not there; those that several wish for count more."""
         self._changed: set[str] = set()
         """Of which models that is to be counted anew."""
+        self._unsure: set[str] = set()
+        """The models of which too little is sure enough to wait behind another batch, until more is known."""
         self._work: dict[str, Work] = defaultdict(lambda: NONE)
         self._unusable: dict[str, str] = {}
         self._orders = self._in_flight = self._runs = 0
@@ -245,6 +247,7 @@ class Scheduler:
         while (need := case.need) is not None:
             self._models[need.case.model][key] = case
             self._changed.add(need.case.model)
+            self._unsure.discard(need.case.model)
             reason = self._unusable.get(need.case.model)
             if reason is not None:
                 case.fail(UnusableModelError(reason))
@@ -316,22 +319,29 @@ class Scheduler:
         at = Counter(holds.values())
         for waiting in range(_AHEAD):
             for slot in slots:
-                if slot.waiting <= waiting and (model := self._submit(slot.name, holds[slot.name], at)) is not None:
+                if slot.waiting > waiting:
+                    continue
+                is_behind = waiting > 0 and not self._executor.is_here
+                model = self._submit(slot.name, holds[slot.name], at, is_behind=is_behind)
+                if model is not None:
                     at[holds[slot.name]] -= 1
                     at[model] += 1
                     holds[slot.name] = model
 
-    def _submit(self, slot: str, held: str | None, at: Counter[str | None]) -> str | None:
-        """Have a batch made at a slot: of which model; None where there was nothing to make."""
+    def _submit(self, slot: str, held: str | None, at: Counter[str | None], *, is_behind: bool) -> str | None:
+        """Have a batch made at a slot, or wait there behind another: of which model; None for nothing to make."""
         for changed in self._changed:
             cases = [case for case in self._models[changed].values() if case.need is not None]
             self._left[changed] = sum(case.lacking(self._is_there) for case in cases)
         self._changed.clear()
         others = at - Counter([held])
         while (model := self._choice.model(held, others, self._left, 8)) is not None:
+            most = self._executor.batch_size(model, slot)
+            size = self._choice.size(most, sum(self._left.values()), at.total())
+            if is_behind and (model != held or model in self._unsure or size < most):
+                return None
             rows: list[Row] = []
-            size = self._choice.size(self._executor.batch_size(model, slot), sum(self._left.values()), at.total())
-            for part in self._choice.rows(self._models[model], self._is_there, size):
+            for part in self._choice.rows(self._models[model], self._is_there, size, is_behind=is_behind):
                 rows += self._service.rows(part.case, part.pairs, part.shown)
                 self._making[part.case] |= {pair: (part.key, pair in part.shown) for pair in part.pairs}
             if rows:
@@ -340,6 +350,9 @@ class Scheduler:
                 self._orders += 1
                 self._in_flight += 1
                 return model
+            if is_behind:
+                self._unsure.add(model)
+                return None
             self._left[model] = 0  # what is wished for is there, or being made
         return None
 
