@@ -22,7 +22,7 @@ from helpers.families import FAMILIES
 from helpers.pretended_device import PretendedDevices
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.models import catalogue, prompt_cache
+from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.load import load
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.runner.finishing import finish
@@ -73,7 +73,6 @@ def measure(name: str, dtype: str, images: int, batch_size: int) -> dict[str, An
         batches = [
             finish(batch) for case in (Case(name), Case(name, "mean", 0.3)) for batch in engine.run(case, design)
         ]
-        prompt_cache.forget()
         every = sum(gpus.operators.values())
         waits, beside = ours(gpus.waits), ours(gpus.beside)
         return {

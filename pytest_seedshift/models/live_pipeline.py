@@ -44,7 +44,11 @@ def viewed(pipeline: DiffusionPipeline, entry: Entry) -> Iterator[DiffusersPipel
     call = call_of(type(pipeline), entry)
     with _at_rest(pipeline):
         fingerprint = live_fingerprint.of_pipeline(pipeline, call)
-        yield _Live(entry.name, _view(pipeline, {}), fingerprint, call, upsampler=entry.upsampler)
+        model = _Live(entry.name, _view(pipeline, {}), fingerprint, call, upsampler=entry.upsampler)
+        try:
+            yield model
+        finally:
+            model.forget_prompts()  # who holds the view yet, such as an error, need not hold them
 
 
 class _Live(DiffusersPipeline):

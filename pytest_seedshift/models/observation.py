@@ -123,10 +123,10 @@ def observed(pipeline: DiffusionPipeline) -> Iterator[Observation]:
     """
     observation = Observation()
     with ExitStack() as stack:
-        for kind in _samplers(pipeline):
-            stack.enter_context(_method(kind, "step", observation._step))
+        for kind in samplers(pipeline):
+            stack.enter_context(changed_method(kind, "step", observation._step))
             if hasattr(kind, "convert_model_output"):
-                stack.enter_context(_method(kind, "convert_model_output", observation._convert))
+                stack.enter_context(changed_method(kind, "convert_model_output", observation._convert))
         yield observation
 
 
@@ -152,8 +152,8 @@ def ending_in(pipeline: DiffusionPipeline, states: Tensor) -> Iterator[None]:
         return step
 
     with ExitStack() as stack:
-        for kind in _samplers(pipeline):
-            stack.enter_context(_method(kind, "step", around))
+        for kind in samplers(pipeline):
+            stack.enter_context(changed_method(kind, "step", around))
         yield
 
 
@@ -162,7 +162,8 @@ def _instead(value: Any, states: Tensor) -> Any:
     return states.to(value) if fits else value
 
 
-def _samplers(pipeline: DiffusionPipeline) -> set[type]:
+def samplers(pipeline: DiffusionPipeline) -> set[type]:
+    """The classes of a pipeline's samplers."""
     return {type(each) for each in pipeline.components.values() if isinstance(each, SchedulerMixin)}
 
 
@@ -198,7 +199,7 @@ def _predicted(sampler: Any, result: Any, before: Tensor, output: Any, record: _
 
 
 @contextmanager
-def _method(kind: type, name: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def changed_method(kind: type, name: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
     """Let a method of a class, its own or an inherited one, be another for a while."""
     own = name in vars(kind)
     native = getattr(kind, name)

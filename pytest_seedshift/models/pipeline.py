@@ -8,14 +8,13 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.core.pairs import Label, Pair
-from pytest_seedshift.models import engine, in_effect, observation, prompt_cache, rng, sizes
+from pytest_seedshift.models import engine, in_effect, observation, prompt_cache, rng, sampler_waits, sizes
 from pytest_seedshift.models import seed_weight as seed_weights
 from pytest_seedshift.models.seed_vector import NoUpsamplerError, SeedVector, SeedVectorError, from_images, to_images
 from pytest_seedshift.scorers import transfers
@@ -121,7 +120,8 @@ class DiffusersPipeline:
         if getattr(pipeline, "safety_checker", None) is not None:
             pipeline.safety_checker = None
         pipeline.set_progress_bar_config(disable=True)
-        prompt_cache.remember(pipeline, fingerprint)
+        prompt_cache.remember(pipeline)
+        self._seed_shape: tuple[int, ...] | None = None
 
     def _check_call(self) -> None:
         settable = [
@@ -138,21 +138,30 @@ class DiffusersPipeline:
     def _family(self) -> str:
         return type(self._pipeline).__name__
 
-    @cached_property
+    @property
     def seed_shape(self) -> tuple[int, ...]:
-        """See `TextToImage.seed_shape`. It is learned from a generation that ends where the pipeline draws."""
+        """See `TextToImage.seed_shape`."""
+        return self._shape_by(_ANY_PAIR)
+
+    def _shape_by(self, pair: Pair) -> tuple[int, ...]:
+        """The shape of all seed vectors, learned from a generation that ends where the pipeline draws.
+
+        It is that of a pair which is to be generated, where there is one: its prompt need not be encoded again.
+        """
         shapes: list[torch.Size] = []
 
         def on_draw(z: Tensor) -> Tensor:
             shapes.append(z.shape[1:])
             raise _SeenError
 
-        try:
-            with self._seed.drawn(on_draw):
-                self._run([_ANY_PAIR], "shape", {})
-        except _SeenError:
-            pass
-        return tuple(shapes[0])
+        if self._seed_shape is None:
+            try:
+                with self._seed.drawn(on_draw):
+                    self._run([pair], "shape", {})
+            except _SeenError:
+                pass
+            self._seed_shape = tuple(shapes[0])
+        return self._seed_shape
 
     def settings(self, dtype: str) -> dict[str, Any]:
         """What it is run with, in effect: see `in_effect`; `dtype` is the number type that it was loaded in."""
@@ -206,6 +215,10 @@ class DiffusersPipeline:
                 on_step(step, torch.cat(states)[order])
         return torch.cat(images)[order]
 
+    def forget_prompts(self) -> None:
+        """Give back the memory of what was encoded; prompts are encoded again when they are asked for."""
+        prompt_cache.forget(self._pipeline)
+
     @property
     def stages(self) -> str | None:
         """What its reports of steps leave out, in words; None where that is nothing."""
@@ -250,7 +263,8 @@ class DiffusersPipeline:
         return list(groups.values())
 
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
-        vectors = [None if pair.noise is None else rng.vector_generator(pair, self.seed_shape) for pair in pairs]
+        shape = self._shape_by(pairs[0])
+        vectors = [None if pair.noise is None else rng.vector_generator(pair, shape) for pair in pairs]
 
         def on_draw(z: Tensor) -> Tensor:
             if len(z) != len(pairs):
@@ -264,7 +278,7 @@ class DiffusersPipeline:
             return from_images(shift(to_images(z, axes), pairs), axes, z.shape)
 
         # The shape is in the key: seed vectors of different shapes must not share their first numbers.
-        purpose = f"z{self.seed_shape}"
+        purpose = f"z{shape}"
         with self._seed.drawn(on_draw):
             output = self._run(pairs, purpose, self._watched(on_step))
         return self._images(output, len(pairs))
@@ -277,6 +291,7 @@ class DiffusersPipeline:
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
             stack.enter_context(sizes.heard(type(self._pipeline), self._refuse_size))
+            stack.enter_context(sampler_waits.avoided(self._pipeline))
             return self._pipeline(
                 prompt=[pair.prompt for pair in pairs],  # a list of its own: Z-Image writes into it
                 generator=[rng.generator(pair, purpose) for pair in pairs],

@@ -27,7 +27,7 @@ _METHODS = ("encode_prompt", "_encode_prompt", "_encode_prior_prompt")
 _GUIDED = "do_classifier_free_guidance"
 
 
-def remember(pipeline: DiffusionPipeline, fingerprint: str = "") -> None:
+def remember(pipeline: DiffusionPipeline) -> None:
     """Let a pipeline, and those that it is made of, remember what they made of each prompt.
 
     Pipelines differ in what they return (a row a prompt, a list of embeddings, something of no batch at all) and in
@@ -35,31 +35,33 @@ def remember(pipeline: DiffusionPipeline, fingerprint: str = "") -> None:
     product, which are another algorithm's at another size). So nothing is taken for granted: the first time that so
     many prompts are encoded in one call, the pipeline does it in its own way, and only where single prompts give the
     same bits is it spared that from then on. In half precision, where no batch gives the bits of another, the same but
-    for rounding will do, and then single prompts it is, always. A pipeline where they give something else encodes each
-    batch in its own way, once.
+    for rounding will do, and then single prompts it is, always: what was seen of one count of prompts holds for all. A
+    pipeline where they give something else encodes each batch in its own way, once.
 
-    Args:
-        pipeline: of any family.
-        fingerprint: of all that can change an image: what one pipeline has encoded, a later one of the same
-            fingerprint need not encode again in this process. None is shared where it is empty.
+    What is remembered is the pipeline's own, and goes with it, or before it by `forget`.
     """
-    for name in ("", "prior_pipe", "decoder_pipe"):
-        part = getattr(pipeline, name, None) if name else pipeline
+    memory = _Memory()
+    for part in _parts(pipeline):
         methods = [each for each in _METHODS if callable(getattr(part, each, None))]
         if methods[:2] == list(_METHODS[:2]):
             methods.pop(1)  # an older name of the same
         for method in methods:
             encode = getattr(part, method)
             if not isinstance(encode, _Remembered):
-                place = getattr(part, "_execution_device", None)
-                owner = (fingerprint, name, method, str(place)) if fingerprint else None
-                vars(part)[method] = _Remembered(encode, owner)
+                vars(part)[method] = _Remembered(encode, memory)
 
 
-def forget() -> None:
-    """Give back the memory of all embeddings that pipelines of this process share."""
-    _shared.clear()
-    _learned.clear()
+def forget(pipeline: DiffusionPipeline) -> None:
+    """Give back the memory of what a pipeline has encoded; what it encodes from now on is remembered again."""
+    for part in _parts(pipeline):
+        for encode in [each for each in vars(part).values() if isinstance(each, _Remembered)]:
+            encode.forget()
+
+
+def _parts(pipeline: DiffusionPipeline) -> list[Any]:
+    """A pipeline and those that it is made of."""
+    parts = (getattr(pipeline, name, None) for name in ("prior_pipe", "decoder_pipe"))
+    return [pipeline, *(part for part in parts if part is not None)]
 
 
 class _Memory:
@@ -93,7 +95,7 @@ class _Learned:
     many: bool = False
     """Whether it returns several things."""
     joins: dict[Any, list[prompt_joins.Join]] = field(default_factory=dict)
-    """By key, count of prompts and shapes: how single prompts are put together, for each thing."""
+    """By key, count of prompts (0 for any) and shapes: how single prompts are put together, for each thing."""
     unequal: set[Any] = field(default_factory=set)
     """Keys with which single prompts give something else than a batch."""
     constant: dict[Any, dict[int, Any]] = field(default_factory=dict)
@@ -105,19 +107,19 @@ class _Learned:
     """By key, the shapes of all that such a call gives for a prompt of which that is known."""
 
 
-_shared = _Memory()
-_learned: dict[Any, _Learned] = {}
-
-
 class _Remembered:
     """A pipeline's way to encode prompts, with a memory."""
 
-    def __init__(self, encode: Callable[..., Any], owner: Any) -> None:
+    def __init__(self, encode: Callable[..., Any], memory: _Memory) -> None:
         self._encode = encode
         self._signature = inspect.signature(encode)
-        self._owner = owner
-        self._memory = _Memory() if owner is None else _shared
-        self._about = _Learned() if owner is None else _learned.setdefault(owner, _Learned())
+        self._memory = memory
+        self._about = _Learned()
+
+    def forget(self) -> None:
+        """See `forget`."""
+        self._memory.clear()
+        self._about = _Learned()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Encode as the pipeline does, prompts that are known from memory.
@@ -138,7 +140,7 @@ class _Remembered:
         shapes = _shapes(rows[0])
         if any(_shapes(row) != shapes for row in rows):  # padded to the longest
             return self._as_it_does(call, prompts)
-        size = call.key, len(prompts), shapes
+        size = call.key, 0 if prompt_joins.is_half(rows[0]) else len(prompts), shapes
         if size not in self._about.joins:
             if len(set(prompts)) < 2:  # of one text it cannot be seen whose row is where
                 return self._as_it_does(call, prompts)
@@ -167,18 +169,18 @@ class _Remembered:
         return self._returned([_copy(each) for each in found])
 
     def _whole(self, call: _Call, prompts: str | list[str]) -> Any:
-        return self._owner, tuple(prompts) if isinstance(prompts, list) else (prompts, None), call.key
+        return id(self), tuple(prompts) if isinstance(prompts, list) else (prompts, None), call.key
 
     def _rows(self, call: _Call, prompts: Sequence[str]) -> list[_Columns]:
         """What each prompt alone gives; what does not depend on the prompt is one and the same thing for all."""
-        found = {text: self._memory.get((self._owner, text, call.key)) for text in prompts}
+        found = {text: self._memory.get((id(self), text, call.key)) for text in prompts}
         rows = {text: row for text, row in found.items() if row is not None}
         new = [text for text in found if text not in rows]
         for text in new:
             rows[text] = self._alone(call, text, rows)
         self._make_one(call, [rows[text] for text in new])
         for text in new:
-            self._memory.put((self._owner, text, call.key), rows[text])
+            self._memory.put((id(self), text, call.key), rows[text])
         return [rows[text] for text in prompts]
 
     def _alone(self, call: _Call, text: str, others: dict[str, _Columns]) -> _Columns:

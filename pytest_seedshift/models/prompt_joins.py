@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -41,6 +41,20 @@ def find(rows: Sequence[Sequence[Any]], whole: Sequence[Any]) -> tuple[list[Join
             return None, False
         joins.append(join)
     return joins, exact
+
+
+def is_half(row: Sequence[Any]) -> bool:
+    """Whether all that a prompt gave is in half precision, in which two counts of prompts differ by rounding."""
+    types = set(_types(row))
+    return bool(types) and types <= set(_ROUNDING)
+
+
+def _types(values: Sequence[Any]) -> Iterator[torch.dtype]:
+    for each in values:
+        if isinstance(each, list):
+            yield from _types(each)
+        elif isinstance(each, torch.Tensor) and each.is_floating_point():
+            yield each.dtype
 
 
 def together(column: Sequence[Any]) -> Any:

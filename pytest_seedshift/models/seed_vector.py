@@ -193,16 +193,16 @@ class SeedVector:
     def _drawing_with(self, name: str, draw: Callable[..., Tensor]) -> Iterator[None]:
         """Let a method of the host, and nothing else, draw with `draw`."""
         if name == _CALL:  # is looked up in the class, so no instance can have its own
-            with _replaced_in(self._globals, _DRAW, draw):
+            with replaced_in(self._globals, _DRAW, draw):
                 yield
             return
         method = getattr(self._host, name)
 
         def prepare(*args: Any, **kwargs: Any) -> Any:
-            with _replaced_in(self._globals, _DRAW, draw):
+            with replaced_in(self._globals, _DRAW, draw):
                 return method(*args, **kwargs)
 
-        with _replaced_in(vars(self._host), name, prepare):
+        with replaced_in(vars(self._host), name, prepare):
             yield
 
     def _error(self, what: str) -> SeedVectorError:
@@ -231,7 +231,7 @@ def _grid(pipeline: DiffusionPipeline, call: Mapping[str, Any]) -> tuple[int, in
 
 
 @contextmanager
-def _replaced_in(names: dict[str, Any], name: str, value: Any) -> Iterator[None]:
+def replaced_in(names: dict[str, Any], name: str, value: Any) -> Iterator[None]:
     """Let a name mean something else for a while."""
     missing = object()
     before = names.get(name, missing)

@@ -136,7 +136,7 @@ class ModelPool:
         if name in self._unusable:  # every case of it would load it again, to fail in the same way
             raise UnusableModelError(self._unusable[name])
         if self._model is None or self._model.name != name:
-            self.release()
+            self._model = self._engine = None
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
             load = _load_spread if self._spread else _load
             try:
@@ -177,11 +177,14 @@ class ModelPool:
         return self._engine.batch_size
 
     def release(self) -> None:
-        """Let the model go."""
+        """Let the model go, with all that it has on the device, such as what it has made of prompts."""
+        if self._model is None:
+            return
         self._model = self._engine = None
+        devices.free_memory()
 
     def _refusal(self, name: str, reason: str) -> UnusableModelError:
-        self.release()
+        self._model = self._engine = None  # its memory, which the error holds yet, is freed when the next one is loaded
         self._unusable[name] = reason
         return UnusableModelError(reason)
 

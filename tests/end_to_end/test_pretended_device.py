@@ -16,7 +16,7 @@ from helpers.runs import cases_of
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case, CaseError
-from pytest_seedshift.models import catalogue, prompt_cache
+from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.runner.finishing import finish
 from pytest_seedshift.runner.generate import Batch, Engine
@@ -325,7 +325,6 @@ def both(pytester: pytest.Pytester, loaded: None) -> Any:
             assert (gpus.peak > 0) == (device == "cuda")
             assert not [line for asker, line in gpus.doubles if asker == "ours"]
             found.append(cases_of(folder))
-            prompt_cache.forget()
         return found[0], found[1]
 
     return run
@@ -399,4 +398,3 @@ def test_an_experiment_runs_on_a_gpu(command, tmp_path, monkeypatch, capsys):
         assert gpus.peak > 0
         assert not [line for asker, line in gpus.doubles if asker == "ours"]
     assert status in (0, 1), capsys.readouterr().err
-    prompt_cache.forget()

@@ -98,6 +98,12 @@ class DeviceTensor(torch.Tensor):
     def __array__(self, *_: Any, **__: Any) -> Any:
         return self.numpy()
 
+    def __deepcopy__(self, _: Any) -> torch.Tensor:
+        return self.clone()
+
+    def data_ptr(self) -> int:
+        return self.near.data_ptr()
+
     def tolist(self) -> Any:
         _current()._wait(_Asked.now())
         return self.near.tolist()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -213,17 +215,41 @@ def test_one_text_is_encoded_once_too():
     assert len(pipeline.calls) == 1
 
 
-def test_what_a_pipeline_has_encoded_a_later_one_of_its_fingerprint_knows():
-    prompt_cache.forget()
-    first, second, other, unnamed = Encoder(), Encoder(), Encoder(), Encoder()
-    for pipeline, fingerprint in ((first, "a"), (second, "a"), (other, "b"), (unnamed, "")):
-        prompt_cache.remember(pipeline, fingerprint)
-        assert equal(pipeline.encode_prompt([PIZZA, SNAIL]), Encoder().encode_prompt([PIZZA, SNAIL]))
-    assert [len(each.calls) for each in (first, second, other, unnamed)] == [3, 0, 3, 3]
-    prompt_cache.forget()
-    prompt_cache.remember(third := Encoder(), "a")
-    third.encode_prompt([PIZZA])
-    assert third.calls == [[PIZZA]]
+def test_what_is_forgotten_is_encoded_again_and_what_another_pipeline_remembers_is_not():
+    first, second = remembered(Guided), remembered(Guided)
+    for pipeline in (first, second):
+        pipeline.encode_prompt([PIZZA, SNAIL])
+    prompt_cache.forget(first)
+    for pipeline in (first, second):
+        pipeline.calls.clear()
+        assert equal(pipeline.encode_prompt([SNAIL, PIZZA]), Guided().encode_prompt([SNAIL, PIZZA]))
+    assert first.calls
+    assert not second.calls
+
+
+def test_the_parts_of_a_combined_pipeline_forget_too_and_share_one_room(monkeypatch):
+    class Combined:
+        prior_pipe, decoder_pipe = Half(), Half()
+
+    monkeypatch.setattr(prompt_cache, "_ROOM", Half().encode_prompt([PIZZA]).nbytes)
+    prompt_cache.remember(Combined)
+    Combined.prior_pipe.encode_prompt([PIZZA])
+    prompt_cache.forget(Combined)
+    Combined.prior_pipe.encode_prompt([PIZZA])
+    assert len(Combined.prior_pipe.calls) == 2
+    Combined.decoder_pipe.encode_prompt([PIZZA])  # for which the prior's has to make room
+    Combined.prior_pipe.encode_prompt([PIZZA])
+    assert len(Combined.prior_pipe.calls) == 3
+
+
+def test_what_was_remembered_goes_with_its_pipeline():
+    pipeline = remembered(Encoder)
+    pipeline.encode_prompt([PIZZA, SNAIL])
+    memory = weakref.ref(pipeline.encode_prompt._memory)
+    assert memory() is not None
+    del pipeline
+    gc.collect()
+    assert memory() is None
 
 
 def test_no_more_is_remembered_than_there_is_room_for(monkeypatch):

@@ -17,6 +17,7 @@ from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.models.glide import schedulers
 from pytest_seedshift.models.glide.text import GlideTextEncoder
 from pytest_seedshift.models.glide.tokenizer import GlideTokenizer
+from pytest_seedshift.scorers import transfers
 
 _COLOURS = 3
 
@@ -158,7 +159,7 @@ class GlidePipeline(DiffusionPipeline):  # type: ignore[misc]
         encoder = self.text_encoder if part == "base" else self.upsampler_text_encoder
         found = self.tokenizer(list(prompt))
         device = self._execution_device
-        encoded: Tensor = encoder(found["input_ids"].to(device), found["attention_mask"].to(device))
+        encoded: Tensor = encoder(*(transfers.send(found[each], device) for each in ("input_ids", "attention_mask")))
         return encoded
 
     def prepare_latents(
@@ -247,7 +248,8 @@ def _size(unet: Any) -> tuple[int, int]:
 
 def _predict(unet: Any, inputs: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
     """One call of a UNet; the sampler's own numbers stay in the sampler's number type."""
-    predicted: Tensor = unet(inputs.to(unet.dtype), timestep, text, class_labels=text[:, -1]).sample
+    there = transfers.send(timestep, inputs.device)  # schedulers, which look it up, have it on the CPU
+    predicted: Tensor = unet(inputs.to(unet.dtype), there, text, class_labels=text[:, -1]).sample
     return predicted.to(inputs.dtype)
 
 
