@@ -7,10 +7,15 @@ import weakref
 from collections import Counter
 
 import pytest
+import torch
 
+from helpers.families import FAMILIES
+from helpers.pretended_device import PretendedDevices
+from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case, CaseError, UnusableModelError
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.models import catalogue, needed_scorers
+from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner import model_pool
 from pytest_seedshift.runner.model_pool import ModelPool
@@ -101,3 +106,26 @@ def test_samples_have_the_scores_of_the_scorers_that_are_needed(needed, measured
     pool = ModelPool("cpu", None, needs=lambda _: frozenset(needed))
     assert tuple(pool.scorers.measures("toy-latent")) == measured
     assert set(pool.scorers.fingerprints("toy-latent")) == set(needed)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+def test_of_a_model_that_is_put_away_nothing_stays_on_the_gpu_not_even_what_it_made_of_prompts(monkeypatch):
+    family = FAMILIES["stable-diffusion-1"]
+
+    def load(entry, device: str, dtype: str) -> DiffusersPipeline:
+        return DiffusersPipeline(entry.name, family.build().to(device), "same", family.arguments)
+
+    monkeypatch.setattr(model_pool, "_load", load)
+    some = pairs.design(pairs.class_list("toy16"), 16)[:2]
+    with PretendedDevices() as gpus:
+        pool = ModelPool("cuda", "float32")
+        expected = pool.model("toy-latent").generate(some).cpu()
+        at_rest = gpus.used[0]
+        assert at_rest > 0
+        pool.release()
+        assert gpus.used == [0]
+        assert torch.equal(pool.model("toy-latent").generate(some).cpu(), expected)
+        assert gpus.used[0] == at_rest  # what comes again takes no more
+        pool.model("toy-glide")
+        pool.release()
+        assert gpus.used == [0]
