@@ -204,7 +204,10 @@ class TerminalReport:
         cases, searches = self._collector.cases, self._collector.searches
         images, design = tally.looked_at(cases)
         generated, seconds = (sum(getattr(record, name) for record in cases) for name in ("generated", "seconds"))
-        pace = f" in {messages.duration(seconds)}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
+        are_several = self._session.cluster.is_asked or self._session.process.distributes
+        of_all = " of all processes together" if are_several else ""
+        took = f" in {messages.duration(seconds)}{of_all}" if generated else ""
+        pace = f"{took}, {1000 * seconds / generated:.0f} ms an image" if generated else ""
         looked = f" · {images} of {design} images looked at, {generated} generated{pace}" if cases else ""
         grid = self._collector.manifest.get("grid")
         missing = len(grids.without_verdict(grid, {record.id for record in cases}))
