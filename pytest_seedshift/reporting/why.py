@@ -28,6 +28,9 @@ _WEAK = 0.8
 """An arm whose control has less than this part of the best arm's top-1 is reported: the change breaks it by itself."""
 
 
+_MOST_NAMED = 4
+"""Arms that are named one by one, where what they have in common says the same."""
+
 _IN_PLACE = {
     "sampler": "With the sampler {} in place of {}",
     "clipping": "With clipping {} in place of {}",
@@ -42,9 +45,10 @@ _IN_PLACE = {
 
 
 def sentences(study: Study) -> list[str]:
-    """A sentence a change, then what is left out, arms that do not use their seed vector, and weak ones."""
+    """What differs, a sentence a change, what is left out, arms that do not use their seed vector, and weak ones."""
     changes = [list(each) for _, each in groupby(study.effects, lambda each: (each.factor, each.level))]
     return [
+        *why_attribution.summary(study.crossed),
         *(_of_change(effects, study.certainty) for effects in changes),
         *why_attribution.sentences(study),
         *(f"The {factor} is left out: {reason}." for factor, reason in study.crossed.left_out.items()),
@@ -100,28 +104,37 @@ def _not_using(found: Sequence[Found]) -> Iterator[str]:
         left = f"at most {most:.2g}" if most else "0"
         yield (
             f"By the schedule the first step discards the seed vector (weight {left} after it), so that it reaches the "
-            f"picture by the first guess alone: {_names(discards)}."
+            f"picture by the first guess alone: {_names(discards, found)}."
         )
     ignores = [each.sensitivity for each in blind if each.ignores and each.sensitivity is not None]
     if ignores:
         most = max(each.vector(kind).high for each in ignores for kind in KINDS)
         yield (
             f"As measured, another seed vector changes images by at most {seedlines.number(most)} of what another "
-            f"label does: {_names([each for each in blind if each.ignores])}."
+            f"label does: {_names([each for each in blind if each.ignores], found)}."
         )
     hold = [each for each in blind if each.holds]
     if hold:
-        who = "All of these hold" if len(hold) == len(blind) else f"Of these hold {_names(hold)}"
+        who = "All of these hold" if len(hold) == len(blind) else f"Of these hold {_names(hold, found)}"
         yield f"{who}: with little use of the seed vector, which is no sign that a shift of it is withstood."
     else:
         yield "None of these is known to hold."
     rest = [each for each in found if each.holds and each not in blind]
     if rest:
-        yield f"Neither is so of these, which hold too: {_names(rest)}."
+        yield f"Neither is so of these, which hold too: {_names(rest, found)}."
 
 
-def _names(found: Sequence[Found]) -> str:
-    return ", ".join(each.arm.name for each in found)
+def _names(chosen: Sequence[Found], found: Sequence[Found]) -> str:
+    """The names of some arms; of many, the levels that they and no others have, where these say it."""
+    if len(chosen) > _MOST_NAMED:
+        shared = set.intersection(*(set(each.arm.levels) for each in chosen))
+        told = [
+            level for level in chosen[0].arm.levels if level in shared and any(level not in e.arm.levels for e in found)
+        ]
+        if told and sum(shared <= set(each.arm.levels) for each in found) == len(chosen):
+            levels = " and ".join(f"{factor} {conditions.title(level)}" for factor, level in told)
+            return f"all {len(chosen)} arms with {levels}"
+    return ", ".join(each.arm.name for each in chosen)
 
 
 def _weak(found: Sequence[Found]) -> Iterator[str]:
@@ -138,7 +151,7 @@ def _weak(found: Sequence[Found]) -> Iterator[str]:
         if lacking:
             yield (
                 f"The effect on retained {BUILT_IN[score].title} is undefined: without a shift the score is 0 for "
-                f"{_names(lacking)}."
+                f"{_names(lacking, found)}."
             )
 
 

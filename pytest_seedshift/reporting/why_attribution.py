@@ -49,6 +49,22 @@ def _status(crossed: Crossed, name: str, kind: Kind) -> str:
     return "part of the model" if kind is Kind.BUILT_IN else "not crossed"
 
 
+def summary(crossed: Crossed) -> Iterator[str]:
+    """What differs between the models and is crossed, what is not, and how much is a part of them, in a sentence."""
+    rows = differing(crossed)
+    if not rows:
+        return
+    by_status = {each: tuple(name for name, _, status in rows if status == each) for *_, each in rows}
+    clauses = [
+        f"{listed(names)} {'differs' if len(names) == 1 else 'differ'}, {status} here"
+        for status in ("crossed", "not crossed")
+        if (names := by_status.get(status, ()))
+    ]
+    if names := by_status.get("part of the model", ()):
+        clauses.append(f"part of what each model is: {listed(names)}")
+    yield f"Between {listed(tuple(crossed.traits))}: {'; '.join(clauses)}."
+
+
 def differing_lines(crossed: Crossed) -> Iterator[str]:
     """What differs between the models, a line each; nothing of one model."""
     rows = differing(crossed)
@@ -118,18 +134,24 @@ def _valued(each: Difference) -> str:
 
 
 def _remedies(study: Study) -> Iterator[str]:
+    """What would tell apart what is not attributed, a sentence a way."""
     causes = dict.fromkeys(name for each in study.effects if not each.is_attributed for name in each.causes)
+    ways: dict[str, list[str]] = {}
     for name in causes:
-        if name in (MODEL, *study.crossed.factors):
-            continue
-        if name in study.crossed.left_out:
-            yield f"To tell {name} apart, give the models the same in their entries or names: it could not be crossed."
-        elif name in (*conditions.FACTORS, *conditions.NUMBERS):
-            yield f"To tell {name} apart, cross it: --factors {','.join([*_crossed(study), name])}."
-        elif name == "number type":
-            yield "To tell the number type apart, give both models the same: --dtype float32."
-        else:
-            yield f"To tell {name} apart, give both models the same: [models.NAME] in thresholds.toml says it."
+        if name not in (MODEL, *study.crossed.factors):
+            ways.setdefault(_way(study, name), []).append(name)
+    for way, names in ways.items():
+        yield f"To tell {listed(tuple(names))} apart, {way.format(','.join([*_crossed(study), *names]))}."
+
+
+def _way(study: Study, name: str) -> str:
+    if name in study.crossed.left_out:
+        return "give the models the same in their names or entries: it could not be crossed"
+    if name in (*conditions.FACTORS, *conditions.NUMBERS):
+        return "cross what differs (--factors {}) or give the models the same in their names"
+    if name == "number type":
+        return "give both models the same: --dtype float32"
+    return "give both models the same: [models.NAME] in thresholds.toml says it"
 
 
 def _crossed(study: Study) -> list[str]:

@@ -132,7 +132,10 @@ def test_an_effect_of_more_than_one_thing_has_no_star_and_says_what_else_differs
     (model,) = [line for line in why.sentences(found) if line.startswith("With other in place of one")]
     assert "model, clipping, guidance and steps differ: this experiment cannot tell them apart" in model
     assert "significant" not in model
-    assert "To tell guidance apart, cross it: --factors sampler,guidance." in why.sentences(found)
+    remedy = (
+        "cross what differs (--factors sampler,clipping,guidance,steps) or give the models the same in their names."
+    )
+    assert f"To tell clipping, guidance and steps apart, {remedy}" in why.sentences(found)
     rows = [line for line in why.table(found) if line.startswith("  model: one → other")]
     assert len(rows) == 2
     assert all("†" in row and "*" not in row for row in rows)
@@ -150,7 +153,7 @@ def test_once_all_is_crossed_the_model_stands_for_what_is_built_into_it():
 def test_a_setting_that_differs_is_told_apart_by_an_entry_or_an_option():
     lines = why.sentences(confounded("", "number type"))
     assert any("model and number type differ: this experiment cannot tell them apart" in line for line in lines)
-    assert "To tell the number type apart, give both models the same: --dtype float32." in lines
+    assert "To tell number type apart, give both models the same: --dtype float32." in lines
 
 
 @pytest.mark.parametrize("asked", ["", "sampler"])
@@ -163,6 +166,30 @@ def test_differences_come_first_and_say_what_the_experiment_does_about_them(aske
     assert here["weights"] == here["space"] == "part of the model"
     assert here["sampler"] == "crossed"
     assert here["guidance"] == ("not crossed" if asked else "crossed")
+
+
+@pytest.mark.parametrize(
+    ("asked", "summary"),
+    [
+        ("", "Between one and other: sampler, clipping, guidance and steps differ, crossed here; "),
+        ("steps", "steps differs, crossed here; sampler, clipping and guidance differ, not crossed here; "),
+    ],
+)
+def test_the_first_sentence_says_what_differs(asked, summary):
+    first, *_ = why.sentences(confounded(asked))
+    assert f"{summary}part of what each model is: weights and space." in first
+
+
+def test_many_arms_are_named_by_what_they_and_no_others_have():
+    crossed, traits = planted.design("sampler")
+    found = study_of(
+        crossed,
+        lambda arm: planted.CAUSES["sampler"][1](traits[arm.name]),
+        weights={"ddim": 1.0, "ancestral": 0.0},
+    )
+    lines = why.sentences(found)
+    assert any(line.endswith("by the first guess alone: all 16 arms with sampler ancestral.") for line in lines)
+    assert not any("one+ancestral" in line for line in lines)
 
 
 def test_an_effect_that_depends_on_another_factor_says_so_with_both_values():
