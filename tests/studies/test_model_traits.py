@@ -57,6 +57,8 @@ def test_the_toys_differ_in_what_their_entries_and_files_say():
         ("toy-glide+ddim", "toy-glide+ancestral", {"sampler"}),
         ("toy-latent+clip=4", "toy-latent+clip=2", {"range of clipping"}),
         ("toy-latent", "toy-latent+zsnr", {"end of the schedule", "spacing of steps"}),
+        ("toy-latent", "toy-latent+int8+tiling", {"quantization", "tiling"}),
+        ("toy-latent+compile", "toy-latent+compile=max-autotune", {"compile"}),
     ],
 )
 def test_a_change_differs_in_what_it_is_about_and_in_nothing_else(one, other, names):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import files
 from pytest_seedshift.core.checkpoints import hashing
 from pytest_seedshift.core.errors import SeedshiftError
-from pytest_seedshift.models import in_effect, locate, parts, samplers
+from pytest_seedshift.models import in_effect, locate, loras, parts, samplers
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.studies.sampler_ablation import differences
 from pytest_seedshift.studies.sampler_ablation.differences import Kind, Trait, Traits
@@ -72,6 +72,7 @@ def of(catalogue: Catalogue, name: str, dtype: str) -> Traits:
         return found | {"weights": Trait(f"the code of {entry.own}", Kind.BUILT_IN)} | dict(_unknown(base, entry))
     location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
     found |= {"weights": Trait(_weights(entry, location), Kind.BUILT_IN)}
+    found |= {name: Trait(value, Kind.SETTING) for name, value in _of_engine(entry)}
     run = in_effect.of_files(entry, location, dtype)
     if "pipeline" not in run:
         return found | dict(_unknown(base, entry))
@@ -90,12 +91,20 @@ def _not_known(base: str) -> Trait:
 def _unknown(base: str, entry: Entry) -> Iterator[tuple[str, Trait]]:
     """The factors of a model of which no file shows how it is sampled, as far as the entry says it."""
     changes = entry.sampling or Sampling()
-    sampler = None if changes.sampler is None else _TITLES[changes.sampler]
+    sampler = None if changes.sampler is None else _TITLES.get(changes.sampler, changes.sampler)
     clip = None if changes.clip is None else "off" if changes.clip is False else "on"
     numbers = (None if value is None else f"{value:.10g}" for value in (entry.steps, entry.guidance))
     names = (differences.SAMPLER, differences.CLIPPING, differences.STEPS, differences.GUIDANCE)
     for each, value in zip(names, (sampler, clip, *numbers), strict=True):
         yield each, _not_known(base) if value is None else Trait(value, Kind.FACTOR)
+
+
+def _of_engine(entry: Entry) -> Iterator[tuple[str, str]]:
+    """How a model is run, apart from its number type: adapters by their content, as two may have one name."""
+    for name, value in entry.engine.record().items():
+        yield name.replace("_", " "), "yes" if value is True else str(value)
+    if entry.engine.loras:
+        yield "loras", ", ".join(f"{digest[:8]}:{weight:g}" for digest, weight in loras.key(entry))
 
 
 def _weights(entry: Entry, location: Location) -> str:
