@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.baseline import Baseline
     from pytest_seedshift.results.regression import Comparison
     from pytest_seedshift.results.run import Run
+    from pytest_seedshift.studies.likeness import Likeness
 
 FILE_NAME = "comparison.html"
 
@@ -41,11 +42,16 @@ FILE_NAME = "comparison.html"
     help="A model's name in the new run and in the old one, where they differ. Repeatable.",
 )
 @click.option("--allow-missing", is_flag=True, help="Compare what both have where one lacks cases.")
+@click.option(
+    "--likeness",
+    is_flag=True,
+    help="Say how like the pictures of the same pairs are, by SSIM and PSNR: those that both runs have kept.",
+)
 @output_option(f"{FILE_NAME} in NEW")
 @json_option
-def command(old: Path, new: Path, models: tuple[str, ...], allow_missing: bool, output: Output, as_json: bool) -> int:
+def command(old: Path, new: Path, models: tuple[str, ...], **options: Any) -> int:
     """What click calls."""
-    return run(old, new, models=models, allow_missing=allow_missing, output=output, as_json=as_json)
+    return run(old, new, models=models, **options)
 
 
 def run(
@@ -54,6 +60,7 @@ def run(
     *,
     models: Sequence[str] = (),
     allow_missing: bool = False,
+    likeness: bool = False,
     output: Output = None,
     as_json: bool = False,
 ) -> int:
@@ -64,6 +71,7 @@ def run(
         new: run folder.
         models: `NEW=OLD` for each model that has another name.
         allow_missing: whether either may lack cases.
+        likeness: whether pictures are compared, too.
         output: the page; None for comparison.html in the new run folder.
         as_json: whether the comparison is printed as JSON.
 
@@ -78,22 +86,24 @@ def run(
     check_output(out if output is not None or new.is_dir() else None, as_json=as_json)
     aside = as_json or out == STDOUT
     try:
-        after, comparison = _compare(old, new, _models(models), allow_missing)
+        after, comparison = _compare(old, new, models, allow_missing)
+        alike = _likeness(comparison) if likeness else []
         compared = replace(after, comparison=comparison)
         if isinstance(out, Path):
             page.write(new, out, run=compared)
         else:
             sinks.say_file(page.make(compared))
         if as_json:
-            sinks.say_json(losses.document(comparison))
-        sinks.say(*_table(comparison), *regressions.lines(comparison), err=aside)
+            of_pictures = {"likeness": [each.document() for each in alike]} if likeness else {}
+            sinks.say_json({**losses.document(comparison), **of_pictures})
+        sinks.say(*_table(comparison), *regressions.lines(comparison), *_alike(alike), err=aside)
         sinks.say(*([messages.relative(str(out))] if isinstance(out, Path) else []), err=aside)
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
     return 1 if comparison.regressed else 0
 
 
-def _compare(old: Path, new: Path, named: dict[str, str], allow_missing: bool) -> tuple[Run, Comparison]:
+def _compare(old: Path, new: Path, models: Sequence[str], allow_missing: bool) -> tuple[Run, Comparison]:
     """The new run, and how it compares with the old one."""
     from pytest_seedshift.results import baseline_sources, regression, schema
     from pytest_seedshift.results import comparison as comparisons
@@ -109,23 +119,74 @@ def _compare(old: Path, new: Path, named: dict[str, str], allow_missing: bool) -
     if not any(gate.asked.values() if gate.asked else ()):
         gate = replace(gate, asked=None, family=True)  # any change of any case counts: nobody asked for each alone
     made = baseline_sources.of_run(after)
-    for mine, theirs in named.items():
-        for name, side in ((mine, made), (theirs, before)):
-            if name not in side.models:
-                raise CommandError(f"--model {mine}={theirs}: {side.name}: {unknown('model', name, side.models)}")
-    gate = replace(gate, models={**(gate.models or {}), **named})
+    gate = replace(gate, models={**(gate.models or {}), **_models(models, made, before)})
     comparison = regression.compare(before, made, gate)
     _check_missing(comparison, allow_missing)
     return after, comparison
 
 
-def _models(given: Sequence[str]) -> dict[str, str]:
+def _likeness(comparison: Comparison) -> list[Likeness]:
+    """How like the pictures are, case by case."""
+    from pytest_seedshift.studies import likeness
+
+    before, after = comparison.before, comparison.after
+    for side in (before, after):
+        if not side.pictures:
+            raise CommandError(
+                f"--likeness: {side.name} has no pictures: compare run folders that were made with "
+                "--seedshift-keep-images=all, and not a file of scores"
+            )
+    cases = {case: comparison.other(case) for case in comparison.cases}
+    found = list(likeness.of_runs(likeness.of(before), likeness.of(after), cases))
+    if not found:
+        raise CommandError(f"--likeness: {before.name} and {after.name} have no picture of one and the same pair")
+    return found
+
+
+def _alike(found: Sequence[Likeness]) -> list[str]:
+    """A line for each case: how like its pictures are, on how many pairs, and which are least alike."""
+    if not found:
+        return []
+    rows = [("likeness of pictures", "SSIM", "", "PSNR", "", "pairs", "equal", "  least alike")]
+    for each in found:
+        ssim, psnr = each.estimate("ssim"), each.estimate("psnr")
+        label, seed = each.least
+        rows.append(
+            (
+                f"{each.case.model} {each.case.describe()}",
+                f"{ssim.mean:.3f}",
+                f"({ssim.low:.3f}–{ssim.high:.3f})",
+                "the same" if each.equal == each.pairs else f"{psnr.mean:.1f} dB",
+                "" if each.equal == each.pairs else f"({psnr.low:.1f}–{psnr.high:.1f})",
+                str(each.pairs),
+                str(each.equal),
+                f"  {label} {seed}: {min(each.values['ssim']):.3f}",
+            )
+        )
+    return tables.table(rows, "<>>>>>><", indent="", gap=" ")
+
+
+def _models(given: Sequence[str], after: Baseline, before: Baseline) -> dict[str, str]:
+    """By its name in the new run, a model's name in the old one; names of derived models have equals signs in them.
+
+    Raises:
+        CommandError: what is given is no such pair, or a run has no model of a name.
+    """
+    named: dict[str, str] = {}
     for text in given:
-        if not all(text.partition("=")):
+        parts = text.split("=")
+        pairs = [("=".join(parts[:at]), "=".join(parts[at:])) for at in range(1, len(parts))]
+        if not pairs or not all(pairs[0]):
             raise CommandError(
                 f"--model {text}: give a name in the new run and one in the old, such as mine-v2=mine-v1"
             )
-    return {new: old for new, _, old in (text.partition("=") for text in given)}
+        fitting = [(mine, theirs) for mine, theirs in pairs if mine in after.models and theirs in before.models]
+        mine, theirs = (fitting or [pair for pair in pairs if pair[0] in after.models] or pairs)[0]
+        for name, side in ((mine, after), (theirs, before)):
+            if name not in side.models:
+                raise CommandError(f"--model {text}: {side.name}: {unknown('model', name, side.models)}")
+        named[mine] = theirs
+    return named
 
 
 def _check_missing(comparison: Comparison, allowed: bool) -> None:

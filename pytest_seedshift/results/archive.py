@@ -163,7 +163,7 @@ class _Archive:
             merged = {name: value for each in values if each for name, value in each.items()}
             if row.key not in self._pictures:
                 self._pictures[row.key] = picture(row.picture, self._folder)
-            sample = Sample(row.label, row.seed, merged, *self._pictures[row.key])
+            sample = Sample(row.label, row.seed, merged, *self._pictures[row.key], row.digest or "")
             made.append(sample)
             if row.shift == NONE:
                 self._made[row.key, scorers] = sample

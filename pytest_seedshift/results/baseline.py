@@ -118,6 +118,8 @@ class Baseline:
     cases: Mapping[Case, Samples]
     pictures: Mapping[tuple[Case, str, int], Path] = field(default_factory=dict)
     """By case, label and seed index; of a run folder's pictures those that are there."""
+    digests: Mapping[tuple[Case, str, int], str] = field(default_factory=dict, kw_only=True)
+    """The SHA-256 of each as it was kept, where that is known."""
     kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
     """The scores of the user's own."""
     notes: tuple[str, ...] = ()

@@ -195,6 +195,7 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
     designs: dict[str, Design] = {}
     cases: dict[Case, Samples] = {}
     pictures: dict[tuple[Case, str, int], Path] = {}
+    digests: dict[tuple[Case, str, int], str] = {}
     notes = []
     room = _MOST_PAIRS + _PAIRS_A_SAMPLE * sum(len(each.samples) for each in run.cases)
     for case in (each for each in run.cases if not each.null):
@@ -223,9 +224,12 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
         cases[case.case] = Samples(case.case, entry.design, entry.exact, columns)
         for sample in (each for each in case.samples if each.picture is not None):
             pictures[case.case, sample.label, sample.seed] = Path(str(sample.picture))
+            digests[case.case, sample.label, sample.seed] = sample.digest
     if not cases:
         raise BaselineError(f"{name} holds no scores to compare: {'; '.join(notes[:3]) or 'it has no case'}")
-    return Baseline(name, head.libraries, models, designs, cases, pictures, run.kinds.own, tuple(notes))
+    return Baseline(
+        name, head.libraries, models, designs, cases, pictures, run.kinds.own, tuple(notes), digests=digests
+    )
 
 
 def _version(entry: schema.Model | None) -> Version | None:

@@ -34,6 +34,8 @@ class Sample:
     picture: Path | None = None
     lost: bool = False
     """Whether a picture was kept but is not there."""
+    digest: str = field(default="", compare=False)
+    """The SHA-256 of the picture's file as it was kept; empty where that was not recorded."""
 
     @property
     def pair(self) -> tuple[str, int]:
