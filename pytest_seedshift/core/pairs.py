@@ -118,9 +118,7 @@ def class_list(name: str) -> tuple[Label, ...]:
         InvalidValueError: there is no such list, or something in the file is no label or no index.
     """
     if name in CLASS_LISTS:
-        text = (
-            resources.files("pytest_seedshift").joinpath("core", "classes", f"{name}.csv").read_text(encoding="utf-8")
-        )
+        text = _shipped(name)
     elif name.lower().endswith(".csv"):
         try:
             text = files.read_text(Path(name), most=files.MOST_TEXT, encoding="utf-8-sig")
@@ -129,6 +127,12 @@ def class_list(name: str) -> tuple[Label, ...]:
     else:
         raise InvalidValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
     return _labels(text, name)
+
+
+@lru_cache(maxsize=8)
+def _shipped(name: str) -> str:
+    """The text of a class list of the package."""
+    return resources.files("pytest_seedshift").joinpath("core", "classes", f"{name}.csv").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=8)

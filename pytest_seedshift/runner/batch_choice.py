@@ -45,7 +45,7 @@ class Choice:
 
         Args:
             held: the model that it has, or will have loaded.
-            at: by model, at how many other slots it is.
+            at: by model, at how many slots it is.
             left: by model, how many images are wished for.
             size: how many a batch has.
         """

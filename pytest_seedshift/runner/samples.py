@@ -56,6 +56,8 @@ class Known:
     def __init__(self, most: int = MOST_KNOWN) -> None:
         self._most = most
         self._by_case: dict[Hashable, dict[Pair, Sample]] = {}
+        self._at_most = 0
+        """Of how many samples there are no more: they are counted only where these are too many."""
 
     def of(self, case: Hashable) -> dict[Pair, Sample]:
         """A case's, to be added to; of whatever distinguishes cases."""
@@ -63,16 +65,23 @@ class Known:
         self._by_case[case] = found  # the last one
         return found
 
-    def trim(self) -> None:
+    def trim(self, added: int) -> None:
         """Forget those of the cases that were not asked for longest, where there are too many.
 
         A case that is visited asks for its control again and again, so that neither is forgotten before it ends.
+
+        Args:
+            added: how many samples there are more than at the last call.
         """
+        self._at_most += added
+        if self._at_most <= self._most:
+            return
         number = sum(map(len, self._by_case.values()))
         for case in list(self._by_case)[:-1]:
             if number <= self._most:
-                return
+                break
             number -= len(self._by_case.pop(case))
+        self._at_most = number
 
 
 class Samples:
@@ -108,8 +117,9 @@ class Samples:
             if pair in known and not self._is_kept(known[pair]):
                 del known[pair]  # its picture may be there by now, or again
         if not known.keys() >= wanted.keys():
-            known |= self._read(case, [pair for pair in wanted if pair not in known])
-            self._known.trim()
+            read = self._read(case, [pair for pair in wanted if pair not in known])
+            known |= read
+            self._known.trim(len(read))
         found = {pair: known[pair] for pair in wanted if pair in known}
         for pair in with_picture:
             if pair in found and found[pair].picture is None:
@@ -171,6 +181,7 @@ class Samples:
             made[pair] = Sample(case, pair, merged, kept_at).checked(self._kinds)
         self._store.add(images, rows)
         self._of(case).update(made)
+        self._known.trim(len(made))
         return made
 
     def mark(self, what: str, case: Case, pairs: Iterable[Pair]) -> None:

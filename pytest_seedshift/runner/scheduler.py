@@ -318,13 +318,14 @@ class Scheduler:
         holds = {slot.name: slot.model for slot in slots}
         at = Counter(holds.values())
         for waiting in range(_AHEAD):
+            is_behind = waiting > 0 and not self._executor.is_here
             for slot in slots:
-                if slot.waiting > waiting:
+                held = holds[slot.name]
+                if slot.waiting > waiting or (is_behind and (held is None or held in self._unsure)):
                     continue
-                is_behind = waiting > 0 and not self._executor.is_here
-                model = self._submit(slot.name, holds[slot.name], at, is_behind=is_behind)
+                model = self._submit(slot.name, held, at, is_behind=is_behind)
                 if model is not None:
-                    at[holds[slot.name]] -= 1
+                    at[held] -= 1
                     at[model] += 1
                     holds[slot.name] = model
 
@@ -334,12 +335,11 @@ class Scheduler:
             cases = [case for case in self._models[changed].values() if case.need is not None]
             self._left[changed] = sum(case.lacking(self._is_there) for case in cases)
         self._changed.clear()
-        others = at - Counter([held])
-        while (model := self._choice.model(held, others, self._left, 8)) is not None:
+        while (model := self._choice.model(held, at, self._left, 8)) is not None:
             most = self._executor.batch_size(model, slot)
             size = self._choice.size(most, sum(self._left.values()), at.total())
-            if is_behind and (model != held or model in self._unsure or size < most):
-                return None
+            if is_behind and (model != held or size < most):
+                break
             rows: list[Row] = []
             for part in self._choice.rows(self._models[model], self._is_there, size, is_behind=is_behind):
                 rows += self._service.rows(part.case, part.pairs, part.shown)
@@ -351,9 +351,10 @@ class Scheduler:
                 self._in_flight += 1
                 return model
             if is_behind:
-                self._unsure.add(model)
-                return None
+                break
             self._left[model] = 0  # what is wished for is there, or being made
+        if is_behind and held is not None:
+            self._unsure.add(held)
         return None
 
     def _is_there(self, case: Case, pair: Pair) -> bool:

@@ -187,7 +187,7 @@ def test_no_more_is_remembered_than_is_said():
     known = Known(most=10)
     for case in range(5):
         known.of(case).update(dict.fromkeys(range(4)))
-        known.trim()
+        known.trim(4)
     assert [len(known.of(case)) for case in range(5)] == [0, 0, 0, 4, 4]
 
 
