@@ -5,7 +5,8 @@ keyed by the model's fingerprint:
 
     {"version": 1, "models": {"<fingerprint>": {"model": "toy-latent", "scorers": [...], "images": 64,
       "reference": "float32 on cpu, batches of 16, 2 threads",
-      "arms": [{"name": "batch size 1", "scores": {"top1": {"largest": 0.0, "mean": 0.0, "changed": 0, "of_mean": 0}}}],
+      "arms": [{"name": "batch size 1", "scores": {"top1": {"largest": 0.0, "mean": 0.0, "changed": 0, "of_mean": 0}},
+                "alike": {"ssim": 1.0, "least_ssim": 1.0, "psnr": 60.0, "least_psnr": 60.0, "equal": 64}}],
       "skipped": [{"name": "device cuda", "reason": "…"}]}}}
 """
 
@@ -55,11 +56,27 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """How like an arm's pictures are to the reference's, pair by pair."""
+
+    ssim: float
+    """The mean SSIM."""
+    least_ssim: float
+    psnr: float
+    """The mean PSNR in dB, of which no more than 60 counts."""
+    least_psnr: float
+    equal: int
+    """How many pairs of pictures are the same to the last level."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
-    """One thing that was changed though it should not matter, and what it did to each score."""
+    """One thing that was changed though it should not matter, and what it did to each score and to the pictures."""
 
     name: str
     scores: Mapping[str, Change]
+    alike: Alike | None = None
+    """None where it was not measured, as by earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +146,7 @@ def table(noise: Noise) -> list[str]:
             for change in (arm.scores[score],)
         ]
         lines += tables.table(rows, "<>", least=(width, 0))
+    lines += _pictures(noise, width)
     lines += [tables.line((each.name, f"skipped: {each.reason}"), (width, 0)) for each in noise.skipped]
     lines += [
         f"  {noise.kinds[score].title}: a difference of means below {moved:.2g} is within the noise ({arm})"
@@ -142,6 +160,23 @@ def table(noise: Noise) -> list[str]:
             f"  {noise.kinds[score].title}: {_unseen(noise.images) if room is None else _room(noise.images, *room)}"
         )
     return lines
+
+
+def _pictures(noise: Noise, width: int) -> list[str]:
+    """How like the pictures of each arm are to the reference's, in lines."""
+    alike = [(arm.name, arm.alike) for arm in noise.arms if arm.alike is not None]
+    if not alike:
+        return []
+    rows = [("pictures", "least SSIM", "mean SSIM", "least PSNR", "mean PSNR", "equal pictures")]
+    rows += [
+        (name, f"{each.least_ssim:.3f}", f"{each.ssim:.3f}", *_decibels(each, noise.images), str(each.equal))
+        for name, each in alike
+    ]
+    return tables.table(rows, "<>", least=(width, 0))
+
+
+def _decibels(each: Alike, images: int) -> tuple[str, str]:
+    return ("same", "same") if each.equal == images else (f"{each.least_psnr:.1f} dB", f"{each.psnr:.1f} dB")
 
 
 def _room(images: int, most: float, arm: str) -> str:
@@ -200,7 +235,11 @@ def read(folder: RunFolder) -> dict[str, Noise]:
 
 def _noise(entry: Mapping[str, Any]) -> Noise:
     arms = tuple(
-        Arm(str(each["name"]), {str(name): _change(change) for name, change in each["scores"].items()})
+        Arm(
+            str(each["name"]),
+            {str(name): _change(change) for name, change in each["scores"].items()},
+            None if each.get("alike") is None else _alike(each["alike"]),
+        )
         for each in entry["arms"]
     )
     return Noise(
@@ -211,6 +250,11 @@ def _noise(entry: Mapping[str, Any]) -> Noise:
         arms,
         tuple(Skipped(str(each["name"]), str(each["reason"])) for each in entry["skipped"]),
     )
+
+
+def _alike(entry: Mapping[str, Any]) -> Alike:
+    numbers = {name: float(entry[name]) for name in ("ssim", "least_ssim", "psnr", "least_psnr")}
+    return Alike(**numbers, equal=int(entry["equal"]))
 
 
 def _change(entry: Mapping[str, Any]) -> Change:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
 
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.errors import ModelError, SeedshiftUsageError
+from pytest_seedshift.core.errors import InvalidValueError, ModelError, SeedshiftUsageError
 from pytest_seedshift.core.limits import DTYPES
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.workbench import Workbench
-from pytest_seedshift.scorers import devices
-from pytest_seedshift.studies.noise_floor import Arm, Noise, Skipped, compare
+from pytest_seedshift.scorers import devices, likeness
+from pytest_seedshift.studies.noise_floor import Alike, Arm, Noise, Skipped, compare
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.results.run_folder import RunFolder
+
+_AT_ONCE = 16
+"""Pairs of pictures that are compared together."""
 
 _DEVICES = ("cpu", "cuda", "mps")
 
@@ -101,7 +108,7 @@ def measure(
     """
     bench = _bench(reference, catalogue, folder, kinds)
     tell(f"{model}: {reference.describe()}, {len(design)} images")
-    before = _scores(bench, model, reference, design)
+    before, pictures = _made(bench, model, reference, design)
     scorers = bench.samples(model).scorers
     arms, skipped = [], []
     for name, setting in variations(reference):
@@ -113,7 +120,11 @@ def measure(
             if (setting.device, setting.dtype) != (bench.device, bench.dtype(model)):
                 bench.close()
                 bench = _bench(setting, catalogue, folder, kinds)
-            arms.append(Arm(name, compare(before, _scores(bench, model, setting, design))))
+            if bench.dtype(model) != setting.dtype:
+                skipped.append(Skipped(name, f"the name of the model says {bench.dtype(model)}"))
+                continue
+            after, changed = _made(bench, model, setting, design)
+            arms.append(Arm(name, compare(before, after), _alike(pictures, changed)))
         except (ModelError, RuntimeError, NotImplementedError, TypeError) as error:
             skipped.append(Skipped(name, " ".join(str(error).split())))
     bench.close()
@@ -124,16 +135,35 @@ def _bench(setting: Setting, catalogue: Catalogue, folder: RunFolder, kinds: Sco
     return Workbench(folder, setting.device, setting.dtype, catalogue=catalogue, forget=True, kinds=kinds)
 
 
-def _scores(bench: Workbench, model: str, setting: Setting, design: Sequence[Pair]) -> list[dict[str, float]]:
-    """The scores of each pair, in the order of the design."""
+def _made(
+    bench: Workbench, model: str, setting: Setting, design: Sequence[Pair]
+) -> tuple[list[dict[str, float]], Tensor]:
+    """The scores and the picture of each pair, uint8, (pairs, 3, height, width), in the order of the design."""
     engine = Engine(bench.model(model), bench.scorers(model), setting.batch_size, overlap=False, dtype=setting.dtype)
     pairs = list(reversed(design)) if setting.reverse else list(design)
     found: dict[Pair, dict[str, float]] = {}
+    pictures: dict[Pair, Tensor] = {}
     with _threads(setting.threads):
         for batch in engine.run(Case(model), pairs):
             for pair, by_scorer in zip(batch.pairs, batch.scores, strict=True):
                 found[pair] = {name: value for values in by_scorer for name, value in values.items()}
-    return [found[pair] for pair in design]
+            pictures |= zip(batch.pairs, batch.images.mul(255).round().byte().cpu(), strict=True)
+    return [found[pair] for pair in design], torch.stack([pictures[pair] for pair in design])
+
+
+def _alike(pictures: Tensor, others: Tensor) -> Alike | None:
+    """How like pictures are; None of those that are too small to say."""
+    ssim: list[float] = []
+    psnr: list[float] = []
+    try:
+        for one, other in zip(*(torch.split(each, _AT_ONCE) for each in (pictures, others)), strict=True):
+            ssim += likeness.ssim(other.float().div(255), one.float().div(255)).tolist()
+            psnr += likeness.psnr(other.float().div(255), one.float().div(255)).tolist()
+    except InvalidValueError:
+        return None
+    capped = [min(value, likeness.PSNR.top) for value in psnr]
+    equal = sum(value == math.inf for value in psnr)
+    return Alike(fmean(ssim), min(ssim), fmean(capped), min(capped), equal)
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.studies import noise_floor
-from pytest_seedshift.studies.noise_floor import Arm, Change, Noise, NoiseError, Skipped
+from pytest_seedshift.studies.noise_floor import Alike, Arm, Change, Noise, NoiseError, Skipped
 
 STILL = Change(0.0, 0.0, 0, 0.0)
 NOISE = Noise(
@@ -18,7 +20,11 @@ NOISE = Noise(
     "float32 on cpu",
     (
         Arm("batch size 1", {"top1": STILL, "clip": Change(0.01, 0.001, 60, -0.0005)}),
-        Arm("dtype bfloat16", {"top1": Change(1.0, 2 / 64, 2, -1 / 64), "clip": Change(0.5, 0.1, 64, 0.02)}),
+        Arm(
+            "dtype bfloat16",
+            {"top1": Change(1.0, 2 / 64, 2, -1 / 64), "clip": Change(0.5, 0.1, 64, 0.02)},
+            Alike(0.98, 0.9, 44.5, 38.25, 0),
+        ),
     ),
     (Skipped("device cuda", "there is none"),),
 )
@@ -99,7 +105,9 @@ def test_the_table_names_every_arm_and_what_was_skipped():
     text = "\n".join(noise_floor.table(NOISE))
     assert "device cuda" in text
     assert "skipped: there is none" in text
-    assert text.count("dtype bfloat16") == 5  # twice as an arm, twice as the floor, once as what leaves most room
+    assert text.count("dtype bfloat16") == 6  # thrice as an arm, twice as the floor, once as what leaves most room
+    assert "least SSIM  mean SSIM  least PSNR  mean PSNR  equal pictures" in text
+    assert "dtype bfloat16       0.900      0.980     38.2 dB    44.5 dB               0" in text
     assert "top-1: up to 0.12 of all outcomes may change (dtype bfloat16): the 99 % upper bound of 64 images" in text
     assert "CLIP: up to 0.069 of all pairs may change by more than the largest change" in text
 
@@ -124,3 +132,14 @@ def test_a_bound_of_nothing_at_all_is_not_told_to_measure_more(folder):
     noise_floor.write(folder, "f", still)
     grid = [{"model": "toy-latent", "asks": {"top1 max_regression": 0.0}}]
     assert list(noise_floor.warnings(folder, {**MANIFEST, "grid": grid})) == []
+
+
+def test_what_an_earlier_version_measured_is_read(folder):
+    path = noise_floor.write(folder, "f", NOISE)
+    document = json.loads(path.read_text())
+    for arm in document["models"]["f"]["arms"]:
+        del arm["alike"]
+    path.write_text(json.dumps(document))
+    read = noise_floor.read(folder)["f"]
+    assert [arm.alike for arm in read.arms] == [None, None]
+    assert [arm.scores for arm in read.arms] == [arm.scores for arm in NOISE.arms]
