@@ -22,6 +22,11 @@ Work: TypeAlias = "Callable[[Session], int | None]"
 """What a command does; its exit status, where that is not 0."""
 
 
+_IMPORTED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+"""A command has imported this package before pytest begins; where a user's settings make errors of warnings, that is
+none."""
+
+
 class RefusedError(SeedshiftUsageError):
     """What a session refuses as the user's mistake; the message says what, and what to do."""
 
@@ -56,7 +61,7 @@ def run(models: Sequence[str], arguments: Sequence[str], work: Work) -> int:
     """
     instead = _Instead(work)
     named = f"--seedshift-model={','.join(models)}"
-    status = int(pytest.main(["-s", "-p", "no:cacheprovider", named, *arguments], plugins=[instead]))
+    status = int(pytest.main(["-s", "-p", "no:cacheprovider", "-W", _IMPORTED, named, *arguments], plugins=[instead]))
     error = instead.error
     if isinstance(error, pytest.UsageError):
         raise RefusedError("\n".join(map(str, error.args))) from None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import messages, tables
 from pytest_seedshift.reporting import why_attribution
 from pytest_seedshift.studies.sampler_ablation import conditions
-from pytest_seedshift.studies.sampler_ablation.differences import MODEL
 
 if TYPE_CHECKING:
     from pytest_seedshift.studies.sampler_ablation.conditions import Crossed
@@ -30,8 +29,11 @@ def factors(crossed: Crossed) -> Iterator[str]:
     """The factors with their levels, those that make the arms more, and what is left out."""
     named = [f"{name} ({', '.join(map(conditions.title, levels))})" for name, levels in crossed.factors.items()]
     yield f"Crossed: {' × '.join(named)}: {messages.count(len(crossed.arms), 'arm')}"
-    added = {name: len(crossed.factors[name]) for name in conditions.NUMBERS if name in crossed.factors}
-    if added and MODEL in crossed.factors:
+    apart = {name for name, *_ in why_attribution.differing(crossed)}
+    added = {
+        name: len(crossed.factors[name]) for name in conditions.NUMBERS if name in crossed.factors and name in apart
+    }
+    if added:
         before = len(crossed.arms) // math.prod(added.values())
         yield (
             f"{why_attribution.listed(tuple(added))} crossed, so that how the models differ there is not taken for the "

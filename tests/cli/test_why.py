@@ -196,6 +196,14 @@ def test_a_plan_counts_what_exists(folder, document, monkeypatch, capfd):
     assert plan["lacking"] == 320
 
 
+def test_a_project_that_makes_errors_of_warnings_has_its_commands_all_the_same(pytester):
+    pytester.makepyprojecttoml('[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n')
+    done = why(pytester.path, "nosuch")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "unknown model 'nosuch'" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_an_interruption_is_reported_without_a_traceback(pytester, capfd):
     def interrupt(state):
         raise KeyboardInterrupt
