@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -63,8 +64,19 @@ def _run(given: Sequence[str]) -> int:
             said = f"{where}{error.strerror or error}"
         except SeedshiftError as error:
             said = str(error)
-        output.say(f"{PROGRAM} {context.invoked_subcommand}: error: {said}", err=True)
+        name = context.invoked_subcommand or ""
+        output.say(f"{PROGRAM} {name}: error: {_by_its_options(said, group.get_command(context, name))}", err=True)
         return USAGE_ERROR
+
+
+def _by_its_options(said: str, command: click.Command | None) -> str:
+    """An error with the options of pytest in it that the command has too, by their names there: `--device`."""
+    options = {option for each in command.params for option in each.opts} if command is not None else set()
+
+    def named(found: re.Match[str]) -> str:
+        return short if (short := f"--{found[1]}") in options else found[0]
+
+    return re.sub(r"--seedshift-([a-z][a-z-]*[a-z])", named, said)
 
 
 def _refuse(error: click.UsageError) -> None:

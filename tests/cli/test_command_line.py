@@ -254,3 +254,18 @@ def test_every_output_option_is_the_same_one():
             if "--output" in option.opts:
                 assert (option.opts, option.metavar) == (["-o", "--output"], "PATH")
             assert not {"--out", "--into"} & set(option.opts)
+
+
+@pytest.mark.parametrize("name", ["noise", "position", "why"])
+@pytest.mark.parametrize(("option", "value"), [("device", "cuda:77"), ("batch-size", "0"), ("dir", "/proc/none")])
+def test_an_error_names_the_option_as_the_command_has_it(folder, capsys, name, option, value):
+    models = ("toy-latent", "toy-glide") if name == "why" else ("toy-latent",)
+    assert main([name, *models, f"--{option}", value]) == pytest.ExitCode.USAGE_ERROR
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"error: --{option}" in said
+    assert "--seedshift-" not in said
+
+
+def test_an_error_leaves_the_options_of_pytest_alone_that_a_command_has_not(folder, capsys):
+    assert main(["compare", "nowhere.json", "run"]) == pytest.ExitCode.USAGE_ERROR
+    assert "--seedshift-save-baseline=nowhere.json" in capsys.readouterr().err

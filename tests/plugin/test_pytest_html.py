@@ -74,12 +74,12 @@ def test_without_cases_the_page_is_pytest_html_s_own(pytester):
 
 def test_a_case_that_could_not_be_judged_has_a_row_and_no_figure(pytester, run, monkeypatch):
     from pytest_seedshift.core.cases import CaseError
-    from pytest_seedshift.runner.scheduler import Scheduler
+    from pytest_seedshift.runner.sample_service import SampleService
 
     def refuse(*_: object, **__: object) -> None:
         raise CaseError("<b>no</b> memory left")
 
-    monkeypatch.setattr(Scheduler, "_meet", refuse)
+    monkeypatch.setattr(SampleService, "find", refuse)
     run(*ONE, "--html=report.html", "--self-contained-html").assert_outcomes(errors=2)
     text = (pytester.path / "report.html").read_text()
     assert len(rows(text)) == 2
