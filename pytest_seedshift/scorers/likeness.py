@@ -67,6 +67,20 @@ def psnr(images: Tensor, others: Tensor) -> Tensor:
     return peak_signal_noise_ratio(images, others, data_range=1.0, reduction="none", dim=(1, 2, 3))
 
 
+def cosines(embedded: Tensor, others: Tensor) -> Tensor:
+    """The cosine of each image's embedding with its other's; see `base.Embedder`.
+
+    Args:
+        embedded: float, (batch, width), each of length 1.
+        others: likewise.
+
+    Returns:
+        Float, (batch,), in [−1, 1]; exactly 1 of equal embeddings.
+    """
+    found = (embedded * others).sum(1).clamp(-1, 1)
+    return torch.where((embedded == others).all(1), torch.ones_like(found), found)
+
+
 def _equal(images: Tensor, others: Tensor) -> Tensor:
     return (images == others).flatten(1).all(1)
 

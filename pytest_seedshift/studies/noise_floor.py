@@ -6,7 +6,7 @@ keyed by the model's fingerprint:
     {"version": 1, "models": {"<fingerprint>": {"model": "toy-latent", "scorers": [...], "images": 64,
       "reference": "float32 on cpu, batches of 16, 2 threads",
       "arms": [{"name": "batch size 1", "scores": {"top1": {"largest": 0.0, "mean": 0.0, "changed": 0, "of_mean": 0}},
-                "alike": {"ssim": 1.0, "least_ssim": 1.0, "psnr": 60.0, "least_psnr": 60.0, "equal": 64}}],
+                "alike": {"ssim": 1.0, "least_ssim": 1.0, "psnr": 60.0, "least_psnr": 60.0, "equal": 64, …}}],
       "skipped": [{"name": "device cuda", "reason": "…"}]}}}
 """
 
@@ -67,6 +67,9 @@ class Alike:
     least_psnr: float
     equal: int
     """How many pairs of pictures are the same to the last level."""
+    embedding: float
+    """The mean cosine of CLIP's embeddings."""
+    least_embedding: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +170,11 @@ def _pictures(noise: Noise, width: int) -> list[str]:
     alike = [(arm.name, arm.alike) for arm in noise.arms if arm.alike is not None]
     if not alike:
         return []
-    rows = [("pictures", "least SSIM", "mean SSIM", "least PSNR", "mean PSNR", "equal pictures")]
-    rows += [
-        (name, f"{each.least_ssim:.3f}", f"{each.ssim:.3f}", *_decibels(each, noise.images), str(each.equal))
-        for name, each in alike
-    ]
+    rows = [("pictures", "least SSIM", "mean", "least PSNR", "mean", "least CLIP cosine", "mean", "equal")]
+    for name, each in alike:
+        of_pixels = f"{each.least_ssim:.3f}", f"{each.ssim:.3f}", *_decibels(each, noise.images)
+        of_clip = f"{each.least_embedding:.3f}", f"{each.embedding:.3f}"
+        rows.append((name, *of_pixels, *of_clip, str(each.equal)))
     return tables.table(rows, "<>", least=(width, 0))
 
 
@@ -253,7 +256,8 @@ def _noise(entry: Mapping[str, Any]) -> Noise:
 
 
 def _alike(entry: Mapping[str, Any]) -> Alike:
-    numbers = {name: float(entry[name]) for name in ("ssim", "least_ssim", "psnr", "least_psnr")}
+    names = ("ssim", "least_ssim", "psnr", "least_psnr", "embedding", "least_embedding")
+    numbers = {name: float(entry[name]) for name in names}
     return Alike(**numbers, equal=int(entry["equal"]))
 
 

@@ -109,6 +109,7 @@ def measure(
     bench = _bench(reference, catalogue, folder, kinds)
     tell(f"{model}: {reference.describe()}, {len(design)} images")
     before, pictures = _made(bench, model, reference, design)
+    embedded = _embedded(bench, model, pictures)
     scorers = bench.samples(model).scorers
     arms, skipped = [], []
     for name, setting in variations(reference):
@@ -124,7 +125,9 @@ def measure(
                 skipped.append(Skipped(name, f"the name of the model says {bench.dtype(model)}"))
                 continue
             after, changed = _made(bench, model, setting, design)
-            arms.append(Arm(name, compare(before, after), _alike(pictures, changed)))
+            arms.append(
+                Arm(name, compare(before, after), _alike(pictures, changed, embedded, _embedded(bench, model, changed)))
+            )
         except (ModelError, RuntimeError, NotImplementedError, TypeError) as error:
             skipped.append(Skipped(name, " ".join(str(error).split())))
     bench.close()
@@ -151,7 +154,15 @@ def _made(
     return [found[pair] for pair in design], torch.stack([pictures[pair] for pair in design])
 
 
-def _alike(pictures: Tensor, others: Tensor) -> Alike | None:
+@torch.inference_mode()
+def _embedded(bench: Workbench, model: str, pictures: Tensor) -> Tensor:
+    """What the model's CLIP makes of pictures, (pictures, width), each of length 1."""
+    embedder = bench.pool.scorers.embedder(model)
+    parts = [embedder.embed(part.float().div(255).to(bench.device)) for part in torch.split(pictures, _AT_ONCE)]
+    return torch.cat(parts).float().cpu()
+
+
+def _alike(pictures: Tensor, others: Tensor, embedded: Tensor, others_embedded: Tensor) -> Alike | None:
     """How like pictures are; None of those that are too small to say."""
     ssim: list[float] = []
     psnr: list[float] = []
@@ -163,7 +174,8 @@ def _alike(pictures: Tensor, others: Tensor) -> Alike | None:
         return None
     capped = [min(value, likeness.PSNR.top) for value in psnr]
     equal = sum(value == math.inf for value in psnr)
-    return Alike(fmean(ssim), min(ssim), fmean(capped), min(capped), equal)
+    cosines = likeness.cosines(embedded, others_embedded).tolist()
+    return Alike(fmean(ssim), min(ssim), fmean(capped), min(capped), equal, fmean(cosines), min(cosines))
 
 
 @contextmanager

@@ -89,3 +89,11 @@ def test_pictures_of_unlike_sizes_are_an_error(score):
 def test_pictures_that_are_too_small_are_an_error():
     with pytest.raises(InvalidValueError, match="at least 11 pixels a side, not 8×8"):
         likeness.ssim(levels(1, side=8), levels(1, side=8))
+
+
+def test_embeddings_that_are_equal_have_a_cosine_of_exactly_one():
+    embedded = torch.nn.functional.normalize(torch.randn(3, 7, generator=torch.Generator().manual_seed(1)), dim=1)
+    others = embedded.clone()
+    others[1] = -others[1]
+    assert likeness.cosines(embedded, embedded).tolist() == [1.0] * 3
+    assert likeness.cosines(embedded, others).tolist() == [1.0, pytest.approx(-1), 1.0]

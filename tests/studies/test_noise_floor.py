@@ -23,7 +23,7 @@ NOISE = Noise(
         Arm(
             "dtype bfloat16",
             {"top1": Change(1.0, 2 / 64, 2, -1 / 64), "clip": Change(0.5, 0.1, 64, 0.02)},
-            Alike(0.98, 0.9, 44.5, 38.25, 0),
+            Alike(0.98, 0.9, 44.5, 38.25, 0, 0.999, 0.995),
         ),
     ),
     (Skipped("device cuda", "there is none"),),
@@ -106,8 +106,8 @@ def test_the_table_names_every_arm_and_what_was_skipped():
     assert "device cuda" in text
     assert "skipped: there is none" in text
     assert text.count("dtype bfloat16") == 6  # thrice as an arm, twice as the floor, once as what leaves most room
-    assert "least SSIM  mean SSIM  least PSNR  mean PSNR  equal pictures" in text
-    assert "dtype bfloat16       0.900      0.980     38.2 dB    44.5 dB               0" in text
+    assert "least SSIM   mean  least PSNR     mean  least CLIP cosine   mean  equal" in text
+    assert "dtype bfloat16       0.900  0.980     38.2 dB  44.5 dB              0.995  0.999      0" in text
     assert "top-1: up to 0.12 of all outcomes may change (dtype bfloat16): the 99 % upper bound of 64 images" in text
     assert "CLIP: up to 0.069 of all pairs may change by more than the largest change" in text
 
