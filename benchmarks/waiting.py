@@ -40,13 +40,21 @@ def small(dtype: torch.dtype) -> DiffusersPipeline:
     return DiffusersPipeline(SMALL, family.build().to(dtype).to("cuda"), "", arguments)
 
 
-def count_encoder(model: DiffusersPipeline) -> Counter[str]:
-    """Count the calls of a model's text encoders, from now on."""
-    calls: Counter[str] = Counter()
-    for name, part in model._pipeline.components.items():
-        if "text_encoder" in name and isinstance(part, torch.nn.Module):
-            part.register_forward_pre_hook(lambda *_, name=name: calls.update([name]))
-    return calls
+class Encoder:
+    """The calls of one text encoder of a model, from now on, and the texts that it was given."""
+
+    def __init__(self, part: torch.nn.Module) -> None:
+        self.calls, self.texts = 0, set()
+        part.register_forward_pre_hook(self._note)
+
+    def _note(self, _: torch.nn.Module, given: tuple[Any, ...]) -> None:
+        self.calls += 1
+        self.texts |= {tuple(row) for row in getattr(given[0], "near", given[0]).tolist()}
+
+
+def encoders(model: DiffusersPipeline) -> list[Encoder]:
+    parts = model._pipeline.components.items()
+    return [Encoder(part) for name, part in parts if "text_encoder" in name and isinstance(part, torch.nn.Module)]
 
 
 def ours(waits: Counter[tuple[str, str]]) -> int:
@@ -56,7 +64,8 @@ def ours(waits: Counter[tuple[str, str]]) -> int:
 def measure(name: str, dtype: str, images: int, batch_size: int) -> dict[str, Any]:
     """Draw two cases of a model on a pretended GPU; what was counted, by its column."""
     entry = catalogue.shipped().find("toy-latent" if name == SMALL else name)
-    design = pairs.design(pairs.class_list(entry.classes), images)[:images]
+    classes = pairs.class_list(entry.classes)
+    design = pairs.design(classes, max(images, len(classes)))[:images]
     with PretendedDevices() as gpus:
         model = small(getattr(torch, dtype)) if name == SMALL else load(entry, "cuda", dtype)
         gpus.reset()
@@ -64,7 +73,7 @@ def measure(name: str, dtype: str, images: int, batch_size: int) -> dict[str, An
         loading = ours(gpus.waits)
         for scorer in scorers:
             scorer.check([pair.label for pair in design])
-        calls = count_encoder(model)
+        read = encoders(model)
         engine = Engine(model, scorers, batch_size, overlap=True)
         gpus.reset()
         list(engine.run(Case(name), design[:batch_size]))  # how the pipeline puts prompts together is learned once
@@ -83,7 +92,8 @@ def measure(name: str, dtype: str, images: int, batch_size: int) -> dict[str, An
             "% text encoder": 100 * gpus.operators["text encoder"] / every,
             "% scorers": 100 * gpus.operators["scorer"] / every,
             "% ours": 100 * gpus.operators["ours"] / every,
-            "encoder calls a prompt": max(calls.values()) / len({pair.prompt for pair in design}),
+            "encoder calls a text": max(each.calls / len(each.texts) for each in read),
+            "calls beyond one a text": max(each.calls - len(each.texts) for each in read),
             "float64, ours": ours(gpus.doubles),
             "waits of the first batch": once,
             "waits to load scorers": loading,
