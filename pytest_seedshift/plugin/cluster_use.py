@@ -27,8 +27,8 @@ class ClusterUse:
 
     @property
     def is_asked(self) -> bool:
-        """Whether images are to be made on a cluster."""
-        return self._settings.cluster is not None
+        """Whether images are to be made on a cluster: a plan is made without one."""
+        return self._settings.cluster is not None and not self._settings.plan
 
     @property
     def executor(self) -> ClusterExecutor:

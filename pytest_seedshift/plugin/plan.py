@@ -266,7 +266,7 @@ def _paces(
             continue
         if measure == "all" or (measure == "first" and place == 0):
             _load(bench, model)
-        pace = bench.pace(model)
+        pace = bench.pace(model) if bench.pool.is_here else None  # that of one GPU says nothing of all of a cluster
         if (pace is None or pace.seconds is None) and (measure == "all" or (measure == "first" and not paces)):
             try:
                 pace = _measure(bench, job, planned)

@@ -182,7 +182,7 @@ def _fetch(session: Session, models: Iterable[str]) -> list[str]:
 
 def _foretell(session: Session, entry: Entry) -> None:
     """Say of a model that is about to be downloaded that the device has too little memory for it."""
-    if entry.own is not None or entry.memory is None or session.process.distributes or session.cluster.is_asked:
+    if entry.own is not None or entry.memory is None or session.process.distributes or session.settings.cluster:
         return
     from pytest_seedshift.models import locate
 

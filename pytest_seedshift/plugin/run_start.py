@@ -128,7 +128,7 @@ class RunStart:
         asked = self._session.settings.plan
         self._collector.begin(self._planner.manifest())
         self._console.warn(self._collector.noise_warnings())
-        here = not self._session.cluster.is_asked
+        here = self._session.settings.cluster is None
         made = self._planner.plan(items, measure="none" if not here else "all" if asked else "first")
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)

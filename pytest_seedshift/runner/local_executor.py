@@ -42,6 +42,9 @@ class LocalExecutor:
         """How many rows suit the model, which is loaded now."""
         return self._engine(model).batch_size
 
+    def know(self, model: str, kind: str, batch_size: int) -> None:
+        """The engine asks for it itself."""
+
     def submit(self, slot: str, order: Order) -> None:
         """Make an order when `wait` is called."""
         self._orders.append(order)

@@ -126,6 +126,9 @@ class Executor(Protocol):
     def batch_size(self, model: str, slot: str) -> int:
         """How many rows suit a model there: 1, 2, 4, 8, 16 or 32. Not known before it runs: a guess."""
 
+    def know(self, model: str, kind: str, batch_size: int) -> None:
+        """Take over how many rows suit a model on a kind of hardware, so that it need not be measured there."""
+
     def submit(self, slot: str, order: Order) -> None:
         """Have an order made at a place, after those that wait there; another model is loaded first."""
 

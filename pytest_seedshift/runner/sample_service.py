@@ -207,6 +207,19 @@ class SampleService:
             self._set_pace(model, pace)
         return pace
 
+    def batch_size_on(self, model: str, kind: str) -> int | None:
+        """How many images at once suit a model on some hardware elsewhere; None where that is not known."""
+        if self._batch_size is not None:
+            return None
+        found = self.store.pace(self.samples(model).model, kind)
+        return None if found is None else found.batch_size
+
+    def remember_on(self, model: str, kind: str, batch_size: int, work: Work) -> None:
+        """Remember how fast a model is on some hardware elsewhere; see `remember`."""
+        if self._batch_size is None and work.generated:
+            pace = Pace(batch_size, work.seconds / work.generated or None)
+            self.store.set_pace(self.samples(model).model, kind, pace)
+
     def _suitable_batch_size(self, model: TextToImage) -> int:
         if self._batch_size:
             return self._batch_size

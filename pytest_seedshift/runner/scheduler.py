@@ -19,6 +19,7 @@ from pytest_seedshift.runner.batch_choice import Choice
 from pytest_seedshift.runner.needs import Expected, Need, Supply
 from pytest_seedshift.runner.open_cases import OpenCase
 from pytest_seedshift.runner.orders import Order
+from pytest_seedshift.runner.paces import Paces
 from pytest_seedshift.runner.reach import ByChance, ByStep
 from pytest_seedshift.runner.work import NONE, Work
 
@@ -76,6 +77,7 @@ class Scheduler:
         """Here, the lock on the case whose images are being made."""
         self._kinds: dict[str, str] = {}
         """By slot, its kind of hardware."""
+        self._paces = Paces(service, executor, self._kinds)
 
     # What is run ------------------------------------------------------------------------------------------------------
 
@@ -104,8 +106,7 @@ class Scheduler:
         """
         case = self._ended(job, progress)
         found = case.result()
-        if self._executor.is_here and case.work.generated:
-            self._service.remember(case.model, case.work)
+        self._paces.remember(case)
         return found
 
     def run(self, steps: Steps[_Result], progress: OnProgress | None = None) -> _Result:
@@ -336,7 +337,7 @@ class Scheduler:
             self._left[changed] = sum(case.lacking(self._is_there) for case in cases)
         self._changed.clear()
         while (model := self._choice.model(held, at, self._left, 8)) is not None:
-            most = self._executor.batch_size(model, slot)
+            most = self._paces.batch_size(model, slot)
             size = self._choice.size(most, sum(self._left.values()), at.total())
             if is_behind and (model != held or size < most):
                 break
@@ -364,6 +365,7 @@ class Scheduler:
     def _take(self, done: Done) -> None:
         """Store what came of an order, and let those go on who wait for it."""
         self._in_flight -= 1
+        self._paces.count(done)
         ordered = {row: self._making[row.case].pop(row.pair) for row in done.order.rows}
         for row, reason in done.failed.items():
             self._failed[row.case][row.pair] = reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ pytest.importorskip("ray")
 THRESHOLDS = '[default]\nwhite = 0.8\n[models.mine]\nclasses = "toy16"\n'
 MINE = ("--seedshift-model=mine", "--seedshift-shift=mean", "--seedshift-magnitude=-0.3,0.3", "--seedshift-images=64")
 STUDIES = ("--seedshift-breaking-point", "--seedshift-sensitivity=always")
+OF_OTHERS = re.compile(r"torch/utils/_pytree\.py|torchao")
+"""What torch and diffusers say where torchao is installed."""
+
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir=.", "-p", "no:randomly")
 
 
@@ -38,11 +42,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str, status: int = 1) -> str:
-    """A run in a process of its own; what it has printed."""
+def run(folder: Path, *arguments: str, status: int | None = 1) -> str:
+    """A run in a process of its own; what it has printed. `status` None is that of any verdicts."""
     done = subprocess.run([*PYTEST, "seedshift", *arguments], cwd=folder, capture_output=True, text=True, timeout=900)
-    assert done.returncode == status, done.stdout + done.stderr
-    assert done.stderr == ""
+    assert done.returncode in ((0, 1) if status is None else (status,)), done.stdout + done.stderr
+    assert [line for line in done.stderr.splitlines() if not OF_OTHERS.search(line)] == []
     return done.stdout
 
 
@@ -78,12 +82,18 @@ def test_a_run_over_three_nodes_says_what_one_process_says(nodes, project):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("model", ["toy-latent", "toy-glide"])
-def test_the_toys_have_the_same_verdicts_and_counts(nodes, tmp_path, model):
-    arguments = (f"--seedshift-model={model}", "--seedshift-shift=mean,std", "--seedshift-magnitude=-0.3,0.3")
-    more = ("--seedshift-images=48", "--seedshift-batch-size=4", "--seedshift-trajectories=2", *STUDIES)
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [
+        ("toy-latent", ("--seedshift-images=16", "--seedshift-trajectories=1", *STUDIES)),
+        ("toy-glide", ("--seedshift-images=8", "--seedshift-null")),
+    ],
+)
+def test_the_toys_have_the_same_verdicts_and_counts(nodes, tmp_path, model, more):
+    asked = (f"--seedshift-model={model}", "--seedshift-shift=mean", "--seedshift-magnitude=0.3", *more)
     for name, where in (("here", ()), ("there", (over(nodes),))):
-        run(tmp_path, *arguments, *more, f"--seedshift-dir={name}", *where)
+        run(tmp_path, *asked, "--seedshift-batch-size=4", f"--seedshift-dir={name}", *where, status=None)
+    assert judged(tmp_path, "there")
     assert judged(tmp_path, "there") == judged(tmp_path, "here")
     kept = [sorted(path.name for path in (tmp_path / name).rglob("*trajector*")) for name in ("here", "there")]
     assert kept[0] == kept[1]

@@ -47,6 +47,10 @@ class Shuffled:
         self._names = [f"slot-{number}" for number in range(slots)]
         self._orders: list[tuple[str, Order]] = []
         self.asked: list[Order] = []
+        self.known: list[tuple[str, str, int]] = []
+
+    def know(self, model: str, kind: str, batch_size: int) -> None:
+        self.known.append((model, kind, batch_size))
 
     def slots(self) -> Sequence[Slot]:
         at = Counter(name for name, _ in self._orders)
@@ -286,3 +290,29 @@ def test_a_store_that_cannot_be_read_is_an_error_of_each_case_and_not_of_the_run
         for job in expected:
             with pytest.raises(CaseError, match="is damaged"):
                 scheduler.result(job)
+
+
+class Steady(Shuffled):
+    """Its batches are of the size that is known, and of one that it finds itself where none is."""
+
+    def batch_size(self, model: str, slot: str) -> int:
+        return self.known[-1][2] if self.known else 4
+
+
+def test_batch_sizes_of_other_machines_are_remembered_between_runs(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.prepare()
+    known = []
+    for size in (None, None, 2):
+        with closing(Bench(folder, batch_size=size)) as bench:
+            executor = Steady(bench.double, 1, slots=1)
+            scheduler = Scheduler(bench.service, executor)
+            test = SequentialTest((Constraint("clip", minimum=0.0),), 16)
+            case = CASES[len(known)]
+            scheduler.run(sequential.steps(bench, case, test, DESIGN[:16]))
+            scheduler.close()
+            known.append(executor.known)
+            found = bench.service.store.pace(bench.service.samples(MODEL).model, "double")
+            assert found.batch_size == 4
+            assert found.seconds > 0
+    assert known == [[], [(MODEL, "double", 4)], []]  # where the user gives one, that is taken

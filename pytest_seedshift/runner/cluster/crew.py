@@ -288,6 +288,10 @@ class Crew:
 
     # Work -------------------------------------------------------------------------------------------------------------
 
+    def know(self, model: str, kind: str, size: int) -> None:
+        """So many at once suit a model on a kind of hardware, as earlier runs have found."""
+        self._pace.know(model, kind, size)
+
     def submit(self, slot: str, order: Order) -> None:
         """Have an order made."""
         self._orders[order.number] = order

@@ -142,6 +142,12 @@ class ClusterExecutor:
             kind = next((each.kind for each in self._slots if each.name == slot), "")
             return self._sizes.get((model, kind), GUESS)
 
+    def know(self, model: str, kind: str, batch_size: int) -> None:
+        """See `orders.Executor`."""
+        with self._changed:
+            self._sizes[model, kind] = batch_size
+        self._send("know", model, kind, batch_size)
+
     def submit(self, slot: str, order: Order) -> None:
         """See `orders.Executor`."""
         with self._changed:

@@ -17,6 +17,10 @@ class Pace:
         self._sizes: dict[tuple[str, str], int] = {}
         self._slowest: dict[tuple[str, str], float] = {}
 
+    def know(self, model: str, kind: str, size: int) -> None:
+        """So many at once suit the model, as earlier runs have found; how long that takes is not known."""
+        self._sizes.setdefault((model, kind), size)
+
     def learn(self, model: str, kind: str, size: int, seconds: float, rows: int) -> None:
         """An order of so many rows took so long; `size` at once suit the model."""
         self._sizes[model, kind] = size

@@ -86,7 +86,8 @@ class Station:
                 f"a setting of the process that changes pictures cannot be made here: {error}"
             ) from error
         self.device, _ = devices.resolve(None, setup.dtype)
-        self.kind = devices.describe(self.device)
+        spread = gpus_per_model > 1 and self.device.startswith("cuda")
+        self.kind = f"{gpus_per_model} × {devices.describe(self.device)}" if spread else devices.describe(self.device)
         self._loads: dict[str, float] = {}
         self._loaded = 0
         self._last_end = 0.0
@@ -97,7 +98,7 @@ class Station:
             on_load=self._count,
             needs=lambda model: setup.needs.get(model, needed_scorers.ALL),
             kinds=setup.kinds,
-            spread=gpus_per_model > 1 and self.device.startswith("cuda"),
+            spread=spread,
         )
 
     def _count(self) -> None:
