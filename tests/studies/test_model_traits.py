@@ -15,6 +15,7 @@ from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.models.fingerprint import of_model
 from pytest_seedshift.runner.model_pool import ModelPool
+from pytest_seedshift.scorers import fingerprint
 from pytest_seedshift.studies.sampler_ablation import design, differences, traits
 from pytest_seedshift.studies.sampler_ablation.differences import Kind, Trait
 
@@ -114,6 +115,18 @@ def test_the_same_weights_in_two_folders_are_the_same_and_other_weights_are_not(
     assert set(apart(f"{TOYS}/toy-latent", str(tmp_path / "other"))) == {"weights"}
     folders = (f"{TOYS}/toy-latent", str(tmp_path / "same"), str(tmp_path / "other"))
     assert len({of_model(known.find(each), "cpu", "float32") for each in folders}) == 3
+
+
+@pytest.mark.parametrize(("name", "of"), [("toy-vit", fingerprint.of_classifier), ("toy-clip", fingerprint.of_clip)])
+def test_scores_by_other_weights_are_never_taken_for_those_of_a_toy_scorer(tmp_path, name, of):
+    shipped, other = Path(pytest_seedshift.__file__).parent / "scorers/toys" / name, tmp_path / name
+    shutil.copytree(shipped, other)
+    assert of(str(other)) == of(str(shipped))
+    (file,) = other.glob("*.safetensors")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1  # one bit of one weight
+    file.write_bytes(content)
+    assert of(str(other)) != of(str(shipped))
 
 
 def test_models_that_are_one_once_their_difference_is_crossed_are_refused(tmp_path):
