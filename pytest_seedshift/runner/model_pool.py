@@ -57,7 +57,7 @@ class ModelPool:
         self._elsewhere = elsewhere
         self._spread = spread
         self._told: dict[str, str] = {}
-        """By model of the user's own that is held elsewhere, its fingerprint."""
+        """By model of the user's own, the fingerprint that it gave when it was loaded last."""
         self._model: TextToImage | None = None
         self._engine: Engine | None = None
         self._unusable: dict[str, str] = {}
@@ -93,9 +93,8 @@ class ModelPool:
         return fingerprint.of_own("model", self._of_own(model), model, *where, *in_force)
 
     def _of_own(self, model: str) -> str:
-        if self._elsewhere is None:
-            return _fingerprint_of_own(self, model)
-        if model not in self._told:
+        is_loaded = self._elsewhere is None and self._model is not None and self._model.name == model
+        if is_loaded or model not in self._told:  # what it said is known of one that is not loaded any more
             self._told[model] = self.ask(model, _fingerprint_of_own)
         return self._told[model]
 

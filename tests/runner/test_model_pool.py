@@ -66,6 +66,27 @@ def test_a_model_stays_until_another_one_is_needed_and_is_free_before_that_is_lo
     assert alive[-1]() is None
 
 
+def test_of_many_models_of_ones_own_each_is_loaded_once_to_give_its_fingerprint(monkeypatch):
+    said = {"one": "first", "two": "second"}
+    loaded: list[str] = []
+
+    def load(entry, device: str, dtype: str) -> Loaded:
+        loaded.append(entry.name)
+        made = Loaded(entry.name)
+        made.fingerprint = said[entry.name]
+        return made
+
+    monkeypatch.setattr(model_pool, "_load", load)
+    entries = {name: catalogue.Entry(name, (), classes="toy16", own=object()) for name in said}
+    pool = ModelPool("cpu", None, catalogue=catalogue.Catalogue(entries))
+    found = [pool.fingerprint(name, ()) for name in ("one", "two", "one", "two", "one")]
+    assert loaded == ["one", "two"]
+    assert found[0] == found[2] == found[4] != found[1] == found[3]
+    said["one"] = "changed"  # between two loads, such as a file that it reads
+    pool.model("one")
+    assert pool.fingerprint("one", ()) != found[0]
+
+
 def test_a_model_that_cannot_be_loaded_is_tried_once(loads):
     pool = ModelPool("cpu", None)
     for _ in range(2):
