@@ -97,7 +97,7 @@ def derive(base: Entry, name: str, changes: Iterable[str]) -> Entry:
         more["call"] = tuple((key, value) for key, value in base.call if key != "eta")
     try:
         engine = engine_settings.with_changes(base.engine, values)
-    except ValueError as error:  # of ours
+    except InvalidValueError as error:
         raise DerivationError(f"{name}: {error}") from None
     if engine and base.own is not None:
         raise DerivationError(f"{name}: {base.name} is run as its factory makes it: register another model there")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from pytest_seedshift.core.errors import InvalidValueError
+
 
 @dataclass(frozen=True, slots=True)
 class Lora:
@@ -114,7 +116,7 @@ def with_changes(before: EngineSettings, changes: Mapping[str, Any]) -> EngineSe
     """The settings with changes of a name, as `model_names.read` gives them, by what they are about.
 
     Raises:
-        ValueError: a threshold of a cache that has none, or that is no whole number where it has to be.
+        InvalidValueError: a threshold of a cache that has none, or that is no whole number where it has to be.
     """
     found: dict[str, Any] = {
         key: changes[key]
@@ -137,10 +139,10 @@ def _threshold(method: str, threshold: float | None) -> dict[str, Any]:
     if threshold is None:
         return {}
     if method not in THRESHOLDS:
-        raise ValueError(f"the cache {method} has no threshold")
+        raise InvalidValueError(f"the cache {method} has no threshold")
     name = THRESHOLDS[method]
     if name == "cache_interval":
         if threshold != int(threshold):
-            raise ValueError(f"cache={method}:{threshold:g}: give a whole number of steps")
+            raise InvalidValueError(f"cache={method}:{threshold:g}: give a whole number of steps")
         return {name: int(threshold)}
     return {name: threshold}

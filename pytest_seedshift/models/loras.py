@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import typed_values
 from pytest_seedshift.core.checkpoints import hashing, headers, places, repository
-from pytest_seedshift.core.errors import SeedshiftUsageError
+from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.scorers import loading
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -109,9 +110,11 @@ def load(pipeline: DiffusionPipeline, entry: Entry) -> None:
         path = file(entry.name, lora.source)
         where = f"{entry.name}: the adapter {lora.source} does not fit {of_class}"
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), loading.sealed(str(path)):
                 warnings.simplefilter("ignore")  # of peft, that there are several: so they are to be
                 pipeline.load_lora_weights(str(path), adapter_name=name, local_files_only=True, use_safetensors=True)
+        except SeedshiftError:
+            raise
         except Exception as error:  # of diffusers and peft, over layers and shapes that are not there: any class
             reason = " ".join(str(error).split())[:300]
             raise LoraError(f"{where}: {reason}. It was trained for another model") from error

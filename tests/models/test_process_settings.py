@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -224,7 +225,8 @@ def with_config(tmp_path):
 def test_a_library_is_in_the_key_where_a_part_names_it(with_config, more, package, monkeypatch):
     assert libraries.taking_part(with_config(), TOY) == ()
     found = libraries.taking_part(with_config(**more), TOY)
-    assert found == (() if package is None else (f"{package} not installed",))
+    here = next((each.version for each in metadata.distributions(name=package)), "not installed") if package else ""
+    assert found == (() if package is None else (f"{package} {here}",))
     monkeypatch.setattr(libraries, "version", lambda name: "7.0")
     assert libraries.taking_part(with_config(**more), TOY) == (() if package is None else (f"{package} 7.0",))
 

@@ -19,6 +19,7 @@ NEEDS: dict[str, dict[str, object]] = {
     "create_model": {"require_pretrained": True, "weights_only": True},
     "get_tokenizer": {"trust_remote_code": False},
     "download": {"trust_remote_code": False, "use_safetensors": True},
+    "load_lora_weights": {"local_files_only": True, "use_safetensors": True},
     "torch.load": {"weights_only": True},
 }
 """By the end of what is called, the arguments that it needs."""
@@ -31,7 +32,6 @@ NEVER = (
     "create_model_from_pretrained",
     "get_class_from_dynamic_module",
     "load_dataset",
-    "load_lora_weights",
     "load_state_dict_from_url",
     "read_pickle",
     "unsafe_load",

@@ -144,7 +144,7 @@ def _passes(of_arm: Traits) -> float:
 def _number(of_arm: Traits, name: str, otherwise: float) -> float:
     try:
         return float(of_arm[name].value)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError):  # no such trait, or none that float reads
         return otherwise
 
 
