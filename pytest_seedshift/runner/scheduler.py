@@ -181,7 +181,7 @@ class Scheduler:
     def _step(self, key: str, case: OpenCase) -> None:
         try:
             self._pump()
-        except Exception as error:
+        except Exception as error:  # here it is the fault of the job that is open
             if not self._executor.is_here:
                 raise
             self._drop()

@@ -258,6 +258,6 @@ def _end(name: str, options: Mapping[str, Any]) -> str | None:
     try:
         made = samplers.find(name).from_config(dict(options))
         left = math.sqrt(max(float(made.alphas_cumprod[-1]), 0.0))
-    except (SeedshiftError, AttributeError, TypeError, ValueError):
+    except (SeedshiftError, AttributeError, TypeError, ValueError):  # of schedulers over strange options
         return None
     return "pure noise" if left < 1e-6 else f"√ᾱ = {left:.2g}"
