@@ -136,7 +136,7 @@ def test_measuring_anew_changes_no_score(tmp_path):
         (["toy-latent", "--images=0"], "--images 0: give a whole number of at least 1"),
         (["toy-latent", "--certainty=1"], "certainty = 1.0: give a number above 0.5 and below 1"),
         (["toy-latent", "--device=abacus"], "the device 'abacus' is not there"),
-        (["toy-latent", "--dir=/dev/null/run"], "--seedshift-dir=/dev/null/run: the run folder cannot be written to"),
+        (["toy-latent", "--dir=/dev/null/run"], "error: --dir=/dev/null/run: the run folder cannot be written to"),
     ],
 )
 def test_a_mistake_is_said_in_a_line_before_anything_is_made(tmp_path, monkeypatch, capsys, arguments, said):
