@@ -6,7 +6,6 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from torch import nn
 
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.models import loras
+from pytest_seedshift.models import libraries, loras
 from pytest_seedshift.models.engine_settings import Cache, Quantization
 
 if TYPE_CHECKING:
@@ -153,26 +152,20 @@ def quantization(entry: Entry, parts: Mapping[str, tuple[str, str]]) -> dict[str
         return {}
     _check_quantization(entry, wanted, parts)
     named = wanted.parts or [part for part in DENOISERS if part in parts]
-    of_ours = _quantized(f"{entry.name}: quantization", wanted)
-    return {part: _of_transformers(wanted) if parts[part][0] == "transformers" else of_ours for part in named}
+    where = f"{entry.name}: quantization"
+    return {part: _quantized(where, wanted, library=parts[part][0]) for part in named}
 
 
-def _quantized(where: str, wanted: Quantization) -> Any:
-    from diffusers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING as KNOWN
-
+def _quantized(where: str, wanted: Quantization, library: str = "diffusers") -> Any:
+    """A quantisation's configuration, of the library whose part it is for."""
+    auto = importlib.import_module(f"{library if library == 'transformers' else 'diffusers'}.quantizers.auto")
+    known: Mapping[str, type[Any]] = auto.AUTO_QUANTIZATION_CONFIG_MAPPING
+    if wanted.backend not in known:
+        raise EngineError(f"{where}: {library} has no {wanted.backend}: name the parts that are of diffusers")
     options = dict(wanted.options)
     if wanted.backend == "torchao":
         options["quant_type"] = _of_torchao(where, options.get("quant_type"))
-    return _made(where, KNOWN[wanted.backend], options)
-
-
-def _of_transformers(wanted: Quantization) -> Any:
-    from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING as KNOWN
-
-    options = dict(wanted.options)
-    if wanted.backend == "torchao":
-        options["quant_type"] = _of_torchao("quantization", options.get("quant_type"))
-    return _made("quantization", KNOWN[wanted.backend], options)
+    return _made(where, known[wanted.backend], options)
 
 
 def _of_torchao(where: str, name: object) -> Any:
@@ -307,20 +300,13 @@ def key(entry: Entry) -> Iterator[object]:
     """What of an entry's settings is in its fingerprint; nothing where it has none."""
     engine = entry.engine
     if engine.loras:
-        yield "loras", loras.key(entry), _version("peft")
+        yield "loras", loras.key(entry), libraries.version_of("peft")
     for name, value in engine.key:
         yield name, dataclasses.astuple(value) if isinstance(value, (Cache, Quantization)) else value
     if engine.quantization is not None:
         package = _distribution(_PACKAGES.get(engine.quantization.backend, engine.quantization.backend))
-        yield package, _version(package)
+        yield package, libraries.version_of(package)
     if engine.attention is not None:
         from pytest_seedshift.models import process_settings
 
         yield from process_settings.packages_of(engine.attention)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -28,7 +28,7 @@ def taking_part(location: Location, entry: Entry) -> tuple[str, ...]:
     That one which is not installed has no version is not judged here.
     """
     found = {package for folder in _folders(location, entry) for package in _of_part(folder)}
-    return tuple(f"{package} {_version(package)}" for package in sorted(found))
+    return tuple(f"{package} {version_of(package)}" for package in sorted(found))
 
 
 def _folders(location: Location, entry: Entry) -> Iterator[Path]:
@@ -59,7 +59,8 @@ def _of_part(folder: Path) -> Iterator[str]:
                 yield _ATTENTION_BY[each[name]]
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """A package's version, or that it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,8 @@ _SUFFIX = ".safetensors"
 _NAMES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """What diffusers and peft call the file of an adapter in a folder, where it has others."""
 
-_FILES = ("*.safetensors", "*.json")
+_FILES = (f"*{_SUFFIX}",)
+"""What of a hub repository is needed: not what peft writes beside it, which names a model of its own."""
 
 _DOWN = (".lora_A.", ".lora_down.", ".lora.down.", "_lora.down.", ".lora_A", ".hada_w1_a", ".lokr_w1")
 """What stands in the name of the first of the tensors of each layer that an adapter changes."""
@@ -129,10 +129,7 @@ def load(pipeline: DiffusionPipeline, entry: Entry) -> None:
 
 def _layers(path: Path) -> int:
     """How many layers an adapter changes, as its tensors' names say."""
-    with path.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        names = json.loads(opened.read(length))
-    return sum(any(part in name for part in _DOWN) for name in names)
+    return sum(any(part in name for part in _DOWN) for name in headers.tensors(path))
 
 
 def _loaded(pipeline: Any, name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from helpers.families import FAMILIES
-from pytest_seedshift.core import pairs
+from pytest_seedshift.core import model_names, pairs
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.model_names import canonical
 from pytest_seedshift.models import catalogue, engine, entry_schema, entry_tables, load, rng
@@ -198,6 +199,21 @@ def test_another_scheduler_by_its_name_is_that_of_an_entry():
         loaded("toy-latent+scheduler=EulerDiscreteScheduler").fingerprint == loaded("mine", {"mine": entry}).fingerprint
     )
     assert SHIPPED.same_as("toy-latent+scheduler=DDIMScheduler") == "toy-latent"
+
+
+def test_all_parts_have_the_memory_format_also_those_that_have_not_by_themselves():
+    pipeline = FAMILIES["stable-diffusion-3"].build()
+    patches = pipeline.transformer.pos_embed.proj.weight
+    assert not patches.is_contiguous(memory_format=torch.channels_last)
+    engine.apply(pipeline, dataclasses.replace(TOY, engine=EngineSettings(channels_last=True)))
+    assert pipeline.transformer.pos_embed.proj.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_words_of_names_and_of_entries_are_the_same():
+    keys = typing.get_type_hints(entry_schema._Cache)["method"], entry_schema._EngineSettings.model_fields["compile"]
+    assert typing.get_args(keys[0]) == model_names.CACHES
+    assert all(mode in str(keys[1].annotation) for mode in model_names.COMPILE_MODES)
+    assert {*engine._CACHES} == {*model_names.CACHES}
 
 
 @pytest.mark.nightly

@@ -114,8 +114,13 @@ _WHOLE = "give the file, or the folder, of a whole pipeline"
 
 def is_adapter(path: Path) -> bool:
     """Whether a file of safetensors holds the weights of an adapter."""
+    return any(map(_ADAPTER.search, tensors(path)))
+
+
+def tensors(path: Path) -> tuple[str, ...]:
+    """The names of the tensors in a file of safetensors; none where it is no such file, or is cut short."""
     header = _header(path)
-    return isinstance(header, dict) and any(map(_ADAPTER.search, header))
+    return tuple(header) if isinstance(header, dict) else ()
 
 
 @lru_cache(maxsize=1024)
