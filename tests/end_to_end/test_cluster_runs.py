@@ -26,6 +26,9 @@ STUDIES = ("--seedshift-breaking-point", "--seedshift-sensitivity=always")
 OF_OTHERS = re.compile(r"torch/utils/_pytree\.py|torchao")
 """What torch and diffusers say where torchao is installed."""
 
+UNCOMPILED = {"PYTHONWARNINGS": "ignore:invalid escape sequence"}
+"""Python says this of torchao's source when it compiles it, which is each time where it may not write."""
+
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir=.", "-p", "no:randomly")
 
 
@@ -44,7 +47,14 @@ def project(tmp_path: Path) -> Path:
 
 def run(folder: Path, *arguments: str, status: int | None = 1) -> str:
     """A run in a process of its own; what it has printed. `status` None is that of any verdicts."""
-    done = subprocess.run([*PYTEST, "seedshift", *arguments], cwd=folder, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        [*PYTEST, "seedshift", *arguments],
+        cwd=folder,
+        env={**os.environ, **UNCOMPILED},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
     assert done.returncode in ((0, 1) if status is None else (status,)), done.stdout + done.stderr
     assert [line for line in done.stderr.splitlines() if not OF_OTHERS.search(line)] == []
     return done.stdout
