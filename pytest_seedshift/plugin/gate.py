@@ -99,6 +99,26 @@ class Gate:
         """Whether the run is saved to the very file that it is held against."""
         return self._place is not None and self._saves_to(self._place)
 
+    def size_note(self, jobs: Jobs) -> str | None:
+        """How much room the pictures of the baseline take at most that the run saves; None where it saves none."""
+        if not self._session.settings.saves_pictures:
+            return None
+        service = self._session.workbench.service
+        designs = {job.case: len(job.design) for job in jobs.reliability}
+        settings = {model: service.run_with(model) for model in dict.fromkeys(case.model for case in designs)}
+        sides = {model: (found.get("width"), found.get("height")) for model, found in settings.items()}
+        name = messages.relative(str(self._session.settings.save_baseline))
+        pictures = messages.count(sum(designs.values()), "picture")
+        total = 0
+        for case, images in designs.items():
+            width, height = sides[case.model]
+            if not isinstance(width, int) or not isinstance(height, int):
+                return (
+                    f"{name} keeps at most {pictures}, of 3 bytes a pixel at most: how large they are is not known yet"
+                )
+            total += 3 * width * height * images
+        return f"{name} keeps at most {pictures}, losslessly: at most about {_bytes(total)}"
+
     def note(self, jobs: Jobs) -> str | None:
         """What the user should know beforehand of a run that saves a baseline."""
         saved = self._session.settings.save_baseline
@@ -141,11 +161,18 @@ class Gate:
     @cached_property
     def _is_first(self) -> bool:
         """Whether the run makes the baseline that it names and that is not there yet; at its end it will be."""
-        return self._place is not None and not self._place.exists() and self._saves_to(self._place)
+        place = self._place
+        if place is None or not self._saves_to(place):
+            return False
+        return not (any(place.iterdir()) if place.is_dir() else place.exists())
 
     def _saves_to(self, place: Path) -> bool:
         saved = self._session.settings.save_baseline
         return saved is not None and saved.resolve() == place.resolve()
+
+
+def _bytes(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
 
 
 def note_of_chance(jobs: Jobs, certainty: float) -> str | None:

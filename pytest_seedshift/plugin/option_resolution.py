@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -76,6 +76,12 @@ class Settings:
     design_seed: int | None = None
     given_models: tuple[str, ...] = ()
     """The texts that `models` were read from, as they were given."""
+
+    @property
+    def saves_pictures(self) -> bool:
+        """Whether the run is saved as a baseline with pictures: to a folder, and not to a file of scores."""
+        saved = self.save_baseline
+        return saved is not None and saved.suffix.lower() != ".json" and not saved.is_file()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ def resolve(config: pytest.Config) -> Settings:
     hookspecs.activate(config)
     given = _read(config)
     dtype = _dtype(given)
-    return Settings(
+    found = Settings(
         models=tuple(given.texts("model")),
         given_models=given.models,
         shifts=check_shifts(given.texts("shift") or limits.DEFAULT_SHIFTS, "--seedshift-shift"),
@@ -190,6 +196,22 @@ def resolve(config: pytest.Config) -> Settings:
         no_limits=given.lifted,
         design_seed=_design_seed(given.values["design-seed"]),
     )
+    return _keeping(found) if found.saves_pictures else found
+
+
+def _keeping(settings: Settings) -> Settings:
+    """Settings by which all pictures are kept, as a baseline in a folder has them.
+
+    Raises:
+        pytest.UsageError: none are to be kept.
+    """
+    if settings.keep_images == "none":
+        raise pytest.UsageError(
+            f"--seedshift-save-baseline={settings.save_baseline} keeps the pictures of all pairs, and "
+            "--seedshift-keep-images=none none: leave the latter away, or save scores alone, to a file that ends in "
+            ".json"
+        )
+    return replace(settings, keep_images="all")
 
 
 def _cluster(given: str | None) -> Place | None:

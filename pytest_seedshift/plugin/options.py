@@ -148,10 +148,18 @@ OPTIONS = (
         "baseline",
         "text",
         "that of [baseline] in the thresholds, else none",
-        "baseline file, or run folder, of the version that this one must not be worse than: see max_regression",
+        "baseline file, its folder, or run folder, of the version that this one must not be worse than: see "
+        "max_regression",
         "PATH",
     ),
-    Option("save-baseline", "text", "none", "write the run's scores as a baseline file, to be put under git", "PATH"),
+    Option(
+        "save-baseline",
+        "text",
+        "none",
+        "write the run's scores as a baseline file, to be put under git, where it ends in .json; else a folder with "
+        "the pictures too",
+        "PATH",
+    ),
     Option(
         "allow-missing",
         "flag",

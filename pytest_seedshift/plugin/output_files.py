@@ -31,12 +31,14 @@ class _Output:
         path: of the file.
         is_ours: of the beginning of a file that is there already, whether it is one that may be replaced.
         what: it would be.
+        folder: that it lies in, where all of that is ours.
     """
 
     option: str
     path: Path
     is_ours: Callable[[bytes], bool] = lambda _: True
     what: str = ""
+    folder: Path | None = None
 
 
 def check(config: pytest.Config, settings: Settings) -> None:
@@ -49,6 +51,10 @@ def check(config: pytest.Config, settings: Settings) -> None:
     taken = dict(_others(config, settings))
     for output in _outputs(settings):
         with border.usage_errors():
+            if output.folder is not None:
+                from pytest_seedshift.results import baseline_folder
+
+                baseline_folder.check_free(output.folder, output.option)
             atomic_files.check_writable(output.path, output.option, parents=True)
         where = f"{output.option} {output.path}"
         place = output.path.resolve()
@@ -77,7 +83,10 @@ def _outputs(settings: Settings) -> Iterator[_Output]:
         yield _Output("--seedshift-report", settings.report, _is_page, "page")
     if isinstance(settings.summary, Path):
         yield _Output("--seedshift-summary", settings.summary, _is_summary, "summary")
-    if settings.save_baseline is not None:
+    if settings.save_baseline is not None and settings.saves_pictures:
+        file = settings.save_baseline / "baseline.json"
+        yield _Output("--seedshift-save-baseline", file, _is_baseline, "baseline", settings.save_baseline)
+    elif settings.save_baseline is not None:
         yield _Output("--seedshift-save-baseline", settings.save_baseline, _is_baseline, "baseline")
 
 

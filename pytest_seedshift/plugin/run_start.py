@@ -6,6 +6,7 @@ Without workers one process does both. A worker of pytest-xdist tells its contro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,7 +53,7 @@ class Planner:
             measure = "none"
         notes = [*self._notes(), *(f"warning: {warning}" for warning in warnings)]
         with border.usage_errors():
-            return plan.make(
+            made = plan.make(
                 jobs,
                 session.workbench,
                 session.thresholds,
@@ -61,6 +62,9 @@ class Planner:
                 measure=measure,
                 notes=notes,
             )
+            # Only now, as the model may have been loaded, which tells how large its pictures are.
+            size = session.gate.size_note(self._jobs.all)
+        return made if size is None or made is None else replace(made, notes=(*made.notes, size))
 
     def manifest(self) -> dict[str, Any]:
         """The head of verdicts.json, in built-in types.

@@ -180,7 +180,7 @@ class SessionReport:
     def _save(self, target: Path, run: runs.Run, comparison: Comparison | None) -> None:
         """Save the run as a baseline, unless it is one of a worse or a narrower run in place of the better one."""
         from pytest_seedshift.reporting import regressions
-        from pytest_seedshift.results import baseline_sources
+        from pytest_seedshift.results import baseline_folder, baseline_sources
 
         made, name = baseline_sources.of_run(run), messages.relative(str(target))
         kept = regressions.not_replaced(comparison) if comparison is not None and self._session.gate.replaces else None
@@ -190,8 +190,12 @@ class SessionReport:
                 "in its place"
             )
         made = baseline.portable(made)
-        made.write(target)
-        self._add(regressions.saved(made, name, target.stat().st_size))
+        if self._session.settings.saves_pictures:
+            size = baseline_folder.save(made, target)
+        else:
+            made.write(target)
+            size = target.stat().st_size
+        self._add(regressions.saved(made, name, size, pictures=self._session.settings.saves_pictures))
         if comparison is None:
             self._add(["  no baseline to compare with: no max_regression was judged"])
 

@@ -212,13 +212,13 @@ def not_replaced(comparison: Comparison) -> str | None:
     return None
 
 
-def saved(baseline: Baseline, path: str, size: int) -> list[str]:
-    """What was saved, and whether it is good enough to gate on."""
+def saved(baseline: Baseline, path: str, size: int, *, pictures: bool = False) -> list[str]:
+    """What was saved, with the pictures or without, and whether it is good enough to gate on."""
     have = sum(each.pairs for each in baseline.cases.values())
     whole = sum(baseline.designs[each.design].images for each in baseline.cases.values())
     told = [
         f"baseline: {path}, {messages.count(len(baseline.cases), 'case')}, "
-        f"{have} of {whole} pairs, {size / 1000:.0f} kB"
+        f"{have} of {whole} pairs{' with their pictures' if pictures else ''}, {size / 1000:,.0f} kB"
     ]
     told += [f"  warning: {note}" for note in baseline.notes]
     if any(not each.exact for each in baseline.cases.values()):

@@ -2,8 +2,8 @@
 
 The file is JSON, a line for each score of a case, with nothing in it that depends on when or where it was made: equal
 scores are equal bytes. Accuracies are a digit a pair, other scores have three decimals. What must be equal for two runs
-to be comparable is in its head: the scorers' weights, class list, prompt template and design. A run folder is as good
-as a file, and has pictures too.
+to be comparable is in its head: the scorers' weights, class list, prompt template and design. A folder with such a file
+has the pictures too, see `baseline_folder`; a run folder is as good as either.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ class Baseline:
         """Of all that the file says."""
         return checksum(self.document())
 
-    def document(self) -> dict[str, Any]:
-        """What the file says, but for its checksum, in built-in types."""
+    def document(self, *, pictures: bool = False) -> dict[str, Any]:
+        """What the file says, but for its checksum, in built-in types; with what digests pictures have, in a folder."""
         kinds = self.scores
         return {
             "what": WHAT,
@@ -162,6 +162,7 @@ class Baseline:
                     "design": each.design,
                     "exact": each.exact,
                     "pairs": each.pairs,
+                    **({"pictures": self.listed(case)} if pictures else {}),
                     "scores": {
                         score: "".join("01"[value > 0.5] for value in values)
                         if kinds[score].binary
@@ -173,10 +174,17 @@ class Baseline:
             ],
         }
 
-    def text(self) -> str:
+    def listed(self, case: Case) -> list[str]:
+        """The digests of a case's pictures, pair by pair; empty of a pair that has none."""
+        samples = self.cases[case]
+        places = self.designs[samples.design].places()[: samples.pairs]
+        return [self.digests.get((case, *place), "") for place in places]
+
+    def text(self, *, pictures: bool = False) -> str:
         """The file: a line for each score, so that git shows which cases have changed."""
-        document = self.document()
-        head = {"what": document.pop("what"), "version": document.pop("version"), "checksum": self.checksum}
+        document = self.document(pictures=pictures)
+        head = {"what": document.pop("what"), "version": document.pop("version")}
+        head["checksum"] = checksum(head | document) if pictures else self.checksum
         cases = document.pop("cases")
         shown = json.dumps(head | document, indent=1, ensure_ascii=False).removesuffix("\n}")
         return f'{shown},\n "cases": [\n' + ",\n".join(map(_case_text, cases)) + "\n ]\n}\n"
@@ -218,7 +226,18 @@ def portable(made: Baseline) -> Baseline:
         return made
     samples = [replace(each, case=replace(each.case, model=names[each.case.model])) for each in made.cases.values()]
     models = {names[name]: each for name, each in made.models.items()}
-    return replace(made, models=models, cases={each.case: each for each in samples}, pictures={})
+
+    def named(place: tuple[Case, str, int]) -> tuple[Case, str, int]:
+        case, label, seed = place
+        return replace(case, model=names.get(case.model, case.model)), label, seed
+
+    return replace(
+        made,
+        models=models,
+        cases={each.case: each for each in samples},
+        pictures={named(place): path for place, path in made.pictures.items()},
+        digests={named(place): digest for place, digest in made.digests.items()},
+    )
 
 
 def _case_text(case: Mapping[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""Where baselines come from: a file, or a run folder."""
+"""Where baselines come from: a file, a folder with such a file and pictures, or a run folder."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from pytest_seedshift.core import files, pairs
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import DataError, SeedshiftError
 from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
-from pytest_seedshift.results import metadata, run_settings, schema
+from pytest_seedshift.results import baseline_folder, metadata, run_settings, schema
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.baseline import (
     MOST_BYTES,
@@ -47,6 +47,8 @@ def load(path: Path, name: str | None = None, *, within: Path | None = None) -> 
         BaselineError: it is not there, is damaged, or was changed by hand.
     """
     name = name or str(path)
+    if baseline_folder.is_one(path):
+        return load(baseline_folder.file_of(path), name, within=within)
     if path.is_dir():
         try:
             return of_run(runs.load(path), name)
@@ -61,7 +63,7 @@ def load(path: Path, name: str | None = None, *, within: Path | None = None) -> 
         ) from None
     except files.FileError as error:
         raise BaselineError(f"{name} {error.reason}") from None
-    return parse(text, name)
+    return parse(text, name, path.parent)
 
 
 # Files -----------------------------------------------------------------------------------------------------------
@@ -96,6 +98,7 @@ class _Samples(_Form):
     design: str
     exact: bool
     pairs: Annotated[int, Field(ge=1)]
+    pictures: list[Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]] | None = None
     scores: Annotated[dict[str, str | list[float]], Field(min_length=1)]
 
 
@@ -106,8 +109,8 @@ class _File(BaseModel):
     cases: list[_Samples]
 
 
-def parse(text: str, name: str) -> Baseline:
-    """Read the text of a baseline file; see `load`."""
+def parse(text: str, name: str, folder: Path | None = None) -> Baseline:
+    """Read the text of a baseline file, which lies in `folder`, where the pictures are that it lists; see `load`."""
     try:
         document = files.parse_json(text, name, values=MOST_VALUES)
     except files.FileError as error:
@@ -131,6 +134,11 @@ def parse(text: str, name: str) -> Baseline:
         raise BaselineError(f"{name} is damaged: {where}: {first['msg']}: {_AGAIN}") from None
     except SeedshiftError as error:
         raise BaselineError(f"{name} is damaged: {error}: {_AGAIN}") from None
+    designs = {
+        design: Design(each.class_list, tuple(each.labels), each.prompt, each.images, each.design_seed)
+        for design, each in form.designs.items()
+    }
+    digests = {} if folder is None else _digests(form, designs)
     return Baseline(
         name,
         form.libraries,
@@ -138,13 +146,23 @@ def parse(text: str, name: str) -> Baseline:
             model: Version(**{**each.model_dump(), "run_with": run_settings.checked(each.run_with)})
             for model, each in form.models.items()
         },
-        {
-            design: Design(each.class_list, tuple(each.labels), each.prompt, each.images, each.design_seed)
-            for design, each in form.designs.items()
-        },
+        designs,
         {each.case: each for each in found},
+        {place: baseline_folder.picture_of(folder, digest) for place, digest in digests.items() if folder is not None},
+        digests=digests,
         kinds=kinds.own,
     )
+
+
+def _digests(form: _File, designs: Mapping[str, Design]) -> dict[tuple[Case, str, int], str]:
+    """The digests of the pictures that a file lists."""
+    return {
+        (Case(each.model, each.shift, each.magnitude), *place): digest
+        for each in form.cases
+        if each.pictures
+        for place, digest in zip(designs[each.design].places(), each.pictures, strict=False)
+        if digest
+    }
 
 
 def _samples(entry: _Samples, form: _File, kinds: ScoreRegistry) -> Samples:
@@ -156,6 +174,8 @@ def _samples(entry: _Samples, form: _File, kinds: ScoreRegistry) -> Samples:
     scores = {score: _values(case, score, values, kinds) for score, values in entry.scores.items()}
     if any(len(values) != entry.pairs for values in scores.values()):
         raise DataError(f"{case.id}: not {entry.pairs} values of each score")
+    if entry.pictures is not None and len(entry.pictures) != entry.pairs:
+        raise DataError(f"{case.id}: not {entry.pairs} pictures")
     return Samples(case, entry.design, entry.exact, scores)
 
 

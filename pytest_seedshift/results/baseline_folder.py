@@ -1,0 +1,122 @@
+"""A baseline with its pictures: a folder with `baseline.json`, and each picture as a PNG named by its checksum.
+
+The file is that of a baseline of scores, and lists the checksums of each case's pictures, pair by pair; its own
+checksum covers these. Pictures that several pairs share lie there once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core import atomic_files, files
+from pytest_seedshift.core.messages import count, some
+from pytest_seedshift.results.baseline import BaselineError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.results.baseline import Baseline
+
+FILE_NAME = "baseline.json"
+
+PICTURES = "pictures"
+
+_PICTURE = re.compile(r"[0-9a-f]{64}\.png")
+
+
+def is_one(path: Path) -> bool:
+    """Whether a folder with a baseline lies at a path."""
+    return file_of(path).is_file()
+
+
+def file_of(folder: Path) -> Path:
+    """The file in a folder that has the scores, and lists the pictures."""
+    return folder / FILE_NAME
+
+
+def picture_of(folder: Path, digest: str) -> Path:
+    """Where a picture lies, by its SHA-256."""
+    return folder / PICTURES / f"{digest}.png"
+
+
+def check_free(path: Path, option: str) -> None:
+    """Make sure that a baseline can be saved to a folder: it is not there, is empty, or has one.
+
+    Raises:
+        BaselineError: something else is in it.
+    """
+    if path.is_dir() and not is_one(path) and any(path.iterdir()):
+        raise BaselineError(
+            f"{option} {path}: is a folder with other files in it and no baseline: give a new or an empty one, which "
+            "keeps scores and pictures, or a file that ends in .json, which keeps scores"
+        )
+
+
+def save(made: Baseline, folder: Path) -> int:
+    """Write a baseline with the pictures of all of its pairs; the file that lists them comes last.
+
+    Pictures of an earlier baseline in the same folder that no pair has any more are removed.
+
+    Returns:
+        How many bytes it has.
+
+    Raises:
+        BaselineError: a picture is not there any more, or not as it was kept.
+        OSError: it cannot be written.
+    """
+    listed = {place: made.pictures[place] for case in made.cases for place in _places(made, case)}
+    pictures = folder / PICTURES
+    pictures.mkdir(parents=True, exist_ok=True)
+    size, kept = 0, set()
+    for place, path in listed.items():
+        digest = made.digests[place]
+        content = read(path, digest)
+        size += len(content)
+        target = picture_of(folder, digest)
+        kept.add(target.name)
+        if not target.is_file() or target.stat().st_size != len(content):
+            atomic_files.write(target, content)
+    text = made.text(pictures=True)
+    atomic_files.write(file_of(folder), text)
+    for path in pictures.iterdir():
+        if _PICTURE.fullmatch(path.name) and path.name not in kept:
+            path.unlink()
+    return size + len(text.encode())
+
+
+def read(path: Path, digest: str) -> bytes:
+    """A picture's file, which is as it was kept.
+
+    Args:
+        path: of the file.
+        digest: its SHA-256; empty where that is not known.
+
+    Raises:
+        BaselineError: it is not there, cannot be read, or is another one.
+    """
+    try:
+        content = files.read_bytes(path)
+    except files.FileError as error:
+        raise BaselineError(f"the picture {error}: restore it, or save the baseline anew") from None
+    if digest and hashlib.sha256(content).hexdigest() != digest:
+        raise BaselineError(
+            f"{path} is not the picture that was kept there: it was edited, or is cut off. Restore it, or save the "
+            "baseline anew"
+        )
+    return content
+
+
+def _places(made: Baseline, case: Case) -> list[tuple[Case, str, int]]:
+    """The pairs of a case, all of which have a picture."""
+    samples = made.cases[case]
+    places = [(case, *place) for place in made.designs[samples.design].places()[: samples.pairs]]
+    lacking = [f"{label} (seed {seed})" for _, label, seed in places if not made.digests.get((case, label, seed))]
+    lacking += [f"{each[1]} (seed {each[2]})" for each in places if each in made.digests and each not in made.pictures]
+    if lacking:
+        raise BaselineError(
+            f"{made.name}: {count(len(lacking), 'picture')} of {case.id} are not in the run folder: {some(lacking)}. "
+            "Run it again: it makes them anew"
+        )
+    return places
