@@ -14,6 +14,9 @@ from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 NULL = "null"
 """The kind of a `Finding` of a null control; see `stats.null_control`."""
 
+WITHIN = "within"
+"""The kind of a `Finding` of equivalence; see `stats.equivalence`."""
+
 ANY = "any"
 """A value of `Constraint.significant`."""
 
@@ -68,6 +71,27 @@ class AvailableScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Margin:
+    """How far from the baseline's mean a version's own may lie, on either side, and still be equivalent.
+
+    Attributes:
+        value: in the score's units; None where it is relative and the baseline is not known.
+        share: of the baseline's mean over the pairs of the case, where it is relative: 0.002 for "0.2%".
+    """
+
+    value: float | None = None
+    share: float | None = None
+
+    def of(self, mean: float) -> Margin:
+        """The same beside a baseline of this mean."""
+        return self if self.share is None else Margin(self.share * mean, self.share)
+
+    def __str__(self) -> str:
+        """As thresholds.toml has it: `0.002`, `"0.2%"`."""
+        return f"{self.value:g}" if self.share is None else f'"{100 * self.share:g}%"'
+
+
+@dataclass(frozen=True, slots=True)
 class Constraint:
     """What is asked of a score: at least `minimum`, at most `max_drop` below the control on the same pairs.
 
@@ -78,6 +102,9 @@ class Constraint:
     - "any": where chance is ruled out as the reason of any change at all. Then only a version that has not changed is
       protected, and one whose own drop is just what is allowed may fail in every second run;
     - false: always, whatever chance does.
+
+    And equivalent to the baseline on the same pairs: `within` holds only where it is shown that the version's own mean
+    is neither so far below the baseline's nor so far above it; see `stats.equivalence`.
     """
 
     score: str
@@ -85,6 +112,8 @@ class Constraint:
     max_drop: float | None = None
     max_regression: float | None = None
     significant: bool | str = True
+    within: Margin | None = field(default=None, repr=False, kw_only=True)
+    """Without a part in `repr`, of which fingerprints of thresholds are made: these name it where it is asked for."""
     own_kind: ScoreKind | None = field(default=None, repr=False, compare=False, kw_only=True)
     """What the score is, of one of the user's own."""
 
@@ -92,6 +121,16 @@ class Constraint:
     def score_kind(self) -> ScoreKind:
         """What the score is."""
         return self.own_kind or BUILT_IN[self.score]
+
+    @property
+    def needs_baseline(self) -> str | None:
+        """The bound that is against a baseline, by its name in thresholds.toml; None where there is none."""
+        return "max_regression" if self.max_regression is not None else "within" if self.within is not None else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked."""
+        return self.minimum is self.max_drop is self.max_regression is None and self.within is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +184,10 @@ class Finding:
     """One bound of one constraint, held against the measurement.
 
     `kind` is "min" (`measured` is the mean), "max_drop" (`measured` is the control's mean less the case's, over the
-    same pairs), "max_regression" (the same against the baseline; `change` says more) or "null", of a null control
-    (likewise, and `bound` is the largest drop that chance gives). `holds` is None where the case was decided before
-    this bound was.
+    same pairs), "max_regression" (the same against the baseline; `change` says more), "within" (likewise; it holds
+    where `low` and `high` lie within ±`bound`, each of them an end at the certainty of the case) or "null", of a null
+    control (likewise, and `bound` is the largest drop that chance gives). `holds` is None where the case was decided
+    before this bound was.
     """
 
     score: str
@@ -168,6 +208,9 @@ class Finding:
     """Of a null control: the smallest change that half of all designs show; None where none is seen."""
     least_90: float | None = field(default=None, compare=False, kw_only=True)
     """The smallest that nine of ten show."""
+    half_width: float | None = field(default=None, compare=False, kw_only=True)
+    """Of "within": half of what lies between `low` and `high`, the smallest bound that so many pairs, with such a
+    spread, show of a version whose mean is the baseline's."""
     own_kind: ScoreKind | None = field(default=None, repr=False, compare=False, kw_only=True)
     """What the score is, of one of the user's own."""
 

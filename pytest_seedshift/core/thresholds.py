@@ -160,6 +160,8 @@ def _sorted(value: object) -> object:
         return [_sorted(getattr(value, each.name)) for each in fields(value)]
     if isinstance(value, dict):
         return [(key, _sorted(value[key])) for key in sorted(value)]
+    if isinstance(value, Constraint) and value.within is not None:
+        return value, str(value.within)
     return value
 
 

@@ -15,7 +15,8 @@ another model than sd21: what `[model.sd21]` says does not hold for it.
 A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of the shift itself; `[shift.none]` speaks
 of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`. With
 `max_regression` the drop against a baseline has a bound too; `significant = "any"` counts a larger one wherever any
-change is beyond chance, `significant = false` even within chance: see `scores.Constraint`.
+change is beyond chance, `significant = false` even within chance. `within` asks that the version is shown to be
+equivalent to the baseline: see `scores.Constraint`. How bounds are read: `score_bounds`.
 
 `[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
 
@@ -30,16 +31,13 @@ what cases are compared with: see `thresholds.BaselineTable`.
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_seedshift.core import breaking_bounds, model_names, shifts, toml_documents
 from pytest_seedshift.core.breaking_bounds import Bounds
@@ -47,8 +45,8 @@ from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.pairs import MOST_SEED
-from pytest_seedshift.core.registry import ExtensionError
-from pytest_seedshift.core.scores import CERTAINTY, AvailableScores, Constraint, check_certainty
+from pytest_seedshift.core.score_bounds import ANY_SCORE, constraint, explain
+from pytest_seedshift.core.scores import CERTAINTY, AvailableScores, check_certainty
 from pytest_seedshift.core.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
 
 FILE_NAME = "thresholds.toml"
@@ -58,20 +56,6 @@ _Breaking = dict[tuple[str, str], float]
 
 _VERDICT = ("certainty", "family", "design_seed")
 """What `[verdict]` may say."""
-
-
-class _Bounds(BaseModel):
-    """What is asked of one score: its minimum and its largest drop against the control and against the baseline."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    max_regression: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    significant: bool | Literal["any"] | None = None
-
-
-_ANY_SCORE = AvailableScores()
 
 
 def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:
@@ -107,7 +91,7 @@ def parse(
     check_model: Callable[[str], object],
     *,
     shipped: bool = False,
-    scores: AvailableScores = _ANY_SCORE,
+    scores: AvailableScores = ANY_SCORE,
 ) -> Thresholds:
     """Read the text of a thresholds file, which may ask for some scores; see `load`."""
     try:
@@ -147,7 +131,7 @@ def _parse(
     check_model: Callable[[str], object],
     *,
     shipped: bool = False,
-    scores: AvailableScores = _ANY_SCORE,
+    scores: AvailableScores = ANY_SCORE,
 ) -> Thresholds:
     known = ("default", "shift", "model", "models", "verdict", "baseline")
     for key in document:
@@ -195,7 +179,7 @@ def _baseline(table: object, source: str) -> BaselineTable:
     try:
         return BaselineTable.model_validate(_table(table, where))
     except pydantic.ValidationError as error:
-        raise ThresholdsError(f"{where}: {_explain(error, BaselineTable, 'setting')}") from None
+        raise ThresholdsError(f"{where}: {explain(error, BaselineTable, 'setting')}") from None
 
 
 def _family(content: Mapping[str, Any], source: str) -> bool | str | None:
@@ -233,60 +217,6 @@ def _certainty(content: Mapping[str, Any], source: str) -> float:
     except SeedshiftUsageError as error:
         raise ThresholdsError(f"{where} {error}") from None
     return float(value)
-
-
-def constraint(score: str, value: object, where: str, scores: AvailableScores = _ANY_SCORE) -> Constraint:
-    """Read one score's bounds: a number (its minimum) or a mapping with `min`, `max_drop`, `max_regression`.
-
-    Raises:
-        ThresholdsError: an unknown score or bound, or a bound outside its range.
-    """
-    try:
-        kind = scores.find(score)
-    except ExtensionError as error:
-        raise ThresholdsError(f"{where} {error}") from None
-    if kind is None:
-        raise ThresholdsError(f"{where} {unknown('score', score, scores.names)}{_hint(score, value)}")
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = {"min": value}
-    if not isinstance(value, dict):
-        raise ThresholdsError(f"{where} {score} = {value!r}: give a number or {{ min = …, max_drop = … }}")
-    try:
-        bounds = _Bounds.model_validate(value)
-    except pydantic.ValidationError as error:
-        raise ThresholdsError(f"{where} {score}: {_explain(error)}") from None
-    if bounds.min is bounds.max_drop is bounds.max_regression is None:
-        raise ThresholdsError(f"{where} {score}: sets no bound; give min, max_drop or both, or max_regression")
-    if bounds.significant is not None and bounds.max_regression is None:
-        raise ThresholdsError(f"{where} {score}: significant belongs to max_regression, which is not set")
-    top = kind.top
-    for name, bound in (
-        ("min", bounds.min),
-        ("max_drop", bounds.max_drop),
-        ("max_regression", bounds.max_regression),
-    ):
-        if bound is not None and not 0 <= bound <= top:
-            percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if top == 1 and 2 <= bound <= 100 else ""
-            raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}{percent}")
-    significant = True if bounds.significant is None else bounds.significant
-    limits = bounds.min, bounds.max_drop, bounds.max_regression
-    return Constraint(score, *limits, significant, own_kind=kind)
-
-
-def _hint(key: str, value: object) -> str:
-    """What else was perhaps meant by a key that is no score."""
-    if isinstance(value, dict):
-        if re.fullmatch(r"\s*[+-]?\d*,\d+\s*", key):
-            return f'. A magnitude is written with a point: "{key.strip().replace(",", ".")}"'
-        if re.fullmatch(r"\s*[+-]?[\d.]+\s*%\s*", key):
-            return '. A magnitude is no percentage: 30 % is "0.3"'
-        if key in (shifts.NONE, *shifts.names()):
-            return f". The table of a shift is [shift.{key}], or of a model [model.NAME.shift.{key}]"
-        if difflib.get_close_matches(key, ["shift"], 1):
-            return ". Tables of shifts stand in [shift.mean], or of a model in [model.NAME.shift.mean]"
-    if difflib.get_close_matches(key, [breaking_bounds.KEY], 1, 0.8):
-        return f". Did you mean {breaking_bounds.KEY!r}?"
-    return ""
 
 
 def _table(value: object, where: str) -> dict[str, Any]:
@@ -389,12 +319,3 @@ def _magnitude(key: str) -> float | None:
     except ValueError:  # of float
         return None
     return magnitude if math.isfinite(magnitude) else None
-
-
-def _explain(error: pydantic.ValidationError, form: type[BaseModel] = _Bounds, what: str = "bound") -> str:
-    """The first of pydantic's errors, in our words."""
-    first = error.errors()[0]
-    name = str(first["loc"][-1])
-    if first["type"] == "extra_forbidden":
-        return unknown(what, name, form.model_fields)
-    return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

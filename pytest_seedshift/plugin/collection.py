@@ -119,10 +119,10 @@ def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
     asked = [name for name in AvailableScores().names if name in given]
     if not asked:
         return {}
-    from pytest_seedshift.core import thresholds_parser
+    from pytest_seedshift.core import score_bounds
 
     with border.usage_errors():
-        return {name: thresholds_parser.constraint(name, given[name], where) for name in asked}
+        return {name: score_bounds.constraint(name, given[name], where) for name in asked}
 
 
 def _some(found: list[str], given: Mapping[str, Any], name: str, where: str) -> list[str]:

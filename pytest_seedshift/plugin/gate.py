@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,9 +183,9 @@ def note_of_chance(jobs: Jobs, certainty: float) -> str | None:
     return chance.note(asked, certainty, jobs.threshold_tests)
 
 
-def undetectable(jobs: Iterable[Job]) -> list[str]:
-    """Warnings of drops that are allowed and that the design cannot see, with how many images could."""
-    from pytest_seedshift.core.stats import detectable_drop, paired
+def undetectable(jobs: Sequence[Job]) -> list[str]:
+    """Warnings of drops that are allowed and of bounds that the design cannot see, with how many images could."""
+    from pytest_seedshift.core.stats import detectable_drop, equivalence_power, paired
     from pytest_seedshift.core.stats.sequential import SequentialTest
 
     found: dict[tuple[Constraint, int, float], None] = {}
@@ -196,4 +196,7 @@ def undetectable(jobs: Iterable[Job]) -> list[str]:
             if each.max_regression and each.significant:
                 level = test.level if test.exact else test.level * (1 - paired.EARLY)
                 found[each, test.size, level] = None
-    return [warning for key in found if (warning := detectable_drop.warning(*key)) is not None]
+    return [
+        *(warning for key in found if (warning := detectable_drop.warning(*key)) is not None),
+        *equivalence_power.warnings(job.test for job in jobs if isinstance(job.test, SequentialTest)),
+    ]

@@ -56,7 +56,7 @@ def evaluate(
         images: how many pairs of label and seed, at least one a label; None for the default.
         thresholds: a file, tables such as `{"default": {"top1": 0.6}}`, or None for thresholds.toml
             in the working directory, else the shipped ones.
-        baseline: a baseline file or a run folder, which `max_regression` is held against.
+        baseline: a baseline file or a run folder, which `max_regression` and `within` are held against.
         exact: whether every case visits all its pairs.
         directory: the run folder. What it has of the samples is not made again.
         name: of a pipeline, in results and tables of thresholds; None for its class's.

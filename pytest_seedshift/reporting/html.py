@@ -62,7 +62,7 @@ def environment(kinds: ScoreRegistry = SHIPPED) -> Environment:
     )
     made.filters |= {
         "anchor": anchor,
-        "asked_as": verdict_messages.asked_as,
+        "required": lambda bound: verdict_messages.required(bound.kind, bound.score_kind, bound.bound),
         "fragment": fragment,
         "slug": slug,
         "magnitude": format_magnitude,

@@ -38,8 +38,7 @@ def asked(cases: Sequence[CaseRun]) -> list[str]:
 
 
 def _asked(shown: ScoreKind, kind: str, least: float, most: float) -> str:
-    span = f"{shown.format(least)}{f' to {shown.format(most)}, by case' if least != most else ''}"
-    return f"{shown.title} {verdict_messages.asked_as(kind)} {span}"
+    return f"{shown.title} {verdict_messages.required(kind, shown, least, most)}"
 
 
 def all_models(run: Run) -> list[str]:

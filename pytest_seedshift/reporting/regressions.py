@@ -33,9 +33,28 @@ def lines(comparison: Comparison) -> list[str]:
     shown = [summary(comparison)]
     shown += [_row(row) for row in rows if row.regressed]
     shown += [_pool(pool) for pool in comparison.pools if pool.regressed or (pool.shift is None and _moved(pool))]
+    shown += [f"  {each}" for each in equivalent(comparison)]
     shown += [f"  {each}" for each in signed(comparison, most=_SIGNED)]
     shown += [f"  {note}" for note in notes(comparison)]
     return shown
+
+
+def equivalent(comparison: Comparison) -> list[str]:
+    """How many of the bounds on both sides are shown to hold, and each that is not."""
+    asked = comparison.equivalences
+    if not asked:
+        return []
+    known = sum(each.finding.holds is True for each in asked)
+    least = max(each.finding.half_width or 0.0 for each in asked)
+    told = [
+        f"shown to be equivalent: {known} of {messages.count(len(asked), 'bound')} "
+        f"(no bound below ±{least:.3g} could be shown of all)"
+    ]
+    return told + [
+        f"  {each.case.model} {each.case.describe()}: {verdict_messages.comparison(each.finding)}"
+        for each in asked
+        if each.finding.holds is not True
+    ]
 
 
 def signed(comparison: Comparison, most: int | None = None) -> list[str]:
@@ -65,16 +84,19 @@ def summary(comparison: Comparison) -> str:
     if not (lost or won) and any(row.change.lost or row.change.won for row in comparison.rows):
         said = f"no pair differs in {title}"
     gates = any(row.bound is not None for row in comparison.rows)
-    end = messages.count(count, "regression") if count else "no regression" if gates else "no max_regression is set"
+    none = "" if comparison.equivalences else "no max_regression is set"
+    end = messages.count(count, "regression") if count else "no regression" if gates else none
     size = f"{messages.count(len(comparison.cases), 'case')} on {messages.count(pairs, 'pair')}"
-    return f"against {comparison.before.name}: {size}: {said} · {end}"
+    return " · ".join(filter(None, (f"against {comparison.before.name}: {size}: {said}", end)))
 
 
 def notes(comparison: Comparison) -> list[str]:
     """What a comparison could not see, and which libraries differ."""
     found: list[str] = []
     found += _power(comparison)
-    if comparison.gate.family:
+    if comparison.gate.family and (
+        not comparison.equivalences or any(row.bound is not None for row in comparison.rows)
+    ):
         found.append(_family(comparison))
     if comparison.gate.partial:
         found.append("a part of the grid: significance over all cases is decided where all shards are merged")
@@ -201,8 +223,10 @@ def _sentence(figures: str, comparison: Comparison, how: str) -> str:
 def not_replaced(comparison: Comparison) -> str | None:
     """Why a run must not replace the baseline that it is compared with; None where it may."""
     before, after = comparison.before, comparison.after
-    if comparison.regressed:
+    if any(each.regressed for each in comparison.rows) or any(each.regressed for each in comparison.pools):
         return "this run is worse, and later runs would be compared with it"
+    if comparison.regressed:
+        return "this run is not shown to be equivalent to it, and later runs would be compared with it"
     others = {comparison.other(case): each for case, each in after.cases.items()}
     lacking = [case.id for case in before.cases if case not in others]
     if lacking:

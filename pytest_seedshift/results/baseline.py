@@ -300,3 +300,17 @@ def design_of(design: Iterable[Pair], class_list: str, labels: Iterable[str]) ->
     """What a design of the running session is made of."""
     listed = tuple(design)
     return Design(metadata.place(class_list), tuple(labels), pairs.PROMPT, len(listed), pairs.seed_of(listed[0].seed))
+
+
+def unfit(case: str, score: str) -> str:
+    """Why a drop may not be held against a baseline that stopped early as if chance had no part in it."""
+    return (
+        f"significant = false is set for {score} of {case}, and its baseline stopped early: that ended on a streak, "
+        "so an equally good version would fail in up to 46 % of runs. Make a whole baseline: run the version to "
+        "compare with by --seedshift-exact --seedshift-save-baseline=PATH. Or leave significant = false away"
+    )
+
+
+def how(before_exact: bool, after_exact: bool) -> str:
+    """What decided how many pairs there are: see `bounds.Chance`."""
+    return "stopped" if not before_exact else "exact" if after_exact else "looks"

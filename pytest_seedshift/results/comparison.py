@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import atomic_files, files
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
-from pytest_seedshift.core.scores import ANY, Constraint
+from pytest_seedshift.core.scores import ANY, WITHIN, Constraint, Margin
 from pytest_seedshift.results import baseline, baseline_sources, losses, regression, schema
 from pytest_seedshift.results.run_folder import MERGED, RunFolder, VerdictsError
 
@@ -55,8 +56,13 @@ def of_folder(run: Run, before: Baseline | None = None) -> Comparison | None:
         raise baseline.BaselineError(
             f"{run.path / baseline.FILE_NAME} is not the baseline that this run was compared with"
         )
-    decided = {(each.case, one.score): one.holds for each in run.cases for one in each.findings if one.change}
-    gate = replace(gate_of(head, document, run.path), decided=decided)
+    of_kind: dict[str, dict[tuple[Case, str], bool | None]] = {"max_regression": {}, WITHIN: {}}
+    for each in run.cases:
+        for one in each.findings:
+            if one.change and one.kind in of_kind:
+                of_kind[one.kind][each.case, one.score] = one.holds
+    gate = gate_of(head, document, run.path)
+    gate = replace(gate, decided=of_kind["max_regression"], shown=of_kind[WITHIN])
     made = regression.compare(found, baseline_sources.of_run(run), gate)
     return made if before is not None else replace(made, before=replace(found, pictures=_kept(made, folder)))
 
@@ -92,29 +98,37 @@ def gate_of(head: schema.Head, document: Mapping[str, Any], path: Path) -> Gate:
 
 
 def _asked(grid: Sequence[schema.Entry], kinds: ScoreRegistry) -> dict[Case, list[Constraint]]:
-    """By case, what its tests ask of regressions: of several tests the smallest drop that one of them allows."""
+    """By case, what its tests ask beside a baseline: of several tests the least that one of them allows."""
     asked: dict[Case, dict[str, Constraint]] = {}
     for entry in grid:
         if entry.kind is None:
             of_case = asked.setdefault(Case(entry.model, entry.shift, entry.magnitude), {})
             for each in _constraints(entry, kinds):
                 before = of_case.get(each.score)
-                if before is None or (each.max_regression or 0.0) < (before.max_regression or 0.0):
-                    of_case[each.score] = each
+                of_case[each.score] = each if before is None else _narrower(before, each)
     return {case: list(of_case.values()) for case, of_case in asked.items()}
+
+
+def _narrower(one: Constraint, other: Constraint) -> Constraint:
+    """What two tests ask of a score, together."""
+    first = min((one, other), key=lambda each: math.inf if each.max_regression is None else each.max_regression)
+    margins = [each.within for each in (one, other) if each.within is not None]
+    return replace(first, within=min(margins, key=lambda each: each.value or 0.0, default=None))
 
 
 def _constraints(entry: schema.Entry, kinds: ScoreRegistry) -> list[Constraint]:
     allowed, changes, significant = map(entry.bounds, ("max_regression", "any change", "significant"))
+    within, shares = entry.bounds(WITHIN), entry.bounds("within share")
     return [
         Constraint(
             score,
-            max_regression=allowed[score],
+            max_regression=allowed.get(score),
             significant=ANY if score in changes else score not in significant,
+            within=Margin(within[score], shares.get(score)) if score in within else None,
             own_kind=kind,
         )
         for score, kind in kinds.items()
-        if score in allowed
+        if score in allowed or score in within
     ]
 
 

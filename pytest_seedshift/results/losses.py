@@ -161,6 +161,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         ],
         "pools": [_values(pool) for pool in comparison.pools],
         "sentences": [{**_values(each), "sentence": each.sentence} for each in told],
+        **({"equivalence": [each.document() for each in found]} if (found := comparison.equivalences) else {}),
     }
 
 

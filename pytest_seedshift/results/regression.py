@@ -25,6 +25,7 @@ from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
 from pytest_seedshift.core.scores import ANY, CERTAINTY, Change, Constraint
 from pytest_seedshift.core.stats import bounds, paired
 from pytest_seedshift.core.stats.bounds import Chance
+from pytest_seedshift.results import baseline, equivalences
 from pytest_seedshift.results import pools as pooling
 from pytest_seedshift.results.baseline import Baseline, BaselineError, Samples, differences
 
@@ -42,11 +43,12 @@ class Gate:
     Attributes:
         certainty: with which a regression is one.
         family: whether it holds for all cases and pools together (Holm 1979), not for each.
-        asked: by case of the whole grid, its constraints of `max_regression`; None where any drop beyond chance counts,
-            of any score.
+        asked: by case of the whole grid, its constraints of `max_regression` and `within`; None where any drop beyond
+            chance counts, of any score.
         models: by the name of a model, the baseline's name for it.
         partial: whether cases of the grid are still to come, as in a shard.
         decided: by case and score, whether a run found the bound to hold; None where it had ended before that.
+        shown: likewise, whether it found the case to be equivalent.
     """
 
     certainty: float = CERTAINTY
@@ -55,6 +57,7 @@ class Gate:
     models: Mapping[str, str] | None = None
     partial: bool = False
     decided: Mapping[tuple[Case, str], bool | None] = field(default_factory=dict)
+    shown: Mapping[tuple[Case, str], bool | None] = field(default_factory=dict)
 
     @property
     def tests(self) -> int | None:
@@ -163,6 +166,7 @@ class Comparison:
     """Cases that only the baseline has."""
     stopped: bool
     """Whether some case of the baseline stopped early, so that only bets may judge it."""
+    equivalences: tuple[equivalences.Equivalence, ...] = ()
 
     @property
     def kinds(self) -> ScoreRegistry:
@@ -171,8 +175,9 @@ class Comparison:
 
     @property
     def regressed(self) -> bool:
-        """Whether anything has become worse than is allowed."""
-        return any(each.regressed for each in self.rows) or any(each.regressed for each in self.pools)
+        """Whether anything has become worse than is allowed, or is not shown to be equivalent where that is asked."""
+        unlike = any(each.finding.holds is False for each in self.equivalences)
+        return unlike or any(each.regressed for each in self.rows) or any(each.regressed for each in self.pools)
 
     @property
     def cases(self) -> list[Case]:
@@ -240,6 +245,7 @@ def compare(before: Baseline, after: Baseline, gate: Gate | None = None) -> Comp
         tuple(case for case in after.cases if case not in both),
         tuple(case for case in before.cases if case.model in wanted and case not in compared),
         any(not before.cases[other].exact for other in both.values()),
+        tuple(equivalences.of(before, after, both, gate.asked or {}, gate.shown, gate.certainty)),
     )
 
 
@@ -276,11 +282,6 @@ def _drops(before: Samples, after: Samples, score: str, kind: ScoreKind) -> NDAr
     return paired.changes(kind, before.scores[score][:pairs], after.scores[score][:pairs])
 
 
-def how(before_exact: bool, after_exact: bool) -> str:
-    """What decided how many pairs there are: see `bounds.Chance`."""
-    return "stopped" if not before_exact else "exact" if after_exact else "looks"
-
-
 def _family(before: Baseline, after: Baseline, both: Mapping[Case, Case], gate: Gate) -> int:
     """How many tests the family has."""
     if gate.tests is not None:
@@ -304,10 +305,10 @@ def _rows(before: Samples, after: Samples, gate: Gate, family: int, kinds: Score
         bound = asked[score].max_regression if score in asked else None
         significant = asked[score].significant if score in asked else ANY
         if significant is False and not before.exact:
-            raise BaselineError(unfit(before.case.id, score))
+            raise BaselineError(baseline.unfit(before.case.id, score))
         drops = _drops(before, after, score, kind)
         gain = paired.gain(kind, before.scores[score])
-        chance = Chance(level, how(before.exact, after.exact), significant, gain)
+        chance = Chance(level, baseline.how(before.exact, after.exact), significant, gain)
         change = bounds.compare(kind, drops, chance, bound or 0.0, before.pairs)
         old, new = (math.fsum(each.scores[score][:pairs]) / pairs for each in (before, after))
         # The mean of a few pairs, where another bound has ended the case, is no finding by itself.
@@ -320,15 +321,6 @@ def _rows(before: Samples, after: Samples, gate: Gate, family: int, kinds: Score
 
 def _decided(gate: Gate, case: Case, score: str) -> bool:
     return gate.decided.get((case, score)) is False
-
-
-def unfit(case: str, score: str) -> str:
-    """Why a drop may not be held against a baseline that stopped early as if chance had no part in it."""
-    return (
-        f"significant = false is set for {score} of {case}, and its baseline stopped early: that ended on a streak, "
-        "so an equally good version would fail in up to 46 % of runs. Make a whole baseline: run the version to "
-        "compare with by --seedshift-exact --seedshift-save-baseline=PATH. Or leave significant = false away"
-    )
 
 
 # Pools -----------------------------------------------------------------------------------------------------------
@@ -355,7 +347,7 @@ def _pool(
     score: str, kind: ScoreKind, sides: Sequence[tuple[Samples, Samples, Row]], shift: str | None, level: float
 ) -> Pool:
     drops = [_drops(old, new, score, kind) for old, new, _ in sides]
-    exact = all(how(old.exact, new.exact) == "exact" for old, new, _ in sides)
+    exact = all(baseline.how(old.exact, new.exact) == "exact" for old, new, _ in sides)
     pairs = sum(each.size for each in drops)
     most = [row.bound or 0.0 for _, _, row in sides]
     any_change = all(row.significant == ANY for _, _, row in sides)

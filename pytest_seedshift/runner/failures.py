@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.runner.verdict_messages import change, comparison, interval, minimum_detectable, numbers
+from pytest_seedshift.core.scores import WITHIN
+from pytest_seedshift.runner.verdict_messages import (
+    change,
+    comparison,
+    equivalence_power,
+    interval,
+    minimum_detectable,
+    numbers,
+    probability,
+    turned,
+)
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -88,13 +98,13 @@ def failure(of: Judged) -> Failure:
     """Why a case fails, for a person: the first broken bound in full, the others in short, the worst classes."""
     first = next(finding for finding in of.findings if finding.holds is False)
     others = [finding for finding in of.findings if finding is not first]
-    aside = [] if first.change is None else [change(first.change, first.score_kind, first.measured)]
+    aside = [] if first.change is None else [_change(first)]
     aside.append(ruling(first, of))
     if first.score in of.control:
         mean = first.score_kind.format(of.control[first.score])
         on = "" if of.control_images == of.images else f" on {of.control_images} of them"
         aside.append(f"control {mean}{on}")
-    rest = [own(first, of)]
+    rest = [each for each in (own(first, of),) if each]
     rest += [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
     if of.flat:  # also of a few: half precision that a VAE does not bear gives some of them black
         verb = "is" if of.flat == 1 else "are"
@@ -106,8 +116,20 @@ def failure(of: Judged) -> Failure:
     ]
     if of.worst_classes:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{total}' for name, right, total in of.worst_classes)}")
-    said = worse(of.case) if first.kind == "max_regression" else subject(of.case)
+    said = subject(of.case)
+    if first.kind == "max_regression":
+        said = worse(of.case)
+    elif first.kind == WITHIN:
+        said = unlike(of.case, differs=abs(first.measured) > first.bound + 1e-9)
     return Failure(said, f"{comparison(first)} ({', '.join(aside)})", rest)
+
+
+def _change(finding: Finding) -> str:
+    """What has become of the pairs of a finding beside a baseline."""
+    assert finding.change is not None
+    if finding.kind != WITHIN:
+        return change(finding.change, finding.score_kind, finding.measured)
+    return f"{turned(finding.change, finding.score_kind)}, {probability(finding.change.p, finding.change.level)}"
 
 
 def ruling(finding: Finding, of: Judged) -> str:
@@ -119,6 +141,8 @@ def ruling(finding: Finding, of: Judged) -> str:
     seen = messages.images(of.images, of.design)
     if not of.is_early:
         return seen
+    if finding.kind == WITHIN:  # only a design whose mean lies outside ends a case early
+        return f"outside at {messages.percent(of.certainty)}, after {seen}"
     side = "below" if finding.kind == "min" else "above"
     return f"{side} {numbers(finding)[1]} at {messages.percent(of.certainty)}, after {seen}"
 
@@ -128,6 +152,8 @@ def own(finding: Finding, of: Judged) -> str:
     if finding.kind == "min":
         estimate = of.scores[finding.score]
         return interval(estimate.low, estimate.high, finding.score_kind, of.certainty, of="the model's own mean")
+    if finding.kind == WITHIN:
+        return equivalence_power(finding)
     low, high = finding.low, finding.high
     if low is None or high is None:  # of an earlier version's result
         return f"{messages.percent(of.certainty)} interval of the model's own drop not known"
@@ -176,6 +202,13 @@ def worse(case: Case) -> str:
     """`toy-latent is worse than its baseline under mean +0.30`."""
     where = "without a shift" if case.is_control else f"under {case.describe()}"
     return f"{case.model} is worse than its baseline {where}"
+
+
+def unlike(case: Case, *, differs: bool) -> str:
+    """`toy-latent is not shown to be equivalent to its baseline under mean +0.30`; or that it differs from it."""
+    where = "without a shift" if case.is_control else f"under {case.describe()}"
+    how = "differs by more than it may from" if differs else "is not shown to be equivalent to"
+    return f"{case.model} {how} its baseline {where}"
 
 
 def worst_classes(pictures: Iterable[tuple[str, float]], most: int = 3) -> list[tuple[str, int, int]]:

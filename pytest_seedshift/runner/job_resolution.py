@@ -16,8 +16,8 @@ from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.core.stats.sequential import SequentialTest
-from pytest_seedshift.results import pools, regression
-from pytest_seedshift.results.baseline import BaselineError
+from pytest_seedshift.results import pools
+from pytest_seedshift.results.baseline import BaselineError, unfit
 from pytest_seedshift.runner import regression_gate
 from pytest_seedshift.runner.job import Job, Request
 
@@ -42,8 +42,8 @@ class Terms:
         catalogue: the models that have a name.
         measures: by a model's name, the scores that its samples have.
         against: the baseline that cases are compared with; None where there is none.
-        no_baseline: why `max_regression` cannot be asked for without a baseline, and what to do; None where it may:
-            then nothing is asked of regressions.
+        no_baseline: why `max_regression` or `within` cannot be asked for without a baseline, and what to do; None where
+            it may: then nothing is asked of regressions.
     """
 
     thresholds: Thresholds
@@ -144,16 +144,19 @@ class Jobs:
     ) -> _Asked:
         """What is asked of a case, as far as the baseline lets it be judged."""
         against = self._terms.against
-        regressions = [each.score for each in asked if each.max_regression is not None]
+        regressions = {each.score: each.needs_baseline for each in asked if each.needs_baseline is not None}
         if against is not None:
             columns, fixed = against.columns(case, design, regressions)
             if columns and not fixed:
                 _check_significance(asked, case)
             if regressions and not columns:
                 asked = regression_gate.without(asked)
+            if columns:
+                asked = regression_gate.beside(asked, columns, case, against.baseline.name)
             return _Asked(request, asked, design, columns, fixed)
         if regressions and self._terms.no_baseline is not None:
-            raise SeedshiftUsageError(f"{case.id}: max_regression of {regressions[0]} {self._terms.no_baseline}")
+            score, bound = next(iter(regressions.items()))
+            raise SeedshiftUsageError(f"{case.id}: {bound} of {score} {self._terms.no_baseline}")
         self.leaves_regressions |= bool(regressions)
         return _Asked(request, regression_gate.without(asked), design, {})
 
@@ -163,7 +166,7 @@ class Jobs:
         absolute = [each for each in found if each.minimum is not None or each.max_drop is not None]
         if not absolute:
             raise SeedshiftUsageError(
-                f"{search.id}: only max_regression is set, and a baseline has none of the magnitudes that "
+                f"{search.id}: only {found[0].needs_baseline} is set, and a baseline has none of the magnitudes that "
                 "a search looks at: set min or max_drop too"
             )
         return regression_gate.without(absolute)
@@ -222,4 +225,4 @@ def _check_significance(asked: Iterable[Constraint], case: Case) -> None:
     """Make sure that no drop counts whatever chance does, where the baseline itself is a matter of chance."""
     for each in asked:
         if each.max_regression is not None and each.significant is False:
-            raise BaselineError(regression.unfit(case.id, each.score))
+            raise BaselineError(unfit(case.id, each.score))

@@ -118,5 +118,7 @@ def _bounds(constraint: Constraint) -> dict[str, float]:
         "max_regression": constraint.max_regression,
         "significant": None if constraint.significant is not False else 0.0,
         "any change": 1.0 if constraint.significant == scores.ANY else None,
+        "within": None if constraint.within is None else constraint.within.value,
+        "within share": None if constraint.within is None else constraint.within.share,
     }
     return {f"{constraint.score} {name}": bound for name, bound in bounds.items() if bound is not None}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_seedshift.core import pairs
+from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.runner import failures
 from pytest_seedshift.runner.kept_pictures import strip
@@ -188,7 +189,7 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
             made.append((f"seedshift_{score}_control", str(control[score])))
     for each in record.constraints:
         if each.change is not None:
-            name = f"seedshift_{each.score}_regression"
+            name = f"seedshift_{each.score}_{'equivalence' if each.kind == WITHIN else 'regression'}"
             made.append((name, str(each.measured)))
             made += [(f"{name}_{key}", str(getattr(each.change, key))) for key in _CHANGE]
     return made

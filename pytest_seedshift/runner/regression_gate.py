@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.messages import some, unknown
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
+from pytest_seedshift.core.scores import mean_of
 from pytest_seedshift.models.needed_scorers import of_scores, without_others
 from pytest_seedshift.results.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.scorers import fingerprint
@@ -144,15 +145,46 @@ class Against:
 
 
 def without(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
-    """Constraints without what they ask of regressions; a score that was asked for nothing else may be anything."""
+    """Constraints without what they ask beside a baseline; a score that was asked for nothing else may be anything."""
     return tuple(
         each
-        if each.max_regression is None
+        if each.needs_baseline is None
         else replace(
             each,
             max_regression=None,
+            within=None,
             significant=True,
             minimum=0.0 if each.minimum is each.max_drop is None else each.minimum,
         )
         for each in constraints
     )
+
+
+def beside(
+    constraints: Iterable[Constraint], columns: Mapping[str, Sequence[float]], case: Case, name: str
+) -> tuple[Constraint, ...]:
+    """Constraints of which those that are relative to the baseline's mean have their bounds in the score's units.
+
+    Args:
+        constraints: of the case.
+        columns: by score, the baseline's values for the case's pairs.
+        case: for an error.
+        name: of the baseline, likewise.
+
+    Raises:
+        BaselineError: a bound would be 0.
+    """
+    made: list[Constraint] = []
+    for each in constraints:
+        if each.within is None or each.within.share is None:
+            made.append(each)
+            continue
+        mean = mean_of(each.score_kind, columns[each.score])
+        margin = each.within.of(mean)
+        if not margin.value:
+            raise BaselineError(
+                f"{case.id}: within = {margin} of {each.score}: the mean of {name} is {mean:g} on the pairs of this "
+                "case, and any part of it is 0 too: give a number in the score's units"
+            )
+        made.append(replace(each, within=margin))
+    return tuple(made)

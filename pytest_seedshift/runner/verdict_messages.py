@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import messages
-from pytest_seedshift.core.scores import NULL
+from pytest_seedshift.core.scores import NULL, WITHIN
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.score_kinds import ScoreKind
@@ -34,12 +35,17 @@ def minimum_detectable(findings: Sequence[Finding]) -> str:
 
 def change(of: Change, kind: ScoreKind, drop: float) -> str:
     """`26 pairs of 400 turned wrong and 2 right, p 4e-06`, of a drop of the mean."""
+    return f"{turned(of, kind)}, {beyond(of, kind, drop)}"
+
+
+def turned(of: Change, kind: ScoreKind) -> str:
+    """`26 pairs of 400 turned wrong and 2 right`."""
     from pytest_seedshift.core.stats import paired  # numpy, which collecting does without
 
     down, up = ("wrong", "right") if kind.binary else ("lower", "higher")
     least = "" if kind.binary else f" by more than {paired.unseen(kind):g}"
     lost = messages.count(of.lost, "pair")
-    return f"{lost} of {of.pairs} turned {down} and {of.won} {up}{least}, {beyond(of, kind, drop)}"
+    return f"{lost} of {of.pairs} turned {down} and {of.won} {up}{least}"
 
 
 def beyond(of: Change | Pool, kind: ScoreKind, drop: float) -> str:
@@ -87,6 +93,8 @@ def comparison(finding: Finding, *, beside: str = "") -> str:
         )
         return f"{kind.title} {measured}{beside} {'<' if below else '≥'} {bound}{_by_chance(finding, below)}"
     above = finding.measured > finding.bound if finding.holds is None else not finding.holds
+    if finding.kind == WITHIN:
+        return equivalence(finding)
     if finding.kind == "max_regression":
         within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
         said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
@@ -97,6 +105,39 @@ def comparison(finding: Finding, *, beside: str = "") -> str:
     if finding.p is not None:
         above = finding.measured > finding.bound + 1e-9
     return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}{_by_chance(finding, above)}"
+
+
+def equivalence(finding: Finding) -> str:
+    """Of a bound on both sides, what is shown: `CLIP drop -0.011 within ±0.060 of the baseline (own -0.04 to 0.02)`."""
+    places = max(3, 1 - math.floor(math.log10(finding.bound)))
+
+    def shown(value: float) -> str:
+        return f"{value:.{places}f}"
+
+    how = {True: "within", None: "so far, of"}.get(finding.holds, "not shown to be within")
+    if finding.holds is False and abs(finding.measured) > finding.bound + 1e-9:
+        how = "outside"
+    said = f"{finding.score_kind.title} drop {shown(finding.measured)} {how} ±{shown(finding.bound)} of the baseline"
+    if finding.low is None or finding.high is None:
+        return said
+    return f"{said} (the model's own {shown(finding.low)} to {shown(finding.high)})"
+
+
+def equivalence_power(finding: Finding) -> str:
+    """What could have been seen: `on so many pairs with such a spread no bound below ±0.042 can be shown`."""
+    if finding.half_width is None:
+        return ""
+    return f"on so many pairs with such a spread no bound below ±{finding.half_width:.3g} can be shown"
+
+
+def required(kind: str, of: ScoreKind, least: float, most: float | None = None) -> str:
+    """What a bound asks: `≥ 0.60`, `within ±0.002 of the baseline`; of several, from the least to the most."""
+    more = most is not None and most != least
+    if kind == WITHIN:
+        span = f"±{least:.3g}" + (f" to ±{most:.3g}" if more else "") + " of the baseline"
+    else:
+        span = of.format(least) + (f" to {of.format(most)}" if more and most is not None else "")
+    return f"{asked_as(kind)} {span}" + (", by case" if more else "")
 
 
 def _by_chance(finding: Finding, broken: bool) -> str:
@@ -131,7 +172,7 @@ def early(looked: Sequence[tuple[int, int]]) -> str:
 
 def asked_as(kind: str) -> str:
     """What a kind of bound asks, in front of its value: `≥`, `drop ≤`."""
-    return {"min": "≥", "max_regression": "drop against the baseline ≤"}.get(kind, "drop ≤")
+    return {"min": "≥", "max_regression": "drop against the baseline ≤", WITHIN: "within"}.get(kind, "drop ≤")
 
 
 def interval(low: float, high: float, kind: ScoreKind, certainty: float, *, of: str) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 from pytest_seedshift.core import atomic_files, files, tables
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry, recorded
-from pytest_seedshift.core.scores import CERTAINTY
+from pytest_seedshift.core.scores import CERTAINTY, WITHIN
 from pytest_seedshift.core.stats import unseen_changes
 
 if TYPE_CHECKING:
@@ -268,25 +268,26 @@ def _change(entry: Mapping[str, Any]) -> Change:
 # Bounds ----------------------------------------------------------------------------------------------------------
 
 
-def below_floor(noise: Noise, score: str, bound: float) -> str | None:
-    """Why a bound on a score's regression is below the noise, or may be; None where it is not.
+def below_floor(noise: Noise, score: str, bound: float, name: str = MAX_REGRESSION) -> str | None:
+    """Why a bound beside a baseline is below the noise, or may be; None where it is not.
 
     Args:
         noise: of the model.
         score: its name.
-        bound: `max_regression`, in the score's own units.
+        bound: on a change, in the score's own units.
+        name: of the bound: `max_regression` or `within`.
     """
     moved, arm = noise.floor(score)
     room = noise.room(score)
     if bound >= moved:
-        return None if room is None or bound >= room[0] or not bound else _too_few(noise, score, bound, *room)
+        return None if room is None or bound >= room[0] or not bound else _too_few(noise, score, name, bound, *room)
     return (
-        f"{noise.model}: {MAX_REGRESSION} = {bound:g} of {noise.kinds[score].title} is below the noise: {arm} alone "
+        f"{noise.model}: {name} = {bound:g} of {noise.kinds[score].title} is below the noise: {arm} alone "
         f"moves the mean by {moved:.2g} on {noise.images} images. Set at least that, or keep it fixed"
     )
 
 
-def _too_few(noise: Noise, score: str, bound: float, most: float, arm: str) -> str:
+def _too_few(noise: Noise, score: str, name: str, bound: float, most: float, arm: str) -> str:
     """That noise which is larger than a bound could have stayed unseen, and how many images would show it."""
     changed = max(each.scores[score].changed for each in noise.arms if score in each.scores)
     more = (
@@ -296,7 +297,7 @@ def _too_few(noise: Noise, score: str, bound: float, most: float, arm: str) -> s
         else "Set at least that, measure it on more images (seedshift noise --images), or keep it fixed"
     )
     return (
-        f"{noise.model}: whether the noise of {noise.kinds[score].title} lies below {MAX_REGRESSION} = {bound:g} is "
+        f"{noise.model}: whether the noise of {noise.kinds[score].title} lies below {name} = {bound:g} is "
         f"not known: {changed} of {noise.images} outcomes have changed ({arm}), which leaves room for {most:.2g} at "
         f"{_CERTAIN}. {more}"
     )
@@ -317,12 +318,13 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
     from pytest_seedshift.results import schema  # pydantic, not where tests are collected
 
     kinds = recorded(manifest)
-    asked: dict[tuple[str, str], float] = {}
+    asked: dict[tuple[str, str, str], float] = {}
     for entry in schema.readable(schema.Planned, manifest.get("grid")):
-        for score, bound in entry.bounds(MAX_REGRESSION).items():
-            if score in kinds and entry.model is not None:
-                key = entry.model, score
-                asked[key] = min(bound, asked.get(key, bound))
+        for name in (MAX_REGRESSION, WITHIN):
+            for score, bound in entry.bounds(name).items():
+                if score in kinds and entry.model is not None:
+                    key = entry.model, score, name
+                    asked[key] = min(bound, asked.get(key, bound))
     if not asked:
         return
     try:
@@ -330,11 +332,11 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
     except NoiseError as error:
         yield str(error)
         return
-    for (model, score), bound in asked.items():
+    for (model, score, name), bound in asked.items():
         told = manifest["models"].get(model) or {}
         noise = measured.get(told.get("fingerprint") or "")
         scorers = (told.get("classifier"), told.get("clip"))  # None of one that the run does not need
         if noise is not None and all(mine in (None, *of) for mine, of in zip(scorers, _each(noise), strict=True)):
-            said = below_floor(replace(noise, kinds=kinds), score, bound)
+            said = below_floor(replace(noise, kinds=kinds), score, bound, name)
             if said is not None:
                 yield said

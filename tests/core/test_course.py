@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers.plain_bets import PlainTest
 from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import Constraint
+from pytest_seedshift.core.scores import Constraint, Margin
 from pytest_seedshift.core.stats import wealth
 from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.core.stats.sequential import SequentialTest
@@ -44,7 +44,7 @@ def any_case(draw):
         control[score] = np.where(rng.random(size) < draw(st.sampled_from([0.0, 0.9])), scores[score], other)
         baseline[score] = np.where(rng.random(size) < 0.85, scores[score], other)[:pairs]
         bounds = top * np.array([draw(st.integers(0, 2 * size)) / (2 * size) for _ in range(2)])
-        which = draw(st.sets(st.sampled_from(["min", "max_drop", "max_regression"]), min_size=1))
+        which = draw(st.sets(st.sampled_from(["min", "max_drop", "max_regression", "within"]), min_size=1))
         asked.append(
             Constraint(
                 score,
@@ -52,6 +52,7 @@ def any_case(draw):
                 float(bounds[1]) if "max_drop" in which else None,
                 top * draw(st.sampled_from([0.0, 0.02, 0.3])) if "max_regression" in which else None,
                 draw(st.sampled_from([True, "any", False])) if fixed else True,
+                within=Margin(top * draw(st.sampled_from([0.02, 0.1, 0.3]))) if "within" in which else None,
             )
         )
     test = SequentialTest(

@@ -16,6 +16,7 @@ from pytest_seedshift.core.stats import betting
 from pytest_seedshift.core.stats.betting import UNDECIDED, Decision
 from pytest_seedshift.core.stats.bounds import Bound, Regression, Tested
 from pytest_seedshift.core.stats.course import Forecast, Judgement
+from pytest_seedshift.core.stats.equivalence import Side, merged
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.stats.sequential import SequentialTest
@@ -48,7 +49,7 @@ class PlainTest:
                 bound.with_interval(finding, images, self.test.certainty)
                 for bound, finding in zip(bounds, findings, strict=True)
             )
-        return Judgement(findings, images, end is not None)
+        return Judgement(merged(findings), images, end is not None)
 
     def forecast(self, scores, control=None) -> Forecast:
         bounds = self._bounds(scores, control)
@@ -64,7 +65,7 @@ class PlainTest:
 
     def about(self, scores, control=None) -> int:
         forecast = self.forecast(scores, control).images
-        if self.test.exact or all(each.max_regression is None for each in self.test.constraints):
+        if self.test.exact or all(each.needs_baseline is None for each in self.test.constraints):
             return forecast
         bounds = self._bounds(scores, control)
         ends = sorted(
@@ -108,11 +109,24 @@ class PlainTest:
         found = decide(bound.goodness, bound.least, bound.size, holds=alpha, breaks=alpha / breakable)
         if not isinstance(bound, Tested):
             return found
-        return tested(bound, found)
+        return shown(bound, found) if isinstance(bound, Side) else tested(bound, found)
 
 
 def followed_by(bound: Bound, rest: np.ndarray) -> Bound:
     return replace(bound, goodness=np.append(bound.goodness, rest))
+
+
+def shown(bound: Side, found: Decision) -> Decision:
+    """What stands of one side of a bound that holds only where that is shown."""
+    chance = bound.chance
+    if chance.test == "looks":
+        won = bound.evidence() >= -math.log(chance.level * (0.1 if bound.scale.binary else 1.0))
+        ends = [Decision(int(won.argmax()) + 1, True)] if won.any() else []
+        ends += [found] if found.holds is False else []
+        first = min(ends, key=lambda each: each.at, default=UNDECIDED)
+        if not bound.complete or (first.at is not None and first.at < bound.size):
+            return first
+    return Decision(bound.size, bound.holds(bound.size)) if bound.complete else UNDECIDED
 
 
 def tested(bound: Tested, found: Decision) -> Decision:

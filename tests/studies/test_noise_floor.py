@@ -70,6 +70,13 @@ def test_a_bound_below_the_noise_is_warned_of_once_and_one_at_it_is_not(folder):
     )
 
 
+def test_a_bound_on_both_sides_is_held_against_the_noise_too(folder):
+    noise_floor.write(folder, "f", NOISE)
+    grid = [{"model": "toy-latent", "asks": {"top1 within": 0.01, "clip within": 0.5}}]
+    (said,) = noise_floor.warnings(folder, {**MANIFEST, "grid": grid})
+    assert said.startswith("toy-latent: within = 0.01 of top-1 is below the noise: dtype bfloat16 alone moves the mean")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.stats import chances
 from pytest_seedshift.core.stats.betting import UNDECIDED, Decision
 from pytest_seedshift.core.stats.bounds import Bound, Tested
 from pytest_seedshift.core.stats.chances import Chances, Gambles
+from pytest_seedshift.core.stats.equivalence import merged
 from pytest_seedshift.core.stats.wealth import Bets, Evidence
 
 if TYPE_CHECKING:
@@ -268,7 +270,9 @@ class Course:
         place, holds, breaks = 0, [], []
         for row, _, beyond in gathered:
             above, below = won[place], won[place + 1]
-            if beyond is not None:
+            if beyond is not None and row.unseen.kind == WITHIN:  # which holds once it is shown
+                above = won[place + 2]
+            elif beyond is not None:
                 below = np.minimum(below, won[place + 2])
             place += 2 if beyond is None else 3
             if row.unseen.waits:  # for its last pair, whatever is seen before
@@ -297,7 +301,7 @@ class Course:
                 bound.with_interval(finding, images, self._terms.certainty)
                 for bound, finding in zip(bounds, findings, strict=True)
             )
-        return Judgement(findings, images, stop is not None)
+        return Judgement(merged(findings), images, stop is not None)
 
     def _look_ahead(self) -> Forecast:
         size, rests = self._terms.size, [row.bound.repeated() for row in self._rows]

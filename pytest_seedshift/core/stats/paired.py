@@ -69,11 +69,15 @@ def changes(kind: ScoreKind, before: Values, after: Values) -> NDArray[np.float6
 
     Both sides are rounded as a baseline file has them: a run folder and its own file say the same.
     """
-    top = kind.top
-    sides = (np.asarray(each, dtype=np.float64).clip(0, top) for each in (before, after))
+    drops = differences(kind, before, after)
+    return np.where(np.abs(drops) <= unseen(kind) + 1e-9 * kind.top, 0.0, drops)
+
+
+def differences(kind: ScoreKind, before: Values, after: Values) -> NDArray[np.float64]:
+    """The drop of each pair, in the score's units, however small: many small ones are no rounding error of the mean."""
+    sides = (np.asarray(each, dtype=np.float64).clip(0, kind.top) for each in (before, after))
     old, new = (np.round(each, DECIMALS) for each in sides)
-    drops = old - new
-    return np.where(np.abs(drops) <= unseen(kind) + 1e-9 * top, 0.0, drops)
+    return np.asarray(old - new)
 
 
 def unseen(kind: ScoreKind) -> float:

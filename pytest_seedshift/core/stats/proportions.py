@@ -57,7 +57,7 @@ def p_value(lost: int, won: int, pairs: int, allowed: float) -> float:
         lost: how many pairs turned wrong.
         won: how many turned right.
         pairs: of the design; their number was fixed beforehand.
-        allowed: from 0 to below 1.
+        allowed: above −1 and below 1; below 0 it is a gain that is asked for.
 
     Returns:
         From 0 to 1; 1 where the drop that is seen is no larger than what is allowed.
@@ -133,8 +133,9 @@ def _beyond(at: float, pairs: int, allowed: float) -> float:
         return float(norm.sf(at))
     edges = _edges(at, pairs, allowed)
     # What is rare matters most: shares of a few pairs lie dense, those of many sparse.
-    shares = (1 - allowed) / 2 * np.linspace(0, 1, _COARSE) ** 2
-    shares = np.unique(np.concatenate([shares, np.minimum(np.arange(0, 8, 0.5) / pairs, (1 - allowed) / 2)]))
+    least, most = max(0.0, -allowed), (1 - allowed) / 2  # a gain needs as many pairs that are won
+    shares = least + (most - least) * np.linspace(0, 1, _COARSE) ** 2
+    shares = np.unique(np.concatenate([shares, np.minimum(least + np.arange(0, 8, 0.5) / pairs, most)]))
     found = _probabilities(shares, edges, pairs, allowed)
     best = int(found.argmax())
     around = np.linspace(shares[max(best - 1, 0)], shares[min(best + 1, shares.size - 1)], _FINE)

@@ -28,9 +28,10 @@ import numpy as np
 
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import CERTAINTY, Constraint, Estimate, check_certainty, mean_of
-from pytest_seedshift.core.stats import betting, paired
+from pytest_seedshift.core.stats import betting, equivalence, paired
 from pytest_seedshift.core.stats.bounds import Bound, Chance, Regression, Threshold, drop_interval
 from pytest_seedshift.core.stats.course import Course, Forecast, Judgement, Terms, Values
+from pytest_seedshift.core.stats.equivalence import Side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,8 +60,8 @@ class SequentialTest:
         size: N, the number of pairs of the design.
         certainty: between 0.5 and 1.
         exact: judge only when the whole design was visited.
-        baseline: by score, the baseline's values for the first pairs of the design, for `max_regression`; a regression
-            is judged over these pairs.
+        baseline: by score, the baseline's values for the first pairs of the design, for `max_regression` and `within`;
+            a regression is judged over these pairs.
         fixed: whether the baseline's number of pairs was fixed beforehand: the whole design, then.
         family: among how many tests of regressions, those of other cases too, the certainty is shared.
         thresholds: among how many bounds of "min" and "max_drop", those of other cases too, the certainty is shared;
@@ -82,19 +83,17 @@ class SequentialTest:
     thresholds: int = 0
 
     def __post_init__(self) -> None:
-        if not self.constraints or any(
-            each.minimum is each.max_drop is each.max_regression is None for each in self.constraints
-        ):
+        if not self.constraints or any(each.is_empty for each in self.constraints):
             raise InvalidValueError("no constraint: what is not checked has not passed")
         check_certainty(self.certainty)
         for constraint in self.constraints:
             pairs = len(self.baseline.get(constraint.score, ()))
-            if constraint.max_regression is None:
+            if constraint.needs_baseline is None:
                 continue
             if not 0 < pairs <= self.size or (self.fixed and pairs != self.size):
                 raise InvalidValueError(
-                    f"max_regression of {constraint.score_kind.title}: the baseline has {pairs} values for a design "
-                    f"of {self.size} pairs"
+                    f"{constraint.needs_baseline} of {constraint.score_kind.title}: the baseline has {pairs} values "
+                    f"for a design of {self.size} pairs"
                 )
 
     @property
@@ -145,7 +144,7 @@ class SequentialTest:
 
     def begin(self) -> Course:
         """A course of which nothing was seen: for who looks often."""
-        regresses = any(each.max_regression is not None for each in self.constraints)
+        regresses = any(each.needs_baseline is not None for each in self.constraints)
         suppose = self._supposed if regresses else None
         return Course(Terms(self._bounds(), self.size, self.certainty, self.exact, self._read, suppose))
 
@@ -164,7 +163,8 @@ class SequentialTest:
         rng = np.random.default_rng(draw)
         others = rng.choice(before.clip(0, top), rest.size)
         after = np.where(rng.random(rest.size) < _KEPT, rest, others)
-        goodness = after / top if bound.kind == "min" else 0.5 - paired.changes(bound.scale, rest, after) / (2 * top)
+        drops = paired.changes(bound.scale, rest, after) * (-1 if isinstance(bound, Side) and bound.turned else 1)
+        goodness = after / top if bound.kind == "min" else 0.5 - drops / (2 * top)
         if seen:
             like_seen = rng.random(rest.size) < seen / (seen + _PRIOR)
             goodness = np.where(like_seen, rng.choice(bound.goodness, rest.size), goodness)
@@ -182,6 +182,9 @@ class SequentialTest:
                 bounds.append(self._bound(constraint, "max_drop", constraint.max_drop, least))
             if constraint.max_regression is not None:
                 bounds.append(self._regression(constraint, constraint.max_regression))
+            if constraint.within is not None:
+                before = np.asarray(self.baseline[constraint.score], dtype=np.float64)
+                bounds += equivalence.sides(constraint, before, 1 - self.certainty, self._looks)
         return tuple(bounds)
 
     def _bound(self, of: Constraint, kind: str, bound: float, least: float) -> Bound:
@@ -195,9 +198,13 @@ class SequentialTest:
         """The bound on the drop against the baseline, over the pairs that it has."""
         name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
         before = np.asarray(self.baseline[name], dtype=np.float64)
-        test = "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
-        how = Chance(self.level, test, constraint.significant, paired.gain(kind, before))
+        how = Chance(self.level, self._looks, constraint.significant, paired.gain(kind, before))
         return Regression(name, kind, "max_regression", most, _NONE, (top - most) / (2 * top), before.size, how)
+
+    @property
+    def _looks(self) -> str:
+        """What decides how many pairs are held against the baseline; see `Chance`."""
+        return "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
 
     def _read(
         self, scores: Mapping[str, Values], control: Mapping[str, Values] | None, seen: int
@@ -227,6 +234,10 @@ class SequentialTest:
             if constraint.max_regression is not None:
                 old = np.asarray(self.baseline[name][seen : seen + values.size], dtype=np.float64)
                 goodness.append(0.5 - paired.changes(kind, old, values[: old.size]) / (2 * top))
+            if constraint.within is not None:
+                old = np.asarray(self.baseline[name][seen : seen + values.size], dtype=np.float64)
+                half = paired.differences(kind, old, values[: old.size]) / (2 * top)
+                goodness += [0.5 - half, 0.5 + half]
         numbers = {len(scores[constraint.score]) for constraint in self.constraints}
         if len(numbers) > 1:
             raise InvalidValueError("the scores have unlike numbers of values")

@@ -54,7 +54,7 @@ class Constraint(Form):
     """A bound, held against the measurement; see `scores.Finding`."""
 
     score: str
-    kind: Literal["min", "max_drop", "max_regression", "null"]
+    kind: Literal["min", "max_drop", "max_regression", "within", "null"]
     bound: Number
     measured: float
     """NaN where there was nothing to measure."""
@@ -66,6 +66,7 @@ class Constraint(Form):
     level: Number | None = None
     least: Number | None = None
     least_90: Number | None = None
+    half_width: Number | None = None
 
     @classmethod
     def of(cls, found: Finding) -> Constraint:
@@ -74,6 +75,7 @@ class Constraint(Form):
         names += [] if found.low is None else ["low", "high"]
         names += [] if found.p is None else ["p", "level"]
         names += ["least", "least_90"] if found.kind == NULL else []
+        names += [] if found.half_width is None else ["half_width"]
         values: dict[str, Any] = {name: getattr(found, name) for name in names}
         return cls(**values if found.change is None else {**values, "change": Change(**asdict(found.change))})
 

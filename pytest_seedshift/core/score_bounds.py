@@ -1,0 +1,142 @@
+"""What is asked of one score: how it is written in thresholds.toml and in markers, reading it, and its errors."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from pytest_seedshift.core import breaking_bounds, shifts
+from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.registry import ExtensionError
+from pytest_seedshift.core.scores import AvailableScores, Constraint, Margin
+from pytest_seedshift.core.thresholds import ThresholdsError
+
+ANY_SCORE = AvailableScores()
+"""Any that the session has."""
+
+_PERCENTAGE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*")
+
+
+class _Bounds(BaseModel):
+    """What is asked of one score: its minimum and its largest drop against the control and against the baseline.
+
+    And how near to the baseline it has to be shown to be; see `margin`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    max_regression: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    significant: bool | Literal["any"] | None = None
+    within: Any = None
+
+
+def constraint(score: str, value: object, where: str, scores: AvailableScores = ANY_SCORE) -> Constraint:
+    """Read one score's bounds: a number (its minimum) or a mapping with `min`, `max_drop`, `max_regression`, `within`.
+
+    Raises:
+        ThresholdsError: an unknown score or bound, or a bound outside its range.
+    """
+    try:
+        kind = scores.find(score)
+    except ExtensionError as error:
+        raise ThresholdsError(f"{where} {error}") from None
+    if kind is None:
+        raise ThresholdsError(f"{where} {unknown('score', score, scores.names)}{_hint(score, value)}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = {"min": value}
+    if not isinstance(value, dict):
+        raise ThresholdsError(f"{where} {score} = {value!r}: give a number or {{ min = …, max_drop = … }}")
+    try:
+        bounds = _Bounds.model_validate(value)
+    except pydantic.ValidationError as error:
+        raise ThresholdsError(f"{where} {score}: {explain(error)}") from None
+    if bounds.min is bounds.max_drop is bounds.max_regression is bounds.within is None:
+        raise ThresholdsError(
+            f"{where} {score}: sets no bound; give min, max_drop or both, or max_regression or within"
+        )
+    if bounds.significant is not None and bounds.max_regression is None:
+        raise ThresholdsError(f"{where} {score}: significant belongs to max_regression, which is not set")
+    top = kind.top
+    for name, bound in (
+        ("min", bounds.min),
+        ("max_drop", bounds.max_drop),
+        ("max_regression", bounds.max_regression),
+    ):
+        if bound is not None and not 0 <= bound <= top:
+            percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if top == 1 and 2 <= bound <= 100 else ""
+            raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}{percent}")
+    significant = True if bounds.significant is None else bounds.significant
+    limits = bounds.min, bounds.max_drop, bounds.max_regression
+    within = None if bounds.within is None else margin(bounds.within, f"{where} {score}: within", top)
+    if within is not None and within.value is not None and (bounds.max_regression or 0) >= within.value:
+        raise ThresholdsError(
+            f"{where} {score}: max_regression = {bounds.max_regression:g} can never break where within = "
+            f"{within.value:g} holds: leave it out, or give a smaller one"
+        )
+    return Constraint(score, *limits, significant, within=within, own_kind=kind)
+
+
+def margin(value: object, where: str, top: float) -> Margin:
+    """Read how far from the baseline's mean a version's may lie: a number, or a percentage of that mean.
+
+    Args:
+        value: such as `0.002`, in the score's units, or `"0.2%"`.
+        where: it stands.
+        top: the largest value of the score.
+
+    Raises:
+        ThresholdsError: it is none, or outside its range.
+    """
+    said = f"{where} = {value!r}"
+    if isinstance(value, str):
+        found = _PERCENTAGE.fullmatch(value)
+        share = float(found[1]) / 100 if found else math.nan
+        if not 0 < share < 1:
+            raise ThresholdsError(
+                f"{said}: give a number in the score's units, or a percentage of the baseline's mean above \"0%\" and "
+                'below "100%", such as "0.2%"'
+            )
+        return Margin(share=share)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ThresholdsError(f'{said}: give a number in the score\'s units, or a percentage such as "0.2%"')
+    if value == 0:
+        raise ThresholdsError(
+            f"{said}: no number of images shows that two versions are exactly alike: give the difference that may "
+            f'remain, above 0 and below {top:g}, or a percentage such as "0.2%"'
+        )
+    if not 0 < value < top:
+        percent = f' (as a percentage of the baseline\'s mean: "{value:g}%")' if top == 1 and 1 <= value < 100 else ""
+        raise ThresholdsError(f"{said} is outside its range, above 0 and below {top:g}{percent}")
+    return Margin(float(value))
+
+
+def _hint(key: str, value: object) -> str:
+    """What else was perhaps meant by a key that is no score."""
+    if isinstance(value, dict):
+        if re.fullmatch(r"\s*[+-]?\d*,\d+\s*", key):
+            return f'. A magnitude is written with a point: "{key.strip().replace(",", ".")}"'
+        if re.fullmatch(r"\s*[+-]?[\d.]+\s*%\s*", key):
+            return '. A magnitude is no percentage: 30 % is "0.3"'
+        if key in (shifts.NONE, *shifts.names()):
+            return f". The table of a shift is [shift.{key}], or of a model [model.NAME.shift.{key}]"
+        if difflib.get_close_matches(key, ["shift"], 1):
+            return ". Tables of shifts stand in [shift.mean], or of a model in [model.NAME.shift.mean]"
+    if difflib.get_close_matches(key, [breaking_bounds.KEY], 1, 0.8):
+        return f". Did you mean {breaking_bounds.KEY!r}?"
+    return ""
+
+
+def explain(error: pydantic.ValidationError, form: type[BaseModel] = _Bounds, what: str = "bound") -> str:
+    """The first of pydantic's errors, in our words."""
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    if first["type"] == "extra_forbidden":
+        return unknown(what, name, form.model_fields)
+    return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
