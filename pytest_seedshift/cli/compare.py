@@ -79,6 +79,7 @@ def run(
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
         UnwritableError: see `atomic_files.check_writable`.
     """
+    from pytest_seedshift.reporting import likeness as likenesses
     from pytest_seedshift.reporting import page, regressions
     from pytest_seedshift.results import losses
 
@@ -96,7 +97,8 @@ def run(
         if as_json:
             of_pictures = {"likeness": [each.document() for each in alike]} if likeness else {}
             sinks.say_json({**losses.document(comparison), **of_pictures})
-        sinks.say(*_table(comparison), *regressions.lines(comparison), *_alike(alike), err=aside)
+        of_verdicts = [] if likeness else likenesses.lines(after)
+        sinks.say(*_table(comparison), *of_verdicts, *regressions.lines(comparison), *_alike(alike), err=aside)
         sinks.say(*([messages.relative(str(out))] if isinstance(out, Path) else []), err=aside)
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from pytest_seedshift.core import model_names
+from pytest_seedshift.core import likeness, model_names
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
@@ -119,14 +119,19 @@ class Thresholds:
         found: Table = {}
         for section in (self.everywhere, self.models.get(model_names.canonical(case.model), Section())):
             for table in section.tables(case):
-                found |= table
-        found |= override or {}
+                found = likeness.overlaid(found, table)
+        found = likeness.overlaid(found, override or {})
         if not found:
             raise ThresholdsError(
                 f"{self.source}: no threshold for {called or case.id}. What is not checked has not passed: add a "
                 f"[default] table such as 'top1 = 0.6', or a [shift.{case.shift}] table"
             )
         return tuple(found[score] for score in in_order(found))
+
+    def likeness(self, case: Case) -> frozenset[str]:
+        """The measures of likeness of which anything is asked of a case; see `core.likeness`."""
+        sections = (self.everywhere, self.models.get(model_names.canonical(case.model), Section()))
+        return likeness.measures(score for section in sections for table in section.tables(case) for score in table)
 
     @property
     def kinds(self) -> ScoreRegistry:

@@ -18,6 +18,9 @@ of the unshifted case. In a table, a score takes a bare number, its minimum, or 
 change is beyond chance, `significant = false` even within chance. `within` asks that the version is shown to be
 equivalent to the baseline: see `scores.Constraint`. How bounds are read: `score_bounds`.
 
+`[likeness]`, or such a table in any of these (`[shift.mean.likeness]`), asks of pictures how like the baseline's they
+are: see `likeness_tables`.
+
 `[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
 
 `min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking_bounds`.
@@ -35,27 +38,33 @@ import math
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 
-from pytest_seedshift.core import breaking_bounds, model_names, shifts, toml_documents
+from pytest_seedshift.core import (
+    breaking_bounds,
+    likeness,
+    likeness_tables,
+    model_names,
+    shifts,
+    toml_documents,
+    verdict_table,
+)
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.core.pairs import MOST_SEED
 from pytest_seedshift.core.score_bounds import ANY_SCORE, constraint, explain
-from pytest_seedshift.core.scores import CERTAINTY, AvailableScores, check_certainty
 from pytest_seedshift.core.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.scores import AvailableScores
 
 FILE_NAME = "thresholds.toml"
 
 _Breaking = dict[tuple[str, str], float]
 """Least breaking points, by model and shift: see `Bounds`."""
-
-_VERDICT = ("certainty", "family", "design_seed")
-"""What `[verdict]` may say."""
 
 
 def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:
@@ -133,13 +142,17 @@ def _parse(
     shipped: bool = False,
     scores: AvailableScores = ANY_SCORE,
 ) -> Thresholds:
-    known = ("default", "shift", "model", "models", "verdict", "baseline")
+    known = ("default", "shift", "model", "models", "verdict", "baseline", likeness.TABLE)
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
     _table(document.get("models", {}), f"{source}: [models]")
     breaking: _Breaking = {}
     default = _table(document.get("default", {}), f"{source}: [default]")
+    if likeness.TABLE in document:
+        if likeness.TABLE in default:
+            raise ThresholdsError(f"{source}: [likeness] and [default.likeness] are one table: give one of them")
+        default = {**default, likeness.TABLE: document[likeness.TABLE]}
     everywhere = Section(
         _constraints(default, f"{source}: [default]", ("", ""), breaking, scores),
         _shift_tables(document.get("shift", {}), source, "shift", "", breaking, scores),
@@ -166,11 +179,11 @@ def _parse(
         everywhere,
         models,
         shipped,
-        _certainty(verdict, source),
-        _family(verdict, source),
+        verdict_table.certainty(verdict, source),
+        verdict_table.family(verdict, source),
         _baseline(document.get("baseline", {}), source),
         Bounds(breaking),
-        _design_seed(verdict, source),
+        verdict_table.design_seed(verdict, source),
     )
 
 
@@ -180,43 +193,6 @@ def _baseline(table: object, source: str) -> BaselineTable:
         return BaselineTable.model_validate(_table(table, where))
     except pydantic.ValidationError as error:
         raise ThresholdsError(f"{where}: {explain(error, BaselineTable, 'setting')}") from None
-
-
-def _family(content: Mapping[str, Any], source: str) -> bool | str | None:
-    value = content.get("family")
-    if value is None or isinstance(value, bool) or value == "regressions":
-        return value
-    raise ThresholdsError(
-        f'{source}: [verdict] family = {value!r}: give true or false, or "regressions": whether the certainty holds '
-        "over the whole grid, for all bounds, not, or for regressions alone"
-    )
-
-
-def _design_seed(content: Mapping[str, Any], source: str) -> int:
-    value = content.get("design_seed", 0)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
-        raise ThresholdsError(
-            f"{source}: [verdict] design_seed = {value!r}: give a whole number from 0 to {MOST_SEED}; 0 is the usual "
-            "design"
-        )
-    return value
-
-
-def _certainty(content: Mapping[str, Any], source: str) -> float:
-    where = f"{source}: [verdict]"
-    for key in content:
-        if key not in _VERDICT:
-            raise ThresholdsError(f"{where}: {unknown('setting', key, _VERDICT)}")
-    value = content.get("certainty", CERTAINTY)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise ThresholdsError(
-            f"{where} certainty = {value!r}: give a number above 0.5 and below 1, such as {CERTAINTY}"
-        )
-    try:
-        check_certainty(value)
-    except SeedshiftUsageError as error:
-        raise ThresholdsError(f"{where} {error}") from None
-    return float(value)
 
 
 def _table(value: object, where: str) -> dict[str, Any]:
@@ -230,7 +206,19 @@ def _constraints(
 ) -> Table:
     """The constraints of a table; its least breaking point goes to `breaking`, under `place`."""
     rest = _without_bound(table, where, place, breaking)
-    return {score: constraint(score, value, where, scores) for score, value in rest.items()}
+    return _read(rest, where, scores)
+
+
+def _read(table: Mapping[str, Any], where: str, scores: AvailableScores) -> Table:
+    """The constraints of a table that has nothing else."""
+    found: Table = {}
+    for key, value in table.items():
+        if key == likeness.TABLE:
+            there = where.replace("[default]", "[likeness]") if "[default]" in where else f"{where[:-1]}.{key}]"
+            found |= likeness_tables.constraints(value, there)
+        else:
+            found[key] = constraint(key, value, where, scores)
+    return found
 
 
 def _without_bound(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> dict[str, Any]:
@@ -274,7 +262,7 @@ def _shift_tables(
             _refuse_bound(inner, key, where, f"{path}.{name}")
             magnitude = _magnitude(key)
             if magnitude is None:
-                here[key] = constraint(key, inner, where, scores)
+                here |= _read({key: inner}, where, scores)
                 continue
             if magnitude == 0:
                 raise ThresholdsError(
@@ -286,9 +274,7 @@ def _shift_tables(
                 raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
             here_at = f'{source}: [{path}.{name}."{key}"]'
             scored = _table(inner, f"{where} {key}")
-            by_magnitude[magnitude] = {
-                score: constraint(score, bound, here_at, scores) for score, bound in scored.items()
-            }
+            by_magnitude[magnitude] = _read(scored, here_at, scores)
         tables[shift] = ShiftTable(here, by_magnitude)
     return tables
 

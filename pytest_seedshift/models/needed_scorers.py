@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_seedshift.core import likeness
+
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
 
@@ -32,8 +34,11 @@ def every(_: str) -> frozenset[str]:
 
 
 def of_scores(scores: Iterable[str]) -> frozenset[str]:
-    """The scorers that give some scores; a score of the user's own has a scorer of its own."""
-    asked = set(scores)
+    """The scorers that give some scores; a score of the user's own has a scorer of its own.
+
+    Likeness has none, but for that of CLIP's embeddings.
+    """
+    asked = {"clip" if likeness.measure_of(score) == "embedding" else score for score in scores}
     return frozenset(name for name, given in SCORES.items() if asked.intersection(given))
 
 
@@ -68,6 +73,7 @@ class Needed:
         """What a model needs, where others ask for `scores`; all where nothing is asked of it at all."""
         if model in self._settled:
             return self._settled[model]
-        asked = {*scores, *self._scores.get(model, ())}
+        given = {*scores, *self._scores.get(model, ())}
+        asked = {each for each in given if likeness.measure_of(each) in (None, "embedding")}  # no other has a scorer
         found = of_scores(asked) | self._scorers.get(model, set())
         return frozenset(found) if asked or found else ALL

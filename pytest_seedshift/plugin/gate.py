@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.baseline import Baseline, BaselineError
     from pytest_seedshift.runner.job import Job
     from pytest_seedshift.runner.job_resolution import Jobs
+    from pytest_seedshift.runner.references import References
     from pytest_seedshift.runner.regression_gate import Against
 
 
@@ -49,6 +50,35 @@ class Gate:
             lambda: session.scores,
         )
 
+    @cached_property
+    def references(self) -> References:
+        """The baseline's pictures, as far as anything is asked of the likeness to them."""
+        from pytest_seedshift.runner.references import References
+
+        session = self._session
+        return References(
+            self.against,
+            session.thresholds.likeness,
+            lambda model: session.workbench.pool.scorers.fingerprint_of_embedder(model),
+        )
+
+    def check_pictures(self, jobs: Jobs) -> None:
+        """Make sure that the baseline's pictures are as they were kept, with which any are to be compared.
+
+        Raises:
+            pytest.UsageError: one is not.
+        """
+        from pytest_seedshift.core import likeness
+        from pytest_seedshift.core.errors import DataError
+        from pytest_seedshift.results.baseline import BaselineError
+
+        compared = [job.case for job in jobs.reliability if likeness.measures(each.score for each in job.constraints)]
+        if compared and self.against is not None:
+            try:
+                self.against.check_pictures(dict.fromkeys(compared), self._session.workbench.service.size)
+            except DataError as error:
+                raise self.refusal(BaselineError(str(error))) from None
+
     @property
     def has_baseline(self) -> bool:
         """Whether one is given, by an option or by the thresholds; it is not read.
@@ -67,6 +97,17 @@ class Gate:
             "is set, and no baseline is given: add --seedshift-baseline=PATH, or "
             '[baseline] path = "PATH" to the thresholds. A run of the version to compare with makes one: '
             "--seedshift-exact --seedshift-save-baseline=PATH"
+        )
+
+    @property
+    def no_pictures(self) -> str | None:
+        """The same of likeness, to which pictures are needed."""
+        if self._session.settings.save_baseline is not None:
+            return None
+        return (
+            "is set, and no baseline is given: add --seedshift-baseline=FOLDER, or "
+            '[baseline] path = "FOLDER" to the thresholds. A run of the version to compare with makes one that has '
+            "pictures: --seedshift-exact --seedshift-save-baseline=FOLDER"
         )
 
     def scores(self, model: str) -> set[str]:
@@ -105,18 +146,17 @@ class Gate:
             return None
         service = self._session.workbench.service
         designs = {job.case: len(job.design) for job in jobs.reliability}
-        settings = {model: service.run_with(model) for model in dict.fromkeys(case.model for case in designs)}
-        sides = {model: (found.get("width"), found.get("height")) for model, found in settings.items()}
+        sizes = {model: service.size(model) for model in dict.fromkeys(case.model for case in designs)}
         name = messages.relative(str(self._session.settings.save_baseline))
         pictures = messages.count(sum(designs.values()), "picture")
         total = 0
         for case, images in designs.items():
-            width, height = sides[case.model]
-            if not isinstance(width, int) or not isinstance(height, int):
+            size = sizes[case.model]
+            if size is None:
                 return (
                     f"{name} keeps at most {pictures}, of 3 bytes a pixel at most: how large they are is not known yet"
                 )
-            total += 3 * width * height * images
+            total += 3 * size[0] * size[1] * images
         return f"{name} keeps at most {pictures}, losslessly: at most about {_bytes(total)}"
 
     def note(self, jobs: Jobs) -> str | None:

@@ -48,6 +48,7 @@ class ItemJobs:
             lambda model: session.workbench.pool.scorers.measures(model),
             session.gate.against,
             session.gate.no_baseline,
+            session.gate.no_pictures,
         )
 
     @cached_property

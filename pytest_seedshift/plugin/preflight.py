@@ -47,7 +47,9 @@ def check_items(session: Session, items: Iterable[pytest.Item], jobs: ItemJobs) 
     markers = {each.nodeid.partition("[")[0]: each.constraints for each in requests if each.kind != "breaking_point"}
     for where, constraints in markers.items():
         warnings += threshold_warnings.far_off(constraints.values(), f"{where}: @pytest.mark.{MARKER}")
-    return warnings + of_thresholds(session) + _prepare(session, designs, absent)
+    warnings += of_thresholds(session) + _prepare(session, designs, absent)
+    session.gate.check_pictures(jobs.all)
+    return warnings
 
 
 def check_ground(session: Session, designs: Iterable[tuple[str, int | None]]) -> list[str]:

@@ -66,6 +66,15 @@ class Planner:
             size = session.gate.size_note(self._jobs.all)
         return made if size is None or made is None else replace(made, notes=(*made.notes, size))
 
+    def check_pictures(self) -> None:
+        """See `Gate.check_pictures`; of items whose jobs cannot be resolved these say so themselves.
+
+        Raises:
+            pytest.UsageError: a picture of the baseline is not as it was kept.
+        """
+        if self._session.gate.against is not None:
+            self._session.gate.check_pictures(self._jobs.all)
+
     def manifest(self) -> dict[str, Any]:
         """The head of verdicts.json, in built-in types.
 
@@ -164,6 +173,7 @@ class WorkerStart:
                 if self._session.process.workerinput.get(waiting.BEFORE_CASES):
                     self._warnings = self._session.folder_use.prepare(occupy=False)
                 self._session.gate.check_missing()
+                self._planner.check_pictures()
             except pytest.UsageError as error:
                 self._grid.refuse(error)
         board.post_items({item.nodeid: (collection.subject_of(item), collection.kind_of(item)) for item in items})

@@ -123,6 +123,7 @@ class Session:
             needs=self.needs,
             kinds=self.scores,
             elsewhere=elsewhere,
+            references=lambda: self.gate.references,
         )
 
     def close(self) -> None:

@@ -146,7 +146,7 @@ class SessionReport:
             (session.folder.path / name).unlink(missing_ok=True)
         if against is None and saved is None:
             return []
-        from pytest_seedshift.reporting import regressions
+        from pytest_seedshift.reporting import likeness, regressions
         from pytest_seedshift.results import comparison as comparisons
 
         comparison = None
@@ -156,7 +156,8 @@ class SessionReport:
             if against is not None:
                 comparison = comparisons.of_folder(run, against.baseline)
             if comparison is not None:
-                comparisons.keep(comparison, session.folder)
+                comparisons.keep(comparison, session.folder, run)
+                self._add(likeness.lines(run))
                 self._add(regressions.lines(comparison))
                 found += self._worse(comparison, run)
             if saved is not None:

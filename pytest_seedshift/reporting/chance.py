@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_seedshift.core import messages
+from pytest_seedshift.core.likeness import measure_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint, Finding
@@ -51,7 +52,10 @@ def _log_of_passing(bound: float, size: int, margin: float) -> float:
 
 def note(asked: Sequence[tuple[Sequence[Constraint], int]], certainty: float, family: int) -> str | None:
     """What the plan says of a sound model; None where no case has a minimum of an accuracy."""
-    minima = [([each.minimum for each in one if each.minimum and each.score_kind.binary], size) for one, size in asked]
+    minima = [
+        ([each.minimum for each in one if each.minimum and each.score_kind.binary and not measure_of(each.score)], size)
+        for one, size in asked
+    ]
     return _of_grid(minima, certainty, family)
 
 
@@ -115,7 +119,7 @@ def _minima(cases: Iterable[CaseRun]) -> list[tuple[list[float], int]]:
 
 
 def _is_minimum(found: Finding) -> bool:
-    return found.kind == "min" and found.bound > 0 and found.score_kind.binary
+    return found.kind == "min" and found.bound > 0 and found.score_kind.binary and not measure_of(found.score)
 
 
 def _quantile(chances: Sequence[float]) -> int:

@@ -139,5 +139,5 @@ def _result(folder: RunFolder, made: list[Record], work: evaluation.CaseRunner) 
     run = load_run(folder.path)
     comparison = None if work.baseline is None else comparisons.of_folder(run, work.baseline)
     if comparison is not None:
-        comparisons.keep(comparison, folder)
+        comparisons.keep(comparison, folder, run)
     return Evaluation(replace(run, comparison=comparison), (*work.notes, *run.notes), made)

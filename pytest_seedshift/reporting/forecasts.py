@@ -216,7 +216,7 @@ def _first(bench: Workbench, case: Case, design: Sequence[Pair]) -> list[Sample]
 
 
 def _columns(samples: Sequence[Sample], test: SequentialTest | NullTest) -> dict[str, list[float]]:
-    return {each.score: [sample.scores[each.score] for sample in samples] for each in test.constraints}
+    return {each.score: [sample.value(each.score) for sample in samples] for each in test.constraints}
 
 
 def _reach(

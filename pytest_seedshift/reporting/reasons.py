@@ -50,7 +50,7 @@ def _judged(case: CaseRun, certainty: float) -> Judged:
     return Judged(
         case=case.case,
         findings=case.findings,
-        scores=case.scores,
+        scores=case.scores if case.likeness is None else {**case.scores, **case.likeness.scores},
         images=case.images,
         design=case.design,
         certainty=certainty,

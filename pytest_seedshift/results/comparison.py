@@ -132,7 +132,7 @@ def _constraints(entry: schema.Entry, kinds: ScoreRegistry) -> list[Constraint]:
     ]
 
 
-def keep(comparison: Comparison, folder: RunFolder) -> None:
+def keep(comparison: Comparison, folder: RunFolder, run: Run) -> None:
     """Keep in the run folder what the report needs of the baseline: its file, and its pictures of what has changed.
 
     Raises:
@@ -141,14 +141,24 @@ def keep(comparison: Comparison, folder: RunFolder) -> None:
     comparison.before.write(folder.path / baseline.FILE_NAME)
     write(comparison, folder)
     pictures = comparison.before.pictures
+    for each in run.cases:
+        if each.likeness is not None:
+            _copy(comparison, folder, each.case, *each.likeness.least)
     for case in comparison.cases if pictures else ():
         lost, won = comparison.turned(case)
         other = comparison.other(case)
-        for label, seed in [pair for pair in (*lost, *won) if (other, *pair) in pictures][:_SHOWN]:
-            target = folder.baseline_picture(case, label, seed)
-            atomic_files.make_folder(target.parent, folder.path)
-            with suppress(files.FileError):  # it may have been removed meanwhile: the page shows none in its place
-                atomic_files.write(target, files.read_bytes(pictures[other, label, seed]), within=folder.path)
+        for pair in [pair for pair in (*lost, *won) if (other, *pair) in pictures][:_SHOWN]:
+            _copy(comparison, folder, case, *pair)
+
+
+def _copy(comparison: Comparison, folder: RunFolder, case: Case, label: str, seed: int) -> None:
+    """Keep the baseline's picture of a pair, where it has one."""
+    path = comparison.before.pictures.get((comparison.other(case), label, seed))
+    if path is not None:
+        target = folder.baseline_picture(case, label, seed)
+        atomic_files.make_folder(target.parent, folder.path)
+        with suppress(files.FileError):  # it may have been removed meanwhile: the page shows none in its place
+            atomic_files.write(target, files.read_bytes(path), within=folder.path)
 
 
 def write(comparison: Comparison, folder: RunFolder) -> None:

@@ -49,6 +49,26 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How like a case's pictures are to the baseline's of the same pairs; see `core.likeness`."""
+
+    pairs: int
+    """Of how many pairs it is."""
+    equal: int
+    """How many of these have pictures that are the same to the last level."""
+    scores: Mapping[str, Estimate]
+    """By score, the mean with its interval."""
+    least: tuple[str, int]
+    """Label and seed index of the pair that is least alike."""
+    values: Mapping[str, float]
+    """Its likeness, by measure; a PSNR may be infinite."""
+    picture: Path | None = None
+    """Its picture, where it is there."""
+    before: Path | None = None
+    """The baseline's, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRun:
     """A case and what came of it."""
 
@@ -98,6 +118,8 @@ class CaseRun:
     """From 0; another one is another draw of pairs."""
     kinds: ScoreRegistry = field(default=SHIPPED, repr=False, compare=False)
     """What its scores are."""
+    likeness: Likeness | None = None
+    """To the baseline's pictures, where that was asked for."""
 
     @property
     def id(self) -> str:

@@ -25,6 +25,16 @@ def packed(image: Tensor) -> bytes:
     return buffer.getvalue()
 
 
+def size_of(content: bytes, path: Path) -> tuple[int, int]:
+    """Width and height of a PNG file, of which only the head is read; `path` is for the error.
+
+    Raises:
+        FileError: it is none.
+    """
+    with files.open_picture(content, path) as opened:
+        return opened.size
+
+
 def unpacked(content: bytes, path: Path) -> NDArray[np.float32]:
     """A PNG file as an image, float32 (3, height, width) in [0, 1]; `path` is for the error.
 

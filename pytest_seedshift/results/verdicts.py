@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import files
 from pytest_seedshift.core.errors import DataError, SeedshiftError
+from pytest_seedshift.core.likeness import measure_of
 from pytest_seedshift.core.messages import some
 from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
 from pytest_seedshift.results import costs, grids, metadata, run_settings
-from pytest_seedshift.results.data import CaseRun, RunError, Sample
+from pytest_seedshift.results.data import CaseRun, Likeness, RunError, Sample
 from pytest_seedshift.results.statuses import rank
 
 if TYPE_CHECKING:
@@ -152,7 +154,11 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         verdict=found.verdict,
         reason=found.reason,
         scores={name: each.estimate() for name, each in found.scores.items() if name in kinds},
-        findings=tuple(each.finding(kinds[each.score]) for each in found.constraints if each.score in kinds),
+        findings=tuple(
+            each.finding(kinds[each.score])
+            for each in found.constraints
+            if each.score in kinds or measure_of(each.score)
+        ),
         images=found.images,
         design=found.design,
         blank=found.blank,
@@ -170,7 +176,16 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         xfail=found.xfail,
         design_seed=found.design_seed,
         kinds=kinds,
+        likeness=None if found.likeness is None else _likeness(found.likeness, folder),
     )
+
+
+def _likeness(found: schema.Likeness, folder: Path) -> Likeness:
+    least = found.least
+    values = {name: math.inf if value == "inf" else float(value) for name, value in least.values.items()}
+    shown = (picture(name, folder)[0] for name in (least.picture, least.baseline))
+    scores = {name: each.estimate() for name, each in found.scores.items() if measure_of(name) is not None}
+    return Likeness(found.pairs, found.equal, scores, (least.label, least.seed), values, *shown)
 
 
 def _shown(

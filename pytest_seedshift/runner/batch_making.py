@@ -110,7 +110,7 @@ def complete(engine: Engine, made: Generated) -> tuple[Sequence[Made], dict[Row,
     while waiting:
         batch = waiting.pop(0)
         try:
-            finished += finish(score(batch, engine.scorers))
+            finished += finish(score(batch, engine.scorers, engine.embedder))
         except UnusableModelError:
             raise
         except RowsError as error:

@@ -21,6 +21,7 @@ from pytest_seedshift.results import baseline, baseline_sources, metadata, run_s
 from pytest_seedshift.runner import manifest, model_facts, model_notes, records, sequential, verdict_messages
 from pytest_seedshift.runner.job import Request
 from pytest_seedshift.runner.job_resolution import Jobs, Terms
+from pytest_seedshift.runner.references import References
 from pytest_seedshift.runner.regression_gate import Against
 from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.scorers import devices
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 _NO_BASELINE = (
     'is asked for, and no baseline is given: add baseline=PATH, or [baseline] path = "PATH" to the thresholds. The run '
     "folder of the version to compare with is one, best of a run with exact=True"
+)
+
+_NO_PICTURES = (
+    "is asked for, and no baseline is given: add baseline=FOLDER. The run folder of the version to compare with is one "
+    "where it has all its pictures; pytest --seedshift-exact --seedshift-save-baseline=FOLDER makes one"
 )
 
 
@@ -101,12 +107,15 @@ class CaseRunner:
             batch_size=settings.batch_size,
             needs=lambda _: self._scorers,
             kinds=self.kinds,
+            references=lambda: self._references,
         )
         self._terms = self._made_terms()
         self._jobs = Jobs(self._requests(), self._terms)
         self._jobs.check()
         if self._terms.against is not None:
             self._terms.against.check_missing(self.cases)
+            compared = (case for case in self.cases if self.thresholds.likeness(case))
+            self._terms.against.check_pictures(compared, lambda _: None)
         self.notes = [*model.notes, *self._warnings()]
         """What the user should know of the run."""
 
@@ -177,7 +186,14 @@ class CaseRunner:
                 lambda score: self._bench.pool.scorers.own(score).given,
                 lambda: self.kinds,
             )
-        return Terms(self.thresholds, catalogue, self._bench.pool.scorers.measures, against, _NO_BASELINE)
+        measures = self._bench.pool.scorers.measures
+        return Terms(self.thresholds, catalogue, measures, against, _NO_BASELINE, _NO_PICTURES)
+
+    @property
+    def _references(self) -> References:
+        return References(
+            self._terms.against, self.thresholds.likeness, self._bench.pool.scorers.fingerprint_of_embedder
+        )
 
     def _requests(self) -> Iterator[Request]:
         settings = self._settings

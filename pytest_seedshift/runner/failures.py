@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import WITHIN
+from pytest_seedshift.runner import likenesses
 from pytest_seedshift.runner.verdict_messages import (
     change,
     comparison,
@@ -58,10 +59,11 @@ class Judged:
 def judged(result: CaseResult, *, control: bool = True) -> Judged:
     """What the sentence of a result is made of; with `control`, of the control's means too."""
     right = [(sample.pair.label.name, sample.scores["top1"]) for sample in result.samples if "top1" in sample.scores]
+    alike = likenesses.of(result)
     return Judged(
         case=result.case,
         findings=result.findings,
-        scores=result.scores,
+        scores=result.scores if alike is None else {**result.scores, **alike.scores},
         images=len(result.samples),
         design=result.design,
         certainty=result.certainty,
@@ -150,7 +152,9 @@ def ruling(finding: Finding, of: Judged) -> str:
 def own(finding: Finding, of: Judged) -> str:
     """Where the model's own mean lies, or its own drop: `99 % interval of the model's own mean 0.39–0.63`."""
     if finding.kind == "min":
-        estimate = of.scores[finding.score]
+        estimate = of.scores.get(finding.score)
+        if estimate is None:  # of a foreign file
+            return f"{messages.percent(of.certainty)} interval of the model's own mean not known"
         return interval(estimate.low, estimate.high, finding.score_kind, of.certainty, of="the model's own mean")
     if finding.kind == WITHIN:
         return equivalence_power(finding)

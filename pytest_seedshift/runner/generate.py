@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from pytest_seedshift.core import shifts
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import HarnessError, SeedshiftError
 from pytest_seedshift.models import drawing, rng
-from pytest_seedshift.runner import drawn_images
+from pytest_seedshift.runner import drawn_images, row_likeness
 from pytest_seedshift.runner.drawn_images import RowsError
 from pytest_seedshift.runner.orders import Row
 from pytest_seedshift.runner.overlap import overlapped
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import ShiftFunction, TextToImage
     from pytest_seedshift.runner.drawn_images import Facts
     from pytest_seedshift.runner.orders import Scores
-    from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.scorers.base import Embedder, Scorer
 
 _ADVICE = {
     "float16": "Half precision often does this: try --seedshift-dtype=float32 or bfloat16",
@@ -50,6 +50,8 @@ class Batch:
     scores: tuple[Scores, ...] = ()
     levels: Tensor | None = None
     facts: Facts | None = None
+    likeness: tuple[Mapping[str, float], ...] = ()
+    """Of each row, to the picture of its reference; empty where it has none."""
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -86,10 +88,11 @@ class Engine:
         dtype: str | None = None,
         mixes: bool = False,
         device: str = "cpu",
+        embedder: Callable[[], Embedder] | None = None,
     ) -> None:
         """With `overlap`, a batch is scored while the next one is generated; `mixes`: it may be of several cases.
 
-        `device` is where the scorers are.
+        `device` is where the scorers are, `embedder` gives the one that compares pictures by their embeddings.
         `dtype` is what the model runs in, as far as it is known: of NaN, half precision is a usual cause.
         """
         self.model = model
@@ -98,6 +101,7 @@ class Engine:
         self.overlap = overlap
         self.mixes = mixes
         self.device = device
+        self.embedder = embedder
         self._dtype = dtype
 
     def run(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Batch]:
@@ -115,7 +119,9 @@ class Engine:
         Raises:
             CaseError: see `run` and `generate`.
         """
-        return overlapped(self.generate(rows), lambda made: score(made, self.scorers), overlap=self.overlap)
+        return overlapped(
+            self.generate(rows), lambda made: score(made, self.scorers, self.embedder), overlap=self.overlap
+        )
 
     def images(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Tensor]:
         """Generate the pairs of a case, batch by batch, in the order given, without scoring them; see `Batch.images`.
@@ -184,15 +190,20 @@ class Engine:
 
 
 @torch.inference_mode()
-def score(batch: Batch, scorers: Sequence[Scorer]) -> Batch:
+def score(batch: Batch, scorers: Sequence[Scorer], embedder: Callable[[], Embedder] | None = None) -> Batch:
     """Look at a batch of images, (len(rows), 3, height, width) in [0, 1] in steps of 1/255, and score them.
 
+    Those that have a reference are compared with it, by the embeddings of `embedder` where these are asked for.
+
     Raises:
-        RowsError: NaN or Inf in some rows, or in their scores.
+        RowsError: NaN or Inf in some rows, or in their scores; or a reference of another size.
         CaseError: images that are not in [0, 1], or a scorer that can score no picture.
     """
     batch = batch.seen()
-    return replace(batch, scores=_halved(batch.rows, batch.images, scorers))
+    scores = _halved(batch.rows, batch.images, scorers)
+    if not any(row.reference for row in batch.rows):
+        return replace(batch, scores=scores)
+    return replace(batch, scores=scores, likeness=row_likeness.measured(batch.rows, batch.images, embedder))
 
 
 def _halved(rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer]) -> tuple[Scores, ...]:

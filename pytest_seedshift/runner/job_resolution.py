@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_seedshift.core import likeness
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.searches import Search
@@ -44,6 +45,7 @@ class Terms:
         against: the baseline that cases are compared with; None where there is none.
         no_baseline: why `max_regression` or `within` cannot be asked for without a baseline, and what to do; None where
             it may: then nothing is asked of regressions.
+        no_pictures: the same of likeness.
     """
 
     thresholds: Thresholds
@@ -51,6 +53,7 @@ class Terms:
     measures: Callable[[str], Mapping[str, ScoreKind]]
     against: Against | None = None
     no_baseline: str | None = None
+    no_pictures: str | None = None
 
     @property
     def holds_family(self) -> bool:
@@ -67,6 +70,7 @@ class _Asked:
     design: tuple[Pair, ...]
     columns: Mapping[str, Any]
     fixed: bool = True
+    pictured: int = 0
 
 
 class Jobs:
@@ -143,6 +147,7 @@ class Jobs:
         self, request: Request, case: Case, asked: tuple[Constraint, ...], design: tuple[Pair, ...]
     ) -> _Asked:
         """What is asked of a case, as far as the baseline lets it be judged."""
+        asked, pictured, whole = self._compared(case, asked, design)
         against = self._terms.against
         regressions = {each.score: each.needs_baseline for each in asked if each.needs_baseline is not None}
         if against is not None:
@@ -153,20 +158,40 @@ class Jobs:
                 asked = regression_gate.without(asked)
             if columns:
                 asked = regression_gate.beside(asked, columns, case, against.baseline.name)
-            return _Asked(request, asked, design, columns, fixed)
+            return _Asked(request, asked, design, columns, fixed and whole, pictured)
         if regressions and self._terms.no_baseline is not None:
             score, bound = next(iter(regressions.items()))
             raise SeedshiftUsageError(f"{case.id}: {bound} of {score} {self._terms.no_baseline}")
         self.leaves_regressions |= bool(regressions)
         return _Asked(request, regression_gate.without(asked), design, {})
 
+    def _compared(
+        self, case: Case, asked: tuple[Constraint, ...], design: tuple[Pair, ...]
+    ) -> tuple[tuple[Constraint, ...], int, bool]:
+        """What is asked of a case, as far as there are pictures to compare with; of how many pairs, and whether fixed.
+
+        Raises:
+            SeedshiftError: it cannot be compared; the message says why.
+        """
+        measures, terms = likeness.measures(each.score for each in asked), self._terms
+        if not measures:
+            return asked, 0, True
+        pictured, whole = (0, True) if terms.against is None else terms.against.pictured(case, design)
+        if pictured:
+            return asked, pictured, whole
+        if terms.against is None and terms.no_pictures is not None:
+            raise SeedshiftUsageError(f"{case.id}: [likeness] of {', '.join(sorted(measures))} {terms.no_pictures}")
+        return regression_gate.without_likeness(asked, terms.measures(case.model)), 0, True
+
     def _of_search(self, request: Request, search: Search) -> tuple[Constraint, ...]:
         """What is asked of each magnitude of a search: what needs no baseline, which has none of them."""
         found = self._terms.thresholds.constraints(search.asked, request.constraints, called=search.id)
+        found = tuple(each for each in found if likeness.measure_of(each.score) is None)
         absolute = [each for each in found if each.minimum is not None or each.max_drop is not None]
         if not absolute:
+            what = found[0].needs_baseline if found else "likeness"
             raise SeedshiftUsageError(
-                f"{search.id}: only {found[0].needs_baseline} is set, and a baseline has none of the magnitudes that "
+                f"{search.id}: only {what} is set, and a baseline has none of the magnitudes that "
                 "a search looks at: set min or max_drop too"
             )
         return regression_gate.without(absolute)
@@ -210,6 +235,7 @@ class Jobs:
             request.exact,
             baseline=asked.columns,
             fixed=asked.fixed,
+            pictured=asked.pictured,
             family=self.family,
             thresholds=self.threshold_tests,
         )

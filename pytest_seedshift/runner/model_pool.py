@@ -165,7 +165,14 @@ class ModelPool:
                 raise self._refusal(name, f"{name} cannot generate: {error}") from error
             dtype = None if is_own else self.dtype(name)  # one's own may not heed it
             self._engine = Engine(
-                model, scorers, size, overlap=self.overlaps, dtype=dtype, mixes=not is_own, device=self.device
+                model,
+                scorers,
+                size,
+                overlap=self.overlaps,
+                dtype=dtype,
+                mixes=not is_own,
+                device=self.device,
+                embedder=lambda: self.scorers.embedder(name),
             )
         return self._engine
 

@@ -21,17 +21,32 @@ Keeps: TypeAlias = Literal["always", "if wrong", "never"]
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """The baseline's picture of a row's pair, with which what is made is compared.
+
+    Attributes:
+        picture: a PNG file.
+        embeds: whether embeddings are compared too.
+    """
+
+    picture: bytes = field(repr=False)
+    embeds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One image to be made: a pair under a case's shift, and whether its picture is wanted.
 
     Attributes:
         given: its picture, a PNG file, where that exists and only scores are wanted; else empty.
+        reference: with what it is compared; None where it is not.
     """
 
     case: Case
     pair: Pair
     picture: Keeps = field(default="never", compare=False)
     given: bytes = field(default=b"", compare=False, repr=False)
+    reference: Reference | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,7 @@ class Made:
         sketch: of a control's image, some of its pixels, by which equal pictures are known; empty for all others.
         picture: a PNG file; None where it is not wanted.
         was_given: whether its picture was there before.
+        likeness: to the picture of the row's reference, by measure (see `core.likeness`); a PSNR may be infinite.
     """
 
     row: Row
@@ -70,6 +86,7 @@ class Made:
     sketch: bytes = b""
     picture: bytes | None = None
     was_given: bool = False
+    likeness: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

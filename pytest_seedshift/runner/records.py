@@ -5,13 +5,14 @@ The format is public and stable; docs: README, "verdicts.json".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.shifts import NONE
-from pytest_seedshift.runner import failures
+from pytest_seedshift.runner import failures, likenesses
 from pytest_seedshift.runner.kept_pictures import strip
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.scores import Finding
     from pytest_seedshift.results.run_folder import RunFolder
-    from pytest_seedshift.results.schema import KeptPicture, Record, Search
+    from pytest_seedshift.results.schema import KeptPicture, Record, Score, Search
     from pytest_seedshift.runner.case_result import CaseResult, Progress
     from pytest_seedshift.runner.samples import Sample
 
@@ -54,8 +55,30 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
         dtype=result.dtype,
         constraints=[schema.Constraint.of(finding) for finding in result.findings],
         pictures=_pictures(result, folder),
+        **_likeness(result, folder),
         **_marks(result),
     )
+
+
+def _likeness(result: CaseResult, folder: RunFolder) -> Values:
+    """What a record says of the likeness to the baseline's pictures, where that was asked for."""
+    found = likenesses.of(result)
+    if found is None:
+        return {}
+    from pytest_seedshift.results import schema
+
+    pair, picture = found.least.pair, found.least.picture
+    before = folder.baseline_picture(result.case, pair.label.name, pair.seed)
+    values: Values = {name: "inf" if math.isinf(value) else value for name, value in found.least.likeness.items()}
+    least = schema.LeastAlike(
+        label=pair.label.name,
+        seed=pair.seed,
+        values=values,
+        picture=None if picture is None else picture.relative_to(folder.path).as_posix(),
+        baseline=before.relative_to(folder.path).as_posix(),
+    )
+    scores = {name: schema.Score.of(estimate) for name, estimate in found.scores.items()}
+    return {"likeness": schema.Likeness(pairs=found.pairs, equal=found.equal, scores=scores, least=least)}
 
 
 def _marks(result: CaseResult) -> Values:
@@ -187,12 +210,20 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
         made += [(f"seedshift_{score}_{end}", str(getattr(estimate, end))) for end in ("low", "high")]
         if control and score in control:
             made.append((f"seedshift_{score}_control", str(control[score])))
+    if record.likeness is not None:
+        for score, alike in record.likeness.scores.items():
+            made += [(f"seedshift_{score}{end}", str(value)) for end, value in _ends(alike)]
+        made.append(("seedshift_likeness_equal", str(record.likeness.equal)))
     for each in record.constraints:
         if each.change is not None:
             name = f"seedshift_{each.score}_{'equivalence' if each.kind == WITHIN else 'regression'}"
             made.append((name, str(each.measured)))
             made += [(f"{name}_{key}", str(getattr(each.change, key))) for key in _CHANGE]
     return made
+
+
+def _ends(found: Score) -> tuple[tuple[str, float], ...]:
+    return ("", found.mean), ("_low", found.low), ("_high", found.high)
 
 
 def _head(case: Case, test: str) -> Values:

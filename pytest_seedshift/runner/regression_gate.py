@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import pairs
+from pytest_seedshift.core import likeness, pairs
 from pytest_seedshift.core.messages import some, unknown
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
-from pytest_seedshift.core.scores import mean_of
+from pytest_seedshift.core.scores import Constraint, mean_of
 from pytest_seedshift.models.needed_scorers import of_scores, without_others
+from pytest_seedshift.results import baseline_folder, pictures
 from pytest_seedshift.results.baseline import Baseline, BaselineError, Version, design_of, differences
 from pytest_seedshift.scorers import fingerprint
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.results.baseline import Samples
 
@@ -84,6 +84,61 @@ class Against:
             "or leave such cases without a comparison by --seedshift-allow-missing"
         )
 
+    def other(self, case: Case) -> Case | None:
+        """What the baseline calls a case; None where it has no model that could be meant."""
+        name = self.baseline.counterpart(case.model, self.others, self.models)
+        return None if name is None else replace(case, model=name)
+
+    def pictured(self, case: Case, design: Sequence[Pair]) -> tuple[int, bool]:
+        """Of how many of a design's first pairs the baseline has pictures, and whether their number was fixed.
+
+        None of a case that it lacks.
+
+        Raises:
+            BaselineError: it has no pictures, or not of all of its pairs, or they are not comparable.
+        """
+        found = self.samples(case)
+        if found is None:
+            return 0, True
+        self._check(case, found, design)
+        digests = self.baseline.digests
+        has = sum(bool(digests.get((found.case, pair.label.name, pair.seed))) for pair in design[: found.pairs])
+        if has < found.pairs:
+            raise BaselineError(
+                f"{self.baseline.name} has {f'pictures of {has} of the' if has else 'no pictures of the'} "
+                f"{found.pairs} pairs of {found.case.id}, so likeness to it cannot be measured. A run of the version "
+                "to compare with makes one that has them all: --seedshift-exact --seedshift-save-baseline=FOLDER"
+            )
+        return found.pairs, found.exact
+
+    def check_pictures(self, cases: Iterable[Case], size: Callable[[str], tuple[int, int] | None]) -> None:
+        """Make sure that the pictures of some cases are as they were kept, and of the size that the model makes.
+
+        Args:
+            cases: of the run.
+            size: by model, the width and height of its pictures; None where that is not known before they are made.
+
+        Raises:
+            BaselineError: one is not; the message names it.
+        """
+        for case in cases:
+            other, sizes = self.other(case), dict[tuple[int, int], Path]()
+            for place, path in self.baseline.pictures.items():
+                if place[0] == other:
+                    content = baseline_folder.read(path, self.baseline.digests[place])
+                    sizes.setdefault(pictures.size_of(content, path), path)
+            if len(sizes) > 1:
+                told = " and ".join(f"{path} of {width}×{height}" for (width, height), path in sizes.items())
+                raise BaselineError(f"{self.baseline.name} has pictures of unlike sizes: {told}. Save it anew")
+            ours = size(case.model)
+            if ours is not None and sizes and ours not in sizes:
+                (theirs,) = sizes
+                raise BaselineError(
+                    f"{self.baseline.name} has pictures of {theirs[0]}×{theirs[1]} pixels of {case.id}, and "
+                    f"{case.model} makes {ours[0]}×{ours[1]}: pictures of unlike sizes cannot be compared. Save the "
+                    "baseline anew at this size, or give the model the baseline's"
+                )
+
     def columns(self, case: Case, design: Sequence[Pair], asked: Iterable[str]) -> tuple[dict[str, Any], bool]:
         """The baseline's values of some scores for the first pairs of a design, and whether their number was fixed.
 
@@ -142,6 +197,12 @@ class Against:
         )
         if said:
             raise BaselineError(f"{case.model} cannot be compared with its baseline: {'; '.join(said)}")
+
+
+def without_likeness(constraints: Iterable[Constraint], scores: Iterable[str]) -> tuple[Constraint, ...]:
+    """Constraints without what they ask of likeness; of `scores` the first may be anything where nothing is left."""
+    found = tuple(each for each in constraints if likeness.measure_of(each.score) is None)
+    return found or tuple(Constraint(score, 0.0) for score in list(scores)[:1])
 
 
 def without(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from pytest_seedshift.models import process_settings
 from pytest_seedshift.results.sample_rows import Pace
 from pytest_seedshift.results.sample_store import Store
 from pytest_seedshift.runner import batch_size as batch_sizes
-from pytest_seedshift.runner import flat_images, generate
+from pytest_seedshift.runner import finishing, flat_images, generate
 from pytest_seedshift.runner.kept_pictures import Keep, KeptPictures
 from pytest_seedshift.runner.orders import Made, Row
 from pytest_seedshift.runner.samples import Known, Sample, Samples
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.run_settings import Settings
     from pytest_seedshift.runner.generate import Engine
     from pytest_seedshift.runner.model_pool import ModelPool
+    from pytest_seedshift.runner.references import References
     from pytest_seedshift.runner.work import Work
 
 
@@ -43,9 +46,11 @@ class SampleService:
         batch_size: int | None = None,
         keep: Keep = "report",
         forget: bool = False,
+        references: Callable[[], References] | None = None,
     ) -> None:
         """Serve the samples of a pool's models in a run folder.
 
+        `references` gives the baseline's pictures that samples are compared with.
         `batch_size` images are generated at once; None finds a good number for each model and remembers it. With
         `forget` the store is neither read nor written.
         """
@@ -57,6 +62,9 @@ class SampleService:
         self._store: Store | None = None
         self._samples: dict[tuple[str, tuple[str, ...]], Samples] = {}
         self._known = Known()
+        self._references = references
+        self._least: dict[Case, float] = {}
+        """By case, the least likeness that was seen: the picture of which it is is kept."""
         self._settings = SettingsInEffect(pool, folder, write=not forget)
         self._first: dict[str, bytes] = {}
         """Of each model, the sketch of a picture that its control's others are held against."""
@@ -98,7 +106,13 @@ class SampleService:
                 of_model = self.pool.fingerprint(model, in_force)
                 self._tell_of_change(model, in_force)
                 self._samples[model, in_force] = Samples(
-                    self.store, self.folder, of_model, scorers, self.pool.scorers.kinds, self._known
+                    self.store,
+                    self.folder,
+                    of_model,
+                    scorers,
+                    self.pool.scorers.kinds,
+                    self._known,
+                    None if self._references is None else self._references(),
                 )
         return self._samples[model, in_force]
 
@@ -137,9 +151,12 @@ class SampleService:
             images = {pair: torch.from_numpy(image) for pair, image in loaded.items() if image is not None}
             if images:
                 stacked = transfers.send(torch.stack(list(images.values())), self.pool.device)
-                rows = tuple(Row(case, pair) for pair in images)
-                batch = generate.score(generate.Batch(rows, stacked), self.pool.scorers.of_model(case.model))
-                samples.write(case, batch.pairs, batch.scores, pictures)
+                rows = tuple(self._compared([Row(case, pair) for pair in images]))
+                scorers = self.pool.scorers
+                batch = generate.score(
+                    generate.Batch(rows, stacked), scorers.of_model(case.model), partial(scorers.embedder, case.model)
+                )
+                samples.write(case, batch.pairs, batch.scores, pictures, batch.likeness)
                 found |= samples.find(case, batch.pairs, shown)
         return found
 
@@ -174,6 +191,16 @@ class SampleService:
             CaseError: weights that cannot be had, or a store that cannot be opened.
         """
         return self._settings.of(model, self.samples(model).model)
+
+    def size(self, model: str) -> tuple[int, int] | None:
+        """Width and height of a model's pictures, in pixels; None where that is not known before some are made.
+
+        Raises:
+            CaseError: see `run_with`.
+        """
+        found = self.run_with(model)
+        width, height = found.get("width"), found.get("height")
+        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     # Where and how samples are made ------------------------------------------------------------------------------
 
@@ -238,12 +265,22 @@ class SampleService:
     def rows(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> list[Row]:
         """What is to be made for some pairs of a case, of which those of `shown` need a picture."""
         given = {} if self.pool.is_here else self._given(case, pairs)
-        return [
-            Row(case, pair, "never", given[pair])
-            if pair in given
-            else Row(case, pair, self._pictures.wanted(case, shown=pair in shown))
-            for pair in pairs
-        ]
+        return self._compared(
+            [
+                Row(case, pair, "never", given[pair])
+                if pair in given
+                else Row(case, pair, self._pictures.wanted(case, shown=pair in shown))
+                for pair in pairs
+            ]
+        )
+
+    def _compared(self, rows: list[Row]) -> list[Row]:
+        """Rows of one case, those with a picture of the baseline that they are to be compared with."""
+        if not rows:
+            return rows
+        case, samples = rows[0].case, self.samples(rows[0].case.model)
+        keys = samples.compared(case, [row.pair for row in rows])
+        return [replace(row, reference=samples.reference(case, row.pair)) if row.pair in keys else row for row in rows]
 
     def _given(self, case: Case, pairs: Sequence[Pair]) -> dict[Pair, bytes]:
         """Pictures that other scorers have left, for whoever has scorers."""
@@ -272,12 +309,26 @@ class SampleService:
                 case, each.row.pair, samples.picture_name(case, each.row.pair), each.picture
             )
             for each in made
-            if each.picture is not None and (each.row.pair in shown or self._pictures.take(case))
+            if each.picture is not None
+            and (
+                each.row.pair in shown
+                or self._is_least(each)
+                or (finishing.keeps(each.row, each.scores) and self._pictures.take(case))
+            )
         }
         given = [each.row.pair for each in made if each.was_given]
         pictures |= samples.pictures(case, given) if given else {}
-        written = samples.write(case, [each.row.pair for each in made], [each.scores for each in made], pictures)
+        pairs, scores = [each.row.pair for each in made], [each.scores for each in made]
+        written = samples.write(case, pairs, scores, pictures, [each.likeness for each in made])
         return {each.row: written[each.row.pair] for each in made}
+
+    def _is_least(self, made: Made) -> bool:
+        """Whether an image is less like the baseline's than all before it of its case, so that it may be shown."""
+        ssim = made.likeness.get("ssim", 1.0)
+        if ssim >= self._least.get(made.row.case, 1.0):
+            return False
+        self._least[made.row.case] = ssim
+        return True
 
     def _look_at(self, samples: Samples, case: Case, made: Sequence[Made]) -> None:
         """Remember what `broken` asks of images: nearly always nothing, and then nothing is written."""

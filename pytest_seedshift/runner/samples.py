@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import files
 from pytest_seedshift.core.cases import CaseError
+from pytest_seedshift.core.likeness import EQUAL, PREFIX, measure_of
+from pytest_seedshift.core.likeness import value as likeness_value
 from pytest_seedshift.core.score_registry import SHIPPED
 from pytest_seedshift.core.scores import outside
 from pytest_seedshift.models import fingerprint
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.sample_store import Store
-    from pytest_seedshift.runner.orders import Scores
+    from pytest_seedshift.runner.orders import Reference, Scores
+    from pytest_seedshift.runner.references import References
 
 
 MOST_KNOWN = 200_000
@@ -36,6 +40,12 @@ class Sample:
     pair: Pair
     scores: Mapping[str, float]
     picture: Path | None = None
+    likeness: Mapping[str, float] = field(default_factory=dict)
+    """To the baseline's picture, by measure (see `core.likeness`), where that is asked for; a PSNR may be infinite."""
+
+    def value(self, score: str) -> float:
+        """A score that is asked for, be it of the image or of its likeness; 0 of likeness that it does not have."""
+        return self.scores[score] if measure_of(score) is None else likeness_value(self.likeness, score)
 
     def checked(self, kinds: Mapping[str, ScoreKind]) -> Sample:
         """The sample, whether it was made now or is of the store: all its scores of these kinds are in their range.
@@ -95,8 +105,13 @@ class Samples:
         scorers: Sequence[str],
         kinds: Mapping[str, ScoreKind] = SHIPPED,
         known: Known | None = None,
+        references: References | None = None,
     ) -> None:
-        """`model` and `scorers` are their fingerprints, `kinds` what scores these give; `known` can be of several."""
+        """`model` and `scorers` are their fingerprints, `kinds` what scores these give; `known` can be of several.
+
+        With `references` a sample that has one exists where it was compared with it.
+        """
+        self._references = references
         self._kinds = dict(kinds)
         self._known = Known() if known is None else known
         self.model = model
@@ -134,14 +149,30 @@ class Samples:
         """Those of a case's samples that the store has, with pictures or without."""
         keys = self._keys(case, pairs)
         pictures = self._store.pictures(keys)
-        scores = self._store.scores_by(self.scorers, keys)
+        compared = self.compared(case, pairs)
+        scores = self._store.scores_by({*self.scorers, *compared.values()}, keys)
         found = {}
         for pair, key in zip(pairs, keys, strict=True):
+            likeness = scores.get((key, compared[pair], pair.label.index)) if pair in compared else {}
             rows = [scores.get((key, scorer, pair.label.index)) for scorer in self.scorers]
-            if key in pictures and all(rows):
+            if key in pictures and all(rows) and likeness is not None:
                 merged = {name: value for row in rows if row for name, value in row.items()}
-                found[pair] = Sample(case, pair, merged, self._picture(pictures[key])).checked(self._kinds)
+                kept = self._picture(pictures[key])
+                found[pair] = Sample(case, pair, merged, kept, _restored(likeness)).checked(self._kinds)
         return found
+
+    def compared(self, case: Case, pairs: Iterable[Pair]) -> Mapping[Pair, str]:
+        """Of those pairs that are compared with the baseline's pictures, under which key, as a scorer's, that lies."""
+        return {} if self._references is None else self._references.keys(case, list(pairs))
+
+    def reference(self, case: Case, pair: Pair) -> Reference:
+        """With what a pair is compared that is.
+
+        Raises:
+            CaseError: the baseline's picture cannot be read, or is not as it was kept.
+        """
+        assert self._references is not None
+        return self._references.of(case, pair)
 
     def pictures(self, case: Case, pairs: Iterable[Pair]) -> dict[Pair, Picture]:
         """The pictures that exist, of samples that may lack scores: other scorers can score them anew."""
@@ -157,13 +188,19 @@ class Samples:
         return found
 
     def write(
-        self, case: Case, pairs: Sequence[Pair], scores: Sequence[Scores], pictures: Mapping[Pair, Picture]
+        self,
+        case: Case,
+        pairs: Sequence[Pair],
+        scores: Sequence[Scores],
+        pictures: Mapping[Pair, Picture],
+        likeness: Sequence[Mapping[str, float]] = (),
     ) -> dict[Pair, Sample]:
-        """Write samples, all or none; `scores` are those of each pair, scorer by scorer.
+        """Write samples, all or none; `scores` are those of each pair, scorer by scorer, `likeness` as in a sample.
 
         Scores that exist stay as they are: an image that was made again, for its picture, may differ in its last bits.
         """
-        known = self.find(case, pairs)
+        known, compared = self.find(case, pairs), self.compared(case, pairs)
+        likenesses = dict(zip(pairs, likeness or ({},) * len(pairs), strict=True))
         images = []
         rows: dict[ScoreKey, dict[str, float]] = {}
         made = {}
@@ -172,13 +209,16 @@ class Samples:
             what = (case.model, case.shift, case.magnitude, pair.label.name, pair.seed, pair.prompt)
             kept = (None, None) if picture is None else (self._name(picture.path), picture.digest)
             images.append(Image(key, self.model, *what, *kept))
+            likeness_there = likenesses[pair]
             if pair in known:
-                merged = known[pair].scores
+                merged, likeness_there = known[pair].scores, known[pair].likeness
             else:
+                if pair in compared and likeness_there:
+                    rows[ScoreKey(key, compared[pair], pair.label.index)] = _stored(likeness_there)
                 rows |= zip(self._score_keys(key, pair), values, strict=True)
                 merged = {name: value for each in values for name, value in each.items()}
             kept_at = None if picture is None else picture.path
-            made[pair] = Sample(case, pair, merged, kept_at).checked(self._kinds)
+            made[pair] = Sample(case, pair, merged, kept_at, likeness_there).checked(self._kinds)
         self._store.add(images, rows)
         self._of(case).update(made)
         self._known.trim(len(made))
@@ -215,3 +255,13 @@ class Samples:
 
     def _is_kept(self, sample: Sample) -> bool:
         return sample.picture is not None and files.is_file(sample.picture, self._folder.path)
+
+
+def _stored(likeness: Mapping[str, float]) -> dict[str, float]:
+    """Likeness as the store has it, which has no infinite number: that of equal pictures is left out."""
+    return {f"{PREFIX}{measure}": value for measure, value in likeness.items() if math.isfinite(value)}
+
+
+def _restored(stored: Mapping[str, float]) -> dict[str, float]:
+    found = {name.removeprefix(PREFIX): value for name, value in stored.items()}
+    return found | {"psnr": math.inf} if found.get(EQUAL) else found

@@ -87,6 +87,14 @@ class ScorerPool:
         assert isinstance(found, Embedder)
         return found
 
+    def fingerprint_of_embedder(self, model: str) -> str:
+        """The fingerprint of `embedder`, which is not loaded.
+
+        Raises:
+            SeedshiftError: weights that cannot be had or read.
+        """
+        return fingerprint.of_clip(self._catalogue.find(model).clip)
+
     def own(self, score: str) -> OwnScorer:
         """The scorer of a score of the user's own.
 

@@ -171,4 +171,4 @@ def _result(bench: Workbench, seen: _Seen, test: SequentialTest | NullTest, judg
 def _columns(samples: Sequence[Sample], test: SequentialTest | NullTest) -> dict[str, list[float]]:
     """By score that is asked for, the samples' values."""
     names = [constraint.score for constraint in test.constraints]
-    return {name: [sample.scores[name] for sample in samples] for name in names}
+    return {name: [sample.value(name) for sample in samples] for name in names}

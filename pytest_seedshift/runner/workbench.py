@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.sample_rows import Pace
     from pytest_seedshift.runner.kept_pictures import Keep
     from pytest_seedshift.runner.orders import Executor
+    from pytest_seedshift.runner.references import References
     from pytest_seedshift.runner.samples import Samples
     from pytest_seedshift.scorers.base import Scorer
 
@@ -44,6 +45,7 @@ class Workbench:
         needs: needed_scorers.Scorers = needed_scorers.every,
         kinds: ScoreRegistry = SHIPPED,
         elsewhere: Executor | None = None,
+        references: Callable[[], References] | None = None,
     ) -> None:
         """Work in a run folder, on `device`, in `dtype`; see `ModelPool` and `SampleService`.
 
@@ -52,7 +54,9 @@ class Workbench:
         self.pool = ModelPool(
             device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds, elsewhere=elsewhere
         )
-        self.service = SampleService(self.pool, folder, batch_size=batch_size, keep=keep, forget=forget)
+        self.service = SampleService(
+            self.pool, folder, batch_size=batch_size, keep=keep, forget=forget, references=references
+        )
         self.scheduler = Scheduler(self.service, elsewhere or LocalExecutor(self.pool, self.service.engine))
         self._measured: dict[Case, work.Work] = {}
 

@@ -123,6 +123,32 @@ def drop_interval(kind: ScoreKind, goodness: NDArray[np.float64], certainty: flo
 
 
 @dataclass(frozen=True, slots=True)
+class Part(Bound):
+    """A bound on a part of the design: on the pairs of which a baseline has pictures.
+
+    Where the baseline itself ended early, `waits` is true: its pairs are in no random order, so all are looked at.
+    """
+
+    is_whole: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is decided with its last value, whatever was seen before."""
+        return not self.is_whole
+
+    def early(self, found: betting.Decision, won: Callable[[], int | None]) -> betting.Decision:
+        """What the bets say, where there are any."""
+        return betting.UNDECIDED if self.waits else found
+
+    def decide(self, found: betting.Decision, won: Callable[[], int | None]) -> betting.Decision:
+        """Once all pairs of the part are known, what they say."""
+        early = self.early(found, won)
+        if not self.complete or (early.at is not None and early.at < self.size):
+            return early
+        return betting.Decision(self.size, Bound.holds(self, self.size))
+
+
+@dataclass(frozen=True, slots=True)
 class Chance:
     """How a broken bound is held against chance.
 

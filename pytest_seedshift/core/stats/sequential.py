@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_seedshift.core import likeness
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import CERTAINTY, Constraint, Estimate, check_certainty, mean_of
 from pytest_seedshift.core.stats import betting, equivalence, paired
-from pytest_seedshift.core.stats.bounds import Bound, Chance, Regression, Threshold, drop_interval
+from pytest_seedshift.core.stats.bounds import Bound, Chance, Part, Regression, Threshold, drop_interval
 from pytest_seedshift.core.stats.course import Course, Forecast, Judgement, Terms, Values
 from pytest_seedshift.core.stats.equivalence import Side
 
@@ -64,6 +65,7 @@ class SequentialTest:
             a regression is judged over these pairs.
         fixed: whether the baseline's number of pairs was fixed beforehand: the whole design, then.
         family: among how many tests of regressions, those of other cases too, the certainty is shared.
+        pictured: of how many of the first pairs the baseline has pictures, for likeness; it is judged over these.
         thresholds: among how many bounds of "min" and "max_drop", those of other cases too, the certainty is shared;
             then such a bound breaks only where the model's own mean, and not that of the design alone, is found to be
             beyond it. 0: it is the design that counts.
@@ -81,12 +83,18 @@ class SequentialTest:
     fixed: bool = True
     family: int = 1
     thresholds: int = 0
+    pictured: int = 0
 
     def __post_init__(self) -> None:
         if not self.constraints or any(each.is_empty for each in self.constraints):
             raise InvalidValueError("no constraint: what is not checked has not passed")
         check_certainty(self.certainty)
         for constraint in self.constraints:
+            if likeness.measure_of(constraint.score) is not None and not 0 < self.pictured <= self.size:
+                raise InvalidValueError(
+                    f"{constraint.score_kind.title}: the baseline has {self.pictured} pictures for a design of "
+                    f"{self.size} pairs"
+                )
             pairs = len(self.baseline.get(constraint.score, ()))
             if constraint.needs_baseline is None:
                 continue
@@ -189,10 +197,15 @@ class SequentialTest:
 
     def _bound(self, of: Constraint, kind: str, bound: float, least: float) -> Bound:
         """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
+        of_pictures = likeness.measure_of(of.score) is not None
+        size = self.pictured if of_pictures else self.size
         if not self.thresholds:
-            return Bound(of.score, of.score_kind, kind, bound, _NONE, least, self.size)
-        chance = Chance((1 - self.certainty) / self.thresholds, "exact" if self.exact else "looks")
-        return Threshold(of.score, of.score_kind, kind, bound, _NONE, least, self.size, chance)
+            if of_pictures:
+                return Part(of.score, of.score_kind, kind, bound, _NONE, least, size, self.fixed)
+            return Bound(of.score, of.score_kind, kind, bound, _NONE, least, size)
+        test = "exact" if self.exact else "stopped" if of_pictures and not self.fixed else "looks"
+        chance = Chance((1 - self.certainty) / self.thresholds, test)
+        return Threshold(of.score, of.score_kind, kind, bound, _NONE, least, size, chance)
 
     def _regression(self, constraint: Constraint, most: float) -> Regression:
         """The bound on the drop against the baseline, over the pairs that it has."""
@@ -221,7 +234,8 @@ class SequentialTest:
                     f"{kind.title} has {seen + values.size} values for a design of {self.size} pairs"
                 )
             if constraint.minimum is not None:
-                goodness.append(values / top)
+                room = max(0, self.pictured - seen) if likeness.measure_of(name) is not None else values.size
+                goodness.append(values[:room] / top)
             if constraint.max_drop is not None:
                 before = _checked(kind, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:

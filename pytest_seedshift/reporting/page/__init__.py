@@ -27,6 +27,7 @@ from pytest_seedshift.reporting.page import (
     gaps,
     growth,
     heat,
+    likeness,
     regressions,
     seed_sensitivity,
     trajectories,
@@ -48,6 +49,7 @@ Builder: TypeAlias = Callable[[Run, Album], Section | None]
 SECTIONS: tuple[Builder, ...] = (
     verdicts.build,
     regressions.build,
+    likeness.build,
     seed_sensitivity.build,
     heat.build,
     curves.build,

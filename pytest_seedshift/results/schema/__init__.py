@@ -29,7 +29,17 @@ from pytest_seedshift.results.schema.documents import (
     Shard,
     Verdicts,
 )
-from pytest_seedshift.results.schema.records import Change, Constraint, KeptPicture, Measurement, Record, Score, Subject
+from pytest_seedshift.results.schema.records import (
+    Change,
+    Constraint,
+    KeptPicture,
+    LeastAlike,
+    Likeness,
+    Measurement,
+    Record,
+    Score,
+    Subject,
+)
 from pytest_seedshift.results.schema.searches import CLEAR, Probe, ProbeScore, Search
 
 __all__ = [
@@ -47,6 +57,8 @@ __all__ = [
     "Images",
     "KeptPicture",
     "Kind",
+    "LeastAlike",
+    "Likeness",
     "Measurement",
     "Model",
     "Number",

@@ -102,6 +102,27 @@ class KeptPicture(Form):
     control_right: bool | None
 
 
+class LeastAlike(Form):
+    """The pair whose pictures are least alike, by SSIM; their paths are relative to the run folder."""
+
+    label: str
+    seed: Count
+    values: dict[str, Number | Literal["inf"]]
+    """Its likeness by measure; the PSNR of equal pictures is infinite."""
+    picture: str | None
+    baseline: str | None
+
+
+class Likeness(Form):
+    """How like a case's pictures are to the baseline's of the same pairs; see `core.likeness`."""
+
+    pairs: Count
+    equal: Count
+    scores: dict[str, Score]
+    """By score of likeness; a PSNR counts 60 dB at most."""
+    least: LeastAlike
+
+
 class Subject(Form):
     """A case and its test."""
 
@@ -140,6 +161,8 @@ class Record(Subject):
     dtype: str | None = None
     constraints: list[Constraint] = Field(default_factory=list)
     pictures: list[KeptPicture] = Field(default_factory=list)
+    likeness: Likeness | None = None
+    """To the baseline's pictures, where that was asked for."""
     null: bool = False
     outcome: Literal["xfailed", "xpassed"] | None = None
     """Of a test that is expected to fail, whether it did."""

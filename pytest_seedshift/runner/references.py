@@ -1,0 +1,74 @@
+"""The baseline's pictures, with which a run's are compared: which pairs have one, and under which key likeness lies.
+
+Likeness is kept with the scores of an image, under a key made of the baseline's picture itself. So a run that is asked
+again makes nothing anew, and another baseline never gets the likeness to this one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.core.cases import CaseError
+from pytest_seedshift.results import baseline_folder
+from pytest_seedshift.results.baseline import BaselineError
+from pytest_seedshift.runner.orders import Reference
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.runner.regression_gate import Against
+
+_METHOD = "likeness 1"
+"""How it is measured; another number where values change."""
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The pictures of a baseline, as far as anything is asked of the likeness to them.
+
+    Attributes:
+        against: the baseline; None where there is none.
+        asked: by case, the measures that are asked for; see `core.likeness`.
+        embedder: by model, the fingerprint of the scorer whose embeddings are compared.
+    """
+
+    against: Against | None
+    asked: Callable[[Case], frozenset[str]]
+    embedder: Callable[[str], str]
+
+    def keys(self, case: Case, pairs: list[Pair]) -> Mapping[Pair, str]:
+        """Of those pairs whose pictures are to be compared, under which key, in the place of a scorer's, that lies."""
+        if self.against is None or not (measures := self.asked(case)):
+            return {}
+        other, digests = self.against.other(case), self.against.baseline.digests
+        if other is None:
+            return {}
+        by = self.embedder(case.model) if "embedding" in measures else ""
+        return {
+            pair: _key(digest, by)
+            for pair in pairs
+            if pair.noise is None and (digest := digests.get((other, pair.label.name, pair.seed)))
+        }
+
+    def of(self, case: Case, pair: Pair) -> Reference:
+        """The baseline's picture of a pair that has a key.
+
+        Raises:
+            CaseError: it cannot be read, or is not as it was kept.
+        """
+        assert self.against is not None
+        baseline, other = self.against.baseline, self.against.other(case)
+        assert other is not None
+        place = other, pair.label.name, pair.seed
+        try:
+            content = baseline_folder.read(baseline.pictures[place], baseline.digests[place])
+        except BaselineError as error:
+            raise CaseError(f"{case.model}, {case.describe()}: {baseline.name}: {error}") from None
+        return Reference(content, embeds="embedding" in self.asked(case))
+
+
+def _key(digest: str, embedder: str) -> str:
+    return "likeness-" + hashlib.sha256(f"{_METHOD} {digest} {embedder}".encode()).hexdigest()[:32]

@@ -1,0 +1,106 @@
+"""How like the images of a batch are to the baseline's pictures of their pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.files import FileError
+from pytest_seedshift.core.likeness import EQUAL
+from pytest_seedshift.results.pictures import unpacked
+from pytest_seedshift.runner.drawn_images import RowsError
+from pytest_seedshift.scorers import likeness, transfers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pytest_seedshift.runner.orders import Row
+    from pytest_seedshift.scorers.base import Embedder
+
+_AT_ONCE = 8
+"""Pictures that are compared together: SSIM takes some twenty times their memory."""
+
+
+def measured(
+    rows: Sequence[Row], images: Tensor, embedder: Callable[[], Embedder] | None
+) -> tuple[Mapping[str, float], ...]:
+    """The likeness of each image to the picture of its row's reference.
+
+    Args:
+        rows: some of which have a reference.
+        images: of all rows, (len(rows), 3, height, width), in [0, 1], in steps of 1/255.
+        embedder: gives the scorer whose embeddings are compared, where a reference asks for that.
+
+    Returns:
+        Of each row, by measure: `ssim`, `psnr` (infinite of equal pictures), `embedding` where it is asked for, and
+        `equal`; nothing of a row without a reference.
+
+    Raises:
+        RowsError: a reference is no picture, or one of another size.
+    """
+    made: list[Mapping[str, float]] = [{} for _ in rows]
+    for embeds in (False, True):
+        places = [
+            place for place, row in enumerate(rows) if row.reference is not None and row.reference.embeds is embeds
+        ]
+        for start in range(0, len(places), _AT_ONCE):
+            chunk = places[start : start + _AT_ONCE]
+            of_chunk = [rows[place] for place in chunk]
+            with _told(of_chunk):
+                others = transfers.send(_pictures(of_chunk, images), images.device)
+                found = _compared(images[chunk], others, embedder if embeds else None)
+            made = [dict(zip(chunk, found, strict=True)).get(place, known) for place, known in enumerate(made)]
+    return tuple(made)
+
+
+def _compared(ours: Tensor, others: Tensor, embedder: Callable[[], Embedder] | None) -> list[Mapping[str, float]]:
+    found = {"ssim": likeness.ssim(ours, others), "psnr": likeness.psnr(ours, others)}
+    if embedder is not None:
+        embed = embedder().embed
+        found["embedding"] = likeness.cosines(embed(ours), embed(others))
+    found[EQUAL] = (ours == others).flatten(1).all(1).to(ours.dtype)
+    columns = transfers.as_lists(list(found.values()))  # the device is waited for once
+    return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+@contextmanager
+def _told(rows: Sequence[Row]) -> Iterator[None]:
+    """Say of which rows pictures cannot be compared, as those that are too small for a window of SSIM."""
+    try:
+        yield
+    except InvalidValueError as error:
+        raise RowsError(
+            {row: f"{row.case.model}, {row.case.describe()}, {row.pair}: {error}" for row in rows}
+        ) from None
+
+
+def _pictures(rows: Sequence[Row], images: Tensor) -> Tensor:
+    """The pictures of the references, (len(rows), 3, height, width), of the size of the images."""
+    read: list[Tensor] = []
+    failed: dict[Row, str] = {}
+    for row in rows:
+        assert row.reference is not None
+        about = f"{row.case.model}, {row.case.describe()}, {row.pair}"
+        try:
+            picture = torch.from_numpy(unpacked(row.reference.picture, Path("the baseline's picture")))
+        except FileError as error:
+            failed[row] = f"{about}: {error}"
+            continue
+        if picture.shape != images.shape[1:]:
+            failed[row] = (
+                f"{about}: the image has {_size(images)} pixels and the baseline's {_size(picture)}: pictures of "
+                "unlike sizes cannot be compared. Save the baseline anew at this size, or give the model the baseline's"
+            )
+        read.append(picture)
+    if failed:
+        raise RowsError(failed)
+    return torch.stack(read)
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[-1]}×{image.shape[-2]}"

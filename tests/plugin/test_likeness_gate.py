@@ -1,0 +1,169 @@
+"""Pictures held against those of a baseline: the same model, another engine, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from helpers.runs import SMALL, cases_of
+from pytest_seedshift.results import baseline_sources
+
+ONE = (*SMALL, "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
+EASY = "[default]\ntop1 = 0.0\n"
+ALIKE = f"{EASY}[likeness]\nssim = 0.95\npsnr = 30\nembedding = {{ min = 0.9, floor = 0.5, share = 0.9 }}\n"
+SHIFTED = "toy-latent-mean-+0.30"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("base")
+
+
+@pytest.fixture
+def base(pytester, run, kept) -> Path:
+    """A folder with `base`, a baseline with pictures, `base.json`, one without, and the run folder of the first."""
+    if not kept.joinpath("base.json").exists():
+        pytester.path.joinpath("thresholds.toml").write_text(EASY)
+        run(*ONE, "--seedshift-save-baseline=base").assert_outcomes(passed=2)
+        for name in ("base", ".seedshift"):
+            shutil.move(pytester.path / name, kept / name)
+        baseline_sources.load(kept / "base").write(kept / "base.json")
+    return kept
+
+
+@pytest.fixture
+def gate(pytester, run, base):
+    """Run a grid under thresholds, with a copy of the baseline beside it."""
+    shutil.copytree(base / "base", pytester.path / "base")
+
+    def start(*arguments, thresholds=ALIKE, baseline="base"):
+        pytester.path.joinpath("thresholds.toml").write_text(thresholds)
+        return run(*arguments, *([f"--seedshift-baseline={baseline}"] if baseline else []))
+
+    return start
+
+
+def test_the_same_model_is_alike_to_the_last_level_and_makes_nothing_anew(pytester, gate):
+    result = gate(*ONE, "--junitxml=junit.xml")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*likeness to the baseline*equal*",
+            "*toy-latent control *1.000 * ∞ *1.000 * 16 of 16 *",
+            "*PSNR counts 60 dB*",
+        ]
+    )
+    record = cases_of(pytester.path / ".seedshift")[SHIFTED]
+    told = record["likeness"]
+    assert (told["pairs"], told["equal"], told["scores"]["likeness_ssim"]["mean"]) == (16, 16, 1.0)
+    assert told["least"]["values"] == {"ssim": 1.0, "psnr": "inf", "embedding": 1.0, "equal": 1.0}
+    bounds = {each["score"]: each for each in record["constraints"]}
+    assert {name: each["measured"] for name, each in bounds.items() if name.startswith("likeness_")} == {
+        "likeness_ssim": 1.0,
+        "likeness_psnr": 60.0,
+        "likeness_embedding": 1.0,
+        "likeness_embedding_at_0.5": 1.0,
+    }
+    properties = {
+        each.get("name"): each.get("value") for each in ElementTree.parse("junit.xml").iterfind(".//property")
+    }
+    assert properties["seedshift_likeness_ssim"] == "1.0"
+    assert properties["seedshift_likeness_equal"] == "16"
+    page = pytester.path.joinpath(".seedshift/report.html").read_text()
+    assert "Likeness to the baseline" in page
+    assert "16 of 16" in page
+
+    again = gate(*ONE)
+    again.assert_outcomes(passed=2)
+    again.stdout.fnmatch_lines(["*32 of 32 images looked at, 0 generated*"])
+    assert cases_of(pytester.path / ".seedshift")[SHIFTED]["likeness"] == told
+
+
+def test_half_the_steps_fail_by_likeness_early_with_the_pair_that_is_least_alike(pytester, gate):
+    grid = [each for each in ONE if each not in ("--seedshift-exact", "--seedshift-model=toy-latent")]
+    result = gate(*grid, "--seedshift-model=toy-latent+steps=5", thresholds=f"{EASY}[likeness]\nssim = 0.99\n")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*fails without any shift: SSIM to the baseline 0.* < 0.99*after * of 16 images*"])
+    record = cases_of(pytester.path / ".seedshift")["toy-latent+steps=5-none-+0.00"]
+    assert record["verdict"] == "fail"
+    assert record["images"] < 16
+    least = record["likeness"]["least"]
+    assert 0 < least["values"]["ssim"] < 0.99
+    for side in ("picture", "baseline"):
+        assert pytester.path.joinpath(".seedshift", least[side]).is_file()
+    page = pytester.path.joinpath(".seedshift/report.html").read_text()
+    assert "The pair of each case that is least alike" in page
+    assert f"{least['label']}, seed {least['seed']}: SSIM" in page
+
+
+def test_another_baseline_never_gets_the_likeness_to_this_one(pytester, gate, run):
+    thresholds = f"{EASY}[likeness]\nssim = 0.5\n"
+    gate(*ONE, thresholds=thresholds).assert_outcomes(passed=2)
+    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    half = [each.replace("toy-latent", "toy-latent+dtype=bfloat16") for each in ONE]
+    run(*half, "--seedshift-save-baseline=other", "--seedshift-dir=other-run").assert_outcomes(passed=2)
+    gate(*ONE, thresholds=thresholds, baseline="other").assert_outcomes(passed=2)
+    told = cases_of(pytester.path / ".seedshift")[SHIFTED]["likeness"]
+    assert told["equal"] == 0
+    assert 0.9 < told["scores"]["likeness_ssim"]["mean"] < 1
+    back = gate(*ONE, thresholds=thresholds)  # the first one's is still there
+    back.stdout.fnmatch_lines(["*0 generated*"])
+    assert cases_of(pytester.path / ".seedshift")[SHIFTED]["likeness"]["equal"] == 16
+
+
+def test_what_cannot_be_compared_is_said_before_anything_is_generated(pytester, gate, base):
+    def refused(*says, thresholds=ALIKE, baseline="base", arguments=ONE):
+        result = gate(*arguments, thresholds=thresholds, baseline=baseline)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*{each}*" for each in says])
+        store = pytester.path / ".seedshift/samples.sqlite"
+        assert not store.exists() or not list(pytester.path.joinpath(".seedshift").rglob("*.png"))
+
+    refused(
+        "likeness? of embedding, psnr, ssim is set, and no baseline is given: add --seedshift-baseline=FOLDER",
+        baseline=None,
+    )
+    refused("base.json has no pictures of the 16 pairs*--seedshift-save-baseline=FOLDER", baseline=base / "base.json")
+    refused("16 pairs in base, 32 in this run", arguments=[each.replace("16", "32") for each in ONE])
+    pictures = sorted(pytester.path.joinpath("base/pictures").iterdir())
+    whole = pictures[0].read_bytes()
+    for torn, says in ((whole[:-9], "edited, or is cut off"), (pictures[1].read_bytes(), "is not the picture")):
+        pictures[0].write_bytes(torn)
+        refused(says)
+    pictures[0].unlink()
+    refused("the picture*base/pictures/*.png*restore it, or save the baseline anew")
+    pictures[0].write_bytes(whole)
+    gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n").assert_outcomes(passed=2)
+
+
+def test_a_run_folder_with_all_of_its_pictures_serves_and_one_with_some_does_not(pytester, gate, run, base):
+    gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n", baseline=base / ".seedshift").assert_outcomes(passed=2)
+    pytester.path.joinpath("thresholds.toml").write_text(EASY)
+    run(*ONE, "--seedshift-dir=few").assert_outcomes(passed=2)
+    result = gate(*ONE, baseline="few")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*few has pictures of * of the 16 pairs of *"])
+
+
+def test_pictures_of_another_size_are_an_error_of_the_case(pytester, gate):
+    entry = '[models.toy-latent]\npipeline = "{}"\nclasses = "toy16"\nscorers = "toy"\nheight = 32\nwidth = 32\n'
+    from importlib.resources import files
+
+    toy = str(files("pytest_seedshift").joinpath("models", "toys", "toy-latent"))
+    result = gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n{entry.format(toy)}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*base has pictures of 64×64 pixels*makes 32×32*"])
+
+
+def test_a_first_run_that_makes_its_baseline_leaves_likeness_out(pytester, run):
+    pytester.path.joinpath("thresholds.toml").write_text("[likeness]\nssim = 0.95\n")
+    named = "--seedshift-save-baseline=mine", "--seedshift-baseline=mine"
+    run(*ONE, *named).assert_outcomes(passed=2)
+    assert "likeness" not in json.dumps(cases_of(pytester.path / ".seedshift"))
+    run(*ONE, *named).assert_outcomes(passed=2)
+    assert cases_of(pytester.path / ".seedshift")[SHIFTED]["likeness"]["equal"] == 16
+    assert list(pytester.path.joinpath("mine/pictures").iterdir())
