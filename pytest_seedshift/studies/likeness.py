@@ -41,13 +41,19 @@ class Likeness:
         case: in the new run.
         values: by score (`ssim`, `psnr`), of each pair; a PSNR may be infinite.
         equal: how many pairs of pictures are the same to the last level.
-        least: label and seed index of the pair that is least alike, by SSIM.
+        places: label and seed index of each pair.
     """
 
     case: Case
     values: Mapping[str, tuple[float, ...]]
     equal: int
-    least: tuple[str, int]
+    places: tuple[tuple[str, int], ...]
+
+    @property
+    def least(self) -> tuple[str, int]:
+        """Label and seed index of the pair that is least alike, by SSIM."""
+        ssim, psnr = self.values["ssim"], self.values["psnr"]
+        return self.places[min(range(len(self.places)), key=lambda index: (ssim[index], psnr[index]))]
 
     @property
     def pairs(self) -> int:
@@ -125,9 +131,8 @@ def _of_case(case: Case, places: list[tuple[str, int]], paths: list[tuple[_Kept,
                 found["psnr"] += likeness.psnr(new, old).tolist()
         except InvalidValueError as error:
             raise DataError(f"{case.model}, {case.describe()}: {error}") from None
-    least = min(range(len(places)), key=lambda index: (found["ssim"][index], found["psnr"][index]))
     equal = sum(value == math.inf for value in found["psnr"])
-    return Likeness(case, {score: tuple(values) for score, values in found.items()}, equal, places[least])
+    return Likeness(case, {score: tuple(values) for score, values in found.items()}, equal, tuple(places))
 
 
 def _stacked(kept: Iterable[_Kept]) -> torch.Tensor:

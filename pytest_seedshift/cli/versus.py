@@ -1,0 +1,315 @@
+"""`versus BASE OTHER…`: a base and others on the same pairs, in two runs of pytest, and all of it in one table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pytest_seedshift.cli import CommandError, session_options
+from pytest_seedshift.cli.options import (
+    STDOUT,
+    Output,
+    check_beside,
+    check_output,
+    invocation,
+    json_option,
+    output_option,
+)
+from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import atomic_files, messages
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.test_names import SUITE
+from pytest_seedshift.reporting.anchors import slug
+
+if TYPE_CHECKING:
+    from pytest_seedshift.plugin.session import Session
+    from pytest_seedshift.results.run import Run
+    from pytest_seedshift.results.sample_rows import Pace
+    from pytest_seedshift.studies.versus import Cost, Side, Versus
+
+_SHIFTS, _MAGNITUDES = "mean,std", "0.3"
+_KEYS = ("version", "base", "others", "sentences")
+_BASE = "base"
+_JUDGED = (0, 1)
+"""What pytest returns of a run that has come to its verdicts."""
+
+
+@click.command(
+    "versus",
+    cls=Command,
+    help="Run BASE, then each OTHER on the same pairs: how like the pictures are, what is lost without a shift and "
+    "under shifts, and how much faster it is. The others are judged by the thresholds, with BASE as their baseline; "
+    "status 1 says that one fails. What stands behind -- is given to pytest, such as -n 4 or --seedshift-cluster=auto.",
+    examples=(
+        "versus toy-latent toy-latent+dtype=bfloat16 toy-latent+int8",
+        "versus sd21 sd21+cache=first-block --shift mean --magnitude 0.1,0.3 --images 400 -- --seedshift-cluster=auto",
+    ),
+)
+@click.argument("models", metavar="BASE OTHER...", nargs=-1, required=True)
+@click.option(
+    "--shift",
+    metavar="NAMES",
+    default=_SHIFTS,
+    help=f"Shifts, with commas between them. Default: {_SHIFTS}.",
+)
+@click.option(
+    "--magnitude",
+    metavar="NUMBERS",
+    default=_MAGNITUDES,
+    help=f"Magnitudes, with commas between them; 0 compares without a shift only. Default: {_MAGNITUDES}.",
+)
+@click.option("--images", metavar="N", type=int, help="Pairs of each case. Default: as in a run.")
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Look at all pairs. So it is anyway where the thresholds ask nothing of a comparison with a baseline.",
+)
+@click.option("--markdown", metavar="PATH", type=click.Path(path_type=Path), help="File for the table in Markdown.")
+@output_option("versus.html in the folder versus of the run folder")
+@json_option
+@session_options.session_options
+def command(
+    models: tuple[str, ...],
+    shift: str,
+    magnitude: str,
+    images: int | None,
+    exact: bool,
+    markdown: Path | None,
+    output: Output,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """What click calls."""
+    first = next((place for place, each in enumerate(models) if each.startswith("-")), len(models))
+    asked = Asked(models[:first], shift, magnitude, images, exact, models[first:])
+    options = session_options.SessionOptions(**given)
+    return run(asked, output=output, markdown=markdown, as_json=as_json, given=options, invoked=invocation())
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command line asks for."""
+
+    models: Sequence[str]
+    """The base, then the others."""
+    shift: str = _SHIFTS
+    magnitude: str = _MAGNITUDES
+    images: int | None = None
+    """None for as many as a run has."""
+    exact: bool = False
+    more: Sequence[str] = ()
+    """Options of pytest."""
+
+    @property
+    def base(self) -> str:
+        """What the others are held against."""
+        return self.models[0]
+
+    @property
+    def others(self) -> list[str]:
+        """Each once."""
+        return list(dict.fromkeys(self.models[1:]))
+
+    def check(self, given: session_options.SessionOptions) -> None:
+        """Check what can be checked before there is a session.
+
+        Raises:
+            CommandError: a model or a number that cannot be used.
+        """
+        if not self.models or not self.others:
+            raise CommandError("give BASE and at least one OTHER, such as versus sd21 sd21+int8")
+        session_options.check_images(self.images, given)
+
+    def arguments(self) -> list[str]:
+        """Of both runs."""
+        grid = [f"--seedshift-shift={self.shift}", f"--seedshift-magnitude={self.magnitude}"]
+        images = [] if self.images is None else [f"--seedshift-images={self.images}"]
+        return [*grid, *images, "--seedshift-keep-images=all", "--seedshift-report=none", *self.more]
+
+
+def run(
+    asked: Asked,
+    *,
+    output: Output = None,
+    markdown: Path | None = None,
+    as_json: bool = False,
+    given: session_options.SessionOptions = session_options.SessionOptions(),  # noqa: B008
+    invoked: str = "",
+) -> int:
+    """Make both runs, print the table, write the page and the figures beside it.
+
+    Args:
+        asked: models and cases.
+        output: the page; None for versus.html in the folder of both runs.
+        markdown: a file for the table in Markdown.
+        as_json: whether the figures are printed as JSON.
+        given: the session's options.
+        invoked: the command line that the page shows.
+
+    Returns:
+        0 where all others pass their thresholds, 1 where one fails; else what the run of pytest returned that came to
+        no verdicts.
+
+    Raises:
+        SeedshiftError: a model, an option, a file or a run that cannot be used.
+    """
+    asked.check(given)
+    check_output(output, as_json=as_json)
+    if isinstance(output, Path):
+        check_beside(output, _KEYS, "versus")
+    if markdown is not None:
+        atomic_files.check_writable(markdown, "--markdown", parents=True)
+    before = _Before()
+    status = session_options.run(list(dict.fromkeys(asked.models)), given, lambda session: before.look(session, asked))
+    if status:
+        return status
+    folder = before.folder / "versus"
+    aside = as_json or output == STDOUT
+    # Who saves a baseline is held against none, whatever the thresholds ask.
+    saving = ["--seedshift-exact", f"--seedshift-save-baseline={folder / 'base.json'}"]
+    status = _pytest(asked, asked.base, folder / _BASE, given, saving, aside=aside)
+    if status not in _JUDGED:
+        return status
+    worst, given = 0, _with_batches_of(folder / _BASE, asked.base, given)
+    for model in asked.others:
+        against = [f"--seedshift-baseline={folder / _BASE}", *(["--seedshift-exact"] if before.exact else [])]
+        status = _pytest(asked, model, folder / slug(model), given, against, aside=aside)
+        if status not in _JUDGED:
+            return status
+        worst = max(worst, status)
+    found = _found(asked, folder)
+    _report(found, folder, output, markdown, as_json=as_json, invoked=invoked)
+    return worst
+
+
+class _Before:
+    """What is looked at before anything is made."""
+
+    folder: Path
+    exact = True
+
+    def look(self, session: Session, asked: Asked) -> None:
+        """Check the models, and see what is asked of comparisons and what files there are."""
+        from pytest_seedshift.core import likeness
+        from pytest_seedshift.plugin import preflight
+
+        for model in dict.fromkeys(asked.models):
+            preflight.check_model(session, model)
+        sections = (session.thresholds.everywhere, *session.thresholds.models.values())
+        compares = any(
+            each.needs_baseline is not None or likeness.measure_of(each.score) is not None
+            for one in sections
+            for each in one.constraints()
+        )
+        self.folder = session.folder.path
+        self.exact = asked.exact or not compares
+
+
+def _pytest(
+    asked: Asked,
+    model: str,
+    folder: Path,
+    given: session_options.SessionOptions,
+    more: Sequence[str],
+    *,
+    aside: bool,
+) -> int:
+    """A run of pytest in a process of its own, which says how far it has come; its status."""
+    arguments = [
+        *("--no-header", "--no-summary", "--tb=no", SUITE, f"--seedshift-model={model}"),
+        *(f"--seedshift-dir={folder}", *replace(given, dir=None).arguments(), *asked.arguments(), *more),
+    ]
+    sinks.say(f"{model}:", err=aside)
+    done = subprocess.run([sys.executable, "-m", "pytest", *arguments], stdout=sys.stderr if aside else None)
+    return done.returncode
+
+
+def _found(asked: Asked, folder: Path) -> Versus:
+    """What all runs have shown."""
+    from pytest_seedshift.core.scores import CERTAINTY
+    from pytest_seedshift.results import run as runs
+    from pytest_seedshift.studies import versus
+
+    base = runs.load(folder / _BASE)
+    others = [(model, runs.load(folder / slug(model))) for model in asked.others]
+    certainties = {case.certainty for _, run in others for case in run.cases if case.certainty is not None}
+    return versus.make(
+        _side(asked.base, base),
+        [_side(model, run) for model, run in others],
+        certainty=max(certainties, default=CERTAINTY),
+    )
+
+
+def _side(model: str, run: Run) -> Side:
+    from pytest_seedshift.results import baseline_sources
+    from pytest_seedshift.studies.versus import Side
+
+    failed = {case.id: case.status for case in run.cases if case.failed}
+    return Side(model, baseline_sources.of_run(run), _cost(run, model), failed)
+
+
+def _with_batches_of(folder: Path, model: str, given: session_options.SessionOptions) -> session_options.SessionOptions:
+    """The options with the base's batch size: pictures of other batches may differ in a level, and be no less fast."""
+    from pytest_seedshift.results import run as runs
+
+    found = None if given.batch_size else _pace(runs.load(folder), model)
+    return given if found is None else replace(given, batch_size=str(found.batch_size))
+
+
+def _cost(run: Run, model: str) -> Cost:
+    """What an image of a model took: in this run, or where all were there already, when they were made."""
+    from pytest_seedshift.studies.versus import Cost
+
+    cases = [case for case in run.cases if case.case.model == model]
+    generated, seconds = sum(case.generated for case in cases), sum(case.seconds for case in cases)
+    if generated and seconds:
+        return Cost(seconds / generated)
+    pace = _pace(run, model)
+    return Cost(None if pace is None else pace.seconds)
+
+
+def _pace(run: Run, model: str) -> Pace | None:
+    """How a model ran, as its run folder remembers it."""
+    from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.results.sample_store import Store
+
+    known = [each for facts in run.facts for each in facts.models if each.name == model]
+    store = Store(RunFolder(run.path).samples_file)
+    try:
+        paces = [store.pace(each.fingerprint, each.hardware) for each in known]
+    finally:
+        store.close()
+    return next((each for each in paces if each is not None), None)
+
+
+def _report(found: Versus, folder: Path, output: Output, markdown: Path | None, *, as_json: bool, invoked: str) -> None:
+    """Print the table, write the page with the figures beside it, and the Markdown."""
+    from pytest_seedshift.reporting import versus
+    from pytest_seedshift.reporting.page import versus as page
+
+    document, made = versus.document(found), page.make(found, invoked)
+    written: list[Path] = []
+    if output == STDOUT:
+        sinks.say_file(made)
+    else:
+        written = [Path(output or folder / "versus.html")]
+        written.append(written[0].with_suffix(".json"))
+        written[0].parent.mkdir(parents=True, exist_ok=True)
+        atomic_files.write(written[0], made)
+        atomic_files.write(written[1], json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    if markdown is not None:
+        markdown.parent.mkdir(parents=True, exist_ok=True)
+        atomic_files.write(markdown, versus.summary(found))
+        written.append(markdown)
+    aside = as_json or output == STDOUT
+    sinks.say("", *versus.lines(found), err=aside)
+    sinks.say(*(messages.relative(str(path)) for path in written), err=aside)
+    if as_json:
+        sinks.say_json(document)

@@ -1,0 +1,97 @@
+"""The page of a base against others: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_seedshift.reporting import html, thumbnails, versus
+from pytest_seedshift.reporting.html import data_uri, fill
+from pytest_seedshift.reporting.page.plots import GRID, INK, dress, fit_labels, key, series_colour, svg
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from pytest_seedshift.studies.versus import Changed, Other, Versus
+
+_SIZE = 4.2, 2.6  # inches
+_SIDE = 192
+"""The longer side of a picture, in pixels."""
+
+_MARKERS = "osD^vP"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A pair of pictures, as the page has them."""
+
+    label: str
+    seed: int
+    ssim: float
+    before: str
+    after: str
+
+
+def make(found: Versus, command: str) -> str:
+    """The page, as HTML; `command` is how it was made.
+
+    Raises:
+        FileError: a picture cannot be read any more.
+    """
+    named = ["itself" if each.name == found.base else each.name for each in found.others]
+    return fill(
+        "versus.html.jinja2",
+        title=f"{found.base} against {', '.join(named)}",
+        style=html.style(),
+        sentences=versus.sentences(found),
+        caption=versus.caption(found),
+        head=versus.head(found),
+        rows=versus.rows(found),
+        figure=_figure(found),
+        legend=[(each.name, key(index)) for index, each in enumerate(found.others) if _point(found, each)],
+        base=found.base,
+        changed=[(each, [_shown(pair) for pair in each.least]) for each in found.others if each.least],
+        command=command,
+    )
+
+
+def _shown(pair: Changed) -> Shown:
+    before, after = (
+        data_uri(thumbnails.encode(thumbnails.read(path, _SIDE), _SIDE), thumbnails.MEDIA_TYPE)
+        for path in (pair.before, pair.after)
+    )
+    return Shown(pair.label, pair.seed, pair.ssim, before, after)
+
+
+def _point(found: Versus, other: Other) -> tuple[float, float, float, float] | None:
+    """Speed, and the change of the first score without a shift, with its interval."""
+    speed = found.speed(other)
+    if speed is None or not other.scores:
+        return None
+    change = other.scores[0].change
+    return speed, change.value, change.low, change.high
+
+
+def _figure(found: Versus) -> Markup | None:
+    """Harm against speed: to the right is faster, up is better; the base is at 1 and 0."""
+    from matplotlib.figure import Figure
+
+    points = [(index, point) for index, each in enumerate(found.others) if (point := _point(found, each)) is not None]
+    if not points:
+        return None
+    figure = Figure(figsize=_SIZE)
+    axes = figure.add_axes((0.13, 0.12, 0.85, 0.86))
+    axes.axhline(0, color=GRID, linewidth=1.2)
+    axes.axvline(1, color=GRID, linewidth=1.2)
+    axes.plot([1], [0], color=INK, marker="x", markersize=6, linestyle="none")
+    for index, (speed, value, low, high) in points:
+        colour = series_colour(index)
+        axes.plot([speed, speed], [low, high], color=colour, linewidth=1.6)
+        axes.plot([speed], [value], color=colour, marker=_MARKERS[index % len(_MARKERS)], markersize=6)
+    speeds = [1.0, *(point[0] for _, point in points)]
+    margin = 0.08 * (max(speeds) - min(speeds)) or 0.1
+    axes.set_xlim(min(speeds) - margin, max(speeds) + margin)
+    dress(axes)
+    fit_labels(axes, _SIZE[0])
+    axes.locator_params(axis="y", nbins=5)
+    return svg(figure)

@@ -1,0 +1,229 @@
+"""One base against others, on the same pairs: likeness of pictures, faithfulness, robustness, and what each costs.
+
+Read from run folders: of the base, and of the others, which were run on the base's pairs. No model, and nothing made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.errors import DataError
+from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.core.scores import CERTAINTY
+from pytest_seedshift.studies import likeness
+from pytest_seedshift.studies.sampler_ablation import effects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_seedshift.core.score_kinds import ScoreKind
+    from pytest_seedshift.results.baseline import Baseline
+    from pytest_seedshift.studies.likeness import Likeness
+    from pytest_seedshift.studies.sampler_ablation.effects import Mean
+
+SHOWN = ("top1", "clip")
+"""The scores that are compared, as far as both sides have them; those of the user's own are, too."""
+
+MOST_CHANGED = 4
+"""So many pairs are shown of each model, those whose pictures are least alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a model costs.
+
+    Attributes:
+        seconds: of a scored image; None where none was made.
+    """
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A model and the run of it.
+
+    Attributes:
+        model: its name.
+        run: its samples.
+        cost: of the model.
+        failed: of its cases that are not passed, by id the status.
+    """
+
+    model: str
+    run: Baseline
+    cost: Cost = Cost()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One score of a model beside the base's, on the pairs that all of its cases have.
+
+    Attributes:
+        name: such as `top1`.
+        kind: what it is.
+        controls: the mean without a shift: the base's, the model's.
+        change: the second less the first, with its interval.
+        retained: what is left of it under the shifts, as a part of the mean without one: the base's, the model's; None
+            without shifts, or where a mean without one is 0.
+        robustness: the second less the first, with its interval; None likewise.
+    """
+
+    name: str
+    kind: ScoreKind
+    controls: tuple[float, float]
+    change: Mean
+    retained: tuple[float, float] | None = None
+    robustness: Mean | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A pair whose pictures differ: the base's, and the model's."""
+
+    label: str
+    seed: int
+    ssim: float
+    before: Path
+    after: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A model beside the base.
+
+    Attributes:
+        name: of the model.
+        pairs: that its scores are of.
+        scores: in the order of `SHOWN`.
+        likeness: of its pictures without a shift to the base's; None where there are none of the same pair.
+        note: why nothing is known of likeness, where there are pictures.
+        least: the pairs whose pictures are least alike, the least first; those that are the same are none of them.
+        cost: of the model.
+        failed: what of its cases is not passed, as ids.
+        verdict: in the words of statuses: `pass`, `fail` or `error`.
+    """
+
+    name: str
+    pairs: int
+    scores: tuple[Score, ...]
+    likeness: Likeness | None
+    note: str
+    least: tuple[Changed, ...]
+    cost: Cost
+    failed: tuple[str, ...] = ()
+    verdict: str = "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """All of it.
+
+    Attributes:
+        base: the base's name.
+        cost: of the base.
+        shifts: names with magnitudes; empty where only what is drawn without a shift was compared.
+        certainty: of each interval.
+        others: in the order in which they were given.
+    """
+
+    base: str
+    cost: Cost
+    shifts: tuple[tuple[str, float], ...]
+    certainty: float
+    others: tuple[Other, ...]
+
+    def speed(self, other: Other) -> float | None:
+        """How many times as many images a second as the base makes; None where one of them has made none."""
+        if not self.cost.seconds or not other.cost.seconds:
+            return None
+        return self.cost.seconds / other.cost.seconds
+
+
+def make(base: Side, others: Sequence[Side], *, certainty: float = CERTAINTY) -> Versus:
+    """Hold models against a base.
+
+    Args:
+        base: its run.
+        others: theirs, in the order in which they are shown.
+        certainty: of each interval.
+    """
+    cases = [each for each in base.run.cases if each.model == base.model and not each.is_control]
+    shifts = tuple((each.shift, each.magnitude) for each in cases)
+    return Versus(base.model, base.cost, shifts, certainty, tuple(_other(base, each, certainty) for each in others))
+
+
+def _other(base: Side, other: Side, certainty: float) -> Other:
+    before, after = base.run, other.run
+    ours = {case: replace(case, model=base.model) for case in after.cases if case.model == other.model}
+    both = {case: counterpart for case, counterpart in ours.items() if counterpart in before.cases}
+    control = Case(other.model)
+    scores: tuple[Score, ...] = ()
+    pairs = 0
+    if control in both:
+        cases = [control, *(case for case in both if case != control)]
+        sides = [(before.cases[both[case]], after.cases[case]) for case in cases]
+        pairs = min(min(old.pairs, new.pairs) for old, new in sides)
+        labels = [label for label, _ in after.designs[sides[0][1].design].places()[:pairs]]
+        kinds = base.run.scores | other.run.scores
+        columns = {
+            score: [(old.scores[score][:pairs], new.scores[score][:pairs]) for old, new in sides]
+            for score in [*SHOWN, *(each for each in kinds if each not in BUILT_IN)]
+            if all(score in old.scores and score in new.scores for old, new in sides)
+        }
+        scores = tuple(_score(score, kinds[score], values, labels, certainty) for score, values in columns.items())
+    alike, note = _alike(base, other)
+    least = () if alike is None else tuple(_least(alike, base, other))
+    return Other(
+        other.model, pairs, scores, alike, note, least, other.cost, tuple(other.failed), _verdict(other.failed)
+    )
+
+
+def _alike(base: Side, other: Side) -> tuple[Likeness | None, str]:
+    """How like the pictures without a shift are; or why that is not known."""
+    pictures = likeness.of(base.run), likeness.of(other.run)
+    try:
+        return next(likeness.of_runs(*pictures, {Case(other.model): Case(base.model)}), None), ""
+    except DataError as error:
+        return None, str(error)
+
+
+def _verdict(failed: Mapping[str, str]) -> str:
+    return "pass" if not failed else "fail" if set(failed.values()) == {"fail"} else "error"
+
+
+def _score(
+    name: str,
+    kind: ScoreKind,
+    columns: Sequence[tuple[Sequence[float], Sequence[float]]],
+    labels: Sequence[str],
+    certainty: float,
+) -> Score:
+    """A score's change; `columns` are the base's and the model's values a pair, first those without a shift."""
+    top = kind.top
+    old, new = (np.asarray(each, dtype=np.float64) for each in columns[0])
+    controls = float(old.mean()), float(new.mean())
+    change = effects.mean(new - old, labels, (-top, top), certainty)
+    shifted = columns[1:]
+    if not shifted:
+        return Score(name, kind, controls, change)
+    one, other = (effects.retained(columns[0][side], [each[side] for each in shifted], top) for side in (0, 1))
+    if one is None or other is None:
+        return Score(name, kind, controls, change)
+    apart = effects.mean(other.by_pair - one.by_pair, labels, (-one.most, other.most), certainty)
+    return Score(name, kind, controls, change, (one.value, other.value), apart)
+
+
+def _least(alike: Likeness, base: Side, other: Side) -> list[Changed]:
+    values = sorted(zip(alike.values["ssim"], alike.values["psnr"], alike.places, strict=True))
+    return [
+        Changed(*place, ssim, base.run.pictures[Case(base.model), *place], other.run.pictures[alike.case, *place])
+        for ssim, psnr, place in values[:MOST_CHANGED]
+        if np.isfinite(psnr)
+    ]

@@ -1,0 +1,73 @@
+"""`seedshift versus`: a base and others on the same pairs, by runs of pytest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import painted
+from pytest_seedshift.__main__ import main
+
+CLASSES = '[models.mine]\nclasses = "toy16"\n[models.other]\nclasses = "toy16"\n'
+WHITE = f"[default]\nwhite = {{ min = 0.1, max_regression = 0.1 }}\n{CLASSES}"
+OTHER = (
+    painted.losing(0, 5, 5)
+    .replace("(3, 8, 8)", "(3, 16, 16)")
+    .replace('{"mine": Mine}', '{"mine": Mine, "other": Other}')
+    .replace(
+        "class White:",
+        """class Other(Mine):
+    name, fingerprint = "other", "other"
+
+    def generate(self, pairs, shift=None, on_step=None):
+        made = super().generate(pairs, shift, on_step)
+        return made if shift is None else made * 0
+
+
+class White:""",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["toy-latent"], "give BASE and at least one OTHER, such as versus sd21 sd21+int8"),
+        (["toy-latent", "toy-latnet"], "toy-latnet"),
+        (["toy-latent", "toy-latent+int9"], "int9"),
+        (["toy-latent", "toy-latent+steps=5", "--images", "100000000"], "--images 100000000"),
+        (["toy-latent", "toy-latent+steps=5", "--json", "-o", "-"], "--json and --output - both write"),
+        (["toy-latent", "toy-latent+steps=5", "-o", "figures.json"], "give a name such as versus.html"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_is_made(tmp_path, monkeypatch, capfd, arguments, wrong):
+    monkeypatch.chdir(tmp_path)
+    assert main(["versus", *arguments]) == 4
+    told = capfd.readouterr()
+    assert wrong in told.out + told.err
+    assert "Traceback" not in told.out + told.err
+    assert not (tmp_path / ".seedshift" / "versus").exists()
+
+
+@pytest.mark.nightly
+def test_others_are_run_on_the_base_s_pairs_and_judged_against_it(tmp_path: Path):
+    (tmp_path / "conftest.py").write_text(OTHER)
+    (tmp_path / "thresholds.toml").write_text(WHITE)
+    words = ["versus", "mine", "mine", "other", "--shift", "mean", "--magnitude", "0.3", "--images", "32", "--json"]
+    words += ["--markdown", "summary.md", "--", "-p", "no:cacheprovider"]
+    run = [sys.executable, "-m", "pytest_seedshift", *words]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    same, other = document["others"]
+    assert (same["model"], same["verdict"], same["likeness"]["equal"]) == ("mine", "pass", same["likeness"]["pairs"])
+    assert (other["verdict"], other["failed"]) == ("fail", ["other-mean-+0.30"])
+    assert "mine: the same pictures" in (tmp_path / "summary.md").read_text()
+    folder = tmp_path / ".seedshift" / "versus"
+    assert json.loads((folder / "versus.json").read_text()) == document
+    assert "mine against itself, other" in (folder / "versus.html").read_text()
+    assert "32 of 32" not in done.stderr.rpartition("other:")[2]  # it was decided early

@@ -1,0 +1,141 @@
+"""A base against others: what two runs on the same pairs say of likeness, faithfulness, robustness and speed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pytest_seedshift.core import pairs
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.reporting import versus as words
+from pytest_seedshift.reporting.page import versus as page
+from pytest_seedshift.results.baseline import Baseline, Design, Samples, Version
+from pytest_seedshift.studies import versus
+from pytest_seedshift.studies.versus import Cost, Side
+
+LABELS = tuple(label.name for label in pairs.class_list("toy16"))
+DESIGN = Design("toy16", LABELS, "A photo of a {label}", 64)
+
+
+def side(model: str, control: list[float], shifted: list[float] | None = None, grey: int | None = None, **more) -> Side:
+    """A model with top-1 of its pairs, without a shift and under one; its pictures are of one grey with a white dot."""
+    columns = {Case(model): control} | ({} if shifted is None else {Case(model, "mean", 0.3): shifted})
+    cases = {case: Samples(case, "design", True, {"top1": tuple(values)}) for case, values in columns.items()}
+    pictures = {}
+    for label, seed in DESIGN.places()[: len(control) if grey is not None else 0]:
+        path = more["folder"] / f"{len(model)}-{label}-{seed}.png"
+        image = Image.new("RGB", (16, 16), (grey, grey, grey))
+        image.putpixel((3, 3), (255, 255, 255))
+        image.save(path)
+        pictures[Case(model), label, seed] = path
+    more.pop("folder", None)
+    version = Version("fingerprint", "cpu", "float32", "classifier", "clip")
+    return Side(model, Baseline(model, {}, {model: version}, {"design": DESIGN}, cases, pictures), **more)
+
+
+def said(base: Side, *others: Side) -> list[str]:
+    return words.sentences(versus.make(base, others))
+
+
+RIGHT = [1.0] * 64
+
+
+def test_a_model_beside_itself_has_the_same_pictures_and_has_lost_nothing(tmp_path):
+    base = side("base", RIGHT, [1.0, 0.0] * 32, 90, folder=tmp_path, cost=Cost(2.0))
+    found = versus.make(base, [side("base", RIGHT, [1.0, 0.0] * 32, 90, folder=tmp_path, cost=Cost(2.0))])
+    (other,) = found.others
+    assert found.shifts == (("mean", 0.3),)
+    assert (other.pairs, other.least, other.verdict) == (64, (), "pass")
+    (top1,) = other.scores
+    assert (top1.controls, top1.change.value, top1.retained) == ((1.0, 1.0), 0.0, (0.5, 0.5))
+    assert top1.robustness is not None
+    assert top1.robustness.low < 0 < top1.robustness.high
+    assert found.speed(other) == 1.0
+    (sentence,) = words.sentences(found)
+    assert sentence.startswith("base: the same pictures (64 pairs); no significant change of top-1 (+0.00")
+    assert sentence.endswith(
+        "as robust as the base as far as can be seen; 1.00× the images a second; passes its thresholds."
+    )
+
+
+def test_what_is_lost_without_a_shift_and_what_under_one_are_told_apart():
+    base = side("base", RIGHT, RIGHT)
+    worse = [0.0] * 24 + [1.0] * 40
+    (blind,) = said(base, side("blind", worse, worse))
+    assert "loses top-1 (−0.38 (" in blind
+    assert "as robust as the base" in blind
+    (fragile,) = said(base, side("fragile", RIGHT, worse))
+    assert "no significant change of top-1" in fragile
+    assert "less robust by retained top-1 (1.00 → 0.62 (" in fragile
+    (better,) = said(side("base", worse, worse), side("better", RIGHT, RIGHT))
+    assert "gains top-1 (+0.38 (" in better
+
+
+def test_only_pairs_that_all_cases_of_both_have_are_compared():
+    base = side("base", RIGHT, RIGHT)
+    early = side("early", [1.0] * 40, [1.0] * 16 + [0.0] * 8)
+    (other,) = versus.make(base, [early]).others
+    assert other.pairs == 24
+    assert other.scores[0].retained == (1.0, pytest.approx(16 / 24))
+    (without,) = versus.make(base, [Side("early", Baseline("early", {}, {}, {"design": DESIGN}, {}))]).others
+    assert (without.pairs, without.scores) == (0, ())
+    assert "no scores on the base's pairs" in said(base, Side("early", without_cases()))[0]
+
+
+def without_cases() -> Baseline:
+    return Baseline("early", {}, {}, {"design": DESIGN}, {})
+
+
+def test_the_pairs_that_are_least_alike_are_shown(tmp_path):
+    base = side("base", RIGHT, None, 90, folder=tmp_path, cost=Cost(2.0))
+    other = side("other", RIGHT, None, 40, folder=tmp_path, cost=Cost(1.0))
+    found = versus.make(base, [other])
+    (made,) = found.others
+    assert found.speed(made) == 2.0
+    assert len(made.least) == versus.MOST_CHANGED
+    assert made.least[0].ssim == min(made.likeness.values["ssim"]) < 1
+    assert made.least[0].before != made.least[0].after
+    assert page.make(found, "command").count('<img src="data:image/webp') == 2 * versus.MOST_CHANGED
+    assert words.rows(found)[1][1:3] == (f"{made.likeness.estimate('ssim').mean:.3f}", "+0.00 (−0.07 to +0.07)")
+
+
+def test_why_likeness_is_not_known_is_told(tmp_path):
+    base = side("base", RIGHT, None, 90, folder=tmp_path)
+    for path in base.run.pictures.values():
+        Image.new("RGB", (8, 8)).save(path)
+    (sentence,) = said(base, side("other", RIGHT, None, 90, folder=tmp_path))
+    assert "likeness is not known (other, control: pictures of 16×16 and of 8×8 pixels cannot be compared)" in sentence
+    assert "no significant change of top-1" in sentence
+
+
+def test_what_is_not_known_is_left_out(tmp_path):
+    found = versus.make(side("base", RIGHT), [side("other", RIGHT)])
+    assert found.speed(found.others[0]) is None
+    assert "no pictures of the same pairs" in words.sentences(found)[0]
+    assert "second" not in words.sentences(found)[0]
+    assert "<svg" not in page.make(found, "command").partition("Harm against speed")[2]
+    document = json.loads(json.dumps(words.document(found), allow_nan=False))
+    assert (document["base"]["model"], document["others"][0]["speed"]) == ("base", None)
+
+
+def test_names_are_text_wherever_they_are_shown():
+    hostile = 'a|b<script>alert(1)</script>`"'
+    failing = side(hostile, RIGHT, failed={f"{hostile}-mean-+0.30": "fail", "other": "error"})
+    found = versus.make(side("base", RIGHT), [failing])
+    assert found.others[0].verdict == "error"
+    assert "<script>" not in page.make(found, hostile)
+    summary = words.summary(found)
+    assert "<script>" not in summary
+    assert all(line.count(" | ") == summary.splitlines()[2].count(" | ") for line in summary.splitlines()[2:6])
+    assert f"could not be judged: {hostile}-mean-+0.30, other." in words.sentences(found)[0]
+
+
+def test_the_page_needs_nothing_else(tmp_path: Path):
+    found = versus.make(side("base", RIGHT, cost=Cost(1.0)), [side("other", RIGHT, cost=Cost(0.5))])
+    made = page.make(found, "seedshift versus base other")
+    assert "http://www.w3.org" in made or "http" not in made.replace("http-equiv", "")
+    assert "<svg" in made
+    assert "seedshift versus base other" in made
