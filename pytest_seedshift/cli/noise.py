@@ -11,7 +11,7 @@ from pytest_seedshift.cli import CommandError, session_options
 from pytest_seedshift.cli.options import json_option
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import output
-from pytest_seedshift.models import needed_scorers
+from pytest_seedshift.models import latents, needed_scorers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +86,10 @@ def _measure(session: Session, model: str, images: int) -> tuple[str, Noise, Pat
 
     bench = session.workbench
     design = session.catalogue.design(model, None, session.design_seed)[:images]
-    if images > len(design):
+    entry = session.catalogue.find(model)
+    if images > len(design) or entry.engine.latents is not None:  # whose file has the pairs of a design of that size
         design = session.catalogue.design(model, images, session.design_seed)
+    latents.check_design(entry, design)
     size = min(session.settings.batch_size or _BATCH_SIZE, len(design))
     reference = noise_floor_conditions.Setting(bench.device, bench.dtype(model), size, devices.threads())
     try:

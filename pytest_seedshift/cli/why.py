@@ -24,7 +24,7 @@ from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import atomic_files, messages
 from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftUsageError
-from pytest_seedshift.models import needed_scorers
+from pytest_seedshift.models import latents, needed_scorers
 from pytest_seedshift.studies.sampler_ablation.conditions import LATENTS
 
 if TYPE_CHECKING:
@@ -284,6 +284,8 @@ def _design(session: Session, models: list[str], images: int | None) -> tuple[Pa
     if any(other != labels for other in others):
         raise CommandError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
     design = session.catalogue.design(models[0], images or max(_IMAGES, len(labels)), session.design_seed)
+    for each in entries:
+        latents.check_design(each, design)
     if len({(each.classifier, each.clip) for each in entries}) > 1:
         raise CommandError(f"the scorers of {', '.join(models)} differ: their scores cannot be compared")
     return design

@@ -14,7 +14,7 @@ from torch import nn
 
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.models import libraries, loras
+from pytest_seedshift.models import latents, libraries, loras
 from pytest_seedshift.models.engine_settings import Cache, Quantization
 
 if TYPE_CHECKING:
@@ -73,9 +73,11 @@ def check(entry: Entry, kind: type[Any] | None, pipeline: Any | None, parts: Map
     Raises:
         EngineError: something cannot be.
         LoraError: an adapter is none.
+        LatentsError: a file of seed vectors cannot be used.
     """
     engine = entry.engine
     loras.check(entry)
+    latents.check(entry, pipeline)
     if engine.quantization is not None:
         _check_quantization(entry, engine.quantization, parts)
     if engine.attention is not None:
@@ -301,6 +303,8 @@ def key(entry: Entry) -> Iterator[object]:
     engine = entry.engine
     if engine.loras:
         yield "loras", loras.key(entry), libraries.version_of("peft")
+    if engine.latents is not None:
+        yield latents.key(entry)
     for name, value in engine.key:
         yield name, dataclasses.astuple(value) if isinstance(value, (Cache, Quantization)) else value
     if engine.quantization is not None:

@@ -45,6 +45,10 @@ class Cache:
     options: tuple[tuple[str, Any], ...] = ()
 
 
+_BY_CONTENT = ("dtype", "loras", "latents")
+"""What a fingerprint has otherwise than as it stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """How a model is run; what is at its default is left to the pipeline.
@@ -59,6 +63,7 @@ class EngineSettings:
         tiling: whether pictures are decoded in tiles.
         slicing: whether pictures are decoded one by one.
         channels_last: whether all parts have that memory format; those that are convolutional have it anyway.
+        latents: a file of seed vectors that take the place of keyed noise; see `latents`.
     """
 
     dtype: str | None = None
@@ -70,17 +75,18 @@ class EngineSettings:
     tiling: bool = False
     slicing: bool = False
     channels_last: bool = False
+    latents: str | None = None
 
     def __bool__(self) -> bool:
         return self != PLAIN
 
     @property
     def key(self) -> tuple[tuple[str, Any], ...]:
-        """What of it is in a fingerprint as it stands: number type and adapters are there otherwise."""
+        """What of it is in a fingerprint as it stands: number type, adapters and latents are there otherwise."""
         return tuple(
             (field.name, getattr(self, field.name))
             for field in dataclasses.fields(self)
-            if field.name not in ("dtype", "loras") and getattr(self, field.name) != getattr(PLAIN, field.name)
+            if field.name not in _BY_CONTENT and getattr(self, field.name) != getattr(PLAIN, field.name)
         )
 
     def record(self) -> dict[str, Any]:
@@ -88,6 +94,8 @@ class EngineSettings:
         said: dict[str, Any] = {key: value for key, value in self.key if isinstance(value, (str, bool))}
         if self.loras:
             said["loras"] = [f"{PurePath(each.source).name}:{each.weight:g}" for each in self.loras]
+        if self.latents is not None:
+            said["latents"] = PurePath(self.latents).name
         for name, what in (("quantization", self.quantization), ("cache", self.cache)):
             if what is not None:
                 of = what.backend if isinstance(what, Quantization) else what.method

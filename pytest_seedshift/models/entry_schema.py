@@ -97,6 +97,7 @@ class _EngineSettings(_Strict):
     tiling: bool | None = None
     slicing: bool | None = None
     channels_last: bool | None = None
+    latents: _Text | None = None
 
 
 class _Entry(_EngineSettings):
@@ -148,6 +149,7 @@ _VALID = {
     "tiling": "true or false: whether pictures are decoded in tiles",
     "slicing": "true or false: whether pictures are decoded one by one",
     "channels_last": "true or false: whether all parts have that memory format",
+    "latents": "a file of safetensors with the seed vector of all pairs, or with one for each pair",
 }
 
 
@@ -190,7 +192,8 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
             raise EntryError(f"{where}: dtype: {unknown('kind of device', device, _DEVICES)}")
     for key in table.get("call", {}):
         if key in OURS:
-            raise EntryError(f"{where}: call: {key!r} is given by seedshift itself and cannot be changed")
+            more = ". The model's own key latents reads them from a file" if key == "latents" else ""
+            raise EntryError(f"{where}: call: {key!r} is given by seedshift itself and cannot be changed{more}")
         if key in _OWN_KEY:
             raise EntryError(f"{where}: call: {key!r} has a key of its own: {_OWN_KEY[key]} = {table['call'][key]!r}")
     return table

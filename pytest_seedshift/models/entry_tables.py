@@ -116,6 +116,10 @@ def _engine(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         given = [{"source": each} if isinstance(each, str) else each for each in table["loras"]]
         made = [Lora(_source(each["source"], folder), float(each.get("weight", 1))) for each in given]
         found["loras"] = tuple(sorted(made, key=lambda each: each.source))
+    if "latents" in table:
+        path = folder / typed_values.expand(table["latents"])
+        places.refuse_pickle(path)
+        found["latents"] = str(path)
     if "quantization" in table:
         options = dict(table["quantization"])
         backend, parts = options.pop("backend"), tuple(options.pop("parts", ()))

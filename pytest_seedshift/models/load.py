@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from torch import nn
 from pytest_seedshift.core.checkpoints import contents, places, repository, trust
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.models import engine, habits, kinds, locate, loras, memory, parts, samplers, single_files
+from pytest_seedshift.models import engine, habits, kinds, latents, locate, loras, memory, parts, samplers, single_files
 from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.memory import GIB
@@ -77,7 +78,8 @@ def load(entry: Entry, device: str, dtype: str, *, spread: bool = False) -> Diff
         engine.apply(pipeline, entry)
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
         fingerprint = fingerprints.of_model(entry, device, dtype)
-        return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler)
+        given = None if entry.engine.latents is None else partial(latents.read, entry)
+        return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler, latents=given)
 
 
 @contextmanager

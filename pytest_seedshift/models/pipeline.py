@@ -6,9 +6,9 @@ import copy
 import inspect
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -77,6 +77,9 @@ _OURS = {
 _ANY_PAIR = Pair(Label("picture", 0), 0)
 
 
+ReadLatents: TypeAlias = "Callable[[Sequence[Pair], tuple[int, ...]], list[Tensor | None]]"
+
+
 class _SeenError(Exception):
     """Ends a generation that is made for its draw alone."""
 
@@ -92,6 +95,7 @@ class DiffusersPipeline:
         call: Mapping[str, Any],
         *,
         upsampler: bool = False,
+        latents: ReadLatents | None = None,
     ) -> None:
         """Wrap a pipeline. Its safety checker is switched off: it blackens pictures, whatever they show.
 
@@ -101,6 +105,8 @@ class DiffusersPipeline:
             fingerprint: of all that can change an image.
             call: what every call of the pipeline is given besides prompts and generators, such as `guidance_scale`.
             upsampler: whether the noise of the pipeline's second stage is shifted too.
+            latents: gives the seed vectors of pairs, of a shape, that take the place of keyed noise; None for each
+                that is drawn, and where all are.
 
         Raises:
             ModelError: the pipeline's call does not take what `call` has, or it has no second stage.
@@ -110,6 +116,7 @@ class DiffusersPipeline:
         self.fingerprint = fingerprint
         self._pipeline = pipeline
         self._call = dict(call)
+        self._latents = latents
         self._takes = inspect.signature(type(pipeline).__call__).parameters
         self._check_call()
         try:
@@ -265,6 +272,7 @@ class DiffusersPipeline:
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
         shape = self._shape_by(pairs[0])
         vectors = [None if pair.noise is None else rng.vector_generator(pair, shape) for pair in pairs]
+        given = [None] * len(pairs) if self._latents is None else self._latents(pairs, shape)
 
         def on_draw(z: Tensor) -> Tensor:
             if len(z) != len(pairs):
@@ -272,6 +280,8 @@ class DiffusersPipeline:
             for row, vector in enumerate(vectors):
                 if vector is not None:  # the pair's other generator, which has drawn z, is for all that is not z
                     z[row] = torch.randn(z[row].shape, generator=vector)
+                elif (latents := given[row]) is not None and latents.shape == z[row].shape:  # no second stage's
+                    z[row] = latents
             if shift is None:
                 return z
             axes = self._seed.axes

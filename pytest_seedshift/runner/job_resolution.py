@@ -17,6 +17,7 @@ from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.core.stats.sequential import SequentialTest
+from pytest_seedshift.models import latents
 from pytest_seedshift.results import pools
 from pytest_seedshift.results.baseline import BaselineError, unfit
 from pytest_seedshift.runner import regression_gate
@@ -136,12 +137,19 @@ class Jobs:
         seed = terms.thresholds.design_seed if request.design_seed is None else request.design_seed
         if isinstance(subject, Search):
             constraints = self._of_search(request, subject)
-            return _Asked(request, constraints, terms.catalogue.design(subject.model, request.images, seed), {})
+            return _Asked(request, constraints, self._design(subject.model, request.images, seed), {})
         if request.kind == "null_control":
-            return _Asked(request, (), terms.catalogue.design(subject.model, request.images, seed), {})
+            latents.check_null_control(terms.catalogue.find(subject.model))
+            return _Asked(request, (), self._design(subject.model, request.images, seed), {})
         asked = terms.thresholds.constraints(subject, request.constraints)
-        design = terms.catalogue.design(subject.model, request.images, seed)
+        design = self._design(subject.model, request.images, seed)
         return self._held_against(request, subject, asked, design)
+
+    def _design(self, model: str, images: int | None, seed: int) -> tuple[Pair, ...]:
+        catalogue = self._terms.catalogue
+        design = catalogue.design(model, images, seed)
+        latents.check_design(catalogue.find(model), design)
+        return design
 
     def _held_against(
         self, request: Request, case: Case, asked: tuple[Constraint, ...], design: tuple[Pair, ...]

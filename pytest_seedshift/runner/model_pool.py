@@ -13,7 +13,7 @@ from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.core.tensors import TensorError
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models import fingerprint as fingerprints
-from pytest_seedshift.models import needed_scorers
+from pytest_seedshift.models import latents, needed_scorers
 from pytest_seedshift.runner import batch_size as batch_sizes
 from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.scorer_pool import ScorerPool
@@ -157,7 +157,8 @@ class ModelPool:
             is_own = self.catalogue.find(name).own is not None
             try:
                 if not is_own:  # of one's own, a whole image would have to be made
-                    batch_sizes.try_step(model, self.catalogue.design(name, None)[0])
+                    pairs = latents.trial(self.catalogue.find(name), self.catalogue.design(name, None))
+                    batch_sizes.try_step(model, pairs[0])
                 size = batch_size(model)
             except TensorError as error:  # what is wrong with its images is wrong with those of a case
                 raise CaseError(f"{name}: {error}") from error

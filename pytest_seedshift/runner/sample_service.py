@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pytest_seedshift.core.cases import CaseError, judging, judging_case
-from pytest_seedshift.models import process_settings
+from pytest_seedshift.models import latents, process_settings
 from pytest_seedshift.results.sample_rows import Pace
 from pytest_seedshift.results.sample_store import Store
 from pytest_seedshift.runner import batch_size as batch_sizes
@@ -253,7 +253,9 @@ class SampleService:
         with self.folder.lock(f"batch size {model.name}"):  # processes that measure at once measure each other
             pace = self.pace(model.name)
             if pace is None:
-                pace = Pace(batch_sizes.find_batch_size(model, self.pool.catalogue.design(model.name, None)))
+                catalogue = self.pool.catalogue
+                pairs = latents.trial(catalogue.find(model.name), catalogue.design(model.name, None))
+                pace = Pace(batch_sizes.find_batch_size(model, pairs))
                 self._set_pace(model.name, pace)
         return pace.batch_size
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import pairs
-from pytest_seedshift.models import locate, process_settings
+from pytest_seedshift.models import latents, locate, process_settings
 from pytest_seedshift.results import metadata, run_settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class SettingsInEffect:
         if entry.own is None:
             found = {**found, "variants": _locate(entry).variants}
         if entry.engine:
-            found = {**found, "engine": entry.engine.record()}
+            found = {**found, "engine": entry.engine.record() | latents.record(entry)}
         return run_settings.checked({**found, **place, "process": process, "prompt": pairs.PROMPT})
 
 

@@ -123,6 +123,18 @@ def tensors(path: Path) -> tuple[str, ...]:
     return tuple(header) if isinstance(header, dict) else ()
 
 
+def about(path: Path) -> dict[str, tuple[str, tuple[int, ...]]] | str:
+    """By tensor of a file of safetensors, its number type and its shape; or why it is none, or not whole."""
+    header = _header(path)
+    if isinstance(header, str):
+        return header
+    return {
+        name: (str(each["dtype"]), tuple(map(int, each["shape"])))
+        for name, each in header.items()
+        if name != "__metadata__"
+    }
+
+
 @lru_cache(maxsize=1024)
 def _why_not(path: Path, size: int, *_: int) -> str | None:
     is_weights = path.name.endswith(networks.SUFFIX)

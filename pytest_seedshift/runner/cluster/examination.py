@@ -13,7 +13,7 @@ from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.checkpoints import hashing, repository
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import fingerprint as fingerprints
-from pytest_seedshift.models import locate, loras, process_settings
+from pytest_seedshift.models import latents, locate, loras, process_settings
 from pytest_seedshift.scorers import open_clip_tags
 
 if TYPE_CHECKING:
@@ -99,6 +99,9 @@ def _sources(entry: Entry) -> Iterator[tuple[str, Path, Sequence[tuple[str, Path
         for place, lora in enumerate(entry.engine.loras):
             path = loras.file(entry.name, lora.source)
             yield f"adapter {place + 1}", path.parent, [(path.name, path)]
+        if entry.engine.latents is not None:
+            path = latents.file(entry)
+            yield "latents", path.parent, [(path.name, path)]
     if entry.classifier:
         folder = repository.fetch(entry.classifier, repository.CLASSIFIER_FILES)
         yield "classifier", folder, hashing.listed(folder)

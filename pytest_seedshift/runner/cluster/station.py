@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import registry
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import HarnessError, SeedshiftError
-from pytest_seedshift.models import needed_scorers, process_settings
+from pytest_seedshift.models import latents, needed_scorers, process_settings
 from pytest_seedshift.runner import batch_making
 from pytest_seedshift.runner import batch_size as batch_sizes
 from pytest_seedshift.runner.cluster import examination, wire
@@ -165,7 +165,8 @@ class Station:
         def suitable(loaded: TextToImage) -> int:
             if setup.batch_size or known:
                 return setup.batch_size or known or 1
-            return batch_sizes.find_batch_size(loaded, setup.catalogue.design(loaded.name, None))
+            entry, design = setup.catalogue.find(loaded.name), setup.catalogue.design(loaded.name, None)
+            return batch_sizes.find_batch_size(loaded, latents.trial(entry, design))
 
         try:
             return self.pool.engine(model, suitable)

@@ -12,6 +12,7 @@ from pytest_seedshift.core.cases import Case, CaseError
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import Estimate, check_certainty
 from pytest_seedshift.core.stats.clustered import Displacement, clustered, spread_within
+from pytest_seedshift.models import latents
 from pytest_seedshift.runner import work
 from pytest_seedshift.studies.position_control.conditions import Arm, choose
 from pytest_seedshift.studies.position_control.measure import Locator, Placed
@@ -167,6 +168,7 @@ def run(
     arms = choose(model, magnitude, directions)
     check_certainty(certainty)
     design = bench.catalogue.design(model, images or _default(bench, model), design_seed)
+    latents.check_design(bench.catalogue.find(model), design)
     if len(design) < 2:
         raise InvalidValueError("one image has no interval: give 2 at least, better two of each class")
     locator = locator or Locator(bench, model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import files
 from pytest_seedshift.core.checkpoints import hashing
 from pytest_seedshift.core.errors import SeedshiftError
-from pytest_seedshift.models import in_effect, locate, loras, parts, samplers
+from pytest_seedshift.models import in_effect, latents, locate, loras, parts, samplers
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.studies.sampler_ablation import differences
 from pytest_seedshift.studies.sampler_ablation.differences import Kind, Trait, Traits
@@ -101,7 +101,7 @@ def _unknown(base: str, entry: Entry) -> Iterator[tuple[str, Trait]]:
 
 def _of_engine(entry: Entry) -> Iterator[tuple[str, str]]:
     """How a model is run, apart from its number type: adapters by their content, as two may have one name."""
-    for name, value in entry.engine.record().items():
+    for name, value in (entry.engine.record() | latents.record(entry)).items():
         yield name.replace("_", " "), "yes" if value is True else str(value)
     if entry.engine.loras:
         yield "loras", ", ".join(f"{digest[:8]}:{weight:g}" for digest, weight in loras.key(entry))
