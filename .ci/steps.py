@@ -28,8 +28,12 @@ from readme_commands import two_commands
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ("--seedshift-model=toy-latent", "--seedshift-images=16", "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
-FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "VIRTUAL_ENV", "UV_PYTHON")
-"""Variables of whoever starts this that a newcomer does not have."""
+FOREIGN = (
+    *("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "VIRTUAL_ENV", "UV_PYTHON"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+)
+"""Variables of whoever starts this that a newcomer does not have. Where Python may not keep what it has compiled, each
+of some hundred processes compiles torch and diffusers anew."""
 
 PLUGINS = (
     *("rerunfailures", "pytest-retry", "randomly", "random_order"),

@@ -270,7 +270,9 @@ def _cost(run: Run, model: str) -> Cost:
     cases = [case for case in run.cases if case.case.model == model]
     generated, seconds = sum(case.generated for case in cases), sum(case.seconds for case in cases)
     if generated and seconds:
-        return Cost(seconds / generated)
+        peaks = [facts.peak_memory for facts in run.facts if facts.peak_memory]
+        memory = peaks[-1].get("gpu", peaks[-1].get("process")) if peaks else None
+        return Cost(seconds / generated, memory)
     pace = _pace(run, model)
     return Cost(None if pace is None else pace.seconds)
 

@@ -21,6 +21,7 @@ from pytest_seedshift.core.test_names import PROGRAM
 from pytest_seedshift.plugin import session_failures
 from pytest_seedshift.results import baseline, metadata
 from pytest_seedshift.results import run as runs
+from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +111,8 @@ class SessionReport:
         self._ended = True
         session = self._session
         unwritten = self._collector.write_verdicts()
+        made = any(record.generated for record in self._collector.all)
+        elsewhere = session.process.distributes or session.cluster.is_asked
         found = metadata.gather(
             session.config.invocation_params.args,
             self._started,
@@ -117,6 +120,7 @@ class SessionReport:
             workers=session.process.workers,
             thresholds=messages.relative(session.thresholds.source),
             design_seeds={record.design_seed for record in self._collector.all if record.design},
+            peak_memory=devices.peak_memory() if made and not elsewhere else None,
         )
         with self._told("run.json"):
             metadata.write(session.folder, found)

@@ -28,7 +28,7 @@ def head(found: Versus) -> tuple[str, ...]:
     """The heads of the table's columns."""
     titles = [kind.title for kind in _scores(found).values()]
     under = [f"retained {title}" for title in titles] if found.shifts else []
-    return ("", "SSIM", *titles, *under, "images/s", "verdict")
+    return ("", "SSIM", *titles, *under, "images/s", "memory", "verdict")
 
 
 def rows(found: Versus) -> list[tuple[str, ...]]:
@@ -42,6 +42,7 @@ def rows(found: Versus) -> list[tuple[str, ...]]:
         *base,
         *kept,
         "" if found.cost.seconds is None else f"{1 / found.cost.seconds:.3g}",
+        _bytes(found.cost.memory),
         "base",
     )
     return [first, *(_row(found, each, scores) for each in found.others)]
@@ -51,13 +52,14 @@ def _row(found: Versus, other: Other, scores: Iterable[str]) -> tuple[str, ...]:
     by_name = {each.name: each for each in other.scores}
     changes = [_signed(by_name[name]) if name in by_name else "" for name in scores]
     kept = [_kept_after(by_name.get(name)) for name in scores] if found.shifts else []
-    speed = found.speed(other)
+    speed, memory = found.speed(other), found.memory(other)
     return (
         other.name,
         ssim(other),
         *changes,
         *kept,
         "" if speed is None else f"{speed:.2f}×",
+        "" if memory is None else f"{memory:.2f}×",
         _MARKS[other.verdict],
     )
 
@@ -246,6 +248,7 @@ def _document(found: Versus, other: Other) -> dict[str, Any]:
         "pairs": other.pairs,
         **_cost(other.cost),
         "speed": found.speed(other),
+        "memory": found.memory(other),
         "likeness": None if other.likeness is None else _alike(other),
         "note": other.note,
         "scores": {
@@ -267,7 +270,11 @@ def _alike(other: Other) -> dict[str, Any]:
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
-    return {"seconds_per_image": cost.seconds}
+    return {"seconds_per_image": cost.seconds, "peak_memory": cost.memory}
+
+
+def _bytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 2**30:.1f} GiB"
 
 
 def _mean(found: Mean) -> dict[str, float]:

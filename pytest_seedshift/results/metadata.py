@@ -88,6 +88,8 @@ class Facts:
     models: tuple[Model, ...] = ()
     design_seeds: tuple[int, ...] = ()
     """Of the designs of its cases; empty where that was not recorded."""
+    peak_memory: Mapping[str, int] = field(default_factory=dict)
+    """In bytes, of the process that made the images: see `devices.peak_memory`. Empty where others made them."""
 
 
 def gather(
@@ -98,6 +100,7 @@ def gather(
     workers: int = 1,
     thresholds: str = "",
     design_seeds: Iterable[int] = (),
+    peak_memory: Mapping[str, int] | None = None,
 ) -> Facts:
     """The facts of the session of this process, which began at `started` (seconds since the epoch)."""
     return Facts(
@@ -114,6 +117,7 @@ def gather(
         versions=dict(_versions()),
         models=tuple(models),
         design_seeds=tuple(sorted(set(design_seeds))),
+        peak_memory=dict(peak_memory or {}),
     )
 
 

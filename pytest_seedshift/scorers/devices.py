@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import sys
 
 from pytest_seedshift.core import machine
 from pytest_seedshift.core.errors import InvalidValueError
@@ -144,6 +146,22 @@ _OF_CUDA = (
     "CUDNN_STATUS_EXECUTION_FAILED",
     "CUBLAS_STATUS_EXECUTION_FAILED",
 )
+
+
+def peak_memory() -> dict[str, int]:
+    """The most memory that this process has had, in bytes: of itself (`process`), and what torch has held of its GPUs
+    together (`gpu`), where it has used any. What does not know of these, such as Windows, says nothing.
+    """
+    found = {}
+    with contextlib.suppress(ImportError):  # of Windows
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        found["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        found["gpu"] = sum(torch.cuda.max_memory_allocated(index) for index in range(torch.cuda.device_count()))
+    return found
 
 
 def free_memory() -> None:

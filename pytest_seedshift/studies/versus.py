@@ -39,9 +39,12 @@ class Cost:
 
     Attributes:
         seconds: of a scored image; None where none was made.
+        memory: the most bytes that its run has had, of the GPU where there is one, else of the process; None where that
+            is not known, or nothing was made.
     """
 
     seconds: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,12 @@ class Versus:
         if not self.cost.seconds or not other.cost.seconds:
             return None
         return self.cost.seconds / other.cost.seconds
+
+    def memory(self, other: Other) -> float | None:
+        """How many times as much memory as the base it has taken; None where that is not known of both."""
+        if not self.cost.memory or not other.cost.memory:
+            return None
+        return other.cost.memory / self.cost.memory
 
 
 def make(base: Side, others: Sequence[Side], *, certainty: float = CERTAINTY) -> Versus:

@@ -144,6 +144,7 @@ VARYING: tuple[tuple[str, str], ...] = (
 
 VARYING_KEYS = {
     "seconds": "TIME",
+    "peak_memory": "BYTES",
     "started": "DATE",
     "python": "VERSION",
     "system": "SYSTEM",
