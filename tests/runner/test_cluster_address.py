@@ -118,3 +118,15 @@ def test_where_nothing_listens_is_told_at_once():
     address.check_answers(Place("local"), {"RAY_ADDRESS": "nowhere.invalid:1"})
     with socket.create_server(("127.0.0.1", 0)) as server:
         address.check_answers(address.parse(f"127.0.0.1:{server.getsockname()[1]}"), {})
+
+
+@pytest.mark.parametrize("named", ["local", "http://127.0.0.1:8265", "https://ray.example", "head", "head:x"])
+def test_an_address_in_the_environment_that_no_run_can_join_is_told(named):
+    with pytest.raises(SeedshiftUsageError, match=rf"RAY_ADDRESS={named} names no cluster that a run can join"):
+        address.check_named(Place("auto"), {"RAY_ADDRESS": named})
+
+
+@pytest.mark.parametrize("named", ["", "auto", "head:6379", "ray://head:10001", "[fd00::4]:6379"])
+def test_one_that_can_be_joined_is_not(named):
+    address.check_named(Place("auto"), {"RAY_ADDRESS": named})
+    address.check_named(Place("local"), {"RAY_ADDRESS": "local"})

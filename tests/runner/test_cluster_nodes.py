@@ -7,83 +7,18 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from helpers import painter
-from helpers.ray_nodes import RayNodes, started
-from pytest_seedshift.core import pairs
-from pytest_seedshift.core.cases import Case
+from helpers.paint_crew import DESIGN, PATIENCE, SIZE, PaintCrew
+from helpers.ray_nodes import started
 from pytest_seedshift.core.errors import HarnessError, SeedshiftUsageError
 from pytest_seedshift.runner.cluster import address
 from pytest_seedshift.runner.cluster.executor import ClusterExecutor
 from pytest_seedshift.runner.cluster.protocol import Options
-from pytest_seedshift.runner.orders import Order, Row
 
 pytest.importorskip("ray")
-
-TESTS = Path(__file__).parents[1]
-DESIGN = pairs.design(pairs.class_list("toy16"), 1600)
-SIZE = 4
-PATIENCE = 120
-
-
-class Crew:
-    """An executor with painters, and the files by which they are told what to do."""
-
-    def __init__(self, nodes: RayNodes, folder: Path) -> None:
-        self.nodes, self.folder = nodes, folder
-        self.executor = ClusterExecutor(Options(address.parse(nodes.address), order_seconds=40, join_seconds=2))
-        self.executor.begin(painter.setup(folder), TESTS)
-        self._next = 0
-
-    @property
-    def slots(self):
-        return [slot.name for slot in self.executor.slots()]
-
-    def tell(self, **said):
-        for name, text in said.items():
-            (self.folder / name).write_text(str(text))
-
-    def submit(self, count):
-        """As many orders as that, spread over all slots; two cases in turn."""
-        slots, orders = self.slots, []
-        for number in range(self._next, self._next + count):
-            chunk = DESIGN[SIZE * number : SIZE * (number + 1)]
-            cases = [Case(painter.NAME, "mean", 0.3) if place % 2 else Case(painter.NAME) for place in range(SIZE)]
-            orders.append(Order(number, painter.NAME, tuple(map(Row, cases, chunk))))
-            self.executor.submit(slots[number % len(slots)], orders[-1])
-        self._next += count
-        return orders
-
-    def collect(self, orders):
-        """What came of orders, by their numbers; each once."""
-        found, end = {}, time.monotonic() + PATIENCE
-        while len(found) < len(orders) and time.monotonic() < end:
-            for done in self.executor.wait(1):
-                assert done.order.number not in found
-                found[done.order.number] = done
-        assert sorted(found) == [order.number for order in orders]
-        for order in orders:
-            done = found[order.number]
-            assert {*(each.row for each in done.made), *done.failed} == set(order.rows)
-            assert len(done.made) + len(done.failed) == len(order.rows)
-        return [found[order.number] for order in orders]
-
-    def wait_for(self, holds):
-        end = time.monotonic() + PATIENCE
-        while not holds() and time.monotonic() < end:
-            time.sleep(0.2)
-        assert holds()
-
-    def pid(self, slot):
-        return [each.about["pid"] for each in self.executor.began if each.slot == slot][-1]
-
-    def notes(self):
-        said = "\n".join(self.executor.notes)
-        self.executor.notes.clear()
-        return said
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +29,7 @@ def nodes():
 
 @pytest.fixture(scope="module")
 def crew(nodes, tmp_path_factory):
-    made = Crew(nodes, tmp_path_factory.mktemp("told"))
+    made = PaintCrew(nodes, tmp_path_factory.mktemp("told"))
     yield made
     made.executor.close()
 

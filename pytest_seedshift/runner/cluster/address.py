@@ -22,6 +22,8 @@ LEAST_RAY = (2, 59)
 
 MOST_PROCESSES = 1024
 
+_ADDRESS = re.compile(r"(?:ray://)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+
 _VALID = (
     "give auto (the Ray cluster that this machine belongs to, or RAY_ADDRESS), local (a Ray of its own on this "
     "machine), local:N (with N processes), ray://HOST:PORT or HOST:PORT"
@@ -72,7 +74,7 @@ def parse(text: str) -> Place:
         return Place("local", processes=int(rest))
     if name == "auto":
         raise InvalidValueError(f"{OPTION}={text}: {_VALID}")
-    found = re.fullmatch(r"(?:ray://)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})", given)
+    found = _ADDRESS.fullmatch(given)
     if found is not None and 0 < int(found[2]) < 65536:
         return Place("address", given)
     if re.fullmatch(r"[A-Za-z-]+", given):
@@ -131,6 +133,23 @@ def check_token(place: Place, environment: Mapping[str, str], *, without: bool) 
         raise SeedshiftUsageError(f"{OPTION}={place}: the token's file {path} is empty. {_TOKEN_HELP}")
 
 
+def check_named(place: Place, environment: Mapping[str, str]) -> None:
+    """Make sure that RAY_ADDRESS, where it counts, names a cluster that can be joined.
+
+    Raises:
+        SeedshiftUsageError: it does not, as the address of Ray's jobs or `local`.
+    """
+    named = environment.get("RAY_ADDRESS", "").strip()
+    if place.kind != "auto" or named in ("", "auto"):
+        return
+    if _ADDRESS.fullmatch(named) is None:
+        of_jobs = " (http:// is where Ray takes jobs)" if named.startswith("http") else ""
+        raise SeedshiftUsageError(
+            f"{OPTION}=auto: RAY_ADDRESS={named} names no cluster that a run can join{of_jobs}: set it to HOST:PORT of "
+            f"the head, as in head:6379, or to ray://HOST:PORT, or unset it; {OPTION}=local starts a Ray of its own"
+        )
+
+
 def check_answers(place: Place, environment: Mapping[str, str]) -> None:
     """Make sure that something listens where the cluster is said to be: Ray itself would wait for it.
 
@@ -139,11 +158,8 @@ def check_answers(place: Place, environment: Mapping[str, str]) -> None:
     """
     named = place.kind == "auto"
     address = environment.get("RAY_ADDRESS", "") if named else place.address
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():  # none, or one that Ray has to make sense of
-        return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+        _reach(address)
     except OSError as error:
         where = f"RAY_ADDRESS={address}" if named else address
         raise SeedshiftUsageError(
@@ -152,15 +168,31 @@ def check_answers(place: Place, environment: Mapping[str, str]) -> None:
         ) from None
 
 
+def answers(address: str) -> bool:
+    """Whether something listens at an address."""
+    try:
+        _reach(address)
+    except OSError:
+        return False
+    return True
+
+
+def _reach(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():  # else it is none, or one that Ray has to make sense of
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_SECONDS).close()
+
+
 _ANSWER_SECONDS = 15.0
 
 
 def check(place: Place, *, without_token: bool) -> None:
-    """What can be said before Ray is asked; see `check_ray`, `check_token` and `check_answers`.
+    """What can be said before Ray is asked; see the checks above.
 
     Raises:
         SeedshiftUsageError: Ray, its token or the cluster is missing.
     """
     check_ray(place)
     check_token(place, os.environ, without=without_token)
+    check_named(place, os.environ)
     check_answers(place, os.environ)

@@ -5,6 +5,7 @@ It ends when that process does, and all that it has started with it. What it say
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -27,11 +28,15 @@ _SILENCE = 45.0
 """So long may Ray not answer before it counts as lost; it ends this process itself after a minute."""
 
 
+_LOST = "the Ray cluster does not answer any more. What was made before is kept, and the next run goes on from there"
+
+
 class Broker:
     """All that happens comes as an event, one after another: messages, Ray's answers, and looks at the cluster."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._speaks = threading.Lock()
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._crew: crew.Crew | None = None
         self._heard = time.monotonic()
@@ -51,7 +56,8 @@ class Broker:
             return
         except EOFError:
             return
-        for work in (self._listen, self._look):
+        self._heard = time.monotonic()
+        for work in (self._listen, self._look, self._watch):
             threading.Thread(target=work, daemon=True).start()
         while self._running:
             try:
@@ -67,7 +73,8 @@ class Broker:
     def say(self, *message: object) -> None:
         """Tell the pytest process something."""
         try:
-            self._connection.send(message)
+            with self._speaks:
+                self._connection.send(message)
         except OSError:  # it is gone
             self._running = False
 
@@ -79,8 +86,6 @@ class Broker:
         self.say("refused", "usage" if isinstance(error, SeedshiftUsageError) else "harness", str(error))
 
     def _check(self) -> None:
-        if time.monotonic() - self._heard > _SILENCE:
-            raise HarnessError("the Ray cluster does not answer any more")
         assert self._crew is not None
         self._crew.check()
 
@@ -112,11 +117,19 @@ class Broker:
             except Exception as error:  # of Ray, whatever it is
                 print(f"the cluster cannot be looked at: {error}", file=sys.stderr, flush=True)
             else:
+                self._heard = time.monotonic()
                 self._events.put(lambda found=found: self._see(found))  # type: ignore[misc]
             time.sleep(_TICK)
 
+    def _watch(self) -> None:
+        """End this process where Ray is lost: whatever else is asked of it then may never return."""
+        while self._running:
+            time.sleep(_TICK)
+            if time.monotonic() - self._heard > _SILENCE:
+                self._refuse(HarnessError(_LOST))
+                os._exit(1)
+
     def _see(self, found: list[dict[str, Any]]) -> None:
-        self._heard = time.monotonic()
         assert self._crew is not None
         self._crew.see(found)
         self._crew.check()

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.errors import HarnessError, SeedshiftError, SeedshiftUsageError
-from pytest_seedshift.runner.cluster import shell, wire
+from pytest_seedshift.runner.cluster import address, shell, wire
 from pytest_seedshift.runner.cluster.address import OPTION, Place
 from pytest_seedshift.runner.cluster.examination import PACKAGES
 
@@ -32,6 +32,7 @@ def prepare(place: Place, *, without_token: bool) -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     os.environ["RAY_DEDUP_LOGS"] = "0"
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else a call to a cluster that is lost starts or joins another one
     if place.kind == "local":
         os.environ.pop("RAY_ADDRESS", None)
         os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
@@ -74,34 +75,64 @@ def connect(options: Options) -> None:
                 **common,
             )
         else:
-            ray.init(address="auto" if place.kind == "auto" else place.address, **common)
+            ray.init(address=place.address or _cluster_of_this_machine(), **common)
     except Exception as error:  # Ray's, of several classes, and of what is below it
         raise _refusal(place, error, isinstance(error, AuthenticationError)) from error
+
+
+def _cluster_of_this_machine() -> str:
+    """The address that `ray start` has left here, else Ray's own search.
+
+    That search takes any head that runs on this machine first, such as the one of somebody's `local`.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        return "auto"
+    from ray._private.utils import read_ray_address
+
+    left = read_ray_address(None) or ""
+    return left if left and address.answers(left) else "auto"  # it stays there after a crash
+
+
+_TOKEN = "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token has to be that of the cluster"
 
 
 def _refusal(place: Place, error: Exception, of_token: bool) -> SeedshiftError:
     said = " ".join(str(error).split())
     lowered = said.lower()
-    whose = "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token has to be that of the cluster"
     if of_token or "unauthenticated" in lowered or "authentication token" in lowered:
         return SeedshiftUsageError(
-            f"{OPTION}={place}: the cluster refuses this machine's token: {whose} ({said[:200]})"
+            f"{OPTION}={place}: the cluster refuses this machine's token: {_TOKEN} ({said[:200]})"
         )
     if "version mismatch" in lowered:
         return SeedshiftUsageError(f"{OPTION}={place}: {said}")
     if place.kind == "local":
         return HarnessError(f"{OPTION}={place}: Ray cannot be started on this machine: {said}")
-    if place.kind == "auto" and not os.environ.get("RAY_ADDRESS") and isinstance(error, ConnectionError):
+    named = os.environ.get("RAY_ADDRESS", "") if place.kind == "auto" else place.address
+    if not named and isinstance(error, ConnectionError):
         return SeedshiftUsageError(
             f"{OPTION}=auto: this machine belongs to no Ray cluster and RAY_ADDRESS is not set: start one "
             f"(`ray start --head`), set RAY_ADDRESS, or give HOST:PORT; local starts one for this run alone"
         )
+    if "initialization failure from server" in lowered:
+        return SeedshiftUsageError(
+            f"{OPTION}={place}: the Ray client server there could not start a process for this run: "
+            f"ray_client_server*.err among the logs of Ray on that machine says why ({said[-200:]})"
+        )
     if isinstance(error, ConnectionError):  # Ray does not say why; that something listens there was seen before
         return SeedshiftUsageError(
             f"{OPTION}={place}: what answers there does not let this machine join: either it refuses this machine's "
-            f"token ({whose}), or it is no head of a Ray cluster ({said[:200]})"
+            f"token ({_TOKEN}), or it is {_none(named)} ({said[:200]})"
         )
     return SeedshiftUsageError(f"{OPTION}={place}: there is no Ray cluster that can be used: {said[:400]}")
+
+
+def _none(named: str) -> str:
+    if named.startswith("ray://"):
+        return (
+            "no Ray client server, which has the port 10001 unless `ray start --ray-client-server-port` says another; "
+            "the head itself is HOST:PORT, without ray://"
+        )
+    return "no head of a Ray cluster, which has the port 6379 unless `ray start --port` says another"
 
 
 def nodes() -> list[dict[str, Any]]:
