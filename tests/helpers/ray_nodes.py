@@ -21,6 +21,8 @@ from typing import Any
 
 STORE = 100 * 2**20
 
+_TRIES = 3
+
 
 @contextlib.contextmanager
 def started(*nodes: Mapping[str, str], client: bool = False) -> Iterator[RayNodes]:
@@ -28,7 +30,7 @@ def started(*nodes: Mapping[str, str], client: bool = False) -> Iterator[RayNode
     import pytest  # not in the process of the nodes
 
     with pytest.MonkeyPatch.context() as patch:
-        made = RayNodes(*nodes, client=client)
+        made = _made(nodes, client)
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", made.token)
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -37,6 +39,18 @@ def started(*nodes: Mapping[str, str], client: bool = False) -> Iterator[RayNode
             yield made
         finally:
             made.stop()
+
+
+def _made(nodes: Sequence[Mapping[str, str]], client: bool) -> RayNodes:
+    """A cluster, started again where Ray itself gives up, as it does on a machine that is busy with other tests."""
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(NotStartedError):
+            return RayNodes(*nodes, client=client)
+    return RayNodes(*nodes, client=client)
+
+
+class NotStartedError(AssertionError):
+    """Ray has ended before all of its nodes were there."""
 
 
 class RayNodes:
@@ -87,7 +101,7 @@ class RayNodes:
                 answer = json.loads(line)
                 self.nodes += answer["nodes"]
                 return str(answer["address"])
-        raise AssertionError("Ray has not started")
+        raise NotStartedError("Ray has not started")
 
     def add(self, **environment: str) -> None:
         """Let another node join."""
