@@ -94,7 +94,7 @@ def explained(run: Run) -> list[str]:
     Told of models whose own accuracies lie above all minima, of cases that have nothing to do with each other.
     """
     judged = [case for case in run.cases if not case.null and case.status in ("pass", "fail") and case.findings]
-    failed = [case for case in judged if any(found.holds is False and found.kind in _KINDS for found in case.findings)]
+    failed = [case for case in judged if any(map(_fails, case.findings))]
     if not failed:
         return []
     count = (
@@ -116,6 +116,10 @@ def explained(run: Run) -> list[str]:
 def _minima(cases: Iterable[CaseRun]) -> list[tuple[list[float], int]]:
     """Of each case its minima of accuracies, and the size of its design."""
     return [([found.bound for found in case.findings if _is_minimum(found)], case.design) for case in cases]
+
+
+def _fails(found: Finding) -> bool:
+    return found.holds is False and found.kind in _KINDS and not measure_of(found.score)
 
 
 def _is_minimum(found: Finding) -> bool:

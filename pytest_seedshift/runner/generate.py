@@ -200,22 +200,27 @@ def score(batch: Batch, scorers: Sequence[Scorer], embedder: Callable[[], Embedd
         CaseError: images that are not in [0, 1], or a scorer that can score no picture.
     """
     batch = batch.seen()
-    scores = _halved(batch.rows, batch.images, scorers)
-    if not any(row.reference for row in batch.rows):
-        return replace(batch, scores=scores)
-    return replace(batch, scores=scores, likeness=row_likeness.measured(batch.rows, batch.images, embedder))
+    scores, likeness = _halved(batch.rows, batch.images, scorers, embedder)
+    return replace(batch, scores=scores, likeness=likeness)
 
 
-def _halved(rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer]) -> tuple[Scores, ...]:
-    """The scores of each row; where memory does not suffice for all of them, one half after the other."""
+def _halved(
+    rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer], embedder: Callable[[], Embedder] | None
+) -> tuple[tuple[Scores, ...], tuple[Mapping[str, float], ...]]:
+    """The scores and the likeness of each row; where memory does not suffice for all, one half after the other."""
     try:
-        return _scores(rows, images, scorers)
+        scores = _scores(rows, images, scorers)
+        if not any(row.reference for row in rows):
+            return scores, ({},) * len(rows)
+        return scores, row_likeness.measured(rows, images, embedder)
     except Exception as error:
         if len(rows) == 1 or not devices.is_out_of_memory(error):
             raise
     devices.free_memory()  # outside of the handler, which holds on to the memory of what failed
     half = len(rows) // 2
-    return _halved(rows[:half], images[:half], scorers) + _halved(rows[half:], images[half:], scorers)
+    first = _halved(rows[:half], images[:half], scorers, embedder)
+    second = _halved(rows[half:], images[half:], scorers, embedder)
+    return first[0] + second[0], first[1] + second[1]
 
 
 def _scores(rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer]) -> tuple[Scores, ...]:

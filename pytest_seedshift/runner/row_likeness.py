@@ -53,17 +53,23 @@ def measured(
             of_chunk = [rows[place] for place in chunk]
             with _told(of_chunk):
                 others = transfers.send(_pictures(of_chunk, images), images.device)
-                found = _compared(images[chunk], others, embedder if embeds else None)
+                embedded = embedder().embed if embeds and embedder is not None else None
+                found = _compared(images, chunk, others, embedded)
             made = [dict(zip(chunk, found, strict=True)).get(place, known) for place, known in enumerate(made)]
     return tuple(made)
 
 
-def _compared(ours: Tensor, others: Tensor, embedder: Callable[[], Embedder] | None) -> list[Mapping[str, float]]:
+def _compared(
+    images: Tensor, places: list[int], others: Tensor, embed: Callable[[Tensor], Tensor] | None
+) -> list[Mapping[str, float]]:
+    ours = images[places]
+    equal = (ours == others).flatten(1).all(1)
     found = {"ssim": likeness.ssim(ours, others), "psnr": likeness.psnr(ours, others)}
-    if embedder is not None:
-        embed = embedder().embed
-        found["embedding"] = likeness.cosines(embed(ours), embed(others))
-    found[EQUAL] = (ours == others).flatten(1).all(1).to(ours.dtype)
+    if embed is not None:
+        # Of the whole batch, which has just been scored. In batches of unlike sizes equal pictures may have embeddings
+        # that differ in their last bits.
+        found["embedding"] = likeness.cosines(embed(images)[places], embed(others)).masked_fill(equal, 1.0)
+    found[EQUAL] = equal.to(ours.dtype)
     columns = transfers.as_lists(list(found.values()))  # the device is waited for once
     return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]
 

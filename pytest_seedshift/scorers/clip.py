@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ class ClipScore:
                 f"{name}: its configuration has a standard deviation of 0 for a colour, by which it divides"
             )
         self._sent: dict[torch.device, tuple[Tensor, Tensor]] = {}
+        self._last: tuple[weakref.ref[Tensor], Tensor] | None = None
+        """The images that were scored last, and their embeddings."""
         known = self._squash or (self._height == self._width and settings.get("resize_mode") in ("shortest", None))
         if not known or interpolation not in _FILTERS:
             raise ModelError(
@@ -106,12 +109,15 @@ class ClipScore:
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`."""
         seen = self.embed(images)
+        self._last = weakref.ref(images), seen
         asked = torch.stack([self._encode(label.prompt, images.device) for label in labels])
         return {"clip": 100 * (seen * asked).sum(-1).clamp(min=0).float()}
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Tensor:
-        """See `Embedder.embed`."""
+        """See `Embedder.embed`; images that were scored last are not seen again."""
+        if self._last is not None and self._last[0]() is images:
+            return self._last[1]
         embedded: Tensor = self._model.encode_image(self._see(images), normalize=True)
         return embedded
 

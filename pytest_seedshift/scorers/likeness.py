@@ -38,14 +38,18 @@ def ssim(images: Tensor, others: Tensor) -> Tensor:
     Raises:
         InvalidValueError: shapes that differ, or images of fewer than 11 pixels a side.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
     _check(images, others)
     if min(images.shape[-2:]) < _KERNEL:
         raise InvalidValueError(f"SSIM needs images of at least {_KERNEL} pixels a side, not {_size(images)}")
-    found = structural_similarity_index_measure(images, others, data_range=1.0, reduction="none")
-    assert isinstance(found, torch.Tensor)
-    return torch.where(_equal(images, others), torch.ones_like(found), found.clamp(-1, 1))
+    equal = _equal(images, others)
+    if images.device.type != "cpu":  # which would be waited for, to know which are equal
+        return torch.where(equal, torch.ones_like(equal, dtype=images.dtype), _ssim(images, others))
+    found = torch.ones(len(images), dtype=images.dtype)
+    unlike = ~equal
+    if bool(unlike.any()):
+        sides = (side[unlike].contiguous(memory_format=torch.channels_last) for side in (images, others))
+        found[unlike] = _ssim(*sides)  # in that format a CPU takes half of the time
+    return found
 
 
 def psnr(images: Tensor, others: Tensor) -> Tensor:
@@ -79,6 +83,14 @@ def cosines(embedded: Tensor, others: Tensor) -> Tensor:
     """
     found = (embedded * others).sum(1).clamp(-1, 1)
     return torch.where((embedded == others).all(1), torch.ones_like(found), found)
+
+
+def _ssim(images: Tensor, others: Tensor) -> Tensor:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    found = structural_similarity_index_measure(images, others, data_range=1.0, reduction="none")
+    assert isinstance(found, torch.Tensor)
+    return found.clamp(-1, 1)
 
 
 def _equal(images: Tensor, others: Tensor) -> Tensor:
