@@ -54,7 +54,7 @@ def _row(found: Versus, other: Other, scores: Iterable[str]) -> tuple[str, ...]:
     kept = [_kept_after(by_name.get(name)) for name in scores] if found.shifts else []
     speed, memory = found.speed(other), found.memory(other)
     return (
-        other.name,
+        f"{other.name} ≈" if other.early else other.name,
         ssim(other),
         *changes,
         *kept,
@@ -80,6 +80,7 @@ def caption(found: Versus) -> str:
     return (
         f"SSIM of pictures without a shift; scores without a shift as changes from {found.base}; {under}"
         f"in brackets the interval of the change, at {messages.percent(found.certainty)}."
+        f"{' ≈ decided early: rough figures (--exact).' if any(each.early for each in found.others) else ''}"
     )
 
 
@@ -119,7 +120,7 @@ def sentences(found: Versus) -> list[str]:
 
 
 def _clauses(found: Versus, other: Other) -> list[str]:
-    said = [_of_pictures(other), _of_scores(other)]
+    said = [*([_of_early(other)] if other.early else []), _of_pictures(other), _of_scores(other)]
     if found.shifts:
         said.append(_of_robustness(other))
     speed = found.speed(other)
@@ -127,6 +128,10 @@ def _clauses(found: Versus, other: Other) -> list[str]:
         said.append(f"{speed:.2f}× the images a second")
     said.append(_of_verdict(other))
     return [each for each in said if each]
+
+
+def _of_early(other: Other) -> str:
+    return f"decided early, so that all figures are rough (scores of {other.pairs} of {other.design} pairs)"
 
 
 def _of_pictures(other: Other) -> str:
@@ -246,6 +251,7 @@ def _document(found: Versus, other: Other) -> dict[str, Any]:
         "verdict": other.verdict,
         "failed": list(other.failed),
         "pairs": other.pairs,
+        "design": other.design,
         **_cost(other.cost),
         "speed": found.speed(other),
         "memory": found.memory(other),

@@ -104,6 +104,7 @@ class Other:
     Attributes:
         name: of the model.
         pairs: that its scores are of.
+        design: how many pairs there are.
         scores: in the order of `SHOWN`.
         likeness: of its pictures without a shift to the base's; None where there are none of the same pair.
         note: why nothing is known of likeness, where there are pictures.
@@ -115,6 +116,7 @@ class Other:
 
     name: str
     pairs: int
+    design: int
     scores: tuple[Score, ...]
     likeness: Likeness | None
     note: str
@@ -122,6 +124,11 @@ class Other:
     cost: Cost
     failed: tuple[str, ...] = ()
     verdict: str = "pass"
+
+    @property
+    def early(self) -> bool:
+        """Whether a case was decided before its whole design was looked at: then its means lean towards the verdict."""
+        return self.pairs < self.design
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +181,12 @@ def _other(base: Side, other: Side, certainty: float) -> Other:
     both = {case: counterpart for case, counterpart in ours.items() if counterpart in before.cases}
     control = Case(other.model)
     scores: tuple[Score, ...] = ()
-    pairs = 0
+    pairs = design = 0
     if control in both:
         cases = [control, *(case for case in both if case != control)]
         sides = [(before.cases[both[case]], after.cases[case]) for case in cases]
         pairs = min(min(old.pairs, new.pairs) for old, new in sides)
+        design = after.designs[sides[0][1].design].images
         labels = [label for label, _ in after.designs[sides[0][1].design].places()[:pairs]]
         kinds = base.run.scores | other.run.scores
         columns = {
@@ -190,7 +198,7 @@ def _other(base: Side, other: Side, certainty: float) -> Other:
     alike, note = _alike(base, other)
     least = () if alike is None else tuple(_least(alike, base, other))
     return Other(
-        other.model, pairs, scores, alike, note, least, other.cost, tuple(other.failed), _verdict(other.failed)
+        other.model, pairs, design, scores, alike, note, least, other.cost, tuple(other.failed), _verdict(other.failed)
     )
 
 

@@ -81,6 +81,10 @@ def test_only_pairs_that_all_cases_of_both_have_are_compared():
     (other,) = versus.make(base, [early]).others
     assert other.pairs == 24
     assert other.scores[0].retained == (1.0, pytest.approx(16 / 24))
+    assert said(base, early)[0].startswith(
+        "early: decided early, so that all figures are rough (scores of 24 of 64 pairs)"
+    )
+    assert words.rows(versus.make(base, [early]))[1][0] == "early ≈"
     (without,) = versus.make(base, [Side("early", Baseline("early", {}, {}, {"design": DESIGN}, {}))]).others
     assert (without.pairs, without.scores) == (0, ())
     assert "no scores on the base's pairs" in said(base, Side("early", without_cases()))[0]
