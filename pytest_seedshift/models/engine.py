@@ -88,6 +88,7 @@ def check(entry: Entry, kind: type[Any] | None, pipeline: Any | None, parts: Map
             raise EngineError(f"{entry.name}: cache={engine.cache.method}: {kind.__name__} of diffusers has no caches")
     if pipeline is not None:
         _check_pipeline(entry, pipeline)
+        loras.check_fit(entry, pipeline)
 
 
 def _check_pipeline(entry: Entry, pipeline: Any) -> None:
@@ -119,7 +120,16 @@ def _check_quantization(entry: Entry, wanted: Quantization, parts: Mapping[str, 
     for part in wanted.parts:
         if part not in parts:
             raise EngineError(f"{where}: {unknown('part of the pipeline', part, parts)}")
+        if not _is_network(*parts[part]):
+            networks = ", ".join(name for name, of in parts.items() if _is_network(*of))
+            raise EngineError(f"{where}: {part} has no weights that could be quantised. Known: {networks}")
     _quantized(where, wanted)
+
+
+def _is_network(library: str, kind: str) -> bool:
+    """Whether a part of a pipeline has weights, as far as its class says; one of a library of its own may have."""
+    found = getattr(importlib.import_module(library), kind, None) if library in ("diffusers", "transformers") else None
+    return not isinstance(found, type) or issubclass(found, nn.Module)
 
 
 def _distribution(package: str) -> str:

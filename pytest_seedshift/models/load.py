@@ -73,7 +73,7 @@ def load(entry: Entry, device: str, dtype: str, *, spread: bool = False) -> Diff
     location = _configured(location)
     if not location.path.is_dir() or location.released is not None:
         engine.quantization(entry, {})  # which is an error where there is to be any
-    with _in_words(location.source), loading.complete(location.source):
+    with _in_words(_whole(location.source, entry)), loading.complete(location.source):
         pipeline = _spread(location, dtype, entry) if spread else _loader(location)(location, dtype, entry)
         _set_scheduler(pipeline, entry, single_files.scheduler_settings(location))
         call = call_of(type(pipeline), entry)
@@ -86,6 +86,15 @@ def load(entry: Entry, device: str, dtype: str, *, spread: bool = False) -> Diff
         fingerprint = fingerprints.of_model(entry, device, dtype)
         given = None if entry.engine.latents is None else partial(latents.read, entry)
         return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler, latents=given)
+
+
+def _whole(source: str, entry: Entry) -> str:
+    """What is loaded, for an error: with its quantisation, which a device or a package may not bear."""
+    wanted = entry.engine.quantization
+    if wanted is None:
+        return source
+    what = " ".join([wanted.backend, *(str(value) for name, value in wanted.options if name == "quant_type")])
+    return f"{entry.name}: quantization by {what}: {source}"
 
 
 @contextmanager

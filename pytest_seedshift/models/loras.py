@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from pytest_seedshift.core import typed_values
 from pytest_seedshift.core.checkpoints import hashing, headers, places, repository
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
@@ -23,6 +25,12 @@ _NAMES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 
 _FILES = (f"*{_SUFFIX}",)
 """What of a hub repository is needed: not what peft writes beside it, which names a model of its own."""
+
+_OF_PEFT = ".lora_A.weight"
+"""How the name ends of the first tensor of a layer, where diffusers wrote it with peft."""
+
+_NETWORKS = frozenset(("transformer", "unet"))
+"""The parts that adapters change, of which a pipeline has one."""
 
 _DOWN = (".lora_A.", ".lora_down.", ".lora.down.", "_lora.down.", ".lora_A", ".hada_w1_a", ".lokr_w1")
 """What stands in the name of the first of the tensors of each layer that an adapter changes."""
@@ -43,6 +51,41 @@ def check(entry: Entry) -> None:
         if find_spec("peft") is None:
             raise LoraError(f"{entry.name}: the adapter {lora.source} needs peft: pip install peft")
         file(entry.name, lora.source)
+
+
+def check_fit(entry: Entry, pipeline: Any) -> None:
+    """Hold adapters against a pipeline, be it without weights, as far as their names tell what they change.
+
+    Names of other trainers are brought into those of diffusers while they are loaded: what these fit shows then.
+
+    Raises:
+        LoraError: no layer of one is there and of its size.
+    """
+    for lora in entry.engine.loras:
+        found = headers.about(file(entry.name, lora.source))
+        parts = pipeline.components
+        named = {
+            name.removesuffix(_OF_PEFT): shape
+            for name, (_, shape) in (found.items() if isinstance(found, dict) else ())
+            for part in [name.partition(".")[0]]
+            if name.endswith(_OF_PEFT) and (isinstance(parts.get(part), nn.Module) or part in _NETWORKS - parts.keys())
+        }
+        wanted = sum(any(part in name for part in _DOWN) for name in found)
+        if wanted and len(named) == wanted and not any(_fits(pipeline, *each) for each in named.items()):
+            raise LoraError(
+                f"{entry.name}: the adapter {lora.source} does not fit {type(pipeline).__name__}: none of its "
+                f"{wanted} layers is there and of that size, such as {next(iter(named))}. It was trained for another "
+                "model"
+            )
+
+
+def _fits(pipeline: Any, layer: str, shape: tuple[int, ...]) -> bool:
+    """Whether a pipeline has a layer that takes as many numbers as an adapter's first tensor."""
+    part, _, path = layer.partition(".")
+    network = pipeline.components.get(part)
+    module: Any = None if network is None else dict(network.named_modules()).get(path)
+    weight = getattr(module, "weight", None)
+    return weight is not None and weight.ndim > 1 and len(shape) > 1 and weight.shape[1] == shape[1]
 
 
 def key(entry: Entry) -> tuple[tuple[str, float], ...]:
@@ -117,6 +160,8 @@ def load(pipeline: DiffusionPipeline, entry: Entry) -> None:
             raise
         except Exception as error:  # of diffusers and peft, over layers and shapes that are not there: any class
             reason = " ".join(str(error).split())[:300]
+            if isinstance(error, LookupError):  # which says what was not found, and not that it was a layer
+                reason = "its layers are not those of this pipeline"
             raise LoraError(f"{where}: {reason}. It was trained for another model") from error
         wanted, got = _layers(path), _loaded(pipeline, name)
         if got < wanted:

@@ -361,6 +361,38 @@ def test_what_cannot_be_is_said_before_anything_is_loaded(change, said):
     assert said in refused(f"toy-latent+{change}")
 
 
+@pytest.mark.parametrize(
+    ("layer", "size"),
+    [
+        ("transformer.transformer_blocks.0.attn.to_q", 32),
+        ("unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", 640),
+        ("unet.nowhere.to_q", 32),
+    ],
+)
+def test_an_adapter_of_another_family_is_refused_before_anything_is_loaded(tmp_path, layer, size):
+    halves = {f"{layer}.lora_A.weight": torch.ones(2, size), f"{layer}.lora_B.weight": torch.ones(size, 2)}
+    save_file(halves, tmp_path / "other.safetensors")
+    said = refused(f"toy-latent+lora={tmp_path / 'other.safetensors'}")
+    assert f"none of its 1 layers is there and of that size, such as {layer}. It was trained for another model" in said
+
+
+@pytest.mark.parametrize("part", ["scheduler", "tokenizer"])
+def test_what_has_no_weights_is_not_quantised(part):
+    wanted = Quantization("torchao", (("quant_type", "Int8WeightOnlyConfig"),), ("unet", part))
+    entry = dataclasses.replace(TOY, name="mine", engine=EngineSettings(quantization=wanted))
+    said = refused("mine", {"mine": entry})
+    assert f"{part} has no weights that could be quantised. Known: text_encoder, unet, vae" in said
+
+
+def test_what_a_device_does_not_bear_is_told_with_the_quantisation(monkeypatch):
+    def fails(*_: object) -> None:
+        raise ImportError("Requires mslk >= 1.0.0")
+
+    monkeypatch.setattr(load, "_from_folder", fails)
+    with pytest.raises(SeedshiftError, match=r"toy-latent\+int8: quantization by torchao Int8WeightOnlyConfig: .*mslk"):
+        load.load(SHIPPED.find("toy-latent+int8"), "cpu", "float32")
+
+
 def test_an_adapter_that_is_given_twice_contradicts_itself(adapters):
     one = f"lora={adapters / 'one'}"
     assert "contradict each other" in refused(f"toy-latent+{one}+{one}:0.5")
