@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -221,6 +221,14 @@ def note_of_chance(jobs: Jobs, certainty: float) -> str | None:
 
     asked = [(job.constraints, len(job.design)) for job in jobs.reliability]
     return chance.note(asked, certainty, jobs.threshold_tests)
+
+
+def note_of_equivalence(jobs: Iterable[Job]) -> str | None:
+    """How many images it takes to show what is asked of equivalence."""
+    from pytest_seedshift.core.stats import equivalence_power
+    from pytest_seedshift.core.stats.sequential import SequentialTest
+
+    return equivalence_power.note(job.test for job in jobs if isinstance(job.test, SequentialTest))
 
 
 def undetectable(jobs: Sequence[Job]) -> list[str]:

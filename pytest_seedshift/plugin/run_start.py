@@ -105,6 +105,7 @@ class Planner:
             self._sensitivity.note(self._grid.models),
             session.gate.note(jobs),
             gate.note_of_chance(jobs, session.thresholds.certainty),
+            gate.note_of_equivalence(jobs.reliability) if session.gate.against is not None else None,
         )
         return [note for note in notes if note is not None]
 

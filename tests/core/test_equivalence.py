@@ -214,6 +214,15 @@ def test_a_design_that_cannot_decide_is_warned_of():
     assert said.startswith('within = "0.2%" of CLIP (±0.062) cannot be shown on 400 images')
 
 
+def test_a_plan_says_how_many_images_a_bound_takes():
+    said = equivalence_power.note([gate(RIGHT, 0.05), gate(np.full(9, 31.0), 0.6, "clip")])
+    first, second = said.split("; ")
+    assert first.startswith("within = 0.05 of top-1 takes about 1")
+    assert first.endswith(" of a version of which no pair has changed, about 320 where 5 of 100 pairs turn")
+    assert second.startswith("within = 0.6 of CLIP takes about ")
+    assert equivalence_power.note([SequentialTest((Constraint("top1", 0.5),), 9)]) is None
+
+
 def test_about_so_many_images_show_it_in_nine_of_ten_designs():
     images = equivalence_power.of_turned(0.1, 1 - CERTAINTY, 0.12)
     assert 60 < images < 140

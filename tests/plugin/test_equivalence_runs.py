@@ -91,6 +91,9 @@ def test_what_cannot_be_shown_is_warned_of_and_fails(pytester, project):
     write(pytester, "0.02")
     plan = pytester.runpytest_inprocess(*AGAINST, "--seedshift-plan")
     plan.stdout.fnmatch_lines(["seedshift: warning: within = 0.02 of white cannot be shown on 64 images, not even *"])
+    plan.stdout.fnmatch_lines(
+        ["seedshift: within = 0.02 of white takes about 2?? images a case of a version of which no pair has changed, *"]
+    )
     result = pytester.runpytest_inprocess(*AGAINST)
     result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines(

@@ -85,6 +85,28 @@ def of_turned(bound: float, level: float, turned: float = TURNED) -> int:
     return math.ceil(reach**2 * turned / bound**2 / 10) * 10
 
 
+def note(tests: Iterable[SequentialTest]) -> str | None:
+    """How many images the bounds of some tests take; None where none asks for equivalence."""
+    counts: dict[str, list[int | None]] = {}
+    turned: dict[str, int] = {}
+    for test in tests:
+        for each in test.constraints:
+            if each.within is None or each.within.value is None or each.score not in test.baseline:
+                continue
+            level, title = 1 - test.certainty, f"within = {each.within} of {each.score_kind.title}"
+            counts.setdefault(title, []).append(needed(each, test.baseline[each.score], level, exact=test.exact))
+            if each.score_kind.binary:
+                turned[title] = max(turned.get(title, 0), of_turned(each.within.value, level))
+    said = []
+    for title, found in counts.items():
+        most = None if None in found else max(each for each in found if each is not None)
+        said.append(f"{title} takes {'more than a million' if most is None else f'about {most}'} images a case")
+        said[-1] += " of a version of which no pair has changed"
+        if title in turned:
+            said[-1] += f", about {turned[title]} where {100 * TURNED:g} of 100 pairs turn"
+    return "; ".join(said) or None
+
+
 def warnings(tests: Iterable[SequentialTest]) -> list[str]:
     """The bounds that the designs of some tests cannot show, each said once, with how many images could."""
     said: dict[str, None] = {}
