@@ -267,6 +267,15 @@ class _Kept(schema.KeptPicture):
     control: _Picture
 
 
+class _Least(schema.LeastAlike):
+    picture: _Picture | None
+    baseline: _Picture | None
+
+
+class _Likeness(schema.Likeness):
+    least: _Least
+
+
 class _Record(Record):
     """All that a report reads of a record: what is optional elsewhere is not where records are joined as they are."""
 
@@ -280,10 +289,12 @@ class _Record(Record):
     generated: schema.Count
     seconds: schema.Seconds
     pictures: list[_Kept]  # type: ignore[assignment]
+    likeness: _Likeness | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> _Record:
-        lacking = {each.score for each in self.constraints} - self.scores.keys()
+        of_pictures = self.likeness.scores.keys() if self.likeness is not None else ()
+        lacking = {each.score for each in self.constraints} - self.scores.keys() - set(of_pictures)
         if self.verdict not in ("error", "skipped") and (lacking or not self.scores):
             raise InvalidValueError(f"a verdict without the scores {', '.join(sorted(lacking) or BUILT_IN)}")
         return self

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from helpers.runs import SMALL, cases_of
+from pytest_seedshift.__main__ import main
 from pytest_seedshift.results import baseline_sources
 
 ONE = (*SMALL, "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
@@ -167,3 +168,23 @@ def test_a_first_run_that_makes_its_baseline_leaves_likeness_out(pytester, run):
     run(*ONE, *named).assert_outcomes(passed=2)
     assert cases_of(pytester.path / ".seedshift")[SHIFTED]["likeness"]["equal"] == 16
     assert list(pytester.path.joinpath("mine/pictures").iterdir())
+
+
+def test_shards_merge_to_the_run_with_the_likeness_of_all_cases(pytester, gate, capsys):
+    half = [each.replace("toy-latent", "toy-latent+dtype=bfloat16") for each in ONE]
+    thresholds = f"{EASY}[likeness]\nssim = {{ min = 0.5, floor = 0.4, share = 0.5 }}\n"
+    for shard in ("1", "2"):
+        gate(*half, f"--seedshift-shard={shard}/2", f"--seedshift-dir=s{shard}", thresholds=thresholds)
+    assert main(["merge", "s1", "s2", "--output", "whole"]) == 0, capsys.readouterr().err
+    cases = cases_of(pytester.path / "whole")
+    assert {each["likeness"]["pairs"] for each in cases.values()} == {16}
+    least = [each["likeness"]["least"][side] for each in cases.values() for side in ("picture", "baseline")]
+    assert all(pytester.path.joinpath("whole", name).is_file() for name in least)
+    capsys.readouterr()
+    assert main(["compare", "base", "whole", "--model", "toy-latent+dtype=bfloat16=toy-latent"]) == 0
+    assert "likeness to the baseline" in capsys.readouterr().out
+
+    forged = json.loads(pytester.path.joinpath("s1/verdicts.json").read_text())
+    forged["cases"][0]["likeness"]["least"]["picture"] = "../../outside.png"
+    pytester.path.joinpath("s1/verdicts.json").write_text(json.dumps(forged))
+    assert main(["merge", "s1", "s2", "--output", "other"]) != 0
