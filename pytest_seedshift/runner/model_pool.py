@@ -77,7 +77,7 @@ class ModelPool:
             SeedshiftError: an unknown model.
         """
         entry = self.catalogue.find(model)
-        return entry.engine.dtype or self._dtype or entry.dtype_on(self.device) or devices.resolve(self.device, None)[1]
+        return entry.engine.dtype or self._dtype or entry.dtype_on(self.device) or devices.usual_dtype(self.device)
 
     def fingerprint(self, model: str, in_force: tuple[str, ...]) -> str:
         """What a model's pictures depend on, under the settings of the process; one of the user's own is loaded for it.

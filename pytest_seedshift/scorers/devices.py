@@ -31,7 +31,12 @@ def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]  # torch goes on for a page
         raise InvalidValueError(f"the device {device!r} is not there ({reason}). {_available()}") from None
-    return device, dtype or ("float32" if parsed.type == "cpu" else "float16")
+    return device, dtype or usual_dtype(device)
+
+
+def usual_dtype(device: str) -> str:
+    """The number type of models that say nothing of it, on a device of this kind, which need not be here."""
+    return "float32" if device.partition(":")[0] == "cpu" else "float16"
 
 
 def check(device: str | None) -> None:

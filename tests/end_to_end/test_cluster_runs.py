@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,20 +13,12 @@ from typing import Any
 import pytest
 
 from helpers import painted
+from helpers.painted_runs import MINE, PYTEST, THRESHOLDS, document, run
 from helpers.ray_nodes import RayNodes, started
 
 pytest.importorskip("ray")
 
-THRESHOLDS = '[default]\nwhite = 0.8\n[models.mine]\nclasses = "toy16"\n'
-MINE = ("--seedshift-model=mine", "--seedshift-shift=mean", "--seedshift-magnitude=-0.3,0.3", "--seedshift-images=64")
 STUDIES = ("--seedshift-breaking-point", "--seedshift-sensitivity=always")
-OF_OTHERS = re.compile(r"^.*(?:torch/utils/_pytree\.py|torchao).*\n(?:[ \t].*\n)*", re.MULTILINE)
-"""What torch and diffusers say where torchao is installed, and Python of its source when it compiles that."""
-
-UNCOMPILED = {"PYTHONWARNINGS": "ignore:invalid escape sequence"}
-"""Python says this of torchao's source when it compiles it, which is each time where it may not write."""
-
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir=.", "-p", "no:randomly")
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +32,6 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "conftest.py").write_text(painted.losing(0, 5, 1))
     (tmp_path / "thresholds.toml").write_text(THRESHOLDS)
     return tmp_path
-
-
-def run(folder: Path, *arguments: str, status: int | None = 1) -> str:
-    """A run in a process of its own; what it has printed. `status` None is that of any verdicts."""
-    done = subprocess.run(
-        [*PYTEST, "seedshift", *arguments],
-        cwd=folder,
-        env={**os.environ, **UNCOMPILED},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert done.returncode in ((0, 1) if status is None else (status,)), done.stdout + done.stderr
-    assert OF_OTHERS.sub("", done.stderr) == ""
-    return done.stdout
-
-
-def document(folder: Path, name: str = ".seedshift") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / name / "verdicts.json").read_text())
-    return found
 
 
 def over(nodes: RayNodes) -> str:

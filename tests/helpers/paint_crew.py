@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers import painter
 from pytest_seedshift.core import pairs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from helpers.ray_nodes import RayNodes
+    from pytest_seedshift.runner.cluster.setup import Setup
     from pytest_seedshift.runner.orders import Done
 
 TESTS = Path(__file__).parents[1]
@@ -29,12 +30,14 @@ PATIENCE = 120
 class PaintCrew:
     """An executor with painters, and the files by which they are told what to do."""
 
-    def __init__(self, nodes: RayNodes, folder: Path, at: str = "", *, patience: float = 40) -> None:
-        """At the address of the head, or another; `patience` is how long an order may take, in seconds."""
+    def __init__(
+        self, nodes: RayNodes, folder: Path, at: str = "", *, setup: Setup | None = None, **options: Any
+    ) -> None:
+        """At the address of the head, or another; with other `options`, and another setup than the painter's."""
         self.nodes, self.folder = nodes, folder
-        place = address.parse(at or nodes.address)
-        self.executor = ClusterExecutor(Options(place, order_seconds=patience, join_seconds=2))
-        self.executor.begin(painter.setup(folder), TESTS)
+        given = {"order_seconds": 40, "join_seconds": 2, **options}
+        self.executor = ClusterExecutor(Options(address.parse(at or nodes.address), **given))
+        self.executor.begin(setup or painter.setup(folder), TESTS)
         self._next = 0
 
     @property

@@ -14,7 +14,7 @@ from pytest_seedshift.core.checkpoints import hashing, repository
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models import latents, locate, loras, process_settings
-from pytest_seedshift.scorers import open_clip_tags
+from pytest_seedshift.scorers import devices, open_clip_tags
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -83,7 +83,7 @@ def of_model(entry: Entry, device: str, dtype: str | None) -> Expected:
     if entry.own is not None:
         return Expected(files, "", folders)
     kind = device.partition(":")[0]
-    wanted = entry.engine.dtype or dtype or entry.dtype_on(kind) or ("float32" if kind == "cpu" else "float16")
+    wanted = entry.engine.dtype or dtype or entry.dtype_on(kind) or devices.usual_dtype(kind)
     return Expected(files, fingerprints.of_model(entry, kind, wanted), folders)
 
 

@@ -120,6 +120,7 @@ class ClusterExecutor:
             "path": [each for each in sys.path if each],
             "environment": process_settings.environment_of(given.settings),
             "gpus_per_model": self._options.gpus_per_model,
+            "device": self.device,
             "versions": examination.versions(),
             "threads": int(asked) if asked.isdecimal() and int(asked) else 1024,
         }

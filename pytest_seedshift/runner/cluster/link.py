@@ -61,6 +61,7 @@ def connect(options: Options) -> None:
         "log_to_driver": False,
         "namespace": "seedshift",
     }
+    where = place.address
     try:
         if place.kind == "local":
             gpus = 0 if options.device == "cpu" else None
@@ -75,9 +76,10 @@ def connect(options: Options) -> None:
                 **common,
             )
         else:
-            ray.init(address=place.address or _cluster_of_this_machine(), **common)
+            where = where or os.environ.get("RAY_ADDRESS") or _cluster_of_this_machine()
+            ray.init(address=where, **common)
     except Exception as error:  # Ray's, of several classes, and of what is below it
-        raise _refusal(place, error, isinstance(error, AuthenticationError)) from error
+        raise _refusal(place, where, error, isinstance(error, AuthenticationError)) from error
 
 
 def _cluster_of_this_machine() -> str:
@@ -85,8 +87,6 @@ def _cluster_of_this_machine() -> str:
 
     That search takes any head that runs on this machine first, such as the one of somebody's `local`.
     """
-    if os.environ.get("RAY_ADDRESS"):
-        return "auto"
     from ray._private.utils import read_ray_address
 
     left = read_ray_address(None) or ""
@@ -96,7 +96,7 @@ def _cluster_of_this_machine() -> str:
 _TOKEN = "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token has to be that of the cluster"
 
 
-def _refusal(place: Place, error: Exception, of_token: bool) -> SeedshiftError:
+def _refusal(place: Place, where: str, error: Exception, of_token: bool) -> SeedshiftError:
     said = " ".join(str(error).split())
     lowered = said.lower()
     if of_token or "unauthenticated" in lowered or "authentication token" in lowered:
@@ -107,27 +107,27 @@ def _refusal(place: Place, error: Exception, of_token: bool) -> SeedshiftError:
         return SeedshiftUsageError(f"{OPTION}={place}: {said}")
     if place.kind == "local":
         return HarnessError(f"{OPTION}={place}: Ray cannot be started on this machine: {said}")
-    named = os.environ.get("RAY_ADDRESS", "") if place.kind == "auto" else place.address
-    if not named and isinstance(error, ConnectionError):
+    if where == "auto" and "could not find any running ray" in lowered:
         return SeedshiftUsageError(
             f"{OPTION}=auto: this machine belongs to no Ray cluster and RAY_ADDRESS is not set: start one "
             f"(`ray start --head`), set RAY_ADDRESS, or give HOST:PORT; local starts one for this run alone"
         )
+    at = f"{OPTION}={place}" if where in (str(place), "auto") else f"{OPTION}={place} ({where})"
     if "initialization failure from server" in lowered:
         return SeedshiftUsageError(
-            f"{OPTION}={place}: the Ray client server there could not start a process for this run: "
+            f"{at}: the Ray client server there could not start a process for this run: "
             f"ray_client_server*.err among the logs of Ray on that machine says why ({said[-200:]})"
         )
     if isinstance(error, ConnectionError):  # Ray does not say why; that something listens there was seen before
         return SeedshiftUsageError(
-            f"{OPTION}={place}: what answers there does not let this machine join: either it refuses this machine's "
-            f"token ({_TOKEN}), or it is {_none(named)} ({said[:200]})"
+            f"{at}: what answers there does not let this machine join: either it refuses this machine's "
+            f"token ({_TOKEN}), or it is {_none(where)} ({said[:200]})"
         )
-    return SeedshiftUsageError(f"{OPTION}={place}: there is no Ray cluster that can be used: {said[:400]}")
+    return SeedshiftUsageError(f"{at}: there is no Ray cluster that can be used: {said[:400]}")
 
 
-def _none(named: str) -> str:
-    if named.startswith("ray://"):
+def _none(where: str) -> str:
+    if where.startswith("ray://"):
         return (
             "no Ray client server, which has the port 10001 unless `ray start --ray-client-server-port` says another; "
             "the head itself is HOST:PORT, without ray://"

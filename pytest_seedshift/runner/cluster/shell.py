@@ -48,7 +48,7 @@ class Shell:
 
         Args:
             start: `path` (modules are looked for there too), `environment`, `examine` (whether the machine is looked
-                at), `gpus_per_model`.
+                at), `gpus_per_model`, `device` (its kind).
             packed: the setup.
 
         Returns:
@@ -68,7 +68,7 @@ class Shell:
         except ImportError as error:
             return {"said": f"{type(error).__name__}: {error}"}
         try:
-            self._station = station.Station(wire.unpacked(packed), start["gpus_per_model"])
+            self._station = station.Station(wire.unpacked(packed), start["gpus_per_model"], start["device"])
             if self._station.pool.overlaps:
                 self._beside = Background()
             problems = self._station.problems() if start["examine"] else {}

@@ -70,8 +70,8 @@ class Drawn:
 class Station:
     """One process with one device. It draws in one thread, and scores and packs in another."""
 
-    def __init__(self, setup: Setup, gpus_per_model: int = 1) -> None:
-        """Make ready; nothing is loaded.
+    def __init__(self, setup: Setup, gpus_per_model: int = 1, device: str | None = None) -> None:
+        """Make ready; nothing is loaded. `device` is the kind that all machines have to have; None for what is here.
 
         Raises:
             SeedshiftError: the device is not there, or a setting of the driver's process cannot be made here.
@@ -85,7 +85,7 @@ class Station:
             raise HarnessError(
                 f"a setting of the process that changes pictures cannot be made here: {error}"
             ) from error
-        self.device, _ = devices.resolve(None, setup.dtype)
+        self.device, _ = devices.resolve(device, setup.dtype)
         spread = gpus_per_model > 1 and self.device.startswith("cuda")
         self.kind = f"{gpus_per_model} × {devices.describe(self.device)}" if spread else devices.describe(self.device)
         self._loads: dict[str, float] = {}
