@@ -15,6 +15,7 @@ from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case, CaseError, UnusableModelError
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.models import catalogue, needed_scorers
+from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.pipeline import DiffusersPipeline
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner import model_pool
@@ -150,3 +151,9 @@ def test_of_a_model_that_is_put_away_nothing_stays_on_the_gpu_not_even_what_it_m
         pool.model("toy-glide")
         pool.release()
         assert gpus.used == [0]
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cuda", "float16"), ("cpu", "float32")])
+def test_the_number_type_on_a_cluster_s_devices_is_known_without_one_of_them_here(kind, expected):
+    mine = Entry("mine", ("acme/mine",), classes="toy16")
+    assert ModelPool(kind, None, catalogue=catalogue.Catalogue({"mine": mine})).dtype("mine") == expected
