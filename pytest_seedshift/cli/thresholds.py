@@ -125,6 +125,6 @@ def _measurement(run: Path, place: int, record: Mapping[str, Any]) -> Measuremen
     from pytest_seedshift.results import schema
 
     try:
-        return schema.read(schema.Measurement, record)
+        return schema.read_record(schema.Measurement, record)
     except DataError as error:
         raise CommandError(f"{run}: its verdicts.json is damaged: cases.{place}.{error}") from None

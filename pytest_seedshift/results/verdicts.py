@@ -147,7 +147,7 @@ def with_head(known: tuple[metadata.Facts, ...], document: Mapping[str, Any]) ->
 def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: Path, kinds: ScoreRegistry) -> CaseRun:
     from pytest_seedshift.results import schema
 
-    found = schema.read(schema.Record, entry)
+    found = schema.read_record(schema.Record, entry)
     samples, control = _shown(found.pictures, folder)
     return CaseRun(
         case=found.case,

@@ -91,7 +91,11 @@ def test_samples_of_another_version_of_the_model_are_not_taken_for_the_verdicts(
 
 
 def test_samples_that_are_not_those_of_the_verdict_are_left_out_and_it_is_said(folder):
-    edit(folder, lambda document: document["cases"][2]["scores"]["clip"].update(mean=33.3))
+    def other(document):
+        document["cases"][2]["scores"]["clip"].update(mean=33.3, low=0.0, high=50.0)
+        document["cases"][2]["constraints"] = []
+
+    edit(folder, other)
     run = runs.load(folder.path)
     assert not case(run).complete
     assert any(f"does not hold the samples that these verdicts rest on: {BROKEN}." in note for note in run.notes)
@@ -102,6 +106,7 @@ def test_a_smaller_design_is_told_from_the_larger_one_that_the_store_holds(folde
     def half(document):
         for entry in document["cases"]:
             entry["images"] = entry["design"] = 8
+            entry["constraints"] = []
 
     whole = case(runs.load(folder.path))
     edit(folder, half)
@@ -109,7 +114,7 @@ def test_a_smaller_design_is_told_from_the_larger_one_that_the_store_holds(folde
 
     def means(document):
         for name, found in document["cases"][2]["scores"].items():
-            found["mean"] = sum(sample.scores[name] for sample in first) / 8
+            found |= {"mean": sum(sample.scores[name] for sample in first) / 8, "low": 0.0, "high": 50.0}
 
     edit(folder, means)
     assert case(runs.load(folder.path)).samples == tuple(first)

@@ -39,6 +39,7 @@ from pytest_seedshift.results.schema.records import (
     Record,
     Score,
     Subject,
+    read_record,
 )
 from pytest_seedshift.results.schema.searches import CLEAR, Probe, ProbeScore, Search
 
@@ -74,5 +75,6 @@ __all__ = [
     "Verdicts",
     "describe",
     "read",
+    "read_record",
     "readable",
 ]

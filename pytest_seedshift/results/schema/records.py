@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from pytest_seedshift.core import scores
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.errors import DataError, InvalidValueError
 from pytest_seedshift.core.scores import NULL, Estimate, Finding
-from pytest_seedshift.results.schema.base import Certainty, Count, DesignSeed, Form, Images, Number, Seconds
+from pytest_seedshift.results.schema.base import Certainty, Count, DesignSeed, Form, Images, Number, Seconds, read
 from pytest_seedshift.results.statuses import status_of
 
 if TYPE_CHECKING:
@@ -198,3 +200,56 @@ class Measurement(Record):
         if self.scores and self.certainty is None:
             raise InvalidValueError("scores without the certainty of their intervals")
         return self
+
+
+_R = TypeVar("_R", bound=Record)
+
+_SLACK = 1e-6
+"""How far, as a part of a number, what a file says twice may differ."""
+
+
+def read_record(form: type[_R], document: Mapping[str, Any]) -> _R:
+    """A record as a file has it, which no hand has changed in one place alone.
+
+    A run writes a mean beside its interval and beside the bound that it is held against, and these agree.
+
+    Raises:
+        DataError: it is of another form, or says what no run can have found; the message says where and what.
+    """
+    found = read(form, document)
+    if found.design and found.images > found.design:
+        raise DataError(f"images: {found.images} of a design of {found.design}: it was changed after the run")
+    for name, score in found.scores.items():
+        if not _is_in_order(score.low, score.mean, score.high):
+            raise DataError(
+                f"scores.{name}: the mean {score.mean:g} lies outside of its interval, {score.low:g} to "
+                f"{score.high:g}: it was changed after the run"
+            )
+    for place, each in enumerate(found.constraints):
+        said = _contradiction(found, each)
+        if said is not None:
+            raise DataError(f"constraints.{place}: {said}: it was changed after the run")
+    return found
+
+
+def _contradiction(record: Record, bound: Constraint) -> str | None:
+    """What a bound says that cannot be so beside the rest of its record; None where nothing does."""
+    if math.isnan(bound.measured):
+        return None
+    score = record.scores.get(bound.score)
+    if bound.kind == "min" and score is not None and not _is_in_order(score.mean, bound.measured, score.mean):
+        return f"{bound.measured:g} was measured of {bound.score}, whose mean is {score.mean:g}"
+    above = bound.measured >= bound.bound - _SLACK * max(1.0, abs(bound.bound))
+    below = bound.measured <= bound.bound + _SLACK * max(1.0, abs(bound.bound))
+    whole = record.images == record.design  # an early verdict is about the design, not about the images seen
+    if bound.kind == "min" and whole and bound.p is None and bound.holds is not None:
+        if bound.holds and not above:
+            return f"{bound.score} holds {bound.bound:g} with {bound.measured:g}"
+        if not bound.holds and not below:
+            return f"{bound.score} breaks {bound.bound:g} with {bound.measured:g}"
+    return None
+
+
+def _is_in_order(low: float, middle: float, high: float) -> bool:
+    slack = _SLACK * max(1.0, abs(middle))
+    return low - slack <= middle <= high + slack
