@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from helpers.ray_nodes import started
 
 ASKED = "[default]\ntop1 = 0.0\n[likeness]\nssim = 0.9\nembedding = { floor = 0.5, share = 0.5 }\n"
 GRID = ("--seedshift-shift=mean", "--seedshift-magnitude=0.3", "--seedshift-images=16", "--seedshift-report=none")
@@ -51,17 +54,26 @@ def told(folder: Path, name: str) -> list[tuple[Any, ...]]:
     ]
 
 
+@pytest.fixture
+def there(request) -> Iterator[str]:
+    """The option by which images are made elsewhere."""
+    if request.param != "cluster":
+        yield request.param
+        return
+    pytest.importorskip("ray")
+    with started({}, {}) as nodes:
+        yield f"--seedshift-cluster={nodes.address}"
+
+
 @pytest.mark.nightly
-@pytest.mark.parametrize("where", ["-n2", "--seedshift-cluster=local:2"])
-def test_pictures_of_the_baseline_go_along(tmp_path, where):
-    if "cluster" in where:
-        pytest.importorskip("ray")
+@pytest.mark.parametrize("there", ["-n2", "cluster"], indirect=True)
+def test_pictures_of_the_baseline_go_along(tmp_path, there):
     tmp_path.joinpath("thresholds.toml").write_text("[default]\ntop1 = 0.0\n")
     exact = "--seedshift-model=toy-latent", "--seedshift-exact"
     run(tmp_path, *exact, "--seedshift-save-baseline=base", "--seedshift-dir=old")
     tmp_path.joinpath("thresholds.toml").write_text(ASKED)
     given = "--seedshift-model=toy-latent+steps=5", "--seedshift-baseline=base", "--seedshift-batch-size=4"
     run(tmp_path, *given, "--seedshift-dir=here")
-    run(tmp_path, *given, "--seedshift-dir=there", where)
+    run(tmp_path, *given, "--seedshift-dir=there", there)
     assert told(tmp_path, "there") == told(tmp_path, "here")
     assert "0 generated" in run(tmp_path, *given, "--seedshift-dir=there")  # in one process, from the same store

@@ -53,6 +53,7 @@ def test_a_folder_keeps_scores_and_the_picture_of_each_pair_by_its_checksum(pyte
     assert other.exists()
 
 
+@pytest.mark.nightly
 def test_a_path_that_ends_in_json_keeps_scores_alone(pytester, run):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
     run(*PAGELESS, "--seedshift-save-baseline=base.json").assert_outcomes(passed=2)
@@ -83,6 +84,7 @@ def test_what_cannot_be_saved_is_said_before_anything_is_generated(pytester, run
         assert not pytester.path.joinpath("elsewhere/samples.sqlite").exists()
 
 
+@pytest.mark.nightly
 def test_a_picture_that_the_run_folder_has_lost_is_made_again(pytester, run, saved):
     shutil.rmtree(saved)
     lost = next(pytester.path.joinpath(".seedshift").rglob("*.png"))

@@ -141,6 +141,7 @@ def test_what_cannot_be_compared_is_said_before_anything_is_generated(pytester, 
     gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n").assert_outcomes(passed=2)
 
 
+@pytest.mark.nightly
 def test_a_run_folder_with_all_of_its_pictures_serves_and_one_with_some_does_not(pytester, gate, run, base):
     gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n", baseline=base / ".seedshift").assert_outcomes(passed=2)
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
@@ -170,6 +171,7 @@ def test_a_first_run_that_makes_its_baseline_leaves_likeness_out(pytester, run):
     assert list(pytester.path.joinpath("mine/pictures").iterdir())
 
 
+@pytest.mark.nightly
 def test_shards_merge_to_the_run_with_the_likeness_of_all_cases(pytester, gate, capsys):
     half = [each.replace("toy-latent", "toy-latent+dtype=bfloat16") for each in ONE]
     thresholds = f"{EASY}[likeness]\nssim = {{ min = 0.5, floor = 0.4, share = 0.5 }}\n"
