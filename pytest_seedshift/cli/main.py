@@ -74,7 +74,10 @@ def _by_its_options(said: str, command: click.Command | None) -> str:
     options = {option for each in command.params for option in each.opts} if command is not None else set()
 
     def named(found: re.Match[str]) -> str:
-        return short if (short := f"--{found[1]}") in options else found[0]
+        if re.search(r"\bpytest [^.;:]*$", said[: found.start()]):  # a command line of pytest
+            return found[0]
+        own = found[1].removeprefix(f"{command.name}-") if command is not None else found[1]
+        return next((short for short in (f"--{found[1]}", f"--{own}") if short in options), found[0])
 
     return re.sub(r"--seedshift-([a-z][a-z-]*[a-z])", named, said)
 

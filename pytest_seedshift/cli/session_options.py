@@ -59,14 +59,22 @@ _METAVARS = {
 }
 
 
-def session_options(function: _Function) -> _Function:
-    """Take `SessionOptions`; the last options of a command."""
-    limitless = "Allow any number of images and any magnitude, as --seedshift-no-limits does."
-    function = click.option("--no-limits", is_flag=True, help=limitless)(function)
-    for name, text in reversed(_HELP.items()):
-        option = click.option(f"--{name}", metavar=_METAVARS.get(name), type=_TYPES.get(name), help=text)
-        function = option(function)
-    return function
+def with_options(**other: str) -> Callable[[_Function], _Function]:
+    """Take `SessionOptions`; the last options of a command. `other` is what some of them mean there."""
+
+    def take(function: _Function) -> _Function:
+        limitless = "Allow any number of images and any magnitude, as --seedshift-no-limits does."
+        function = click.option("--no-limits", is_flag=True, help=limitless)(function)
+        for name, text in reversed((_HELP | other).items()):
+            option = click.option(f"--{name}", metavar=_METAVARS.get(name), type=_TYPES.get(name), help=text)
+            function = option(function)
+        return function
+
+    return take
+
+
+session_options = with_options()
+"""Take them as they are."""
 
 
 def check_images(images: int | None, given: SessionOptions) -> None:

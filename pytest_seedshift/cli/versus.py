@@ -30,12 +30,14 @@ from pytest_seedshift.reporting.anchors import slug
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.session import Session
-    from pytest_seedshift.results.run import Run
+    from pytest_seedshift.results.run import CaseRun, Run
     from pytest_seedshift.results.sample_rows import Pace
     from pytest_seedshift.studies.versus import Cost, Side, Versus
 
 _SHIFTS, _MAGNITUDES = "mean,std", "0.3"
 _KEYS = ("version", "base", "others", "sentences")
+FOLDER = ".seedshift-versus"
+CLUSTER = "--seedshift-cluster"
 _BASE = "base"
 _JUDGED = (0, 1)
 """What pytest returns of a run that has come to its verdicts."""
@@ -72,9 +74,11 @@ _JUDGED = (0, 1)
     help="Look at all pairs. So it is anyway where the thresholds ask nothing of a comparison with a baseline.",
 )
 @click.option("--markdown", metavar="PATH", type=click.Path(path_type=Path), help="File for the table in Markdown.")
-@output_option("versus.html in the folder versus of the run folder")
+@output_option("versus.html in the folder of the runs")
 @json_option
-@session_options.session_options
+@session_options.with_options(
+    dir=f"Folder of the runs, a run folder each, whose samples are used and added to. Default: {FOLDER}."
+)
 def command(
     models: tuple[str, ...],
     shift: str,
@@ -147,7 +151,7 @@ def run(
 
     Args:
         asked: models and cases.
-        output: the page; None for versus.html in the folder of both runs.
+        output: the page; None for versus.html in the folder of the runs.
         markdown: a file for the table in Markdown.
         as_json: whether the figures are printed as JSON.
         given: the session's options.
@@ -167,10 +171,13 @@ def run(
     if markdown is not None:
         atomic_files.check_writable(markdown, "--markdown", parents=True)
     before = _Before()
-    status = session_options.run(list(dict.fromkeys(asked.models)), given, lambda session: before.look(session, asked))
+    folder = Path(str(given.dir or FOLDER))
+    looking = replace(given, dir=folder / _BASE)
+    status = session_options.run(
+        list(dict.fromkeys(asked.models)), looking, lambda session: before.look(session, asked)
+    )
     if status:
         return status
-    folder = before.folder / "versus"
     aside = as_json or output == STDOUT
     # Who saves a baseline is held against none, whatever the thresholds ask.
     saving = ["--seedshift-exact", f"--seedshift-save-baseline={folder / 'base.json'}"]
@@ -192,7 +199,6 @@ def run(
 class _Before:
     """What is looked at before anything is made."""
 
-    folder: Path
     exact = True
 
     def look(self, session: Session, asked: Asked) -> None:
@@ -208,8 +214,10 @@ class _Before:
             for one in sections
             for each in one.constraints()
         )
-        self.folder = session.folder.path
         self.exact = asked.exact or not compares
+        if not any(each.startswith(CLUSTER) for each in asked.more):  # where models may not fit on this machine
+            for model in asked.others:
+                session.workbench.model(model)  # what only shows when a model is loaded, not after the base's whole run
 
 
 def _pytest(
@@ -251,8 +259,16 @@ def _side(model: str, run: Run) -> Side:
     from pytest_seedshift.results import baseline_sources
     from pytest_seedshift.studies.versus import Side
 
-    failed = {case.id: case.status for case in run.cases if case.failed}
+    failed = {case.id: (case.status, _why(case)) for case in run.cases if case.failed}
     return Side(model, baseline_sources.of_run(run), _cost(run, model), failed)
+
+
+def _why(case: CaseRun) -> str:
+    """The bound that a case breaks first, with what that rests on; else why it is an error."""
+    from pytest_seedshift.reporting import reasons
+
+    found = reasons.failure(case)
+    return found.bound if found is not None else next(iter(reasons.lines(case)), "")
 
 
 def _with_batches_of(folder: Path, model: str, given: session_options.SessionOptions) -> session_options.SessionOptions:

@@ -202,7 +202,7 @@ class SessionReport:
             size = target.stat().st_size
         self._add(regressions.saved(made, name, size, pictures=self._session.settings.saves_pictures))
         if comparison is None:
-            self._add(["  no baseline to compare with: no max_regression was judged"])
+            self._add(["  no baseline to compare with: no max_regression, no within and no likeness was judged"])
 
     def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.reporting import chance, gaps, model_verdict, page

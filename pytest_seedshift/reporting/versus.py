@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_MARKS = {"pass": "passes", "fail": "fails", "error": "could not be judged"}
+_SHOWN = 2
+"""So many failing cases are told with their reasons."""
+
+_MARKS = {"pass": "passes", "fail": "✗ fails", "error": "could not be judged"}
 
 
 # The table ---------------------------------------------------------------------------------------------------------
@@ -54,8 +57,8 @@ def _row(found: Versus, other: Other, scores: Iterable[str]) -> tuple[str, ...]:
     kept = [_kept_after(by_name.get(name)) for name in scores] if found.shifts else []
     speed, memory = found.speed(other), found.memory(other)
     return (
-        f"{other.name} ≈" if other.early else other.name,
-        ssim(other),
+        other.name,
+        f"≈{ssim(other)}" if other.early and ssim(other) else ssim(other),
         *changes,
         *kept,
         "" if speed is None else f"{speed:.2f}×",
@@ -79,7 +82,8 @@ def caption(found: Versus) -> str:
     under = f"retained under {_under(found)}; " if found.shifts else ""
     return (
         f"SSIM of pictures without a shift; scores without a shift as changes from {found.base}; {under}"
-        f"in brackets the interval of the change, at {messages.percent(found.certainty)}."
+        f"in brackets the interval of the change, at {messages.percent(found.certainty)}. Images a second and "
+        "memory are as measured in these runs, beside whatever else the machine did."
         f"{' ≈ decided early: rough figures (--exact).' if any(each.early for each in found.others) else ''}"
     )
 
@@ -115,23 +119,22 @@ def ssim(other: Other) -> str:
 
 
 def sentences(found: Versus) -> list[str]:
-    """One for each other: its pictures, its scores, its speed and its verdict."""
-    return [f"{each.name}: {'; '.join(_clauses(found, each))}." for each in found.others]
+    """One for each other: its verdict with the reasons, its pictures, its scores and its speed."""
+    return [f"{each.name} {'; '.join(_clauses(found, each))}." for each in found.others]
 
 
 def _clauses(found: Versus, other: Other) -> list[str]:
-    said = [*([_of_early(other)] if other.early else []), _of_pictures(other), _of_scores(other)]
+    said = [_of_verdict(other), *([_of_early(other)] if other.early else []), _of_pictures(other), _of_scores(other)]
     if found.shifts:
         said.append(_of_robustness(other))
     speed = found.speed(other)
     if speed is not None:
         said.append(f"{speed:.2f}× the images a second")
-    said.append(_of_verdict(other))
     return [each for each in said if each]
 
 
 def _of_early(other: Other) -> str:
-    return f"decided early, so that all figures are rough (scores of {other.pairs} of {other.design} pairs)"
+    return f"it was decided early, after {other.pairs} of {other.design} pairs, so that all figures are rough"
 
 
 def _of_pictures(other: Other) -> str:
@@ -141,12 +144,12 @@ def _of_pictures(other: Other) -> str:
         return f"the same pictures ({messages.count(other.likeness.pairs, 'pair')})"
     found = other.likeness.estimate("ssim")
     psnr = other.likeness.estimate("psnr")
-    return f"pictures alike to SSIM {found.mean:.3f} ({found.low:.2f}–{found.high:.2f}), PSNR {psnr.mean:.1f} dB"
+    return f"SSIM of its pictures {found.mean:.3f} ({found.low:.2f}–{found.high:.2f}), PSNR {psnr.mean:.1f} dB"
 
 
 def _of_scores(other: Other) -> str:
     if not other.scores:
-        return "no scores on the base's pairs"
+        return "too few pairs for figures of scores" if other.pairs else "no scores on the base's pairs"
     worse = [each for each in other.scores if each.change.high < 0]
     better = [each for each in other.scores if each.change.low > 0]
     if not worse and not better:
@@ -162,7 +165,7 @@ def _of_robustness(other: Other) -> str:
     worse = [each for each in measured if each.robustness is not None and each.robustness.high < 0]
     better = [each for each in measured if each.robustness is not None and each.robustness.low > 0]
     if not worse and not better:
-        return "as robust as the base as far as can be seen"
+        return "no significant change of what is retained under shifts"
     said = [f"{verb} robust by {_retained(part)}" for verb, part in (("less", worse), ("more", better)) if part]
     return " and ".join(said)
 
@@ -170,7 +173,10 @@ def _of_robustness(other: Other) -> str:
 def _of_verdict(other: Other) -> str:
     if not other.failed:
         return "passes its thresholds"
-    return f"{_MARKS[other.verdict]}: {messages.some(other.failed, 3)}"
+    said = [f"{case}: {reason}" if reason else case for case, reason in list(other.failed.items())[:_SHOWN]]
+    rest = len(other.failed) - len(said)
+    more = f" and {messages.count(rest, 'more case')}" if rest else ""
+    return f"{_MARKS[other.verdict].removeprefix('✗ ')} ({'; '.join(said)}{more})"
 
 
 def _listed(scores: Sequence[Score]) -> str:
@@ -249,7 +255,7 @@ def _document(found: Versus, other: Other) -> dict[str, Any]:
     return {
         "model": other.name,
         "verdict": other.verdict,
-        "failed": list(other.failed),
+        "failed": dict(other.failed),
         "pairs": other.pairs,
         "design": other.design,
         **_cost(other.cost),

@@ -15,6 +15,7 @@ from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import CERTAINTY
+from pytest_seedshift.core.stats import robustness
 from pytest_seedshift.studies import likeness
 from pytest_seedshift.studies.sampler_ablation import effects
 
@@ -55,13 +56,13 @@ class Side:
         model: its name.
         run: its samples.
         cost: of the model.
-        failed: of its cases that are not passed, by id the status.
+        failed: of its cases that are not passed, by id the status and the reason.
     """
 
     model: str
     run: Baseline
     cost: Cost = Cost()
-    failed: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,14 @@ class Other:
 
     Attributes:
         name: of the model.
-        pairs: that its scores are of.
+        pairs: that its scores are of; of fewer than `robustness.LEAST` there are none.
         design: how many pairs there are.
         scores: in the order of `SHOWN`.
         likeness: of its pictures without a shift to the base's; None where there are none of the same pair.
         note: why nothing is known of likeness, where there are pictures.
         least: the pairs whose pictures are least alike, the least first; those that are the same are none of them.
         cost: of the model.
-        failed: what of its cases is not passed, as ids.
+        failed: what of its cases is not passed: by id, why not.
         verdict: in the words of statuses: `pass`, `fail` or `error`.
     """
 
@@ -122,7 +123,7 @@ class Other:
     note: str
     least: tuple[Changed, ...]
     cost: Cost
-    failed: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
     verdict: str = "pass"
 
     @property
@@ -192,13 +193,22 @@ def _other(base: Side, other: Side, certainty: float) -> Other:
         columns = {
             score: [(old.scores[score][:pairs], new.scores[score][:pairs]) for old, new in sides]
             for score in [*SHOWN, *(each for each in kinds if each not in BUILT_IN)]
-            if all(score in old.scores and score in new.scores for old, new in sides)
+            if pairs >= robustness.LEAST and all(score in old.scores and score in new.scores for old, new in sides)
         }
         scores = tuple(_score(score, kinds[score], values, labels, certainty) for score, values in columns.items())
     alike, note = _alike(base, other)
     least = () if alike is None else tuple(_least(alike, base, other))
     return Other(
-        other.model, pairs, design, scores, alike, note, least, other.cost, tuple(other.failed), _verdict(other.failed)
+        other.model,
+        pairs,
+        design,
+        scores,
+        alike,
+        note,
+        least,
+        other.cost,
+        {case: reason for case, (_, reason) in other.failed.items()},
+        _verdict(other.failed),
     )
 
 
@@ -211,8 +221,8 @@ def _alike(base: Side, other: Side) -> tuple[Likeness | None, str]:
         return None, str(error)
 
 
-def _verdict(failed: Mapping[str, str]) -> str:
-    return "pass" if not failed else "fail" if set(failed.values()) == {"fail"} else "error"
+def _verdict(failed: Mapping[str, tuple[str, str]]) -> str:
+    return "pass" if not failed else "fail" if {status for status, _ in failed.values()} == {"fail"} else "error"
 
 
 def _score(

@@ -269,3 +269,19 @@ def test_an_error_names_the_option_as_the_command_has_it(folder, capsys, name, o
 def test_an_error_leaves_the_options_of_pytest_alone_that_a_command_has_not(folder, capsys):
     assert main(["compare", "nowhere.json", "run"]) == pytest.ExitCode.USAGE_ERROR
     assert "--seedshift-save-baseline=nowhere.json" in capsys.readouterr().err
+
+
+def test_an_error_has_the_command_s_own_options_and_pytest_s_in_command_lines_of_pytest(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("old", "new"):
+        tmp_path.joinpath(name).mkdir()
+    assert main(["compare", "old", "new"]) == 4
+    told = capsys.readouterr().err
+    assert "by default .seedshift), or run pytest --seedshift-model=NAME first" in told
+    pytest.importorskip("ray")
+    assert main(["cluster"]) == 4
+    told = capsys.readouterr().err
+    assert "--cluster=auto: RAY_AUTH_MODE is not set" in told
+    assert " --without-token goes without" in told
+    assert "--cluster=local starts a Ray of its own" in told

@@ -39,6 +39,7 @@ class White:""",
         (["toy-latent"], "give BASE and at least one OTHER, such as versus sd21 sd21+int8"),
         (["toy-latent", "toy-latnet"], "toy-latnet"),
         (["toy-latent", "toy-latent+int9"], "int9"),
+        (["toy-latent", "toy-latent+cache=first-block"], "cache"),
         (["toy-latent", "toy-latent+steps=5", "--images", "100000000"], "--images 100000000"),
         (["toy-latent", "toy-latent+steps=5", "--json", "-o", "-"], "--json and --output - both write"),
         (["toy-latent", "toy-latent+steps=5", "-o", "figures.json"], "give a name such as versus.html"),
@@ -50,7 +51,7 @@ def test_what_cannot_be_used_is_told_before_anything_is_made(tmp_path, monkeypat
     told = capfd.readouterr()
     assert wrong in told.out + told.err
     assert "Traceback" not in told.out + told.err
-    assert not (tmp_path / ".seedshift" / "versus").exists()
+    assert not list(tmp_path.rglob("samples.sqlite"))
 
 
 @pytest.mark.nightly
@@ -65,9 +66,11 @@ def test_others_are_run_on_the_base_s_pairs_and_judged_against_it(tmp_path: Path
     document = json.loads(done.stdout)
     same, other = document["others"]
     assert (same["model"], same["verdict"], same["likeness"]["equal"]) == ("mine", "pass", same["likeness"]["pairs"])
-    assert (other["verdict"], other["failed"]) == ("fail", ["other-mean-+0.30"])
-    assert "mine: the same pictures" in (tmp_path / "summary.md").read_text()
-    folder = tmp_path / ".seedshift" / "versus"
+    assert (other["verdict"], list(other["failed"])) == ("fail", ["other-mean-+0.30"])
+    assert "mine passes its thresholds" in (tmp_path / "summary.md").read_text()
+    assert "of 32 images" in other["failed"]["other-mean-+0.30"]
+    folder = tmp_path / ".seedshift-versus"
+    assert not (tmp_path / ".seedshift").exists()
     assert json.loads((folder / "versus.json").read_text()) == document
     assert "mine against itself, other" in (folder / "versus.html").read_text()
     assert "32 of 32" not in done.stderr.rpartition("other:")[2]  # it was decided early

@@ -184,7 +184,10 @@ def test_saving_never_turns_the_gate_off(pytester, gate, old, toy):
         ["seedshift: base.json is not there yet: this run has no baseline to compare with, and writes it"]
     )
     first.stdout.fnmatch_lines(
-        ["baseline: base.json, 2 cases, *", "  no baseline to compare with: no max_regression was judged"]
+        [
+            "baseline: base.json, 2 cases, *",
+            "  no baseline to compare with: no max_regression, no within and no likeness was judged",
+        ]
     )
     assert base.read_bytes() == before
 

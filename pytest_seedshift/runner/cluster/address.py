@@ -116,7 +116,8 @@ def check_token(place: Place, environment: Mapping[str, str], *, without: bool) 
         said = f"RAY_AUTH_MODE={mode}" if mode else "RAY_AUTH_MODE is not set"
         raise SeedshiftUsageError(
             f"{OPTION}={place}: {said}, and without a token whoever reaches a Ray cluster runs code on all of it. "
-            f"{_TOKEN_HELP}. {WITHOUT_TOKEN} goes without, where nobody else reaches its network"
+            f"{_TOKEN_HELP}. {WITHOUT_TOKEN} goes without, where nobody else reaches its network; {OPTION}=local "
+            "starts a Ray of its own on this machine, and needs nothing"
         )
     if environment.get("RAY_AUTH_TOKEN"):
         return
