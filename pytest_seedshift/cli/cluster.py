@@ -98,9 +98,9 @@ def _looks(where: str, without_token: bool, device: str | None, given: Any) -> l
     from pytest_seedshift.runner.cluster.executor import ClusterExecutor
     from pytest_seedshift.runner.cluster.protocol import Options
 
-    executor = ClusterExecutor(
-        Options(address.parse(where), device=device, without_token=without_token, looks_only=True)
-    )
+    place = address.parse(where)
+    output.say(f"{place.joining}, and looking at each machine", err=True)
+    executor = ClusterExecutor(Options(place, device=device, without_token=without_token, looks_only=True))
     try:
         executor.begin(given(executor.device))
         return sorted(executor.looks, key=lambda each: int(each.node.name.rpartition("-")[2]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.plugin import border
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class ClusterUse:
     """Joins, and begins once."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is asked of Ray yet."""
+    def __init__(self, settings: Settings, say: Callable[[Iterable[str]], None]) -> None:
+        """Nothing is asked of Ray yet; `say` tells the user what takes its time."""
         self._settings = settings
+        self._say = say
         self._executor: ClusterExecutor | None = None
         self._has_begun = False
         self._told = 0
@@ -43,6 +44,7 @@ class ClusterUse:
 
             settings = self._settings
             assert settings.cluster is not None
+            self._say([f"seedshift: {settings.cluster.joining}"])
             with border.usage_errors():
                 self._executor = ClusterExecutor(
                     Options(
@@ -71,6 +73,7 @@ class ClusterUse:
         if self._has_begun:
             return []
         self._has_begun = True
+        self._say(["seedshift: looking at each machine of the cluster, and starting its processes"])
         with border.usage_errors():
             self.executor.begin(given(self.executor.device), root)
         found = list(self.executor.notes)

@@ -11,6 +11,7 @@ from pytest_seedshift.models.needed_scorers import CLIP, Needed, without_others
 from pytest_seedshift.plugin import border
 from pytest_seedshift.plugin.cluster_use import ClusterUse
 from pytest_seedshift.plugin.collected import Collected
+from pytest_seedshift.plugin.console import Console
 from pytest_seedshift.plugin.folder_use import FolderUse
 from pytest_seedshift.plugin.gate import Gate
 from pytest_seedshift.plugin.process import Process
@@ -40,7 +41,7 @@ class Session:
         self.process = Process(config)
         self.folder = RunFolder(settings.folder)
         self.folder_use = FolderUse(self.folder, settings)
-        self.cluster = ClusterUse(settings)
+        self.cluster = ClusterUse(settings, Console(config).write)
         self.collected = Collected(settings.models)
         self.needed = Needed()
         """Which scorers its tests and studies ask for."""

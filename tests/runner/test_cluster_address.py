@@ -45,6 +45,11 @@ def test_what_is_not_is_told_with_what_is_valid(text):
     assert "local" in str(caught.value)
 
 
+def test_what_takes_its_time_is_told_before_it_is_done():
+    assert address.parse("local:4").joining == "starting Ray on this machine"
+    assert address.parse("ray://head:10001").joining == "joining the Ray cluster (ray://head:10001)"
+
+
 def test_a_misspelt_place_is_guessed():
     with pytest.raises(SeedshiftUsageError, match="Did you mean 'auto'"):
         address.parse("atuo")

@@ -53,6 +53,11 @@ class Place:
             return self.address
         return self.kind if self.processes is None else f"{self.kind}:{self.processes}"
 
+    @property
+    def joining(self) -> str:
+        """What is done first, which may take some ten seconds, in words."""
+        return "starting Ray on this machine" if self.kind == "local" else f"joining the Ray cluster ({self})"
+
 
 def parse(text: str) -> Place:
     """Read the option's value.
