@@ -6,9 +6,10 @@ import contextlib
 import gc
 import os
 import sys
+from collections.abc import Iterator
 
 from pytest_seedshift.core import machine
-from pytest_seedshift.core.errors import InvalidValueError
+from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 
 
 def resolve(device: str | None, dtype: str | None) -> tuple[str, str]:
@@ -80,12 +81,30 @@ def describe(device: str) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory does not suffice. Only CUDA has a class for it."""
+    """Whether an error says that memory does not suffice, or a library has made it of one that says so.
+
+    An error of ours is none: it was made where memory did not suffice for a single image either.
+    """
+    return not isinstance(error, SeedshiftError) and any(_is_of_memory(each) for each in _chain(error))
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    """Only CUDA has a class for it."""
     import torch
 
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was made of, or that were being handled."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        yield current
+        seen.append(current)
+        current = current.__cause__ or current.__context__
 
 
 # torch's words on the CPU, on MPS, and those of its convolutions (oneDNN) and of C++.
@@ -111,21 +130,17 @@ def is_poisoned(error: BaseException) -> bool:
     """
     import torch
 
-    seen: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in seen:
-        if _is_of_cuda(current):
+    for each in _chain(error):
+        if _is_of_cuda(each):
             in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
             return not (in_use and _computes())
-        seen.append(current)
-        current = current.__cause__ or current.__context__
     return False
 
 
 def _is_of_cuda(error: BaseException) -> bool:
     import torch
 
-    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+    if not isinstance(error, RuntimeError) or _is_of_memory(error):
         return False
     return isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in _OF_CUDA)
 

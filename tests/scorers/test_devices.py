@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pytest_seedshift.core import machine
+from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.scorers import devices
 
 
@@ -90,3 +91,19 @@ def test_an_error_of_cuda_poisons_the_process(error):
 )
 def test_other_errors_do_not(error):
     assert not devices.is_poisoned(error)
+
+
+def test_want_of_memory_is_known_whatever_a_library_makes_of_it():
+    try:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 bytes")
+        except torch.OutOfMemoryError as error:
+            raise ValueError("Unable to convert output 'pixel_values' to tensor") from error  # as transformers does
+    except ValueError as error:
+        wrapped = error
+    assert devices.is_out_of_memory(wrapped)
+    assert devices.is_of_the_machine(wrapped)
+    assert not devices.is_out_of_memory(ValueError("Unable to convert output 'pixel_values' to tensor"))
+    ours = CaseError("memory does not suffice for a single image")
+    ours.__cause__ = wrapped
+    assert not devices.is_out_of_memory(ours)
