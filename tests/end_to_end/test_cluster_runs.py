@@ -119,6 +119,32 @@ def test_a_killed_pytest_leaves_nothing_behind_and_the_next_run_goes_on(nodes, p
     assert document(project) == document(project, "here")
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("times", [1, 2])
+def test_who_interrupts_a_run_leaves_nothing_behind_and_who_does_it_twice_does_not_wait(nodes, project, times):
+    import psutil
+
+    slow = (project / "conftest.py").read_text().replace("import torch\n", "import time, torch; time.sleep(5)\n", 1)
+    (project / "conftest.py").write_text(slow)
+    arguments = (*MINE, "--seedshift-exact", "--seedshift-batch-size=2", over(nodes))
+    run_ = subprocess.Popen(
+        [*PYTEST, "seedshift", *arguments], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    store = project / ".seedshift" / "samples.sqlite"
+    end = time.monotonic() + 300
+    while not (store.exists() and made(store)) and time.monotonic() < end:
+        time.sleep(0.2)
+    brokers = psutil.Process(run_.pid).children()
+    assert brokers
+    for _ in range(times):
+        run_.send_signal(signal.SIGINT)
+        time.sleep(3)  # by then pytest has said so, and waits
+    said, _ = run_.communicate(timeout=120)
+    assert run_.returncode == 2, said
+    assert "Traceback" not in said
+    assert psutil.wait_procs(brokers, timeout=60)[1] == []
+
+
 def made(store: Path) -> int:
     import sqlite3
     from contextlib import closing

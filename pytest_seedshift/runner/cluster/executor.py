@@ -182,12 +182,17 @@ class ClusterExecutor:
         raise {"unusable": UnusableModelError}.get(str(answer["kind"]), CaseError)(str(answer["said"]))
 
     def close(self) -> Sequence[Done]:
-        """See `orders.Executor`."""
-        if self._error is None and self._process.poll() is None and self._is_on:
-            self._send("withdraw")
+        """See `orders.Executor`. Who interrupts it waits no longer for what is in flight."""
+        try:
+            if self._error is None and self._process.poll() is None and self._is_on:
+                self._send("withdraw")
+                with self._changed:
+                    self._changed.wait_for(lambda: (self._closing and not self._orders) or self._error is not None)
+            self._end()
+        except KeyboardInterrupt:
+            self._process.terminate()  # it ends its actors, and nobody waits for it
             with self._changed:
-                self._changed.wait_for(lambda: (self._closing and not self._orders) or self._error is not None)
-        self._end()
+                self._error = self._error or HarnessError("the cluster was left")
         with self._changed:
             found = list(self._done)
             self._done.clear()
