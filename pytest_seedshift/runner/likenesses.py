@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import likeness
-from pytest_seedshift.core.stats import sequential
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Estimate
@@ -37,6 +36,8 @@ def of(result: CaseResult) -> Likeness | None:
 
     Its intervals are confidence sequences, which hold wherever a case has stopped.
     """
+    from pytest_seedshift.core.stats import sequential  # numpy, not where tests are collected
+
     scores = [each.score for each in result.findings if likeness.measure_of(each.score) is not None]
     compared = [sample for sample in result.samples if sample.likeness]
     if not compared or not scores:
