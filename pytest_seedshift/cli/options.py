@@ -140,3 +140,33 @@ def check_beside(page: Path, keys: Sequence[str], what: str) -> Path:
             "give another name"
         )
     return data
+
+
+def write_with_figures(page: str, figures: dict[str, Any], output: Output, default: Path) -> list[Path]:
+    """Write a page and its figures as JSON beside it; or the page alone to the standard output.
+
+    Args:
+        page: as HTML.
+        figures: in built-in types.
+        output: where `--output` says; None for `default`.
+        default: the page's path.
+
+    Returns:
+        What was written.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import json
+
+    from pytest_seedshift.core import output as sinks
+
+    if output == STDOUT:
+        sinks.say_file(page)
+        return []
+    path = Path(output or default)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_files.write(path, page)
+    data = path.with_suffix(".json")
+    atomic_files.write(data, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    return [path, data]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from pytest_seedshift.cli.options import (
     invocation,
     json_option,
     output_option,
+    write_with_figures,
 )
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import atomic_files, messages
@@ -202,7 +202,7 @@ class _Before:
     exact = True
 
     def look(self, session: Session, asked: Asked) -> None:
-        """Check the models, and see what is asked of comparisons and what files there are."""
+        """Check the models, and see whether anything is asked of a comparison with the base."""
         from pytest_seedshift.core import likeness
         from pytest_seedshift.plugin import preflight
 
@@ -313,15 +313,7 @@ def _report(found: Versus, folder: Path, output: Output, markdown: Path | None, 
     from pytest_seedshift.reporting.page import versus as page
 
     document, made = versus.document(found), page.make(found, invoked)
-    written: list[Path] = []
-    if output == STDOUT:
-        sinks.say_file(made)
-    else:
-        written = [Path(output or folder / "versus.html")]
-        written.append(written[0].with_suffix(".json"))
-        written[0].parent.mkdir(parents=True, exist_ok=True)
-        atomic_files.write(written[0], made)
-        atomic_files.write(written[1], json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    written = write_with_figures(made, document, output, folder / "versus.html")
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
         atomic_files.write(markdown, versus.summary(found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,10 @@ from pytest_seedshift.cli.options import (
     invocation,
     json_option,
     output_option,
+    write_with_figures,
 )
 from pytest_seedshift.cli.parser import Command
-from pytest_seedshift.core import atomic_files, messages
+from pytest_seedshift.core import messages
 from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftUsageError
 from pytest_seedshift.models import latents, needed_scorers
@@ -298,15 +298,7 @@ def _report(study: Study, session: Session, output: Output, *, as_json: bool, in
     from pytest_seedshift.studies.sampler_ablation.document import document
 
     page, found = why_page.make(study, invoked), document(study, why.sentences(study))
-    written: list[Path] = []
-    if output == STDOUT:
-        sinks.say_file(page)
-    else:
-        written = [Path(output or session.folder.path / "why.html")]
-        written.append(written[0].with_suffix(".json"))
-        written[0].parent.mkdir(parents=True, exist_ok=True)
-        atomic_files.write(written[0], page)
-        atomic_files.write(written[1], json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    written = write_with_figures(page, found, output, session.folder.path / "why.html")
     aside = as_json or output == STDOUT
     sinks.say("", *why.table(study), "", *why.sentences(study), why.CAVEAT, err=aside)
     sinks.say(*(messages.relative(str(path)) for path in written), err=aside)

@@ -61,7 +61,7 @@ def check(entry: Entry, pipeline: Any | None) -> None:
     """
     if entry.engine.latents is None:
         return
-    path = _file(entry)
+    path = file(entry)
     shapes = _shapes(entry, path)
     if not _is_shared(entry, shapes):
         _check_names(entry, shapes)
@@ -81,7 +81,7 @@ def check_design(entry: Entry, design: Sequence[Pair]) -> None:
     """
     if entry.engine.latents is None:
         return
-    shapes = _shapes(entry, _file(entry))
+    shapes = _shapes(entry, file(entry))
     drawn = [pair for pair in design if pair.noise is None]
     if not _is_shared(entry, shapes):
         lacking = [repr(name_of(pair)) for pair in drawn if name_of(pair) not in shapes]
@@ -107,7 +107,7 @@ def check_shape(entry: Entry, wanted: tuple[int, ...], family: str) -> None:
     Raises:
         LatentsError: they have another.
     """
-    found = _one(next(iter(_shapes(entry, _file(entry)).values())))
+    found = _one(next(iter(_shapes(entry, file(entry)).values())))
     if found != _one(wanted):  # of some families a seed vector is that of a video of one frame
         raise LatentsError(
             f"{_where(entry)} has seed vectors of shape {found}, and {family} draws {wanted} for an image of this size"
@@ -142,28 +142,28 @@ def read(entry: Entry, wanted: Sequence[Pair], shape: tuple[int, ...]) -> list[T
     """
     from safetensors import safe_open
 
-    path = _file(entry)
+    path = file(entry)
     shapes = _shapes(entry, path)
     check_shape(entry, shape, "the pipeline")
     shared = next(iter(shapes)) if _is_shared(entry, shapes) else None
     check_design(entry, wanted if shared is None else ())
-    with safe_open(path, framework="pt") as file:
+    with safe_open(path, framework="pt") as opened:
         return [
-            None if pair.noise is not None else file.get_tensor(shared or name_of(pair)).float().reshape(shape)
+            None if pair.noise is not None else opened.get_tensor(shared or name_of(pair)).float().reshape(shape)
             for pair in wanted
         ]
 
 
 def key(entry: Entry) -> tuple[str, str]:
     """What of it is in a fingerprint: that there is a file, and what it hashes to."""
-    return "latents", hashing.content(_file(entry))
+    return "latents", hashing.content(file(entry))
 
 
 def record(entry: Entry) -> dict[str, str]:
     """For what is kept of a run: the file's name and what it hashes to, as two files may have one name."""
     if entry.engine.latents is None:
         return {}
-    path = _file(entry)
+    path = file(entry)
     return {"latents": f"{path.name} ({hashing.content(path)[:12]})"}
 
 
@@ -173,14 +173,6 @@ def file(entry: Entry) -> Path:
     Raises:
         LatentsError: it is not there, or no file of safetensors.
     """
-    return _file(entry)
-
-
-def _where(entry: Entry) -> str:
-    return f"{entry.name}: latents = {str(entry.engine.latents)!r}"
-
-
-def _file(entry: Entry) -> Path:
     path = Path(entry.engine.latents or "")
     places.refuse_pickle(path)
     if not path.is_file():
@@ -189,6 +181,10 @@ def _file(entry: Entry) -> Path:
     if path.suffix != _SUFFIX:
         raise LatentsError(f"{_where(entry)} is no file of safetensors: only such are read")
     return path
+
+
+def _where(entry: Entry) -> str:
+    return f"{entry.name}: latents = {str(entry.engine.latents)!r}"
 
 
 def _shapes(entry: Entry, path: Path) -> Mapping[str, tuple[int, ...]]:

@@ -45,7 +45,7 @@ CHANGES = [
 
 def test_every_record_of_a_run_is_read():
     for each in json.loads(GOLDEN.read_text())["cases"]:
-        schema.read_record(schema.Record, each)
+        assert schema.read_record(schema.Record, each).test == each["test"]
 
 
 @pytest.mark.parametrize(("change", "said"), CHANGES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,3 +94,17 @@ class PaintCrew:
         said = "\n".join(self.executor.notes)
         self.executor.notes.clear()
         return said
+
+    def check_killed(self) -> None:
+        """An actor is killed over an order, and another one takes its place: nothing is lost."""
+        self.tell(slow=0.5)
+        orders = self.submit(8)
+        slot = self.slots[0]
+        time.sleep(0.7)
+        before = self.pid(slot)
+        os.kill(before, signal.SIGKILL)
+        assert all(done.failed == {} for done in self.collect(orders))
+        self.tell(slow=0)
+        self.wait_for(lambda: len(self.slots) >= 2)
+        assert self.pid(slot) != before
+        assert f"{slot} has died" in self.notes()

@@ -41,6 +41,15 @@ def pytest_seedshift_models(): return {{"mine": Mine}}
 def pytest_seedshift_scorers(): return {{"white": White}}
 """
 
+HEAD = '[models.mine]\nclasses = "toy16"\nscorers = "toy"\n[default]\n'
+"""A thresholds file of the model, up to what is asked of `white`."""
+
+RUN = (
+    *("seedshift", "--seedshift-model=mine", "--seedshift-shift=mean", "--seedshift-magnitude=-0.3,0.3"),
+    *("--seedshift-images=64", "--seedshift-batch-size=16", "-q", "-p", "no:cacheprovider"),
+)
+"""A run of the model in three cases."""
+
 
 def losing(*counts: int, apart: int = 0) -> str:
     """The conftest.py of a model `mine` whose pictures of some labels are black, and of a score `white`.

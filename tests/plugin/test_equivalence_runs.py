@@ -7,21 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.painted import losing
+from helpers.painted import HEAD, RUN, losing
 from pytest_seedshift.__main__ import main
 
-HEAD = '[models.mine]\nclasses = "toy16"\nscorers = "toy"\n[default]\n'
-RUN = (
-    "seedshift",
-    "--seedshift-model=mine",
-    "--seedshift-shift=mean",
-    "--seedshift-magnitude=-0.3,0.3",
-    "--seedshift-images=64",
-    "--seedshift-batch-size=16",
-    "-q",
-    "-p",
-    "no:cacheprovider",
-)
 AGAINST = (*RUN, "--seedshift-baseline=base.json")
 
 

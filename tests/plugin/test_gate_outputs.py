@@ -11,22 +11,10 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from helpers.painted import losing
+from helpers.painted import HEAD, RUN, losing
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.reporting import anchors
 
-HEAD = '[models.mine]\nclasses = "toy16"\nscorers = "toy"\n[default]\n'
-RUN = (
-    "seedshift",
-    "--seedshift-model=mine",
-    "--seedshift-shift=mean",
-    "--seedshift-magnitude=-0.3,0.3",
-    "--seedshift-images=64",
-    "--seedshift-batch-size=16",
-    "-q",
-    "-p",
-    "no:cacheprovider",
-)
 AGAINST = (*RUN, "--seedshift-baseline=base.json")
 WORSE = "mine-mean-+0.30"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 import pytest
@@ -40,17 +39,7 @@ def test_a_wrong_token_is_told(nodes, monkeypatch):
 
 
 def test_an_actor_is_killed_and_another_one_takes_its_place(crew):
-    crew.tell(slow=0.5)
-    orders = crew.submit(8)
-    slot = crew.slots[0]
-    time.sleep(0.7)
-    before = crew.pid(slot)
-    os.kill(before, signal.SIGKILL)
-    assert all(done.failed == {} for done in crew.collect(orders))
-    crew.tell(slow=0)
-    crew.wait_for(lambda: len(crew.slots) >= 2)
-    assert crew.pid(slot) != before
-    assert f"{slot} has died" in crew.notes()
+    crew.check_killed()
 
 
 def test_a_study_whose_process_dies_is_done_by_another_one(crew):

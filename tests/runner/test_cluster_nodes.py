@@ -54,17 +54,7 @@ def test_what_one_gives_nan_of_others_make_and_it_is_used_no_more(crew):
 
 
 def test_an_actor_is_killed_and_another_one_takes_its_place(crew):
-    crew.tell(slow=0.5)
-    orders = crew.submit(8)
-    slot = crew.slots[0]
-    time.sleep(0.7)
-    before = crew.pid(slot)
-    os.kill(before, signal.SIGKILL)
-    assert all(done.failed == {} for done in crew.collect(orders))
-    crew.tell(slow=0)
-    crew.wait_for(lambda: len(crew.slots) >= 2)
-    assert crew.pid(slot) != before
-    assert f"{slot} has died" in crew.notes()
+    crew.check_killed()
 
 
 @pytest.mark.nightly
