@@ -11,7 +11,8 @@ notebook has to write it:
 
 - models of the user's own: `TextToImage` is what one has to be, `Axes` what its `seed_axes` are, `ShiftFunction` and
   `OnStep` what its `generate` is given, `Observable`, `Observation` and `Sampled` what it may offer for trajectories;
-- shifts: `Shift` is what one has to be, `apply_shift` applies any of them to a tensor;
+- shifts: `Shift` is what one has to be, `apply_shift` applies any of them to a tensor, `repair` makes of a shifted seed
+  vector, or of any other, what looks like a draw of N(0, 1) again;
 - scorers: `Scorer` is what one has to be, `ScoreKind` what its factory declares;
 - designs and noise: `class_list` gives `Label`s, `design` `Pair`s of them, `seed_vectors` their initial noise,
   `generator` all later draws, `seed_weight` how much of the initial noise a sampler keeps;
@@ -60,6 +61,7 @@ __all__ = [
     "evaluate",
     "generator",
     "load_run",
+    "repair",
     "seed_vectors",
     "seed_weight",
 ]
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.shifts import apply as apply_shift
     from pytest_seedshift.models.base import Axes, Observable, OnStep, ShiftFunction, TextToImage
     from pytest_seedshift.models.observation import Observation, Sampled
+    from pytest_seedshift.models.repairs import repair
     from pytest_seedshift.models.rng import generator, seed_vectors
     from pytest_seedshift.models.seed_weight import seed_weight
     from pytest_seedshift.reporting.evaluate import evaluate
@@ -127,6 +130,7 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "evaluate": "pytest_seedshift.reporting.evaluate",
         "generator": "pytest_seedshift.models.rng",
         "load_run": "pytest_seedshift.results.load_run",
+        "repair": "pytest_seedshift.models.repairs",
         "seed_vectors": "pytest_seedshift.models.rng",
         "seed_weight": "pytest_seedshift.models.seed_weight",
     }

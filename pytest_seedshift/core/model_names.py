@@ -28,6 +28,9 @@ QUANTIZATIONS = ("fp8", "fp8dq", "int4", "int8", "int8dq")
 CACHES = ("faster", "first-block", "mag", "pyramid", "sea", "taylorseer")
 """Caches of diffusers, which leave out a part of a network at steps at which it would change little."""
 
+REPAIRS = ("blend", "moments", "quantiles", "spectrum")
+"""Of a seed vector, after the shift: see `models.repairs`. A blend has its share behind an equals sign."""
+
 COMPILE_MODES = ("default", "max-autotune", "max-autotune-no-cudagraphs", "reduce-overhead")
 
 _WORD = re.compile(r"[\w.-]+", re.ASCII)
@@ -87,6 +90,19 @@ def _cached(text: str) -> tuple[str, float | None] | None:
     return None if colon and value is None else (method, value)
 
 
+def repair(text: str) -> str | None:
+    """A repair in its canonical spelling, such as `blend=0.3`; None where it is none.
+
+    >>> repair("blend=0.30")
+    'blend=0.3'
+    """
+    name, equals, share = text.partition("=")
+    value = _number(share) if equals else None
+    if name not in REPAIRS or (name == "blend") != bool(equals) or (equals and not (value and value <= 1)):
+        return None
+    return text if value is None else f"{name}={value:g}"
+
+
 def _among(names: Sequence[str]) -> Callable[[str], str | None]:
     return lambda text: text if text in names else None
 
@@ -102,6 +118,8 @@ def _spell_cache(value: tuple[str, float | None]) -> str:
 def _spell_lora(value: tuple[str, float]) -> str:
     return value[0] if value[1] == 1 else f"{value[0]}:{value[1]:g}"
 
+
+_VALID_REPAIRS = "one of moments, quantiles, spectrum, or blend=B with B above 0 and at most 1, such as blend=0.3"
 
 _CHANGES: Mapping[str, _Change] = MappingProxyType(
     {
@@ -140,6 +158,7 @@ _CHANGES: Mapping[str, _Change] = MappingProxyType(
             spell=_spell_lora,
         ),
         "noclip": _Change("clip", alone=False),
+        "repair": _Change("repair", _VALID_REPAIRS, repair),
         "scheduler": _Change("sampler", "a scheduler class of diffusers, such as scheduler=DDIMScheduler", _word),
         "slicing": _Change("slicing", alone=True),
         "steps": _Change("steps", "a whole number of at least 1, such as steps=20", _whole),
@@ -208,6 +227,19 @@ def read(change: str) -> tuple[str, Any]:
     if value is None:
         raise InvalidValueError(f"{change!r}: give {known.valid}")
     return key, value
+
+
+def read_repair(how: str) -> tuple[str, float | None]:
+    """A repair's name and its share, of those that have one: (`moments`, None), (`blend`, 0.3).
+
+    Raises:
+        InvalidValueError: there is no such repair, or its share is not valid.
+    """
+    known = repair(how)
+    if known is None:
+        raise InvalidValueError(f"repair {how!r}: give {_VALID_REPAIRS}")
+    name, _, share = known.partition("=")
+    return name, float(share) if share else None
 
 
 def about(key: str, value: Any) -> str:

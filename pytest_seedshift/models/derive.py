@@ -19,6 +19,7 @@ A name is that of a model followed by changes, each after a plus sign, in any or
     attention=NAME  an attention backend of diffusers
     compile[=MODE]  the network that denoises is compiled
     tiling, slicing, channels_last
+    repair=NAME     what is done to a seed vector after its shift: moments, quantiles, spectrum, or blend=B
 
 Each change stands once, and none contradicts another. An entry, a folder or a file whose own name has a plus sign is
 found first. What a change does to the scheduler is settled when that is known: see `samplers`.

@@ -64,6 +64,7 @@ class EngineSettings:
         slicing: whether pictures are decoded one by one.
         channels_last: whether all parts have that memory format; those that are convolutional have it anyway.
         latents: a file of seed vectors that take the place of keyed noise; see `latents`.
+        repair: what is done to a seed vector after its shift; see `repairs`.
     """
 
     dtype: str | None = None
@@ -76,6 +77,7 @@ class EngineSettings:
     slicing: bool = False
     channels_last: bool = False
     latents: str | None = None
+    repair: str | None = None
 
     def __bool__(self) -> bool:
         return self != PLAIN
@@ -128,7 +130,7 @@ def with_changes(before: EngineSettings, changes: Mapping[str, Any]) -> EngineSe
     """
     found: dict[str, Any] = {
         key: changes[key]
-        for key in ("dtype", "attention", "compile", "tiling", "slicing", "channels_last")
+        for key in ("dtype", "attention", "compile", "tiling", "slicing", "channels_last", "repair")
         if key in changes
     }
     if "quantization" in changes:

@@ -18,6 +18,7 @@ from pytest_seedshift.core.messages import unknown
 
 _Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
 _Variant: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\w[\w-]*$")]
+_Blend: TypeAlias = Annotated[str, StringConstraints(pattern=r"^blend=(0?\.\d*[1-9]\d*|1(\.0*)?)$")]
 _Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
 
 # What torch.device(…) takes for a machine that computes, and what stands for all others. A private one's name is free.
@@ -98,6 +99,7 @@ class _EngineSettings(_Strict):
     slicing: bool | None = None
     channels_last: bool | None = None
     latents: _Text | None = None
+    repair: Literal["moments", "quantiles", "spectrum"] | _Blend | None = None
 
 
 class _Entry(_EngineSettings):
@@ -149,6 +151,7 @@ _VALID = {
     "tiling": "true or false: whether pictures are decoded in tiles",
     "slicing": "true or false: whether pictures are decoded one by one",
     "channels_last": "true or false: whether all parts have that memory format",
+    "repair": '"moments", "quantiles", "spectrum", or "blend=0.3": what is done to a seed vector after its shift',
     "latents": "a file of safetensors with the seed vector of all pairs, or with one for each pair",
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import scorers
-from pytest_seedshift.core import class_lists, pairs, toml_documents, typed_values
+from pytest_seedshift.core import class_lists, model_names, pairs, toml_documents, typed_values
 from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
@@ -112,6 +112,8 @@ def _engine(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     }
     if "compile" in table:
         found["compile"] = {True: "default", False: None}.get(table["compile"], table["compile"])
+    if "repair" in table:
+        found["repair"] = model_names.repair(table["repair"])
     if "loras" in table:
         given = [{"source": each} if isinstance(each, str) else each for each in table["loras"]]
         made = [Lora(_source(each["source"], folder), float(each.get("weight", 1))) for each in given]

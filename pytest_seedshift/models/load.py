@@ -19,7 +19,19 @@ from torch import nn
 from pytest_seedshift.core.checkpoints import contents, places, repository, trust
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.models import engine, habits, kinds, latents, locate, loras, memory, parts, samplers, single_files
+from pytest_seedshift.models import (
+    engine,
+    habits,
+    kinds,
+    latents,
+    locate,
+    loras,
+    memory,
+    parts,
+    repairs,
+    samplers,
+    single_files,
+)
 from pytest_seedshift.models import fingerprint as fingerprints
 from pytest_seedshift.models.base import Sampling
 from pytest_seedshift.models.memory import GIB
@@ -85,7 +97,10 @@ def load(entry: Entry, device: str, dtype: str, *, spread: bool = False) -> Diff
     with _in_words(location.source):  # a pipeline that draws its seed vectors in a way that is not known
         fingerprint = fingerprints.of_model(entry, device, dtype)
         given = None if entry.engine.latents is None else partial(latents.read, entry)
-        return DiffusersPipeline(entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler, latents=given)
+        repair = repairs.keyed(entry.engine.repair)
+        return DiffusersPipeline(
+            entry.name, pipeline, fingerprint, call, upsampler=entry.upsampler, latents=given, repair=repair
+        )
 
 
 def _whole(source: str, entry: Entry) -> str:

@@ -96,6 +96,7 @@ class DiffusersPipeline:
         *,
         upsampler: bool = False,
         latents: ReadLatents | None = None,
+        repair: ShiftFunction | None = None,
     ) -> None:
         """Wrap a pipeline. Its safety checker is switched off: it blackens pictures, whatever they show.
 
@@ -107,6 +108,7 @@ class DiffusersPipeline:
             upsampler: whether the noise of the pipeline's second stage is shifted too.
             latents: gives the seed vectors of pairs, of a shape, that take the place of keyed noise; None for each
                 that is drawn, and where all are.
+            repair: is done to the seed vectors after their shift, and to those of the control as well.
 
         Raises:
             ModelError: the pipeline's call does not take what `call` has, or it has no second stage.
@@ -117,6 +119,7 @@ class DiffusersPipeline:
         self._pipeline = pipeline
         self._call = dict(call)
         self._latents = latents
+        self._repair = repair
         self._takes = inspect.signature(type(pipeline).__call__).parameters
         self._check_call()
         try:
@@ -271,21 +274,24 @@ class DiffusersPipeline:
 
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
         shape = self._shape_by(pairs[0])
-        vectors = [None if pair.noise is None else rng.vector_generator(pair, shape) for pair in pairs]
+        own = [None if pair.noise is None else rng.vector_generator(pair, shape) for pair in pairs]
         given = [None] * len(pairs) if self._latents is None else self._latents(pairs, shape)
 
         def on_draw(z: Tensor) -> Tensor:
             if len(z) != len(pairs):
                 raise SeedVectorError(f"{self._family} draws {len(z)} seed vectors for {len(pairs)} images")
-            for row, vector in enumerate(vectors):
+            for row, vector in enumerate(own):
                 if vector is not None:  # the pair's other generator, which has drawn z, is for all that is not z
                     z[row] = torch.randn(z[row].shape, generator=vector)
                 elif (latents := given[row]) is not None and latents.shape == z[row].shape:  # no second stage's
                     z[row] = latents
-            if shift is None:
+            acting = [each for each in (shift, self._repair) if each is not None]
+            if not acting:
                 return z
-            axes = self._seed.axes
-            return from_images(shift(to_images(z, axes), pairs), axes, z.shape)
+            vectors = to_images(z, self._seed.axes)
+            for each in acting:
+                vectors = each(vectors, pairs)
+            return from_images(vectors, self._seed.axes, z.shape)
 
         # The shape is in the key: seed vectors of different shapes must not share their first numbers.
         purpose = f"z{shape}"

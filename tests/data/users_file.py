@@ -117,10 +117,12 @@ def notebook(scheduler: Any) -> list[dict[str, Any]]:
     design: Sequence[Pair] = seedshift.design(seedshift.class_list("toy16"), images=16)
     z = seedshift.seed_vectors(design, (4, 16, 16))
     shifted: Tensor = seedshift.apply_shift(z, "mean", 0.3)
+    mended: Tensor = seedshift.repair(shifted, "moments")
     weight: float = seedshift.seed_weight(scheduler).weight
     run: seedshift.Run = seedshift.load_run()
     worst: list[seedshift.CaseRun] = [case for case in run.cases if case.failed]
-    return [{"shifted": shifted, "weight": weight, "worst": worst}, *run.case_rows(), *run.sample_rows()]
+    vectors = {"shifted": shifted, "mended": mended, "weight": weight}
+    return [{**vectors, "worst": worst}, *run.case_rows(), *run.sample_rows()]
 
 
 def in_a_training_loop(z: Tensor, magnitude: float) -> str:
@@ -151,6 +153,7 @@ def mistakes(z: Tensor) -> None:
     seedshift.evaluate("sd21", steps="20")  # wrong
     seedshift.desing([], images=16)  # wrong
     seedshift.apply_shift("mean", 0.3)  # wrong
+    seedshift.repair(z, strength=0.3)  # wrong
     seedshift.ScoreKind("contrast", "1", binary=False)  # wrong
     seedshift.Axes(rows=1)  # wrong
     seedshift.load_run(5)  # wrong
