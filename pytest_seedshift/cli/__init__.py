@@ -14,6 +14,7 @@ COMMANDS = {
     "merge": "join the runs of shards into one: one verdicts.json, one JUnit file, one page, one exit status",
     "compare": "compare a run with another one, or with a baseline: is the new version as reliable?",
     "versus": "run a base and others on the same pairs: which change of the engine may be shipped?",
+    "history": "show each case over the versions of a model: since when is it worse?",
     "thresholds": "write thresholds by what a run has measured, so that another draw of its pairs meets them",
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",

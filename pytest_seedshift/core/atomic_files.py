@@ -113,6 +113,9 @@ def why_unwritable(path: Path, *, parents: bool = False) -> str | None:
         partial.touch()
         partial.unlink()
     except OSError as error:
+        if error.errno == errno.ENOTDIR:
+            file = next((each for each in path.parents if each.is_file()), folder)
+            return f"{file} is a file, not a folder"
         if error.errno == errno.ENAMETOOLONG:
             return "has a name that is too long; give a shorter one"
         return f"cannot be written: {error.strerror}"

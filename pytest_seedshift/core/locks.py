@@ -12,8 +12,9 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,31 @@ def _sessions(folder: Path) -> Iterator[Path]:
     for path in sorted(place.glob(f"{_SESSION}-*.lock")):
         if path.is_file() and not path.is_symlink():
             yield path
+
+
+@contextmanager
+def held_file(path: Path) -> Iterator[FileIO]:
+    """Open a file to read it and to add to its end, made where it is not there, and keep others from that meanwhile.
+
+    No second file is left behind: the lock is on the file itself, but for Windows, where it is beside it.
+
+    Raises:
+        LockError: its disk keeps no locks.
+        OSError: it cannot be opened, or is a link.
+    """
+    atomic_files.refuse_link(path)
+    with ExitStack() as stack:
+        if sys.platform == "win32":
+            stack.enter_context(_kind()(path.with_name(f".{path.name}.lock")))
+        opened = stack.enter_context(FileIO(path, "a+", opener=_opener))
+        if sys.platform != "win32":
+            with _in_words(path):
+                fcntl.flock(opened, fcntl.LOCK_EX)
+        yield opened
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
 
 
 if sys.platform == "win32":

@@ -74,6 +74,8 @@ class Settings:
     cluster_without_token: bool = False
     no_limits: bool = False
     design_seed: int | None = None
+    history: Path | None = None
+    history_name: str | None = None
     given_models: tuple[str, ...] = ()
     """The texts that `models` were read from, as they were given."""
 
@@ -179,6 +181,8 @@ def resolve(config: pytest.Config) -> Settings:
         baseline=given.path("baseline"),
         save_baseline=given.path("save-baseline"),
         allow_missing=bool(given.values["allow-missing"]),
+        history=given.path("history"),
+        history_name=given.text("history-name"),
         report="none" if given.text("report") == "none" else given.path("report"),
         summary="none" if given.text("summary") == "none" else given.path("summary"),
         null=bool(given.values["null"]),
@@ -196,6 +200,11 @@ def resolve(config: pytest.Config) -> Settings:
         no_limits=given.lifted,
         design_seed=_design_seed(given.values["design-seed"]),
     )
+    if found.history is not None and found.shard is not None:
+        raise pytest.UsageError(
+            f"--seedshift-history={found.history} with --seedshift-shard: a shard is a part of a run. Add the whole "
+            "one when it is merged: seedshift history FOLDER --add MERGED"
+        )
     return _keeping(found) if found.saves_pictures else found
 
 

@@ -167,6 +167,14 @@ OPTIONS = (
         "compare with a baseline that lacks some of the cases, or has cases that are not run",
     ),
     Option(
+        "history",
+        "text",
+        "none",
+        "add a line to the history in that folder, which seedshift history shows: each case over the versions",
+        "FOLDER",
+    ),
+    Option("history-name", "text", "git's commit, else the time", "what the version is called there", "TEXT"),
+    Option(
         "report", "text", "report.html in the run folder", "file of the robustness report; 'none': no report", "PATH"
     ),
     Option(

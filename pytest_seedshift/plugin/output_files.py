@@ -89,6 +89,10 @@ def _outputs(settings: Settings) -> Iterator[_Output]:
     elif settings.save_baseline is not None:
         yield _Output("--seedshift-save-baseline", settings.save_baseline, _is_baseline, "baseline")
 
+    if settings.history is not None:
+        file = settings.history / "history.jsonl"
+        yield _Output("--seedshift-history", file, lambda head: not head or b"pytest-seedshift" in head, "history")
+
 
 def _others(config: pytest.Config, settings: Settings) -> Iterator[tuple[Path, str]]:
     """Files that none of these may replace, and what they are: what the run reads, or writes besides."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +100,25 @@ class SessionReport:
             self._write(run)
         with self._told("the summary"):
             self._summarise(run or runs.load(ours.folder.path))
+        if ours.settings.history is not None:
+            with self._told(f"the line in {messages.relative(str(ours.settings.history))}"):
+                ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+                whole = ended and not session.shouldstop and not session.shouldfail
+                self._keep(ours.settings.history, run or runs.load(ours.folder.path), whole=whole)
+
+    def _keep(self, folder: Path, run: runs.Run, *, whole: bool) -> None:
+        """Add the run to a history; one that was ended before its time is another's beginning, and not added."""
+        from pytest_seedshift.results import history
+
+        place = messages.relative(str(folder))
+        if not whole:
+            self._add([f"history:  nothing was added to {place}, as the run did not come to its end"])
+            return
+        scores = history.scores_of(run)
+        name = self._session.settings.history_name or history.version_name(self._session.config.rootpath)
+        line = history.line_of(run, scores, name, datetime.now(UTC))
+        added = history.append(folder, line, scores)
+        self._add([f"history:  {place}, {'as' if added else 'where it is already as'} {line.name}"])
 
     def _failures(self) -> list[tuple[str, str]]:
         """Write verdicts.json and run.json, and hold the run against its baseline, once.

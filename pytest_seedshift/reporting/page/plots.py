@@ -120,7 +120,7 @@ def key(index: int) -> Markup:
     figure = Figure(figsize=(0.5, 0.2))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.plot([0, 1, 2], [0, 0, 0], **_style(index), markevery=[1])
+    axes.plot([0, 1, 2], [0, 0, 0], **series_style(index), markevery=[1])
     return svg(figure)
 
 
@@ -142,12 +142,14 @@ def _draw(axes: Axes, line: Line) -> None:
     low, high = [point.low for point in line.points], [point.high for point in line.points]
     _draw_search(axes, line, name, colour)
     axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, gid=name)
-    axes.plot(x, [point.mean for point in line.points], **{**_style(line.index), "marker": ""}, gid=name, zorder=3)
+    axes.plot(
+        x, [point.mean for point in line.points], **{**series_style(line.index), "marker": ""}, gid=name, zorder=3
+    )
     for early in (False, True):
         if marked := [point for point in line.points if point.early is early]:
             # of the page's colour within, so that the curve does not show through
             hollow = {"markerfacecolor": PAPER, "markeredgewidth": 1.2, "markersize": 5} if early else {}
-            style = {**_style(line.index), "linestyle": "none", **hollow}
+            style = {**series_style(line.index), "linestyle": "none", **hollow}
             axes.plot([point.at for point in marked], [point.mean for point in marked], **style, gid=name, zorder=3.5)
     broken = [point for point in line.points if point.breaks]
     if broken:
@@ -185,7 +187,8 @@ def _draw_bounds(axes: Axes, lines: Sequence[Line]) -> None:
             axes.plot(x, y, color=BOUND, linestyle=(0, (4, 3)), linewidth=1.1, zorder=2)
 
 
-def _style(index: int) -> dict[str, Any]:
+def series_style(index: int) -> dict[str, Any]:
+    """How the line of a series is drawn, as arguments of matplotlib's `plot`: colour, dashes and marks."""
     return {
         "color": series_colour(index),
         "linestyle": STYLES[index % len(STYLES)],

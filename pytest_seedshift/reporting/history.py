@@ -1,0 +1,166 @@
+"""What a history shows, in words, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_seedshift.core import messages, tables
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.score_registry import SHIPPED
+from pytest_seedshift.results import history
+
+if TYPE_CHECKING:
+    from pytest_seedshift.results.history import CaseLine, Line
+    from pytest_seedshift.results.history_changes import Changes, Step
+    from pytest_seedshift.results.schema.records import Score
+
+
+@dataclass(frozen=True)
+class Course:
+    """A score of a case over the versions of its model.
+
+    Attributes:
+        case: which.
+        score: its name.
+        points: the versions that have it, oldest first, each with its mean and interval.
+        step: the last at which it has changed; None where it has not.
+    """
+
+    case: Case
+    score: str
+    points: Sequence[tuple[Line, CaseLine, Score]]
+    step: Step | None
+
+    @property
+    def lowest(self) -> tuple[Line, CaseLine, Score]:
+        """The version with the lowest mean, the first of several."""
+        return min(self.points, key=lambda point: point[2].mean)
+
+
+def courses(changes: Changes) -> list[Course]:
+    """All scores of all cases of a model, in the order in which they come."""
+    points: dict[tuple[Case, str], list[tuple[Line, CaseLine, Score]]] = {}
+    for line in changes.lines:
+        for each in line.cases:
+            if each.model == changes.model:
+                case = Case(each.model, each.shift, each.magnitude)
+                for score, found in each.scores.items():
+                    points.setdefault((case, score), []).append((line, each, found))
+    last = {(step.case, step.score): step for step in changes.steps}
+    return [Course(*key, found, last.get(key)) for key, found in points.items()]
+
+
+def format_score(score: str, value: float) -> str:
+    """A mean: of what ships by its kind, of any other with three digits."""
+    return SHIPPED[score].format(value) if score in SHIPPED else f"{value:.3g}"
+
+
+def title(score: str, changes: Changes) -> str:
+    """A score's title."""
+    known: Mapping[str, str] = history.titles(changes.lines)
+    return SHIPPED[score].title if score in SHIPPED else known.get(score, score)
+
+
+def head(changes: Changes) -> str:
+    """Such as `toy-latent: 30 versions, v0 (2026-01-01) to v29 (2026-01-30)`."""
+    first, last = changes.lines[0], changes.lines[-1]
+    if first is last:
+        return f"{changes.model}: 1 version, {first.name} ({first.time[:10]})"
+    ends = " to ".join(f"{line.name} ({line.time[:10]})" for line in (first, last))
+    return f"{changes.model}: {len(changes.lines)} versions, {ends}"
+
+
+def sentences(changes: Changes) -> list[str]:
+    """What has changed, oldest first; that nothing has, where that is so."""
+    if not changes.steps:
+        if len(changes.lines) < 2:
+            return ["One version has nothing to be compared with."]
+        return ["No version is significantly worse or better than the one that its level began with."]
+    return [_sentence(step, changes) for step in changes.steps]
+
+
+def _sentence(step: Step, changes: Changes) -> str:
+    became = "worse" if step.worse else "better"
+    values = " → ".join(format_score(step.score, value) for value in (step.before, step.after))
+    test = "their intervals lie apart" if step.p is None else f"p {step.p:.1g}, pair by pair"
+    late = f", which {step.line.name} shows" if step.line is not step.since else ""
+    return (
+        f"{step.case.describe()}, {title(step.score, changes)}: {became} since {step.since.name}{late}: {values} "
+        f"({test}, against {step.reference.name})"
+    )
+
+
+def table(changes: Changes, *, changed: bool = False) -> list[tuple[str, ...]]:
+    """A row for each score of each case, or only of those that have changed, the head first."""
+    first, last = changes.lines[0].name, changes.lines[-1].name
+    rows: list[tuple[str, ...]] = [("", "score", first, last, "lowest", "last change")]
+    for each in (each for each in courses(changes) if each.step is not None or not changed):
+        by_line = {point[0].id: point[2] for point in each.points}
+        ends = [by_line.get(changes.lines[at].id) for at in (0, -1)]
+        lowest = each.lowest
+        step = each.step
+        rows.append(
+            (
+                each.case.describe(),
+                title(each.score, changes),
+                *("·" if end is None else format_score(each.score, end.mean) for end in ends),
+                f"{format_score(each.score, lowest[2].mean)} ({lowest[0].name})",
+                "" if step is None else f"{'worse' if step.worse else 'better'} since {step.since.name}",
+            )
+        )
+    return rows
+
+
+def lines(changes: Changes) -> list[str]:
+    """For a terminal."""
+    told = [f"  {each}" for each in (*sentences(changes), *(f"note: {note}" for note in changes.notes))]
+    changed = table(changes, changed=True)
+    return [head(changes), *told, *(tables.table(changed, "<<>>><") if len(changed) > 1 else [])]
+
+
+def summary(all_changes: Sequence[Changes]) -> str:
+    """One line on what is open: worse, and not better again."""
+    found = [(changes, step) for changes in all_changes for step in changes.open()]
+    if not found:
+        return "nothing is worse than it was and has stayed so"
+    models = ", ".join(dict.fromkeys(changes.model for changes, _ in found))
+    return f"{messages.count(len(found), 'score')} worse than before, and not better again: of {models}"
+
+
+def document(all_changes: Sequence[Changes], certainty: float) -> dict[str, Any]:
+    """All of it in built-in types."""
+    return {
+        "version": 1,
+        "certainty": certainty,
+        "models": {
+            changes.model: {
+                "versions": [
+                    {"name": line.name, "time": line.time, "fingerprint": line.models[changes.model]}
+                    for line in changes.lines
+                ],
+                "changes": [_step(step) for step in changes.steps],
+                "open": [_step(step) for step in changes.open()],
+                "notes": list(changes.notes),
+            }
+            for changes in all_changes
+        },
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "shift": step.case.shift,
+        "magnitude": step.case.magnitude,
+        "score": step.score,
+        "became": "worse" if step.worse else "better",
+        "since": step.since.name,
+        "found_with": step.line.name,
+        "against": step.reference.name,
+        "before": step.before,
+        "after": step.after,
+        "by": step.by,
+        "p": step.p,
+        "level": step.level,
+    }
