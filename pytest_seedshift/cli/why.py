@@ -277,13 +277,12 @@ def _study(
 
 def _design(session: Session, models: list[str], images: int | None) -> tuple[Pair, ...]:
     """The pairs of all arms, and of how they are scored no two may differ."""
-    from pytest_seedshift.core.pairs import class_list
-
     entries = [session.catalogue.find(model) for model in models]
-    labels, *others = (class_list(each.classes) for each in entries)
+    labels, *others = (each.prompt_set.worded for each in entries)
     if any(other != labels for other in others):
         raise CommandError(f"the class lists of {', '.join(models)} differ: arms need the same pairs")
-    design = session.catalogue.design(models[0], images or max(_IMAGES, len(labels)), session.design_seed)
+    images = images or max(_IMAGES, len(entries[0].prompt_set.prompts))
+    design = session.catalogue.design(models[0], images, session.design_seed)
     for each in entries:
         latents.check_design(each, design)
     if len({(each.classifier, each.clip) for each in entries}) > 1:

@@ -143,7 +143,7 @@ def _columns(header: Sequence[str], name: str) -> dict[str, int]:
 
 
 def _row(values: dict[str, str], line: int, where: str) -> Row:
-    label, index, wnid = (_clean(values.get(column, ""), column, where) for column in ("label", "index", "wnid"))
+    label, index, wnid = (clean(values.get(column, ""), column, where) for column in ("label", "index", "wnid"))
     if not label:
         raise DataError(f"{where}: no label")
     if not (index.isascii() and index.isdigit() and len(index) <= _LONGEST_INDEX):
@@ -151,12 +151,12 @@ def _row(values: dict[str, str], line: int, where: str) -> Row:
             f"{where}: index {index[:20]!r} of {label!r}: give a whole number of at least 0, the number of the "
             "classifier's output"
         )
-    aliases = [_clean(alias, "aliases", where) for alias in values.get("aliases", "").split(";")]
+    aliases = [clean(alias, "aliases", where) for alias in values.get("aliases", "").split(";")]
     return Row(label, int(index), tuple(name for name in (wnid, *aliases) if name), line)
 
 
-def _clean(text: str, column: str, where: str) -> str:
-    """A text without spaces around it, composed (NFC).
+def clean(text: str, column: str, where: str) -> str:
+    """A text of a file without spaces around it, composed (NFC); `column` and `where` name it in an error.
 
     Raises:
         DataError: it holds a sign that nobody sees.

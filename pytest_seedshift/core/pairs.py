@@ -1,7 +1,7 @@
 """Prompts, class lists, designs and the keys of noise: what is fixed before a model is asked for anything.
 
-A pair is (class label, seed index): it fixes the prompt and the seed vector. All cases of a run visit the same pairs
-in the same order, so every comparison between them is paired.
+A pair is (class label or prompt id, seed index): it fixes the prompt and the seed vector. All cases of a run visit the
+same pairs in the same order, so every comparison between them is paired.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-from pytest_seedshift.core import class_lists, files, limits
+from pytest_seedshift.core import class_lists, files, limits, messages
 from pytest_seedshift.core.errors import InvalidValueError
-from pytest_seedshift.core.messages import unknown
 
 PROMPT = "A photo of a {label}"
 """The paper's prompt template."""
@@ -43,24 +42,56 @@ CLASS_LISTS = ("imagenet100", "toy16")
 """The class lists that are shipped with the package."""
 
 
+NO_INDEX = -1
+"""The index of a label whose output is known by its name alone, and of a prompt without a label."""
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class: its name, as it stands in the prompt, and its index in the classifier's output.
+    """What a picture should show: a class, or a prompt of a prompt set.
 
     Attributes:
-        name: in the prompt.
-        index: of the classifier's output, from 0.
+        name: of the class, as it stands in the prompt; or the prompt's id. With a seed index it is the key of noise.
+        index: of the classifier's output, from 0; `NO_INDEX` where that is not known.
         aliases: its WordNet id and other names, by which a classifier may know it.
+        text: the prompt, where it is another one than `A photo of a [label]`.
+        shows: the class, where its name is another one than `name`; empty where no class is known.
+        negative_prompt: what the picture is to be kept from; empty where nothing is.
+        tags: the groups of prompts that it belongs to.
+        questions: about the picture, to be answered yes.
     """
 
     name: str
     index: int
     aliases: tuple[str, ...] = field(default=(), compare=False)
+    text: str = field(default="", hash=False, kw_only=True)
+    shows: str | None = field(default=None, hash=False, kw_only=True)
+    negative_prompt: str = field(default="", hash=False, kw_only=True)
+    tags: tuple[str, ...] = field(default=(), compare=False, kw_only=True)
+    questions: tuple[str, ...] = field(default=(), hash=False, kw_only=True)
 
     @property
     def prompt(self) -> str:
-        """`A photo of a [label]`."""
-        return PROMPT.format(label=self.name)
+        """The prompt: `A photo of a [label]` unless it has a text of its own."""
+        return self.text or PROMPT.format(label=self.name)
+
+    @property
+    def as_class(self) -> Label | None:
+        """The class alone, by which a classifier knows it, whatever the prompt; None where no class is known."""
+        if self.shows == "":
+            return None
+        return Label(self.name if self.shows is None else self.shows, self.index, self.aliases)
+
+    @property
+    def answer(self) -> int:
+        """What tells apart two scores of one picture by one scorer: the class's index, as far as that says all.
+
+        Else it is a negative number, made of the class's name and of the questions.
+        """
+        if self.shows is None and not self.questions:
+            return self.index
+        asked = digest("answer", self.shows, self.index, json.dumps([self.aliases, self.questions]))
+        return -2 - int.from_bytes(asked[:6], "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +127,11 @@ class Pair:
         """The label's prompt."""
         return self.label.prompt
 
+    @property
+    def negative_prompt(self) -> str:
+        """The label's negative prompt; empty where there is none."""
+        return self.label.negative_prompt
+
     def __str__(self) -> str:
         seed = str(self.seed) if self.noise is None else f"vector {self.noise.vector}, later noise {self.noise.later}"
         return f"{self.prompt!r}, seed {seed}"
@@ -125,7 +161,7 @@ def class_list(name: str) -> tuple[Label, ...]:
         except files.FileError as error:
             raise InvalidValueError(f"the class list {name} {error.reason}") from None
     else:
-        raise InvalidValueError(f"{unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
+        raise InvalidValueError(f"{messages.unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
     return _labels(text, name)
 
 
@@ -141,7 +177,9 @@ def _labels(text: str, name: str) -> tuple[Label, ...]:
     return tuple(Label(row.label, row.index, row.aliases) for row in class_lists.parse(text, name))
 
 
-def design(labels: Sequence[Label], images: int, *, seed: int = 0, listed: str = "") -> tuple[Pair, ...]:
+def design(
+    labels: Sequence[Label], images: int, *, seed: int = 0, listed: str = "", templates: Sequence[str] = ()
+) -> tuple[Pair, ...]:
     """The fixed list of `images` pairs that a case is defined on, in the order in which they are visited.
 
     Every class gets as many seed indices as every other, give or take one. The order is uniformly random and depends
@@ -154,6 +192,8 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0, listed: str =
         seed: of the design, from 0 to `MOST_SEED`. Another seed has other seed indices, and so another noise for each
             prompt and another order.
         listed: for an error, where the labels are from, to be read after "the 100 classes".
+        templates: of prompts, such as "A photo of a {label}", of which each pair has one by its key; without any,
+            labels have the prompts that they have.
 
     Returns:
         `images` pairs, all different.
@@ -163,13 +203,32 @@ def design(labels: Sequence[Label], images: int, *, seed: int = 0, listed: str =
     """
     if images < len(labels):
         raise InvalidValueError(
-            f"{images} images are fewer than the {len(labels)} classes{listed}: give at least one image a class "
-            f"({len(labels)}), better {default_images(len(labels))}"
+            f"{images} images are fewer than the {kind(labels, len(labels))}{listed}: give at least one image a "
+            f"{kind(labels)} ({len(labels)}), better {default_images(len(labels))}"
         )
     if images > SEEDS * len(labels):
-        raise InvalidValueError(f"{images} images are more than {SEEDS:,} of each of the {len(labels)} classes")
+        raise InvalidValueError(f"{images} images are more than {SEEDS:,} of each of the {kind(labels, len(labels))}")
     pairs = (Pair(labels[k % len(labels)], seed * SEEDS + k // len(labels)) for k in range(images))
-    return tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed)))
+    made = tuple(sorted(pairs, key=lambda pair: place(pair.label.name, pair.seed)))
+    return tuple(Pair(_worded(pair, templates), pair.seed) for pair in made) if templates else made
+
+
+def kind(labels: Sequence[Label], count: int | None = None) -> str:
+    """What a list is of, for messages: `class` or `prompt`; with their count, `100 classes`."""
+    noun = "class" if all(label.shows is None for label in labels) else "prompt"
+    return noun if count is None else f"{count} {'classes' if noun == 'class' else 'prompts'}"
+
+
+def worded(label: Label, template: str) -> Label:
+    """A label with the prompt that a template makes of its class."""
+    shown = label.name if label.shows is None else label.shows
+    made = template.format(label=shown)
+    return replace(label, text="" if made == PROMPT.format(label=label.name) else made)
+
+
+def _worded(pair: Pair, templates: Sequence[str]) -> Label:
+    chosen = int.from_bytes(digest("template", 0, pair.label.name, pair.seed)[:8], "big") % len(templates)
+    return worded(pair.label, templates[chosen])
 
 
 def seed_of(index: int) -> int:
@@ -179,8 +238,15 @@ def seed_of(index: int) -> int:
 
 def fingerprint(design: Sequence[Pair]) -> str:
     """Of a design: its prompts, its labels' indices, its seed indices and their order."""
-    listed = [[pair.prompt, pair.label.index, pair.seed] for pair in design]
+    listed = [[pair.prompt, pair.label.index, pair.seed, *_more(pair.label)] for pair in design]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+
+
+def _more(label: Label) -> list[object]:
+    """What a design's fingerprint says of a label besides: nothing of a plain class."""
+    if not (label.text or label.shows is not None or label.negative_prompt or label.questions):
+        return []
+    return [label.name, label.shows, label.negative_prompt, list(label.questions)]
 
 
 def place(label: str, index: int) -> bytes:

@@ -21,7 +21,8 @@ equivalent to the baseline: see `scores.Constraint`. How bounds are read: `score
 `[likeness]`, or such a table in any of these (`[shift.mean.likeness]`), asks of pictures how like the baseline's they
 are: see `likeness_tables`.
 
-`[models.NAME]` describes a model: see `models.catalogue`, which reads these tables.
+`[models.NAME]` describes a model: see `models.catalogue`, which reads these tables, and `prompts` and `template` of
+`[default]`.
 
 `min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking_bounds`.
 
@@ -47,6 +48,7 @@ from pytest_seedshift.core import (
     likeness,
     likeness_tables,
     model_names,
+    prompt_sets,
     shifts,
     toml_documents,
     verdict_table,
@@ -149,6 +151,7 @@ def _parse(
     _table(document.get("models", {}), f"{source}: [models]")
     breaking: _Breaking = {}
     default = _table(document.get("default", {}), f"{source}: [default]")
+    default = {key: value for key, value in default.items() if key not in prompt_sets.KEYS}
     if likeness.TABLE in document:
         if likeness.TABLE in default:
             raise ThresholdsError(f"{source}: [likeness] and [default.likeness] are one table: give one of them")

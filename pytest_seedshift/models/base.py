@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from pytest_seedshift import scorers
-from pytest_seedshift.core import limits
+from pytest_seedshift.core import limits, prompt_sets
 from pytest_seedshift.models.engine_settings import PLAIN, EngineSettings
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.prompt_sets import PromptSet
     from pytest_seedshift.core.registry import Extension
     from pytest_seedshift.models.observation import Observation
 
@@ -77,6 +78,8 @@ class Entry:
         call: what every call of the pipeline is given besides.
         upsampler: whether the noise of a second stage, which enlarges what the first one draws, is shifted too.
         classes: the class list whose labels it is asked for: a name, or the path of a CSV file.
+        prompts: the path of a prompt set, which takes the place of the class list; empty where there is none.
+        template: that make prompts of labels, of which each pair has one; none for "A photo of a {label}".
         classifier: the source of the classifier's weights; empty where it is not needed.
         clip: the source of CLIP's weights; likewise.
         memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
@@ -101,6 +104,8 @@ class Entry:
     call: tuple[tuple[str, Any], ...] = ()
     upsampler: bool = False
     classes: str = "imagenet100"
+    prompts: str = ""
+    template: tuple[str, ...] = ()
     classifier: str = scorers.DEFAULT_CLASSIFIER
     clip: str = scorers.DEFAULT_CLIP
     memory: float | None = None
@@ -108,6 +113,22 @@ class Entry:
     advice: str = ""
     own: Extension | None = None
     engine: EngineSettings = PLAIN
+
+    @property
+    def prompt_set(self) -> PromptSet:
+        """What it is asked for.
+
+        Raises:
+            InvalidValueError: it cannot be read, or a template does not fit it.
+        """
+        if self.prompts:
+            return prompt_sets.read(self.prompts, self.template)
+        return prompt_sets.class_list(self.classes, self.template)
+
+    @property
+    def asked(self) -> str:
+        """The name of its prompt set: of a class list, or the path of a file."""
+        return self.prompts or self.classes
 
     def dtype_on(self, device: str) -> str | None:
         """The number type for a device, such as `cuda:0`; None where the entry names none for its kind."""

@@ -15,20 +15,48 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import limits, pairs, registry, typed_values
+from pytest_seedshift.core import limits, pairs, prompt_sets, registry, typed_values
 from pytest_seedshift.core.checkpoints import places, prompt_length, repository
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, process_settings
 from pytest_seedshift.models.base import Entry, check_limits
-from pytest_seedshift.models.entry_tables import entry_of, users_tables
+from pytest_seedshift.models.entry_tables import default_prompts, entry_of, users_tables
 from pytest_seedshift.models.prompt_length import check as check_prompt_length
 from pytest_seedshift.scorers import class_mapping, open_clip_tags
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.prompt_sets import PromptSet
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What models are asked for where that is not said of each.
+
+    Attributes:
+        given: what stands above all entries, as fields of `Entry`: that of the command line.
+        default: what `[default]` says.
+        said: the names of entries that say it themselves.
+    """
+
+    given: str = ""
+    default: Mapping[str, Any] = field(default_factory=dict)
+    said: frozenset[str] = frozenset()
+
+    def of(self, entry: Entry) -> Entry:
+        """An entry with its prompts."""
+        if self.default and entry.name not in self.said:
+            entry = dataclasses.replace(entry, **self.default)
+        if not self.given:
+            return entry
+        listed = prompt_sets.is_listed(self.given)
+        changes: dict[str, Any] = {"classes": self.given, "prompts": ""} if listed else {"prompts": self.given}
+        if not listed and prompt_sets.read(self.given).has_texts:  # a template is for labels, which these are not
+            changes["template"] = ()
+        return dataclasses.replace(entry, **changes)
 
 
 @dataclass(frozen=True)
@@ -40,6 +68,7 @@ class Catalogue:
 
     entries: Mapping[str, Entry]
     no_limits: bool = False
+    prompts: Prompts = Prompts()
     _designs: dict[tuple[str, int | None, int], tuple[Pair, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -54,7 +83,7 @@ class Catalogue:
                 none; a size or a number of steps above its limit.
         """
         base, changes = derive.split(name, self._is_known)
-        entry = self._find(base)
+        entry = self.prompts.of(self._find(base))
         if changes:
             entry = derive.derive(entry, name, changes)
         if not self.no_limits:
@@ -92,17 +121,19 @@ class Catalogue:
         """
         key = (name, images, seed)
         if key not in self._designs:
-            listed = self.find(name).classes
-            classes = pairs.class_list(listed)
-            count = images or pairs.default_images(len(classes))
-            what = f"{count} images" if images else f"{count} images for the {len(classes)} classes of {listed}"
+            found = self.find(name).prompt_set
+            count = images or pairs.default_images(len(found.prompts))
+            those = pairs.kind(found.prompts, len(found.prompts))
+            what = f"{count} images" if images else f"{count} images for the {those} of {found.name}"
             limits.check(count, limits.IMAGES, what, lifted=self.no_limits)
-            self._designs[key] = pairs.design(classes, count, seed=seed, listed=self._whose(name, listed))
+            self._designs[key] = found.design(count, seed, self._whose(name, found))
         return self._designs[key]
 
-    def _whose(self, name: str, listed: str) -> str:
+    def _whose(self, name: str, found: PromptSet) -> str:
         """Of a model's class list: which it is, who says so, and how another is given."""
-        base = self.base_of(name)
+        base, listed = self.base_of(name), found.name
+        if pairs.kind(found.prompts) == "prompt" or self.prompts.given:
+            return f" of {listed}"
         whose = f"the class list of {base}" if base in self.entries else "the default of a model without an entry"
         return f' of {listed}, {whose} (classes = "…" in {_table_of(base)} changes it)'
 
@@ -260,6 +291,7 @@ class Catalogue:
             entry.engine or None,
         )
         is_plain = entry == plain or not any(each not in (None, ()) for each in changes)
+        is_plain = is_plain and not entry.prompt_set.has_negatives
         if entry.sampling is None and not entry.engine and is_plain:
             return
         from pytest_seedshift.models import fit, samplers  # diffusers
@@ -310,8 +342,14 @@ class Catalogue:
         """
         if not entry.classifier:
             return None
+        found = entry.prompt_set
+        if not found.has_labels:
+            raise InvalidValueError(
+                f"{entry.name}: top-1 and top-5 are of labels, and the prompts {found.name} have none: give them the "
+                "column label, or ask for other scores alone, such as clip"
+            )
         outputs = class_mapping.outputs_of(repository.fetch(entry.classifier, repository.CLASSIFIER_FILES))
-        class_mapping.match(pairs.class_list(entry.classes), outputs, entry.classifier)
+        class_mapping.match(class_mapping.classes_of(found.prompts), outputs, entry.classifier)
         return class_mapping.note(outputs, entry.classifier)
 
     def check_prompts(self, entry: Entry) -> None:
@@ -323,8 +361,9 @@ class Catalogue:
             WeightsNotFoundError: one of them is nowhere.
             SeedshiftError: one of them does not; the message has the tokens.
         """
-        listed = pairs.class_list(entry.classes)
-        known = shipped().entries.values()
+        listed = entry.prompt_set.worded
+        plain = not (entry.prompts or entry.template)
+        known = shipped().entries.values() if plain else ()
         if entry.own is None and not any((entry.pipeline, entry.classes) == (e.pipeline, e.classes) for e in known):
             location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
             check_prompt_length(entry, location, listed)
@@ -344,7 +383,14 @@ def shipped() -> Catalogue:
     return Catalogue({name: entry_of(name, table, folder, None) for name, table in tables.items()})
 
 
-def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False, given: str | None = None) -> Catalogue:
+def load(
+    root: Path,
+    thresholds: Path | None = None,
+    *,
+    no_limits: bool = False,
+    given: str | None = None,
+    prompts: str | None = None,
+) -> Catalogue:
     """The shipped entries with those of the user laid over them, key by key.
 
     The user's stand in `[tool.seedshift.models.NAME]` of pyproject.toml and, above these, in `[models.NAME]` of the
@@ -355,6 +401,7 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False,
         thresholds: another thresholds file.
         no_limits: see `Catalogue`.
         given: the name of a model that is there itself, so that its table need not say where its pipeline is.
+        prompts: the name of a class list, or the path of a file, that all models are asked for, whatever entries say.
 
     Raises:
         SeedshiftError: a file cannot be read, or an entry is not valid.
@@ -364,6 +411,7 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False,
     found |= {name: Entry(name, (), own=own.find(name)) for name in own.names}
     if given is not None:
         found.setdefault(given, Entry(given, ()))
+    said: set[str] = set()
     for tables, path, prefix in users_tables(root, thresholds):
         from pytest_seedshift.models import entry_schema  # pydantic, which collecting shall not load without need
 
@@ -377,9 +425,11 @@ def load(root: Path, thresholds: Path | None = None, *, no_limits: bool = False,
                 checked = {**checked, "pipeline": name}
             try:
                 found[name] = entry_of(name, checked, path.parent, found.get(name))
+                said |= {name} if not {"classes", "prompts", "template"}.isdisjoint(checked) else set()
             except SeedshiftError as error:
                 raise InvalidValueError(f"{where}: {error}") from None
-    return Catalogue(found, no_limits)
+    default = default_prompts(root, thresholds)
+    return Catalogue(found, no_limits, Prompts(prompts or "", default, frozenset(said)))
 
 
 def _is_place(name: str) -> bool:

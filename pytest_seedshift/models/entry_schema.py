@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from pytest_seedshift.core import model_names, pairs
+from pytest_seedshift.core import model_names, pairs, prompt_files, prompt_sets
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
 
@@ -114,6 +114,8 @@ class _Entry(_EngineSettings):
     width: Annotated[int, Field(ge=8)] | None = None
     dtype: _Dtype | dict[_Text, _Dtype] | None = None
     classes: _Text | None = None
+    prompts: _Text | None = None
+    template: _Text | Annotated[list[_Text], Field(min_length=1)] | None = None
     scorers: Literal["imagenet", "toy"] | _Scorers | None = None
     call: dict[str, Any] | None = None
     memory: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -123,7 +125,7 @@ class _Entry(_EngineSettings):
 
 
 # What an entry can say of a model of the user's own.
-_OF_OWN = ("classes", "scorers", "dtype", "memory", "licence")
+_OF_OWN = ("classes", "prompts", "template", "scorers", "dtype", "memory", "licence")
 
 _VALID = {
     "pipeline": "a folder, a .safetensors file, a hub id 'owner/name', or a list of these, tried in order",
@@ -137,6 +139,8 @@ _VALID = {
     "width": "a whole number of pixels, at least 8",
     "dtype": 'float32, float16 or bfloat16, or a table by device such as { cuda = "bfloat16", cpu = "float32" }',
     "classes": "imagenet100, toy16, or the path of a CSV file with the columns label and index",
+    "prompts": f"the path of a file of prompts ({', '.join(prompt_files.ENDINGS)}), or a class list",
+    "template": 'a text such as "A photo of a {label}", or a list of them, of which each pair has one',
     "scorers": '"imagenet", "toy", or a table of sources: { vit = "…", clip = "…" }',
     "call": "a table of further arguments of the pipeline's call",
     "memory": "GiB that the weights take, above 0",
@@ -189,6 +193,10 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
     classes = table.get("classes")
     if classes is not None and classes not in pairs.CLASS_LISTS and not classes.lower().endswith(".csv"):
         raise EntryError(f"{where}: classes: {unknown('class list', classes, pairs.CLASS_LISTS)} (or a CSV file)")
+    try:
+        prompt_sets.check_table(table, where)
+    except SeedshiftUsageError as error:
+        raise EntryError(str(error)) from None
     dtype = table.get("dtype")
     for device in dtype if isinstance(dtype, dict) else ():
         if device not in _DEVICES:

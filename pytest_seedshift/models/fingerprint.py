@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_seedshift.core.cases import Case
-    from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.pairs import Label, Pair
     from pytest_seedshift.models.base import Entry
 
 
@@ -82,21 +82,23 @@ def image_keys(model: str, case: Case, pairs: Iterable[Pair]) -> list[str]:
     """The key of each pair's image, in their order. What all of them share is put into words once.
 
     Each is a hash of a list in JSON: `model`, prompt, label, seed index, shift, magnitude; then, of a pair that no
-    design has, the two indices of its noise, so that all other samples keep their keys; then the fingerprint of a shift
-    of the user's own, whose name does not tell what it does.
+    design has, the two indices of its noise, so that all other samples keep their keys; then the negative prompt, where
+    there is one; then the fingerprint of a shift of the user's own, whose name does not tell what it does.
     """
     own = shifts.fingerprint(case.shift)
     before = f"[{json.dumps(model)}, ".encode()
     after = f", {json.dumps(case.shift)}, {json.dumps(case.magnitude)}"
     end = "]" if own is None else f", {json.dumps(own)}]"
-    labels: dict[str, str] = {}
+    labels: dict[Label, tuple[str, str]] = {}
     keys = []
     for pair in pairs:
-        name, noise = pair.label.name, pair.noise
-        said = labels.get(name)
+        label, noise = pair.label, pair.noise
+        said = labels.get(label)
         if said is None:
-            said = labels[name] = f"{json.dumps(pair.prompt)}, {json.dumps(name)}, "
+            against = label.negative_prompt
+            besides = f", {json.dumps({'negative_prompt': against})}" if against else ""
+            said = labels[label] = f"{json.dumps(pair.prompt)}, {json.dumps(label.name)}, ", besides
         more = "" if noise is None else f", {json.dumps(noise.vector)}, {json.dumps(noise.later)}"
-        text = f"{said}{json.dumps(pair.seed)}{after}{more}{end}"
+        text = f"{said[0]}{json.dumps(pair.seed)}{after}{more}{said[1]}{end}"
         keys.append(hashlib.sha256(before + text.encode()).hexdigest()[:32])
     return keys

@@ -66,6 +66,7 @@ def _check(entry: Entry, location: Location) -> None:
         return
     call = pipeline_class.call_of(kind, entry)
     _check_values(kind, entry)
+    _check_negatives(kind, entry, call)
     own = samplers.native(location)
     if entry.scheduler is not None and own is not None:
         samplers.check_replacement(entry, *own)
@@ -74,6 +75,25 @@ def _check(entry: Entry, location: Location) -> None:
         engine.check(entry, kind, pipeline, location.parts if location.path.is_dir() else {})
     if pipeline is not None:
         _check_inputs(pipeline, kind, entry, call)
+
+
+def _check_negatives(kind: type[Any], entry: Entry, call: Mapping[str, Any]) -> None:
+    """Make sure that negative prompts, where there are any, reach the picture."""
+    found = entry.prompt_set
+    if not found.has_negatives:
+        return
+    takes, what = inspect.signature(kind.__call__).parameters, f"{entry.name}: the prompts {found.name} have negative"
+    if "negative_prompt" not in takes:
+        raise FitError(f"{what} prompts, and {kind.__name__} takes none: delete the column negative_prompt")
+    if "negative_prompt" in call:
+        raise FitError(f"{what} prompts, and call has another one: give one of them")
+    scale = "true_cfg_scale" if "true_cfg_scale" in takes else "guidance_scale"
+    value = call.get(scale, takes[scale].default if scale in takes else None)
+    if isinstance(value, (int, float)) and value <= 1:
+        how = "guidance" if scale == "guidance_scale" else f"{scale} in call"
+        raise FitError(
+            f"{what} prompts, which have no effect where {scale} is {value:g}: give {how} above 1, or delete the column"
+        )
 
 
 def kind_of(location: Location) -> type[Any] | None:

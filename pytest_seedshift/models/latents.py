@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import pairs
 from pytest_seedshift.core.checkpoints import hashing, headers, places
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.messages import some, unknown
@@ -219,7 +218,7 @@ def _is_shared(entry: Entry, shapes: Collection[str]) -> bool:
 
 
 def _labels(entry: Entry) -> frozenset[str]:
-    return frozenset(label.name for label in pairs.class_list(entry.classes))
+    return frozenset(label.name for label in entry.prompt_set.prompts)
 
 
 def _pair(name: str, labels: Collection[str]) -> str | None:

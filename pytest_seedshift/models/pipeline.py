@@ -264,12 +264,15 @@ class DiffusersPipeline:
         """Which pairs are generated in one call: all, but for families where some would change the others' images."""
         if self._kinds & _ALONE or engine.is_by_batch(self._pipeline):
             return [[index] for index in range(len(pairs))]
+        groups: dict[object, list[int]] = defaultdict(list)
         if not self._kinds & _PADDED:
-            return [list(range(len(pairs)))]
-        groups: dict[int, list[int]] = defaultdict(list)
+            for index, pair in enumerate(pairs):  # an empty negative prompt is not the same as none
+                groups[bool(pair.negative_prompt)].append(index)
+            return list(groups.values())
         tokenizer: Any = getattr(self._pipeline, "tokenizer", None) or self._pipeline.processor
         for index, pair in enumerate(pairs):
-            groups[len(tokenizer(text=[pair.prompt])["input_ids"][0])].append(index)
+            texts = [pair.prompt, pair.negative_prompt] if pair.negative_prompt else [pair.prompt]
+            groups[tuple(len(tokenizer(text=[text])["input_ids"][0]) for text in texts)].append(index)
         return list(groups.values())
 
     def _generate(self, pairs: Sequence[Pair], shift: ShiftFunction | None, on_step: OnStep | None) -> Tensor:
@@ -312,7 +315,7 @@ class DiffusersPipeline:
                 prompt=[pair.prompt for pair in pairs],  # a list of its own: Z-Image writes into it
                 generator=[rng.generator(pair, purpose) for pair in pairs],
                 output_type="pt",
-                **{**self._texts(len(pairs)), **more},
+                **{**self._texts(len(pairs)), **self._negatives(pairs), **more},
             )[0]
 
     def _texts(self, count: int) -> dict[str, Any]:
@@ -323,6 +326,14 @@ class DiffusersPipeline:
             else value
             for name, value in self._call.items()
         }
+
+    def _negatives(self, pairs: Sequence[Pair]) -> dict[str, Any]:
+        """The negative prompts of pairs, of which all have one or none has."""
+        if not pairs[0].negative_prompt:
+            return {}
+        if "negative_prompt" not in self._takes:
+            raise ModelError(f"{self.name}: {self._family} takes no negative prompt, and {pairs[0]} has one")
+        return {"negative_prompt": [pair.negative_prompt for pair in pairs]}
 
     def _takes_list(self, name: str) -> bool:
         return "list" in str(self._takes[name].annotation).lower()

@@ -48,7 +48,8 @@ def check(entry: Entry, location: Location, labels: Sequence[Label]) -> None:
             told = " and ".join(f"{part} reads {room} of its {used[part]} tokens" for part, room in rooms.items())
             raise ModelError(
                 f"{entry.name}: the prompt {prompt_length.shown(label.prompt)!r} is too long for it ({told}): its "
-                f"image would be made of the beginning alone. {prompt_length.advice(entry.classes)}"
+                "image would be made of the beginning alone. "
+                f"{prompt_length.advice(entry.asked, is_prompt=bool(label.text and entry.prompts))}"
             )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from pytest_seedshift.core import limits, typed_values
+from pytest_seedshift.core import limits, prompt_sets, typed_values
 from pytest_seedshift.core.grid_values import split
 from pytest_seedshift.core.limits import DTYPES
 from pytest_seedshift.plugin import border, hookspecs
@@ -76,6 +76,8 @@ class Settings:
     design_seed: int | None = None
     history: Path | None = None
     history_name: str | None = None
+    prompts: str | None = None
+    """A class list's name, or the path of a file in full."""
     given_models: tuple[str, ...] = ()
     """The texts that `models` were read from, as they were given."""
 
@@ -199,6 +201,7 @@ def resolve(config: pytest.Config) -> Settings:
         cluster_without_token=bool(given.values["cluster-without-token"]),
         no_limits=given.lifted,
         design_seed=_design_seed(given.values["design-seed"]),
+        prompts=_prompts(given),
     )
     if found.history is not None and found.shard is not None:
         raise pytest.UsageError(
@@ -242,6 +245,14 @@ def _written(given: _Given) -> Path | None:
     if given.values["write-thresholds"] is None:
         return None
     return given.path("write-thresholds") or given.path("thresholds") or given.config.rootpath / "thresholds.toml"
+
+
+def _prompts(given: _Given) -> str | None:
+    named, path = given.text("prompts"), given.path("prompts")
+    if named is None or path is None:
+        return None
+    with border.usage_errors("--seedshift-prompts: "):
+        return prompt_sets.resolved(named, path)
 
 
 def _design_seed(given: object) -> int | None:

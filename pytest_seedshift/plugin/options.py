@@ -73,6 +73,13 @@ OPTIONS = (
         "N",
     ),
     Option(
+        "prompts",
+        "text",
+        "those of [models.NAME], else of [default] in the thresholds, else a class list",
+        "file of prompts (.csv, .tsv, .jsonl, .txt), or a class list, that all models are asked for",
+        "PATH",
+    ),
+    Option(
         "thresholds",
         "text",
         "thresholds.toml in the root folder, else the one that is shipped",

@@ -71,7 +71,10 @@ class Session:
             pytest.UsageError: a file cannot be read, or says something invalid of a model.
         """
         with border.usage_errors():
-            return catalogues.load(self.config.rootpath, self.settings.thresholds, no_limits=self.settings.no_limits)
+            settings = self.settings
+            return catalogues.load(
+                self.config.rootpath, settings.thresholds, no_limits=settings.no_limits, prompts=settings.prompts
+            )
 
     @cached_property
     def thresholds(self) -> Thresholds:

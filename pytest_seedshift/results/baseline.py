@@ -25,6 +25,7 @@ from pytest_seedshift.results import metadata
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
+    from pytest_seedshift.core.prompt_sets import PromptSet
     from pytest_seedshift.core.score_kinds import ScoreKind
 
 FILE_NAME = "against.json"
@@ -296,10 +297,11 @@ def differences(
     ]
 
 
-def design_of(design: Iterable[Pair], class_list: str, labels: Iterable[str]) -> Design:
+def design_of(design: Iterable[Pair], prompts: PromptSet) -> Design:
     """What a design of the running session is made of."""
-    listed = tuple(design)
-    return Design(metadata.place(class_list), tuple(labels), pairs.PROMPT, len(listed), pairs.seed_of(listed[0].seed))
+    listed, names = tuple(design), tuple(each.name for each in prompts.prompts)
+    seed = pairs.seed_of(listed[0].seed)
+    return Design(metadata.place(prompts.name), names, prompts.template, len(listed), seed)
 
 
 def unfit(case: str, score: str) -> str:

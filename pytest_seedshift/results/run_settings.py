@@ -91,6 +91,10 @@ def read(folder: RunFolder, fingerprint: str) -> dict[str, Any]:
         return {}
 
 
+_NOT_KEPT = ("classes", "prompt")
+"""Settings of which a model's fingerprint says nothing: another run has its own."""
+
+
 def write(folder: RunFolder, fingerprint: str, settings: Settings) -> None:
     """Keep what is known of a model.
 
@@ -98,7 +102,7 @@ def write(folder: RunFolder, fingerprint: str, settings: Settings) -> None:
         OSError: it cannot be written.
     """
     path = folder.settings_file(fingerprint)
-    kept = {key: each for key, each in settings.items() if key != "classes"}  # of which a fingerprint says nothing
+    kept = {key: each for key, each in settings.items() if key not in _NOT_KEPT}
     atomic_files.make_folder(path.parent, folder.path)
     atomic_files.write(path, json.dumps(kept, indent=1, ensure_ascii=False) + "\n", within=folder.path)
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import pairs as pairing
 from pytest_seedshift.core import score_kinds
 from pytest_seedshift.core.cases import UnusableModelError
 from pytest_seedshift.runner import flat_images
@@ -113,7 +112,7 @@ class Watch:
         self._bench, self._test = bench, test
         self._case, self._design = case, design
         self._samples = bench.samples(self._case.model)
-        self._classes = len(pairing.class_list(bench.catalogue.find(self._case.model).classes))
+        self._classes = bench.catalogue.find(self._case.model).prompt_set.classes
         self._asked = {
             each.score: (each.minimum, images)
             for each in test.constraints

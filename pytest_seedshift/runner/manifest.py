@@ -57,7 +57,7 @@ def make(
     made: dict[str, Any] = {
         "certainty": terms.thresholds.certainty,
         "thresholds": terms.thresholds.fingerprint,
-        "prompt": pairs.PROMPT,
+        "prompt": " | ".join(dict.fromkeys(terms.catalogue.find(job.model).prompt_set.template for job in jobs)),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "models": {model: _model(bench, model, entry(model)) for model in models},
         "grid": [_entry(job) for job in jobs],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import pairs
 from pytest_seedshift.models import process_settings
 from pytest_seedshift.results import metadata
 
@@ -31,8 +30,8 @@ def of(model: str, entry: Entry, bench: Workbench) -> metadata.Model:
         scorers=samples.scorers,
         scorer_names=tuple(metadata.source(each) for each in (entry.classifier, entry.clip) if each),
         hardware=bench.pool.hardware,
-        classes=tuple(label.name for label in pairs.class_list(entry.classes)),
-        class_list=metadata.place(entry.classes),
+        classes=tuple(label.name for label in entry.prompt_set.prompts),
+        class_list=metadata.place(entry.asked),
         run_with=dict(bench.service.run_with(model)),
         settings=process_settings.in_force(bench.device),
     )

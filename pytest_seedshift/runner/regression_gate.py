@@ -189,10 +189,10 @@ class Against:
         own = {score: self.own(score) for score in self.kinds().own if score in found.scores}
         entry = without_others(entry, of_scores(found.scores))
         ours = Version("", "", "", *fingerprint.weights_of_scorers(entry.classifier, entry.clip), own)
-        labels = (label.name for label in pairs.class_list(entry.classes))
+        listed = entry.prompt_set
         said = differences(
             (self.baseline.models[found.case.model], found.design, self.baseline.designs[found.design]),
-            (ours, pairs.fingerprint(design), design_of(design, entry.classes, labels)),
+            (ours, pairs.fingerprint(design), design_of(design, listed)),
             (self.baseline.name, "this run"),
         )
         if said:

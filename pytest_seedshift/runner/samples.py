@@ -153,8 +153,8 @@ class Samples:
         scores = self._store.scores_by({*self.scorers, *compared.values()}, keys)
         found = {}
         for pair, key in zip(pairs, keys, strict=True):
-            likeness = scores.get((key, compared[pair], pair.label.index)) if pair in compared else {}
-            rows = [scores.get((key, scorer, pair.label.index)) for scorer in self.scorers]
+            likeness = scores.get((key, compared[pair], pair.label.answer)) if pair in compared else {}
+            rows = [scores.get((key, scorer, pair.label.answer)) for scorer in self.scorers]
             if key in pictures and all(rows) and likeness is not None:
                 merged = {name: value for row in rows if row for name, value in row.items()}
                 kept = self._picture(pictures[key])
@@ -214,7 +214,7 @@ class Samples:
                 merged, likeness_there = known[pair].scores, known[pair].likeness
             else:
                 if pair in compared and likeness_there:
-                    rows[ScoreKey(key, compared[pair], pair.label.index)] = _stored(likeness_there)
+                    rows[ScoreKey(key, compared[pair], pair.label.answer)] = _stored(likeness_there)
                 rows |= zip(self._score_keys(key, pair), values, strict=True)
                 merged = {name: value for each in values for name, value in each.items()}
             kept_at = None if picture is None else picture.path
@@ -245,7 +245,7 @@ class Samples:
         return picture.relative_to(self._folder.path).as_posix()
 
     def _score_keys(self, image: str, pair: Pair) -> list[ScoreKey]:
-        return [ScoreKey(image, scorer, pair.label.index) for scorer in self.scorers]
+        return [ScoreKey(image, scorer, pair.label.answer) for scorer in self.scorers]
 
     def _picture(self, name: str | None) -> Path | None:
         if name is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import pairs, score_kinds
+from pytest_seedshift.core import score_kinds
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
@@ -48,7 +48,7 @@ class ScorerPool:
         if model not in self._checked:
             for scorer in found:
                 try:
-                    scorer.check(pairs.class_list(self._catalogue.find(model).classes))
+                    scorer.check(self._catalogue.find(model).prompt_set.worded)
                 except SeedshiftError as error:
                     raise UnusableModelError(f"{model} cannot be judged: {error}") from error
                 except Exception as error:  # of a library over a strange classifier

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import pairs
 from pytest_seedshift.models import latents, locate, process_settings
 from pytest_seedshift.results import metadata, run_settings
 
@@ -65,12 +64,12 @@ class SettingsInEffect:
     def _with_place(self, name: str, found: Settings) -> Settings:
         entry, device = self._pool.catalogue.find(name), self._pool.device
         process = list(process_settings.in_force(device))
-        place = {"device": device.partition(":")[0], "classes": metadata.place(entry.classes)}
+        place = {"device": device.partition(":")[0], "classes": metadata.place(entry.asked)}
         if entry.own is None:
             found = {**found, "variants": _locate(entry).variants}
         if entry.engine:
             found = {**found, "engine": entry.engine.record() | latents.record(entry)}
-        return run_settings.checked({**found, **place, "process": process, "prompt": pairs.PROMPT})
+        return run_settings.checked({**found, **place, "process": process, "prompt": entry.prompt_set.template})
 
 
 def _locate(entry: Entry) -> Location:

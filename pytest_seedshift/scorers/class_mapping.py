@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,12 @@ def match(labels: Sequence[Label], outputs: Mapping[int, str], classifier: str) 
     _check_ids(labels, classifier)
     _check_distinct(found, outputs, classifier)
     return found
+
+
+def classes_of(labels: Iterable[Label]) -> list[Label]:
+    """The classes that labels show, each once, without those that show none."""
+    found = (label.as_class for label in labels)
+    return list(dict.fromkeys(each for each in found if each is not None))
 
 
 def outputs_of(folder: Path) -> dict[int, str]:

@@ -64,7 +64,10 @@ class Classifier:
 
     def check(self, labels: Sequence[Label]) -> None:
         """See `Scorer.check`: every label has to be one of the classifier's classes."""
-        self._outputs |= class_mapping.match(labels, self._classes, self.name)
+        without = next((label for label in labels if label.as_class is None), None)
+        if without is not None:
+            raise ModelError(f"{self.name}: the prompt {without.prompt!r} has no label, of which top-1 and top-5 are")
+        self._outputs |= class_mapping.match(class_mapping.classes_of(labels), self._classes, self.name)
 
     @property
     def _classes(self) -> dict[int, str]:
@@ -117,10 +120,10 @@ class Classifier:
 
     def _outputs_of(self, labels: Sequence[Label]) -> Tensor:
         """The index of each label's output, (len(labels),)."""
-        unchecked = tuple(dict.fromkeys(label for label in labels if label not in self._outputs))
+        unchecked = tuple(dict.fromkeys(label for label in labels if label.as_class not in self._outputs))
         if unchecked:
             self.check(unchecked)
-        return torch.tensor([self._outputs[label] for label in labels])
+        return torch.tensor([self._outputs[of] for label in labels if (of := label.as_class) is not None])
 
 
 def _sides(processor: Any) -> list[object]:

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core.pairs import class_list
 from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats import seed_shares
 from pytest_seedshift.results.sensitivity_files import SeedUse
@@ -92,4 +91,4 @@ def _measured(
 
 def _design(bench: Workbench, model: str, blocks: int = sensitivity.BLOCKS) -> tuple[tuple[Pair, ...], ...]:
     """The blocks; the first of many are those of few."""
-    return sensitivity.design(class_list(bench.catalogue.find(model).classes), blocks)
+    return sensitivity.design(bench.catalogue.find(model).prompt_set.first_worded, blocks)

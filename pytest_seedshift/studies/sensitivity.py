@@ -93,7 +93,11 @@ def design(labels: Sequence[Label], blocks: int = BLOCKS) -> tuple[tuple[Pair, .
 
 def fingerprint(rows: Sequence[Sequence[Pair]]) -> str:
     """What tells a design from another."""
-    noises = [[pair.prompt, pair.noise and [pair.noise.vector, pair.noise.later]] for row in rows for pair in row]
+    noises = [
+        [pair.prompt, pair.noise and [pair.noise.vector, pair.noise.later], *filter(None, [pair.negative_prompt])]
+        for row in rows
+        for pair in row
+    ]
     return hashlib.sha256(json.dumps(noises).encode()).hexdigest()[:16]
 
 

@@ -48,8 +48,10 @@ def shown(prompt: str) -> str:
 _SHOWN = 80
 
 
-def advice(classes: str) -> str:
-    """What to do about a prompt that is too long, by the name of its class list."""
+def advice(classes: str, *, is_prompt: bool = False) -> str:
+    """What to do about a prompt that is too long, by the name of its class list, or of its prompt set."""
+    if is_prompt:
+        return f"Shorten it in {classes}"
     return (
         f"Give the label a shorter name in the class list {classes}, with what the classifier calls it in the column "
         "aliases"

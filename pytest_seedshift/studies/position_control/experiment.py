@@ -206,9 +206,7 @@ def displaced(control: Sequence[Placed], shifted: Sequence[Placed]) -> list[Disp
 
 
 def _default(bench: Workbench, model: str) -> int:
-    from pytest_seedshift.core import pairs
-
-    return default_images(len(pairs.class_list(bench.catalogue.find(model).classes)))
+    return default_images(len(bench.catalogue.find(model).prompt_set.prompts))
 
 
 def _spread(control: Sequence[Placed]) -> tuple[float, float]:

@@ -156,7 +156,8 @@ class Locator:
             {name: float(values[row]) for name, values in columns.items() if bool(values[row].isfinite())}
             for row in range(len(pairs))
         ]
-        keys = [ScoreKey(self._samples.picture_name(case, pair), self._fingerprint, pair.label.index) for pair in pairs]
+        names = [self._samples.picture_name(case, pair) for pair in pairs]
+        keys = [ScoreKey(name, self._fingerprint, pair.label.answer) for name, pair in zip(names, pairs, strict=True)]
         self._bench.service.store.add([], {key: row for key, row in zip(keys, rows, strict=True) if row})
 
     def _read(self, case: Case, design: Sequence[Pair], shown: frozenset[Pair]) -> list[Placed]:
