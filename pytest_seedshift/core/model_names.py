@@ -158,6 +158,11 @@ _CHANGES: Mapping[str, _Change] = MappingProxyType(
             spell=_spell_lora,
         ),
         "noclip": _Change("clip", alone=False),
+        "prompts": _Change(
+            "prompts",
+            "a file of prompts, as seen from the root folder, or a class list, such as prompts=prompts/animals.csv",
+            lambda text: text or None,
+        ),
         "repair": _Change("repair", _VALID_REPAIRS, repair),
         "scheduler": _Change("sampler", "a scheduler class of diffusers, such as scheduler=DDIMScheduler", _word),
         "slicing": _Change("slicing", alone=True),

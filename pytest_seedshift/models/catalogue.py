@@ -23,7 +23,7 @@ from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, process_settings
 from pytest_seedshift.models.base import Entry, check_limits
-from pytest_seedshift.models.entry_tables import default_prompts, entry_of, users_tables
+from pytest_seedshift.models.entry_tables import default_prompts, entry_of, prompts_of, users_tables
 from pytest_seedshift.models.prompt_length import check as check_prompt_length
 from pytest_seedshift.scorers import class_mapping, open_clip_tags
 
@@ -69,6 +69,7 @@ class Catalogue:
     entries: Mapping[str, Entry]
     no_limits: bool = False
     prompts: Prompts = Prompts()
+    root: Path = Path()
     _designs: dict[tuple[str, int | None, int], tuple[Pair, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -85,7 +86,10 @@ class Catalogue:
         base, changes = derive.split(name, self._is_known)
         entry = self.prompts.of(self._find(base))
         if changes:
-            entry = derive.derive(entry, name, changes)
+            before, entry = entry.prompts, derive.derive(entry, name, changes)
+            if entry.prompts != before:
+                prompt_sets.check_name(entry.asked)
+                entry = dataclasses.replace(entry, **prompts_of({"prompts": entry.asked}, self.root))
         if not self.no_limits:
             check_limits(entry)
         return entry
@@ -429,7 +433,7 @@ def load(
             except SeedshiftError as error:
                 raise InvalidValueError(f"{where}: {error}") from None
     default = default_prompts(root, thresholds)
-    return Catalogue(found, no_limits, Prompts(prompts or "", default, frozenset(said)))
+    return Catalogue(found, no_limits, Prompts(prompts or "", default, frozenset(said)), root)
 
 
 def _is_place(name: str) -> bool:

@@ -9,6 +9,7 @@ A name is that of a model followed by changes, each after a plus sign, in any or
     zsnr            betas rescaled to a terminal signal-to-noise ratio of zero, and trailing steps (arXiv 2305.08891);
                     for a model that was trained so
     scheduler=NAME  a scheduler class of diffusers, with the pipeline's own configuration
+    prompts=PATH    what it is asked for: a file of prompts, as seen from the root folder, or a class list
     steps=N         that many denoising steps
     guidance=X      that guidance scale
     dtype=NAME      float32, float16 or bfloat16, whatever --seedshift-dtype says
@@ -93,6 +94,8 @@ def derive(base: Entry, name: str, changes: Iterable[str]) -> Entry:
     more: dict[str, Any] = {key: values[key] for key in ("steps", "guidance", "variant") if key in values}
     if more.get("guidance") == base.guidance:
         more.pop("guidance", None)  # where the entry says 4, 4.0 would be another fingerprint
+    if "prompts" in values:
+        base = dataclasses.replace(base, prompts=values["prompts"], template=())
     sampler = values.get("sampler")
     if sampler is not None:  # the share of new noise is what the sampler is about
         more["call"] = tuple((key, value) for key, value in base.call if key != "eta")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.collection import Request
     from pytest_seedshift.plugin.option_resolution import Settings
 
-_ARGUMENTS = ("models", "shifts", "signs", "images", "design_seed", "exact", breaking_bounds.KEY)
+_ARGUMENTS = ("models", "shifts", "signs", "images", "design_seed", "exact", "prompts", breaking_bounds.KEY)
 """The marker's, beside the scores."""
 
 _SIGNS = {"+": 1, "-": -1, "1": 1, "-1": -1, "+1": 1}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core import cases, grid_values, limits, text, typed_values
+from pytest_seedshift.core import cases, grid_values, limits, model_names, text, typed_values
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.scores import AvailableScores
@@ -31,7 +31,7 @@ SUITE_TESTS = {
 }
 """The tests of the built-in suite, and the file of each."""
 
-_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "design_seed", "exact")
+_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "design_seed", "exact", "prompts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,13 @@ def read_marker(
     if "models" in given:
         changes["models"] = tuple(marker_values.names(given["models"], f"{where} models", "model"))
         changes["given_models"] = (given["models"],) if isinstance(given["models"], str) else ()
+    if "prompts" in given:
+        if not isinstance(given["prompts"], str) or not given["prompts"]:
+            raise pytest.UsageError(f"{where} prompts={given['prompts']!r}: give the path of a file, or a class list")
+        if model_names.PLUS in given["prompts"]:
+            raise pytest.UsageError(f"{where} prompts={given['prompts']!r}: give the file a name without a plus sign")
+        change = f"{model_names.PLUS}prompts={given['prompts']}"
+        changes["models"] = tuple(f"{model}{change}" for model in changes.get("models", settings.models))
     if "shifts" in given:
         shifts = marker_values.names(given["shifts"], f"{where} shifts", "shift")
         changes["shifts"] = option_values.check_shifts(_some(shifts, given, "shifts", where), f"{where} shifts")
@@ -209,6 +216,7 @@ def unanswered(config: pytest.Config, settings: Settings, items: Sequence[pytest
     """What to say where no test answers what this command line asks, whatever else is run; None where some do."""
     subjects = [subject for item in items if (subject := subject_of(item))]
     judged = {subject.model for subject in subjects}
+    judged |= {model.rpartition(f"{model_names.PLUS}prompts=")[0] for model in judged}  # of a marker's prompts
     for flag in unjudged.asked(config):
         kind = {"--seedshift-null": is_null, "--seedshift-breaking-point": is_search}.get(flag, unjudged.asks)
         if not any(map(kind, items)):

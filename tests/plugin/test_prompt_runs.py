@@ -1,0 +1,112 @@
+"""Runs over prompts of one's own: where they may be named, what stands above what, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helpers.prompted import BARE, CONFTEST, RUN, drawn
+
+GENEVAL = "".join(
+    json.dumps({"tag": tag, "include": [{"class": "bench", "count": 1}], "prompt": prompt}) + "\n"
+    for tag, prompt in [("single_object", "a photo of a bench"), ("colors", "a photo of a black bench")]
+)
+
+FILES = {
+    "in_default.csv": 'prompt,id\n"a cat, in default",one\na dog,two\n',
+    "sub/of_model.txt": "a cat of the model\n",
+    "geneval.jsonl": GENEVAL,
+    "labels.csv": "label,index\nred circle,0\n",
+}
+
+
+@pytest.fixture
+def project(pytester):
+    pytester.makeconftest(CONFTEST)
+    for name, text in FILES.items():
+        (pytester.path / name).parent.mkdir(exist_ok=True)
+        (pytester.path / name).write_text(text)
+
+    def thresholds(text: str) -> None:
+        (pytester.path / "thresholds.toml").write_text(text)
+
+    return thresholds
+
+
+def test_the_narrowest_place_that_names_prompts_decides(pytester, project):
+    project('[default]\nwhite = 0.0\nprompts = "in_default.csv"\n')
+    pytester.runpytest("seedshift", *RUN, *BARE).assert_outcomes(passed=2)
+    assert drawn(pytester.path) == {("one", "a cat, in default"), ("two", "a dog")}
+
+    project('[default]\nwhite = 0.0\nprompts = "in_default.csv"\n[models.mine]\nprompts = "sub/of_model.txt"\n')
+    pytester.runpytest("seedshift", *RUN, *BARE, "--seedshift-dir=two").assert_outcomes(passed=2)
+    assert drawn(pytester.path, "two") == {("a cat of the model",) * 2}
+
+    option = "--seedshift-prompts=geneval.jsonl"
+    pytester.runpytest("seedshift", *RUN, *BARE, "--seedshift-dir=three", option).assert_outcomes(passed=2)
+    assert drawn(pytester.path, "three") == {(each,) * 2 for each in ("a photo of a bench", "a photo of a black bench")}
+
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.reliability(prompts="labels.csv", white=0.0)
+        def test_mine():
+            pass
+        """
+    )
+    result = pytester.runpytest(*RUN, *BARE, "--seedshift-dir=four", option, "-v")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*mine+prompts=labels.csv mean +0.30*pass*"])
+    assert drawn(pytester.path, "four") == {("red circle", "A photo of a red circle")}
+
+
+def test_a_second_run_generates_nothing_and_other_texts_are_generated(pytester, project):
+    project('[default]\nwhite = 0.0\nprompts = "in_default.csv"\n')
+    first = pytester.runpytest("seedshift", *RUN, *BARE)
+    first.stdout.no_fnmatch_line("* 0 generated*")
+    again = pytester.runpytest("seedshift", *RUN, *BARE)
+    again.stdout.fnmatch_lines(["* 0 generated*"])
+    (pytester.path / "in_default.csv").write_text('prompt,id,tags\n"a cat, in default",one,cats\na black dog,two,\n')
+    third = pytester.runpytest("seedshift", *RUN, *BARE)
+    third.stdout.no_fnmatch_line("* 0 generated*")
+    assert ("two", "a black dog") in drawn(pytester.path)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "arguments", "said"),
+    [
+        ('[models.mine]\nclasses="toy16"\nprompts="in_default.csv"', (), "prompts and classes"),
+        ("[models.mine]\nprompts=3", (), "prompts = 3: give"),
+        ('[default]\nprompts="lacking.csv"', (), "lacking.csv cannot be read: No such file"),
+        ('[default]\nprompts="in_default.json"', (), "prompts: in_default.json: give a .jsonl"),
+        ('[default]\nprompts="in_default.csv"\ntemplate="a {label}"', (), "texts of their own"),
+        ('[default]\ntemplate="a {lable}"', (), "{lable}: only {label} can stand in braces"),
+        ("[models.mine]\ntemplate=[]", (), "template = []: give"),
+        (
+            '[default]\npromps="in_default.csv"',
+            (),
+            "unknown score 'promps'. Known: clip, top1, top5, white. Did you mean 'prompts'?",
+        ),
+        ("", ("--seedshift-prompts=lacking.csv",), "lacking.csv cannot be read: No such file"),
+        ("", ("--seedshift-prompts=in_default",), "--seedshift-prompts: unknown prompt set 'in_default'"),
+        ('[default]\nprompts="in_default.csv"', ("--seedshift-images=1",), "1 images are fewer than the 2 prompts of"),
+    ],
+)
+def test_contradictions_and_mistakes_end_the_run_before_its_first_image(pytester, project, thresholds, arguments, said):
+    head, _, rest = thresholds.partition("\n")
+    white = "white=0.0\n" if head == "[default]" else "[default]\nwhite=0.0\n"
+    project(f"{head}\n{white}{rest}" if head == "[default]" else f"{white}{thresholds}")
+    result = pytester.runpytest("seedshift", *RUN, *BARE, *arguments)
+    assert result.ret == 4, result.stdout.str()
+    assert said in result.stderr.str().replace(f"{pytester.path}/", ""), result.stderr.str()
+    assert not (pytester.path / ".seedshift" / "samples.sqlite").exists()
+
+
+def test_top_1_without_labels_is_refused_with_the_way_out(pytester, project):
+    project('[default]\ntop1 = 0.5\nprompts = "in_default.csv"\n[models.mine]\nscorers = "toy"\n')
+    result = pytester.runpytest("seedshift", *RUN, *BARE)
+    assert result.ret == 4
+    assert "top-1 and top-5 are of labels" in result.stderr.str()
+    assert "column label" in result.stderr.str()
