@@ -15,48 +15,20 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import limits, pairs, prompt_sets, registry, typed_values
-from pytest_seedshift.core.checkpoints import places, prompt_length, repository
+from pytest_seedshift.core.checkpoints import places, repository
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.models import derive, file_checks, kinds, locate, parts, process_settings
+from pytest_seedshift.models import asked_prompts, derive, file_checks, kinds, locate, parts, process_settings
 from pytest_seedshift.models.base import Entry, check_limits
-from pytest_seedshift.models.entry_tables import default_prompts, entry_of, prompts_of, users_tables
-from pytest_seedshift.models.prompt_length import check as check_prompt_length
-from pytest_seedshift.scorers import class_mapping, open_clip_tags
+from pytest_seedshift.models.entry_tables import entry_of, users_tables
+from pytest_seedshift.scorers import open_clip_tags
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.prompt_sets import PromptSet
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """What models are asked for where that is not said of each.
-
-    Attributes:
-        given: what stands above all entries, as fields of `Entry`: that of the command line.
-        default: what `[default]` says.
-        said: the names of entries that say it themselves.
-    """
-
-    given: str = ""
-    default: Mapping[str, Any] = field(default_factory=dict)
-    said: frozenset[str] = frozenset()
-
-    def of(self, entry: Entry) -> Entry:
-        """An entry with its prompts."""
-        if self.default and entry.name not in self.said:
-            entry = dataclasses.replace(entry, **self.default)
-        if not self.given:
-            return entry
-        listed = prompt_sets.is_listed(self.given)
-        changes: dict[str, Any] = {"classes": self.given, "prompts": ""} if listed else {"prompts": self.given}
-        if not listed and prompt_sets.read(self.given).has_texts:  # a template is for labels, which these are not
-            changes["template"] = ()
-        return dataclasses.replace(entry, **changes)
 
 
 @dataclass(frozen=True)
@@ -68,8 +40,8 @@ class Catalogue:
 
     entries: Mapping[str, Entry]
     no_limits: bool = False
-    prompts: Prompts = Prompts()
-    root: Path = Path()
+    prompts: asked_prompts.Prompts = field(default_factory=asked_prompts.Prompts)
+    root: Path = field(default=Path(), compare=False)
     _designs: dict[tuple[str, int | None, int], tuple[Pair, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -89,7 +61,7 @@ class Catalogue:
             before, entry = entry.prompts, derive.derive(entry, name, changes)
             if entry.prompts != before:
                 prompt_sets.check_name(entry.asked)
-                entry = dataclasses.replace(entry, **prompts_of({"prompts": entry.asked}, self.root))
+                entry = dataclasses.replace(entry, **asked_prompts.fields({"prompts": entry.asked}, self.root))
         if not self.no_limits:
             check_limits(entry)
         return entry
@@ -335,48 +307,12 @@ class Catalogue:
         return dataclasses.replace(entry, name="")
 
     def check_labels(self, entry: Entry) -> str | None:
-        """Make sure that a model's classifier knows the labels of its class list, without loading the classifier.
-
-        Returns:
-            What the user should know of how they are matched; None if there is nothing.
-
-        Raises:
-            WeightsNotFoundError: the classifier is nowhere.
-            SeedshiftError: labels that it does not know; the message names them.
-        """
-        if not entry.classifier:
-            return None
-        found = entry.prompt_set
-        if not found.has_labels:
-            raise InvalidValueError(
-                f"{entry.name}: top-1 and top-5 are of labels, and the prompts {found.name} have none: give them the "
-                "column label, or ask for other scores alone, such as clip"
-            )
-        outputs = class_mapping.outputs_of(repository.fetch(entry.classifier, repository.CLASSIFIER_FILES))
-        class_mapping.match(class_mapping.classes_of(found.prompts), outputs, entry.classifier)
-        return class_mapping.note(outputs, entry.classifier)
+        """See `asked_prompts.check_labels`."""
+        return asked_prompts.check_labels(entry)
 
     def check_prompts(self, entry: Entry) -> None:
-        """Make sure that a model, and its CLIP score if it is needed, read the prompts of its class list to their ends.
-
-        What is shipped together does. So no tokenizer is imported for it.
-
-        Raises:
-            WeightsNotFoundError: one of them is nowhere.
-            SeedshiftError: one of them does not; the message has the tokens.
-        """
-        listed = entry.prompt_set.worded
-        plain = not (entry.prompts or entry.template)
-        known = shipped().entries.values() if plain else ()
-        if entry.own is None and not any((entry.pipeline, entry.classes) == (e.pipeline, e.classes) for e in known):
-            location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
-            check_prompt_length(entry, location, listed)
-        if entry.clip and not any((entry.clip, entry.classes) == (e.clip, e.classes) for e in known):
-            folder = repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
-            if prompt_length.may_be_longer(listed, prompt_length.clip_room(folder)):
-                from pytest_seedshift.scorers import clip  # open_clip
-
-                clip.check_prompts(folder, entry.clip, listed)
+        """See `asked_prompts.check_lengths`; what is shipped together is known to fit."""
+        asked_prompts.check_lengths(entry, shipped().entries.values())
 
 
 @cache
@@ -432,8 +368,8 @@ def load(
                 said |= {name} if not {"classes", "prompts", "template"}.isdisjoint(checked) else set()
             except SeedshiftError as error:
                 raise InvalidValueError(f"{where}: {error}") from None
-    default = default_prompts(root, thresholds)
-    return Catalogue(found, no_limits, Prompts(prompts or "", default, frozenset(said)), root)
+    default = asked_prompts.of_default(root, thresholds)
+    return Catalogue(found, no_limits, asked_prompts.Prompts(prompts or "", default, frozenset(said)), root)
 
 
 def _is_place(name: str) -> bool:

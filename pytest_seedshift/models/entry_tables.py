@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_seedshift import scorers
-from pytest_seedshift.core import model_names, prompt_sets, toml_documents, typed_values
+from pytest_seedshift.core import model_names, toml_documents, typed_values
 from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.models import asked_prompts
 from pytest_seedshift.models.base import ANY_DEVICE, Entry, Scheduler
 from pytest_seedshift.models.engine_settings import PLAIN, Cache, Lora, Quantization
 
@@ -86,7 +87,7 @@ def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | No
         changes["dtype"] = ((ANY_DEVICE, given),) if isinstance(given, str) else tuple(sorted(given.items()))
     if "call" in table:
         changes["call"] = tuple(sorted(table["call"].items()))
-    changes |= prompts_of(table, folder)
+    changes |= asked_prompts.fields(table, folder)
     if "scorers" in table:
         given = table["scorers"]
         if isinstance(given, str):
@@ -99,33 +100,6 @@ def entry_of(name: str, table: Mapping[str, Any], folder: Path, base: Entry | No
     if base is None:
         return Entry(name, **changes)
     return dataclasses.replace(base, **changes)
-
-
-def prompts_of(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What a table says of the prompts: a set that it names stands with the templates that it names, or with none."""
-    found: dict[str, Any] = {}
-    named = table.get("prompts", table.get("classes"))
-    if named is not None:
-        place = prompt_sets.path(folder, named)
-        is_file = "prompts" in table and not prompt_sets.is_listed(named)
-        found = {"prompts": place, "template": ()} if is_file else {"classes": place, "prompts": "", "template": ()}
-    if "template" in table:
-        given = table["template"]
-        found["template"] = (given,) if isinstance(given, str) else tuple(given)
-    return found
-
-
-def default_prompts(root: Path, thresholds: Path | None) -> dict[str, Any]:
-    """What `[default]` of the thresholds file says of the prompts of all models that do not say it themselves.
-
-    Raises:
-        InvalidValueError: it cannot be used; the message says why.
-    """
-    path = thresholds or root / "thresholds.toml"
-    table = toml_documents.read(path).get("default", {}) if path.is_file() else {}
-    given = {key: table[key] for key in prompt_sets.KEYS if key in table} if isinstance(table, dict) else {}
-    prompt_sets.check_table(given, f"{path}: [default]")
-    return prompts_of(given, path.parent)
 
 
 def _engine(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +14,6 @@ from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.limits import DTYPES
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.registry import Extension
-from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models import entry_schema
 from pytest_seedshift.models.base import Entry
 from pytest_seedshift.models.entry_tables import entry_of
@@ -136,7 +135,8 @@ def _with_table(name: str, table: Mapping[str, Any], known: Catalogue) -> Catalo
 
 
 def _knowing(known: Catalogue, entry: Entry) -> Catalogue:
-    return catalogues.Catalogue({**known.entries, entry.name: entry}, known.no_limits)
+    prompts = replace(known.prompts, said=known.prompts.said | {entry.name})  # `[default]` has its part in it already
+    return replace(known, entries={**known.entries, entry.name: entry}, prompts=prompts)
 
 
 @contextmanager
