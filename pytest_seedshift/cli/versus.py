@@ -1,17 +1,15 @@
-"""`versus BASE OTHER…`: a base and others on the same pairs, in two runs of pytest, and all of it in one table."""
+"""`versus BASE OTHER…`: a base and others on the same pairs, each in a run of pytest, and all of it in one table."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift.cli import CommandError, session_options
+from pytest_seedshift.cli import CommandError, session_options, versus_run
 from pytest_seedshift.cli.options import (
     STDOUT,
     Output,
@@ -25,13 +23,14 @@ from pytest_seedshift.cli.options import (
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import atomic_files, messages
 from pytest_seedshift.core import output as sinks
-from pytest_seedshift.core.test_names import SUITE
+from pytest_seedshift.core.test_names import SUITE, USAGE_ERROR
 from pytest_seedshift.reporting.anchors import slug
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.results.run import CaseRun, Run
     from pytest_seedshift.results.sample_rows import Pace
+    from pytest_seedshift.studies.costs import Costs
     from pytest_seedshift.studies.versus import Cost, Side, Versus
 
 _SHIFTS, _MAGNITUDES = "mean,std", "0.3"
@@ -39,8 +38,6 @@ _KEYS = ("version", "base", "others", "sentences")
 FOLDER = ".seedshift-versus"
 CLUSTER = "--seedshift-cluster"
 _BASE = "base"
-_JUDGED = (0, 1)
-"""What pytest returns of a run that has come to its verdicts."""
 
 
 @click.command(
@@ -73,6 +70,7 @@ _JUDGED = (0, 1)
     is_flag=True,
     help="Look at all pairs. So it is anyway where the thresholds ask nothing of a comparison with a baseline.",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show all that the runs say, and not a line of each.")
 @click.option("--markdown", metavar="PATH", type=click.Path(path_type=Path), help="File for the table in Markdown.")
 @output_option("versus.html in the folder of the runs")
 @json_option
@@ -85,6 +83,7 @@ def command(
     magnitude: str,
     images: int | None,
     exact: bool,
+    verbose: bool,
     markdown: Path | None,
     output: Output,
     as_json: bool,
@@ -92,7 +91,7 @@ def command(
 ) -> int:
     """What click calls."""
     first = next((place for place, each in enumerate(models) if each.startswith("-")), len(models))
-    asked = Asked(models[:first], shift, magnitude, images, exact, models[first:])
+    asked = Asked(models[:first], shift, magnitude, images, exact, models[first:], verbose)
     options = session_options.SessionOptions(**given)
     return run(asked, output=output, markdown=markdown, as_json=as_json, given=options, invoked=invocation())
 
@@ -110,6 +109,7 @@ class Asked:
     exact: bool = False
     more: Sequence[str] = ()
     """Options of pytest."""
+    verbose: bool = False
 
     @property
     def base(self) -> str:
@@ -159,7 +159,7 @@ def run(
 
     Returns:
         0 where all others pass their thresholds, 1 where one fails; else what the run of pytest returned that came to
-        no verdicts.
+        no verdicts. Those that did are in the table all the same.
 
     Raises:
         SeedshiftError: a model, an option, a file or a run that cannot be used.
@@ -178,21 +178,13 @@ def run(
     )
     if status:
         return status
-    aside = as_json or output == STDOUT
-    # Who saves a baseline is held against none, whatever the thresholds ask.
-    saving = ["--seedshift-exact", f"--seedshift-save-baseline={folder / 'base.json'}"]
-    status = _pytest(asked, asked.base, folder / _BASE, given, saving, aside=aside)
-    if status not in _JUDGED:
+    runs = _Runs(asked, folder, given, aside=as_json or output == STDOUT)
+    if status := runs.base():
         return status
-    worst, given = 0, _with_batches_of(folder / _BASE, asked.base, given)
-    for model in asked.others:
-        against = [f"--seedshift-baseline={folder / _BASE}", *(["--seedshift-exact"] if before.exact else [])]
-        status = _pytest(asked, model, folder / slug(model), given, against, aside=aside)
-        if status not in _JUDGED:
-            return status
-        worst = max(worst, status)
-    found = _found(asked, folder)
-    _report(found, folder, output, markdown, as_json=as_json, invoked=invoked)
+    worst = runs.others(exact=before.exact)
+    if len(runs.lost) < len(asked.others):
+        found = _found(asked, folder, before, runs.lost)
+        _report(found, folder, output, markdown, as_json=as_json, invoked=invoked)
     return worst
 
 
@@ -200,11 +192,14 @@ class _Before:
     """What is looked at before anything is made."""
 
     exact = True
+    base: Costs
+    others: Mapping[str, Costs]
 
     def look(self, session: Session, asked: Asked) -> None:
-        """Check the models, and see whether anything is asked of a comparison with the base."""
+        """Check the models, see whether anything is asked of a comparison with the base, and measure what they cost."""
         from pytest_seedshift.core import likeness
         from pytest_seedshift.plugin import preflight
+        from pytest_seedshift.studies import costs
 
         for model in dict.fromkeys(asked.models):
             preflight.check_model(session, model)
@@ -215,52 +210,107 @@ class _Before:
             for each in one.constraints()
         )
         self.exact = asked.exact or not compares
-        if not any(each.startswith(CLUSTER) for each in asked.more):  # where models may not fit on this machine
-            for model in asked.others:
-                session.workbench.model(model)  # what only shows when a model is loaded, not after the base's whole run
+        pool = session.workbench.pool
+        if any(each.startswith(CLUSTER) for each in asked.more):  # models may not fit on this machine
+            found = costs.of_files(pool, asked.models, "models are on a cluster")
+            self.base, self.others = found[asked.base], found
+            return
+        self.base, self.others = costs.measure(
+            pool,
+            asked.base,
+            asked.others,
+            images=session.settings.batch_size,
+            certainty=session.thresholds.certainty,
+        )
 
 
-def _pytest(
-    asked: Asked,
-    model: str,
-    folder: Path,
-    given: session_options.SessionOptions,
-    more: Sequence[str],
-    *,
-    aside: bool,
-) -> int:
-    """A run of pytest in a process of its own, which says how far it has come; its status."""
-    arguments = [
-        *("--no-header", "--no-summary", "--tb=no", SUITE, f"--seedshift-model={model}"),
-        *(f"--seedshift-dir={folder}", *replace(given, dir=None).arguments(), *asked.arguments(), *more),
-    ]
-    sinks.say(f"{model}:", err=aside)
-    done = subprocess.run([sys.executable, "-m", "pytest", *arguments], stdout=sys.stderr if aside else None)
-    return done.returncode
+@dataclass
+class _Runs:
+    """The runs, one after the other, each in a process and a run folder of its own."""
+
+    asked: Asked
+    folder: Path
+    given: session_options.SessionOptions
+    _: KW_ONLY
+    aside: bool
+    """Whether what is told goes to the standard error."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """Of the others, those that came to no verdicts, and why."""
+
+    def base(self) -> int:
+        """Run it; 0 where the others can be held against it."""
+        # Who saves a baseline is held against none, whatever the thresholds ask.
+        saving = ["--seedshift-exact", f"--seedshift-save-baseline={self.folder / 'base.json'}"]
+        ended = self._run(self.asked.base, self.folder / _BASE, 0, saving)
+        if ended.reason:
+            _tell(self.asked.base, ended)
+            return ended.status
+        if reason := _unjudged(self.folder / _BASE):
+            sinks.say(
+                f"{self.asked.base} could not be judged, and is what the others are held against: {reason}", err=True
+            )
+            return USAGE_ERROR
+        self.given = _with_batches_of(self.folder / _BASE, self.asked.base, self.given)
+        return 0
+
+    def others(self, *, exact: bool) -> int:
+        """Run them; 0 where all pass, else the largest status."""
+        worst = 0
+        for place, model in enumerate(self.asked.others, 1):
+            against = [f"--seedshift-baseline={self.folder / _BASE}", *(["--seedshift-exact"] if exact else [])]
+            ended = self._run(model, self.folder / slug(model), place, against)
+            worst = max(worst, ended.status)
+            if ended.reason:
+                self.lost[model] = ended.reason
+                _tell(model, ended)
+        return worst
+
+    def _run(self, model: str, folder: Path, place: int, more: Sequence[str]) -> versus_run.Ended:
+        arguments = [
+            *("--no-header", "--no-summary", "--tb=no", SUITE, f"--seedshift-model={model}"),
+            *(f"--seedshift-dir={folder}", *replace(self.given, dir=None).arguments()),
+            *(*self.asked.arguments(), *more),
+        ]
+        title = f"{model} ({place + 1} of {len(self.asked.others) + 1})"
+        log = folder.with_suffix(".log")
+        return versus_run.run(title, arguments, log, aside=self.aside, verbose=self.asked.verbose)
 
 
-def _found(asked: Asked, folder: Path) -> Versus:
-    """What all runs have shown."""
+def _tell(model: str, ended: versus_run.Ended) -> None:
+    sinks.say(f"{model} came to no verdicts: {ended.reason}{ended.said}", err=True)
+
+
+def _unjudged(folder: Path) -> str:
+    """Why a run's case is an error, of the first that is; empty where none is."""
+    from pytest_seedshift.results import run as runs
+
+    found = next((case for case in runs.load(folder).cases if case.failed and case.status == "error"), None)
+    return "" if found is None else f"{found.id}: {_why(found)}"
+
+
+def _found(asked: Asked, folder: Path, before: _Before, lost: Mapping[str, str]) -> Versus:
+    """What all runs have shown that came to verdicts."""
     from pytest_seedshift.core.scores import CERTAINTY
     from pytest_seedshift.results import run as runs
     from pytest_seedshift.studies import versus
 
     base = runs.load(folder / _BASE)
-    others = [(model, runs.load(folder / slug(model))) for model in asked.others]
+    others = [(model, runs.load(folder / slug(model))) for model in asked.others if model not in lost]
     certainties = {case.certainty for _, run in others for case in run.cases if case.certainty is not None}
     return versus.make(
-        _side(asked.base, base),
-        [_side(model, run) for model, run in others],
+        _side(asked.base, base, before.base),
+        [_side(model, run, before.others[model]) for model, run in others],
         certainty=max(certainties, default=CERTAINTY),
+        lost=lost,
     )
 
 
-def _side(model: str, run: Run) -> Side:
+def _side(model: str, run: Run, costs: Costs) -> Side:
     from pytest_seedshift.results import baseline_sources
     from pytest_seedshift.studies.versus import Side
 
     failed = {case.id: (case.status, _why(case)) for case in run.cases if case.failed}
-    return Side(model, baseline_sources.of_run(run), _cost(run, model), failed)
+    return Side(model, baseline_sources.of_run(run), _cost(run, model, costs), failed)
 
 
 def _why(case: CaseRun) -> str:
@@ -279,18 +329,19 @@ def _with_batches_of(folder: Path, model: str, given: session_options.SessionOpt
     return given if found is None else replace(given, batch_size=str(found.batch_size))
 
 
-def _cost(run: Run, model: str) -> Cost:
-    """What an image of a model took: in this run, or where all were there already, when they were made."""
+def _cost(run: Run, model: str, costs: Costs) -> Cost:
+    """What a model costs; of an image in this run, or where all were there already, when they were made."""
     from pytest_seedshift.studies.versus import Cost
 
     cases = [case for case in run.cases if case.case.model == model]
     generated, seconds = sum(case.generated for case in cases), sum(case.seconds for case in cases)
+    found = Cost(disk=costs.disk, weights=costs.weights, speed=costs.speed, untimed=costs.untimed)
     if generated and seconds:
         peaks = [facts.peak_memory for facts in run.facts if facts.peak_memory]
         memory = peaks[-1].get("gpu", peaks[-1].get("process")) if peaks else None
-        return Cost(seconds / generated, memory)
+        return replace(found, seconds=seconds / generated, memory=memory)
     pace = _pace(run, model)
-    return Cost(None if pace is None else pace.seconds)
+    return found if pace is None else replace(found, seconds=pace.seconds)
 
 
 def _pace(run: Run, model: str) -> Pace | None:

@@ -81,6 +81,11 @@ def say_file(content: str) -> None:
         fail(error)
 
 
+def show_live(message: object, width: int, *, err: bool = False) -> None:
+    """Write a line over the one that was shown before, on a terminal; an empty one takes that away."""
+    _write(f"\r\x1b[K{text.terminal_line(message)[:width]}", err)
+
+
 def say_commands(commands: Iterable[str], *, err: bool = False) -> None:
     """Write workflow commands of GitHub Actions, which `plugin.github` has made."""
     _write("".join(f"{each}\n" for each in commands), err)

@@ -87,9 +87,6 @@ def unmet(thresholds: Thresholds, cases: Collection[Case], searches: Collection[
         else:
             prefix = f"model.{_key(model)}.shift" if model else "shift"
             idle += [f"[{prefix}.{each}]" for each in _idle_shifts(section, ours, sought)]
-    models, compared = {case.model for case in cases}, thresholds.baseline
-    if compared.path is not None:
-        idle += [f"[baseline] models.{_key(name)}" for name in compared.models if name not in models]
     if not idle:
         return None
     return f"{thresholds.source}: {some(idle)} {'speaks' if len(idle) == 1 else 'speak'} of no case of this run"

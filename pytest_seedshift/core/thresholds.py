@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -138,6 +138,10 @@ class Thresholds:
         """What the scores are of which anything is asked in any table."""
         sections = (self.everywhere, *self.models.values())
         return ScoreRegistry({each.score: each.score_kind for one in sections for each in one.constraints()})
+
+    def without_baseline(self) -> Thresholds:
+        """The same bounds, with nothing said of what cases are compared with."""
+        return replace(self, baseline=BaselineTable())
 
     def scores(self, model: str) -> set[str]:
         """The scores of which anything is asked in a table that can speak of a model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from safetensors import SafetensorError, safe_open
 from pytest_seedshift.core.checkpoints import contents, places
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.models.location import Location
 
@@ -45,7 +47,7 @@ def of_parts(location: Location, entry: Entry, dtype: str) -> dict[str, int]:
         dtype: `float32`, `float16` or `bfloat16`.
     """
     found: dict[str, int] = defaultdict(int)
-    for part, path in _weights(location, entry):
+    for part, path in weights(location, entry):
         found[part] += _size(path, dtype)
     return dict(found)
 
@@ -100,7 +102,22 @@ def free(device: str) -> int | None:
     return None
 
 
-def _weights(location: Location, entry: Entry) -> Iterator[tuple[str, Path]]:
+def loaded(modules: Iterable[nn.Module]) -> int:
+    """Bytes that the weights and buffers of networks take, each once; what is quantised as it lies in memory."""
+    found = {id(each): each for module in modules for each in (*module.parameters(), *module.buffers())}
+    return sum(map(_held, found.values()))
+
+
+def _held(tensor: Tensor) -> int:
+    """Bytes of a tensor: of one that stands for others, such as a quantised one, of those."""
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is None:
+        return tensor.numel() * tensor.element_size()
+    names, _ = flatten()
+    return sum(_held(getattr(tensor, name)) for name in names)
+
+
+def weights(location: Location, entry: Entry) -> Iterator[tuple[str, Path]]:
     """The files of weights, each with its part; those of a prior with the prior's folder before it."""
     replaced = dict(entry.parts)
     for path in location.files():

@@ -14,7 +14,7 @@ import torch
 
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.core.pairs import Label, Pair
-from pytest_seedshift.models import engine, in_effect, observation, prompt_cache, rng, sampler_waits, sizes
+from pytest_seedshift.models import engine, in_effect, memory, observation, prompt_cache, rng, sampler_waits, sizes
 from pytest_seedshift.models import seed_weight as seed_weights
 from pytest_seedshift.models.seed_vector import NoUpsamplerError, SeedVector, SeedVectorError, from_images, to_images
 from pytest_seedshift.scorers import transfers
@@ -172,6 +172,11 @@ class DiffusersPipeline:
                 pass
             self._seed_shape = tuple(shapes[0])
         return self._seed_shape
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the weights of all parts take in memory; of quantised ones those that they take so."""
+        return memory.loaded(part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module))
 
     def settings(self, dtype: str) -> dict[str, Any]:
         """What it is run with, in effect: see `in_effect`; `dtype` is the number type that it was loaded in."""

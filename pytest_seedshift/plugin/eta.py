@@ -64,6 +64,8 @@ class Outlook:
         self._seen: dict[str, _Seen] = {}
         self._workers = max(workers, 1)
         self._images = 0
+        self._looked = 0
+        """At how many images the cases that have ended looked."""
         self._clock = clock
         self._history: deque[tuple[float, int]] = deque()
         """When there were how many images, in all, for the last `RECENT` seconds."""
@@ -79,10 +81,25 @@ class Outlook:
         """Take note of a case that has ended."""
         self._to_come.pop(record.test, None)
         self._images += record.generated
+        self._looked += record.images
         seen = self._seen.pop(record.id, None)
         known = seen is not None and seen.seconds > 0  # it has told on its way how fast it is
         if record.generated and not known:
             self._paces.setdefault(record.model, _Pace()).add(record.generated, record.seconds)
+
+    def images(self, in_work: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """At how many images all cases have looked, and at how many they will have in the end, as far as is known.
+
+        Args:
+            in_work: see `now`.
+        """
+        by_id = {each["id"]: each for each in in_work}
+        so_far = self._looked + sum(int(each["images"]) + int(each.get("before", 0)) for each in in_work)
+        to_come = sum(
+            case.expected if (at := by_id.get(case.case)) is None else max(int(at["expected"]), int(at["images"]))
+            for case in self._to_come.values()
+        )
+        return so_far, self._looked + to_come
 
     def now(self, in_work: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
         """Images per second of late, and seconds left; None where nothing is known of them.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models.needed_scorers import CLIP, Needed, without_others
-from pytest_seedshift.plugin import border
+from pytest_seedshift.plugin import border, versus_run
 from pytest_seedshift.plugin.cluster_use import ClusterUse
 from pytest_seedshift.plugin.collected import Collected
 from pytest_seedshift.plugin.console import Console
@@ -86,7 +86,8 @@ class Session:
         from pytest_seedshift.core import thresholds_parser
 
         with border.usage_errors():
-            return thresholds_parser.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
+            found = thresholds_parser.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
+        return found.without_baseline() if versus_run.is_one(self.config) else found
 
     @property
     def scores(self) -> ScoreRegistry:

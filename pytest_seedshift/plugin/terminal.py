@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_seedshift.core import messages, text
-from pytest_seedshift.plugin import search_lines, session_failures, terminal_output
+from pytest_seedshift.plugin import search_lines, session_failures, terminal_output, versus_run
 from pytest_seedshift.plugin.eta import Outlook
 from pytest_seedshift.plugin.live import LiveLine
 from pytest_seedshift.plugin.results_collector import OUTCOMES
@@ -47,6 +47,7 @@ class TerminalReport:
         self._console = console
         self._outlook = Outlook()
         self._line = LiveLine(session.config)
+        self._progress = versus_run.Progress(session.config)
         collector.subscribe(self.judged)
 
     # What the plugin calls ---------------------------------------------------------------------------------------
@@ -54,14 +55,15 @@ class TerminalReport:
     def show(self, plan: Plan) -> None:
         """Take note of the plan and say what is about to happen."""
         self._outlook = Outlook(plan, workers=self._session.process.workers)
+        self._progress.say(self._outlook, [], always=True)
         asked = self._session.settings.plan
         self._console.write(plan.lines() + (plan.case_lines() if asked else []), always=asked)
 
     def tick(self, progress: Progress) -> None:
         """Show how far the case in work has come."""
-        self._line.show(
-            lambda: verdict_messages.progress(progress, *self._outlook.now([records.of_progress(progress)]))
-        )
+        in_work = [records.of_progress(progress)]
+        self._progress.say(self._outlook, in_work)
+        self._line.show(lambda: verdict_messages.progress(progress, *self._outlook.now(in_work)))
 
     def tick_text(self, text: str) -> None:
         """Show what else is in work."""
@@ -69,6 +71,7 @@ class TerminalReport:
 
     def tick_all(self, in_work: Sequence[dict[str, Any]]) -> None:
         """Show how far the workers of pytest-xdist have come, all in one line."""
+        self._progress.say(self._outlook, in_work)
         self._line.show(
             lambda: verdict_messages.progress_of_all(
                 in_work, len(self._collector.cases), self._outlook.cases, *self._outlook.now(in_work)
@@ -78,6 +81,7 @@ class TerminalReport:
     def judged(self, report: pytest.TestReport, record: Record | Search) -> None:
         """Give a record that has come its line."""
         self._outlook.finish(record)
+        self._progress.say(self._outlook, [], always=True)
         reporter = self._console.reporter
         if reporter is not None and reporter.verbosity == 0:
             with self._line.cleared():

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.reporting import markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.studies.sampler_ablation.effects import Mean
+    from pytest_seedshift.studies.speed import Speed
     from pytest_seedshift.studies.versus import Cost, Other, Score, Versus
 
 VERSION = 1
@@ -24,6 +26,13 @@ _SHOWN = 2
 _MARKS = {"pass": "passes", "fail": "✗ fails", "error": "could not be judged"}
 
 
+_TAKEN: tuple[tuple[Literal["memory", "weights", "disk"], str], ...] = (
+    ("memory", "memory"),
+    ("weights", "weights"),
+    ("disk", "on disk"),
+)
+"""What a model takes, and the heads of their columns: see `Cost`."""
+
 # The table ---------------------------------------------------------------------------------------------------------
 
 
@@ -31,7 +40,7 @@ def head(found: Versus) -> tuple[str, ...]:
     """The heads of the table's columns."""
     titles = [kind.title for kind in _scores(found).values()]
     under = [f"retained {title}" for title in titles] if found.shifts else []
-    return ("", "SSIM", *titles, *under, "images/s", "memory", "verdict")
+    return ("", "SSIM", *titles, *under, "images/s", *(title for _, title in _TAKEN), "verdict")
 
 
 def rows(found: Versus) -> list[tuple[str, ...]]:
@@ -39,32 +48,36 @@ def rows(found: Versus) -> list[tuple[str, ...]]:
     scores = _scores(found)
     base = [_controls(found, name) for name in scores]
     kept = [_base_retained(found, name) for name in scores] if found.shifts else []
-    first = (
-        found.base,
-        "",
-        *base,
-        *kept,
-        "" if found.cost.seconds is None else f"{1 / found.cost.seconds:.3g}",
-        _bytes(found.cost.memory),
-        "base",
-    )
-    return [first, *(_row(found, each, scores) for each in found.others)]
+    cost = found.cost
+    pace = "" if cost.seconds is None else f"{1 / cost.seconds:.3g}"
+    first = (found.base, "", *base, *kept, pace, *(_bytes(getattr(cost, what)) for what, _ in _TAKEN), "base")
+    blank = [""] * (len(first) - 2)
+    lost = [(name, *blank, "no verdicts") for name in found.lost]
+    return [first, *(_row(found, each, scores) for each in found.others), *lost]
 
 
 def _row(found: Versus, other: Other, scores: Iterable[str]) -> tuple[str, ...]:
     by_name = {each.name: each for each in other.scores}
     changes = [_signed(by_name[name]) if name in by_name else "" for name in scores]
     kept = [_kept_after(by_name.get(name)) for name in scores] if found.shifts else []
-    speed, memory = found.speed(other), found.memory(other)
+    taken = [found.times(other, what) for what, _ in _TAKEN]
     return (
         other.name,
         f"≈{ssim(other)}" if other.early and ssim(other) else ssim(other),
         *changes,
         *kept,
-        "" if speed is None else f"{speed:.2f}×",
-        "" if memory is None else f"{memory:.2f}×",
+        _pace(other.cost.speed),
+        *("" if each is None else f"{each:.2f}×" for each in taken),
         _MARKS[other.verdict],
     )
+
+
+def _pace(speed: Speed | None) -> str:
+    """`1.69× (1.61–1.75)`; where the spread hides it only that."""
+    if speed is None:
+        return ""
+    spread = f"{speed.low:.2f}–{speed.high:.2f}"
+    return f"{speed.ratio:.2f}× ({spread})" if speed.is_clear else f"{spread}×"
 
 
 def lines(found: Versus) -> list[str]:
@@ -80,10 +93,17 @@ def lines(found: Versus) -> list[str]:
 def caption(found: Versus) -> str:
     """What the figures are of."""
     under = f"retained under {_under(found)}; " if found.shifts else ""
+    timed = [each.cost.speed.rounds for each in found.others if each.cost.speed is not None]
+    turns = (
+        f"Images a second of {found.base} as in its run; of others as a multiple, measured in {min(timed)} or more "
+        "turns with it; only the spread where that hides any difference. "
+        if timed
+        else ""
+    )
     return (
         f"SSIM of pictures without a shift; scores without a shift as changes from {found.base}; {under}"
-        f"in brackets the interval of the change, at {messages.percent(found.certainty)}. Images a second and "
-        "memory are as measured in these runs, beside whatever else the machine did."
+        f"in brackets the interval of the change, at {messages.percent(found.certainty)}. {turns}Memory: the peak of "
+        "the run. Weights: what they take when they are loaded. On disk: their files, with adapters."
         f"{' ≈ decided early: rough figures (--exact).' if any(each.early for each in found.others) else ''}"
     )
 
@@ -117,24 +137,35 @@ def ssim(other: Other) -> str:
 
 # Sentences ---------------------------------------------------------------------------------------------------------
 
+_SAME, _SIMILAR = 0.95, 0.7
+"""From which mean SSIM on pictures are called the same, and from which on similar."""
+
+_WORTH_SAYING = 0.05
+"""By so much what a model's weights take differs from the base's, where a sentence says it."""
+
 
 def sentences(found: Versus) -> list[str]:
-    """One for each other: its verdict with the reasons, its pictures, its scores and its speed."""
-    return [f"{each.name} {'; '.join(_clauses(found, each))}." for each in found.others]
+    """One for each other: its verdict, its pictures, its losses, its speed; then the reasons of the verdict."""
+    said = [
+        f"{_called(found, each)} {_MARKS[each.verdict].removeprefix('✗ ')}: {'; '.join(_clauses(found, each))}."
+        f"{_reasons(each)}"
+        for each in found.others
+    ]
+    return said + [f"{name} came to no verdicts: {reason}." for name, reason in found.lost.items()]
+
+
+def _called(found: Versus, other: Other) -> str:
+    """`+int8` of a change of the base."""
+    if other.name == found.base:
+        return f"{other.name} itself"
+    return other.name.removeprefix(found.base) if other.name.startswith(f"{found.base}+") else other.name
 
 
 def _clauses(found: Versus, other: Other) -> list[str]:
-    said = [_of_verdict(other), *([_of_early(other)] if other.early else []), _of_pictures(other), _of_scores(other)]
-    if found.shifts:
-        said.append(_of_robustness(other))
-    speed = found.speed(other)
-    if speed is not None:
-        said.append(f"{speed:.2f}× the images a second")
+    said = [_of_pictures(other), *_of_losses(found, other), _of_speed(other), _of_weights(found, other)]
+    if other.early:
+        said.append(f"decided early, after {other.pairs} of {other.design} pairs, so that all figures are rough")
     return [each for each in said if each]
-
-
-def _of_early(other: Other) -> str:
-    return f"it was decided early, after {other.pairs} of {other.design} pairs, so that all figures are rough"
 
 
 def _of_pictures(other: Other) -> str:
@@ -142,41 +173,73 @@ def _of_pictures(other: Other) -> str:
         return f"likeness is not known ({other.note})" if other.note else "no pictures of the same pairs"
     if other.likeness.equal == other.likeness.pairs:
         return f"the same pictures ({messages.count(other.likeness.pairs, 'pair')})"
-    found = other.likeness.estimate("ssim")
-    psnr = other.likeness.estimate("psnr")
-    return f"SSIM of its pictures {found.mean:.3f} ({found.low:.2f}–{found.high:.2f}), PSNR {psnr.mean:.1f} dB"
+    mean = other.likeness.estimate("ssim").mean
+    shown = "SSIM above 0.999" if mean > _FINEST else f"SSIM {mean:.3f}" if mean >= _FINE else f"SSIM {mean:.2f}"
+    if mean >= _SAME:
+        return f"same pictures to {shown}"
+    return f"{'similar' if mean >= _SIMILAR else 'other'} pictures, {shown}"
 
 
-def _of_scores(other: Other) -> str:
+_FINE, _FINEST = 0.99, 0.9995
+"""From here on two digits of an SSIM would say that there is no difference, and three."""
+
+
+def _of_losses(found: Versus, other: Other) -> list[str]:
     if not other.scores:
-        return "too few pairs for figures of scores" if other.pairs else "no scores on the base's pairs"
-    worse = [each for each in other.scores if each.change.high < 0]
-    better = [each for each in other.scores if each.change.low > 0]
-    if not worse and not better:
-        return f"no significant change of {_listed(other.scores)} without a shift"
-    said = [f"{verb} {_listed(part)} without a shift" for verb, part in (("loses", worse), ("gains", better)) if part]
-    return " and ".join(said)
+        return ["too few pairs for figures of scores" if other.pairs else "no scores on the base's pairs"]
+    plain = _changed(other.scores, lambda each: each.change, "loses", "gains", _listed)
+    shifted = _changed(other.scores, lambda each: each.robustness, "less robust by", "more robust by", _retained)
+    if not plain and not shifted:
+        first = other.scores[0]
+        worst = _number(min(first.change.low, 0.0), _digits(first))
+        return [f"no significant loss ({first.kind.title} at worst {worst})"]
+    said = [f"{each} without a shift" for each in plain] or ["no significant loss without a shift"]
+    return said + (shifted or (["no significant loss under shifts"] if found.shifts else []))
 
 
-def _of_robustness(other: Other) -> str:
-    measured = [each for each in other.scores if each.robustness is not None]
-    if not measured:
-        return ""
-    worse = [each for each in measured if each.robustness is not None and each.robustness.high < 0]
-    better = [each for each in measured if each.robustness is not None and each.robustness.low > 0]
-    if not worse and not better:
-        return "no significant change of what is retained under shifts"
-    said = [f"{verb} robust by {_retained(part)}" for verb, part in (("less", worse), ("more", better)) if part]
-    return " and ".join(said)
+def _changed(
+    scores: Sequence[Score],
+    change: Callable[[Score], Mean | None],
+    worse: str,
+    better: str,
+    words: Callable[[Sequence[Score]], str],
+) -> list[str]:
+    changes = [(each, found) for each in scores if (found := change(each)) is not None]
+    lost = [each for each, found in changes if found.high < 0]
+    gained = [each for each, found in changes if found.low > 0]
+    return [f"{verb} {words(part)}" for verb, part in ((worse, lost), (better, gained)) if part]
 
 
-def _of_verdict(other: Other) -> str:
+def _of_speed(other: Other) -> str:
+    speed = other.cost.speed
+    if speed is None:
+        return f"its speed was not measured ({other.cost.untimed})" if other.cost.untimed else ""
+    if not speed.is_clear:
+        return f"neither faster nor slower beyond the spread ({speed.low:.2f}–{speed.high:.2f}×)"
+    faster = speed.ratio > 1
+    ratio, low, high = (
+        (speed.ratio, speed.low, speed.high) if faster else (1 / speed.ratio, 1 / speed.high, 1 / speed.low)
+    )
+    digits = 1 if ratio >= _ROUGH else 2
+    return f"{ratio:.{digits}f}× {'faster' if faster else 'slower'} ({low:.{digits}f}–{high:.{digits}f})"
+
+
+_ROUGH = 1.2
+"""From here on a digit of a ratio is enough."""
+
+
+def _of_weights(found: Versus, other: Other) -> str:
+    times = found.times(other, "weights")
+    return "" if times is None or abs(times - 1) < _WORTH_SAYING else f"its weights take {times:.2f}× the memory"
+
+
+def _reasons(other: Other) -> str:
     if not other.failed:
-        return "passes its thresholds"
+        return ""
     said = [f"{case}: {reason}" if reason else case for case, reason in list(other.failed.items())[:_SHOWN]]
     rest = len(other.failed) - len(said)
-    more = f" and {messages.count(rest, 'more case')}" if rest else ""
-    return f"{_MARKS[other.verdict].removeprefix('✗ ')} ({'; '.join(said)}{more})"
+    more = f"; and {messages.count(rest, 'more case')}" if rest else ""
+    return f" Why: {'; '.join(said)}{more}."
 
 
 def _listed(scores: Sequence[Score]) -> str:
@@ -204,10 +267,14 @@ def _kept_after(score: Score | None) -> str:
 def _signed(score: Score) -> str:
     """`−0.02 (−0.05 to +0.01)`, in the score's own units."""
     change = score.change
-    digits = 2 if score.kind.top <= 1 else 1
+    digits = _digits(score)
     parts = (_number(each, digits) for each in (change.value, change.low, change.high))
     value, low, high = parts
     return f"{value} ({low} to {high})"
+
+
+def _digits(score: Score) -> int:
+    return 2 if score.kind.top <= 1 else 1
 
 
 def _number(value: float, digits: int) -> str:
@@ -247,6 +314,7 @@ def document(found: Versus) -> dict[str, Any]:
         "shifts": [{"shift": shift, "magnitude": magnitude} for shift, magnitude in found.shifts],
         "certainty": found.certainty,
         "others": [_document(found, each) for each in found.others],
+        "lost": dict(found.lost),
         "sentences": sentences(found),
     }
 
@@ -259,8 +327,9 @@ def _document(found: Versus, other: Other) -> dict[str, Any]:
         "pairs": other.pairs,
         "design": other.design,
         **_cost(other.cost),
-        "speed": found.speed(other),
-        "memory": found.memory(other),
+        "speed": None if other.cost.speed is None else _speed(other.cost.speed),
+        "untimed": other.cost.untimed,
+        **{what: found.times(other, what) for what, _ in _TAKEN},
         "likeness": None if other.likeness is None else _alike(other),
         "note": other.note,
         "scores": {
@@ -282,11 +351,22 @@ def _alike(other: Other) -> dict[str, Any]:
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
-    return {"seconds_per_image": cost.seconds, "peak_memory": cost.memory}
+    return {
+        "seconds_per_image": cost.seconds,
+        "peak_memory": cost.memory,
+        "weight_bytes": cost.weights,
+        "disk_bytes": cost.disk,
+    }
+
+
+def _speed(found: Speed) -> dict[str, Any]:
+    return {**dataclasses.asdict(found), "clear": found.is_clear}
 
 
 def _bytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 2**30:.1f} GiB"
+    if size is None:
+        return ""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
 def _mean(found: Mean) -> dict[str, float]:

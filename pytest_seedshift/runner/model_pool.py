@@ -137,14 +137,23 @@ class ModelPool:
         if self._model is None or self._model.name != name:
             self._model = self._engine = None
             devices.free_memory()  # a pipeline is full of cycles: the next model would meet the last one's memory
-            load = _load_spread if self._spread else _load
-            try:
-                self._model = load(self.catalogue.find(name), self.device, self.dtype(name))
-            except (SeedshiftError, OSError) as error:
-                raise self._refusal(name, f"{name} cannot be loaded: {error}") from error
-            if self._on_load is not None:
-                self._on_load()
+            self._model = self.apart(name)
         return self._model
+
+    def apart(self, name: str) -> TextToImage:
+        """A model that is loaded besides the one that is held, for who compares two; whoever has it frees it.
+
+        Raises:
+            CaseError: it cannot be loaded.
+        """
+        load = _load_spread if self._spread else _load
+        try:
+            found = load(self.catalogue.find(name), self.device, self.dtype(name))
+        except (SeedshiftError, OSError) as error:
+            raise self._refusal(name, f"{name} cannot be loaded: {error}") from error
+        if self._on_load is not None:
+            self._on_load()
+        return found
 
     def engine(self, name: str, batch_size: Callable[[TextToImage], int]) -> Engine:
         """The model with its scorers; `batch_size` is asked how many images suit it, when it is first needed.

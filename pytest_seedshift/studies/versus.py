@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.baseline import Baseline
     from pytest_seedshift.studies.likeness import Likeness
     from pytest_seedshift.studies.sampler_ablation.effects import Mean
+    from pytest_seedshift.studies.speed import Speed
 
 SHOWN = ("top1", "clip")
 """The scores that are compared, as far as both sides have them; those of the user's own are, too."""
+
+NONE_LOST: Mapping[str, str] = MappingProxyType({})
 
 MOST_CHANGED = 4
 """So many pairs are shown of each model, those whose pictures are least alike."""
@@ -42,10 +46,18 @@ class Cost:
         seconds: of a scored image; None where none was made.
         memory: the most bytes that its run has had, of the GPU where there is one, else of the process; None where that
             is not known, or nothing was made.
+        disk: bytes of the files of its weights; None where there are none, or that is not known.
+        weights: bytes that these take in memory; None where that is not known.
+        speed: beside the base; None of the base, and where it was not measured.
+        untimed: why it was not.
     """
 
     seconds: float | None = None
     memory: int | None = None
+    disk: int | None = None
+    weights: int | None = None
+    speed: Speed | None = None
+    untimed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,7 @@ class Versus:
         shifts: names with magnitudes; empty where only what is drawn without a shift was compared.
         certainty: of each interval.
         others: in the order in which they were given.
+        lost: those whose run came to no verdicts, and why.
     """
 
     base: str
@@ -149,31 +162,29 @@ class Versus:
     shifts: tuple[tuple[str, float], ...]
     certainty: float
     others: tuple[Other, ...]
+    lost: Mapping[str, str] = field(default_factory=dict)
 
-    def speed(self, other: Other) -> float | None:
-        """How many times as many images a second as the base makes; None where one of them has made none."""
-        if not self.cost.seconds or not other.cost.seconds:
-            return None
-        return self.cost.seconds / other.cost.seconds
-
-    def memory(self, other: Other) -> float | None:
-        """How many times as much memory as the base it has taken; None where that is not known of both."""
-        if not self.cost.memory or not other.cost.memory:
-            return None
-        return other.cost.memory / self.cost.memory
+    def times(self, other: Other, what: Literal["memory", "disk", "weights"]) -> float | None:
+        """How many times as much of something as the base a model takes; None where that is not known of both."""
+        before, after = getattr(self.cost, what), getattr(other.cost, what)
+        return after / before if before and after else None
 
 
-def make(base: Side, others: Sequence[Side], *, certainty: float = CERTAINTY) -> Versus:
+def make(
+    base: Side, others: Sequence[Side], *, certainty: float = CERTAINTY, lost: Mapping[str, str] = NONE_LOST
+) -> Versus:
     """Hold models against a base.
 
     Args:
         base: its run.
         others: theirs, in the order in which they are shown.
         certainty: of each interval.
+        lost: see `Versus`.
     """
     cases = [each for each in base.run.cases if each.model == base.model and not each.is_control]
     shifts = tuple((each.shift, each.magnitude) for each in cases)
-    return Versus(base.model, base.cost, shifts, certainty, tuple(_other(base, each, certainty) for each in others))
+    found = tuple(_other(base, each, certainty) for each in others)
+    return Versus(base.model, base.cost, shifts, certainty, found, dict(lost))
 
 
 def _other(base: Side, other: Side, certainty: float) -> Other:

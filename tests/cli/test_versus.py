@@ -57,7 +57,7 @@ def test_what_cannot_be_used_is_told_before_anything_is_made(tmp_path, monkeypat
 @pytest.mark.nightly
 def test_others_are_run_on_the_base_s_pairs_and_judged_against_it(tmp_path: Path):
     (tmp_path / "conftest.py").write_text(OTHER)
-    (tmp_path / "thresholds.toml").write_text(WHITE)
+    (tmp_path / "thresholds.toml").write_text(f'{WHITE}[baseline]\npath = "gone"\nmodels = {{ other = "old" }}\n')
     words = ["versus", "mine", "mine", "other", "--shift", "mean", "--magnitude", "0.3", "--images", "32", "--json"]
     words += ["--markdown", "summary.md", "--", "-p", "no:cacheprovider"]
     run = [sys.executable, "-m", "pytest_seedshift", *words]
@@ -67,10 +67,47 @@ def test_others_are_run_on_the_base_s_pairs_and_judged_against_it(tmp_path: Path
     same, other = document["others"]
     assert (same["model"], same["verdict"], same["likeness"]["equal"]) == ("mine", "pass", same["likeness"]["pairs"])
     assert (other["verdict"], list(other["failed"])) == ("fail", ["other-mean-+0.30"])
-    assert "mine passes its thresholds" in (tmp_path / "summary.md").read_text()
+    assert "mine itself passes: the same pictures (" in (tmp_path / "summary.md").read_text()
+    assert all(0 < each["speed"]["low"] <= each["speed"]["ratio"] <= each["speed"]["high"] for each in (same, other))
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()[:3]] == [
+        *("mine (1 of 3)", "mine (2 of 3)", "other (3 of 3)")
+    ]
+    assert "test session starts" not in done.stderr
     assert "of 32 images" in other["failed"]["other-mean-+0.30"]
     folder = tmp_path / ".seedshift-versus"
     assert not (tmp_path / ".seedshift").exists()
     assert json.loads((folder / "versus.json").read_text()) == document
     assert "mine against itself, other" in (folder / "versus.html").read_text()
-    assert "32 of 32" not in done.stderr.rpartition("other:")[2]  # it was decided early
+    assert other["pairs"] < other["design"]  # it was decided early
+
+
+@pytest.mark.nightly
+def test_who_comes_to_no_verdicts_is_told_and_the_others_are_in_the_table(tmp_path: Path):
+    dying = OTHER.replace("return made if shift is None else made * 0", "import os, signal; os.kill(os.getpid(), 9)")
+    # While it is looked at, which is this process, it lives.
+    dying = dying.replace(
+        "import os, signal;",
+        "import os, sys\n        if 'pytest_seedshift.__main__' in sys.modules: return made\n       ",
+    )
+    (tmp_path / "conftest.py").write_text(dying)
+    (tmp_path / "thresholds.toml").write_text(WHITE)
+    words = ["versus", "mine", "other", "mine", "--shift", "mean", "--magnitude", "0.3", "--images", "32"]
+    run = [sys.executable, "-m", "pytest_seedshift", *words, "--", "-p", "no:cacheprovider"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 137, done.stdout + done.stderr
+    assert "other came to no verdicts: its process was ended by SIGKILL, most likely" in done.stderr
+    assert "mine itself passes: the same pictures" in done.stdout
+    assert "other came to no verdicts: its process was ended by SIGKILL" in done.stdout
+
+
+@pytest.mark.nightly
+def test_a_base_that_cannot_be_judged_is_told_before_the_others_run(tmp_path: Path):
+    (tmp_path / "conftest.py").write_text(OTHER.replace("z = torch.zeros", "z = 1 / (shift is None) * torch.zeros"))
+    (tmp_path / "thresholds.toml").write_text(WHITE)
+    words = ["versus", "mine", "other", "--shift", "mean", "--magnitude", "0.3", "--images", "32"]
+    run = [sys.executable, "-m", "pytest_seedshift", *words, "--", "-p", "no:cacheprovider"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "mine could not be judged, and is what the others are held against: mine-mean-+0.30: " in done.stderr
+    assert "division by zero" in done.stderr
+    assert "other (2 of 2)" not in done.stderr + done.stdout

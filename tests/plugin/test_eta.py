@@ -120,3 +120,11 @@ def test_what_the_plan_has_measured_is_no_part_of_the_rate():
     assert outlook.now([at(0, 12)])[0] is None
     clock.now += 1.0
     assert outlook.now([at(0, 22)])[0] == pytest.approx(10.0)
+
+
+def test_how_many_images_all_cases_have_looked_at_and_will_have():
+    outlook = Outlook(planned())
+    assert outlook.images([]) == (0, CASES * IMAGES)
+    assert outlook.images([at(0, 12), at(1, IMAGES)]) == (12 + IMAGES, CASES * IMAGES)
+    seen = {**at(0, 12), "expected": 40}
+    assert outlook.images([seen]) == (12, 40 + (CASES - 1) * IMAGES)

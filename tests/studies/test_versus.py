@@ -15,6 +15,7 @@ from pytest_seedshift.reporting import versus as words
 from pytest_seedshift.reporting.page import versus as page
 from pytest_seedshift.results.baseline import Baseline, Design, Samples, Version
 from pytest_seedshift.studies import versus
+from pytest_seedshift.studies.speed import Speed
 from pytest_seedshift.studies.versus import Cost, Side
 
 LABELS = tuple(label.name for label in pairs.class_list("toy16"))
@@ -42,11 +43,13 @@ def said(base: Side, *others: Side) -> list[str]:
 
 
 RIGHT = [1.0] * 64
+FASTER = Speed(1.69, 1.61, 1.75, 8, 4)
 
 
 def test_a_model_beside_itself_has_the_same_pictures_and_has_lost_nothing(tmp_path):
     base = side("base", RIGHT, [1.0, 0.0] * 32, 90, folder=tmp_path, cost=Cost(2.0))
-    found = versus.make(base, [side("base", RIGHT, [1.0, 0.0] * 32, 90, folder=tmp_path, cost=Cost(2.0))])
+    same = Cost(2.0, weights=2**20, disk=2**21, speed=Speed(1.01, 0.94, 1.07, 8, 4))
+    found = versus.make(base, [side("base", RIGHT, [1.0, 0.0] * 32, 90, folder=tmp_path, cost=same)])
     (other,) = found.others
     assert found.shifts == (("mean", 0.3),)
     assert (other.pairs, other.least, other.verdict) == (64, (), "pass")
@@ -54,23 +57,22 @@ def test_a_model_beside_itself_has_the_same_pictures_and_has_lost_nothing(tmp_pa
     assert (top1.controls, top1.change.value, top1.retained) == ((1.0, 1.0), 0.0, (0.5, 0.5))
     assert top1.robustness is not None
     assert top1.robustness.low < 0 < top1.robustness.high
-    assert found.speed(other) == 1.0
     (sentence,) = words.sentences(found)
-    assert sentence.startswith(
-        "base passes its thresholds; the same pictures (64 pairs); no significant change of top-1"
+    assert sentence == (
+        "base itself passes: the same pictures (64 pairs); no significant loss (top-1 at worst −0.07); "
+        "neither faster nor slower beyond the spread (0.94–1.07×)."
     )
-    assert sentence.endswith("no significant change of what is retained under shifts; 1.00× the images a second.")
+    assert "1.01" not in str(words.rows(found))
 
 
 def test_what_is_lost_without_a_shift_and_what_under_one_are_told_apart():
     base = side("base", RIGHT, RIGHT)
     worse = [0.0] * 24 + [1.0] * 40
     (blind,) = said(base, side("blind", worse, worse))
-    assert "loses top-1 (−0.38 (" in blind
-    assert "no significant change of what is retained under shifts" in blind
+    assert blind.startswith("blind passes: no pictures of the same pairs; loses top-1 (−0.38 (")
+    assert "without a shift; no significant loss under shifts" in blind
     (fragile,) = said(base, side("fragile", RIGHT, worse))
-    assert "no significant change of top-1" in fragile
-    assert "less robust by retained top-1 (1.00 → 0.62 (" in fragile
+    assert "no significant loss without a shift; less robust by retained top-1 (1.00 → 0.62 (" in fragile
     (better,) = said(side("base", worse, worse), side("better", RIGHT, RIGHT))
     assert "gains top-1 (+0.38 (" in better
 
@@ -81,7 +83,7 @@ def test_only_pairs_that_all_cases_of_both_have_are_compared():
     (other,) = versus.make(base, [early]).others
     assert other.pairs == 24
     assert other.scores[0].retained == (1.0, pytest.approx(16 / 24))
-    assert "it was decided early, after 24 of 64 pairs" in said(base, early)[0]
+    assert "decided early, after 24 of 64 pairs" in said(base, early)[0]
     (few,) = versus.make(base, [side("few", [1.0] * 12, [0.0] * 12)]).others
     assert (few.pairs, few.scores) == (12, ())
     assert "too few pairs for figures of scores" in said(base, side("few", [1.0] * 12, [0.0] * 12))[0]
@@ -99,7 +101,6 @@ def test_the_pairs_that_are_least_alike_are_shown(tmp_path):
     other = side("other", RIGHT, None, 40, folder=tmp_path, cost=Cost(1.0))
     found = versus.make(base, [other])
     (made,) = found.others
-    assert found.speed(made) == 2.0
     assert len(made.least) == versus.MOST_CHANGED
     assert made.least[0].ssim == min(made.likeness.values["ssim"]) < 1
     assert made.least[0].before != made.least[0].after
@@ -113,14 +114,14 @@ def test_why_likeness_is_not_known_is_told(tmp_path):
         Image.new("RGB", (8, 8)).save(path)
     (sentence,) = said(base, side("other", RIGHT, None, 90, folder=tmp_path))
     assert "likeness is not known (other, control: pictures of 16×16 and of 8×8 pixels cannot be compared)" in sentence
-    assert "no significant change of top-1" in sentence
+    assert "no significant loss" in sentence
 
 
 def test_what_is_not_known_is_left_out(tmp_path):
     found = versus.make(side("base", RIGHT), [side("other", RIGHT)])
-    assert found.speed(found.others[0]) is None
     assert "no pictures of the same pairs" in words.sentences(found)[0]
-    assert "second" not in words.sentences(found)[0]
+    assert "faster" not in words.sentences(found)[0]
+    assert "memory" not in words.sentences(found)[0]
     assert "<svg" not in page.make(found, "command").partition("Harm against speed")[2]
     document = json.loads(json.dumps(words.document(found), allow_nan=False))
     assert (document["base"]["model"], document["others"][0]["speed"]) == ("base", None)
@@ -137,12 +138,58 @@ def test_names_are_text_wherever_they_are_shown():
     rows = [line for line in summary.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     assert len(rows) == 4
-    assert f"could not be judged ({hostile}-mean-+0.30: {hostile}; other);" in words.sentences(found)[0]
+    (sentence,) = words.sentences(found)
+    assert sentence.startswith(f"{hostile} could not be judged: no pictures")
+    assert sentence.endswith(f" Why: {hostile}-mean-+0.30: {hostile}; other.")
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path):
-    found = versus.make(side("base", RIGHT, cost=Cost(1.0)), [side("other", RIGHT, cost=Cost(0.5))])
+    found = versus.make(side("base", RIGHT, cost=Cost(1.0)), [side("other", RIGHT, cost=Cost(0.5, speed=FASTER))])
     made = page.make(found, "seedshift versus base other")
     assert [each for each in re.findall(r'(?:src|href)="([^"]*)"', made) if not each.startswith(("data:", "#"))] == []
     assert "<svg" in made
     assert "seedshift versus base other" in made
+
+
+@pytest.mark.parametrize(
+    ("grey", "cost", "sentence"),
+    [
+        (
+            91,
+            Cost(weights=27, disk=100, speed=FASTER),
+            "+int8 passes: same pictures to SSIM above 0.999; no significant loss (top-1 at worst −0.07); 1.7× faster "
+            "(1.6–1.8); its weights take 0.27× the memory.",
+        ),
+        (60, Cost(speed=Speed(0.5, 0.4, 0.8, 8, 1)), "similar pictures, SSIM 0.9"),
+        (5, Cost(speed=Speed(0.5, 0.4, 0.8, 8, 1)), "other pictures, SSIM 0."),
+        (91, Cost(speed=Speed(0.5, 0.4, 0.8, 8, 1)), "2.0× slower (1.2–2.5)"),
+        (91, Cost(speed=Speed(1.05, 1.01, 1.08, 8, 1)), "1.05× faster (1.01–1.08)"),
+        (91, Cost(weights=103, speed=Speed(1.05, 1.0, 1.08, 8, 1)), "neither faster nor slower beyond the spread"),
+        (91, Cost(weights=103, untimed="there is no room"), "its speed was not measured (there is no room)."),
+    ],
+)
+def test_a_sentence_says_the_verdict_the_pictures_the_losses_and_the_cost(tmp_path, grey, cost, sentence):
+    base = side("base", RIGHT, None, 90, folder=tmp_path, cost=Cost(weights=100, disk=100))
+    found = versus.make(base, [side("base+int8", RIGHT, None, grey, folder=tmp_path, cost=cost)])
+    (said,) = words.sentences(found)
+    assert sentence in said
+    assert "int8 passes: " in words.summary(found)
+    (other,) = json.loads(json.dumps(words.document(found), allow_nan=False))["others"]
+    assert other["weights"] == (None if cost.weights is None else cost.weights / 100)
+    assert (other["speed"] is None) is (cost.speed is None)
+
+
+def test_what_weights_take_is_in_the_table_the_page_and_the_markdown():
+    base = side("base", RIGHT, cost=Cost(1.0, weights=3 * 2**30, disk=2**31))
+    found = versus.make(base, [side("base+int8", RIGHT, cost=Cost(0.5, weights=2**30, disk=2**31, speed=FASTER))])
+    table = dict(zip(words.head(found), words.rows(found)[1], strict=True))
+    assert (table["weights"], table["on disk"], table["images/s"]) == ("0.33×", "1.00×", "1.69× (1.61–1.75)")
+    shown = (words.summary(found), page.make(found, "command"), "\n".join(words.lines(found)))
+    assert all(each in text for text in shown for each in ("3.0 GiB", "2.0 GiB", "0.33×", "1.00×"))
+
+
+def test_a_model_that_came_to_no_verdicts_is_in_the_table_and_the_sentences():
+    found = versus.make(side("base", RIGHT), [side("other", RIGHT)], lost={"third": "its process was killed"})
+    assert words.rows(found)[-1][0 :: len(words.head(found)) - 1] == ("third", "no verdicts")
+    assert words.sentences(found)[-1] == "third came to no verdicts: its process was killed."
+    assert words.document(found)["lost"] == {"third": "its process was killed"}

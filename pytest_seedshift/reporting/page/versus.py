@@ -12,6 +12,8 @@ from pytest_seedshift.reporting.page.plots import GRID, INK, dress, fit_labels, 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from pytest_seedshift.studies.sampler_ablation.effects import Mean
+    from pytest_seedshift.studies.speed import Speed
     from pytest_seedshift.studies.versus import Changed, Other, Versus
 
 _SIZE = 4.2, 2.6  # inches
@@ -48,7 +50,7 @@ def make(found: Versus, command: str) -> str:
         head=versus.head(found),
         rows=versus.rows(found),
         figure=_figure(found),
-        legend=[(each.name, key(index)) for index, each in enumerate(found.others) if _point(found, each)],
+        legend=[(each.name, key(index)) for index, each in enumerate(found.others) if _point(each)],
         base=found.base,
         changed=[(each, [_shown(pair) for pair in each.least]) for each in found.others if each.least],
         command=command,
@@ -63,20 +65,25 @@ def _shown(pair: Changed) -> Shown:
     return Shown(pair.label, pair.seed, pair.ssim, before, after)
 
 
-def _point(found: Versus, other: Other) -> tuple[float, float, float, float] | None:
-    """Speed, and the change of the first score without a shift, with its interval."""
-    speed = found.speed(other)
-    if speed is None or not other.scores:
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """Speed, and the change of the first score without a shift, each with its interval."""
+
+    speed: Speed
+    change: Mean
+
+
+def _point(other: Other) -> _Point | None:
+    if other.cost.speed is None or not other.scores:
         return None
-    change = other.scores[0].change
-    return speed, change.value, change.low, change.high
+    return _Point(other.cost.speed, other.scores[0].change)
 
 
 def _figure(found: Versus) -> Markup | None:
     """Harm against speed: to the right is faster, up is better; the base is at 1 and 0."""
     from matplotlib.figure import Figure
 
-    points = [(index, point) for index, each in enumerate(found.others) if (point := _point(found, each)) is not None]
+    points = [(index, point) for index, each in enumerate(found.others) if (point := _point(each)) is not None]
     if not points:
         return None
     figure = Figure(figsize=_SIZE)
@@ -84,11 +91,13 @@ def _figure(found: Versus) -> Markup | None:
     axes.axhline(0, color=GRID, linewidth=1.2)
     axes.axvline(1, color=GRID, linewidth=1.2)
     axes.plot([1], [0], color=INK, marker="x", markersize=6, linestyle="none")
-    for index, (speed, value, low, high) in points:
-        colour = series_colour(index)
-        axes.plot([speed, speed], [low, high], color=colour, linewidth=1.6)
-        axes.plot([speed], [value], color=colour, marker=_MARKERS[index % len(_MARKERS)], markersize=6)
-    speeds = [1.0, *(point[0] for _, point in points)]
+    for index, point in points:
+        colour, speed, change = series_colour(index), point.speed, point.change
+        axes.plot([speed.ratio, speed.ratio], [change.low, change.high], color=colour, linewidth=1.6)
+        axes.plot([speed.low, speed.high], [change.value, change.value], color=colour, linewidth=1.6)
+        marker = _MARKERS[index % len(_MARKERS)]
+        axes.plot([speed.ratio], [change.value], color=colour, marker=marker, markersize=6)
+    speeds = [1.0, *(end for _, point in points for end in (point.speed.low, point.speed.high))]
     margin = 0.08 * (max(speeds) - min(speeds)) or 0.1
     axes.set_xlim(min(speeds) - margin, max(speeds) + margin)
     dress(axes)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.cases import CaseError
-from pytest_seedshift.core.checkpoints import hashing, repository
+from pytest_seedshift.core.checkpoints import hashing
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models import fingerprint as fingerprints
-from pytest_seedshift.models import latents, locate, loras, process_settings
-from pytest_seedshift.scorers import devices, open_clip_tags
+from pytest_seedshift.models import model_files, process_settings
+from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
-    from pytest_seedshift.models.location import Location
 
 PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "pytest-seedshift")
 """What has to be of one version on all machines, besides Python: what images and scores are computed by."""
@@ -77,7 +75,7 @@ def of_model(entry: Entry, device: str, dtype: str | None) -> Expected:
     """
     files: dict[tuple[str, str], str] = {}
     folders: dict[str, str] = {}
-    for of, folder, listed in _sources(entry):
+    for of, folder, listed in (*model_files.of_model(entry), *model_files.of_scorers(entry)):
         folders[of] = str(folder)
         files |= {(of, name): hashing.content(path) for name, path in listed}
     if entry.own is not None:
@@ -85,35 +83,6 @@ def of_model(entry: Entry, device: str, dtype: str | None) -> Expected:
     kind = device.partition(":")[0]
     wanted = entry.engine.dtype or dtype or entry.dtype_on(kind) or devices.usual_dtype(kind)
     return Expected(files, fingerprints.of_model(entry, kind, wanted), folders)
-
-
-def _sources(entry: Entry) -> Iterator[tuple[str, Path, Sequence[tuple[str, Path]]]]:
-    """What a model and its scorers are loaded from: what it is, the folder, and the files by their names in it."""
-    if entry.own is None:
-        location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
-        yield "weights", location.path, _weights(location)
-        for place, prior in enumerate(location.priors):
-            yield f"prior {place + 1}", prior, hashing.listed(prior, entry.variant)
-        for name, part in entry.parts:
-            yield f"part {name}", Path(part), hashing.listed(Path(part), entry.variant)
-        for place, lora in enumerate(entry.engine.loras):
-            path = loras.file(entry.name, lora.source)
-            yield f"adapter {place + 1}", path.parent, [(path.name, path)]
-        if entry.engine.latents is not None:
-            path = latents.file(entry)
-            yield "latents", path.parent, [(path.name, path)]
-    if entry.classifier:
-        folder = repository.fetch(entry.classifier, repository.CLASSIFIER_FILES)
-        yield "classifier", folder, hashing.listed(folder)
-    if entry.clip:
-        folder = repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
-        yield "CLIP", folder, hashing.listed(folder)
-
-
-def _weights(location: Location) -> list[tuple[str, Path]]:
-    if location.released is None and location.path.is_dir():
-        return hashing.listed(location.path, location.variant)
-    return sorted((path.name, path) for path in location.files())
 
 
 def problems(
