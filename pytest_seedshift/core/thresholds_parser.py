@@ -184,24 +184,18 @@ def _parse(
         shipped,
         verdict_table.certainty(verdict, source),
         verdict_table.family(verdict, source),
-        _baseline(document.get("baseline", {}), source, check_model),
+        _baseline(document.get("baseline", {}), source),
         Bounds(breaking),
         verdict_table.design_seed(verdict, source),
     )
 
 
-def _baseline(table: object, source: str, check_model: Callable[[str], object]) -> BaselineTable:
+def _baseline(table: object, source: str) -> BaselineTable:
     where = f"{source}: [baseline]"
     try:
-        found = BaselineTable.model_validate(_table(table, where))
+        return BaselineTable.model_validate(_table(table, where))
     except pydantic.ValidationError as error:
         raise ThresholdsError(f"{where}: {explain(error, BaselineTable, 'setting')}") from None
-    for name in found.models:  # one that is no model of this run may be one of another
-        try:
-            check_model(name)
-        except SeedshiftError as error:
-            raise ThresholdsError(f"{where} models: {error}") from None
-    return found
 
 
 def _table(value: object, where: str) -> dict[str, Any]:

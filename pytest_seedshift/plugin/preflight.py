@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_seedshift.core import output, typed_values
+from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.test_names import MARKER
 from pytest_seedshift.plugin import border, collection, conflicts, effects, output_files
 
@@ -94,7 +95,21 @@ def of_thresholds(session: Session) -> list[str]:
     from pytest_seedshift.core import threshold_warnings
 
     collected, has_baseline = session.collected, session.gate.has_baseline
-    return threshold_warnings.found(session.thresholds, collected.cases, collected.searches, has_baseline=has_baseline)
+    found = threshold_warnings.found(session.thresholds, collected.cases, collected.searches, has_baseline=has_baseline)
+    return found + list(_unknown_in_baseline(session))
+
+
+def _unknown_in_baseline(session: Session) -> Iterator[str]:
+    """The names in `[baseline] models` that are no models: of those that are, another run may be meant."""
+    thresholds = session.thresholds
+    if thresholds.baseline.path is None:
+        return
+    known = {case.model for case in session.collected.cases}
+    for name in (each for each in thresholds.baseline.models if each not in known):
+        try:
+            session.catalogue.find(name)
+        except SeedshiftError as error:
+            yield f"{thresholds.source}: [baseline] models: {error}"
 
 
 def _designs(items: Iterable[pytest.Item], jobs: ItemJobs) -> list[tuple[str, int | None]]:

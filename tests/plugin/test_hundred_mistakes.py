@@ -230,9 +230,6 @@ TOML = {
     "a certainty of percent": toml(f"{EASY}[verdict]\ncertainty = 99\n", "[verdict]", "below 1"),
     "a setting of the verdict": toml(f"{EASY}[verdict]\nfamliy = true\n", "Did you mean 'family'"),
     "a setting of the baseline": toml(f"{EASY}[baseline]\npaht = 'b'\n", "Did you mean 'path'"),
-    "a model of the baseline's": toml(
-        f"{EASY}[baseline.models]\ntoy-latnet = 'old'\n", "[baseline] models", "toy-latent"
-    ),
     "a magnitude with a comma": toml(f"{EASY}[shift.mean.'0,3']\ntop1 = 0.1\n", 'with a point: "0.3"'),
     "a magnitude of percent": toml(f"{EASY}[shift.mean.'30%']\ntop1 = 0.1\n", "30 %", '"0.3"'),
     "a magnitude without quotes": toml(f"{EASY}[shift.mean.0.3]\ntop1 = 0.1\n", "in quotes"),

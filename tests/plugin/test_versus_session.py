@@ -44,6 +44,13 @@ def test_a_run_that_saves_a_baseline_of_one_model_does_not_warn_of_the_names_of_
     project.path.joinpath("thresholds.toml").write_text(
         f"{painted.HEAD}white = 0.1\n{BASELINE.replace('nowhere', 'base.json').replace('mine', 'toy-glide')}"
     )
-    done = project.runpytest(*painted.RUN, "--seedshift-exact", "--seedshift-save-baseline=base.json")
+    saving = (*painted.RUN, "--seedshift-exact", "--seedshift-save-baseline=base.json")
+    done = project.runpytest(*saving)
     assert done.ret == 0
     assert "no case of this run" not in done.stdout.str()
+    assert "[baseline]" not in done.stdout.str()
+    path = project.path.joinpath("thresholds.toml")
+    path.write_text(path.read_text().replace("toy-latent", "toy-latnet"))
+    done = project.runpytest(*painted.RUN)
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["*warning: *thresholds.toml: ?baseline? models: unknown model 'toy-latnet'. Did you*"])
