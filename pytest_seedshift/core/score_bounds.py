@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_seedshift.core import breaking_bounds, likeness, prompt_sets, shifts
+from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.registry import ExtensionError
 from pytest_seedshift.core.scores import AvailableScores, Constraint, Margin
@@ -131,7 +131,8 @@ def _hint(key: str, value: object) -> str:
     if key in prompt_sets.KEYS:
         return ". What a model is asked for stands in [models.NAME], which describes it, or in [default]"
     keys = prompt_sets.KEYS if isinstance(value, (str, list)) else ()
-    for name in (*keys, breaking_bounds.KEY, *([likeness.TABLE] if isinstance(value, dict) else [])):
+    keys = (*keys, breaking_bounds.KEY, *known_failures.KEYS)
+    for name in (*keys, *([likeness.TABLE] if isinstance(value, dict) else [])):
         if difflib.get_close_matches(key, [name], 1, 0.8):
             return f". Did you mean {name!r}?"
     return ""

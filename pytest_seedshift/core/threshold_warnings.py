@@ -5,6 +5,7 @@ Either may be meant: a file serves more than one run. So a line says it, and not
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pytest_seedshift.core.thresholds import names_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.known_failures import Expectation
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.core.searches import Search
     from pytest_seedshift.core.thresholds import Section, Thresholds
@@ -38,7 +40,22 @@ def found(
         said.append(f'{thresholds.source}: [verdict] family = "regressions" has no effect without a baseline')
     if not has_baseline and (thresholds.baseline.allow_missing or thresholds.baseline.models):
         said.append(f"{thresholds.source}: [baseline] has no effect without its path, or --seedshift-baseline")
-    return [*of_file(thresholds), *(each for each in said if each is not None)]
+    return [*of_file(thresholds), *(each for each in said if each is not None), *ended(thresholds, cases)]
+
+
+def ended(thresholds: Thresholds, cases: Iterable[Case]) -> Iterator[str]:
+    """Known failures whose time is over, each with its cases: they count again."""
+    today = datetime.date.today()
+    over: dict[Expectation, list[str]] = {}
+    for case in cases:
+        expected = thresholds.expected(case)
+        if expected is not None and expected.has_ended(today):
+            over.setdefault(expected, []).append(case.id)
+    for expected, ids in over.items():
+        yield (
+            f"{expected.where}: {some(ids)} {'was' if len(ids) == 1 else 'were'} expected to fail until "
+            f"{expected.until} ({expected.reason}): that counts no more"
+        )
 
 
 def far_off(constraints: Iterable[Constraint], where: str) -> Iterator[str]:

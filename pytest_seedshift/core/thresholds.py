@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from pytest_seedshift.core import likeness, model_names
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.errors import SeedshiftUsageError
+from pytest_seedshift.core.known_failures import Expectation, Expectations
 from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
 from pytest_seedshift.core.scores import CERTAINTY, Constraint
 
@@ -94,6 +95,8 @@ class Thresholds:
     """The least breaking points."""
     design_seed: int = 0
     """Of the designs, where neither an option nor a marker says otherwise."""
+    expectations: Expectations = field(default_factory=Expectations)
+    """Which cases are expected to fail."""
 
     @property
     def fingerprint(self) -> str:
@@ -127,6 +130,10 @@ class Thresholds:
                 f"[default] table such as 'top1 = 0.6', or a [shift.{case.shift}] table"
             )
         return tuple(found[score] for score in in_order(found))
+
+    def expected(self, case: Case) -> Expectation | None:
+        """Why a case is expected to fail, whether that has ended or not; None where it is not."""
+        return self.expectations.of(case, names_of(case.shift))
 
     def likeness(self, case: Case) -> frozenset[str]:
         """The measures of likeness of which anything is asked of a case; see `core.likeness`."""

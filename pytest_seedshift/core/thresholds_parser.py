@@ -21,6 +21,8 @@ equivalent to the baseline: see `scores.Constraint`. How bounds are read: `score
 `[likeness]`, or such a table in any of these (`[shift.mean.likeness]`), asks of pictures how like the baseline's they
 are: see `likeness_tables`.
 
+`expect = "fail"` in any of them says that its cases are known to fail: see `known_failures`.
+
 `[models.NAME]` describes a model: see `models.catalogue`, which reads these tables, and `prompts` and `template` of
 `[default]`.
 
@@ -37,6 +39,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +48,7 @@ import pydantic
 
 from pytest_seedshift.core import (
     breaking_bounds,
+    known_failures,
     likeness,
     likeness_tables,
     model_names,
@@ -55,7 +59,8 @@ from pytest_seedshift.core import (
 )
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.cases import format_magnitude
-from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.known_failures import Expectation, Expectations, Place
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.score_bounds import ANY_SCORE, constraint, explain
 from pytest_seedshift.core.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
@@ -65,8 +70,18 @@ if TYPE_CHECKING:
 
 FILE_NAME = "thresholds.toml"
 
-_Breaking = dict[tuple[str, str], float]
-"""Least breaking points, by model and shift: see `Bounds`."""
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """What tables say besides constraints.
+
+    Attributes:
+        breaking: least breaking points, by model and shift: see `Bounds`.
+        expected: known failures, by model, shift and magnitude: see `Expectations`.
+    """
+
+    breaking: dict[tuple[str, str], float] = field(default_factory=dict)
+    expected: dict[Place, Expectation] = field(default_factory=dict)
 
 
 def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:
@@ -149,7 +164,7 @@ def _parse(
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
     _table(document.get("models", {}), f"{source}: [models]")
-    breaking: _Breaking = {}
+    aside = _Aside()
     default = _table(document.get("default", {}), f"{source}: [default]")
     default = {key: value for key, value in default.items() if key not in prompt_sets.KEYS}
     if likeness.TABLE in document:
@@ -157,8 +172,8 @@ def _parse(
             raise ThresholdsError(f"{source}: [likeness] and [default.likeness] are one table: give one of them")
         default = {**default, likeness.TABLE: document[likeness.TABLE]}
     everywhere = Section(
-        _constraints(default, f"{source}: [default]", ("", ""), breaking, scores),
-        _shift_tables(document.get("shift", {}), source, "shift", "", breaking, scores),
+        _constraints(default, f"{source}: [default]", ("", ""), aside, scores),
+        _shift_tables(document.get("shift", {}), source, "shift", "", aside, scores),
     )
     models = {}
     for name, content in _table(document.get("model", {}), f"{source}: [model]").items():
@@ -173,8 +188,8 @@ def _parse(
         rest = dict(_table(content, where))
         by_shift = rest.pop("shift", {})
         models[known_as] = Section(
-            _constraints(rest, where, (known_as, ""), breaking, scores),
-            _shift_tables(by_shift, source, f"model.{name}.shift", known_as, breaking, scores),
+            _constraints(rest, where, (known_as, ""), aside, scores),
+            _shift_tables(by_shift, source, f"model.{name}.shift", known_as, aside, scores),
         )
     verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
     return Thresholds(
@@ -185,8 +200,9 @@ def _parse(
         verdict_table.certainty(verdict, source),
         verdict_table.family(verdict, source),
         _baseline(document.get("baseline", {}), source),
-        Bounds(breaking),
+        Bounds(aside.breaking),
         verdict_table.design_seed(verdict, source),
+        Expectations(aside.expected),
     )
 
 
@@ -205,11 +221,22 @@ def _table(value: object, where: str) -> dict[str, Any]:
 
 
 def _constraints(
-    table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking, scores: AvailableScores
+    table: dict[str, Any], where: str, place: tuple[str, str], aside: _Aside, scores: AvailableScores
 ) -> Table:
-    """The constraints of a table; its least breaking point goes to `breaking`, under `place`."""
-    rest = _without_bound(table, where, place, breaking)
-    return _read(rest, where, scores)
+    """The constraints of a table; what else it says goes to `aside`, under `place`."""
+    rest = _without_bound(table, where, place, aside)
+    return _read(_without_expectation(rest, where, (*place, None), aside), where, scores)
+
+
+def _without_expectation(table: Mapping[str, Any], where: str, place: Place, aside: _Aside) -> dict[str, Any]:
+    """A table without what it says of known failures, which goes to `aside`, under `place`."""
+    try:
+        rest, found = known_failures.split(table, where)
+    except InvalidValueError as error:
+        raise ThresholdsError(str(error)) from None
+    if found is not None:
+        aside.expected[place] = found
+    return rest
 
 
 def _read(table: Mapping[str, Any], where: str, scores: AvailableScores) -> Table:
@@ -224,8 +251,8 @@ def _read(table: Mapping[str, Any], where: str, scores: AvailableScores) -> Tabl
     return found
 
 
-def _without_bound(table: dict[str, Any], where: str, place: tuple[str, str], breaking: _Breaking) -> dict[str, Any]:
-    """A table without its least breaking point, which goes to `breaking`, under `place`."""
+def _without_bound(table: dict[str, Any], where: str, place: tuple[str, str], aside: _Aside) -> dict[str, Any]:
+    """A table without its least breaking point, which goes to `aside`, under `place`."""
     if breaking_bounds.KEY not in table:
         return table
     if place[1] == shifts.NONE:
@@ -234,7 +261,7 @@ def _without_bound(table: dict[str, Any], where: str, place: tuple[str, str], br
             "a shift's"
         )
     try:
-        breaking[place] = breaking_bounds.check(table[breaking_bounds.KEY], where)
+        aside.breaking[place] = breaking_bounds.check(table[breaking_bounds.KEY], where)
     except breaking_bounds.BoundError as error:
         raise ThresholdsError(str(error)) from None
     return {key: value for key, value in table.items() if key != breaking_bounds.KEY}
@@ -249,9 +276,9 @@ def _refuse_bound(table: object, key: str, where: str, path: str) -> None:
 
 
 def _shift_tables(
-    value: object, source: str, path: str, model: str, breaking: _Breaking, scores: AvailableScores
+    value: object, source: str, path: str, model: str, aside: _Aside, scores: AvailableScores
 ) -> dict[str, ShiftTable]:
-    """The tables of shifts, by the shifts; least breaking points go to `breaking`, under the model and the shift."""
+    """The tables of shifts, by the shifts; what else they say goes to `aside`, under the model and the shift."""
     tables = {}
     for name, content in _table(value, f"{source}: [{path}]").items():
         where = f"{source}: [{path}.{name}]"
@@ -260,7 +287,8 @@ def _shift_tables(
             raise ThresholdsError(f"{where}: two tables for the shift {shift}")
         here: Table = {}
         by_magnitude: dict[float, Table] = {}
-        rest = _without_bound(_table(content, where), where, (model, shift), breaking)
+        rest = _without_bound(_table(content, where), where, (model, shift), aside)
+        rest = _without_expectation(rest, where, (model, shift, None), aside)
         for key, inner in rest.items():
             _refuse_bound(inner, key, where, f"{path}.{name}")
             magnitude = _magnitude(key)
@@ -277,6 +305,7 @@ def _shift_tables(
                 raise ThresholdsError(f"{where}: two tables for the magnitude {format_magnitude(magnitude)}")
             here_at = f'{source}: [{path}.{name}."{key}"]'
             scored = _table(inner, f"{where} {key}")
+            scored = _without_expectation(scored, here_at, (model, shift, magnitude), aside)
             by_magnitude[magnitude] = _read(scored, here_at, scores)
         tables[shift] = ShiftTable(here, by_magnitude)
     return tables

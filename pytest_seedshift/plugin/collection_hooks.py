@@ -12,7 +12,7 @@ from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.test_names import BREAKING_MARKER, BREAKING_RESULT, MARKER, NULL_RESULT, RESULT, SUITE
 from pytest_seedshift.models import needed_scorers
-from pytest_seedshift.plugin import breaking_collection, collection, unjudged
+from pytest_seedshift.plugin import breaking_collection, collection, known_failures, unjudged
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.grid import Grid
@@ -126,6 +126,12 @@ class CollectionHooks:
         them.
         """
         collection.sort_by_model(session.items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Mark the known failures, of which the thresholds tell, which collecting alone does not read."""
+        if not session.config.option.collectonly:
+            known_failures.mark(self._session, session.items)
 
 
 def _scorers_of(fixtures: Iterable[str]) -> frozenset[str]:

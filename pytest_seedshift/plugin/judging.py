@@ -17,7 +17,7 @@ from pytest_seedshift.core import messages, text
 from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.errors import HarnessError, SeedshiftError
 from pytest_seedshift.core.working_directory import at_start, working_in
-from pytest_seedshift.plugin import border, collection, job_kinds, unjudged
+from pytest_seedshift.plugin import border, collection, job_kinds, known_failures, unjudged
 from pytest_seedshift.plugin.outcomes import set_properties
 from pytest_seedshift.runner import verdict_messages
 
@@ -170,7 +170,7 @@ class Judging:
             return outcome
         kind = job_kinds.of(job.kind)
         if (failure := kind.failure(result, self._session.where(job.subject.id))) is not None:
-            pytest.fail(failure, pytrace=False)
+            raise known_failures.Broken(failure, pytrace=False)
         if (measured := kind.only_measured(result)) is not None:
             pytest.skip(measured)
         return outcome

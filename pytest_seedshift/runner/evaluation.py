@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +224,11 @@ class CaseRunner:
                 raise
             samples = str(self._folder.samples_file)
             raise HarnessError(verdict_messages.poisoned(job.case, error, samples)) from error
-        return records.of_result(result, self._folder, job.nodeid)
+        record = records.of_result(result, self._folder, job.nodeid)
+        expected = self.thresholds.expected(job.case)
+        if expected is None or expected.has_ended(date.today()):
+            return record
+        return records.as_expected(record, expected.reason, strict=bool(expected.strict))
 
     @contextmanager
     def _prepared(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.shifts import NONE
+from pytest_seedshift.results.statuses import XFAILED, XPASSED
 from pytest_seedshift.runner import failures, likenesses
 from pytest_seedshift.runner.kept_pictures import strip
 
@@ -131,6 +132,20 @@ def of_error(
         pictures=[],
         **null_control,
     )
+
+
+def as_expected(record: Record, reason: str, *, strict: bool) -> Record:
+    """The record of a case that is expected to fail, as pytest would have it of a test that is marked `xfail`.
+
+    Args:
+        record: as it was judged, with a verdict.
+        reason: why it is expected to fail.
+        strict: whether it fails if it passes.
+    """
+    changes = {"outcome": XFAILED if record.verdict == "fail" else XPASSED, "xfail": reason}
+    if record.verdict == "pass" and strict:
+        changes |= {"verdict": "fail", "reason": f"[XPASS(strict)] {reason}: it passes"}
+    return record.model_copy(update=changes)
 
 
 def of_values(values: Mapping[str, Any]) -> Record | Search:

@@ -246,3 +246,76 @@ def test_stepwise_stops_at_a_case_and_goes_on_with_it(pytester, verdicts):
         MEAN: "pass",
         "toy-latent-std-+0.30": "pass",
     }
+
+
+# As the thresholds file says ---------------------------------------------------------------------------------------
+
+ONE_CASE = ("seedshift", "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
+EXPECTED = f"{BREAKS}expect = 'fail'\nreason = 'issue 312'\n"
+
+
+def test_a_case_that_the_thresholds_expect_to_fail_is_a_known_failure(agree):
+    found = agree("", EXPECTED, *ONE_CASE)
+    assert brief(found) == {CONTROL: ("pass", None), MEAN: ("fail", "xfailed")}
+    assert found[MEAN]["xfail"] == "issue 312"
+
+
+@pytest.mark.parametrize(("strict", "verdict"), [("", "pass"), ("strict = true\n", "fail")], ids=["", "strict"])
+def test_one_that_passes_is_told_and_fails_where_that_is_strict(agree, strict, verdict):
+    found = agree("", f"{EXPECTED.replace('50.0', '1.0')}{strict}", *ONE_CASE)
+    assert brief(found) == {CONTROL: ("pass", None), MEAN: (verdict, "xpassed")}
+
+
+def test_the_narrowest_table_decides_and_a_marked_test_s_cases_are_meant_too(agree):
+    narrow = f"{EXPECTED}[model.toy-latent.shift.mean.'0.3']\nexpect = 'pass'\n"
+    assert brief(agree(JUDGED, narrow)) == {CONTROL: ("pass", None), MEAN: ("fail", None)}
+    of_others = EXPECTED.replace("[shift.mean]\nclip = 50.0\n", "[shift.mean]\nclip = 50.0\n[model.toy-glide]\n")
+    assert brief(agree(JUDGED, of_others)) == {CONTROL: ("pass", None), MEAN: ("fail", None)}
+    assert brief(agree(JUDGED, EXPECTED)) == {CONTROL: ("pass", None), MEAN: ("fail", "xfailed")}
+
+
+@pytest.mark.parametrize(("until", "outcome"), [("2001-01-01", None), ("2999-01-01", "xfailed")])
+def test_it_lasts_until_a_day(agree, run, until, outcome):
+    found = agree("", f"{EXPECTED}until = {until}\n", *ONE_CASE)
+    assert brief(found) == {CONTROL: ("pass", None), MEAN: ("fail", outcome)}
+    told = run(*SMALL, *ONE_CASE).stdout.str()
+    said = f"[[]shift.mean]: {MEAN} was expected to fail until 2001-01-01 (issue 312): that counts no more"
+    assert (said.replace("[[]", "[") in told) == (outcome is None)
+
+
+def test_a_case_that_cannot_be_judged_is_no_known_failure(pytester, run):
+    """It is expected to break its bounds, and not to come to no verdict at all."""
+    pytester.path.joinpath("thresholds.toml").write_text(
+        "[default]\ntop1 = 0.0\n[shift.'mean:channel=7']\nexpect = 'fail'\nreason = 'x'\n"
+    )
+    result = run(*SMALL, "seedshift", "--seedshift-shift=mean:channel=7", "--seedshift-magnitude=0.3")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*the seed vector has channels 0 to 3*"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("expect = 'fail'", '*: [[]shift.mean] expect = "fail": add reason = *'),
+        ("expect = 'fails'\nreason = 'x'", '*expect = \'fails\': give "fail", or "pass" to take back*'),
+        ("reason = 'x'", '*reason: belongs to expect = "fail", which is not set*'),
+        ("expect = 'pass'\nuntil = 2030-01-01", '*until: belongs to expect = "fail"*'),
+        ("expect = 'fail'\nreason = 'x'\nuntil = '2030-01-01'", "*until = '2030-01-01': give a date without quotes*"),
+        ("expect = 'fail'\nreason = 'x'\nuntil = 2030-01-01T00:00:00", "*give a date without quotes, such as*"),
+        ("expect = 'fail'\nreason = 'x'\nstrict = 'yes'", "*strict = 'yes': give true or false*"),
+        ("expect = 'fail'\nreason = ' '", "*add reason = *"),
+        ("expct = 'fail'", "*expct*Did you mean 'expect'*"),
+    ],
+)
+def test_what_cannot_be_expected_is_told_before_the_run(pytester, run, lines, message):
+    pytester.path.joinpath("thresholds.toml").write_text(f"[default]\ntop1 = 0.5\n[shift.mean]\n{lines}\n")
+    result = run(*SMALL, "seedshift")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+@pytest.mark.nightly
+def test_workers_know_it_as_well(pytester):
+    pytester.path.joinpath("thresholds.toml").write_text(EXPECTED)
+    result = pytester.runpytest_subprocess(*SMALL, *ONE_CASE, "-n1", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1, xfailed=1)

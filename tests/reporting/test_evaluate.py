@@ -80,6 +80,35 @@ def test_verdicts_are_those_of_the_plugin_and_no_sample_is_made_anew(pytester, r
     assert found.cases[1].reason in str(found)
 
 
+EXPECTING = """
+[default]
+top1 = 0.0
+[shift.mean]
+clip = 50.0
+expect = "fail"
+reason = "known"
+[shift.std]
+expect = "fail"
+reason = "mended"
+[shift.mixed]
+expect = "fail"
+reason = "mended, and to be told"
+strict = true
+"""
+
+
+def test_known_failures_are_those_of_the_plugin_too(pytester, run):
+    pytester.path.joinpath("thresholds.toml").write_text(EXPECTING)
+    shifts = ["mean", "std", "mixed"]
+    result = run(*OPTIONS, f"--seedshift-shift={','.join(shifts)}", "--seedshift-images=16")
+    result.assert_outcomes(passed=1, xfailed=1, xpassed=1, failed=1)
+    by_plugin = document(pytester.path / ".seedshift")
+    found = seedshift.evaluate("toy-latent", shift=shifts, magnitude=0.3, images=16, batch_size=16)
+    assert document(pytester.path / ".seedshift") == by_plugin
+    assert [case.verdict for case in found.cases] == ["pass", "fail", "pass", "fail"]
+    assert [case.failed for case in found.cases] == [False, False, False, True]
+
+
 PROGRAM = f"""
 import json, sys
 import pytest_seedshift as seedshift
