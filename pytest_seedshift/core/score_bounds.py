@@ -63,15 +63,17 @@ def constraint(score: str, value: object, where: str, scores: AvailableScores = 
         )
     if bounds.significant is not None and bounds.max_regression is None:
         raise ThresholdsError(f"{where} {score}: significant belongs to max_regression, which is not set")
-    top = kind.top
-    for name, bound in (
-        ("min", bounds.min),
-        ("max_drop", bounds.max_drop),
-        ("max_regression", bounds.max_regression),
+    top = kind.span
+    for name, bound, low, high in (
+        ("min", bounds.min, kind.low, kind.top),
+        ("max_drop", bounds.max_drop, 0.0, top),
+        ("max_regression", bounds.max_regression, 0.0, top),
     ):
-        if bound is not None and not 0 <= bound <= top:
-            percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if top == 1 and 2 <= bound <= 100 else ""
-            raise ThresholdsError(f"{where} {score}: {name} = {bound:g} is outside its range, 0 to {top:g}{percent}")
+        if bound is not None and not low <= bound <= high:
+            percent = f" (as a part of 1, {bound:g} % is {bound / 100:g})" if high == 1 and 2 <= bound <= 100 else ""
+            raise ThresholdsError(
+                f"{where} {score}: {name} = {bound:g} is outside its range, {low:g} to {high:g}{percent}"
+            )
     significant = True if bounds.significant is None else bounds.significant
     limits = bounds.min, bounds.max_drop, bounds.max_regression
     within = None if bounds.within is None else margin(bounds.within, f"{where} {score}: within", top)
@@ -89,7 +91,7 @@ def margin(value: object, where: str, top: float) -> Margin:
     Args:
         value: such as `0.002`, in the score's units, or `"0.2%"`.
         where: it stands.
-        top: the largest value of the score.
+        top: the largest drop of the score.
 
     Raises:
         ThresholdsError: it is none, or outside its range.

@@ -15,19 +15,36 @@ class ScoreKind:
 
     Attributes:
         title: for people, such as `top-1`.
-        top: the largest value, finite and above 0; the smallest is 0. 1 where `binary`.
+        top: the largest value, finite and above `low`. 1 where `binary`.
         binary: whether each value is 0 or 1.
+        low: the smallest value, finite; it may be negative. 0 where `binary`.
     """
 
     title: str
     top: float
     binary: bool
+    low: float = 0.0
+
+    @property
+    def span(self) -> float:
+        """How far the ends of the range lie apart, above 0, in the score's units: the largest drop."""
+        return self.top - self.low
+
+    @property
+    def range(self) -> str:
+        """The range in words: `0 to 50`."""
+        return f"{self.low:g} to {self.top:g}"
+
+    def document(self) -> dict[str, object]:
+        """As verdicts.json has it: `low` where it is not 0."""
+        found: dict[str, object] = {"title": self.title, "top": self.top, "binary": self.binary}
+        return found | ({"low": self.low} if self.low else {})
 
     def format(self, value: float) -> str:
         """A value with as many decimals as are worth reading.
 
         Args:
-            value: from 0 to `top`.
+            value: from `low`, which mostly is 0, to `top`.
 
         Returns:
             Two decimals where `top` is at most 1, else one: `0.97`, `28.5`.

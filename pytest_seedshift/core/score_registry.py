@@ -69,9 +69,10 @@ def recorded(document: Mapping[str, Any]) -> ScoreRegistry:
     entries, found = document.get("scores"), {}
     for name, each in entries.items() if isinstance(entries, dict) else ():
         try:
-            kind = ScoreKind(str(each["title"]), float(each["top"]), bool(each["binary"]))
-        except (KeyError, TypeError, ValueError):  # of another form
+            ends = float(each["top"]), bool(each["binary"]), float(each.get("low", 0.0))
+            kind = ScoreKind(str(each["title"]), *ends)
+        except (AttributeError, KeyError, TypeError, ValueError):  # of another form
             continue
-        if 0 < kind.top < math.inf:
+        if -math.inf < kind.low < kind.top < math.inf:
             found[str(name)] = kind
     return ScoreRegistry(found)

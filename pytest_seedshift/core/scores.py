@@ -61,13 +61,14 @@ class AvailableScores:
             not isinstance(kind, ScoreKind)
             or not kind.title
             or not isinstance(kind.top, (int, float))
-            or not 0 < kind.top < math.inf
-            or (kind.binary and kind.top != 1)
+            or not isinstance(kind.low, (int, float))
+            or not -math.inf < kind.low < kind.top < math.inf
+            or (kind.binary and (kind.low, kind.top) != (0, 1))
         ):
             raise registry.ExtensionError(
                 f"{found}: its factory declares no range: give it an attribute such as kind = ScoreKind('{name}', "
-                "1.0, binary=False), of pytest_seedshift: a title, the largest value (the smallest is 0; 1 where it "
-                f"is binary), and whether each value is 0 or 1. It is {kind!r}"
+                "1.0, binary=False), of pytest_seedshift: a title, the largest value (1 where it is binary), whether "
+                f"each value is 0 or 1, and low=…, the smallest value, where that is not 0. It is {kind!r}"
             )
         return kind
 
@@ -224,7 +225,7 @@ class Finding:
 
 def clip(kind: ScoreKind, value: float) -> float:
     """A value within the score's range, or its nearer end: what it counts as, wherever it counts."""
-    return min(max(float(value), 0.0), kind.top)
+    return min(max(float(value), kind.low), kind.top)
 
 
 def mean_of(kind: ScoreKind, values: Iterable[float]) -> float:
@@ -250,14 +251,16 @@ def outside(score: str, kind: ScoreKind, value: float) -> str | None:
     """
     if score == "clip":  # whose range is the one that cosines of real images and prompts keep to
         return None
-    if value in (0, 1) if kind.binary else -SLACK * kind.top <= value <= (1 + SLACK) * kind.top:
+    slack = SLACK * kind.span
+    if value in (0, 1) if kind.binary else kind.low - slack <= value <= kind.top + slack:
         return None
-    said = f"is {value:.6g}, and its declared range is {'0 or 1' if kind.binary else f'0 to {kind.top:g}'}"
+    said = f"is {value:.6g}, and its declared range is {'0 or 1' if kind.binary else kind.range}"
     if score in BUILT_IN:
         return f"{said}: the store was not written by this package. Begin a new one by --seedshift-fresh"
     return (
         f"{said}: let its scorer give values in that range, or declare the one that they have, by kind = "
-        f"ScoreKind({kind.title!r}, LARGEST, binary=False); samples that it has scored are scored anew under another "
+        f"ScoreKind({kind.title!r}, LARGEST, binary=False, low=SMALLEST), or by high and low in its [scorers] table; "
+        "samples that it has scored are scored anew under another "
         "fingerprint"
     )
 

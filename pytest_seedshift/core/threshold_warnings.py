@@ -66,15 +66,15 @@ def far_off(constraints: Iterable[Constraint], where: str) -> Iterator[str]:
         where: they stand.
     """
     for each in constraints:
-        top, title = each.score_kind.top, each.score
-        if each.minimum is not None and 0 < each.minimum <= _NEARLY_NOTHING * top and top > 1:
+        kind, top, title = each.score_kind, each.score_kind.span, each.score
+        if each.minimum is not None and not kind.low and 0 < each.minimum <= _NEARLY_NOTHING * top and top > 1:
             yield (
                 f"{where} {title} = {each.minimum:g} requires nearly nothing on a scale from 0 to {top:g}"
                 f"{f': {each.minimum:g} of it would be {each.minimum * top:g}' if each.minimum <= 1 else ''}"
             )
         for name, bound in (("max_drop", each.max_drop), ("max_regression", each.max_regression)):
             if bound is not None and bound >= top:
-                yield f"{where} {title}: {name} = {bound:g} allows everything: the scale goes from 0 to {top:g}"
+                yield f"{where} {title}: {name} = {bound:g} allows everything: the scale goes from {kind.range}"
 
 
 def of_file(thresholds: Thresholds) -> list[str]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
@@ -134,6 +134,11 @@ class Thresholds:
     def expected(self, case: Case) -> Expectation | None:
         """Why a case is expected to fail, whether that has ended or not; None where it is not."""
         return self.expectations.of(case, names_of(case.shift))
+
+    def of_scores(self, scores: Collection[str]) -> Thresholds:
+        """What is asked of some scores alone, where nothing is asked but in the table of all cases."""
+        here = {name: each for name, each in self.everywhere.here.items() if name in scores}
+        return replace(self, everywhere=Section(here))
 
     def likeness(self, case: Case) -> frozenset[str]:
         """The measures of likeness of which anything is asked of a case; see `core.likeness`."""

@@ -23,8 +23,8 @@ are: see `likeness_tables`.
 
 `expect = "fail"` in any of them says that its cases are known to fail: see `known_failures`.
 
-`[models.NAME]` describes a model: see `models.catalogue`, which reads these tables, and `prompts` and `template` of
-`[default]`.
+`[models.NAME]` describes a model and `[scorers.NAME]` a scorer: see `models.catalogue`, which reads these tables, and
+`prompts` and `template` of `[default]`.
 
 `min_breaking_point` in a table without a magnitude says how early a model may break: see `breaking_bounds`.
 
@@ -138,11 +138,12 @@ def of_tables(tables: Mapping[Any, Any], source: str, check_model: Callable[[str
     Raises:
         ThresholdsError: they say something invalid.
     """
-    if "models" in tables:
-        raise ThresholdsError(
-            f"{source}: [models] describes models, which only a file can: give its path, or what is to be changed of "
-            "the one model by arguments of their own"
-        )
+    for name, what in (("models", "models"), ("scorers", "scorers")):
+        if name in tables:
+            raise ThresholdsError(
+                f"{source}: [{name}] describes {what}, which only a file can: give its path, or what is to be changed "
+                "of the one model by arguments of their own"
+            )
     return _parse(_plain(tables), source, check_model)
 
 
@@ -159,7 +160,7 @@ def _parse(
     shipped: bool = False,
     scores: AvailableScores = ANY_SCORE,
 ) -> Thresholds:
-    known = ("default", "shift", "model", "models", "verdict", "baseline", likeness.TABLE)
+    known = ("default", "shift", "model", "models", "scorers", "verdict", "baseline", likeness.TABLE)
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import prompt_sets, toml_documents
-from pytest_seedshift.core.checkpoints import prompt_length, repository
+from pytest_seedshift.core.checkpoints import repository
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.models import locate
 from pytest_seedshift.models.prompt_length import check as check_prompt_length
-from pytest_seedshift.scorers import class_mapping, open_clip_tags
+from pytest_seedshift.scorers import class_mapping, prompt_checks
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -112,8 +112,6 @@ def check_lengths(entry: Entry, shipped: Iterable[Entry]) -> None:
         location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
         check_prompt_length(entry, location, listed)
     if entry.clip and not any((entry.clip, entry.classes) == (e.clip, e.classes) for e in known):
-        folder = repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
-        if prompt_length.may_be_longer(listed, prompt_length.clip_room(folder)):
-            from pytest_seedshift.scorers import clip  # open_clip
-
-            clip.check_prompts(folder, entry.clip, listed)
+        prompt_checks.of_clip(entry.clip, listed)
+    for each in entry.declared:
+        prompt_checks.of_declared(each, listed)

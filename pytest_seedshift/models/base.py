@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.prompt_sets import PromptSet
     from pytest_seedshift.core.registry import Extension
     from pytest_seedshift.models.observation import Observation
+    from pytest_seedshift.scorers.declaration import Declared
 
 ShiftFunction: TypeAlias = "Callable[[Tensor, Sequence[Pair]], Tensor]"
 """Shifts the seed vectors of some pairs: `shift(z, pairs)`, z float (len(pairs), channels, height, width).
@@ -85,6 +86,7 @@ class Entry:
         memory: GiB that its weights take in the number type of `cuda`, as far as it is known.
         licence: a note for the user.
         advice: how its weights are to be had, for the error where they are nowhere.
+        declared: the scorers that are named by tables or short names, of which something is asked.
         own: the factory of a model of the user's own, which takes the place of a pipeline.
         engine: how it is run, apart from how it is sampled.
     """
@@ -111,6 +113,7 @@ class Entry:
     memory: float | None = None
     licence: str = ""
     advice: str = ""
+    declared: tuple[Declared, ...] = ()
     own: Extension | None = None
     engine: EngineSettings = PLAIN
 

@@ -24,7 +24,7 @@ from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import asked_prompts, derive, file_checks, kinds, locate, parts, process_settings
 from pytest_seedshift.models.base import Entry, check_limits
 from pytest_seedshift.models.entry_tables import entry_of, users_tables
-from pytest_seedshift.scorers import open_clip_tags
+from pytest_seedshift.scorers import clip_sources, declared, open_clip_tags
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
@@ -149,7 +149,9 @@ class Catalogue:
             if entry.classifier:
                 repository.probe(entry.classifier, "config.json")
             if entry.clip:
-                repository.probe(open_clip_tags.repository(entry.clip), "open_clip_config.json")
+                clip_sources.find(entry.clip).probe()
+            for each in entry.declared:
+                each.probe()
 
     @contextmanager
     def _scoring(self, entry: Entry) -> Iterator[None]:
@@ -188,10 +190,9 @@ class Catalogue:
             lacking += ["its weights"]
         if entry.classifier and not repository.is_here(entry.classifier, "config.json"):
             lacking.append(entry.classifier)
-        if entry.clip and not repository.is_here(
-            clip := open_clip_tags.repository(entry.clip), "open_clip_config.json"
-        ):
-            lacking.append(clip)
+        if entry.clip and not clip_sources.is_here(entry.clip):
+            lacking.append(open_clip_tags.repository(entry.clip))
+        lacking += [each.source for each in entry.declared if not each.is_here()]
         if not lacking:
             return None
         try:
@@ -215,7 +216,9 @@ class Catalogue:
             if entry.classifier:
                 repository.fetch(entry.classifier, repository.CLASSIFIER_FILES)
             if entry.clip:
-                repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
+                clip_sources.find(entry.clip).fetch()
+            for each in entry.declared:
+                each.fetch()
 
     def check_files(self, entry: Entry) -> None:
         """Bring the weights of a model here, and make sure of all that only its files show, and those of its scorers.
@@ -346,6 +349,7 @@ def load(
     Raises:
         SeedshiftError: a file cannot be read, or an entry is not valid.
     """
+    declared.register(users_tables(root, thresholds, "scorers"))
     found = dict(shipped().entries)
     own = registry.current().models
     found |= {name: Entry(name, (), own=own.find(name)) for name in own.names}

@@ -26,9 +26,11 @@ _SCORERS = {
 }
 
 
-def users_tables(root: Path, thresholds: Path | None) -> Iterator[tuple[Mapping[str, Any], Path, str]]:
-    """The user's tables of models: the tables, the file and what stands before a name; the last ones win."""
-    places = [(root / "pyproject.toml", "tool.seedshift.models"), (thresholds or root / "thresholds.toml", "models")]
+def users_tables(
+    root: Path, thresholds: Path | None, what: str = "models"
+) -> Iterator[tuple[Mapping[str, Any], Path, str]]:
+    """The user's tables of models, or of scorers: each with its file and what stands before a name."""
+    places = [(root / "pyproject.toml", f"tool.seedshift.{what}"), (thresholds or root / "thresholds.toml", what)]
     for path, prefix in places:
         if not path.is_file():  # a thresholds file that was named and is not there: who reads the thresholds says so
             continue
@@ -40,8 +42,10 @@ def users_tables(root: Path, thresholds: Path | None) -> Iterator[tuple[Mapping[
                     table = {}
                     continue
                 raise InvalidValueError(f"{path}: [{'.'.join(parts[:depth])}] is {table!r}, not a table")
-            if key == "seedshift" and (others := set(table) - {"models"}):
-                raise InvalidValueError(f"{path}: [tool.seedshift]: {unknown('table', min(others), ['models'])}")
+            if key == "seedshift" and (others := set(table) - {"models", "scorers"}):
+                raise InvalidValueError(
+                    f"{path}: [tool.seedshift]: {unknown('table', min(others), ['models', 'scorers'])}"
+                )
         if table:
             yield table, path, prefix
 

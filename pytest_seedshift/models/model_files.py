@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_seedshift.core.checkpoints import hashing, repository
 from pytest_seedshift.models import latents, locate, loras, memory
-from pytest_seedshift.scorers import open_clip_tags
+from pytest_seedshift.scorers import clip_sources
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -49,8 +49,10 @@ def of_scorers(entry: Entry) -> Iterator[Source]:
         folder = repository.fetch(entry.classifier, repository.CLASSIFIER_FILES)
         yield "classifier", folder, hashing.listed(folder)
     if entry.clip:
-        folder = repository.fetch(open_clip_tags.repository(entry.clip), repository.CLIP_FILES)
-        yield "CLIP", folder, hashing.listed(folder)
+        found = clip_sources.find(entry.clip)
+        yield "CLIP", found.fetch(), found.listed()
+    for each in entry.declared:
+        yield f"scorer {each.name}", each.fetch(), each.listed()
 
 
 def size(entry: Entry) -> int | None:

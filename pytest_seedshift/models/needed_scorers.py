@@ -1,4 +1,4 @@
-"""Which of the shipped scorers a session needs, by model: those whose scores something asks for.
+"""Which scorers a session needs, by model: those whose scores something asks for.
 
 A bound asks for its score, a baseline for the scores that it has, a study or a fixture for what it works with. A scorer
 that nobody asks for is neither looked for nor loaded. All of a thresholds file that speaks of a model counts, and all
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_seedshift.core import likeness
+from pytest_seedshift.core.score_kinds import BUILT_IN
+from pytest_seedshift.scorers import declared
 
 if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
@@ -23,14 +25,26 @@ SCORES: Mapping[str, tuple[str, ...]] = {CLASSIFIER: ("top1", "top5"), CLIP: ("c
 """By scorer, named as the key of `Entry` that has its source, the scores that it gives."""
 
 ALL = frozenset(SCORES)
+"""All that are shipped."""
+
+_OWN = "*"
+"""In the place of the names of all scores that have a scorer of their own."""
+
+EVERY = ALL | {_OWN}
+"""All that are shipped, and all others of the run."""
 
 Scorers: TypeAlias = "Callable[[str], frozenset[str]]"
-"""By a model's name, which of `SCORES` it needs."""
+"""By a model's name, which of `SCORES` it needs, and which scores that have a scorer of their own."""
 
 
 def every(_: str) -> frozenset[str]:
     """All of them, whatever the model: for commands that measure with all."""
-    return ALL
+    return EVERY
+
+
+def is_needed(score: str, needed: frozenset[str]) -> bool:
+    """Whether a score that has a scorer of its own is among what is needed."""
+    return score in needed or _OWN in needed
 
 
 def of_scores(scores: Iterable[str]) -> frozenset[str]:
@@ -43,11 +57,12 @@ def of_scores(scores: Iterable[str]) -> frozenset[str]:
 
 
 def without_others(entry: Entry, needed: frozenset[str]) -> Entry:
-    """An entry that names no source of a scorer that is not needed: an empty one in its place."""
-    if needed == ALL:
+    """An entry that names no source of a scorer that is not needed, an empty one in its place, and those declared."""
+    others = declared.among(needed - EVERY)
+    if needed >= ALL and not others:
         return entry
     classifier, clip = (getattr(entry, name) if name in needed else "" for name in SCORES)
-    return dataclasses.replace(entry, classifier=classifier, clip=clip)
+    return dataclasses.replace(entry, classifier=classifier, clip=clip, declared=others)
 
 
 @dataclass
@@ -75,5 +90,6 @@ class Needed:
             return self._settled[model]
         given = {*scores, *self._scores.get(model, ())}
         asked = {each for each in given if likeness.measure_of(each) in (None, "embedding")}  # no other has a scorer
-        found = of_scores(asked) | self._scorers.get(model, set())
+        own = {each for each in asked if likeness.measure_of(each) is None and each not in BUILT_IN}
+        found = of_scores(asked) | self._scorers.get(model, set()) | own
         return frozenset(found) if asked or found else ALL

@@ -78,6 +78,8 @@ class Settings:
     history_name: str | None = None
     prompts: str | None = None
     """A class list's name, or the path of a file in full."""
+    scores: tuple[str, ...] = ()
+    """Scores that are measured whether anything is asked of them or not."""
     given_models: tuple[str, ...] = ()
     """The texts that `models` were read from, as they were given."""
 
@@ -165,6 +167,7 @@ def resolve(config: pytest.Config) -> Settings:
     found = Settings(
         models=tuple(given.texts("model")),
         given_models=given.models,
+        scores=tuple(dict.fromkeys(given.texts("score"))),
         shifts=check_shifts(given.texts("shift") or limits.DEFAULT_SHIFTS, "--seedshift-shift"),
         magnitudes=_magnitudes(given.values["magnitude"], given.lifted),
         images=given.number("images", limits.IMAGES),

@@ -87,6 +87,14 @@ OPTIONS = (
         "PATH",
     ),
     Option(
+        "score",
+        "list",
+        "those that thresholds and tests name",
+        "score to measure whether a threshold names it or not, such as clip or vqa, or several with commas; of the "
+        "shipped thresholds those of the named scores alone hold",
+        "NAME",
+    ),
+    Option(
         "cluster",
         "text",
         "none: this process, or the workers of -n",

@@ -82,7 +82,7 @@ class HtmlReport:
         self._kinds = self._session.scores | self._collector.kinds
         models = {*self._session.settings.models, *self._collector.manifest.get("models", ()), *self._collected}
         needs = [self._session.needs(model) for model in models] or [needed_scorers.ALL]
-        shipped = {score for each in needs for scorer in each for score in needed_scorers.SCORES[scorer]}
+        shipped = {score for each in needs for scorer in each for score in needed_scorers.SCORES.get(scorer, ())}
         return [score for score in self._kinds if score in shipped or score not in BUILT_IN]
 
     @pytest.hookimpl(optionalhook=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.models.needed_scorers import CLIP, Needed, without_others
 from pytest_seedshift.plugin import border, versus_run
@@ -20,8 +22,6 @@ from pytest_seedshift.results.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.core.thresholds import Thresholds
@@ -85,9 +85,33 @@ class Session:
         """
         from pytest_seedshift.core import thresholds_parser
 
+        named = list(self.settings.scores) and self._named_scores  # of a name that is none it is said first
         with border.usage_errors():
             found = thresholds_parser.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
+        if found.shipped and named:
+            found = found.of_scores(self.settings.scores)
         return found.without_baseline() if versus_run.is_one(self.config) else found
+
+    @cached_property
+    def _named_scores(self) -> ScoreRegistry:
+        """The scores that are measured whether anything is asked of them or not, by an option.
+
+        Raises:
+            pytest.UsageError: one is none.
+        """
+        from pytest_seedshift.core.messages import unknown
+        from pytest_seedshift.core.score_registry import ScoreRegistry
+        from pytest_seedshift.core.scores import AvailableScores
+
+        _ = self.catalogue  # which knows the scorers of the thresholds file
+        known, found = AvailableScores(), {}
+        for name in self.settings.scores:
+            with border.usage_errors("--seedshift-score: "):
+                kind = known.find(name)
+            if kind is None:
+                raise pytest.UsageError(f"--seedshift-score={name}: {unknown('score', name, known.names)}")
+            found[name] = kind
+        return ScoreRegistry(found)
 
     @property
     def scores(self) -> ScoreRegistry:
@@ -96,7 +120,7 @@ class Session:
         Raises:
             pytest.UsageError: the thresholds cannot be used.
         """
-        return self.thresholds.kinds | self.collected.scores
+        return self.thresholds.kinds | self.collected.scores | self._named_scores
 
     @cached_property
     def workbench(self) -> Workbench:
@@ -154,7 +178,7 @@ class Session:
         Raises:
             pytest.UsageError: the thresholds or the baseline cannot be used.
         """
-        asked = {*self.thresholds.scores(model), *self.gate.scores(model)}
+        asked = {*self.thresholds.scores(model), *self.gate.scores(model), *self.settings.scores}
         found = self.needed.of(model, asked)
         return found | {CLIP} if self.settings.sensitivity == "always" else found
 

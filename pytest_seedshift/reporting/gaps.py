@@ -104,6 +104,8 @@ def of_run(run: Run) -> Gaps | None:
     certainty = max((case.certainty for case in run.cases if case.certainty is not None), default=CERTAINTY)
     tables = []
     for score in run.scores:
+        if run.kinds[score].low < 0:  # a share of what may be negative means nothing
+            continue
         rows, top = [], run.kinds[score].top
         for shift in run.shifts:
             curves = {model: robustness.Prepared(curve(run, model, shift, score)) for model in models}

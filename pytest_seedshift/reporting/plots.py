@@ -118,7 +118,7 @@ def _draw(axes: Axes, records: Sequence[Record], score: str, kind: ScoreKind) ->
             )
     if not shift_names and control:
         axes.plot([0], [control[0].scores[score].mean], color=_COLOURS[0], marker="o", label="control")
-    if kind.top <= 1:
+    if kind.top <= 1 and not kind.low:
         axes.set_ylim(-0.03, 1.03)
     certainties = {record.certainty for record in records if record.certainty is not None}
     band = f" (band: {messages.percent(certainties.pop())} interval)" if len(certainties) == 1 else ""

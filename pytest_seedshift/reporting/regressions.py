@@ -68,7 +68,7 @@ def signed(comparison: Comparison, most: int | None = None) -> list[str]:
     if not found:
         return ["no sentence of what is lost at most: the baseline stopped early"] if comparison.stopped else []
     if most is not None:
-        order = sorted(found, key=lambda each: (each.shift is not None, -each.most / comparison.kinds[each.score].top))
+        order = sorted(found, key=lambda each: (each.shift is not None, -each.most / comparison.kinds[each.score].span))
         found = [each for each in found if each in order[:most]]
     return [each.sentence for each in found]
 

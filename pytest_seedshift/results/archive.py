@@ -186,11 +186,11 @@ def _scorers(contents: Contents, kinds: ScoreRegistry) -> dict[tuple[str, ...], 
 
 def _has_means(samples: Sequence[Sample], scores: Mapping[str, Estimate], kinds: ScoreRegistry) -> bool:
     for name, estimate in scores.items():
-        top = kinds[name].top
+        low, top = kinds[name].low, kinds[name].top
         values = [sample.scores.get(name, math.nan) for sample in samples]
-        if values and not 0 <= min(values) <= max(values) <= top:
-            values = [min(max(value, 0.0), top) for value in values]
-        if not values or not math.isclose(math.fsum(values) / len(values), estimate.mean, abs_tol=1e-6 * top):
+        if values and not low <= min(values) <= max(values) <= top:
+            values = [min(max(value, low), top) for value in values]
+        if not values or not math.isclose(math.fsum(values) / len(values), estimate.mean, abs_tol=1e-6 * (top - low)):
             return False
     return True
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,7 +144,7 @@ class Baseline:
             "version": VERSION,
             "libraries": dict(self.libraries),
             "models": {name: each.document() for name, each in self.models.items()},
-            **({"scores": {name: asdict(kind) for name, kind in self.kinds.items()}} if self.kinds else {}),
+            **({"scores": {name: kind.document() for name, kind in self.kinds.items()}} if self.kinds else {}),
             "designs": {
                 name: {
                     "class_list": each.class_list,

@@ -120,12 +120,12 @@ def bound(kind: ScoreKind, low: float, margin: float) -> float:
         margin: as a part of the score's range, from 0 to 1.
 
     Returns:
-        `low` less the margin, rounded down to a thousandth of the range's order of size, at least 0.
+        `low` less the margin, rounded down to a thousandth of the range's order of size, at least the smallest value.
     """
-    top = kind.top
+    top = kind.span
     decimals = max(0, 3 - math.ceil(math.log10(top)))
     below = Decimal(repr(float(low))) - Decimal(repr(margin)) * Decimal(repr(top))  # so that 0.3 - 0.02 is 0.28
-    return max(0.0, float(below.quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR)))
+    return max(kind.low, float(below.quantize(Decimal(1).scaleb(-decimals), ROUND_FLOOR)))
 
 
 def passing(kind: ScoreKind, estimate: Mapping[str, Any], bounds: int) -> float:
@@ -236,7 +236,7 @@ def _early(free: _Free, minima: _Minima, kinds: ScoreRegistry) -> Early | None:
 
     def room(place: tuple[Case, str]) -> float:
         case, score = place
-        return float(early[case][score]["mean"] - minima[place]) / kinds[score].top
+        return float(early[case][score]["mean"] - minima[place]) / kinds[score].span
 
     case, score = max(weak, key=room)
     images, design = (sum(next(iter(found.values()))[key] for found in early.values()) for key in ("images", "design"))

@@ -78,7 +78,7 @@ def _of_case(
         margin = constraint.within.of(mean_of(kind, old))
         if not margin.value:  # relative to a mean of 0: a run refuses it
             continue
-        half = paired.differences(kind, old[: new.size], new[: old.size]) / (2 * kind.top)
+        half = paired.differences(kind, old[: new.size], new[: old.size]) / (2 * kind.span)
         pairs, found = half.size, []
         for side in equivalence.sides(replace(constraint, within=margin), old, level, test):
             seen = side.with_values(0.5 + half if side.turned else 0.5 - half)

@@ -114,9 +114,9 @@ def _loss(comparison: Comparison, sides: Sequence[tuple[Samples, Samples]], scor
         most = proportions.most(lost, won, pairs, certainty)
     elif len(designs) > 1:  # tests of one's own: the cases share no pairs, so each has its part of what may go wrong
         part = 1 - (1 - certainty) / len(sides)
-        most = float(np.mean([upper(each, kind.top, part) for each in drops]))
+        most = float(np.mean([upper(each, kind.span, part) for each in drops]))
     else:
-        most = upper(mean, kind.top, certainty)
+        most = upper(mean, kind.span, certainty)
     first = sides[0]
     return Loss(
         first[1].case.model, first[0].case.model, comparison.before.name, score, shift, len(sides), pairs * len(sides),

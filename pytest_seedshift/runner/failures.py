@@ -113,7 +113,7 @@ def failure(of: Judged) -> Failure:
         rest.append(f"{of.flat} of {of.images} pictures {verb} of one colour")
     clipped = {score: found.clipped for score, found in of.scores.items() if found.clipped}
     rest += [
-        f"{number} {of.kinds[score].title} outside 0 to {of.kinds[score].top:g}, counted as that"
+        f"{number} {of.kinds[score].title} outside {of.kinds[score].range}, counted as that"
         for score, number in clipped.items()
     ]
     if of.worst_classes:

@@ -8,7 +8,6 @@ names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +66,7 @@ def make(
     if jobs.threshold_tests:
         made["threshold_tests"] = jobs.threshold_tests
     if mine := bench.pool.scorers.kinds.own:  # whoever reads the run may not have their scorers
-        made["scores"] = {name: asdict(kind) for name, kind in mine.items()}
+        made["scores"] = {name: kind.document() for name, kind in mine.items()}
     if shard is not None:
         made["shard"] = dict(shard)
     return schema.Head(**made)
@@ -84,7 +83,7 @@ def _model(bench: Workbench, model: str, entry: Entry) -> dict[str, Any]:
     made |= {"fingerprint": samples.model, "classifier": prints.get(CLASSIFIER), "clip": prints.get(CLIP)}
     made["scorer_weights"] = [each or None for each in fingerprint.weights_of_scorers(entry.classifier, entry.clip)]
     made["run_with"] = dict(bench.service.run_with(model))
-    if mine := bench.pool.scorers.kinds.own:
+    if mine := bench.pool.scorers.own_of(model):
         made["own"] = {score: prints[score] for score in mine}
         made["own_given"] = {score: bench.pool.scorers.own(score).given for score in mine}
     return made

@@ -24,11 +24,12 @@ def of(model: str, entry: Entry, bench: Workbench) -> metadata.Model:
         CaseError: the store or the weights cannot be read.
     """
     samples = bench.samples(model)
+    sources = (entry.classifier, entry.clip, *(each.source for each in entry.declared))
     return metadata.Model(
         name=model,
         fingerprint=samples.model,
         scorers=samples.scorers,
-        scorer_names=tuple(metadata.source(each) for each in (entry.classifier, entry.clip) if each),
+        scorer_names=tuple(metadata.source(each) for each in sources if each),
         hardware=bench.pool.hardware,
         classes=tuple(label.name for label in entry.prompt_set.prompts),
         class_list=metadata.place(entry.asked),

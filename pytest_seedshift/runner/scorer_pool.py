@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import score_kinds
 from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.models import needed_scorers
-from pytest_seedshift.scorers import fingerprint
+from pytest_seedshift.scorers import declared, fingerprint
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.scorers.base import Embedder, Scorer
+    from pytest_seedshift.scorers.declared_scorer import DeclaredScorer
     from pytest_seedshift.scorers.plugin_scorer import OwnScorer
 
 
@@ -35,7 +35,7 @@ class ScorerPool:
         self._device = device
         self._needs = needs
         self._shipped: dict[str, Scorer] = {}
-        self._own: dict[str, OwnScorer] = {}
+        self._own: dict[str, OwnScorer | DeclaredScorer] = {}
         self._checked: set[str] = set()
 
     def of_model(self, model: str) -> tuple[Scorer, ...]:
@@ -44,7 +44,7 @@ class ScorerPool:
         Raises:
             CaseError: one cannot be loaded.
         """
-        found = *(self.shipped(model, each) for each in self._needed(model)), *map(self.own, self.kinds.own)
+        found = *(self.shipped(model, each) for each in self._needed(model)), *map(self._loaded, self.own_of(model))
         if model not in self._checked:
             for scorer in found:
                 try:
@@ -63,12 +63,12 @@ class ScorerPool:
         Raises:
             CaseError: it cannot be loaded.
         """
+        from pytest_seedshift.scorers import clip
         from pytest_seedshift.scorers.classifier import Classifier
-        from pytest_seedshift.scorers.clip import ClipScore
 
         source: str = getattr(self._catalogue.find(model), which)
         if source not in self._shipped:
-            load = ClipScore.load if which == needed_scorers.CLIP else Classifier.load
+            load = clip.load if which == needed_scorers.CLIP else Classifier.load
             try:
                 self._shipped[source] = load(source, self._device)
             except Exception as error:  # of strange settings libraries, and what looks at them, raise anything
@@ -95,8 +95,13 @@ class ScorerPool:
         """
         return fingerprint.of_clip(self._catalogue.find(model).clip)
 
-    def own(self, score: str) -> OwnScorer:
-        """The scorer of a score of the user's own.
+    def own_of(self, model: str) -> list[str]:
+        """The scores that a model's samples have from a scorer of their own, in their order."""
+        wanted = self._needs(model)
+        return [score for score in self.kinds.own if needed_scorers.is_needed(score, wanted)]
+
+    def own(self, score: str) -> OwnScorer | DeclaredScorer:
+        """The scorer of a score that has one of its own: the user's, or one that is declared, which is not loaded.
 
         Raises:
             CaseError: it cannot be made.
@@ -104,11 +109,35 @@ class ScorerPool:
         from pytest_seedshift.scorers.plugin_scorer import OwnScorer
 
         if score not in self._own:
+            named = declared.of(score)
             try:
-                self._own[score] = OwnScorer.load(score, self._device, self.kinds.get(score))
+                self._own[score] = (
+                    OwnScorer.load(score, self._device, self.kinds.get(score))
+                    if named is None
+                    else declared.Factory(named)(self._device)
+                )
             except SeedshiftError as error:
                 raise CaseError(str(error)) from error
         return self._own[score]
+
+    def _loaded(self, score: str) -> OwnScorer | DeclaredScorer:
+        """The scorer of such a score, with its weights.
+
+        Raises:
+            CaseError: it cannot be made, or its weights cannot be loaded.
+        """
+        found, named = self.own(score), declared.of(score)
+        if named is not None:
+            from pytest_seedshift.scorers.declared_scorer import DeclaredScorer
+
+            assert isinstance(found, DeclaredScorer)
+            try:
+                found.load()
+            except Exception as error:  # as of the shipped ones
+                raise UnusableModelError(
+                    f"the scorer {score} ({named.source}) cannot be loaded: {_said(error)}"
+                ) from error
+        return found
 
     def fingerprints(self, model: str) -> dict[str, str]:
         """The fingerprints of what a model's samples are scored by: of shipped scorers, then by score of one's own.
@@ -120,12 +149,12 @@ class ScorerPool:
         entry = self._catalogue.find(model)
         of = {needed_scorers.CLASSIFIER: fingerprint.of_classifier, needed_scorers.CLIP: fingerprint.of_clip}
         found = {each: of[each](getattr(entry, each)) for each in self._needed(model)}
-        return found | {score: self.own(score).fingerprint for score in self.kinds.own}
+        return found | {score: self.own(score).fingerprint for score in self.own_of(model)}
 
     def measures(self, model: str) -> dict[str, ScoreKind]:
         """The scores that a model's samples have, by name."""
         shipped = {score for each in self._needed(model) for score in needed_scorers.SCORES[each]}
-        return {name: kind for name, kind in self.kinds.items() if name in shipped or name not in score_kinds.BUILT_IN}
+        return {name: kind for name, kind in self.kinds.items() if name in {*shipped, *self.own_of(model)}}
 
     def entry(self, model: str) -> Entry:
         """A model's entry, without the sources of scorers that are not needed."""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Label
 
 
+LONGER = "Shorten it, or ask for a score whose model reads more in its place: vqa reads thousands of tokens"
+"""What to do about a prompt that is longer than a scorer's window."""
+
+
 class Scorer(Protocol):
     """Scores images against the labels that they should show: what a factory of `pytest_seedshift_scorers` makes."""
 

@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torchvision.transforms.v2.functional import to_pil_image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from pytest_seedshift.core.checkpoints import contents, repository
 from pytest_seedshift.core.errors import ModelError
-from pytest_seedshift.scorers import class_mapping, fingerprint, loading, pillow_resize, transfers
-from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
+from pytest_seedshift.scorers import class_mapping, fingerprint, loading, transfers
+from pytest_seedshift.scorers.base import check_finite, readable
+from pytest_seedshift.scorers.preparation import Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_seedshift.core.pairs import Label
-
-_FILTERS: dict[int, pillow_resize.Filter] = {2: "bilinear", 3: "bicubic"}
-"""By Pillow's number, which is what a processor's configuration has as `resample`."""
 
 
 class Classifier:
@@ -31,8 +28,7 @@ class Classifier:
         self.name = name
         self.fingerprint = fingerprint
         self._model = model
-        check_prepared(name, _sides(processor))
-        self._processor = _as_pillow_resizes(processor)
+        self._processor = Preparation(name, processor)
         self._outputs: dict[Label, int] = {}
 
     @classmethod
@@ -112,11 +108,7 @@ class Classifier:
 
     def see(self, images: Tensor) -> Tensor:
         """What the network sees of images: as its processor makes it of saved pictures."""
-        seen: Any = pillow_resize.as_bytes(images)
-        if not hasattr(self._processor, "resize"):  # timm's, whose transforms are those of pictures
-            seen = [to_pil_image(each) for each in seen.cpu()]
-        pixel_values: Tensor = self._processor(images=seen, return_tensors="pt")["pixel_values"]
-        return pixel_values.to(images.device)
+        return self._processor(images)["pixel_values"]
 
     def _outputs_of(self, labels: Sequence[Label]) -> Tensor:
         """The index of each label's output, (len(labels),)."""
@@ -124,33 +116,3 @@ class Classifier:
         if unchecked:
             self.check(unchecked)
         return torch.tensor([self._outputs[of] for label in labels if (of := label.as_class) is not None])
-
-
-def _sides(processor: Any) -> list[object]:
-    """The sides of the pictures that a processor makes, as far as it says them."""
-    sizes = [getattr(processor, name, None) for name in ("size", "crop_size", "pad_size")]
-    names = ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_width")
-    return [side for size in sizes for name, side in dict(size or {}).items() if name in names]
-
-
-def _as_pillow_resizes(processor: Any) -> Any:
-    """Let a processor resize as Pillow does: its own way, by torchvision, gives other values, and others on a GPU.
-
-    A processor whose class has a way of its own keeps it, and so does what is not asked for as a size or a shortest
-    edge with a filter that is known here.
-    """
-    if "resize" in vars(type(processor)) or not hasattr(processor, "resize"):
-        return processor
-    theirs = processor.resize
-
-    def resize(image: Tensor, size: Any, resample: Any = None, **others: Any) -> Tensor:
-        kind = _FILTERS.get(int(resample)) if isinstance(resample, int) else None
-        if kind is None or image.dtype != torch.uint8 or size.longest_edge or size.max_height or size.max_width:
-            resized: Tensor = theirs(image=image, size=size, resample=resample, **others)
-            return resized
-        if size.shortest_edge:
-            return pillow_resize.resize(image, *pillow_resize.shortest_side(image, size.shortest_edge), kind)
-        return pillow_resize.resize(image, size.height, size.width, kind)
-
-    processor.resize = resize
-    return processor

@@ -14,16 +14,31 @@ from torchvision.transforms.v2 import functional as transforms
 
 from pytest_seedshift.core.checkpoints import prompt_length, repository, trust
 from pytest_seedshift.core.errors import ModelError
-from pytest_seedshift.scorers import fingerprint, loading, open_clip_tags, pillow_resize, transfers
-from pytest_seedshift.scorers.base import check_finite, check_prepared, readable
+from pytest_seedshift.scorers import clip_sources, fingerprint, loading, open_clip_tags, pillow_resize, transfers
+from pytest_seedshift.scorers.base import LONGER, check_finite, check_prepared, readable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_seedshift.core.pairs import Label
+    from pytest_seedshift.scorers.dual_encoder import DualEncoder
 
 _FILTERS: dict[str, pillow_resize.Filter] = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
 """By open_clip's `interpolation`, of which `random` is one for training only."""
+
+
+def load(source: str, device: str) -> ClipScore | DualEncoder:
+    """Load the model of a CLIP score with the library that its weights are of; see `clip_sources`.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+        ModelError: they cannot be loaded.
+    """
+    if not clip_sources.find(source).of_transformers:
+        return ClipScore.load(source, device)
+    from pytest_seedshift.scorers.dual_encoder import DualEncoder
+
+    return DualEncoder.load(source, device)
 
 
 _WIDEST = 64
@@ -108,10 +123,15 @@ class ClipScore:
     @torch.inference_mode()
     def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
         """See `Scorer.score`."""
+        return {"clip": 100 * self.cosines(images, labels).clamp(min=0).float()}
+
+    @torch.inference_mode()
+    def cosines(self, images: Tensor, labels: Sequence[Label]) -> Tensor:
+        """The cosine of each image and its label's prompt: float, (batch,), in [-1, 1]."""
         seen = self.embed(images)
         self._last = weakref.ref(images), seen
         asked = torch.stack([self._encode(label.prompt, images.device) for label in labels])
-        return {"clip": 100 * (seen * asked).sum(-1).clamp(min=0).float()}
+        return (seen * asked).sum(-1)
 
     @torch.inference_mode()
     def embed(self, images: Tensor) -> Tensor:
@@ -163,7 +183,7 @@ def check_read(tokenizer: Any, prompt: str, name: str) -> None:
     if used > room:
         raise ModelError(
             f"the prompt {prompt_length.shown(prompt)!r} has {used} tokens, more than the {room} that CLIP ({name}) "
-            "reads: it would be judged by its beginning alone. Give the label a shorter name"
+            f"reads: it would be judged by its beginning alone. Give the label a shorter name. {LONGER}"
         )
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from pytest_seedshift.core import fingerprint
 from pytest_seedshift.core.checkpoints import hashing, repository
-from pytest_seedshift.scorers import open_clip_tags
+from pytest_seedshift.scorers import clip_sources
 
 
 def of_classifier(source: str) -> str:
@@ -40,10 +40,7 @@ def of_clip(source: str) -> str:
     Raises:
         WeightsNotFoundError: the weights are nowhere.
     """
-    folder = repository.fetch(open_clip_tags.repository(source), repository.CLIP_FILES)
-    return hashing.fingerprint(
-        folder, fingerprint.MAKING, "clip", *fingerprint.versions("torch", "torchvision", "open_clip_torch")
-    )
+    return clip_sources.find(source).fingerprint()
 
 
 @cache
@@ -59,5 +56,5 @@ def weights_of_scorers(classifier: str, clip: str) -> tuple[str, str]:
     if classifier:
         first = hashing.fingerprint(repository.fetch(classifier, repository.CLASSIFIER_FILES), "top1 top5")
     if clip:
-        second = hashing.fingerprint(repository.fetch(open_clip_tags.repository(clip), repository.CLIP_FILES), "clip")
+        second = clip_sources.find(clip).weights()
     return first, second

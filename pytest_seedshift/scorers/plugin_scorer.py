@@ -75,8 +75,8 @@ class OwnScorer:
         who = f"{self._owner} gave {{}} as its score"
         values = tensors.taken(found[self._score], who, wanted, (len(labels),), whole=True).float()
         if self._kind is not None:
-            ends = values.clamp(0, self._kind.top)
-            values = torch.where((values - ends).abs() <= SLACK * self._kind.top, ends, values)
+            ends = values.clamp(self._kind.low, self._kind.top)
+            values = torch.where((values - ends).abs() <= SLACK * self._kind.span, ends, values)
         return {self._score: values}
 
 

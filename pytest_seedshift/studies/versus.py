@@ -247,9 +247,9 @@ def _score(
     top = kind.top
     old, new = (np.asarray(each, dtype=np.float64) for each in columns[0])
     controls = float(old.mean()), float(new.mean())
-    change = effects.mean(new - old, labels, (-top, top), certainty)
+    change = effects.mean(new - old, labels, (-kind.span, kind.span), certainty)
     shifted = columns[1:]
-    if not shifted:
+    if not shifted or kind.low < 0:  # what is retained is a share of the score, which needs a 0 that means nothing
         return Score(name, kind, controls, change)
     one, other = (effects.retained(columns[0][side], [each[side] for each in shifted], top) for side in (0, 1))
     if one is None or other is None:

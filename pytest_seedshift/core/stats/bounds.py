@@ -75,9 +75,9 @@ class Bound:
         images = min(images, self.goodness.size)
         if not images:
             return math.nan
-        top = self.scale.top
+        span = self.scale.span
         mean = math.fsum(self.goodness[:images]) / images
-        return top * mean if self.kind == "min" else top - 2 * top * mean
+        return self.scale.low + span * mean if self.kind == "min" else span - 2 * span * mean
 
     def finding(self, images: int, holds: bool | None) -> Finding:
         """What the first images say."""
@@ -117,9 +117,9 @@ def drop_interval(kind: ScoreKind, goodness: NDArray[np.float64], certainty: flo
         goodness: of each pair, in [0, 1]: ½ less half of the drop over the score's range.
         certainty: of the interval.
     """
-    top = kind.top
+    span = kind.span
     low, high = betting.interval(goodness, certainty)
-    return top - 2 * top * high, top - 2 * top * low
+    return span - 2 * span * high, span - 2 * span * low
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +286,7 @@ class Regression(Tested):
 
     def lost(self, goodness: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far each pair is from the most that it can gain; so bets may be the bolder."""
-        return np.maximum(self.scale.top * (1 - 2 * goodness) + self.chance.gain, 0.0)  # forecasts make values up
+        return np.maximum(self.scale.span * (1 - 2 * goodness) + self.chance.gain, 0.0)  # forecasts make values up
 
     @property
     def _most_lost(self) -> float:
@@ -312,7 +312,7 @@ class Regression(Tested):
 
     @property
     def _drops(self) -> NDArray[np.float64]:
-        return self.scale.top * (1 - 2 * self.goodness)
+        return self.scale.span * (1 - 2 * self.goodness)
 
     @property
     def _has_fixed_test(self) -> bool:

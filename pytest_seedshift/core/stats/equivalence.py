@@ -67,7 +67,7 @@ class Side(Tested):
 
     def lost(self, goodness: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far each pair is from the most that it can drop."""
-        return np.maximum(self.most_drop - self.scale.top * (1 - 2 * goodness), 0.0)  # forecasts make values up
+        return np.maximum(self.most_drop - self.scale.span * (1 - 2 * goodness), 0.0)  # forecasts make values up
 
     def holds(self, size: int) -> bool:
         """Whether it is ruled out that the mean drop is as large as the bound."""
@@ -86,7 +86,7 @@ class Side(Tested):
             return found
         drops = sign * self._drops[:images]
         p, by = self._p(images, self.bound)
-        least = 0.0 if self.scale.binary else paired.unseen(self.scale) + 1e-9 * self.scale.top
+        least = 0.0 if self.scale.binary else paired.unseen(self.scale) + 1e-9 * self.scale.span
         lost, won = int((drops > least).sum()), int((drops < -least).sum())
         return replace(found, change=Change(drops.size, lost, won, p, None, by, self.chance.level, self.bound))
 
@@ -99,7 +99,7 @@ class Side(Tested):
 
     def end(self, images: int) -> float:
         """The smallest drop that the first images rule out, up to the score's range."""
-        low, high = min(max(self.measured(images), -self.scale.top), self.scale.top), self.scale.top
+        low, high = min(max(self.measured(images), -self.scale.span), self.scale.span), self.scale.span
         for _ in range(_STEPS):
             middle = (low + high) / 2
             low, high = (low, middle) if self._p(images, middle)[0] <= self.chance.level else (middle, high)
@@ -131,12 +131,12 @@ class Side(Tested):
 
     @property
     def _drops(self) -> NDArray[np.float64]:
-        return self.scale.top * (1 - 2 * self.goodness)
+        return self.scale.span * (1 - 2 * self.goodness)
 
     @property
     def most_drop(self) -> float:
         """What no pair's drop is above; any larger number would do, and a mean near it could not be ruled out."""
-        return min(self.scale.top, max(self.chance.gain, 2 * self.bound))
+        return min(self.scale.span, max(self.chance.gain, 2 * self.bound))
 
     @property
     def most_lost(self) -> float:
@@ -160,8 +160,8 @@ def sides(constraint: Constraint, before: NDArray[np.float64], level: float, tes
     assert constraint.within is not None
     assert constraint.within.value is not None
     name, kind, bound = constraint.score, constraint.score_kind, constraint.within.value
-    least, size = (kind.top - bound) / (2 * kind.top), before.size
-    most = kind.top if kind.binary else float(before.clip(0, kind.top).max())
+    least, size = (kind.span - bound) / (2 * kind.span), before.size
+    most = kind.span if kind.binary else float(before.clip(kind.low, kind.top).max()) - kind.low
     ends = ((most, False), (paired.gain(kind, before), True))
     none = np.empty(0)
     down, up = (

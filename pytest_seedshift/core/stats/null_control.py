@@ -198,8 +198,8 @@ def _drops(
             raise InvalidValueError(f"{kind.title}: the control has {before.size} values for {after.size} pairs")
         if not (np.isfinite(after).all() and np.isfinite(before).all()):
             raise InvalidValueError(f"{kind.title} has values that are not finite")
-        top = kind.top
-        drops[name] = before[: after.size].clip(0, top) - after.clip(0, top)
+        low, top = kind.low, kind.top
+        drops[name] = before[: after.size].clip(low, top) - after.clip(low, top)
     return drops
 
 

@@ -65,30 +65,30 @@ _CHUNK = 1000
 
 
 def changes(kind: ScoreKind, before: Values, after: Values) -> NDArray[np.float64]:
-    """The drop of each pair, in the score's units, from −top to top; what may be a rounding error counts as none.
+    """The drop of each pair, in the score's units, from −span to span; what may be a rounding error is none.
 
     Both sides are rounded as a baseline file has them: a run folder and its own file say the same.
     """
     drops = differences(kind, before, after)
-    return np.where(np.abs(drops) <= unseen(kind) + 1e-9 * kind.top, 0.0, drops)
+    return np.where(np.abs(drops) <= unseen(kind) + 1e-9 * kind.span, 0.0, drops)
 
 
 def differences(kind: ScoreKind, before: Values, after: Values) -> NDArray[np.float64]:
     """The drop of each pair, in the score's units, however small: many small ones are no rounding error of the mean."""
-    sides = (np.asarray(each, dtype=np.float64).clip(0, kind.top) for each in (before, after))
+    sides = (np.asarray(each, dtype=np.float64).clip(kind.low, kind.top) for each in (before, after))
     old, new = (np.round(each, DECIMALS) for each in sides)
     return np.asarray(old - new)
 
 
 def unseen(kind: ScoreKind) -> float:
     """Up to which difference a pair of a score counts as unchanged, in its units."""
-    return _ROUNDING * kind.top
+    return _ROUNDING * kind.span
 
 
 def gain(kind: ScoreKind, before: Values) -> float:
     """The most that a pair's score can rise, given all scores of the baseline, in the score's units."""
     top = kind.top
-    return top if kind.binary else top - float(np.asarray(before, dtype=np.float64).clip(0, top).min())
+    return top if kind.binary else top - float(np.asarray(before, dtype=np.float64).clip(kind.low, top).min())
 
 
 def p_fixed(
@@ -288,7 +288,7 @@ def least_of_bets(
         found = found[found > won]
         return float(found[0] - won) / drops.size if found.size else None
     excess = least_of_bets_on(drops - allowed, gain + allowed, level)
-    return None if excess is None else min(excess + allowed, kind.top)
+    return None if excess is None else min(excess + allowed, kind.span)
 
 
 def in_nine_of_ten(kind: ScoreKind, drops: NDArray[np.float64], least: float | None) -> float | None:
@@ -300,7 +300,7 @@ def in_nine_of_ten(kind: ScoreKind, drops: NDArray[np.float64], least: float | N
         return None
     from scipy.stats import norm
 
-    reach, top = float(norm.isf(0.1)) / math.sqrt(drops.size), kind.top
+    reach, top = float(norm.isf(0.1)) / math.sqrt(drops.size), kind.span
     if not kind.binary:
         return min(top, least + reach * float(drops.std(ddof=1)))
     won = float((drops < 0).mean())

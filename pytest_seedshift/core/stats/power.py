@@ -46,7 +46,7 @@ def detectable(kind: ScoreKind, drops: NDArray[np.float64], alpha: float, share:
     error = float(drops.std(ddof=1)) / math.sqrt(pairs)
     # A change widens what random signs give: change − wanted·error = held·√(error² + change²/pairs).
     change = error * (wanted + math.sqrt(wanted**2 + rest * (held**2 - wanted**2))) / rest
-    return None if change > kind.top else change
+    return None if change > kind.span else change
 
 
 def _of_outcomes(pairs: int, turned: float, alpha: float, share: float) -> float | None:

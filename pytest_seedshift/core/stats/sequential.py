@@ -166,13 +166,13 @@ class SequentialTest:
         before = np.asarray(self.baseline.get(bound.score, ()), dtype=np.float64)
         if bound.kind == "max_drop" or before.size < bound.size:  # the control is not known, or the baseline in part
             return bound.repeated()
-        top, seen = bound.scale.top, bound.goodness.size
-        rest = before[seen : bound.size].clip(0, top)
+        low, span, seen = bound.scale.low, bound.scale.span, bound.goodness.size
+        rest = before[seen : bound.size].clip(low, bound.scale.top)
         rng = np.random.default_rng(draw)
-        others = rng.choice(before.clip(0, top), rest.size)
+        others = rng.choice(before.clip(low, bound.scale.top), rest.size)
         after = np.where(rng.random(rest.size) < _KEPT, rest, others)
         drops = paired.changes(bound.scale, rest, after) * (-1 if isinstance(bound, Side) and bound.turned else 1)
-        goodness = after / top if bound.kind == "min" else 0.5 - drops / (2 * top)
+        goodness = (after - low) / span if bound.kind == "min" else 0.5 - drops / (2 * span)
         if seen:
             like_seen = rng.random(rest.size) < seen / (seen + _PRIOR)
             goodness = np.where(like_seen, rng.choice(bound.goodness, rest.size), goodness)
@@ -182,11 +182,11 @@ class SequentialTest:
         """What is asked, of no values yet."""
         bounds: list[Bound] = []
         for constraint in self.constraints:
-            top = constraint.score_kind.top
+            low, span = constraint.score_kind.low, constraint.score_kind.span
             if constraint.minimum is not None:
-                bounds.append(self._bound(constraint, "min", constraint.minimum, constraint.minimum / top))
+                bounds.append(self._bound(constraint, "min", constraint.minimum, (constraint.minimum - low) / span))
             if constraint.max_drop is not None:
-                least = (top - constraint.max_drop) / (2 * top)
+                least = (span - constraint.max_drop) / (2 * span)
                 bounds.append(self._bound(constraint, "max_drop", constraint.max_drop, least))
             if constraint.max_regression is not None:
                 bounds.append(self._regression(constraint, constraint.max_regression))
@@ -209,10 +209,10 @@ class SequentialTest:
 
     def _regression(self, constraint: Constraint, most: float) -> Regression:
         """The bound on the drop against the baseline, over the pairs that it has."""
-        name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
+        name, kind, span = constraint.score, constraint.score_kind, constraint.score_kind.span
         before = np.asarray(self.baseline[name], dtype=np.float64)
         how = Chance(self.level, self._looks, constraint.significant, paired.gain(kind, before))
-        return Regression(name, kind, "max_regression", most, _NONE, (top - most) / (2 * top), before.size, how)
+        return Regression(name, kind, "max_regression", most, _NONE, (span - most) / (2 * span), before.size, how)
 
     @property
     def _looks(self) -> str:
@@ -225,7 +225,7 @@ class SequentialTest:
         """How many further values there are, and their goodness by bound."""
         goodness: list[NDArray[np.float64]] = []
         for constraint in self.constraints:
-            name, kind, top = constraint.score, constraint.score_kind, constraint.score_kind.top
+            name, kind, span = constraint.score, constraint.score_kind, constraint.score_kind.span
             if name not in scores:
                 raise InvalidValueError(f"{kind.title} was not measured")
             values = _checked(kind, scores[name])
@@ -235,7 +235,7 @@ class SequentialTest:
                 )
             if constraint.minimum is not None:
                 room = max(0, self.pictured - seen) if likeness.measure_of(name) is not None else values.size
-                goodness.append(values[:room] / top)
+                goodness.append((values[:room] - kind.low) / span)
             if constraint.max_drop is not None:
                 before = _checked(kind, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
@@ -243,14 +243,14 @@ class SequentialTest:
                         f"max_drop of {kind.title}: the control has {before.size} values for the case's "
                         f"{values.size} pairs"
                     )
-                # A drop lies in [-top, top]: turned round, so that more is better, and rescaled.
-                goodness.append((values - before + top) / (2 * top))
+                # A drop lies in [-span, span]: turned round, so that more is better, and rescaled.
+                goodness.append((values - before + span) / (2 * span))
             if constraint.max_regression is not None:
                 old = np.asarray(self.baseline[name][seen : seen + values.size], dtype=np.float64)
-                goodness.append(0.5 - paired.changes(kind, old, values[: old.size]) / (2 * top))
+                goodness.append(0.5 - paired.changes(kind, old, values[: old.size]) / (2 * span))
             if constraint.within is not None:
                 old = np.asarray(self.baseline[name][seen : seen + values.size], dtype=np.float64)
-                half = paired.differences(kind, old, values[: old.size]) / (2 * top)
+                half = paired.differences(kind, old, values[: old.size]) / (2 * span)
                 goodness += [0.5 - half, 0.5 + half]
         numbers = {len(scores[constraint.score]) for constraint in self.constraints}
         if len(numbers) > 1:
@@ -279,14 +279,14 @@ def estimate(kind: ScoreKind, values: Values, *, certainty: float = CERTAINTY, s
         raise InvalidValueError(f"{kind.title} has no values")
     raw = np.asarray(values, dtype=np.float64)
     clipped = int((raw != array).sum())
-    mean, top = mean_of(kind, array), kind.top
+    mean = mean_of(kind, array)
     if kind.binary and not stopped:
         from scipy.stats import binomtest
 
         interval = binomtest(int(array.sum()), array.size).proportion_ci(certainty, method="wilson")
         return Estimate(mean, float(interval.low), float(interval.high), clipped)
-    low, high = betting.interval(array / top, certainty)
-    return Estimate(mean, min(top * low, mean), max(top * high, mean), clipped)
+    low, high = (kind.low + kind.span * end for end in betting.interval((array - kind.low) / kind.span, certainty))
+    return Estimate(mean, min(low, mean), max(high, mean), clipped)
 
 
 def estimate_drop(kind: ScoreKind, values: Values, control: Values, *, certainty: float = CERTAINTY) -> Estimate:
@@ -301,7 +301,7 @@ def estimate_drop(kind: ScoreKind, values: Values, control: Values, *, certainty
         certainty: of the interval.
 
     Returns:
-        Positive where the case scores lower than the control; from −top to top of the score.
+        Positive where the case scores lower than the control; from −span to span of the score.
 
     Raises:
         InvalidValueError: no values, one that is not finite, or unlike numbers of them.
@@ -309,9 +309,9 @@ def estimate_drop(kind: ScoreKind, values: Values, control: Values, *, certainty
     after, before = _checked(kind, values), _checked(kind, control)
     if not after.size or after.size != before.size:
         raise InvalidValueError(f"{kind.title} has {after.size} values, the control {before.size}")
-    top = kind.top
-    goodness = (after - before + top) / (2 * top)
-    mean = top - 2 * top * math.fsum(goodness) / goodness.size
+    span = kind.span
+    goodness = (after - before + span) / (2 * span)
+    mean = span - 2 * span * math.fsum(goodness) / goodness.size
     low, high = drop_interval(kind, goodness, certainty)
     return Estimate(mean, min(low, mean), max(high, mean))
 
@@ -321,4 +321,4 @@ def _checked(kind: ScoreKind, values: Values) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
         raise InvalidValueError(f"{kind.title} has values that are not finite")
-    return array.clip(0, kind.top)
+    return array.clip(kind.low, kind.top)

@@ -48,8 +48,10 @@ def _panel(run: Run, score: str, shift: str) -> Markup:
             lines.append(plots.Line(index, points, probes, breaks))
     everything = [each.scores[score].high for each in run.cases if score in each.scores]
     everything += [each.scores[score].high for search in run.breaking for each in search.probes if score in each.scores]
-    top = 1.0 if run.kinds[score].top <= 1 else max(everything)
-    return plots.panel(lines, top=top, limits=_limits(run))
+    kind = run.kinds[score]
+    low = min(everything) if kind.low < 0 else 0.0  # the range goes further than most of its scores
+    top = 1.0 if kind.top <= 1 and not kind.low else max(*everything, low + 1e-6)
+    return plots.panel(lines, top=top, limits=_limits(run), low=low)
 
 
 def _point(case: CaseRun, score: str) -> plots.Point:

@@ -63,8 +63,8 @@ class Line:
     """Of each breaking point the magnitude below it that holds, and its own."""
 
 
-def panel(lines: Sequence[Line], *, top: float, limits: tuple[float, float]) -> Markup:
-    """One panel: means with their intervals, the threshold, and a cross on each case that breaks it."""
+def panel(lines: Sequence[Line], *, top: float, limits: tuple[float, float], low: float = 0.0) -> Markup:
+    """One panel, from `low` to `top`: means with intervals, the threshold, and a cross on each case that breaks it."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_SIZE)
@@ -74,7 +74,7 @@ def panel(lines: Sequence[Line], *, top: float, limits: tuple[float, float]) -> 
     _draw_bounds(axes, lines)
     margin = 0.04 * (limits[1] - limits[0]) or 0.05
     axes.set_xlim(limits[0] - margin, limits[1] + margin)
-    axes.set_ylim(-0.03 * top, 1.05 * top)
+    axes.set_ylim(low - 0.03 * (top - low), top + 0.05 * (top - low))
     dress(axes)
     fit_labels(axes, _SIZE[0])
     axes.locator_params(axis="y", nbins=5)

@@ -22,7 +22,6 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Certainty = Annotated[float, Field(gt=0, lt=1)]
 DesignSeed = Annotated[int, Field(ge=0, le=MOST_SEED)]
-ScoreTop = Annotated[float, Field(gt=0, le=_FAR)]
 
 
 class Form(BaseModel):

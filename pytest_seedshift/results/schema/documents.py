@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.core.test_names import NULL_TEST
-from pytest_seedshift.results.schema.base import Count, DesignSeed, Form, Images, Number, ScoreTop, Seconds
+from pytest_seedshift.results.schema.base import Count, DesignSeed, Form, Images, Number, Seconds
 from pytest_seedshift.results.schema.records import Record  # noqa: TC001  # likewise
 from pytest_seedshift.results.schema.searches import Search  # noqa: TC001  # pydantic reads it
 
@@ -88,12 +88,18 @@ class Kind(Form):
     """A score of the user's own; see `score_kinds.ScoreKind`."""
 
     title: str
-    top: ScoreTop
+    top: Number
     binary: bool
+    low: Number = 0.0
+
+    @model_validator(mode="after")
+    def _has_values(self) -> Kind:
+        assert self.low < self.top, "top has to be above low"  # pydantic makes its own error of it
+        return self
 
     def kind(self) -> ScoreKind:
         """The kind that it is the form of."""
-        return ScoreKind(self.title, self.top, self.binary)
+        return ScoreKind(self.title, self.top, self.binary, self.low)
 
 
 class Shard(Form):

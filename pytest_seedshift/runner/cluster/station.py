@@ -96,7 +96,7 @@ class Station:
             setup.dtype,
             catalogue=setup.catalogue,
             on_load=self._count,
-            needs=lambda model: setup.needs.get(model, needed_scorers.ALL),
+            needs=lambda model: setup.needs.get(model, needed_scorers.EVERY),
             kinds=setup.kinds,
             spread=spread,
         )

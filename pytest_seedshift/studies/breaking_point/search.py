@@ -142,7 +142,7 @@ def steps(
 def margin(findings: Iterable[Finding]) -> float:
     """How far the worst score lies above its bound, as a part of the score's range; below it: negative."""
     return min(
-        (each.measured - each.bound if each.kind == "min" else each.bound - each.measured) / each.score_kind.top
+        (each.measured - each.bound if each.kind == "min" else each.bound - each.measured) / each.score_kind.span
         for each in findings
     )
 

@@ -18,6 +18,7 @@ from pytest_seedshift.core.checkpoints.contents.folders import (
     of,
     paths,
     pipeline,
+    reader,
     variants,
 )
 from pytest_seedshift.core.checkpoints.contents.kinds import TELLING, hint, instead
@@ -39,5 +40,6 @@ __all__ = [
     "of",
     "paths",
     "pipeline",
+    "reader",
     "variants",
 ]

@@ -220,6 +220,21 @@ def classifier(tree: Tree) -> Contents:
     return Contents(found.files, found.variants, (*found.problems, ("", lacks)))
 
 
+def reader(tree: Tree) -> Contents:
+    """What a model of transformers is loaded from that reads texts beside pictures: CLIP, or one that answers."""
+    found = _network(tree, None, "", "transformers", _OF_CLASSIFIER)
+    names = tree.files()
+    texts = tuple(name for name in sorted(names) if _is_text(name) and name not in found.files)
+    problems = list(found.problems)
+    if names.isdisjoint(_PREPARING):
+        problems.append(
+            ("", Problem(f"lacks {_PREPARING[0]}, which says how pictures are prepared for it", absent=True))
+        )
+    if (problem := _unspoken((*texts, *found.files), "transformers", "")) is not None:
+        problems.append(("", problem))
+    return Contents((*found.files, *texts), found.variants, tuple(problems))
+
+
 def _network(tree: Tree, variant: str | None, folder: str, library: str, listed: Collection[str]) -> Contents:
     start = f"{folder}/" if folder else ""
     names = tree.files(folder)

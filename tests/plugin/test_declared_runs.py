@@ -1,0 +1,104 @@
+"""Runs that ask for declared scores alone: nothing else is fetched or loaded, from the first case to the end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helpers import readers
+from helpers.runs import ONE, PAGELESS, cases_of
+from pytest_seedshift.__main__ import main
+from pytest_seedshift.core.checkpoints import repository
+
+BOTH = """
+[default]
+vqa = 0.0
+siglip = { min = -90.0, max_drop = 150.0 }
+[models.toy-latent]
+scorers = { vit = "./not-there", clip = "./not-there" }
+[scorers.vqa]
+source = "./vlm"
+[scorers.siglip]
+kind = "clip"
+source = "./siglip"
+low = -100
+high = 100
+"""
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """What is looked for, of scorers."""
+    seen: list[str] = []
+    for name in ("fetch", "probe"):
+        real = getattr(repository, name)
+
+        def noted(source, *arguments, real=real, **others):
+            seen.append(source)
+            return real(source, *arguments, **others)
+
+        monkeypatch.setattr(repository, name, noted)
+    return seen
+
+
+def test_vqa_and_a_dual_encoder_alone_go_all_the_way(pytester, run, fetched):
+    readers.qwen25_vl(pytester.path / "vlm")
+    readers.siglip_2(pytester.path / "siglip")
+    pytester.path.joinpath("thresholds.toml").write_text(BOTH)
+    run(*ONE, "--seedshift-save-baseline=b.json").assert_outcomes(passed=2)
+    assert {source.rpartition("/")[2] for source in fetched} == {"vlm", "siglip"}
+    folder = pytester.path / ".seedshift"
+    for case in cases_of(folder).values():
+        assert case["scores"].keys() == {"siglip", "vqa"}
+        assert 0 <= case["scores"]["vqa"]["mean"] <= 1
+    document = json.loads((folder / "verdicts.json").read_text())
+    assert document["scores"]["siglip"] == {"title": "siglip (100·cos)", "top": 100, "binary": False, "low": -100}
+    (model,) = document["models"].values()
+    assert (model["classifier"], model["clip"], model["scorer_weights"]) == (None, None, [None, None])
+    assert model["own"].keys() == model["own_given"].keys() == {"siglip", "vqa"}
+    for arguments in (
+        ["card", ".seedshift"],
+        ["merge", ".seedshift", "--output", "merged"],
+        ["report", "merged"],
+        ["thresholds", ".seedshift", "--in-ci"],
+    ):
+        assert main(arguments) == 0
+    assert main(["compare", "b.json", ".seedshift"]) == 0
+    again = run(*ONE, "--seedshift-baseline=b.json")
+    again.assert_outcomes(passed=2)
+    assert {case["generated"] for case in cases_of(folder).values()} == {0}
+
+
+def test_an_option_names_a_score_and_nothing_else_of_the_shipped_thresholds_holds(pytester, run, fetched):
+    (pytester.path / "thresholds.toml").unlink(missing_ok=True)
+    run(*PAGELESS, "--seedshift-score=clip")  # which the shipped thresholds judge
+    for case in cases_of(pytester.path / ".seedshift").values():
+        assert case["scores"].keys() == {"clip"}
+    assert not any("vit" in source for source in fetched)
+    assert any("clip" in source for source in fetched)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "arguments", "says"),
+    [
+        (None, "clop", "--seedshift-score=clop: unknown score 'clop'. Did you mean 'clip'?"),
+        (None, "vqa", "no threshold for|Qwen/Qwen2.5-VL"),
+        ("[default]\nvqa = 0.5\n[scorers.vqa]\nsource = './nowhere'", "vqa", "nowhere"),
+        ("[default]\nquestions = 0.5\n[scorers.questions]\nsource = './vlm'", "clip", "has no questions"),
+        ("[default]\nmine = 0.5\n[scorers.mine]\nkind = 'clip'\nsource = './vlm'", "clip", "mine|does not embed"),
+    ],
+    ids=["unknown", "nothing is asked", "nowhere", "no questions", "no dual encoder"],
+)
+def test_what_cannot_be_measured_is_said_beforehand(pytester, run, thresholds, arguments, says):
+    (pytester.path / "thresholds.toml").unlink(missing_ok=True)
+    if thresholds is not None:
+        if "vlm" in thresholds:
+            readers.qwen25_vl(pytester.path / "vlm")
+        pytester.path.joinpath("thresholds.toml").write_text(thresholds)
+    result = run(*PAGELESS, f"--seedshift-score={arguments}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = result.stdout.str() + result.stderr.str()
+    assert any(each in told for each in says.split("|"))
+    assert "Traceback" not in told
+    assert not (pytester.path / ".seedshift" / "verdicts.json").exists()
