@@ -76,6 +76,7 @@ class Gate:
         if compared and self.against is not None:
             try:
                 self.against.check_pictures(dict.fromkeys(compared), self._session.workbench.service.size)
+                self.references.check_embeddings(compared)
             except DataError as error:
                 raise self.refusal(BaselineError(str(error))) from None
 

@@ -19,6 +19,7 @@ import pytest
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.test_names import PROGRAM
+from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.plugin import session_failures
 from pytest_seedshift.results import baseline, metadata
 from pytest_seedshift.results import run as runs
@@ -214,15 +215,34 @@ class SessionReport:
                 f"{name} is left as it is: {kept}. To replace it nonetheless, save to another path and put that file "
                 "in its place"
             )
+        embeddings = self._embeddings(made) if self._session.settings.saves_pictures else {}
         made = baseline.portable(made)
         if self._session.settings.saves_pictures:
-            size = baseline_folder.save(made, target)
+            size = baseline_folder.save(made, target, embeddings)
         else:
             made.write(target)
             size = target.stat().st_size
         self._add(regressions.saved(made, name, size, pictures=self._session.settings.saves_pictures))
         if comparison is None:
             self._add(["  no baseline to compare with: no max_regression, no within and no likeness was judged"])
+
+    def _embeddings(self, made: baseline.Baseline) -> dict[str, dict[str, bytes]]:
+        """Those of the pictures that are saved, by the CLIP of each model that is scored by it.
+
+        None of a run over a cluster, whose scorers are not here; whoever compares with it makes them.
+        """
+        from pytest_seedshift.runner import picture_embeddings
+
+        session = self._session
+        if session.cluster.is_asked:
+            return {}
+        models = [model for model in made.models if needed_scorers.CLIP in session.needs(model)]
+        try:
+            return picture_embeddings.of_baseline(made, models, session.workbench.pool)
+        except Exception as error:  # of a scorer, or of memory; pictures that are gone `save` tells of
+            said = " ".join(str(error).split()) or type(error).__name__
+            self._add([f"  the baseline keeps no embeddings of its pictures ({said}): who compares with it makes them"])
+            return {}
 
     def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.reporting import chance, gaps, model_verdict, page

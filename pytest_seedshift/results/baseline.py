@@ -121,6 +121,8 @@ class Baseline:
     """By case, label and seed index; of a run folder's pictures those that are there."""
     digests: Mapping[tuple[Case, str, int], str] = field(default_factory=dict, kw_only=True)
     """The SHA-256 of each as it was kept, where that is known."""
+    embeddings: Mapping[str, tuple[Path, str]] = field(default_factory=dict, kw_only=True)
+    """By the fingerprint of a scorer, the file with its embeddings of the pictures, and the SHA-256 of that."""
     kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
     """The scores of the user's own."""
     notes: tuple[str, ...] = ()
@@ -137,14 +139,15 @@ class Baseline:
         return checksum(self.document())
 
     def document(self, *, pictures: bool = False) -> dict[str, Any]:
-        """What the file says, but for its checksum, in built-in types; with what digests pictures have, in a folder."""
-        kinds = self.scores
+        """What the file says, but for its checksum, in built-in types; of a folder's with the digests of its files."""
+        kinds, kept = self.scores, {scorer: digest for scorer, (_, digest) in self.embeddings.items()}
         return {
             "what": WHAT,
             "version": VERSION,
             "libraries": dict(self.libraries),
             "models": {name: each.document() for name, each in self.models.items()},
             **({"scores": {name: kind.document() for name, kind in self.kinds.items()}} if self.kinds else {}),
+            **({"embeddings": kept} if pictures and kept else {}),
             "designs": {
                 name: {
                     "class_list": each.class_list,

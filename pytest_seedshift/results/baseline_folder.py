@@ -1,18 +1,21 @@
 """A baseline with its pictures: a folder with `baseline.json`, and each picture as a PNG named by its checksum.
 
 The file is that of a baseline of scores, and lists the checksums of each case's pictures, pair by pair; its own
-checksum covers these. Pictures that several pairs share lie there once.
+checksum covers these. Pictures that several pairs share lie there once. So do embeddings: see `baseline_embeddings`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import atomic_files, files
 from pytest_seedshift.core.messages import count, some
+from pytest_seedshift.results import baseline_embeddings
 from pytest_seedshift.results.baseline import BaselineError
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ FILE_NAME = "baseline.json"
 
 PICTURES = "pictures"
 
-_PICTURE = re.compile(r"[0-9a-f]{64}\.png")
+_OURS = re.compile(rf"[0-9a-f]{{64}}(\.png|{re.escape(baseline_embeddings.SUFFIX)})")
+"""How files are called that lie there by their checksum."""
 
 
 def is_one(path: Path) -> bool:
@@ -41,6 +45,11 @@ def picture_of(folder: Path, digest: str) -> Path:
     return folder / PICTURES / f"{digest}.png"
 
 
+def embeddings_of(folder: Path, digest: str) -> Path:
+    """Where embeddings lie, by the SHA-256 of their file."""
+    return folder / baseline_embeddings.FOLDER / f"{digest}{baseline_embeddings.SUFFIX}"
+
+
 def check_free(path: Path, option: str) -> None:
     """Make sure that a baseline can be saved to a folder: it is not there, is empty, or has one.
 
@@ -54,10 +63,15 @@ def check_free(path: Path, option: str) -> None:
         )
 
 
-def save(made: Baseline, folder: Path) -> int:
+def save(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str, bytes]] | None = None) -> int:
     """Write a baseline with the pictures of all of its pairs; the file that lists them comes last.
 
-    Pictures of an earlier baseline in the same folder that no pair has any more are removed.
+    Files of an earlier baseline in the same folder that this one does not list are removed.
+
+    Args:
+        made: the baseline.
+        folder: where it goes.
+        embeddings: by the fingerprint of a scorer, those of the pictures; see `baseline_embeddings.packed`.
 
     Returns:
         How many bytes it has.
@@ -66,24 +80,50 @@ def save(made: Baseline, folder: Path) -> int:
         BaselineError: a picture is not there any more, or not as it was kept.
         OSError: it cannot be written.
     """
-    listed = {place: made.pictures[place] for case in made.cases for place in _places(made, case)}
-    pictures = folder / PICTURES
-    pictures.mkdir(parents=True, exist_ok=True)
     size, kept = 0, set()
-    for place, path in listed.items():
-        digest = made.digests[place]
-        content = read(path, digest)
-        size += len(content)
-        target = picture_of(folder, digest)
-        kept.add(target.name)
-        if not target.is_file() or target.stat().st_size != len(content):
-            atomic_files.write(target, content)
-    text = made.text(pictures=True)
+    for place, path in listed(made).items():
+        target = picture_of(folder, made.digests[place])
+        if target not in kept:
+            size += _put(target, read(path, made.digests[place]))
+            kept.add(target)
+    known = {}
+    for scorer, found in (embeddings or {}).items():
+        content = baseline_embeddings.packed(scorer, found)
+        digest = hashlib.sha256(content).hexdigest()
+        target = embeddings_of(folder, digest)
+        size += _put(target, content)
+        kept.add(target)
+        known[scorer] = target, digest
+    text = replace(made, embeddings=known).text(pictures=True)
     atomic_files.write(file_of(folder), text)
-    for path in pictures.iterdir():
-        if _PICTURE.fullmatch(path.name) and path.name not in kept:
+    for path in _all(folder):
+        if path not in kept:
             path.unlink()
     return size + len(text.encode())
+
+
+def listed(made: Baseline) -> dict[tuple[Case, str, int], Path]:
+    """The pictures of all pairs of a baseline, by case, label and seed index.
+
+    Raises:
+        BaselineError: one is not there any more.
+    """
+    return {place: made.pictures[place] for case in made.cases for place in _places(made, case)}
+
+
+def _put(target: Path, content: bytes) -> int:
+    """Write a file that is named by its checksum, unless it is there; how many bytes it has."""
+    if not target.is_file() or target.stat().st_size != len(content):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        atomic_files.write(target, content)
+    return len(content)
+
+
+def _all(folder: Path) -> Iterator[Path]:
+    """The files in a baseline's folder that are named by their checksums."""
+    for part in (folder / PICTURES, folder / baseline_embeddings.FOLDER):
+        of_part: Iterable[Path] = list(part.iterdir()) if part.is_dir() else ()
+        yield from (path for path in of_part if _OURS.fullmatch(path.name))
 
 
 def read(path: Path, digest: str) -> bytes:

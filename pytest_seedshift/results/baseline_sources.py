@@ -104,6 +104,7 @@ class _Samples(_Form):
 
 class _File(BaseModel):
     libraries: dict[str, str]
+    embeddings: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     models: dict[str, _Version]
     designs: dict[str, _Design]
     cases: list[_Samples]
@@ -150,6 +151,9 @@ def parse(text: str, name: str, folder: Path | None = None) -> Baseline:
         {each.case: each for each in found},
         {place: baseline_folder.picture_of(folder, digest) for place, digest in digests.items() if folder is not None},
         digests=digests,
+        embeddings={}
+        if folder is None
+        else {scorer: (baseline_folder.embeddings_of(folder, kept), kept) for scorer, kept in form.embeddings.items()},
         kinds=kinds.own,
     )
 

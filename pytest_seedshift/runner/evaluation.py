@@ -115,8 +115,9 @@ class CaseRunner:
         self._jobs.check()
         if self._terms.against is not None:
             self._terms.against.check_missing(self.cases)
-            compared = (case for case in self.cases if self.thresholds.likeness(case))
+            compared = [case for case in self.cases if self.thresholds.likeness(case)]
             self._terms.against.check_pictures(compared, lambda _: None)
+            self._references.check_embeddings(compared)
         self.notes = [*model.notes, *self._warnings()]
         """What the user should know of the run."""
 

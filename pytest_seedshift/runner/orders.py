@@ -27,10 +27,12 @@ class Reference:
     Attributes:
         picture: a PNG file.
         embeds: whether embeddings are compared too.
+        embedding: of the picture by the row's scorer, float32, little-endian; empty where it is to be made.
     """
 
     picture: bytes = field(repr=False)
     embeds: bool = False
+    embedding: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ again makes nothing anew, and another baseline never gets the likeness to this o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.cases import CaseError
-from pytest_seedshift.results import baseline_folder
+from pytest_seedshift.results import baseline_embeddings, baseline_folder
 from pytest_seedshift.results.baseline import BaselineError
 from pytest_seedshift.runner.orders import Reference
 
@@ -67,7 +67,20 @@ class References:
             content = baseline_folder.read(baseline.pictures[place], baseline.digests[place])
         except BaselineError as error:
             raise CaseError(f"{case.model}, {case.describe()}: {baseline.name}: {error}") from None
-        return Reference(content, embeds="embedding" in self.asked(case))
+        if "embedding" not in self.asked(case):
+            return Reference(content)
+        kept = baseline_embeddings.of(baseline, self.embedder(case.model))
+        return Reference(content, embeds=True, embedding=kept.get(baseline.digests[place], b""))
+
+    def check_embeddings(self, cases: Iterable[Case]) -> None:
+        """Make sure that the embeddings are as they were kept with which pictures of some cases are to be compared.
+
+        Raises:
+            BaselineError: they are not.
+        """
+        for model in dict.fromkeys(case.model for case in cases if "embedding" in self.asked(case)):
+            if self.against is not None:
+                baseline_embeddings.of(self.against.baseline, self.embedder(model))
 
 
 def _key(digest: str, embedder: str) -> str:

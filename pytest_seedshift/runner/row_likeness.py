@@ -53,25 +53,46 @@ def measured(
             of_chunk = [rows[place] for place in chunk]
             with _told(of_chunk):
                 others = transfers.send(_pictures(of_chunk, images), images.device)
-                embedded = embedder().embed if embeds and embedder is not None else None
-                found = _compared(images, chunk, others, embedded)
+                found = _compared(images, chunk, of_chunk, others, embedder if embeds else None)
             made = [dict(zip(chunk, found, strict=True)).get(place, known) for place, known in enumerate(made)]
     return tuple(made)
 
 
 def _compared(
-    images: Tensor, places: list[int], others: Tensor, embed: Callable[[Tensor], Tensor] | None
+    images: Tensor, places: list[int], rows: Sequence[Row], others: Tensor, embedder: Callable[[], Embedder] | None
 ) -> list[Mapping[str, float]]:
     ours = images[places]
     equal = (ours == others).flatten(1).all(1)
     found = {"ssim": likeness.ssim(ours, others), "psnr": likeness.psnr(ours, others)}
-    if embed is not None:
+    if embedder is not None:
+        embed = embedder().embed
         # Of the whole batch, which has just been scored. In batches of unlike sizes equal pictures may have embeddings
         # that differ in their last bits.
-        found["embedding"] = likeness.cosines(embed(images)[places], embed(others)).masked_fill(equal, 1.0)
+        embedded = embed(images)[places]
+        found["embedding"] = likeness.cosines(embedded, _embeddings(rows, others, embedded, embed)).masked_fill(
+            equal, 1.0
+        )
     found[EQUAL] = equal.to(ours.dtype)
     columns = transfers.as_lists(list(found.values()))  # the device is waited for once
     return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _embeddings(rows: Sequence[Row], others: Tensor, embedded: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor:
+    """The embeddings of the references' pictures, (len(rows), width): those that are kept, and of others made."""
+    kept = {place: row.reference.embedding for place, row in enumerate(rows) if row.reference is not None}
+    kept = {place: each for place, each in kept.items() if each}
+    if wrong := {len(each) for each in kept.values()} - {4 * embedded.shape[1]}:
+        raise InvalidValueError(
+            f"the baseline keeps embeddings of {wrong.pop() // 4} numbers, and the scorer makes {embedded.shape[1]}: "
+            "save the baseline anew"
+        )
+    found = torch.empty_like(embedded)
+    if kept:
+        values = torch.frombuffer(bytearray(b"".join(kept.values())), dtype=torch.float32).view(len(kept), -1)
+        found[list(kept)] = transfers.send(values, embedded.device, embedded.dtype)
+    if lacking := [place for place in range(len(rows)) if place not in kept]:
+        found[lacking] = embed(others[lacking])
+    return found
 
 
 @contextmanager

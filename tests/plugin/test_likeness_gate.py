@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from helpers.runs import SMALL, cases_of
+from helpers.runs import PAGELESS, SMALL, cases_of
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.results import baseline_sources
 
@@ -28,7 +28,7 @@ def kept(tmp_path_factory) -> Path:
 def base(pytester, run, kept) -> Path:
     """A folder with `base`, a baseline with pictures, `base.json`, one without, and the run folder of the first."""
     if not kept.joinpath("base.json").exists():
-        pytester.path.joinpath("thresholds.toml").write_text(EASY)
+        pytester.path.joinpath("thresholds.toml").write_text(f"{EASY}clip = 0.0\n")
         run(*ONE, "--seedshift-save-baseline=base").assert_outcomes(passed=2)
         for name in ("base", ".seedshift"):
             shutil.move(pytester.path / name, kept / name)
@@ -139,6 +139,37 @@ def test_what_cannot_be_compared_is_said_before_anything_is_generated(pytester, 
     refused("the picture*base/pictures/*.png*restore it, or save the baseline anew")
     pictures[0].write_bytes(whole)
     gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n").assert_outcomes(passed=2)
+
+
+def test_embeddings_of_the_baseline_are_kept_checked_and_not_made_again(pytester, gate, monkeypatch):
+    from pytest_seedshift.scorers.clip import ClipScore
+
+    half = [each.replace("toy-latent", "toy-latent+dtype=bfloat16") for each in PAGELESS]
+    thresholds = f"{EASY}[likeness]\nembedding = 0.5\n"
+    (file,) = pytester.path.joinpath("base/embeddings").iterdir()
+    whole, seen = file.read_bytes(), []
+    plain = ClipScore._see
+    monkeypatch.setattr(ClipScore, "_see", lambda self, images: (seen.append(len(images)), plain(self, images))[1])
+
+    def cosine(folder: str) -> float:
+        seen.clear()
+        gate(*half, f"--seedshift-dir={folder}", thresholds=thresholds).assert_outcomes(passed=2)
+        told = cases_of(pytester.path / folder)[SHIFTED.replace("latent", "latent+dtype=bfloat16")]["likeness"]
+        return told["scores"]["likeness_embedding"]["mean"]
+
+    for edited in (whole[:-9], whole[:-9] + b"edited...", b""):
+        file.write_bytes(edited)
+        result = gate(*half, thresholds=thresholds)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*not the embeddings*Restore it, or remove it*"])
+        assert not seen
+    file.write_bytes(whole)
+    kept = cosine("kept")
+    assert sum(seen) == 32  # this run's own
+    file.unlink()
+    assert cosine("gone") == pytest.approx(kept, abs=1e-6)
+    assert 0.5 < kept < 1
+    assert sum(seen) == 64
 
 
 @pytest.mark.nightly

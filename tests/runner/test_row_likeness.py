@@ -64,6 +64,40 @@ def test_equal_pictures_have_a_cosine_of_exactly_one_whatever_the_batch():
     assert [each.get("embedding") for each in found] == [1.0, 1.0, None]
 
 
+class CountingEmbedder(Embedder):
+    """The same for images of whatever batch."""
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen += len(images)
+        return torch.nn.functional.normalize(images.mean((2, 3)) + images.std((2, 3)), dim=1)
+
+
+def test_embeddings_that_are_kept_are_used_and_only_the_others_are_made():
+    images, others = levels(5), levels(5, seed=1)
+    others[0] = images[0]
+    given = {place: CountingEmbedder().embed(others[place : place + 1]).numpy().tobytes() for place in (0, 1, 3)}
+    plain = [Reference(packed(each), embeds=True) for each in others]
+    some = [Reference(each.picture, True, given.get(place, b"")) for place, each in enumerate(plain)]
+    every, few = CountingEmbedder(), CountingEmbedder()
+    wanted = [each["embedding"] for each in row_likeness.measured(rows(plain), images, lambda: every)]
+    found = [each["embedding"] for each in row_likeness.measured(rows(some), images, lambda: few)]
+    assert found == pytest.approx(wanted, abs=1e-6)
+    assert found[0] == 1.0
+    assert max(wanted[1:]) < 1
+    assert (every.seen, few.seen) == (10, 7)
+
+    other = [Reference(each.picture, True, given[1]) for each in plain]  # that of one picture, for all of them
+    wrong = [each["embedding"] for each in row_likeness.measured(rows(other), images, lambda: few)]
+    assert wrong[4] != pytest.approx(wanted[4], abs=1e-6)
+
+
+def test_embeddings_of_another_width_fail_in_words():
+    images = levels(2)
+    asked = rows([Reference(packed(image), True, b"\0" * 16) for image in images])
+    with pytest.raises(RowsError, match="keeps embeddings of 4 numbers, and the scorer makes 3"):
+        row_likeness.measured(asked, images, CountingEmbedder)
+
+
 def test_a_picture_of_another_size_and_what_is_none_fail_their_rows_and_no_other():
     images = levels(3)
     references = [Reference(packed(levels(1, side)[0])) for side in (16, 24)] + [Reference(b"no picture")]
