@@ -60,4 +60,8 @@ def _idle(config: pytest.Config, settings: Settings, has_baseline: bool | None) 
         found += [(name, "--seedshift-cluster") for name, is_given in given if is_given]
     if settings.allow_missing and has_baseline is False:
         found.append(("allow-missing", "a baseline: --seedshift-baseline=PATH, or [baseline] in the thresholds"))
+    if settings.baseline_if_missing == "save" and has_baseline is False:
+        found.append(
+            ("baseline-if-missing", "--seedshift-baseline=PATH, or [baseline] in the thresholds, which say where")
+        )
     return found

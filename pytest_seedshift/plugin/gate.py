@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_seedshift.core import messages
+from pytest_seedshift.plugin.baseline_place import BaselinePlace
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.plugin.session_views import Asked
     from pytest_seedshift.results.baseline import Baseline, BaselineError
@@ -27,6 +27,8 @@ class Gate:
     def __init__(self, session: Asked) -> None:
         """Nothing is read yet."""
         self._session = session
+        self.place = BaselinePlace(session)
+        """Where the baseline lies, and where the run is saved as one."""
 
     @property
     def against(self) -> Against | None:
@@ -35,7 +37,7 @@ class Gate:
         Raises:
             pytest.UsageError: it cannot be used.
         """
-        if self._place is None or self._is_first:
+        if self.place.chosen is None:
             return None
         from pytest_seedshift.runner import regression_gate
 
@@ -87,12 +89,12 @@ class Gate:
         Raises:
             pytest.UsageError: the thresholds cannot be used.
         """
-        return self._place is not None
+        return self.place.named is not None
 
     @property
     def no_baseline(self) -> str | None:
         """Why `max_regression` cannot be asked for where there is no baseline; None where this run makes one."""
-        if self._session.settings.save_baseline is not None:
+        if self.place.target is not None:
             return None
         return (
             "is set, and no baseline is given: add --seedshift-baseline=PATH, or "
@@ -103,7 +105,7 @@ class Gate:
     @property
     def no_pictures(self) -> str | None:
         """The same of likeness, to which pictures are needed."""
-        if self._session.settings.save_baseline is not None:
+        if self.place.target is not None:
             return None
         return (
             "is set, and no baseline is given: add --seedshift-baseline=FOLDER, or "
@@ -136,19 +138,14 @@ class Gate:
             except BaselineError as error:
                 raise self.refusal(error) from None
 
-    @property
-    def replaces(self) -> bool:
-        """Whether the run is saved to the very file that it is held against."""
-        return self._place is not None and self._saves_to(self._place)
-
     def size_note(self, jobs: Jobs) -> str | None:
         """How much room the pictures of the baseline take at most that the run saves; None where it saves none."""
-        if not self._session.settings.saves_pictures:
+        if not self.place.saves_pictures:
             return None
         service = self._session.workbench.service
         designs = {job.case: len(job.design) for job in jobs.reliability}
         sizes = {model: service.size(model) for model in dict.fromkeys(case.model for case in designs)}
-        name = messages.relative(str(self._session.settings.save_baseline))
+        name = messages.relative(str(self.place.target))
         pictures = messages.count(sum(designs.values()), "picture")
         total = 0
         for case, images in designs.items():
@@ -162,13 +159,18 @@ class Gate:
 
     def note(self, jobs: Jobs) -> str | None:
         """What the user should know beforehand of a run that saves a baseline."""
-        saved = self._session.settings.save_baseline
+        saved = self.place.target
         if saved is None:
             return None
         name = messages.relative(str(saved))
         if self.against is not None:
-            return f"compared with {name}, which is replaced if nothing is worse" if self.replaces else None
-        if self._is_first:
+            return f"compared with {name}, which is replaced if nothing is worse" if self.place.replaces else None
+        if self.place.makes_missing:
+            return (
+                f"{name} is not there yet: this run has no baseline to compare with, looks at all pairs, and writes it "
+                "if no case fails"
+            )
+        if self.place.is_first:
             return f"{name} is not there yet: this run has no baseline to compare with, and writes it"
         if jobs.leaves_regressions:
             return f"no baseline to compare with, so max_regression is not judged: this run writes {name}"
@@ -176,40 +178,18 @@ class Gate:
 
     def refusal(self, error: BaselineError) -> pytest.UsageError:
         """An error of the baseline as the session's, with where the baseline was named."""
-        where = "[baseline]" if self._session.settings.baseline is None else "--seedshift-baseline"
-        anew = ". To make another in its place, remove that file first" if self.replaces else ""
-        return pytest.UsageError(f"{where}: {error}{anew}")
+        return self.place.refusal(error)
 
     @cached_property
     def _baseline(self) -> Baseline:
         from pytest_seedshift.results import baseline_sources
         from pytest_seedshift.results.baseline import BaselineError
 
-        assert self._place is not None
+        assert self.place.chosen is not None
         try:
-            return baseline_sources.load(self._place, messages.relative(str(self._place)))
+            return baseline_sources.load(self.place.chosen, messages.relative(str(self.place.chosen)))
         except BaselineError as error:
             raise self.refusal(error) from None
-
-    @cached_property
-    def _place(self) -> Path | None:
-        """Where the baseline lies that the user names."""
-        table = self._session.thresholds.baseline
-        if self._session.settings.baseline is not None or table.path is None:
-            return self._session.settings.baseline
-        return Path(self._session.thresholds.source).parent / table.path
-
-    @cached_property
-    def _is_first(self) -> bool:
-        """Whether the run makes the baseline that it names and that is not there yet; at its end it will be."""
-        place = self._place
-        if place is None or not self._saves_to(place):
-            return False
-        return not (any(place.iterdir()) if place.is_dir() else place.exists())
-
-    def _saves_to(self, place: Path) -> bool:
-        saved = self._session.settings.save_baseline
-        return saved is not None and saved.resolve() == place.resolve()
 
 
 def _bytes(number: int) -> str:

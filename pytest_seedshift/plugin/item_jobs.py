@@ -146,7 +146,7 @@ def read(session: Session, item: pytest.Item, subject: Subject) -> Request:
         subject,
         settings.images,
         settings.design_seed,
-        settings.exact,
+        settings.exact or session.gate.place.makes_missing,  # a baseline is to have all pairs
         asked.constraints,
         minimum,
         is_marked=mark is not None,

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 KEEP_IMAGES: tuple[Literal["report", "all", "none"], ...] = ("report", "all", "none")
 
+IF_MISSING: tuple[Literal["error", "save"], ...] = ("error", "save")
+
 SENSITIVITY: tuple[Literal["auto", "always", "never"], ...] = ("auto", "always", "never")
 
 
@@ -80,6 +82,7 @@ class Settings:
     """A class list's name, or the path of a file in full."""
     scores: tuple[str, ...] = ()
     """Scores that are measured whether anything is asked of them or not."""
+    baseline_if_missing: Literal["error", "save"] = "error"
     given_models: tuple[str, ...] = ()
     """The texts that `models` were read from, as they were given."""
 
@@ -205,6 +208,7 @@ def resolve(config: pytest.Config) -> Settings:
         no_limits=given.lifted,
         design_seed=_design_seed(given.values["design-seed"]),
         prompts=_prompts(given),
+        baseline_if_missing=choice_of(given.text("baseline-if-missing") or "error", "baseline-if-missing", IF_MISSING),
     )
     if found.history is not None and found.shard is not None:
         raise pytest.UsageError(

@@ -163,8 +163,8 @@ OPTIONS = (
         "baseline",
         "text",
         "that of [baseline] in the thresholds, else none",
-        "baseline file, its folder, or run folder, of the version that this one must not be worse than: see "
-        "max_regression",
+        "baseline file, its folder, a folder of baselines by environment, or run folder, of the version that this one "
+        "must not be worse than: see max_regression",
         "PATH",
     ),
     Option(
@@ -174,6 +174,14 @@ OPTIONS = (
         "write the run's scores as a baseline file, to be put under git, where it ends in .json; else a folder with "
         "the pictures too",
         "PATH",
+    ),
+    Option(
+        "baseline-if-missing",
+        "text",
+        "error",
+        "what to do where the baseline that is named is not there, or its folder has none for this device and number "
+        "type: 'error', or 'save': look at all pairs, and save this run as it",
+        "WHAT",
     ),
     Option(
         "allow-missing",

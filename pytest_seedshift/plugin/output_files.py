@@ -84,6 +84,10 @@ def _outputs(settings: Settings) -> Iterator[_Output]:
     if isinstance(settings.summary, Path):
         yield _Output("--seedshift-summary", settings.summary, _is_summary, "summary")
     if settings.save_baseline is not None and settings.saves_pictures:
+        from pytest_seedshift.results import environments
+
+        if environments.is_folder(settings.save_baseline):
+            return  # where in it is known later: see `baseline_place`
         file = settings.save_baseline / "baseline.json"
         yield _Output("--seedshift-save-baseline", file, _is_baseline, "baseline", settings.save_baseline)
     elif settings.save_baseline is not None:

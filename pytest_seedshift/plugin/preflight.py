@@ -151,6 +151,7 @@ def _check_models(session: Session, designs: Iterable[tuple[str, int | None]]) -
 def _prepare(session: Session, designs: Iterable[tuple[str, int | None]], absent: dict[str, str]) -> list[str]:
     """What `check_ground` does once the models are known to be there."""
     _ = session.thresholds
+    told = session.gate.place.check()
     _ = session.gate.against
     if session.process.distributes:
         from pytest_seedshift.scorers import devices
@@ -160,7 +161,7 @@ def _prepare(session: Session, designs: Iterable[tuple[str, int | None]], absent
     else:
         session.workbench.pool.plan_without(absent)
     warnings = session.folder_use.prepare()
-    return warnings + _fetch(session, dict.fromkeys(model for model, _ in designs if model not in absent))
+    return told + warnings + _fetch(session, dict.fromkeys(model for model, _ in designs if model not in absent))
 
 
 def _absent(session: Session, models: Iterable[str]) -> dict[str, str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.plugin.option_resolution import Settings
     from pytest_seedshift.results import metadata
+    from pytest_seedshift.results.environments import Environment
+    from pytest_seedshift.runner.cluster.executor import ClusterExecutor
     from pytest_seedshift.runner.workbench import Workbench
 
 
@@ -132,12 +134,7 @@ class Session:
         from pytest_seedshift.runner.workbench import Workbench
         from pytest_seedshift.scorers import devices
 
-        elsewhere = self.cluster.executor if self.cluster.is_asked and not self.process.worker else None
-        if elsewhere is not None:
-            device = elsewhere.device
-        else:
-            with border.usage_errors("--seedshift-device: "):
-                device, _ = devices.resolve(self.settings.device, self.settings.dtype)
+        elsewhere, device = self._elsewhere, self._device
         if device == "cpu" and self.process.worker:
             devices.share_cores(self.process.workerinput.get("workercount", 1))
         return Workbench(
@@ -146,7 +143,7 @@ class Session:
             self.settings.dtype,
             catalogue=self.catalogue,
             batch_size=self.settings.batch_size,
-            keep=self.settings.keep_images,
+            keep="all" if self.gate.place.saves_pictures else self.settings.keep_images,
             forget=self.folder_use.only_plans,
             on_load=self._on_load,
             needs=self.needs,
@@ -154,6 +151,35 @@ class Session:
             elsewhere=elsewhere,
             references=lambda: self.gate.references,
         )
+
+    @property
+    def _elsewhere(self) -> ClusterExecutor | None:
+        """The cluster that images are made on, where that is asked for."""
+        return self.cluster.executor if self.cluster.is_asked and not self.process.worker else None
+
+    @cached_property
+    def _device(self) -> str:
+        from pytest_seedshift.scorers import devices
+
+        if self._elsewhere is not None:
+            return self._elsewhere.device
+        with border.usage_errors("--seedshift-device: "):
+            return devices.resolve(self.settings.device, self.settings.dtype)[0]
+
+    @cached_property
+    def environment(self) -> Environment:
+        """On what pictures are made, by which baselines are chosen.
+
+        Raises:
+            pytest.UsageError: the device is not there.
+        """
+        from pytest_seedshift.runner import environment
+        from pytest_seedshift.scorers import devices
+
+        with border.usage_errors():
+            kinds = None if self._elsewhere is None else sorted({slot.kind for slot in self._elsewhere.slots()})
+        hardware = devices.describe(self._device) if kinds is None else ", ".join(kinds)
+        return environment.of(self._device, hardware, self.settings.dtype)
 
     def close(self) -> None:
         """Let go of the store and of the model, and at last of what trajectories were compared with."""

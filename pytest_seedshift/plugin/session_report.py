@@ -165,7 +165,7 @@ class SessionReport:
             What has become worse and no failed case shows. Where that cannot be known, the reason: what is not
             checked has not passed.
         """
-        session, saved = self._session, self._session.settings.save_baseline
+        session, saved = self._session, self._session.gate.place.target
         against = session.gate.against
         for name in (baseline.FILE_NAME, baseline.LOSSES_FILE_NAME):
             (session.folder.path / name).unlink(missing_ok=True)
@@ -208,23 +208,43 @@ class SessionReport:
         from pytest_seedshift.reporting import regressions
         from pytest_seedshift.results import baseline_folder, baseline_sources
 
-        made, name = baseline_sources.of_run(run), messages.relative(str(target))
-        kept = regressions.not_replaced(comparison) if comparison is not None and self._session.gate.replaces else None
+        place, name = self._session.gate.place, messages.relative(str(target))
+        made = baseline_sources.of_run(run)
+        kept = regressions.not_replaced(comparison) if comparison is not None and place.replaces else None
         if kept is not None:
             raise baseline.BaselineError(
                 f"{name} is left as it is: {kept}. To replace it nonetheless, save to another path and put that file "
                 "in its place"
             )
-        embeddings = self._embeddings(made) if self._session.settings.saves_pictures else {}
-        made = baseline.portable(made)
-        if self._session.settings.saves_pictures:
-            size = baseline_folder.save(made, target, embeddings)
-        else:
+        if place.makes_missing and (why := self._no_first(run, made)) is not None:
+            self._add([f"no baseline is saved to {name}: {why}"])
+            return
+        embeddings = self._embeddings(made) if place.saves_pictures else {}
+        made = replace(baseline.portable(made), environment=place.environment.document())
+        size: int | None
+        if not place.saves_pictures:
             made.write(target)
             size = target.stat().st_size
-        self._add(regressions.saved(made, name, size, pictures=self._session.settings.saves_pictures))
+        elif place.is_new:
+            size = baseline_folder.save_new(made, target, embeddings)
+        else:
+            size = baseline_folder.save(made, target, embeddings)
+        if size is None:
+            self._add([f"{name} was saved by another run meanwhile: it stays, and this run is not saved"])
+            return
+        self._add(regressions.saved(made, name, size, pictures=place.saves_pictures))
         if comparison is None:
             self._add(["  no baseline to compare with: no max_regression, no within and no likeness was judged"])
+
+    def _no_first(self, run: runs.Run, made: baseline.Baseline) -> str | None:
+        """Why a run shall not be the first baseline; None where it may."""
+        failed = [case.case.id for case in run.cases if case.case in run.failed]
+        if failed:
+            return f"{messages.some(failed)} failed, and later runs would be compared with it"
+        lacking = sorted(case.id for case in set(self._session.collected.cases) - made.cases.keys())
+        if lacking:
+            return f"this run lacks {messages.some(lacking)}, which its tests ask for: run all of them at once"
+        return None
 
     def _embeddings(self, made: baseline.Baseline) -> dict[str, dict[str, bytes]]:
         """Those of the pictures that are saved, by the CLIP of each model that is scored by it.

@@ -76,7 +76,16 @@ def note(metafunc: pytest.Metafunc) -> None:
 
 # What a command line asks for -------------------------------------------------------------------------------------
 
-OPTIONS = ("plan", "null", "breaking-point", "baseline", "save-baseline", "write-thresholds", "shard")
+OPTIONS = (
+    "plan",
+    "null",
+    "breaking-point",
+    "baseline",
+    "save-baseline",
+    "baseline-if-missing",
+    "write-thresholds",
+    "shard",
+)
 """Those that have no meaning where no test is about a model."""
 
 

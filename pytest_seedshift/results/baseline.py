@@ -123,6 +123,8 @@ class Baseline:
     """The SHA-256 of each as it was kept, where that is known."""
     embeddings: Mapping[str, tuple[Path, str]] = field(default_factory=dict, kw_only=True)
     """By the fingerprint of a scorer, the file with its embeddings of the pictures, and the SHA-256 of that."""
+    environment: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """On what its pictures were made; empty where that is not recorded. See `environments.Environment.document`."""
     kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
     """The scores of the user's own."""
     notes: tuple[str, ...] = ()
@@ -147,6 +149,7 @@ class Baseline:
             "libraries": dict(self.libraries),
             "models": {name: each.document() for name, each in self.models.items()},
             **({"scores": {name: kind.document() for name, kind in self.kinds.items()}} if self.kinds else {}),
+            **({"environment": dict(self.environment)} if pictures and self.environment else {}),
             **({"embeddings": kept} if pictures and kept else {}),
             "designs": {
                 name: {

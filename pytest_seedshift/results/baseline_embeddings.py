@@ -75,6 +75,11 @@ def _read(path: Path, digest: str, scorer: str) -> Mapping[str, bytes]:
         return _unpacked(content, scorer)
 
 
+def forget() -> None:
+    """Read files anew: what was read stays in memory, as each picture's embedding is asked for by itself."""
+    _read.cache_clear()
+
+
 def _unpacked(content: bytes, scorer: str) -> Mapping[str, bytes]:
     import numpy as np
     from safetensors.numpy import load

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import atomic_files, files
 from pytest_seedshift.core.messages import count, some
 from pytest_seedshift.results import baseline_embeddings
-from pytest_seedshift.results.baseline import BaselineError
+from pytest_seedshift.results.baseline import WHAT, BaselineError
+from pytest_seedshift.results.folder_mark import MARK
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -26,6 +28,9 @@ FILE_NAME = "baseline.json"
 
 PICTURES = "pictures"
 
+_HEAD = 400
+"""Bytes at the beginning of a file that tell whether it is a baseline."""
+
 _OURS = re.compile(rf"[0-9a-f]{{64}}(\.png|{re.escape(baseline_embeddings.SUFFIX)})")
 """How files are called that lie there by their checksum."""
 
@@ -33,6 +38,27 @@ _OURS = re.compile(rf"[0-9a-f]{{64}}(\.png|{re.escape(baseline_embeddings.SUFFIX
 def is_one(path: Path) -> bool:
     """Whether a folder with a baseline lies at a path."""
     return file_of(path).is_file()
+
+
+def those_in(folder: Path) -> list[Path]:
+    """The baselines in a folder of baselines, folders and files, by name; none of a baseline or a run folder.
+
+    What a save that was cut short has left there has a name that begins with a point, or no file yet.
+    """
+    if not folder.is_dir() or is_one(folder) or any((folder / name).exists() for name in (MARK, "verdicts.json")):
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and (is_one(path) or _is_file(path))]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file of scores lies at a path, by its beginning."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return WHAT.encode() in file.read(_HEAD)
+    except OSError:
+        return False
 
 
 def file_of(folder: Path) -> Path:
@@ -56,11 +82,40 @@ def check_free(path: Path, option: str) -> None:
     Raises:
         BaselineError: something else is in it.
     """
-    if path.is_dir() and not is_one(path) and any(path.iterdir()):
+    if path.is_dir() and not is_one(path) and not all(map(_is_left, path.iterdir())):
         raise BaselineError(
             f"{option} {path}: is a folder with other files in it and no baseline: give a new or an empty one, which "
             "keeps scores and pictures, or a file that ends in .json, which keeps scores"
         )
+
+
+def _is_left(path: Path) -> bool:
+    """Whether this is what a save that was cut short has left, or a file that is hidden."""
+    if path.name in (PICTURES, baseline_embeddings.FOLDER) and path.is_dir():
+        return all(_OURS.match(each.name) for each in path.iterdir())
+    return path.name[0] == "."
+
+
+def save_new(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str, bytes]] | None = None) -> int | None:
+    """Save to a folder that is not there yet: it comes whole or not at all, and the first of several writers stays.
+
+    Returns:
+        How many bytes it has; None where another writer was first.
+
+    Raises:
+        BaselineError: see `save`.
+        OSError: likewise.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
+        size = save(made, Path(place) / folder.name, embeddings)
+        try:
+            (Path(place) / folder.name).rename(folder)
+        except OSError:
+            if folder.exists():  # and is not empty, or the system would have put this one in its place
+                return None
+            raise
+    return size
 
 
 def save(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str, bytes]] | None = None) -> int:

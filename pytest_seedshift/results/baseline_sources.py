@@ -49,6 +49,12 @@ def load(path: Path, name: str | None = None, *, within: Path | None = None) -> 
     name = name or str(path)
     if baseline_folder.is_one(path):
         return load(baseline_folder.file_of(path), name, within=within)
+    if several := baseline_folder.those_in(path):
+        first, names = several[0].name, ", ".join(each.name for each in several)
+        raise BaselineError(
+            f"{name} is a folder of baselines, of which a run's environment chooses one: it has {names}. Name one of "
+            f"them: {name}/{first}"
+        )
     if path.is_dir():
         try:
             return of_run(runs.load(path), name)
@@ -59,7 +65,7 @@ def load(path: Path, name: str | None = None, *, within: Path | None = None) -> 
     except files.MissingFileError:
         raise BaselineError(
             f"{name} is not there: make it with a run of the version to compare with, by --seedshift-exact "
-            f"--seedshift-save-baseline={name}"
+            f"--seedshift-save-baseline={name}, or by --seedshift-baseline-if-missing=save"
         ) from None
     except files.FileError as error:
         raise BaselineError(f"{name} {error.reason}") from None
@@ -102,8 +108,15 @@ class _Samples(_Form):
     scores: Annotated[dict[str, str | list[float]], Field(min_length=1)]
 
 
+class _Environment(BaseModel):
+    device: str
+    hardware: str = ""
+    dtype: str = ""
+
+
 class _File(BaseModel):
     libraries: dict[str, str]
+    environment: _Environment | None = None
     embeddings: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     models: dict[str, _Version]
     designs: dict[str, _Design]
@@ -154,6 +167,7 @@ def parse(text: str, name: str, folder: Path | None = None) -> Baseline:
         embeddings={}
         if folder is None
         else {scorer: (baseline_folder.embeddings_of(folder, kept), kept) for scorer, kept in form.embeddings.items()},
+        environment={} if form.environment is None else form.environment.model_dump(),
         kinds=kinds.own,
     )
 

@@ -18,8 +18,16 @@ from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.errors import DataError, HarnessError, SeedshiftError
 from pytest_seedshift.core.scores import check_certainty
 from pytest_seedshift.models.needed_scorers import Needed, without_others
-from pytest_seedshift.results import baseline, baseline_sources, metadata, run_settings, sample_store
-from pytest_seedshift.runner import manifest, model_facts, model_notes, records, sequential, verdict_messages
+from pytest_seedshift.results import baseline, baseline_sources, environments, metadata, run_settings, sample_store
+from pytest_seedshift.runner import (
+    environment,
+    manifest,
+    model_facts,
+    model_notes,
+    records,
+    sequential,
+    verdict_messages,
+)
 from pytest_seedshift.runner.job import Request
 from pytest_seedshift.runner.job_resolution import Jobs, Terms
 from pytest_seedshift.runner.references import References
@@ -95,7 +103,7 @@ class CaseRunner:
         self.thresholds = _thresholds(settings, catalogue.find)
         self.kinds = self.thresholds.kinds
         """What its scores are."""
-        self.baseline = _baseline(settings, self.thresholds)
+        self.baseline = _baseline(model, settings, self.thresholds)
         """What the cases are held against; None where no baseline is given."""
         self._scorers = Needed().of(model.name, self._scores())
         catalogue.check_scorers(self._entry)
@@ -276,9 +284,16 @@ def _thresholds(settings: Settings, check_model: Callable[[str], object]) -> Thr
     return replace(found, certainty=settings.certainty)
 
 
-def _baseline(settings: Settings, thresholds: Thresholds) -> Baseline | None:
+def _baseline(model: GivenModel, settings: Settings, thresholds: Thresholds) -> Baseline | None:
     place = settings.baseline
     if place is None and thresholds.baseline.path is not None:
         of_file = settings.thresholds is None or isinstance(settings.thresholds, Path)
         place = (Path(thresholds.source).parent if of_file else settings.root) / thresholds.baseline.path
-    return None if place is None else baseline_sources.load(place, str(place))
+    if place is None:
+        return None
+    if environments.is_folder(place):
+        device, _ = devices.resolve(model.device, model.dtype)
+        place = environments.choose(
+            place, environment.of(device, devices.describe(device), model.dtype), str(place)
+        ).path
+    return baseline_sources.load(place, str(place))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.runner.job_resolution import Jobs, Terms
     from pytest_seedshift.runner.workbench import Workbench
 
-_LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch")
+LIBRARIES = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch")
 
 
 def make(
@@ -57,7 +57,7 @@ def make(
         "certainty": terms.thresholds.certainty,
         "thresholds": terms.thresholds.fingerprint,
         "prompt": " | ".join(dict.fromkeys(terms.catalogue.find(job.model).prompt_set.template for job in jobs)),
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": {name: version(name) for name in LIBRARIES},
         "models": {model: _model(bench, model, entry(model)) for model in models},
         "grid": [_entry(job) for job in jobs],
     }
