@@ -73,6 +73,8 @@ def run(
             fingerprint, found, path = _measure(session, each, images)
             measured[fingerprint] = asdict(found)
             output.say("", *noise_floor.table(found), f"  {path}", err=as_json)
+            warnings = noise_floor.told_of(found, session.thresholds.constraints_of(each))
+            output.say(*(f"warning: {warning}" for warning in warnings), err=True)
         if as_json:
             output.say_json({"version": noise_floor.VERSION, "models": measured})
 

@@ -164,6 +164,11 @@ class Thresholds:
                 found.update(shift.here, *shift.by_magnitude.values())
         return found
 
+    def constraints_of(self, model: str) -> Iterator[Constraint]:
+        """All that is asked in tables that can speak of a model."""
+        for section in (self.everywhere, self.models.get(model_names.canonical(model), Section())):
+            yield from section.constraints()
+
     def note(self, model: str) -> str | None:
         """What the user should know of the tables that do not speak of a derived model; None if there is nothing."""
         base = model_names.base_of(model)

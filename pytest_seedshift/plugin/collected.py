@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.core.likeness import measures
+
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.score_kinds import ScoreKind
@@ -22,6 +24,7 @@ class Collected:
         self._searches: set[Search] = set()
         self._models = dict.fromkeys(models)
         self._scores: dict[str, ScoreKind] = {}
+        self._likeness: dict[Case, frozenset[str]] = {}
 
     @property
     def cases(self) -> Collection[Case]:
@@ -56,6 +59,15 @@ class Collected:
     def add_scores(self, asked: Iterable[Constraint]) -> None:
         """Take note of the scores that a test asks for."""
         self._scores |= {each.score: each.score_kind for each in asked}
+
+    def likeness(self, case: Case) -> frozenset[str]:
+        """The measures of likeness that markers ask of a case; see `core.likeness`."""
+        return self._likeness.get(case, frozenset())
+
+    def add_likeness(self, cases: Iterable[Case], scores: Iterable[str]) -> None:
+        """Take note of the measures that are among the scores which a test asks for."""
+        if asked := measures(scores):
+            self._likeness |= {case: asked | self.likeness(case) for case in cases}
 
     def add_models(self, models: Iterable[str]) -> None:
         """Take note of the models that a test is about."""

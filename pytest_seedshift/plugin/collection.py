@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_seedshift.core import cases, grid_values, limits, model_names, text, typed_values
+from pytest_seedshift.core import cases, grid_values, likeness, limits, model_names, text, typed_values
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.scores import AvailableScores
@@ -31,7 +31,7 @@ SUITE_TESTS = {
 }
 """The tests of the built-in suite, and the file of each."""
 
-_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "design_seed", "exact", "prompts")
+_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "design_seed", "exact", "prompts", likeness.TABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,15 @@ def read_marker(
 
 def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
     asked = [name for name in AvailableScores().names if name in given]
-    if not asked:
+    if not asked and likeness.TABLE not in given:
         return {}
-    from pytest_seedshift.core import score_bounds
+    from pytest_seedshift.core import likeness_tables, score_bounds
 
     with border.usage_errors():
-        return {name: score_bounds.constraint(name, given[name], where) for name in asked}
+        found = {name: score_bounds.constraint(name, given[name], where) for name in asked}
+        if likeness.TABLE in given:
+            found |= likeness_tables.constraints(given[likeness.TABLE], f"{where} {likeness.TABLE}")
+        return found
 
 
 def _some(found: list[str], given: Mapping[str, Any], name: str, where: str) -> list[str]:

@@ -44,6 +44,7 @@ class CollectionHooks:
             collection.parametrize(metafunc, request)
             if mark is not None or RESULT in metafunc.fixturenames:
                 collected.add_cases(request.cases())
+                collected.add_likeness(request.cases(), request.constraints)
             scorers = _scorers_of(metafunc.fixturenames)
             collected.add_scores(request.constraints.values())
             session.needed.ask(request.settings.models, scores=request.constraints, scorers=scorers)

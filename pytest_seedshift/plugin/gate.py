@@ -60,7 +60,7 @@ class Gate:
         session = self._session
         return References(
             self.against,
-            session.thresholds.likeness,
+            lambda case: session.thresholds.likeness(case) | session.collected.likeness(case),
             lambda model: session.workbench.pool.scorers.fingerprint_of_embedder(model),
         )
 

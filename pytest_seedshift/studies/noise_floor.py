@@ -13,21 +13,24 @@ keyed by the model's fingerprint:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift.core import atomic_files, files, tables
+from pytest_seedshift.core import atomic_files, files, likeness, tables
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry, recorded
 from pytest_seedshift.core.scores import CERTAINTY, WITHIN
 from pytest_seedshift.core.stats import unseen_changes
+from pytest_seedshift.studies import likeness_floor
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.studies.likeness_floor import Alike
 
 FILE_NAME = "noise.json"
 VERSION = 1
@@ -53,23 +56,6 @@ class Change:
     """How many pairs have another value: of a score that is 0 or 1, how many outcomes have changed."""
     of_mean: float
     """The change of the mean over all pairs, signed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alike:
-    """How like an arm's pictures are to the reference's, pair by pair."""
-
-    ssim: float
-    """The mean SSIM."""
-    least_ssim: float
-    psnr: float
-    """The mean PSNR in dB, of which no more than 60 counts."""
-    least_psnr: float
-    equal: int
-    """How many pairs of pictures are the same to the last level."""
-    embedding: float
-    """The mean cosine of CLIP's embeddings."""
-    least_embedding: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +89,11 @@ class Noise:
     skipped: tuple[Skipped, ...]
     kinds: ScoreRegistry = field(default=SHIPPED, repr=False, compare=False)
     """What the scores are."""
+
+    @property
+    def alike(self) -> list[tuple[str, Alike | None]]:
+        """How like the pictures of each arm are to the reference's, by its name."""
+        return [(arm.name, arm.alike) for arm in self.arms]
 
     def floor(self, score: str) -> tuple[float, str]:
         """The largest absolute change of a score's mean, and the arm that made it; 0 and nothing of no arm."""
@@ -157,6 +148,7 @@ def table(noise: Noise) -> list[str]:
         for moved, arm in [noise.floor(score)]
         if moved
     ]
+    lines += likeness_floor.lines(noise.alike)
     for score in noise.arms[0].scores if noise.arms else ():
         room = noise.room(score)
         lines.append(
@@ -167,7 +159,7 @@ def table(noise: Noise) -> list[str]:
 
 def _pictures(noise: Noise, width: int) -> list[str]:
     """How like the pictures of each arm are to the reference's, in lines."""
-    alike = [(arm.name, arm.alike) for arm in noise.arms if arm.alike is not None]
+    alike = [(name, each) for name, each in noise.alike if each is not None]
     if not alike:
         return []
     rows = [("pictures", "least SSIM", "mean", "least PSNR", "mean", "least CLIP cosine", "mean", "equal")]
@@ -241,7 +233,7 @@ def _noise(entry: Mapping[str, Any]) -> Noise:
         Arm(
             str(each["name"]),
             {str(name): _change(change) for name, change in each["scores"].items()},
-            None if each.get("alike") is None else _alike(each["alike"]),
+            None if each.get("alike") is None else likeness_floor.read(each["alike"]),
         )
         for each in entry["arms"]
     )
@@ -253,12 +245,6 @@ def _noise(entry: Mapping[str, Any]) -> Noise:
         arms,
         tuple(Skipped(str(each["name"]), str(each["reason"])) for each in entry["skipped"]),
     )
-
-
-def _alike(entry: Mapping[str, Any]) -> Alike:
-    names = ("ssim", "least_ssim", "psnr", "least_psnr", "embedding", "least_embedding")
-    numbers = {name: float(entry[name]) for name in names}
-    return Alike(**numbers, equal=int(entry["equal"]))
 
 
 def _change(entry: Mapping[str, Any]) -> Change:
@@ -319,13 +305,17 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
 
     kinds = recorded(manifest)
     asked: dict[tuple[str, str, str], float] = {}
+    alike: dict[tuple[str, str], float] = {}
     for entry in schema.readable(schema.Planned, manifest.get("grid")):
         for name in (MAX_REGRESSION, WITHIN):
             for score, bound in entry.bounds(name).items():
                 if score in kinds and entry.model is not None:
                     key = entry.model, score, name
                     asked[key] = min(bound, asked.get(key, bound))
-    if not asked:
+        for score, bound in entry.bounds("min").items():
+            if likeness.measure_of(score) is not None and entry.model is not None:
+                alike[entry.model, score] = max(bound, alike.get((entry.model, score), bound))
+    if not asked and not alike:
         return
     try:
         measured = read(folder)
@@ -340,3 +330,25 @@ def warnings(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[str]:
             said = below_floor(replace(noise, kinds=kinds), score, bound, name)
             if said is not None:
                 yield said
+    for (model, score), bound in alike.items():
+        told = manifest["models"].get(model) or {}
+        noise = measured.get(told.get("fingerprint") or "")
+        by_clip = likeness.measure_of(score) == "embedding"
+        if noise is not None and (not by_clip or told.get("clip") in (None, *noise.scorers[1:2])):
+            said = likeness_floor.above(noise.model, noise.alike, score, bound, noise.images)
+            if said is not None:
+                yield said
+
+
+def told_of(noise: Noise, constraints: Iterable[Constraint]) -> list[str]:
+    """Warnings of bounds that lie below the noise of a model, of whatever case they are, each once."""
+    found: dict[str, None] = {}
+    constraints = list(constraints)
+    for each in constraints:
+        within = None if each.within is None else each.within.value
+        for name, bound in ((MAX_REGRESSION, each.max_regression), (WITHIN, within)):
+            if bound is not None and each.score in noise.kinds:
+                found[below_floor(noise, each.score, bound, name) or ""] = None
+    for score, bound in likeness_floor.asked(constraints).items():
+        found[likeness_floor.above(noise.model, noise.alike, score, bound, noise.images) or ""] = None
+    return [each for each in found if each]

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,7 +18,8 @@ from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
 from pytest_seedshift.runner.generate import Engine
 from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.scorers import devices, likeness
-from pytest_seedshift.studies.noise_floor import Alike, Arm, Noise, Skipped, compare
+from pytest_seedshift.studies import likeness_floor
+from pytest_seedshift.studies.noise_floor import Arm, Noise, Skipped, compare
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.results.run_folder import RunFolder
+    from pytest_seedshift.studies.likeness_floor import Alike
 
 _AT_ONCE = 16
 """Pairs of pictures that are compared together."""
@@ -172,10 +173,9 @@ def _alike(pictures: Tensor, others: Tensor, embedded: Tensor, others_embedded: 
             psnr += likeness.psnr(other.float().div(255), one.float().div(255)).tolist()
     except InvalidValueError:
         return None
-    capped = [min(value, likeness.PSNR.top) for value in psnr]
     equal = sum(value == math.inf for value in psnr)
     cosines = likeness.cosines(embedded, others_embedded).tolist()
-    return Alike(fmean(ssim), min(ssim), fmean(capped), min(capped), equal, fmean(cosines), min(cosines))
+    return likeness_floor.of_pairs(equal, ssim=ssim, psnr=psnr, embedding=cosines)
 
 
 @contextmanager

@@ -173,6 +173,31 @@ def test_embeddings_of_the_baseline_are_kept_checked_and_not_made_again(pytester
     assert sum(seen) == 64
 
 
+def test_a_marker_asks_for_likeness_above_the_tables_and_of_its_own_cases_alone(pytester, gate):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        ALIKE = {"ssim": {"floor": 0.9, "share": 0.5}, "psnr": 30}
+
+        @pytest.mark.reliability(shifts="mean", magnitudes=0.3, likeness=ALIKE)
+        def test_alike():
+            pass
+
+        @pytest.mark.reliability(shifts="std", magnitudes=0.3)
+        def test_other():
+            pass
+        """
+    )
+    thresholds = f"{EASY}[likeness]\nssim = 1.0\n[shift.std.likeness]\nssim = 0.0\n[shift.none.likeness]\nssim = 0.0\n"
+    result = gate(*PAGELESS, "--seedshift-allow-missing", "-k", "test_alike", thresholds=thresholds)
+    result.assert_outcomes(passed=2, deselected=2)
+    told = cases_of(pytester.path / ".seedshift")
+    bounds = {each["score"] for each in told[SHIFTED]["constraints"] if each["score"].startswith("likeness")}
+    assert bounds == {"likeness_ssim_at_0.9", "likeness_psnr"}
+    assert all(each["likeness"]["equal"] == 16 for each in told.values())
+
+
 @pytest.mark.nightly
 def test_a_run_folder_with_all_of_its_pictures_serves_and_one_with_some_does_not(pytester, gate, run, base):
     gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n", baseline=base / ".seedshift").assert_outcomes(passed=2)

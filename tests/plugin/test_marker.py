@@ -195,6 +195,11 @@ def test_other_tests_run_beside_it_untouched(pytester, run):
         ("images=3, models='toy-latent'", "*3 images are fewer than the 16 classes*"),
         ("exact='yes'", "*exact='yes': give True or False"),
         ("top1=1.5", "*top1: min = 1.5 is outside its range, 0 to 1"),
+        ("likeness={'sim': 0.9}", "*reliability likeness: unknown measure of likeness 'sim'. Did you mean 'ssim'?*"),
+        ("likeness={'ssim': 95}", "*reliability likeness ssim: min = 95 is outside its range*95 % is 0.95*"),
+        ("likeness={'ssim': {'floor': 0.9}}", "*likeness ssim: floor and share belong together*"),
+        ("likeness=0.9", "*reliability likeness is 0.9, not a table: give a measure its least value*"),
+        ("likenes={'ssim': 0.9}", "*unknown argument 'likenes'. Did you mean 'likeness'?*"),
         ("top1={'max_dorp': 0.1}", "*unknown bound 'max_dorp'. Did you mean 'max_drop'?*"),
     ],
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_seedshift.core import thresholds_parser
 from pytest_seedshift.results.run_folder import RunFolder
-from pytest_seedshift.studies import noise_floor
-from pytest_seedshift.studies.noise_floor import Alike, Arm, Change, Noise, NoiseError, Skipped
+from pytest_seedshift.studies import likeness_floor, noise_floor
+from pytest_seedshift.studies.likeness_floor import Alike
+from pytest_seedshift.studies.noise_floor import Arm, Change, Noise, NoiseError, Skipped
 
 STILL = Change(0.0, 0.0, 0, 0.0)
 NOISE = Noise(
@@ -112,7 +116,7 @@ def test_the_table_names_every_arm_and_what_was_skipped():
     text = "\n".join(noise_floor.table(NOISE))
     assert "device cuda" in text
     assert "skipped: there is none" in text
-    assert text.count("dtype bfloat16") == 6  # thrice as an arm, twice as the floor, once as what leaves most room
+    assert text.count("dtype bfloat16") == 9  # thrice as an arm, five times as the floor, once as what leaves most room
     assert "least SSIM   mean  least PSNR     mean  least CLIP cosine   mean  equal" in text
     assert "dtype bfloat16       0.900  0.980     38.2 dB  44.5 dB              0.995  0.999      0" in text
     assert "top-1: up to 0.12 of all outcomes may change (dtype bfloat16): the 99 % upper bound of 64 images" in text
@@ -150,3 +154,87 @@ def test_what_an_earlier_version_measured_is_read(folder):
     read = noise_floor.read(folder)["f"]
     assert [arm.alike for arm in read.arms] == [None, None]
     assert [arm.scores for arm in read.arms] == [arm.scores for arm in NOISE.arms]
+
+
+# Likeness --------------------------------------------------------------------------------------------------------
+
+FEW = likeness_floor.of_pairs(
+    1, ssim=[1.0, 0.98, 0.9, 0.96], psnr=[float("inf"), 40.0, 30.0, 38.0], embedding=[1.0, 0.999, 0.99, 0.999]
+)
+SAME = likeness_floor.of_pairs(4, ssim=[1.0] * 4, psnr=[float("inf")] * 4, embedding=[1.0] * 4)
+UNLIKE = replace(
+    NOISE, images=4, arms=(Arm("once more", {"top1": STILL}, SAME), Arm("batch size 1", {"top1": STILL}, FEW))
+)
+
+
+def likeness(**asks: float) -> dict[str, Any]:
+    return {
+        "models": {"toy-latent": {"fingerprint": "f", "classifier": None, "clip": "clip"}},
+        "grid": [{"model": "toy-latent", "asks": {f"likeness_{name} min": bound for name, bound in asks.items()}}],
+    }
+
+
+def test_the_floor_of_likeness_is_the_least_that_an_arm_leaves_of_it():
+    arms = UNLIKE.alike
+    assert likeness_floor.floor(arms, "likeness_ssim") == (pytest.approx(0.96), "batch size 1")
+    assert likeness_floor.floor(arms, "likeness_psnr") == (42.0, "batch size 1")  # 60 counts of equal pictures
+    assert likeness_floor.floor(arms, "likeness_ssim_at_0.95") == (0.75, "batch size 1")
+    assert likeness_floor.floor(arms, "likeness_ssim_at_0.9") == (1.0, "batch size 1")
+    assert likeness_floor.floor([("once more", None)], "likeness_ssim") is None
+    older = replace(FEW, values={})
+    assert older.value("likeness_ssim_at_0.8") == 1.0
+    assert older.value("likeness_ssim_at_0.95") is None  # of pairs nothing is known but the least
+
+
+@pytest.mark.parametrize(
+    ("asks", "warned"),
+    [
+        ({"ssim": 0.96}, None),
+        ({"ssim": 0.97}, "ssim: min = 0.97 lies above the noise floor: batch size 1 alone leaves pictures alike"),
+        ({"psnr": 50.0}, "psnr: min = 50 lies above the noise floor: batch size 1 alone"),
+        ({"embedding": 0.98}, None),
+        ({"embedding": 1.0}, "embedding: min = 1 lies"),
+        ({"ssim_at_0.95": 0.9}, "ssim: share = 0.9 of 0.95 lies above the noise floor: batch size 1"),
+        ({"ssim_at_0.9": 1.0}, None),
+    ],
+)
+def test_a_bound_of_likeness_nearer_to_one_than_the_noise_is_warned_of(folder, asks, warned):
+    noise_floor.write(folder, "f", UNLIKE)
+    found = list(noise_floor.warnings(folder, likeness(**asks)))
+    assert [each for each in found if warned is not None and warned in each] == found
+    assert bool(found) is (warned is not None)
+
+
+def test_the_cosine_of_another_clip_warns_of_nothing_and_pixels_do_all_the_same(folder):
+    noise_floor.write(folder, "f", replace(UNLIKE, scorers=("vit", "another")))
+    found = list(noise_floor.warnings(folder, likeness(embedding=1.0, ssim=1.0)))
+    assert len(found) == 1
+    assert "ssim" in found[0]
+    assert not list(noise_floor.warnings(RunFolder(folder.path / "none"), likeness(ssim=1.0)))
+
+
+def test_likeness_is_read_back_pair_by_pair_and_an_earlier_files_without_pairs(folder):
+    path = noise_floor.write(folder, "f", UNLIKE)
+    assert noise_floor.read(folder)["f"].alike == UNLIKE.alike
+    document = json.loads(path.read_text())
+    for arm in document["models"]["f"]["arms"]:
+        del arm["alike"]["values"]
+    path.write_text(json.dumps(document))
+    assert [each.values for _, each in noise_floor.read(folder)["f"].alike] == [{}, {}]
+
+
+def test_the_command_tells_of_bounds_in_whatever_table():
+    asked = thresholds_parser.parse(
+        "[default]\ntop1 = { max_regression = 0.005 }\n[likeness]\nssim = 0.9\n"
+        "[shift.mean.likeness]\nssim = { min = 0.97, floor = 0.95, share = 0.99 }\n[model.other.likeness]\npsnr = 60\n",
+        "t.toml",
+        lambda _: None,
+    )
+    said = noise_floor.told_of(replace(UNLIKE, images=64), asked.constraints_of("toy-latent"))
+    assert [each.partition(" = ")[0] for each in said] == [
+        "toy-latent: whether the noise of top-1 lies below max_regression",
+        "toy-latent: [likeness] ssim: min",
+        "toy-latent: [likeness] ssim: share",
+    ]
+    assert "a bound on its mean above 0.96 is within the noise (batch size 1)" in "\n".join(noise_floor.table(UNLIKE))
+    assert not likeness_floor.lines([("once more", SAME)])
