@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +23,10 @@ IF_MISSING = "--seedshift-baseline-if-missing=save"
 class BaselinePlace:
     """The places of a session's baseline. Nothing is read before it is needed."""
 
-    def __init__(self, session: Asked) -> None:
-        """Nothing is read yet."""
+    def __init__(self, session: Asked, environment: Callable[[], Environment]) -> None:
+        """Nothing is read yet. `environment` gives that of the session."""
         self._session = session
+        self._environment = environment
 
     @cached_property
     def named(self) -> Path | None:
@@ -153,7 +155,7 @@ class BaselinePlace:
         Raises:
             pytest.UsageError: the device is not there.
         """
-        return self._session.environment
+        return self._environment()
 
     @cached_property
     def _is_lacking(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.plugin.session_views import Asked
     from pytest_seedshift.results.baseline import Baseline, BaselineError
+    from pytest_seedshift.results.environments import Environment
     from pytest_seedshift.runner.job import Job
     from pytest_seedshift.runner.job_resolution import Jobs
     from pytest_seedshift.runner.references import References
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 class Gate:
     """What a session is held against."""
 
-    def __init__(self, session: Asked) -> None:
-        """Nothing is read yet."""
+    def __init__(self, session: Asked, environment: Callable[[], Environment]) -> None:
+        """Nothing is read yet. `environment` is what pictures are made on, by which baselines are chosen."""
         self._session = session
-        self.place = BaselinePlace(session)
+        self.place = BaselinePlace(session, environment)
         """Where the baseline lies, and where the run is saved as one."""
 
     @property

@@ -47,7 +47,7 @@ class Session:
         self.collected = Collected(settings.models)
         self.needed = Needed()
         """Which scorers its tests and studies ask for."""
-        self.gate = Gate(self)
+        self.gate = Gate(self, lambda: self._environment)
         """What its cases are held against."""
         self._on_load = on_load
 
@@ -167,7 +167,7 @@ class Session:
             return devices.resolve(self.settings.device, self.settings.dtype)[0]
 
     @cached_property
-    def environment(self) -> Environment:
+    def _environment(self) -> Environment:
         """On what pictures are made, by which baselines are chosen.
 
         Raises:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.plugin.collected import Collected
     from pytest_seedshift.plugin.option_resolution import Settings
-    from pytest_seedshift.results.environments import Environment
     from pytest_seedshift.runner.workbench import Workbench
 
 
@@ -36,10 +35,6 @@ class Asked(Protocol):
     @property
     def collected(self) -> Collected:
         """What its tests ask for, as far as they were collected."""
-
-    @property
-    def environment(self) -> Environment:
-        """On what pictures are made, by which baselines are chosen."""
 
     @property
     def workbench(self) -> Workbench:

@@ -47,7 +47,11 @@ def those_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir() or is_one(folder) or any((folder / name).exists() for name in (MARK, "verdicts.json")):
         return []
-    return [path for path in sorted(folder.iterdir()) if path.name[0] != "." and (is_one(path) or _is_file(path))]
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:  # whoever reads it says so
+        return []
+    return [path for path in found if path.name[0] != "." and (is_one(path) or _is_file(path))]
 
 
 def _is_file(path: Path) -> bool:
