@@ -80,6 +80,8 @@ class Settings:
     history_name: str | None = None
     prompts: str | None = None
     """A class list's name, or the path of a file in full."""
+    keep_going: bool = False
+    """Whether cases are judged whose control is at the level of chance."""
     scores: tuple[str, ...] = ()
     """Scores that are measured whether anything is asked of them or not."""
     baseline_if_missing: Literal["error", "save"] = "error"
@@ -170,6 +172,7 @@ def resolve(config: pytest.Config) -> Settings:
     found = Settings(
         models=tuple(given.texts("model")),
         given_models=given.models,
+        keep_going=bool(given.values["keep-going"]),
         scores=tuple(dict.fromkeys(given.texts("score"))),
         shifts=check_shifts(given.texts("shift") or limits.DEFAULT_SHIFTS, "--seedshift-shift"),
         magnitudes=_magnitudes(given.values["magnitude"], given.lifted),

@@ -131,6 +131,12 @@ OPTIONS = (
         "most images that are generated at once",
         "N",
     ),
+    Option(
+        "keep-going",
+        "flag",
+        "off",
+        "judge the shifted cases of a model whose control is at the level of chance, too",
+    ),
     Option("exact", "flag", "off", "generate the whole design of each case, instead of stopping when it is decided"),
     Option(
         "breaking-point", "flag", "off", "also search each shift, in each direction, for the magnitude that breaks it"

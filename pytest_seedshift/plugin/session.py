@@ -150,6 +150,7 @@ class Session:
             kinds=self.scores,
             elsewhere=elsewhere,
             references=lambda: self.gate.references,
+            keep_going=self.settings.keep_going,
         )
 
     @property

@@ -12,6 +12,8 @@ Three things are looked at, all of them of the control, in the order of the desi
   and at 99 % before that. Nothing is said where it would take more than `MOST` pictures or more than the design has,
   or where what is required lies so near to guessing that it is not ruled out.
 
+With --seedshift-keep-going the last of these is said of the control alone, and other cases are judged all the same.
+
 A shift under which a sound model draws pictures of one colour is another matter: it breaks the model, and the case's
 failure says how.
 """
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import score_kinds
 from pytest_seedshift.core.cases import UnusableModelError
 from pytest_seedshift.runner import flat_images
+from pytest_seedshift.scorers import declared
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -141,7 +144,7 @@ class Watch:
         seen = self._seen()
         if len(seen) < min(FIRST, len(self._design)):
             return
-        if any(each.score in score_kinds.BUILT_IN for each in self._test.constraints):
+        if any(each.score in score_kinds.BUILT_IN or declared.of(each.score) for each in self._test.constraints):
             first = seen[:FIRST]  # however many there are: what is said is always the same
             right = _accuracies(first).get("top1", [])
             if not right or min(right) < 1:
@@ -206,6 +209,8 @@ class Watch:
         )
 
     def _at_chance(self, seen: Sequence[Sample], score: str, *, failed: bool) -> _Reason | None:
+        if self._bench.keep_going and not self._case.is_control:
+            return None
         asked, images = self._asked[score]
         values = _accuracies(seen[:images])
         if len(values.get(score, ())) < images or not is_at_chance(values, self._classes):
@@ -224,7 +229,7 @@ class Watch:
             "It does not draw what its prompts ask for, so no shift is to blame. "
             "Usual causes: a prediction type that is not the model's (a v-prediction model sampled as epsilon: see "
             "prediction_type of its scheduler), guidance, steps or weights that are not its own, a classifier or a "
-            "class list that does not fit its pictures",
+            "class list that does not fit its pictures. --seedshift-keep-going judges its other cases all the same",
         )
 
     def _marked(self, what: str, seen: Sequence[Sample]) -> set[Pair]:

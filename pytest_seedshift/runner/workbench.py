@@ -46,11 +46,14 @@ class Workbench:
         kinds: ScoreRegistry = SHIPPED,
         elsewhere: Executor | None = None,
         references: Callable[[], References] | None = None,
+        keep_going: bool = False,
     ) -> None:
         """Work in a run folder, on `device`, in `dtype`; see `ModelPool` and `SampleService`.
 
-        `elsewhere` makes what is to be made, in place of this process.
+        `elsewhere` makes what is to be made, in place of this process. With `keep_going` cases are judged whose control
+        is at the level of chance.
         """
+        self.keep_going = keep_going
         self.pool = ModelPool(
             device, dtype, catalogue=catalogue, on_load=on_load, needs=needs, kinds=kinds, elsewhere=elsewhere
         )

@@ -108,6 +108,21 @@ def test_what_draws_nothing_is_an_error_of_the_control_and_stops_the_others(pyte
     assert len(calls(pytester)) <= before + 1  # at most the batch on which the plan measures the pace
 
 
+def test_who_wants_to_go_on_from_a_control_at_chance_may(pytester):
+    result, found = run(pytester, "noise", "--seedshift-keep-going")
+    result.assert_outcomes(errors=1, failed=2)
+    control, *others = found.values()
+    assert "at the level of chance" in control["reason"]
+    assert "--seedshift-keep-going" in control["reason"]
+    assert {each["verdict"] for each in others} == {"fail"}
+
+
+def test_who_draws_nothing_cannot_go_on(pytester):
+    result, found = run(pytester, "black", "--seedshift-keep-going")
+    result.assert_outcomes(errors=3)
+    assert all("broken without any shift" in each["reason"] for each in found.values())
+
+
 def test_a_shift_under_which_all_is_of_one_colour_is_a_finding_about_the_shift(pytester):
     result, found = run(pytester, "flat when shifted")
     result.assert_outcomes(passed=1, failed=2)

@@ -87,7 +87,8 @@ def test_a_second_run_generates_nothing_and_other_texts_are_generated(pytester, 
         (
             '[default]\npromps="in_default.csv"',
             (),
-            "unknown score 'promps'. Known: clip, top1, top5, white. Did you mean 'prompts'?",
+            "unknown score 'promps'. Known: all_questions, clip, metaclip2, pickscore, questions, siglip2, top1, top5, "
+            "vqa, white. Did you mean 'prompts'?",
         ),
         ("", ("--seedshift-prompts=lacking.csv",), "lacking.csv cannot be read: No such file"),
         ("", ("--seedshift-prompts=in_default",), "--seedshift-prompts: unknown prompt set 'in_default'"),
