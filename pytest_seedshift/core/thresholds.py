@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from pytest_seedshift.core import likeness, model_names
+from pytest_seedshift.core import likeness, model_names, tags
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.known_failures import Expectation, Expectations
 from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
-from pytest_seedshift.core.scores import CERTAINTY, Constraint
+from pytest_seedshift.core.scores import CERTAINTY, AvailableScores, Constraint
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -149,7 +149,13 @@ class Thresholds:
     def kinds(self) -> ScoreRegistry:
         """What the scores are of which anything is asked in any table."""
         sections = (self.everywhere, *self.models.values())
-        return ScoreRegistry({each.score: each.score_kind for one in sections for each in one.constraints()})
+        asked = [each for one in sections for each in one.constraints()]
+        found = {each.score: each.score_kind for each in asked}
+        of_tags = {tags.plain(score): kind for score, kind in found.items() if tags.tag_of(score) is not None}
+        for score in of_tags.keys() - found.keys():
+            if (kind := AvailableScores().find(score)) is not None:
+                found[score] = kind
+        return ScoreRegistry(found)
 
     def without_baseline(self) -> Thresholds:
         """The same bounds, with nothing said of what cases are compared with."""
@@ -162,7 +168,7 @@ class Thresholds:
             found.update(section.here)
             for shift in section.shifts.values():
                 found.update(shift.here, *shift.by_magnitude.values())
-        return found
+        return {tags.plain(score) for score in found}
 
     def constraints_of(self, model: str) -> Iterator[Constraint]:
         """All that is asked in tables that can speak of a model."""

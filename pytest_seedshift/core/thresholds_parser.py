@@ -23,6 +23,9 @@ are: see `likeness_tables`.
 
 `expect = "fail"` in any of them says that its cases are known to fail: see `known_failures`.
 
+`[tag.NAME]`, or such a table in any of these (`[shift.mean.tag.counting]`), asks the same of the pairs whose prompts
+have that tag: see `core.tags`.
+
 `[models.NAME]` describes a model and `[scorers.NAME]` a scorer: see `models.catalogue`, which reads these tables, and
 `prompts` and `template` of `[default]`.
 
@@ -38,7 +41,8 @@ what cases are compared with: see `thresholds.BaselineTable`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -54,6 +58,7 @@ from pytest_seedshift.core import (
     model_names,
     prompt_sets,
     shifts,
+    tags,
     toml_documents,
     verdict_table,
 )
@@ -160,7 +165,7 @@ def _parse(
     shipped: bool = False,
     scores: AvailableScores = ANY_SCORE,
 ) -> Thresholds:
-    known = ("default", "shift", "model", "models", "scorers", "verdict", "baseline", likeness.TABLE)
+    known = ("default", "shift", "model", "models", "scorers", "verdict", "baseline", likeness.TABLE, tags.TABLE)
     for key in document:
         if key not in known:
             raise ThresholdsError(f"{source}: {unknown('table', key, known)}")
@@ -168,10 +173,11 @@ def _parse(
     aside = _Aside()
     default = _table(document.get("default", {}), f"{source}: [default]")
     default = {key: value for key, value in default.items() if key not in prompt_sets.KEYS}
-    if likeness.TABLE in document:
-        if likeness.TABLE in default:
-            raise ThresholdsError(f"{source}: [likeness] and [default.likeness] are one table: give one of them")
-        default = {**default, likeness.TABLE: document[likeness.TABLE]}
+    for name in (likeness.TABLE, tags.TABLE):
+        if name in document:
+            if name in default:
+                raise ThresholdsError(f"{source}: [{name}] and [default.{name}] are one table: give one of them")
+            default = {**default, name: document[name]}
     everywhere = Section(
         _constraints(default, f"{source}: [default]", ("", ""), aside, scores),
         _shift_tables(document.get("shift", {}), source, "shift", "", aside, scores),
@@ -247,6 +253,12 @@ def _read(table: Mapping[str, Any], where: str, scores: AvailableScores) -> Tabl
         if key == likeness.TABLE:
             there = where.replace("[default]", "[likeness]") if "[default]" in where else f"{where[:-1]}.{key}]"
             found |= likeness_tables.constraints(value, there)
+        elif key == tags.TABLE and scores.find(key) is None:
+            there = where.replace("[default]", "[tag]") if "[default]" in where else f"{where[:-1]}.{key}]"
+            with _of_thresholds():
+                found |= tags.constraints(
+                    value, there, lambda score, bounds, place: constraint(score, bounds, place, scores)
+                )
         else:
             found[key] = constraint(key, value, where, scores)
     return found
@@ -310,6 +322,16 @@ def _shift_tables(
             by_magnitude[magnitude] = _read(scored, here_at, scores)
         tables[shift] = ShiftTable(here, by_magnitude)
     return tables
+
+
+@contextmanager
+def _of_thresholds() -> Iterator[None]:
+    try:
+        yield
+    except ThresholdsError:
+        raise
+    except SeedshiftUsageError as error:
+        raise ThresholdsError(str(error)) from None
 
 
 def _shift(name: str, where: str) -> str:

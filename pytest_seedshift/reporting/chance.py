@@ -15,6 +15,7 @@ import numpy as np
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.likeness import measure_of
+from pytest_seedshift.core.tags import tag_of
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint, Finding
@@ -53,7 +54,7 @@ def _log_of_passing(bound: float, size: int, margin: float) -> float:
 def note(asked: Sequence[tuple[Sequence[Constraint], int]], certainty: float, family: int) -> str | None:
     """What the plan says of a sound model; None where no case has a minimum of an accuracy."""
     minima = [
-        ([each.minimum for each in one if each.minimum and each.score_kind.binary and not measure_of(each.score)], size)
+        ([each.minimum for each in one if each.minimum and each.score_kind.binary and _is_of_all(each.score)], size)
         for one, size in asked
     ]
     return _of_grid(minima, certainty, family)
@@ -118,12 +119,17 @@ def _minima(cases: Iterable[CaseRun]) -> list[tuple[list[float], int]]:
     return [([found.bound for found in case.findings if _is_minimum(found)], case.design) for case in cases]
 
 
+def _is_of_all(score: str) -> bool:
+    """Whether a score is one of all pairs of the design: not of likeness, nor of a tag's alone."""
+    return not measure_of(score) and tag_of(score) is None
+
+
 def _fails(found: Finding) -> bool:
-    return found.holds is False and found.kind in _KINDS and not measure_of(found.score)
+    return found.holds is False and found.kind in _KINDS and _is_of_all(found.score)
 
 
 def _is_minimum(found: Finding) -> bool:
-    return found.kind == "min" and found.bound > 0 and found.score_kind.binary and not measure_of(found.score)
+    return found.kind == "min" and found.bound > 0 and found.score_kind.binary and _is_of_all(found.score)
 
 
 def _quantile(chances: Sequence[float]) -> int:

@@ -46,17 +46,20 @@ def failure(case: CaseRun) -> Failure | None:
 def _judged(case: CaseRun, certainty: float) -> Judged:
     tells = records.compares(case.findings)
     samples = case.samples if case.complete else ()
+    by_tag = {tag: each.scores for tag, each in case.tags.items()}
     pictures = [(each.label, each.scores["top1"]) for each in samples if "top1" in each.scores]
     return Judged(
         case=case.case,
         findings=case.findings,
-        scores=case.scores if case.likeness is None else {**case.scores, **case.likeness.scores},
+        scores={**case.scores, **(case.likeness.scores if case.likeness else {}), **failures.by_tag(by_tag)},
         images=case.images,
         design=case.design,
         certainty=certainty,
         control=case.control_means if tells and case.complete else {},
         control_images=sum(1 for _ in case.paired()),
         worst_classes=failures.worst_classes(pictures),
+        pictures=[] if pictures else [(each.label, each.scores) for each in samples],
         flat=case.flat,
+        tags=by_tag,
         kinds=case.kinds,
     )

@@ -69,6 +69,14 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
+class TagScores:
+    """The scores over the pairs of a tag that a verdict rests on."""
+
+    pairs: int
+    scores: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRun:
     """A case and what came of it."""
 
@@ -120,6 +128,8 @@ class CaseRun:
     """What its scores are."""
     likeness: Likeness | None = None
     """To the baseline's pictures, where that was asked for."""
+    tags: Mapping[str, TagScores] = field(default_factory=dict)
+    """By tag of the prompts, where they have any."""
 
     @property
     def id(self) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import files
+from pytest_seedshift.core import files, tags
 from pytest_seedshift.core.errors import DataError, SeedshiftError
 from pytest_seedshift.core.likeness import measure_of
 from pytest_seedshift.core.messages import some
 from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
 from pytest_seedshift.results import costs, grids, metadata, run_settings
-from pytest_seedshift.results.data import CaseRun, Likeness, RunError, Sample
+from pytest_seedshift.results.data import CaseRun, Likeness, RunError, Sample, TagScores
 from pytest_seedshift.results.statuses import rank
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         findings=tuple(
             each.finding(kinds[each.score])
             for each in found.constraints
-            if each.score in kinds or measure_of(each.score)
+            if tags.plain(each.score) in kinds or measure_of(each.score)
         ),
         images=found.images,
         design=found.design,
@@ -177,6 +177,10 @@ def _record(entry: Mapping[str, Any], cost: Mapping[str, int | float], folder: P
         design_seed=found.design_seed,
         kinds=kinds,
         likeness=None if found.likeness is None else _likeness(found.likeness, folder),
+        tags={
+            tag: TagScores(each.pairs, {name: one.estimate() for name, one in each.scores.items() if name in kinds})
+            for tag, each in (found.tags or {}).items()
+        },
     )
 
 

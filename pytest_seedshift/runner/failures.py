@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tags
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.runner import likenesses
@@ -45,8 +46,12 @@ class Judged:
     """Of how many of the pairs they are."""
     worst_classes: Sequence[tuple[str, int, int]]
     """By name, how many pictures of how many are right."""
+    pictures: Sequence[tuple[str, Mapping[str, float]]]
+    """Where top-1 was not measured, of each picture its label or prompt's id, and its scores."""
     flat: int
     """How many pictures are of one colour."""
+    tags: Mapping[str, Mapping[str, Estimate]]
+    """By tag of the prompts and by score; empty where they have none."""
     kinds: Mapping[str, ScoreKind]
     """What the scores are."""
 
@@ -63,14 +68,16 @@ def judged(result: CaseResult, *, control: bool = True) -> Judged:
     return Judged(
         case=result.case,
         findings=result.findings,
-        scores=result.scores if alike is None else {**result.scores, **alike.scores},
+        scores={**result.scores, **({} if alike is None else alike.scores), **by_tag(result.tags)},
         images=len(result.samples),
         design=result.design,
         certainty=result.certainty,
         control=result.control_means if control else {},
         control_images=len(result.control),
         worst_classes=worst_classes(right) if len(right) == len(result.samples) else [],
+        pictures=[] if right else [(sample.pair.label.name, sample.scores) for sample in result.samples],
         flat=result.flat,
+        tags=result.tags,
         kinds=result.kinds,
     )
 
@@ -118,12 +125,47 @@ def failure(of: Judged) -> Failure:
     ]
     if of.worst_classes:
         rest.append(f"worst classes: {', '.join(f'{name} {right}/{total}' for name, right, total in of.worst_classes)}")
+    rest += _worst_prompts(of, tags.plain(first.score)) + _worst_tags(of, tags.plain(first.score))
     said = subject(of.case)
     if first.kind == "max_regression":
         said = worse(of.case)
     elif first.kind == WITHIN:
         said = unlike(of.case, differs=abs(first.measured) > first.bound + 1e-9)
     return Failure(said, f"{comparison(first)} ({', '.join(aside)})", rest)
+
+
+def by_tag(found: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Estimate]:
+    """Estimates by tag under the names of the tags' scores."""
+    return {tags.score_of(score, tag): each for tag, scores in found.items() for score, each in scores.items()}
+
+
+def _worst_prompts(of: Judged, score: str, most: int = 3) -> list[str]:
+    """`worst prompts: three cups 11.0, two bowls 12.5`: those below the mean of all pairs."""
+    values: dict[str, list[float]] = {}
+    for name, scores in of.pictures:
+        if score in scores:
+            values.setdefault(name, []).append(scores[score])
+    means = {name: math.fsum(each) / len(each) for name, each in values.items()}
+    mean = of.scores.get(score)
+    low = [name for name, each in means.items() if mean is not None and each < mean.mean]
+    worst = sorted(low, key=lambda name: (means[name], name))[:most]
+    shown = {name: name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in worst}
+    said = ", ".join(f"{shown[name]} {of.kinds[score].format(means[name])}" for name in worst)
+    return [f"worst prompts: {said}"] if worst else []
+
+
+_LONGEST = 40
+"""Characters of a prompt that are shown."""
+
+
+def _worst_tags(of: Judged, score: str, most: int = 3) -> list[str]:
+    """`worst tags: counting 0.31, colours 0.55`: those below the mean of all pairs."""
+    mean = of.scores.get(score)
+    means = {tag: found[score].mean for tag, found in of.tags.items() if score in found}
+    low = [tag for tag, each in means.items() if mean is not None and each < mean.mean]
+    worst = sorted(low, key=lambda tag: (means[tag], tag))[:most]
+    said = ", ".join(f"{tag} {of.kinds[score].format(means[tag])}" for tag in worst)
+    return [f"worst tags: {said}"] if worst else []
 
 
 def _change(finding: Finding) -> str:

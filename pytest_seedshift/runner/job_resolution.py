@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_seedshift.core import likeness
+from pytest_seedshift.core import likeness, tags
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
+from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.searches import Search
 from pytest_seedshift.core.stats.null_control import NullTest
 from pytest_seedshift.core.stats.sequential import SequentialTest
@@ -81,6 +82,8 @@ class Jobs:
         """Resolve them. An error of one is kept for whoever asks for that job."""
         self._terms = terms
         self._errors: dict[str, SeedshiftError] = {}
+        self._tags_found: dict[str, object] = {}
+        self._tags_asked: dict[str, None] = {}
         self.requests = tuple(requests)
         self.leaves_regressions = False
         """Whether something is asked of regressions that is not judged, as there is no baseline."""
@@ -117,6 +120,12 @@ class Jobs:
         """
         for error in self._errors.values():
             raise error
+        for tag in self._tags_asked:
+            if tag not in self._tags_found:
+                known = self._tags_found or {"none": ()}
+                raise SeedshiftUsageError(
+                    f"{self._terms.thresholds.source}: [tag.{tag}]: {unknown('tag of a prompt', tag, known)}"
+                )
 
     @property
     def reliability(self) -> list[Job]:
@@ -136,13 +145,15 @@ class Jobs:
         terms, subject = self._terms, request.subject
         seed = terms.thresholds.design_seed if request.design_seed is None else request.design_seed
         if isinstance(subject, Search):
-            constraints = self._of_search(request, subject)
-            return _Asked(request, constraints, self._design(subject.model, request.images, seed), {})
+            design = self._design(subject.model, request.images, seed)
+            constraints = self._of_tags(subject.id, self._of_search(request, subject), design)
+            return _Asked(request, constraints, design, {})
         if request.kind == "null_control":
             latents.check_null_control(terms.catalogue.find(subject.model))
             return _Asked(request, (), self._design(subject.model, request.images, seed), {})
         asked = terms.thresholds.constraints(subject, request.constraints)
         design = self._design(subject.model, request.images, seed)
+        asked = self._of_tags(subject.id, asked, design)
         return self._held_against(request, subject, asked, design)
 
     def _design(self, model: str, images: int | None, seed: int) -> tuple[Pair, ...]:
@@ -150,6 +161,24 @@ class Jobs:
         design = catalogue.design(model, images, seed)
         latents.check_design(catalogue.find(model), design)
         return design
+
+    def _of_tags(self, called: str, asked: tuple[Constraint, ...], design: tuple[Pair, ...]) -> tuple[Constraint, ...]:
+        """What is asked of a case, without what is asked of tags that other models' prompts have.
+
+        Raises:
+            SeedshiftUsageError: then nothing is asked.
+        """
+        found = tags.places(design)
+        self._tags_found.update(found)
+        self._tags_asked.update(dict.fromkeys(tag for each in asked if (tag := tags.tag_of(each.score)) is not None))
+        left = tags.of_design(asked, found)
+        if not left:
+            named = ", ".join(f"[tag.{tag}]" for tag in self._tags_asked)
+            raise SeedshiftUsageError(
+                f"{called}: its prompts have none of the tags of {named}, and nothing else is asked of it. What is not "
+                "checked has not passed"
+            )
+        return left
 
     def _held_against(
         self, request: Request, case: Case, asked: tuple[Constraint, ...], design: tuple[Pair, ...]
@@ -231,7 +260,7 @@ class Jobs:
             minimum = request.minimum
             if minimum is None:
                 minimum = terms.thresholds.breaking.minimum(subject.model, subject.shift)
-            test = SequentialTest(asked.constraints, size, certainty, request.exact)
+            test = SequentialTest(asked.constraints, size, certainty, request.exact, tags=tags.places(asked.design))
             return Job(request, subject.asked, asked.design, test, minimum)
         if request.kind == "null_control":
             null = NullTest(size, certainty, terms.measures(subject.model))
@@ -246,6 +275,7 @@ class Jobs:
             pictured=asked.pictured,
             family=self.family,
             thresholds=self.threshold_tests,
+            tags=tags.places(asked.design),
         )
         return Job(request, subject, asked.design, test)
 

@@ -6,6 +6,7 @@ The format is public and stable; docs: README, "verdicts.json".
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -57,6 +58,7 @@ def of_result(result: CaseResult, folder: RunFolder, test: str) -> Record:
         constraints=[schema.Constraint.of(finding) for finding in result.findings],
         pictures=_pictures(result, folder),
         **_likeness(result, folder),
+        **_tags(result),
         **_marks(result),
     )
 
@@ -80,6 +82,18 @@ def _likeness(result: CaseResult, folder: RunFolder) -> Values:
     )
     scores = {name: schema.Score.of(estimate) for name, estimate in found.scores.items()}
     return {"likeness": schema.Likeness(pairs=found.pairs, equal=found.equal, scores=scores, least=least)}
+
+
+def _tags(result: CaseResult) -> Values:
+    """What a record says by tag, where prompts have tags."""
+    from pytest_seedshift.results import schema
+
+    counts = Counter(tag for sample in result.samples for tag in sample.pair.label.tags)
+    found = {}
+    for tag, by_score in result.tags.items():
+        scores = {name: schema.Score.of(each) for name, each in by_score.items()}
+        found[tag] = schema.TagScores(pairs=counts[tag], scores=scores)
+    return {"tags": found} if found else {}
 
 
 def _marks(result: CaseResult) -> Values:
@@ -229,6 +243,9 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
         for score, alike in record.likeness.scores.items():
             made += [(f"seedshift_{score}{end}", str(value)) for end, value in _ends(alike)]
         made.append(("seedshift_likeness_equal", str(record.likeness.equal)))
+    for tag, found in (record.tags or {}).items():
+        for score, estimate in found.scores.items():
+            made += [(f"seedshift_{score}@{tag}{end}", str(value)) for end, value in _ends(estimate)]
     for each in record.constraints:
         if each.change is not None:
             name = f"seedshift_{each.score}_{'equivalence' if each.kind == WITHIN else 'regression'}"

@@ -111,3 +111,51 @@ def test_top_1_without_labels_is_refused_with_the_way_out(pytester, project):
     assert result.ret == 4
     assert "top-1 and top-5 are of labels" in result.stderr.str()
     assert "column label" in result.stderr.str()
+
+
+TAGGED = """\
+id,prompt,tags
+c1,a cat,animals;simple
+c2,a dog,animals
+n1,three fragile cups,counting
+n2,two fragile bowls,counting
+"""
+
+
+def test_tags_have_bounds_figures_and_a_table(pytester, project):
+    (pytester.path / "tagged.csv").write_text(TAGGED)
+    project(
+        '[default]\nwhite = 0.2\nprompts = "tagged.csv"\n[tag.animals]\nwhite = 0.9\n'
+        "[tag.counting]\nwhite = { min = 0.1, max_drop = 0.3 }\n"
+    )
+    result = pytester.runpytest("seedshift", *RUN, "--seedshift-sensitivity=never", "--junit-xml=junit.xml")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*breaks mine: white of counting drop 1.00 > 0.30*",
+            "*worst prompts: n1 0.00, n2 0.00 · worst tags: counting 0.00 ·*",
+        ]
+    )
+    document = json.loads((pytester.path / ".seedshift" / "verdicts.json").read_text())
+    control, shifted = document["cases"]
+    assert control["verdict"] == "pass"
+    assert {"score": "white@animals", "kind": "min", "holds": True}.items() <= control["constraints"][1].items()
+    assert {tag: each["scores"]["white"]["mean"] for tag, each in shifted["tags"].items()} == {
+        "animals": 1.0,
+        "counting": 0.0,
+        "simple": 1.0,
+    }
+    assert sum(shifted["tags"][tag]["pairs"] for tag in ("animals", "counting")) == shifted["images"] < 100
+    assert 'name="seedshift_white@counting" value="0.0"' in (pytester.path / "junit.xml").read_text()
+    page = (pytester.path / ".seedshift" / "report.html").read_text()
+    assert "Tag by tag" in page
+    again = pytester.runpytest("seedshift", *RUN, *BARE)
+    again.stdout.fnmatch_lines(["* 0 generated*"])
+
+
+def test_a_tag_that_no_prompt_has_is_refused(pytester, project):
+    (pytester.path / "tagged.csv").write_text(TAGGED)
+    project('[default]\nwhite = 0.2\nprompts = "tagged.csv"\n[tag.animal]\nwhite = 0.9\n')
+    result = pytester.runpytest("seedshift", *RUN, *BARE)
+    assert result.ret == 4
+    assert "[tag.animal]: unknown tag of a prompt 'animal'. Did you mean 'animals'?" in result.stderr.str()

@@ -6,20 +6,21 @@ looks is computed once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from pytest_seedshift.core import tags
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.stats import chances
 from pytest_seedshift.core.stats.betting import UNDECIDED, Decision
 from pytest_seedshift.core.stats.bounds import Bound, Tested
 from pytest_seedshift.core.stats.chances import Chances, Gambles
+from pytest_seedshift.core.stats.course_rows import Row
 from pytest_seedshift.core.stats.equivalence import merged
-from pytest_seedshift.core.stats.wealth import Bets, Evidence
+from pytest_seedshift.core.stats.wealth import Bets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,70 +92,6 @@ class Terms:
 
 
 @dataclass(slots=True)
-class _Row:
-    """A bound, and what was seen of it."""
-
-    unseen: Bound
-    doubt: Evidence | None
-    values: Floats
-    """Room for all; the first `count` were seen."""
-    count: int = 0
-    total: float = 0.0
-    squares: float = 0.0
-    """The sums of those seen, and of their squares."""
-
-    @property
-    def bound(self) -> Bound:
-        """With what was seen."""
-        return self.unseen.with_values(self.values[: self.count])
-
-    def outlook(self) -> tuple[float, float, bool]:
-        """The mean of what follows, as far as is known, its standard deviation, and whether each value is 0 or 1."""
-        bound, known = self.unseen, self.count + chances.PRIOR
-        mean = (self.total + chances.PRIOR * bound.supposed) / known
-        if bound.scale.binary and bound.kind == "min":
-            return mean, math.sqrt(mean * (1 - mean)), True
-        about = self.squares - self.total**2 / self.count if self.count else 0.0
-        return mean, math.sqrt((max(about, 0.0) + chances.PRIOR * chances.SPREAD**2) / known), False
-
-    def beyond(self) -> Gambles | None:
-        """Who may rule chance out; None where nobody is asked to."""
-        if self.doubt is None or not isinstance(self.unseen, Tested):
-            return None
-        self.won()
-        mean, spread, _ = self.outlook()
-        none, all_ = self.unseen.lost(np.array([1.0, 0.0]))
-        return self.doubt.gamble(all_ - mean * (all_ - none), spread * (all_ - none), self.count + chances.PRIOR)
-
-    def decide(self, found: Decision) -> Decision:
-        """What stands, where the bets say what was found."""
-        bound = self.bound if self.count == self.unseen.size else self.unseen  # whose values have no say before
-        return bound.decide(found, self.won)
-
-    def followed_by(self, rest: Floats | float) -> Bound:
-        """With what was seen, and with what may follow; see `won`."""
-        values = self.values.copy()
-        values[self.count :] = rest
-        return self.unseen.with_values(values)
-
-    def won(self, rest: Floats | float | None = None) -> int | None:
-        """After how many values chance is ruled out, of those seen or of those that may follow too.
-
-        Args:
-            rest: what may follow; a number where all that follows is alike.
-        """
-        if self.doubt is None or not isinstance(self.unseen, Tested):
-            return None
-        self.doubt.add(self.unseen.lost(self.values[self.doubt.seen : self.count]))
-        if rest is None:
-            return self.doubt.won
-        losses = self.unseen.lost(np.atleast_1d(rest))
-        if isinstance(rest, float):
-            return self.doubt.if_all(float(losses[0]), self.unseen.size - self.count)
-        return self.doubt.if_followed(losses)
-
-
-@dataclass(slots=True)
 class _Known:
     """What was computed since the last sample."""
 
@@ -175,14 +112,15 @@ class Course:
     def __init__(self, terms: Terms) -> None:
         self._terms, self._seen, self._known = terms, 0, _Known()
         self._rows = [
-            _Row(bound, bound.doubt() if isinstance(bound, Tested) else None, np.empty(bound.size))
+            Row(bound, bound.doubt() if isinstance(bound, Tested) else None, np.empty(bound.size))
             for bound in terms.bounds
         ]
         self._groups: list[tuple[Bets, list[int]]] = []
         """The bets on all bounds of one size, and which they are."""
         alpha = 1 - terms.certainty
-        for size in dict.fromkeys(bound.size for bound in terms.bounds):
-            rows = [row for row, bound in enumerate(terms.bounds) if bound.size == size]
+        kinds = [(bound.size, tags.tag_of(bound.score)) for bound in terms.bounds]
+        for kind in dict.fromkeys(kinds):
+            rows, size = [row for row, each in enumerate(kinds) if each == kind], kind[0]
             least = np.array([terms.bounds[row].least for row in rows])
             self._groups.append((Bets(least, size, holds=alpha, breaks=alpha / _breakable(terms.bounds)), rows))
         self._plain = not any(isinstance(bound, Tested) for bound in terms.bounds)
@@ -293,12 +231,14 @@ class Course:
                 for bound, decision in zip(bounds, decisions, strict=True)
             ]
         findings = tuple(
-            bound.finding(images, decision.holds if decision.at is not None and decision.at <= images else None)
+            bound.finding(
+                bound.among(images), decision.holds if decision.at is not None and decision.at <= images else None
+            )
             for bound, decision in zip(bounds, decisions, strict=True)
         )
         if stop is not None:
             findings = tuple(
-                bound.with_interval(finding, images, self._terms.certainty)
+                bound.with_interval(finding, bound.among(images), self._terms.certainty)
                 for bound, finding in zip(bounds, findings, strict=True)
             )
         return Judgement(merged(findings), images, stop is not None)
@@ -316,7 +256,7 @@ class Course:
         broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
         ends = [decision.at or size for decision in decisions]
         row = min(broken, key=ends.__getitem__) if broken else ends.index(max(ends))
-        leading = self._rows[row].bound.finding(self._seen, None)
+        leading = self._rows[row].bound.finding(self._rows[row].unseen.among(self._seen), None)
         if self._terms.exact:
             return Forecast(size, size, leading)
         least = min(self._seen + 1, size)
@@ -339,11 +279,12 @@ class Course:
             if self._terms.exact:
                 bounds = [row.bound for row in rows]
                 self._known.decisions = [
-                    Decision(size, bound.holds(bound.size)) if bound.complete else UNDECIDED for bound in bounds
+                    Decision(size, bound.holds(bound.size)) if self._seen == size else UNDECIDED for bound in bounds
                 ]
             else:
                 found = self._found(lambda bets, _: bets.decisions)
-                self._known.decisions = [row.decide(each) for row, each in zip(rows, found, strict=True)]
+                decided = (row.decide(each) for row, each in zip(rows, found, strict=True))
+                self._known.decisions = [row.unseen.images(each) for row, each in zip(rows, decided, strict=True)]
         return self._known.decisions
 
     def _stop_if(self, *, best: bool) -> int:
@@ -362,15 +303,15 @@ class Course:
         )
         return [self._ahead(*each, to_the_last=to_the_last) for each in zip(self._rows, found, rests, strict=True)]
 
-    def _ahead(self, row: _Row, found: Decision, rest: Floats | float, *, to_the_last: bool) -> Decision:
+    def _ahead(self, row: Row, found: Decision, rest: Floats | float, *, to_the_last: bool) -> Decision:
         bound = row.unseen
         if row.count == bound.size:
-            return row.decide(found)
+            return bound.images(row.decide(found))
         early = bound.early(found, lambda: row.won(rest))
         if early.at is not None and early.at < bound.size:
-            return early
+            return bound.images(early)
         if bound.size < self._terms.size and to_the_last:
-            return Decision(bound.size, row.followed_by(rest).holds(bound.size))
+            return bound.images(Decision(bound.size, row.followed_by(rest).holds(bound.size)))
         return UNDECIDED  # at the end of the design it is decided, whatever it says
 
     def _found(self, ask: Callable[[Bets, list[int]], list[Decision]]) -> list[Decision]:

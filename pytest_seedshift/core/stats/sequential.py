@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift.core import likeness
+from pytest_seedshift.core import likeness, tags
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import CERTAINTY, Constraint, Estimate, check_certainty, mean_of
 from pytest_seedshift.core.stats import betting, equivalence, paired
@@ -69,6 +69,8 @@ class SequentialTest:
         thresholds: among how many bounds of "min" and "max_drop", those of other cases too, the certainty is shared;
             then such a bound breaks only where the model's own mean, and not that of the design alone, is found to be
             beyond it. 0: it is the design that counts.
+        tags: by tag, where its pairs stand in the design, ascending; a bound of a tag's score is on these alone. They
+            come in a random order, as all do, so it is decided as others are, and is one more to share α with.
 
     Raises:
         InvalidValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not
@@ -84,6 +86,7 @@ class SequentialTest:
     family: int = 1
     thresholds: int = 0
     pictured: int = 0
+    tags: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if not self.constraints or any(each.is_empty for each in self.constraints):
@@ -95,6 +98,8 @@ class SequentialTest:
                     f"{constraint.score_kind.title}: the baseline has {self.pictured} pictures for a design of "
                     f"{self.size} pairs"
                 )
+            if (tag := tags.tag_of(constraint.score)) is not None and not self.tags.get(tag):
+                raise InvalidValueError(f"{constraint.score_kind.title}: no pair of the design has that tag")
             pairs = len(self.baseline.get(constraint.score, ()))
             if constraint.needs_baseline is None:
                 continue
@@ -197,15 +202,16 @@ class SequentialTest:
 
     def _bound(self, of: Constraint, kind: str, bound: float, least: float) -> Bound:
         """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
-        of_pictures = likeness.measure_of(of.score) is not None
-        size = self.pictured if of_pictures else self.size
+        of_pictures, tag = likeness.measure_of(of.score) is not None, tags.tag_of(of.score)
+        places = None if tag is None else np.array(self.tags[tag], dtype=np.intp)
+        size = self.pictured if of_pictures else self.size if places is None else places.size
         if not self.thresholds:
             if of_pictures:
                 return Part(of.score, of.score_kind, kind, bound, _NONE, least, size, self.fixed)
-            return Bound(of.score, of.score_kind, kind, bound, _NONE, least, size)
+            return Bound(of.score, of.score_kind, kind, bound, _NONE, least, size, places=places)
         test = "exact" if self.exact else "stopped" if of_pictures and not self.fixed else "looks"
         chance = Chance((1 - self.certainty) / self.thresholds, test)
-        return Threshold(of.score, of.score_kind, kind, bound, _NONE, least, size, chance)
+        return Threshold(of.score, of.score_kind, kind, bound, _NONE, least, size, chance, places=places)
 
     def _regression(self, constraint: Constraint, most: float) -> Regression:
         """The bound on the drop against the baseline, over the pairs that it has."""
@@ -233,9 +239,9 @@ class SequentialTest:
                 raise InvalidValueError(
                     f"{kind.title} has {seen + values.size} values for a design of {self.size} pairs"
                 )
+            own = self._own(name, seen, values.size)
             if constraint.minimum is not None:
-                room = max(0, self.pictured - seen) if likeness.measure_of(name) is not None else values.size
-                goodness.append((values[:room] - kind.low) / span)
+                goodness.append((values[own] - kind.low) / span)
             if constraint.max_drop is not None:
                 before = _checked(kind, (control or {}).get(name, ()))[: values.size]
                 if before.size != values.size:
@@ -244,7 +250,7 @@ class SequentialTest:
                         f"{values.size} pairs"
                     )
                 # A drop lies in [-span, span]: turned round, so that more is better, and rescaled.
-                goodness.append((values - before + span) / (2 * span))
+                goodness.append((values - before + span)[own] / (2 * span))
             if constraint.max_regression is not None:
                 old = np.asarray(self.baseline[name][seen : seen + values.size], dtype=np.float64)
                 goodness.append(0.5 - paired.changes(kind, old, values[: old.size]) / (2 * span))
@@ -256,6 +262,14 @@ class SequentialTest:
         if len(numbers) > 1:
             raise InvalidValueError("the scores have unlike numbers of values")
         return numbers.pop(), goodness
+
+    def _own(self, score: str, seen: int, count: int) -> slice | NDArray[np.intp]:
+        """Which of so many further values count for a score: those of its tag, or of pairs with pictures."""
+        if (tag := tags.tag_of(score)) is not None:
+            places = np.array(self.tags[tag], dtype=np.intp)
+            first, last = np.searchsorted(places, [seen, seen + count])
+            return places[first:last] - seen
+        return slice(max(0, self.pictured - seen) if likeness.measure_of(score) is not None else count)
 
 
 def estimate(kind: ScoreKind, values: Values, *, certainty: float = CERTAINTY, stopped: bool = False) -> Estimate:

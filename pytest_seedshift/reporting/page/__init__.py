@@ -30,6 +30,7 @@ from pytest_seedshift.reporting.page import (
     likeness,
     regressions,
     seed_sensitivity,
+    tags,
     trajectories,
     verdicts,
 )
@@ -58,6 +59,7 @@ SECTIONS: tuple[Builder, ...] = (
     cases.build,
     growth.build,
     trajectories.build,
+    tags.build,
     classes.build,
     facts.build,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_seedshift.core import tags
 from pytest_seedshift.core.scores import CERTAINTY, mean_of
 from pytest_seedshift.core.stats.sequential import estimate_drop
 from pytest_seedshift.reporting import reasons
@@ -94,7 +95,10 @@ def _case(case: CaseRun, scores: list[str]) -> dict[str, Any]:
     return {
         "case": case,
         "reason": reasons.text(case),
-        "rows": [_row(case, score, paired if told else []) for score in scores if score in case.scores],
+        "rows": [
+            *(_row(case, score, paired if told else []) for score in scores if score in case.scores),
+            *_tag_rows(case),
+        ],
         "pairs": len(paired),
         "strip": _strip(case),
         "told": told,
@@ -107,6 +111,18 @@ def _case(case: CaseRun, scores: list[str]) -> dict[str, Any]:
         "left_out": False,
         "crowded": False,
     }
+
+
+def _tag_rows(case: CaseRun) -> list[dict[str, Any]]:
+    """The scores of tags of which something is asked."""
+    rows = []
+    for score in dict.fromkeys(each.score for each in case.findings):
+        found = case.tags.get(tags.tag_of(score) or "")
+        if found is not None and tags.plain(score) in found.scores:
+            bounds = [each for each in case.findings if each.score == score]
+            mean = found.scores[tags.plain(score)]
+            rows.append({"score": score, "found": mean, "bounds": bounds, "control": None, "drop": None})
+    return rows
 
 
 def _row(case: CaseRun, score: str, paired: list[tuple[Sample, Sample]]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from pytest_seedshift.results.schema.records import (
     Record,
     Score,
     Subject,
+    TagScores,
     read_record,
 )
 from pytest_seedshift.results.schema.searches import CLEAR, Probe, ProbeScore, Search
@@ -72,6 +73,7 @@ __all__ = [
     "Seconds",
     "Shard",
     "Subject",
+    "TagScores",
     "Verdicts",
     "describe",
     "read",

@@ -125,6 +125,13 @@ class Likeness(Form):
     least: LeastAlike
 
 
+class TagScores(Form):
+    """The scores over the pairs of a tag that were looked at."""
+
+    pairs: Count
+    scores: dict[str, Score]
+
+
 class Subject(Form):
     """A case and its test."""
 
@@ -165,6 +172,8 @@ class Record(Subject):
     pictures: list[KeptPicture] = Field(default_factory=list)
     likeness: Likeness | None = None
     """To the baseline's pictures, where that was asked for."""
+    tags: dict[str, TagScores] | None = None
+    """By tag of the prompts, where they have any."""
     null: bool = False
     outcome: Literal["xfailed", "xpassed"] | None = None
     """Of a test that is expected to fail, whether it did."""

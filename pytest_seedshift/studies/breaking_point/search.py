@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pytest_seedshift.core import tags
+from pytest_seedshift.core.scores import Estimate
 from pytest_seedshift.core.stats.sequential import estimate, estimate_drop
 from pytest_seedshift.results.schema import CLEAR
 from pytest_seedshift.runner import sequential
@@ -15,7 +18,7 @@ from pytest_seedshift.studies.breaking_point.bisection import Found, Probe
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.core.scores import Constraint, Estimate, Finding
+    from pytest_seedshift.core.scores import Constraint, Finding
     from pytest_seedshift.core.searches import Search
     from pytest_seedshift.core.stats.sequential import SequentialTest
     from pytest_seedshift.runner.case_result import CaseResult, OnProgress
@@ -144,6 +147,7 @@ def margin(findings: Iterable[Finding]) -> float:
     return min(
         (each.measured - each.bound if each.kind == "min" else each.bound - each.measured) / each.score_kind.span
         for each in findings
+        if not math.isnan(each.measured)  # of a tag, none of whose pairs was looked at
     )
 
 
@@ -161,9 +165,13 @@ def _clear(finding: Finding, result: CaseResult, *, exact: bool) -> bool | None:
 
 
 def _estimate(finding: Finding, result: CaseResult, *, exact: bool) -> Estimate:
-    values = [sample.scores[finding.score] for sample in result.samples]
+    score, tag = tags.plain(finding.score), tags.tag_of(finding.score)
+    samples = [sample for sample in result.samples if tag is None or tag in sample.pair.label.tags]
+    if not samples:  # of a tag, none of whose pairs was looked at
+        return Estimate(finding.bound, finding.score_kind.low, finding.score_kind.top)
+    values = [sample.scores[score] for sample in samples]
     if finding.kind == "min":
         return estimate(finding.score_kind, values, certainty=CLEAR, stopped=not exact)
-    before = {sample.pair: sample.scores[finding.score] for sample in result.control}
-    control = [before[sample.pair] for sample in result.samples]  # a verdict on a drop has all of them
+    before = {sample.pair: sample.scores[score] for sample in result.control}
+    control = [before[sample.pair] for sample in samples]  # a verdict on a drop has all of them
     return estimate_drop(finding.score_kind, values, control, certainty=CLEAR)
