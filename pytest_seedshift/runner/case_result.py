@@ -80,8 +80,6 @@ class CaseResult:
     """How many of its samples' pictures are of one colour."""
     blank: int = 0
     """The same; 0 where each of them was recognised, as where colours are classes."""
-    exact: bool = False
-    """Whether it was to be judged on its whole design."""
     kinds: ScoreRegistry = field(default=SHIPPED, repr=False, compare=False)
     """What the scores are, by name."""
 
@@ -111,24 +109,6 @@ class CaseResult:
             none.
         """
         return mean_of(self.kinds[score], (sample.scores[score] for sample in self.control)) if self.control else None
-
-    @property
-    def tags(self) -> dict[str, dict[str, Estimate]]:
-        """By tag, and by score, the mean over the tag's pairs with its interval; empty where prompts have no tags."""
-        from pytest_seedshift.core.stats import sequential  # numpy
-
-        found: dict[str, list[Sample]] = {}
-        for sample in self.samples:
-            for tag in sample.pair.label.tags:
-                found.setdefault(tag, []).append(sample)
-
-        def estimate(score: str, samples: Sequence[Sample]) -> Estimate:
-            values = [each.scores[score] for each in samples]
-            return sequential.estimate(self.kinds[score], values, certainty=self.certainty, stopped=not self.exact)
-
-        return {
-            tag: {score: estimate(score, samples) for score in self.scores} for tag, samples in sorted(found.items())
-        }
 
     @property
     def early(self) -> bool:

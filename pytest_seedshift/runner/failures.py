@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import messages, tags
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import WITHIN
-from pytest_seedshift.runner import likenesses
+from pytest_seedshift.runner import likenesses, tag_scores
 from pytest_seedshift.runner.verdict_messages import (
     change,
     comparison,
@@ -64,11 +64,11 @@ class Judged:
 def judged(result: CaseResult, *, control: bool = True) -> Judged:
     """What the sentence of a result is made of; with `control`, of the control's means too."""
     right = [(sample.pair.label.name, sample.scores["top1"]) for sample in result.samples if "top1" in sample.scores]
-    alike = likenesses.of(result)
+    alike, found_by_tag = likenesses.of(result), tag_scores.of(result)
     return Judged(
         case=result.case,
         findings=result.findings,
-        scores={**result.scores, **({} if alike is None else alike.scores), **by_tag(result.tags)},
+        scores={**result.scores, **({} if alike is None else alike.scores), **by_tag(found_by_tag)},
         images=len(result.samples),
         design=result.design,
         certainty=result.certainty,
@@ -77,7 +77,7 @@ def judged(result: CaseResult, *, control: bool = True) -> Judged:
         worst_classes=worst_classes(right) if len(right) == len(result.samples) else [],
         pictures=[] if right else [(sample.pair.label.name, sample.scores) for sample in result.samples],
         flat=result.flat,
-        tags=result.tags,
+        tags=found_by_tag,
         kinds=result.kinds,
     )
 

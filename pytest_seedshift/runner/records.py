@@ -14,7 +14,7 @@ from pytest_seedshift.core import pairs
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.results.statuses import XFAILED, XPASSED
-from pytest_seedshift.runner import failures, likenesses
+from pytest_seedshift.runner import failures, likenesses, tag_scores
 from pytest_seedshift.runner.kept_pictures import strip
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _tags(result: CaseResult) -> Values:
 
     counts = Counter(tag for sample in result.samples for tag in sample.pair.label.tags)
     found = {}
-    for tag, by_score in result.tags.items():
+    for tag, by_score in tag_scores.of(result).items():
         scores = {name: schema.Score.of(each) for name, each in by_score.items()}
         found[tag] = schema.TagScores(pairs=counts[tag], scores=scores)
     return {"tags": found} if found else {}

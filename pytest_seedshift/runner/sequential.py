@@ -163,7 +163,6 @@ def _result(bench: Workbench, seen: _Seen, test: SequentialTest | NullTest, judg
         device=" and ".join(sorted(seen.work.kinds)) if len(seen.work.kinds) > 1 else bench.device,
         dtype=bench.dtype(case.model),
         kinds=kinds,
-        exact=test.exact,
         flat=len(flat),
         blank=len(flat) if any(each.pair in flat and not each.scores.get("top1") for each in samples) else 0,
     )

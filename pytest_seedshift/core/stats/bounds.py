@@ -40,16 +40,6 @@ class Bound:
     places: NDArray[np.intp] | None = field(default=None, kw_only=True, repr=False, compare=False)
     """Where in the design its pairs stand, ascending; None of a bound on the design's first pairs."""
 
-    def images(self, found: betting.Decision) -> betting.Decision:
-        """A decision after so many of its own pairs as one after so many of the design's."""
-        if self.places is None or found.at is None:
-            return found
-        return betting.Decision(int(self.places[found.at - 1]) + 1, found.holds)
-
-    def among(self, images: int) -> int:
-        """How many of its own pairs are among the design's first ones."""
-        return images if self.places is None else int(np.searchsorted(self.places, images))
-
     @property
     def complete(self) -> bool:
         """Whether all values were seen."""

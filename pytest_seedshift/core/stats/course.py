@@ -230,16 +230,15 @@ class Course:
                 else Decision(images, bound.holds(bound.size))
                 for bound, decision in zip(bounds, decisions, strict=True)
             ]
+        own = [row.among(images) for row in self._rows]
         findings = tuple(
-            bound.finding(
-                bound.among(images), decision.holds if decision.at is not None and decision.at <= images else None
-            )
-            for bound, decision in zip(bounds, decisions, strict=True)
+            bound.finding(of, decision.holds if decision.at is not None and decision.at <= images else None)
+            for bound, of, decision in zip(bounds, own, decisions, strict=True)
         )
         if stop is not None:
             findings = tuple(
-                bound.with_interval(finding, bound.among(images), self._terms.certainty)
-                for bound, finding in zip(bounds, findings, strict=True)
+                bound.with_interval(finding, of, self._terms.certainty)
+                for bound, of, finding in zip(bounds, own, findings, strict=True)
             )
         return Judgement(merged(findings), images, stop is not None)
 
@@ -256,7 +255,7 @@ class Course:
         broken = [row for row, decision in enumerate(decisions) if decision.holds is False]
         ends = [decision.at or size for decision in decisions]
         row = min(broken, key=ends.__getitem__) if broken else ends.index(max(ends))
-        leading = self._rows[row].bound.finding(self._rows[row].unseen.among(self._seen), None)
+        leading = self._rows[row].bound.finding(self._rows[row].among(self._seen), None)
         if self._terms.exact:
             return Forecast(size, size, leading)
         least = min(self._seen + 1, size)
@@ -284,7 +283,7 @@ class Course:
             else:
                 found = self._found(lambda bets, _: bets.decisions)
                 decided = (row.decide(each) for row, each in zip(rows, found, strict=True))
-                self._known.decisions = [row.unseen.images(each) for row, each in zip(rows, decided, strict=True)]
+                self._known.decisions = [row.images(each) for row, each in zip(rows, decided, strict=True)]
         return self._known.decisions
 
     def _stop_if(self, *, best: bool) -> int:
@@ -306,12 +305,12 @@ class Course:
     def _ahead(self, row: Row, found: Decision, rest: Floats | float, *, to_the_last: bool) -> Decision:
         bound = row.unseen
         if row.count == bound.size:
-            return bound.images(row.decide(found))
+            return row.images(row.decide(found))
         early = bound.early(found, lambda: row.won(rest))
         if early.at is not None and early.at < bound.size:
-            return bound.images(early)
+            return row.images(early)
         if bound.size < self._terms.size and to_the_last:
-            return bound.images(Decision(bound.size, row.followed_by(rest).holds(bound.size)))
+            return row.images(Decision(bound.size, row.followed_by(rest).holds(bound.size)))
         return UNDECIDED  # at the end of the design it is decided, whatever it says
 
     def _found(self, ask: Callable[[Bets, list[int]], list[Decision]]) -> list[Decision]:

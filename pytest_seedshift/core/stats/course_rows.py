@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from pytest_seedshift.core.stats import chances
+from pytest_seedshift.core.stats.betting import Decision
 from pytest_seedshift.core.stats.bounds import Bound, Tested
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_seedshift.core.stats.betting import Decision
     from pytest_seedshift.core.stats.chances import Gambles
     from pytest_seedshift.core.stats.wealth import Evidence
 
@@ -38,6 +38,16 @@ class Row:
     def bound(self) -> Bound:
         """With what was seen."""
         return self.unseen.with_values(self.values[: self.count])
+
+    def images(self, found: Decision) -> Decision:
+        """A decision after so many of the bound's own pairs as one after so many of the design's."""
+        if self.unseen.places is None or found.at is None:
+            return found
+        return Decision(int(self.unseen.places[found.at - 1]) + 1, found.holds)
+
+    def among(self, images: int) -> int:
+        """How many of the bound's own pairs are among the design's first ones."""
+        return images if self.unseen.places is None else int(np.searchsorted(self.unseen.places, images))
 
     def outlook(self) -> tuple[float, float, bool]:
         """The mean of what follows, as far as is known, its standard deviation, and whether each value is 0 or 1."""
