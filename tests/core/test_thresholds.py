@@ -194,8 +194,8 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
         ("[default]\ntop1 = 1\n[default]", "not valid TOML: Cannot declare ('default',) twice (at line 3"),
         (
             "[defualt]",
-            "unknown table 'defualt'. Did you mean 'default'? Known: baseline, default, likeness, model, models, scorers, "
-            "shift, tag, verdict",
+            "unknown table 'defualt'. Did you mean 'default'? Known: baseline, default, likeness, model, models, "
+            "scorers, shift, tag, verdict",
         ),
         ("top1 = 0.6", "unknown table 'top1'"),
         ("default = 0.6", "[default] is 0.6, not a table"),
