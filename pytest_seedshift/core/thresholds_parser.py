@@ -24,7 +24,7 @@ are: see `likeness_tables`.
 `expect = "fail"` in any of them says that its cases are known to fail: see `known_failures`.
 
 `[tag.NAME]`, or such a table in any of these (`[shift.mean.tag.counting]`), asks the same of the pairs whose prompts
-have that tag: see `core.tags`.
+have that tag: see `core.tag_tables`.
 
 `[models.NAME]` describes a model and `[scorers.NAME]` a scorer: see `models.catalogue`, which reads these tables, and
 `prompts` and `template` of `[default]`.
@@ -58,6 +58,7 @@ from pytest_seedshift.core import (
     model_names,
     prompt_sets,
     shifts,
+    tag_tables,
     tags,
     toml_documents,
     verdict_table,
@@ -256,7 +257,7 @@ def _read(table: Mapping[str, Any], where: str, scores: AvailableScores) -> Tabl
         elif key == tags.TABLE and scores.find(key) is None:
             there = where.replace("[default]", "[tag]") if "[default]" in where else f"{where[:-1]}.{key}]"
             with _of_thresholds():
-                found |= tags.constraints(
+                found |= tag_tables.constraints(
                     value, there, lambda score, bounds, place: constraint(score, bounds, place, scores)
                 )
         else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_seedshift.core import likeness, tags
+from pytest_seedshift.core import likeness, tag_tables, tags
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
@@ -171,7 +171,7 @@ class Jobs:
         found = tags.places(design)
         self._tags_found.update(found)
         self._tags_asked.update(dict.fromkeys(tag for each in asked if (tag := tags.tag_of(each.score)) is not None))
-        left = tags.of_design(asked, found)
+        left = tag_tables.of_design(asked, found)
         if not left:
             named = ", ".join(f"[tag.{tag}]" for tag in self._tags_asked)
             raise SeedshiftUsageError(
