@@ -98,6 +98,7 @@ class SessionReport:
         run = None
         with self._told("the report", f"; to regenerate it: {again}"):
             run = comparisons.compared(runs.load(ours.folder.path))
+            self._measure_shifted(run)
             self._write(run)
         with self._told("the summary"):
             self._summarise(run or runs.load(ours.folder.path))
@@ -263,6 +264,24 @@ class SessionReport:
             said = " ".join(str(error).split()) or type(error).__name__
             self._add([f"  the baseline keeps no embeddings of its pictures ({said}): who compares with it makes them"])
             return {}
+
+    def _measure_shifted(self, run: runs.Run) -> None:
+        """Measure how far shifts move the pictures that the page shows; with CLIP where this process has it at hand."""
+        session = self._session
+        if self._session.report is None:
+            return
+        from pytest_seedshift.results import shifted_likeness
+        from pytest_seedshift.studies import shifted_likeness as study
+
+        here = not (session.cluster.is_asked or session.process.distributes)
+        embed = study.by_clip(
+            session.workbench.pool, lambda model: here and needed_scorers.CLIP in session.needs(model)
+        )
+        with self._told("the likeness of shifted pictures to the control's"):
+            known = shifted_likeness.read(session.folder.path)
+            found = list(study.of_run(run, known, embed))
+            if list(known.values()) != found:
+                shifted_likeness.write(session.folder, found)
 
     def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.reporting import chance, gaps, model_verdict, page

@@ -30,6 +30,7 @@ FILES = (
     "run.json",
     "against.json",
     "noise.json",
+    "shifted.json",
     "merged.json",
     "junit.xml",
     "report.html",
