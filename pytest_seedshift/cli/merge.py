@@ -89,6 +89,7 @@ def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str
             _take_pictures(into, runs, notes)
             _take_trajectories(into, runs, notes)
             _take_sensitivities(into, runs, notes)
+            _take_shifted(into, runs)
             _take_facts(into, runs, notes)
             _take_baseline(into, runs, notes)
             _keep_settings(into, merged)
@@ -237,6 +238,15 @@ def _take_sensitivities(into: RunFolder, runs: Sequence[Path], notes: list[str])
             if not each.is_measured(into):
                 each.write(into)
         notes += [f"warning: {path}: {each}" for each in unread]
+
+
+def _take_shifted(into: RunFolder, runs: Sequence[Path]) -> None:
+    """Take over how far shifts move the pictures of each case."""
+    from pytest_seedshift.results import shifted_likeness
+
+    found = {case: each for path in runs for case, each in shifted_likeness.read(path).items()}
+    if found:
+        shifted_likeness.write(into, found.values())
 
 
 def _take_facts(into: RunFolder, runs: Sequence[Path], notes: list[str]) -> None:
