@@ -1,0 +1,210 @@
+"""`seedshift remedies MODEL`: what heals a model's cases that fail, what it costs, and what is to be recommended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pytest_seedshift.cli import CommandError, session_options
+from pytest_seedshift.cli.options import (
+    FOLDER,
+    STDOUT,
+    Output,
+    check_beside,
+    check_output,
+    invocation,
+    json_option,
+    output_option,
+    write_with_figures,
+)
+from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import messages
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.errors import SeedshiftUsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_seedshift.core.scores import Constraint
+    from pytest_seedshift.plugin.session import Session
+    from pytest_seedshift.studies.remedies.findings import Remedies
+
+_SHIFTS, _MAGNITUDES = "random,mean,std,mixed", "0.3"
+_KEYS = ("version", "model", "remedies", "recommended")
+
+
+@click.command(
+    "remedies",
+    cls=Command,
+    help="Try what may heal MODEL on its cases that fail: repairs of the seed vector, samplers, more steps, stronger "
+    "guidance, alone and in pairs. Each is judged by MODEL's own thresholds, early, and what it costs without a shift "
+    "is measured, as is whether pictures still change with the seed. It ends in a recommendation, or in none.",
+    examples=("remedies toy-latent", "remedies sd21 --of .seedshift --device cuda"),
+)
+@click.argument("model", metavar="MODEL")
+@click.option("--of", "run_folder", metavar="RUN", type=FOLDER, help="Take the cases that fail from a run.")
+@click.option("--shift", metavar="NAMES", default=_SHIFTS, help=f"Else: which to look at. Default: {_SHIFTS}.")
+@click.option("--magnitude", metavar="NUMBERS", default=_MAGNITUDES, help=f"At which. Default: {_MAGNITUDES}.")
+@click.option("--images", metavar="N", type=int, help="Pairs of a case's design. Default: as in a run.")
+@output_option("remedies-MODEL.html in the run folder")
+@json_option
+@session_options.session_options
+def command(
+    model: str,
+    run_folder: Path | None,
+    shift: str,
+    magnitude: str,
+    images: int | None,
+    output: Output,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """What click calls."""
+    asked = Asked(model, run_folder, shift, magnitude, images)
+    options = session_options.SessionOptions(**given)
+    return run(asked, output=output, as_json=as_json, given=options, invoked=invocation())
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command line asks for."""
+
+    model: str
+    run_folder: Path | None = None
+    shift: str = _SHIFTS
+    magnitude: str = _MAGNITUDES
+    images: int | None = None
+
+    def cases(self, given: session_options.SessionOptions) -> list[Case]:
+        """The shifted cases to look at.
+
+        Raises:
+            CommandError: shifts or magnitudes that cannot be used, or a run without such a model, or without failures.
+        """
+        if self.run_folder is not None:
+            return self._failing(self.run_folder)
+        from pytest_seedshift.core import cases
+
+        where = f"--shift {self.shift} --magnitude {self.magnitude}"
+        numbers = session_options.magnitudes(self.magnitude, given)
+        named = [each.strip() for each in self.shift.split(",") if each.strip()]
+        try:
+            found = [each for each in cases.grid([self.model], named, numbers) if not each.is_control]
+        except SeedshiftUsageError as error:
+            raise CommandError(f"{where}: {error}") from None
+        if not found:
+            raise CommandError(f"{where}: names no shifted case; try mean and 0.3")
+        return found
+
+    def _failing(self, folder: Path) -> list[Case]:
+        from pytest_seedshift.results import run as runs
+
+        run = runs.load(folder)
+        if self.model not in run.models:
+            raise CommandError(f"--of {folder}: {messages.unknown('model', self.model, run.models)}")
+        of_model = [case for case in run.cases if case.case.model == self.model]
+        found = [case.case for case in of_model if case.verdict == "fail" and not case.case.is_control]
+        if not found:
+            raise CommandError(f"--of {folder}: no shifted case of {self.model} fails there: there is nothing to heal")
+        return found
+
+
+def run(
+    asked: Asked,
+    *,
+    output: Output = None,
+    as_json: bool = False,
+    given: session_options.SessionOptions = session_options.SessionOptions(),  # noqa: B008
+    invoked: str = "",
+) -> int:
+    """Try the remedies, print what they do, write the page and the figures beside it.
+
+    Args:
+        asked: the model and its cases.
+        output: the page; None for remedies-MODEL.html in the run folder.
+        as_json: whether the figures are printed as JSON.
+        given: the session's options.
+        invoked: the command line that the page shows.
+
+    Returns:
+        0, or 2 where it is interrupted.
+
+    Raises:
+        SeedshiftError: a model, a case, an option or a path that cannot be used.
+    """
+    cases = asked.cases(given)
+    session_options.check_images(asked.images, given)
+    check_output(output, as_json=as_json)
+    if isinstance(output, Path):
+        check_beside(output, _KEYS, "remedies")
+
+    def work(session: Session) -> None:
+        found = _found(session, asked, cases)
+        try:
+            _report(found, session, output, as_json=as_json, invoked=invoked)
+        except OSError as error:
+            raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
+
+    return session_options.run([asked.model], given, work)
+
+
+def _found(session: Session, asked: Asked, cases: list[Case]) -> Remedies:
+    from pytest_seedshift.plugin import preflight
+    from pytest_seedshift.studies.remedies import experiment
+
+    preflight.check_model(session, asked.model)
+    asks = _asks(session, [Case(asked.model), *cases])
+    session.needed.ask([asked.model], scores={one.score: one for each in asks.values() for one in each})
+    design = session.catalogue.design(asked.model, asked.images, session.design_seed)
+    for warning in preflight.check_ground(session, [(asked.model, len(design))]):
+        sinks.say(f"warning: {warning}", err=True)
+    return experiment.Experiment(
+        session.workbench,
+        asked.model,
+        asks,
+        design,
+        certainty=session.thresholds.certainty,
+        report=lambda line: sinks.say(line, err=True),
+    ).run()
+
+
+def _asks(session: Session, cases: list[Case]) -> Mapping[Case, tuple[Constraint, ...]]:
+    """What each case is asked by the thresholds of its model, but for what needs a baseline."""
+    from pytest_seedshift.core import likeness
+
+    found = {}
+    for case in cases:
+        asked = [
+            replace(each, max_regression=None, within=None)
+            for each in session.thresholds.constraints(case)
+            if likeness.measure_of(each.score) is None
+        ]
+        if case.is_control:
+            asked = [replace(each, max_drop=None) for each in asked]
+        bounds = tuple(each for each in asked if not each.is_empty)
+        if not bounds:
+            raise CommandError(
+                f"{session.thresholds.source}: {case.id} is asked for no minimum and no largest drop: a remedy is "
+                "judged by these"
+            )
+        found[case] = bounds
+    return found
+
+
+def _report(found: Remedies, session: Session, output: Output, *, as_json: bool, invoked: str) -> None:
+    from pytest_seedshift.reporting import remedies
+    from pytest_seedshift.reporting.page import remedies as page
+    from pytest_seedshift.results.run_folder import file_name
+
+    figures = remedies.document(found)
+    default = session.folder.path / f"remedies-{file_name(found.model)}.html"
+    written = write_with_figures(page.make(found, invoked), figures, output, default)
+    aside = as_json or output == STDOUT
+    sinks.say(*remedies.lines(found), err=aside)
+    sinks.say(*(messages.relative(str(path)) for path in written), err=aside)
+    if as_json:
+        sinks.say_json(figures)
