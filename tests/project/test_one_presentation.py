@@ -15,7 +15,7 @@ PLACES = ("runner", "studies", "reporting", "plugin", "cli")
 
 KINDS = {
     r"#(?:[0-9a-f]{6}|[0-9a-f]{3})\b": {"reporting/palette.py", "reporting/page/plots.py"},
-    r"\bEnvironment\(": {"reporting/html.py"},
+    r"\bjinja2 import Environment\b": {"reporting/html.py"},
     r"\.[lr]just\(": set(),
     r"\{[^{}\n\"]*:[<>]\{?\w": {"reporting/evaluate.py", "reporting/regressions.py", "plugin/terminal.py"},
     r"\.thumbnail\(": {"reporting/thumbnails.py", "studies/trajectories/recorder.py"},
