@@ -83,12 +83,8 @@ def test_others_are_run_on_the_base_s_pairs_and_judged_against_it(tmp_path: Path
 
 @pytest.mark.nightly
 def test_who_comes_to_no_verdicts_is_told_and_the_others_are_in_the_table(tmp_path: Path):
-    dying = OTHER.replace("return made if shift is None else made * 0", "import os, signal; os.kill(os.getpid(), 9)")
-    # While it is looked at, which is this process, it lives.
-    dying = dying.replace(
-        "import os, signal;",
-        "import os, sys\n        if 'pytest_seedshift.__main__' in sys.modules: return made\n       ",
-    )
+    dying = "__import__('os').kill(__import__('os').getpid(), 9)"
+    dying = OTHER.replace("return made if shift is None else made * 0", f"return made if shift is None else {dying}")
     (tmp_path / "conftest.py").write_text(dying)
     (tmp_path / "thresholds.toml").write_text(WHITE)
     words = ["versus", "mine", "other", "mine", "--shift", "mean", "--magnitude", "0.3", "--images", "32"]
