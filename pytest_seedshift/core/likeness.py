@@ -22,9 +22,15 @@ MEASURES: Mapping[str, ScoreKind] = {
     "ssim": _Fine("SSIM to the baseline", 1.0, binary=False),
     "psnr": _Fine("PSNR to the baseline", 60.0, binary=False),
     "embedding": _Fine("CLIP cosine to the baseline", 1.0, binary=False),
+    "dinov2": _Fine("DINOv2 cosine to the baseline", 1.0, binary=False),
 }
 """By their names in `[likeness]`. The largest value of PSNR, in dB, is what bets and means count at most: that of equal
 pictures is infinite, and of pictures that differ by one level of 255 everywhere 48.1."""
+
+WITH_MODELS = ("dinov2",)
+"""Those that a model measures that is named for them, in the table `[likeness.models]`."""
+
+MODELS = "models"
 
 TABLE = "likeness"
 """How a table of its bounds is called, alone or in another table of thresholds.toml."""

@@ -4,11 +4,16 @@
     ssim = 0.95                                                # of the mean over the pairs of a case
     embedding = { min = 0.98, floor = 0.90, share = 0.99 }     # and 99 % of the pairs reach 0.90
 
+    [likeness.models]
+    dinov2 = "facebook/dinov2-base"                            # a folder or a hub id, where that measure is bounded
+
 A measure is bounded from below, alone by a number; `floor` and `share` belong together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import pydantic
@@ -50,6 +55,54 @@ def constraints(value: object, where: str) -> Table:
             raise ThresholdsError(f"{where}: {unknown('measure of likeness', measure, likeness.MEASURES)}")
         found |= _of_measure(measure, bounds, where)
     return found
+
+
+def models(value: object, where: str, folder: Path) -> dict[str, str]:
+    """What `[likeness.models]` says: by measure, the folder or the hub id of the model that measures it.
+
+    Args:
+        value: of the table.
+        where: it stands.
+        folder: of the file, in which a relative path is looked for.
+
+    Raises:
+        ThresholdsError: it is no table, or says something invalid.
+    """
+    if not isinstance(value, dict):
+        raise ThresholdsError(f"{where} is {value!r}, not a table: give it such as {_SUCH}")
+    found = {}
+    for measure, source in value.items():
+        if measure not in likeness.WITH_MODELS:
+            raise ThresholdsError(
+                f"{where}: {unknown('measure of likeness with a model', measure, likeness.WITH_MODELS)}"
+            )
+        if not isinstance(source, str) or not source.strip():
+            raise ThresholdsError(f"{where} {measure} = {source!r}: give a folder or a hub id, such as {_SUCH}")
+        beside = folder / source
+        found[measure] = str(beside) if beside.is_dir() else source
+    return found
+
+
+def check_models(scores: Iterable[str], given: Mapping[str, str], source: str) -> None:
+    """Make sure that the measures that are bounded have their models.
+
+    Args:
+        scores: that anything is asked of.
+        given: what `models` gives.
+        source: the file.
+
+    Raises:
+        ThresholdsError: one has none.
+    """
+    for measure in sorted(likeness.measures(scores) & {*likeness.WITH_MODELS}):
+        if measure not in given:
+            raise ThresholdsError(
+                f"{source}: [likeness] {measure} needs a model, and none is named: add [likeness.models] {_SUCH}, or "
+                "the folder of one"
+            )
+
+
+_SUCH = 'dinov2 = "facebook/dinov2-base"'
 
 
 def _of_measure(measure: str, value: object, where: str) -> Table:

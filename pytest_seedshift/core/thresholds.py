@@ -97,13 +97,16 @@ class Thresholds:
     """Of the designs, where neither an option nor a marker says otherwise."""
     expectations: Expectations = field(default_factory=Expectations)
     """Which cases are expected to fail."""
+    likeness_models: Mapping[str, str] = field(default_factory=dict)
+    """By measure of likeness that needs one, the folder or the hub id of its model."""
 
     @property
     def fingerprint(self) -> str:
         """Of all that is asked, of whichever case; the order of tables and the file's place have no part in it."""
         asked = {"": self.everywhere, **self.models}
         breaking = (sorted(self.breaking.by_place.items()),) if self.breaking.by_place else ()
-        said = repr((_sorted(asked), self.certainty, self.family or False, *breaking))
+        measured_by = (sorted(self.likeness_models.items()),) if self.likeness_models else ()
+        said = repr((_sorted(asked), self.certainty, self.family or False, *breaking, *measured_by))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def constraints(

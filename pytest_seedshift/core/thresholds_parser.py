@@ -179,6 +179,7 @@ def _parse(
             if name in default:
                 raise ThresholdsError(f"{source}: [{name}] and [default.{name}] are one table: give one of them")
             default = {**default, name: document[name]}
+    default, measured_by = _measured_by(default, source)
     everywhere = Section(
         _constraints(default, f"{source}: [default]", ("", ""), aside, scores),
         _shift_tables(document.get("shift", {}), source, "shift", "", aside, scores),
@@ -200,7 +201,7 @@ def _parse(
             _shift_tables(by_shift, source, f"model.{name}.shift", known_as, aside, scores),
         )
     verdict = _table(document.get("verdict", {}), f"{source}: [verdict]")
-    return Thresholds(
+    found = Thresholds(
         source,
         everywhere,
         models,
@@ -211,7 +212,22 @@ def _parse(
         Bounds(aside.breaking),
         verdict_table.design_seed(verdict, source),
         Expectations(aside.expected),
+        measured_by,
     )
+    asked = (each.score for one in (everywhere, *models.values()) for each in one.constraints())
+    likeness_tables.check_models(asked, measured_by, source)
+    return found
+
+
+def _measured_by(default: dict[str, Any], source: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """`[default]` without `[likeness.models]`, and what that says."""
+    table = default.get(likeness.TABLE)
+    if not isinstance(table, dict) or likeness.MODELS not in table:
+        return default, {}
+    where = f"{source}: [{likeness.TABLE}.{likeness.MODELS}]"
+    found = likeness_tables.models(table[likeness.MODELS], where, Path(source).parent)
+    rest = {key: value for key, value in table.items() if key != likeness.MODELS}
+    return {**default, likeness.TABLE: rest}, found
 
 
 def _baseline(table: object, source: str) -> BaselineTable:

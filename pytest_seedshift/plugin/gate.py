@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
+from pytest_seedshift.plugin import border
 from pytest_seedshift.plugin.baseline_place import BaselinePlace
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class Gate:
         return References(
             self.against,
             lambda case: session.thresholds.likeness(case) | session.collected.likeness(case),
-            lambda model: session.workbench.pool.scorers.fingerprint_of_embedder(model),
+            lambda *of: session.workbench.pool.scorers.fingerprint_of_embedder(*of),
+            session.thresholds.likeness_models,
         )
 
     def check_pictures(self, jobs: Jobs) -> None:
@@ -76,12 +78,25 @@ class Gate:
         from pytest_seedshift.results.baseline import BaselineError
 
         compared = [job.case for job in jobs.reliability if likeness.measures(each.score for each in job.constraints)]
+        self._check_models({each.score for job in jobs.reliability for each in job.constraints})
         if compared and self.against is not None:
             try:
                 self.against.check_pictures(dict.fromkeys(compared), self._session.workbench.service.size)
                 self.references.check_embeddings(compared)
             except DataError as error:
                 raise self.refusal(BaselineError(str(error))) from None
+
+    def _check_models(self, scores: Iterable[str]) -> None:
+        """Make sure that the models can be had that measure likeness, as far as any is asked for."""
+        from pytest_seedshift.core import likeness, likeness_tables
+        from pytest_seedshift.core.checkpoints import repository
+
+        thresholds = self._session.thresholds
+        with border.usage_errors():  # a marker may ask for it, too
+            likeness_tables.check_models(scores, thresholds.likeness_models, thresholds.source)
+        for measure in likeness.measures(scores) & thresholds.likeness_models.keys():
+            with border.usage_errors(f"[likeness.models] {measure}: "):
+                repository.probe(thresholds.likeness_models[measure], "config.json")
 
     @property
     def has_baseline(self) -> bool:

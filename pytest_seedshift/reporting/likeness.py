@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Estimate
     from pytest_seedshift.results.run import CaseRun, Run
 
-TITLES = {"ssim": "SSIM", "psnr": "PSNR in dB", "embedding": "CLIP cosine"}
+TITLES = {"ssim": "SSIM", "psnr": "PSNR in dB", "embedding": "CLIP cosine", "dinov2": "DINOv2 cosine"}
 """By measure, at the head of a column."""
 
 

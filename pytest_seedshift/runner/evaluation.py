@@ -201,8 +201,12 @@ class CaseRunner:
 
     @property
     def _references(self) -> References:
+        scorers = self._bench.pool.scorers
         return References(
-            self._terms.against, self.thresholds.likeness, self._bench.pool.scorers.fingerprint_of_embedder
+            self._terms.against,
+            self.thresholds.likeness,
+            scorers.fingerprint_of_embedder,
+            self.thresholds.likeness_models,
         )
 
     def _requests(self) -> Iterator[Request]:

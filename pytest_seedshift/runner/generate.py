@@ -88,7 +88,7 @@ class Engine:
         dtype: str | None = None,
         mixes: bool = False,
         device: str = "cpu",
-        embedder: Callable[[], Embedder] | None = None,
+        embedder: Callable[..., Embedder] | None = None,
     ) -> None:
         """With `overlap`, a batch is scored while the next one is generated; `mixes`: it may be of several cases.
 
@@ -190,7 +190,7 @@ class Engine:
 
 
 @torch.inference_mode()
-def score(batch: Batch, scorers: Sequence[Scorer], embedder: Callable[[], Embedder] | None = None) -> Batch:
+def score(batch: Batch, scorers: Sequence[Scorer], embedder: Callable[..., Embedder] | None = None) -> Batch:
     """Look at a batch of images, (len(rows), 3, height, width) in [0, 1] in steps of 1/255, and score them.
 
     Those that have a reference are compared with it, by the embeddings of `embedder` where these are asked for.
@@ -205,7 +205,7 @@ def score(batch: Batch, scorers: Sequence[Scorer], embedder: Callable[[], Embedd
 
 
 def _halved(
-    rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer], embedder: Callable[[], Embedder] | None
+    rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer], embedder: Callable[..., Embedder] | None
 ) -> tuple[tuple[Scores, ...], tuple[Mapping[str, float], ...]]:
     """The scores and the likeness of each row; where memory does not suffice for all, one half after the other."""
     try:

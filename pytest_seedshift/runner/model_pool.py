@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -182,7 +183,7 @@ class ModelPool:
                 dtype=dtype,
                 mixes=not is_own,
                 device=self.device,
-                embedder=lambda: self.scorers.embedder(name),
+                embedder=partial(self.scorers.embedder, name),
             )
         return self._engine
 

@@ -26,13 +26,15 @@ class Reference:
 
     Attributes:
         picture: a PNG file.
-        embeds: whether embeddings are compared too.
+        embeds: whether CLIP's embeddings are compared too.
         embedding: of the picture by the row's scorer, float32, little-endian; empty where it is to be made.
+        dinov2: the folder or the hub id of the DINOv2 whose embeddings are compared too; empty for none.
     """
 
     picture: bytes = field(repr=False)
     embeds: bool = False
     embedding: bytes = field(default=b"", repr=False)
+    dinov2: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.cases import CaseError
@@ -32,12 +32,15 @@ class References:
     Attributes:
         against: the baseline; None where there is none.
         asked: by case, the measures that are asked for; see `core.likeness`.
-        embedder: by model, the fingerprint of the scorer whose embeddings are compared.
+        embedder: the fingerprint of the network whose embeddings are compared, of a model its CLIP, and with a source
+            the DINOv2 there.
+        models: by measure that needs one, the source of its network.
     """
 
     against: Against | None
     asked: Callable[[Case], frozenset[str]]
-    embedder: Callable[[str], str]
+    embedder: Callable[..., str]
+    models: Mapping[str, str] = field(default_factory=dict)
 
     def keys(self, case: Case, pairs: list[Pair]) -> Mapping[Pair, str]:
         """Of those pairs whose pictures are to be compared, under which key, in the place of a scorer's, that lies."""
@@ -47,6 +50,8 @@ class References:
         if other is None:
             return {}
         by = self.embedder(case.model) if "embedding" in measures else ""
+        for measure in sorted(measures & self.models.keys()):
+            by += f" {measure} {self.embedder(case.model, self.models[measure])}"
         return {
             pair: _key(digest, by)
             for pair in pairs
@@ -67,10 +72,12 @@ class References:
             content = baseline_folder.read(baseline.pictures[place], baseline.digests[place])
         except BaselineError as error:
             raise CaseError(f"{case.model}, {case.describe()}: {baseline.name}: {error}") from None
-        if "embedding" not in self.asked(case):
-            return Reference(content)
+        asked = self.asked(case)
+        dinov2 = self.models["dinov2"] if "dinov2" in asked else ""
+        if "embedding" not in asked:
+            return Reference(content, dinov2=dinov2)
         kept = baseline_embeddings.of(baseline, self.embedder(case.model))
-        return Reference(content, embeds=True, embedding=kept.get(baseline.digests[place], b""))
+        return Reference(content, True, kept.get(baseline.digests[place], b""), dinov2)
 
     def check_embeddings(self, cases: Iterable[Case]) -> None:
         """Make sure that the embeddings are as they were kept with which pictures of some cases are to be compared.

@@ -27,51 +27,59 @@ _AT_ONCE = 8
 
 
 def measured(
-    rows: Sequence[Row], images: Tensor, embedder: Callable[[], Embedder] | None
+    rows: Sequence[Row], images: Tensor, embedder: Callable[..., Embedder] | None
 ) -> tuple[Mapping[str, float], ...]:
     """The likeness of each image to the picture of its row's reference.
 
     Args:
         rows: some of which have a reference.
         images: of all rows, (len(rows), 3, height, width), in [0, 1], in steps of 1/255.
-        embedder: gives the scorer whose embeddings are compared, where a reference asks for that.
+        embedder: gives the network whose embeddings are compared, where a reference asks for that: CLIP, and with a
+            source the DINOv2 there.
 
     Returns:
-        Of each row, by measure: `ssim`, `psnr` (infinite of equal pictures), `embedding` where it is asked for, and
-        `equal`; nothing of a row without a reference.
+        Of each row, by measure: `ssim`, `psnr` (infinite of equal pictures), `embedding` and `dinov2` where they are
+        asked for, and `equal`; nothing of a row without a reference.
 
     Raises:
         RowsError: a reference is no picture, or one of another size.
     """
     made: list[Mapping[str, float]] = [{} for _ in rows]
-    for embeds in (False, True):
+    kinds = {(row.reference.embeds, row.reference.dinov2) for row in rows if row.reference is not None}
+    for embeds, dinov2 in sorted(kinds):
         places = [
-            place for place, row in enumerate(rows) if row.reference is not None and row.reference.embeds is embeds
+            place
+            for place, row in enumerate(rows)
+            if row.reference is not None and (row.reference.embeds, row.reference.dinov2) == (embeds, dinov2)
         ]
         for start in range(0, len(places), _AT_ONCE):
             chunk = places[start : start + _AT_ONCE]
             of_chunk = [rows[place] for place in chunk]
             with _told(of_chunk):
                 others = transfers.send(_pictures(of_chunk, images), images.device)
-                found = _compared(images, chunk, of_chunk, others, embedder if embeds else None)
+                found = _compared(images, chunk, of_chunk, others, embedder)
             made = [dict(zip(chunk, found, strict=True)).get(place, known) for place, known in enumerate(made)]
     return tuple(made)
 
 
 def _compared(
-    images: Tensor, places: list[int], rows: Sequence[Row], others: Tensor, embedder: Callable[[], Embedder] | None
+    images: Tensor, places: list[int], rows: Sequence[Row], others: Tensor, embedder: Callable[..., Embedder] | None
 ) -> list[Mapping[str, float]]:
     ours = images[places]
     equal = (ours == others).flatten(1).all(1)
     found = {"ssim": likeness.ssim(ours, others), "psnr": likeness.psnr(ours, others)}
-    if embedder is not None:
+    asked = next((row.reference for row in rows if row.reference is not None), None)
+    # Of the whole batch, which has just been scored. In batches of unlike sizes equal pictures may have embeddings that
+    # differ in their last bits.
+    if embedder is not None and asked is not None and asked.embeds:
         embed = embedder().embed
-        # Of the whole batch, which has just been scored. In batches of unlike sizes equal pictures may have embeddings
-        # that differ in their last bits.
         embedded = embed(images)[places]
         found["embedding"] = likeness.cosines(embedded, _embeddings(rows, others, embedded, embed)).masked_fill(
             equal, 1.0
         )
+    if embedder is not None and asked is not None and asked.dinov2:
+        embed = embedder(asked.dinov2).embed
+        found["dinov2"] = likeness.cosines(embed(images)[places], embed(others)).masked_fill(equal, 1.0)
     found[EQUAL] = equal.to(ours.dtype)
     columns = transfers.as_lists(list(found.values()))  # the device is waited for once
     return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -35,6 +35,7 @@ class ScorerPool:
         self._device = device
         self._needs = needs
         self._shipped: dict[str, Scorer] = {}
+        self._embedders: dict[str, Embedder] = {}
         self._own: dict[str, OwnScorer | DeclaredScorer] = {}
         self._checked: set[str] = set()
 
@@ -75,24 +76,38 @@ class ScorerPool:
                 raise UnusableModelError(f"the scorer {source} of {model} cannot be loaded: {_said(error)}") from error
         return self._shipped[source]
 
-    def embedder(self, model: str) -> Embedder:
-        """The scorer whose embeddings say how unlike two images of a model are: its CLIP.
+    def embedder(self, model: str, source: str = "") -> Embedder:
+        """The network whose embeddings say how unlike two images of a model are: its CLIP, or DINOv2 of a source.
 
         Raises:
             CaseError: it cannot be loaded.
         """
         from pytest_seedshift.scorers.base import Embedder
 
+        if source:
+            return self._dinov2(source)
         found = self.shipped(model, needed_scorers.CLIP)
         assert isinstance(found, Embedder)
         return found
 
-    def fingerprint_of_embedder(self, model: str) -> str:
+    def _dinov2(self, source: str) -> Embedder:
+        if source not in self._embedders:
+            from pytest_seedshift.scorers.dinov2 import Dinov2
+
+            try:
+                self._embedders[source] = Dinov2.load(source, self._device)
+            except SeedshiftError as error:
+                raise UnusableModelError(f"[likeness.models] {source} cannot be loaded: {error}") from error
+        return self._embedders[source]
+
+    def fingerprint_of_embedder(self, model: str, source: str = "") -> str:
         """The fingerprint of `embedder`, which is not loaded.
 
         Raises:
             SeedshiftError: weights that cannot be had or read.
         """
+        if source:
+            return fingerprint.of_dinov2(source)
         return fingerprint.of_clip(self._catalogue.find(model).clip)
 
     def own_of(self, model: str) -> list[str]:

@@ -21,6 +21,18 @@ def of_classifier(source: str) -> str:
     )
 
 
+def of_dinov2(source: str) -> str:
+    """The fingerprint of all that can change an embedding by DINOv2.
+
+    Raises:
+        WeightsNotFoundError: the weights are nowhere.
+    """
+    folder = repository.fetch(source, repository.CLASSIFIER_FILES)
+    return hashing.fingerprint(
+        folder, fingerprint.MAKING, "dinov2", *fingerprint.versions("torch", "torchvision", "transformers")
+    )
+
+
 def of_position(source: str) -> str:
     """The fingerprint of all that can change where a classifier sees its label.
 
