@@ -96,8 +96,8 @@ class ScorerPool:
 
             try:
                 self._embedders[source] = Dinov2.load(source, self._device)
-            except SeedshiftError as error:
-                raise UnusableModelError(f"[likeness.models] {source} cannot be loaded: {error}") from error
+            except Exception as error:  # as of every network that is given
+                raise UnusableModelError(f"[likeness.models] {source} cannot be loaded: {_said(error)}") from error
         return self._embedders[source]
 
     def fingerprint_of_embedder(self, model: str, source: str = "") -> str:
