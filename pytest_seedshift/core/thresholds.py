@@ -160,10 +160,6 @@ class Thresholds:
                 found[score] = kind
         return ScoreRegistry(found)
 
-    def without_baseline(self) -> Thresholds:
-        """The same bounds, with nothing said of what cases are compared with."""
-        return replace(self, baseline=BaselineTable())
-
     def scores(self, model: str) -> set[str]:
         """The scores of which anything is asked in a table that can speak of a model."""
         found: set[str] = set()

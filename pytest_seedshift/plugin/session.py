@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -85,14 +86,16 @@ class Session:
         Raises:
             pytest.UsageError: the file says something invalid.
         """
-        from pytest_seedshift.core import thresholds_parser
+        from pytest_seedshift.core import thresholds, thresholds_parser
 
         named = list(self.settings.scores) and self._named_scores  # of a name that is none it is said first
         with border.usage_errors():
             found = thresholds_parser.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
         if found.shipped and named:
             found = found.of_scores(self.settings.scores)
-        return found.without_baseline() if versus_run.is_one(self.config) else found
+        if versus_run.is_one(self.config):  # which says itself what its cases are compared with
+            return dataclasses.replace(found, baseline=thresholds.BaselineTable())
+        return found
 
     @cached_property
     def _named_scores(self) -> ScoreRegistry:
