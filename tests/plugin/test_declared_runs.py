@@ -102,3 +102,75 @@ def test_what_cannot_be_measured_is_said_beforehand(pytester, run, thresholds, a
     assert any(each in told for each in says.split("|"))
     assert "Traceback" not in told
     assert not (pytester.path / ".seedshift" / "verdicts.json").exists()
+
+
+# Prompts without labels ---------------------------------------------------------------------------------------------
+
+NOISE = """
+class Mine:
+    name, fingerprint, seed_shape = "mine", "noise", (3, 32, 32)
+
+    def __init__(self, device, dtype):
+        from pytest_seedshift import Axes
+
+        self.seed_axes = Axes(channels=0, height=1, width=2)
+
+    def generate(self, pairs, shift=None, on_step=None):
+        import torch
+
+        z = [torch.randn(self.seed_shape, generator=torch.Generator().manual_seed(pair.seed)) for pair in pairs]
+        return (torch.stack(z) if shift is None else shift(torch.stack(z), pairs)).sigmoid()
+
+def pytest_seedshift_models(): return {"mine": Mine}
+"""
+"""A model that draws noise, and no word of its prompt."""
+
+MINE = (
+    "seedshift",
+    "--seedshift-model=mine",
+    "--seedshift-shift=mean",
+    "--seedshift-magnitude=0.3",
+    "--seedshift-images=4",
+)
+ASKED = """
+[default]
+vqa = 0.0
+questions = 0.0
+prompts = "asked.csv"
+[models.mine]
+scorers = { vit = "./not-there", clip = "./short" }
+[scorers.vqa]
+source = "./vlm"
+[scorers.questions]
+source = "./vlm"
+"""
+LONG = "a red cube " + "very " * 90
+
+
+@pytest.fixture
+def asked(pytester):
+    """A project whose prompts have no labels; one has more tokens than CLIP reads."""
+    pytester.makeconftest(NOISE)
+    readers.qwen25_vl(pytester.path / "vlm")
+    readers.clip_h(pytester.path / "short")
+    rows = f"{LONG},Is it red?;A cube?,long\na dog,Is it?,short\n"
+    pytester.path.joinpath("asked.csv").write_text(f"prompt,questions,tags\n{rows}")
+    return lambda more="": pytester.path.joinpath("thresholds.toml").write_text(
+        ASKED.replace("vqa = 0.0", f"vqa = 0.0\n{more}")
+    )
+
+
+def test_prompts_without_labels_need_no_classifier_and_a_long_one_no_clip(pytester, run, asked, fetched):
+    asked()
+    run(*MINE, "--seedshift-images=4", "--seedshift-report=none").assert_outcomes(passed=2)
+    assert {source.rpartition("/")[2] for source in fetched} == {"vlm"}
+    for case in cases_of(pytester.path / ".seedshift").values():
+        assert case["scores"].keys() == {"questions", "vqa"}
+
+    for more, says in (("clip = 0.0", "more than the 77 that CLIP"), ("top1 = 0.0", "not-there|have none")):
+        asked(more)
+        result = run(*MINE, "--seedshift-images=4", "--seedshift-report=none")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        told = result.stdout.str() + result.stderr.str()
+        assert any(each in told for each in says.split("|"))
+        assert "Traceback" not in told
