@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints, model_validator
 
+from pytest_seedshift.core import tags
 from pytest_seedshift.core.errors import DataError, InvalidValueError
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.results import run_settings, schema
@@ -294,7 +295,7 @@ class _Record(Record):
     @model_validator(mode="after")
     def _is_whole(self) -> _Record:
         of_pictures = self.likeness.scores.keys() if self.likeness is not None else ()
-        lacking = {each.score for each in self.constraints} - self.scores.keys() - set(of_pictures)
+        lacking = {tags.plain(each.score) for each in self.constraints} - self.scores.keys() - set(of_pictures)
         if self.verdict not in ("error", "skipped") and (lacking or not self.scores):
             raise InvalidValueError(f"a verdict without the scores {', '.join(sorted(lacking) or BUILT_IN)}")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -159,3 +160,26 @@ def test_a_tag_that_no_prompt_has_is_refused(pytester, project):
     result = pytester.runpytest("seedshift", *RUN, *BARE)
     assert result.ret == 4
     assert "[tag.animal]: unknown tag of a prompt 'animal'. Did you mean 'animals'?" in result.stderr.str()
+
+
+@pytest.mark.nightly
+def test_runs_without_labels_are_merged_compared_and_kept_as_baselines(pytester, project):
+    """No classifier is there, nor any other scorer of the package."""
+    (pytester.path / "tagged.csv").write_text(TAGGED)
+    bounds = '[default]\nwhite = 0.2\nprompts = "tagged.csv"\n[tag.counting]\nwhite = { min = 0.1, max_drop = 0.3 }\n'
+    project(bounds)
+    few = ("--seedshift-images=40", "--seedshift-batch-size=16")
+    pytester.runpytest("seedshift", *RUN, *BARE, *few, "--seedshift-exact", "--seedshift-save-baseline=base.json")
+    for shard in (1, 2):
+        pytester.runpytest("seedshift", *RUN, *BARE, *few, f"--seedshift-shard={shard}/2", f"--seedshift-dir=s{shard}")
+    project(f'{bounds}[baseline]\npath = "base.json"\n[shift.mean]\nwhite = {{ min = 0.2, max_regression = 0.1 }}\n')
+    judged = pytester.runpytest("seedshift", *RUN, *BARE, *few, "--seedshift-dir=judged")
+    judged.assert_outcomes(passed=1, failed=1)
+    judged.stdout.fnmatch_lines(["*mine is compared with mine of base.json: run alike*"])
+    merged = pytester.run(sys.executable, "-m", "pytest_seedshift", "merge", "--output=m", "s1", "s2")
+    merged.stdout.fnmatch_lines(["2 cases of 2 runs: 1 pass, 1 fail"])
+    page = (pytester.path / "m" / "report.html").read_text()
+    assert "Tag by tag" in page
+    assert "Prompt by prompt" in page
+    compared = pytester.run(sys.executable, "-m", "pytest_seedshift", "compare", ".seedshift", "judged")
+    compared.stdout.fnmatch_lines(["*mine is compared with mine of .seedshift: run alike*"])
