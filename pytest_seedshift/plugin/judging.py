@@ -170,7 +170,7 @@ class Judging:
             return outcome
         kind = job_kinds.of(job.kind)
         if (failure := kind.failure(result, self._session.where(job.subject.id))) is not None:
-            raise known_failures.Broken(failure, pytrace=False)
+            raise known_failures.Failed(failure, pytrace=False)
         if (measured := kind.only_measured(result)) is not None:
             pytest.skip(measured)
         return outcome

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.session_views import Asked
 
 
-class Broken(pytest.fail.Exception):  # type: ignore[name-defined,misc]  # pytest gives the class as an attribute
-    """A case that does not hold what is asked of it. A case that cannot be judged fails with another one."""
+class Failed(pytest.fail.Exception):  # type: ignore[name-defined,misc]  # pytest gives the class as an attribute
+    """A case that does not hold what is asked of it. A case that cannot be judged fails with another one.
+
+    pytest writes an exception's name before what it says: it is the name that all other failures have.
+    """
+
+    __module__ = "builtins"
 
 
 def mark(session: Asked, items: Iterable[pytest.Item]) -> None:
@@ -34,7 +39,7 @@ def mark(session: Asked, items: Iterable[pytest.Item]) -> None:
             expected = thresholds.expected(case)
             if expected is not None and not expected.has_ended(datetime.date.today()):
                 more = {} if expected.strict is None else {"strict": expected.strict}
-                item.add_marker(pytest.mark.xfail(reason=expected.reason, raises=Broken, **more))
+                item.add_marker(pytest.mark.xfail(reason=expected.reason, raises=Failed, **more))
 
 
 def _case(item: pytest.Item) -> Case | None:

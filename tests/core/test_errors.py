@@ -24,8 +24,8 @@ PACKAGE = Path(pytest_seedshift.__file__).parent
 
 KINDS = (errors.SeedshiftUsageError, errors.DataError, errors.ModelError, errors.HarnessError)
 
-SIGNALS = {"Broken", "_EnoughError", "_SeenError", "_UnknownError"}
-"""No errors: they end something of ours early, and are caught by who raised them, or are pytest's outcomes."""
+SIGNALS = {"_EnoughError", "_SeenError", "_UnknownError"}
+"""No errors: they end something of ours early, and are caught by who raised them."""
 
 SECOND_BASES = {"InvalidValueError": ValueError, "ShardError": ValueError, "LockError": OSError}
 """What callers of a function, pydantic and who writes files know them as."""
