@@ -88,10 +88,13 @@ class BaselinePlace:
         target = self.target
         return target is not None and target.suffix.lower() != ".json" and not target.is_file()
 
-    @property
+    @cached_property
     def is_new(self) -> bool:
-        """Whether it is saved to a folder of baselines that has none of that name yet."""
-        return self.saves_pictures and self.target not in (None, self._session.settings.save_baseline)
+        """Whether it is saved to a folder of baselines that had none of that name when the run began: see `check`."""
+        target = self.target
+        if target is None or target == self._session.settings.save_baseline:
+            return False
+        return self.saves_pictures and not target.exists()
 
     def saves_to(self, place: Path) -> bool:
         """Whether the user has the run saved to a place."""
@@ -122,7 +125,7 @@ class BaselinePlace:
         """
         target, settings = self.target, self._session.settings
         if target is not None:
-            _ = self.environment  # of a cluster, which may be gone at the end
+            _ = self.environment, self.is_new  # of a cluster, which may be gone at the end, and before others save
             option = IF_MISSING if self.makes_missing else "--seedshift-save-baseline"
             if self.saves_pictures and settings.keep_images == "none":
                 raise pytest.UsageError(
