@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from simulated_gpus import DOWN, KINDS, LOAD, Scores, SimulatedExecutor
 
-from pytest_seedshift.core import pairs
+from pytest_seedshift.core import pairs, prompt_sets
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.limits import DEFAULT_SHIFTS
 from pytest_seedshift.core.score_registry import SHIPPED
@@ -112,7 +112,8 @@ def bench_of(folder: RunFolder) -> Any:
     return SimpleNamespace(
         service=service,
         samples=service.samples,
-        catalogue=SimpleNamespace(find=lambda _: SimpleNamespace(classes="imagenet100")),
+        catalogue=SimpleNamespace(find=lambda _: SimpleNamespace(prompt_set=prompt_sets.class_list("imagenet100"))),
+        keep_going=False,
         pool=SimpleNamespace(scorers=SimpleNamespace(measures=lambda _: SHIPPED), overlaps=False),
         measured=lambda _: NONE,
         device="simulated",

@@ -194,6 +194,11 @@ def current() -> Extensions:
     return _stack[-1]
 
 
+def is_in_session() -> bool:
+    """Whether any session runs: what is known outside of one is known for ever, and nothing may be added to it."""
+    return len(_stack) > 1
+
+
 def push(extensions: Extensions) -> None:
     """Let these count until `remove`."""
     _stack.append(extensions)

@@ -39,6 +39,8 @@ class Factory:
 def register(files: Iterable[tuple[Mapping[str, Any], Path, str]]) -> None:
     """Let the session know scorers by their tables, and the short names that nobody else has taken.
 
+    Outside of a session the tables are checked, and nobody knows of them.
+
     Args:
         files: the tables of each, by name, with its path and what stands before a name; the last ones win.
 
@@ -63,7 +65,8 @@ def register(files: Iterable[tuple[Mapping[str, Any], Path, str]]) -> None:
                 )
             continue
         here = here.beside(registry.Extension("scorer", name, owner, partial(_itself, Factory(declared))))
-    session.scorers = here
+    if registry.is_in_session():
+        session.scorers = here
 
 
 def of(name: str) -> Declared | None:

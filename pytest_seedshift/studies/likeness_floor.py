@@ -37,6 +37,8 @@ class Alike:
         """What a score of likeness comes to: its mean, of one with a floor the share; None where that is not known."""
         measure = likeness.measure_of(score)
         assert measure is not None
+        if not hasattr(self, measure):  # of a model that an entry names, which noise does not measure
+            return None
         if score == likeness.score_of(measure):
             return float(getattr(self, measure))
         of_pairs = self.values.get(measure)

@@ -10,6 +10,7 @@ import pytest
 from helpers.environments import ROOT
 from helpers.readme import README, blocks
 from pytest_seedshift.core import shifts, thresholds_parser
+from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
 from pytest_seedshift.plugin import options
 
@@ -47,6 +48,8 @@ def test_the_example_of_thresholds_is_valid():
     read = thresholds_parser.parse(blocks("toml")[0], "README", catalogue.shipped().find)
     assert read.models
     read = thresholds_parser.parse(blocks("toml")[1], "README", catalogue.shipped().find)
+    assert read.expected(Case("toy-latent", "mean", 0.3)).strict
+    read = thresholds_parser.parse(blocks("toml")[2], "README", catalogue.shipped().find)
     assert read.family
     assert read.baseline.path
 

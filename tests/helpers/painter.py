@@ -75,7 +75,7 @@ def setup(folder: Path) -> Setup:
     entry = Entry(NAME, (), classes="toy16", own=models.find(NAME))
     return Setup(
         Catalogue({NAME: entry}),
-        needs={NAME: frozenset()},
+        needs={NAME: frozenset({"light"})},
         kinds=ScoreRegistry({"light": Light.kind}),
         batch_size=4,
         extensions=Extensions(models=models, scorers=scorers),

@@ -386,7 +386,7 @@ def test_a_branch_may_end_in_a_line(cache, revision, end):
 def test_so_may_that_of_a_scorer(cache):
     snapshot = cached(cache, "owner/name", {"config.json": b'{"model_type": "vit"}', "model.safetensors": b""})
     at(cache, "main", f"{COMMIT}\n")
-    assert repository._snapshot("owner/name", ["*.json"], "") == snapshot
+    assert repository._snapshot("owner/name", ["*.json"], "", reads=True) == snapshot
 
 
 @pytest.mark.parametrize(

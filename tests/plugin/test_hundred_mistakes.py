@@ -126,7 +126,8 @@ OPTIONS = {
     "a report that is a folder": option("--seedshift-report=.", says=("--seedshift-report", "is a folder")),
     "a report in /proc": option("--seedshift-report=/proc/x/report.html", says=("--seedshift-report", "cannot be")),
     "a summary in a file": option(
-        "--seedshift-summary=thresholds.toml/s.md", says=("--seedshift-summary", "Not a directory")
+        "--seedshift-summary=thresholds.toml/s.md",
+        says=("--seedshift-summary", "thresholds.toml is a file, not a folder"),
     ),
     "a summary with a long name": option(f"--seedshift-summary={'s' * 300}.md", says=("too long",)),
     "a baseline to a folder": option("--seedshift-save-baseline=.", says=("--seedshift-save-baseline", "is a folder")),
