@@ -10,10 +10,11 @@ import csv
 import io
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_seedshift.core import csv_lines
 from pytest_seedshift.core.errors import DataError
 
 COLUMNS = ("label", "index", "wnid", "aliases")
@@ -61,7 +62,7 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
     Raises:
         DataError: the file is no such list; the message names the line.
     """
-    lines = _lines(text, name)
+    lines = csv_lines.read(text, lambda line: f"the class list {name}, line {line}")
     header = next(lines, (1, []))[1]
     columns = _columns(header, name)
     rows: list[Row] = []
@@ -97,25 +98,6 @@ def path(given: Path) -> str:
     """
     plain = Path(os.path.normpath(given))
     return str(plain if plain.resolve() == given.resolve() else given.resolve())
-
-
-def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines that hold something, with the number of the first one where a quoted text has several."""
-    # Split by csv alone: str.splitlines would also cut at signs that may stand within a text, such as U+2028.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        start = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(
-                f"the class list {name}, line {start}: {error}. A text with a comma or a quotation mark needs quotes "
-                'around it, and its own quotation marks twice: "the ""big"" one"'
-            ) from None
-        if any(value.strip() for value in values):
-            yield start, values
 
 
 def _columns(header: Sequence[str], name: str) -> dict[str, int]:

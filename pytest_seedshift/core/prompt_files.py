@@ -6,9 +6,7 @@ line. As in a class list, two texts that look alike are one text, and a sign tha
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from pytest_seedshift.core import class_lists, files
+from pytest_seedshift.core import class_lists, csv_lines, files
 from pytest_seedshift.core.errors import DataError
 
 COLUMNS = ("prompt", "id", "label", "index", "wnid", "aliases", "negative_prompt", "tags", "questions")
@@ -137,7 +135,7 @@ def _plain(text: str, name: str) -> Iterator[_Line]:
 
 
 def _table(text: str, name: str, separator: str) -> Iterator[_Line]:
-    lines = _cells(text, name, separator)
+    lines = csv_lines.read(text, lambda line: _where(name, line), separator)
     start, header = next(lines, (1, []))
     columns = _columns(header, name, start, separator)
     for number, values in lines:
@@ -145,24 +143,6 @@ def _table(text: str, name: str, separator: str) -> Iterator[_Line]:
             hint = '. A text with a comma needs quotes around it: "a cat, a dog"' if separator == "," else ""
             raise DataError(f"{_where(name, number)}: {len(values)} values for {len(header)} columns{hint}")
         yield _Line(number, {column: values[place] for column, place in columns.items() if place < len(values)})
-
-
-def _cells(text: str, name: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines that hold something, with the number of the first one where a quoted text has several."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    while True:
-        start = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(
-                f"{_where(name, start)}: {error}. A text with a comma or a quotation mark needs quotes around it, and "
-                'its own quotation marks twice: "the ""big"" one"'
-            ) from None
-        if any(value.strip() for value in values):
-            yield start, values
 
 
 def _columns(header: Sequence[str], name: str, line: int, separator: str) -> dict[str, int]:

@@ -79,7 +79,6 @@ def _counter(called: str, folder: Path) -> Callable[[str], int]:
             return lambda prompt: len(glide.ids(prompt))
         import transformers
 
-        tokenizer: Any = getattr(transformers, called).from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        tokenizer_class = getattr(transformers, called)
+        tokenizer: Any = tokenizer_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         return lambda prompt: len(tokenizer(prompt, truncation=False, verbose=False)["input_ids"])

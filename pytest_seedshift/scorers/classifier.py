@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoImageProcessor, AutoModelForImageClassification
+from transformers import AutoModelForImageClassification
 
 from pytest_seedshift.core.checkpoints import contents, repository
 from pytest_seedshift.core.errors import ModelError
@@ -43,17 +43,8 @@ class Classifier:
         folder = repository.fetch(source, repository.CLASSIFIER_FILES)
         variant = contents.classifier(contents.OnDisk(folder)).variants.get("")
         with readable(source, "an image classifier of transformers"), loading.complete(source), loading.sealed(source):
-            model = AutoModelForImageClassification.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                variant=variant,
-            )
-            processor = AutoImageProcessor.from_pretrained(
-                folder, backend="torchvision", local_files_only=True, trust_remote_code=False
-            )
+            model = loading.network(AutoModelForImageClassification, folder, variant, torch.float32)
+            processor = loading.image_processor(folder)
         transfers.place(model, device)
         check_finite(model, source)
         return cls(source, model.eval(), processor, fingerprint.of_classifier(source))

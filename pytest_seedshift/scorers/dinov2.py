@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoModel
 
 from pytest_seedshift.core.checkpoints import contents, repository
 from pytest_seedshift.core.errors import ModelError
@@ -40,17 +40,8 @@ class Dinov2:
         folder = repository.fetch(source, repository.CLASSIFIER_FILES)
         variant = contents.classifier(contents.OnDisk(folder)).variants.get("")
         with readable(source, _WHAT), loading.complete(source), loading.sealed(source):
-            model = AutoModel.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                variant=variant,
-            )
-            processor = AutoImageProcessor.from_pretrained(
-                folder, backend="torchvision", local_files_only=True, trust_remote_code=False
-            )
+            model = loading.network(AutoModel, folder, variant, torch.float32)
+            processor = loading.image_processor(folder)
         transfers.place(model, device)
         check_finite(model, source)
         return cls(source, model.eval(), processor, fingerprint.of_dinov2(source))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
-from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from pytest_seedshift.core.checkpoints import contents, prompt_length
 from pytest_seedshift.core.errors import ModelError
@@ -62,17 +62,8 @@ class DualEncoder:
         folder = found.fetch()
         variant = contents.reader(contents.OnDisk(folder)).variants.get("")
         with readable(source, _WHAT), loading.complete(source), loading.sealed(source):
-            model = AutoModel.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                variant=variant,
-            )
-            processor = AutoImageProcessor.from_pretrained(
-                folder, backend="torchvision", local_files_only=True, trust_remote_code=False
-            )
+            model = loading.network(AutoModel, folder, variant, torch.float32)
+            processor = loading.image_processor(folder)
             tokenizer = _tokenizer(folder)
         transfers.place(model, device)
         check_finite(model, source)

@@ -7,10 +7,15 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_seedshift.core.checkpoints import trust
 from pytest_seedshift.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
 
 # Both libraries fill what a checkpoint lacks with random numbers and go on. These are their words for it.
 _INCOMPLETE = "newly initialized"
@@ -53,6 +58,34 @@ def complete(what: str) -> Iterator[None]:
             library.set_verbosity(verbosity)
     if notes.incomplete:
         raise ModelError(f"{what} lacks weights: {'; '.join(notes.incomplete)}")
+
+
+def network(kind: Any, folder: Path, variant: str | None, dtype: torch.dtype) -> Any:
+    """A network of transformers from the files of a folder: safetensors alone, and no code that lies with them.
+
+    Args:
+        kind: the class that loads it, such as `AutoModel`.
+        folder: that `trust` has passed.
+        variant: of the files of weights; None for those without one.
+        dtype: number type.
+    """
+    return kind.from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        variant=variant,
+    )
+
+
+def image_processor(folder: Path) -> Any:
+    """How the model in a folder prepares pictures, by its own configuration."""
+    from transformers import AutoImageProcessor
+
+    return AutoImageProcessor.from_pretrained(
+        folder, backend="torchvision", local_files_only=True, trust_remote_code=False
+    )
 
 
 @contextmanager

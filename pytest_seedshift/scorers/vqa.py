@@ -138,14 +138,7 @@ def load(source: str, device: str, dtype: str) -> Answers:
     folder = repository.fetch(source, repository.READER_FILES)
     variant = contents.reader(contents.OnDisk(folder)).variants.get("")
     with readable(source, _WHAT), loading.complete(source), loading.sealed(source):
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            variant=variant,
-        )
+        model = loading.network(AutoModelForImageTextToText, folder, variant, getattr(torch, dtype))
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     transfers.place(model, device)
     check_finite(model, source)

@@ -23,11 +23,10 @@ def asked(tag: str, minimum: float | None = None, max_drop: float | None = None)
     return Constraint(tags.score_of("top1", tag), minimum, max_drop, own_kind=kind)
 
 
-def test_of(constraints: Sequence[Constraint], places: dict[str, tuple[int, ...]], size: int, **more) -> SequentialTest:
+def sequential(
+    constraints: Sequence[Constraint], places: dict[str, tuple[int, ...]], size: int, **more
+) -> SequentialTest:
     return SequentialTest(tuple(constraints), size, tags=places, **more)
-
-
-test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 def columns(constraints: Sequence[Constraint], values: Sequence[float]) -> dict[str, Sequence[float]]:
@@ -53,7 +52,7 @@ def designs(draw):
 def test_a_bound_of_a_tag_is_one_on_its_pairs_alone(design, exact, step):
     after, before, places = design
     wanted = [Constraint("top1", 0.3), asked("a", 0.5, 0.2), asked("b", 0.6)]
-    test = test_of(wanted, places, after.size, exact=exact)
+    test = sequential(wanted, places, after.size, exact=exact)
     found = test.judge(columns(wanted, after), columns(wanted, before))
     assert found.decided
     course = test.begin()
@@ -90,7 +89,7 @@ def failing(designs: int, seed: int) -> tuple[float, float]:
         order = rng.permutation(of_pair.size)
         belongs, values = of_pair[order], right[order]
         places = {name: tuple(map(int, np.flatnonzero(belongs == index))) for index, name in enumerate(names)}
-        found = test_of(wanted, places, order.size, certainty=CERTAINTY).judge(columns(wanted, values))
+        found = sequential(wanted, places, order.size, certainty=CERTAINTY).judge(columns(wanted, values))
         ours += not found.passed
         naive += any(_looks_broken(values[belongs == index]) for index in range(TAGS))
     return ours / designs, naive / designs
@@ -118,7 +117,7 @@ def test_a_tag_that_breaks_passes_by_mistake_no_more_often_than_is_said():
         places = np.sort(rng.permutation(size)[:40])
         values = (rng.random(size) < 0.9).astype(float)
         values[places] = rng.permutation(np.repeat([1.0, 0.0], [23, 17]))  # one image below what is asked
-        found = test_of(wanted, {"few": tuple(map(int, places))}, size, certainty=CERTAINTY).judge(
+        found = sequential(wanted, {"few": tuple(map(int, places))}, size, certainty=CERTAINTY).judge(
             columns(wanted, values)
         )
         passed += found.passed
@@ -129,12 +128,12 @@ def test_a_clear_case_ends_early_and_one_tag_that_fails_fails_it():
     size = 400
     places = {"a": tuple(range(0, size, 4)), "b": tuple(range(1, size, 4))}
     wanted = [Constraint("top1", 0.5), asked("a", 0.5), asked("b", 0.5)]
-    good = test_of(wanted, places, size).judge(columns(wanted, np.ones(size)))
+    good = sequential(wanted, places, size).judge(columns(wanted, np.ones(size)))
     assert good.passed
     assert good.images < 100
     values = np.ones(size)
     values[list(places["b"])] = 0.0
-    bad = test_of(wanted, places, size).judge(columns(wanted, values))
+    bad = sequential(wanted, places, size).judge(columns(wanted, values))
     assert [each.score for each in bad.findings if each.holds is False] == ["top1@b"]
     assert bad.images < 100
     assert bad.findings[2].score_kind.title == "top-1 of b"

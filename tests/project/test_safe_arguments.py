@@ -24,8 +24,15 @@ NEEDS: dict[str, dict[str, object]] = {
 }
 """By the end of what is called, the arguments that it needs."""
 
-MODELS = ("AutoModelForImageClassification", "AutoPipelineForText2Image", "DiffusionPipeline", "loader", "made")
-"""Whose `from_pretrained` reads weights, which must be safetensors; others read configurations."""
+CONFIGURATIONS = (
+    "AutoConfig",
+    "AutoImageProcessor",
+    "AutoProcessor",
+    "AutoTokenizer",
+    "GlideTokenizer",
+    "tokenizer_class",
+)
+"""Whose `from_pretrained` reads configurations alone. All others read weights, which must be safetensors."""
 
 NEVER = (
     "create_model_and_transforms",
@@ -77,7 +84,7 @@ def problems(source: str, name: str) -> Iterator[str]:
                     yield f"{where} lacks {argument}={value}"
         if (
             last == "from_pretrained"
-            and called.partition(".")[0] in MODELS
+            and called.partition(".")[0] not in CONFIGURATIONS
             and given.get("use_safetensors") is not True
         ):
             yield f"{where} lacks use_safetensors=True"
@@ -116,6 +123,8 @@ def test_the_package_does_call_what_is_looked_for():
         ("AutoTokenizer.from_pretrained(x, local_files_only=True, trust_remote_code=None)", "trust_remote_code=False"),
         ("AutoTokenizer.from_pretrained(x, trust_remote_code=False)", "lacks local_files_only=True"),
         ("made.from_pretrained(x, local_files_only=True, trust_remote_code=False)", "lacks use_safetensors=True"),
+        ("AutoModel.from_pretrained(x, local_files_only=True, trust_remote_code=False)", "lacks use_safetensors=True"),
+        ("AnyOther.from_pretrained(x, local_files_only=True, trust_remote_code=False)", "lacks use_safetensors=True"),
         ("kind.from_single_file(x)", "lacks local_files_only=True"),
         ("open_clip.create_model('local-dir:x')", "lacks weights_only=True"),
         ("open_clip.create_model_and_transforms('x')", "is never called"),
