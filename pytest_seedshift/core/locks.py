@@ -159,6 +159,30 @@ def held_file(path: Path) -> Iterator[FileIO]:
         yield opened
 
 
+@contextmanager
+def held_folder(path: Path) -> Iterator[None]:
+    """Keep others that ask so from a folder meanwhile; it is made where it is not there.
+
+    No file is left in it: the lock is on the folder itself, but for Windows, where it is beside it.
+
+    Raises:
+        LockError: its disk keeps no locks.
+        OSError: it cannot be made or opened.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        with _kind()(path.with_name(f".{path.name}.lock")):
+            yield
+    else:
+        opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with _in_words(path):
+                fcntl.flock(opened, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(opened)
+
+
 def _opener(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
 

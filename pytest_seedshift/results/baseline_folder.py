@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import atomic_files, files
+from pytest_seedshift.core import atomic_files, files, locks
 from pytest_seedshift.core.messages import count, some
 from pytest_seedshift.results import baseline_embeddings
 from pytest_seedshift.results.baseline import WHAT, BaselineError
@@ -125,7 +125,8 @@ def save_new(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str,
 def save(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str, bytes]] | None = None) -> int:
     """Write a baseline with the pictures of all of its pairs; the file that lists them comes last.
 
-    Files of an earlier baseline in the same folder that this one does not list are removed.
+    Files of an earlier baseline in the same folder that this one does not list are removed. Of several writers each
+    waits for the one before, so that none removes what another is about to list.
 
     Args:
         made: the baseline.
@@ -137,8 +138,13 @@ def save(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str, byt
 
     Raises:
         BaselineError: a picture is not there any more, or not as it was kept.
-        OSError: it cannot be written.
+        OSError: it cannot be written, or its disk keeps no locks.
     """
+    with locks.held_folder(folder):
+        return _save(made, folder, embeddings or {})
+
+
+def _save(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str, bytes]]) -> int:
     size, kept = 0, set()
     for place, path in listed(made).items():
         target = picture_of(folder, made.digests[place])
@@ -146,7 +152,7 @@ def save(made: Baseline, folder: Path, embeddings: Mapping[str, Mapping[str, byt
             size += _put(target, read(path, made.digests[place]))
             kept.add(target)
     known = {}
-    for scorer, found in (embeddings or {}).items():
+    for scorer, found in embeddings.items():
         content = baseline_embeddings.packed(scorer, found)
         digest = hashlib.sha256(content).hexdigest()
         target = embeddings_of(folder, digest)

@@ -207,6 +207,28 @@ def test_of_two_that_save_at_once_one_is_there_whole(folder):
     assert [each.name for each in folder.iterdir()] == ["same"]
 
 
+def test_of_several_that_save_over_each_other_the_last_is_there_whole(folder):
+    """Each removes the pictures of those before it, and none those that another is about to list."""
+    baselines = [made(folder.parent / f"run{number}", replace(CPU, hardware=str(number))) for number in range(4)]
+    gate = threading.Barrier(4)
+
+    def write(one: Baseline) -> None:
+        gate.wait()
+        for _ in range(25):
+            baseline_folder.save(one, folder / "same")
+
+    writers = [threading.Thread(target=write, args=(each,)) for each in baselines]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    found = baseline_sources.load(folder / "same")
+    assert len(found.pictures) == 1
+    for place, path in found.pictures.items():
+        baseline_folder.read(path, found.digests[place])
+    assert sorted(each.name for each in (folder / "same").iterdir()) == ["baseline.json", "pictures"]
+
+
 def test_a_folder_that_cannot_be_written_to_is_an_error_and_leaves_nothing(folder, monkeypatch):
     def refuse(self: Path, target: Path) -> Path:
         raise PermissionError(13, "Permission denied", str(target))
