@@ -16,6 +16,7 @@ COMMANDS = {
     "versus": "run a base and others on the same pairs: which change of the engine may be shipped?",
     "history": "show each case over the versions of a model: since when is it worse?",
     "thresholds": "write thresholds by what a run has measured, so that another draw of its pairs meets them",
+    "schema": "print the JSON Schema of thresholds.toml or of a run's files, for editors and validators",
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",
     "position": "find whether random shifts with a direction move the object in a model's pictures",

@@ -30,13 +30,19 @@ if TYPE_CHECKING:
 KEYS = ("expect", "reason", "until", "strict")
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class ExpectationTable(BaseModel):
+    """What a table says of its cases' failing."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     expect: Literal["fail", "pass"]
+    """`"fail"`: the table's cases are known to fail; `"pass"` takes back what a wider table says."""
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    """Why they fail; needed beside `expect = "fail"`."""
     until: datetime.date | None = None
+    """The last day on which they are expected to, a date without quotes; left out, for ever."""
     strict: bool | None = None
+    """Whether a case that passes all the same counts as a failure; left out, as pytest's `xfail_strict` says."""
 
 
 _VALID = {
@@ -120,7 +126,7 @@ def split(table: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Expecta
     if isinstance(said.get("until"), datetime.datetime):
         said["until"] = str(said["until"])  # which is no date, and pydantic would cut it
     try:
-        form = _Form.model_validate(said)
+        form = ExpectationTable.model_validate(said)
     except pydantic.ValidationError as error:
         key = str(error.errors()[0]["loc"][0])
         raise InvalidValueError(f"{where} {key} = {said[key]!r}: {_VALID[key]}") from None

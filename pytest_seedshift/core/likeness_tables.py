@@ -26,12 +26,17 @@ from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.thresholds import Table, ThresholdsError
 
 
-class _Bounds(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class LikenessBounds(BaseModel):
+    """What is asked of one measure."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """The least mean over the pairs of a case."""
     floor: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """What at least `share` of the pairs reach."""
     share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    """The least share of the pairs that reach `floor`."""
 
 
 def constraints(value: object, where: str) -> Table:
@@ -111,9 +116,9 @@ def _of_measure(measure: str, value: object, where: str) -> Table:
     if not isinstance(value, dict):
         raise ThresholdsError(f"{where} {measure} = {value!r}: give a number or {{ min = …, floor = …, share = … }}")
     try:
-        bounds = _Bounds.model_validate(value)
+        bounds = LikenessBounds.model_validate(value)
     except pydantic.ValidationError as error:
-        raise ThresholdsError(f"{where} {measure}: {explain(error, _Bounds)}") from None
+        raise ThresholdsError(f"{where} {measure}: {explain(error, LikenessBounds)}") from None
     if (bounds.floor is None) is not (bounds.share is None):
         raise ThresholdsError(
             f"{where} {measure}: floor and share belong together: at least such a share of the pairs reaches the floor"

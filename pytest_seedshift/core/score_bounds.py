@@ -8,7 +8,7 @@ import re
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts
 from pytest_seedshift.core.messages import unknown
@@ -21,20 +21,32 @@ ANY_SCORE = AvailableScores()
 
 _PERCENTAGE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*")
 
+_MARGIN: dict[str, Any] = {
+    "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{_PERCENTAGE.pattern}$"}]
+}
+"""What `margin` reads, as JSON Schema."""
 
-class _Bounds(BaseModel):
+
+class ScoreBounds(BaseModel):
     """What is asked of one score: its minimum and its largest drop against the control and against the baseline.
 
     And how near to the baseline it has to be shown to be; see `margin`.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     min: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """The least mean over the design."""
     max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """The largest drop against the control, on the same pairs."""
     max_regression: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """The largest drop against the baseline, on the same pairs."""
     significant: bool | Literal["any"] | None = None
-    within: Any = None
+    """When a drop beyond `max_regression` counts: `true`, where chance is ruled out as the reason why it is larger;
+    `"any"`, where chance is ruled out as the reason of any drop; `false`, always."""
+    within: Annotated[Any, WithJsonSchema(_MARGIN)] = None
+    """How near to the baseline's mean the version's is to be shown to lie: in the score's units, or a percentage of
+    that mean such as `"0.2%"`."""
 
 
 def constraint(score: str, value: object, where: str, scores: AvailableScores = ANY_SCORE) -> Constraint:
@@ -54,7 +66,7 @@ def constraint(score: str, value: object, where: str, scores: AvailableScores = 
     if not isinstance(value, dict):
         raise ThresholdsError(f"{where} {score} = {value!r}: give a number or {{ min = …, max_drop = … }}")
     try:
-        bounds = _Bounds.model_validate(value)
+        bounds = ScoreBounds.model_validate(value)
     except pydantic.ValidationError as error:
         raise ThresholdsError(f"{where} {score}: {explain(error)}") from None
     if bounds.min is bounds.max_drop is bounds.max_regression is bounds.within is None:
@@ -140,7 +152,7 @@ def _hint(key: str, value: object) -> str:
     return ""
 
 
-def explain(error: pydantic.ValidationError, form: type[BaseModel] = _Bounds, what: str = "bound") -> str:
+def explain(error: pydantic.ValidationError, form: type[BaseModel] = ScoreBounds, what: str = "bound") -> str:
     """The first of pydantic's errors, in our words."""
     first = error.errors()[0]
     name = str(first["loc"][-1])

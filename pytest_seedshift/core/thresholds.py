@@ -34,10 +34,12 @@ class ThresholdsError(SeedshiftUsageError):
 class BaselineTable(BaseModel):
     """`[baseline]`: the file or run folder, relative to thresholds.toml, and how it is used."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     path: str | None = None
+    """The baseline's file, its folder, a folder of baselines by environment, or a run folder; relative to this file."""
     allow_missing: bool = False
+    """Whether to compare where one side lacks cases."""
     models: dict[str, str] = {}
     """By the name of a model, the baseline's name for it, where they differ."""
 

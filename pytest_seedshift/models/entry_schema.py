@@ -160,6 +160,14 @@ _VALID = {
 }
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of one entry, as pydantic makes it, with what is valid as the description of each key."""
+    made = _Entry.model_json_schema()
+    for key, field in made["properties"].items():
+        field["description"] = _VALID[key]
+    return made
+
+
 def check(name: str, table: object, where: str, *, new: bool, place: bool = False) -> dict[str, Any]:
     """Check one entry as it stands in a TOML file.
 

@@ -54,6 +54,14 @@ _OF = {"low": ("clip",), "high": ("clip",), "question": ("vqa",), "every": ("que
 """By key, the kinds that it is for; every other one is for all."""
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of one table, as pydantic makes it, with what is valid as the description of each key."""
+    made = _Table.model_json_schema()
+    for key, field in made["properties"].items():
+        field["description"] = _VALID[key]
+    return made
+
+
 def read(tables: object, path: Path, prefix: str) -> Iterator[tuple[Declared, str]]:
     """The scorers of the tables of a file, with where each stands.
 

@@ -27,7 +27,7 @@ DesignSeed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 class Form(BaseModel):
     """A part of a file. Keys that this version does not know are kept, and written again."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, use_attribute_docstrings=True)
 
     def built_in(self) -> dict[str, Any]:
         """As JSON has it, in built-in types: what was set, in the order of the fields."""
