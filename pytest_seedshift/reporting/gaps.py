@@ -231,6 +231,12 @@ def lines(run: Run) -> list[str]:
     if found is None:
         return []
     asked = {finding.score for case in run.cases for finding in case.findings}
+    shown = [table for table in found.tables if table.score in asked or not asked]
+    if not any(cell is not None and cell.has_value for table in shown for row in table.rows for cell in row.shares):
+        return [
+            f"robustness: no figure, as verdicts came before {found.least} pairs were looked at (--seedshift-exact "
+            "looks at all)"
+        ]
     couples = [f"{one} − {other}" for one, other in found.couples]
     heads = [*found.models, *(couples if len(couples) == 1 else ())]
     name = max(len(row.shift) for table in found.tables for row in table.rows)
@@ -241,16 +247,12 @@ def lines(run: Run) -> list[str]:
         + (f"; * fewer than {found.least} pairs: too few for one" if found.few else "")
         + (f"; ≈* decided early on fewer than {found.least} pairs: no figure" if found.without_figure else ""),
     ]
-    for table in found.tables:
-        if table.score in asked or not asked:
-            rows = [
-                (run.kinds[table.score].title, heads),
-                *((row.shift, _cells(row)[: len(heads)]) for row in table.rows),
-            ]
-            widths = [max(len(head), 20) for head in heads]
-            for part in _parts(widths, _WIDTH - name - 2):
-                text += [tables.line([of, *cells[part]], [name, *widths[part]], "<>") for of, cells in rows]
-            text += _largest(table, couples) if len(couples) > 1 else []
+    for table in shown:
+        rows = [(run.kinds[table.score].title, heads), *((row.shift, _cells(row)[: len(heads)]) for row in table.rows)]
+        widths = [max(len(head), 20) for head in heads]
+        for part in _parts(widths, _WIDTH - name - 2):
+            text += [tables.line([of, *cells[part]], [name, *widths[part]], "<>") for of, cells in rows]
+        text += _largest(table, couples) if len(couples) > 1 else []
     return text
 
 
