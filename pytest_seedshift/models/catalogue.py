@@ -82,7 +82,7 @@ class Catalogue:
         if _is_place(name) or path.is_dir():
             return Entry(name, (name,))
         raise InvalidValueError(
-            f"{unknown('model', name, self.entries, rest='README, Models, has all')} (or a folder, a "
+            f"{unknown('model', name, self.entries, rest='docs/reference/models.md has all')} (or a folder, a "
             f"{places.SINGLE_FILE} file, or a hub id 'owner/name')"
         )
 

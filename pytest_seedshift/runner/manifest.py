@@ -37,7 +37,7 @@ def make(
     models: Iterable[str],
     shard: Mapping[str, Any] | None = None,
 ) -> schema.Head:
-    """The head of verdicts.json: see the README.
+    """The head of verdicts.json: see docs/reference/files.md.
 
     Args:
         jobs: of the whole grid, those of other shards too.

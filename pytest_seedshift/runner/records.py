@@ -1,6 +1,6 @@
 """From a case to its record, and what records say together; their form is `results.schema`.
 
-The format is public and stable; docs: README, "verdicts.json".
+The format is public and stable; docs: docs/reference/files.md.
 """
 
 from __future__ import annotations

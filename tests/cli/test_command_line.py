@@ -19,7 +19,7 @@ from pytest_seedshift.__main__ import main
 from pytest_seedshift.cli import COMMANDS
 from pytest_seedshift.cli.parser import group
 
-DOCS = (Path(__file__).parents[2] / "docs/commands.md").read_text()
+DOCS = (Path(__file__).parents[2] / "docs/reference/commands.md").read_text()
 HOSTILE = "a\x1b]0;t\x07##[error]\u202e\n::error::é"
 
 

@@ -7,11 +7,11 @@ import json
 import re
 import sqlite3
 from contextlib import chdir, closing, redirect_stdout
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from helpers.pages import blocks
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
@@ -22,7 +22,6 @@ from pytest_seedshift.studies import position_control
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
 DESIGN = catalogue.shipped().design("toy-latent", 16)
 
 
@@ -150,10 +149,8 @@ def test_a_mistake_is_said_in_a_line_before_anything_is_made(tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_the_example_in_the_readme_passes_and_a_wrong_direction_is_told_without_a_traceback(pytester, run):
-    (example,) = (
-        block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "seedshift_position" in block
-    )
+def test_the_example_of_the_guide_passes_and_a_wrong_direction_is_told_without_a_traceback(pytester, run):
+    (example,) = blocks("python", "docs/how-to/position.md")
     wrong = "\ndef test_wrong(seedshift_position):\n    seedshift_position(directions=['north'])\n"
     pytester.makepyfile(example + wrong)
     result = run("--seedshift-model=toy-latent", "--seedshift-images=16", "-k", "objects or wrong")

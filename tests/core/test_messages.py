@@ -19,10 +19,10 @@ def test_known_names_may_come_from_any_iterable():
 
 def test_of_a_long_list_the_nearest_are_told_and_where_the_rest_is():
     names = [f"model-{number}" for number in range(20)] + ["mine"]
-    said = unknown("model", "mime", names, rest="README has all")
+    said = unknown("model", "mime", names, rest="the page has all")
     assert said.startswith("unknown model 'mime'. Did you mean 'mine'? Known: mine, ")
-    assert said.endswith(" and 16 more; README has all")
-    assert unknown("model", "mime", names[:9], rest="README has all").endswith(", ".join(names[:9]))
+    assert said.endswith(" and 16 more; the page has all")
+    assert unknown("model", "mime", names[:9], rest="the page has all").endswith(", ".join(names[:9]))
 
 
 @pytest.mark.parametrize(

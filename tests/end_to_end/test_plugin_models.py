@@ -1,4 +1,4 @@
-"""Models, shifts and scorers of one's own, as the README gives them, from the command line to the report."""
+"""Models, shifts and scorers of one's own, as the how-to guides give them, from the command line to the report."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from helpers.readme import README, blocks
+from helpers.pages import blocks
 from helpers.runs import cases_of
 from pytest_seedshift.__main__ import main
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
-CONFTEST = next(block for block in blocks("python") if "pytest_seedshift_models" in block)
-THRESHOLDS = README.partition("conftest.py` of the folder")[2].partition("```\n[default]\n")[2].partition("```")[0]
+MODEL, SHIFT, SCORER = (f"docs/how-to/own-{each}.md" for each in ("model", "shift", "scorer"))
+CONFTEST = "\n\n".join(block for page in (MODEL, SHIFT, SCORER) for block in blocks("python", page))
+THRESHOLDS = "".join(
+    [blocks("toml", SCORER)[0].removeprefix("[default]\n"), "\n", blocks("toml", MODEL)[0].partition("\n\n")[2]]
+)
 RUN = (
     "--seedshift-model=mine",
     "--seedshift-shift=tilt,mean",
@@ -27,7 +30,7 @@ RUN = (
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> Path:
-    """The README's conftest and thresholds; none of these pictures shows what it should."""
+    """The guides' conftest and thresholds; none of these pictures shows what it should."""
     pytester.makeconftest(CONFTEST)
     easy = "[default]\ntop1 = 0.0\ntop5 = 0.0\nclip = 0.0\n"
     pytester.path.joinpath("thresholds.toml").write_text(easy + THRESHOLDS)
@@ -235,7 +238,7 @@ def test_a_value_that_rounding_has_put_outside_is_none(pytester, project, verdic
 
 def test_a_package_gives_by_entry_points_and_is_imported_only_for_its_own(pytester, project):
     project.joinpath("conftest.py").unlink()
-    text = CONFTEST.partition("def pytest_seedshift_models")[0].replace('"mine"', '"theirs"')
+    text = re.sub(r"def pytest_seedshift_\w+\(\):\n.*\n", "", CONFTEST).replace('"mine"', '"theirs"')
     pytester.mkpydir("their_package").joinpath("models.py").write_text(f"print('imported')\n{text}\nTheirs = Mine\n")
     info = project / "their_package-1.0.dist-info"
     info.mkdir()

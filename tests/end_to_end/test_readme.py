@@ -1,4 +1,4 @@
-"""The README's commands, tables and examples are true."""
+"""Tables and examples of the README and of the documentation's pages are true."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from helpers.environments import ROOT
-from helpers.readme import README, blocks
+from helpers.pages import PAGES, blocks
 from pytest_seedshift.core import shifts, thresholds_parser
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
@@ -17,10 +17,9 @@ from pytest_seedshift.plugin import options
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/why.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_project_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", (ROOT / page).read_text())
-    assert links
     for name, anchor in links:
         target = (ROOT / page).parent / name if name else ROOT / page
         assert target.exists(), name
@@ -30,7 +29,9 @@ def test_links_within_the_project_lead_somewhere(page):
 
 
 def test_the_table_of_options_is_complete_and_true():
-    rows = re.findall(r"^\| `(--seedshift-[\w-]+)[^`]*` \| `(\w+)` \| (.*?) \|$", README, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(--seedshift-[\w-]+)[^`]*` \| `(\w+)` \| (.*?) \|$", PAGES["docs/reference/options.md"], re.MULTILINE
+    )
     assert [(flag, key) for flag, key, _ in rows] == [(option.flag, option.key) for option in options.OPTIONS]
     for (_, _, shown), option in zip(rows, options.OPTIONS, strict=True):
         told = shown.replace("`", "").replace("all five", ", ".join(shifts.names())).replace("the plugin", "seedshift")
@@ -39,31 +40,31 @@ def test_the_table_of_options_is_complete_and_true():
 
 def test_the_table_of_shifts_names_every_shift_and_variant():
     for shift in shifts.names():
-        (row,) = re.findall(rf"^\| `{shift}` \| .*$", README, re.MULTILINE)
+        (row,) = re.findall(rf"^\| `{shift}` \| .*$", PAGES["docs/reference/shifts.md"], re.MULTILINE)
         for variant in shifts.variants(shift):
             assert f"`{variant}`" in row or f"`{shift}:{variant}" in row
 
 
 def test_the_example_of_thresholds_is_valid():
-    read = thresholds_parser.parse(blocks("toml")[0], "README", catalogue.shipped().find)
-    assert read.models
-    read = thresholds_parser.parse(blocks("toml")[1], "README", catalogue.shipped().find)
-    assert read.expected(Case("toy-latent", "mean", 0.3)).strict
-    read = thresholds_parser.parse(blocks("toml")[2], "README", catalogue.shipped().find)
-    assert read.family
-    assert read.baseline.path
+    def read(page: str):
+        return thresholds_parser.parse(blocks("toml", f"docs/how-to/{page}.md")[0], page, catalogue.shipped().find)
+
+    assert read("thresholds").models
+    assert read("expected-failures").expected(Case("toy-latent", "mean", 0.3)).strict
+    assert read("baseline").family
+    assert read("baseline").baseline.path
 
 
 @pytest.mark.slow
 def test_the_example_tests_pass(pytester, run):
-    pytester.makepyfile(blocks("python")[0])
+    pytester.makepyfile(*blocks("python", "docs/how-to/own-tests.md"))
     result = run("--seedshift-model=toy-latent", "-k", "none or std-+0.20 or by_hand", "--strict-markers")
     result.assert_outcomes(passed=3, deselected=3)
 
 
 @pytest.mark.slow
 def test_the_example_of_a_trajectory_passes_where_the_sampler_keeps_its_seed_and_fails_where_it_does_not(pytester, run):
-    (example,) = [block for block in blocks("python") if "seedshift_trajectory" in block]
+    (example,) = blocks("python", "docs/how-to/trajectories.md")
     pytester.makepyfile(example)
     one = (
         "--seedshift-shift=mean",

@@ -1,10 +1,9 @@
-"""The README's matrix of GitHub Actions and its Slurm array do what they say, on a small grid."""
+"""The matrix of GitHub Actions and the Slurm array of the how-to guides do what they say, on a small grid."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.pages import blocks
 from helpers.runs import EASY
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
 SMALL = "--seedshift-images=16 --seedshift-batch-size=16 --seedshift-magnitude=0.3 --seedshift-shift=mean,std,mixed"
 CASES = 4
 
@@ -66,7 +65,7 @@ def check(folder: Path, shards: Sequence[tuple[int, str]], merged: tuple[int, st
 
 @pytest.mark.slow
 def test_the_matrix_of_github_actions(project):
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (text,) = blocks("yaml", "docs/how-to/shards.md")
     jobs = yaml.safe_load(text)["jobs"]
     steps = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
     for commands in steps.values():
@@ -87,7 +86,7 @@ def test_the_matrix_of_github_actions(project):
 
 @pytest.mark.slow
 def test_the_slurm_array(project):
-    array, merge = (script for script in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) if "#SBATCH" in script)
+    array, merge = blocks("bash", "docs/how-to/slurm.md")
     assert "#SBATCH --array=1-" in array
     tasks = [{"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": "2"} for task in (1, 2)]
     for name, script in (("array", array), ("merge", merge)):

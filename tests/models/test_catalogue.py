@@ -131,7 +131,7 @@ def test_an_unknown_name_is_told_with_the_nearest_and_where_all_are_listed():
         SeedshiftError, match=r"unknown model 'toy-latnt'\. Did you mean 'toy-latent'\? Known: toy"
     ) as e:
         SHIPPED.find("toy-latnt")
-    assert f" and {len(SHIPPED.entries) - 5} more; README, Models, has all" in str(e.value)
+    assert f" and {len(SHIPPED.entries) - 5} more; docs/reference/models.md has all" in str(e.value)
     assert "(or a folder, a .safetensors file, or a hub id 'owner/name')" in str(e.value)
 
 

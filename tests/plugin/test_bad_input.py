@@ -19,7 +19,10 @@ from helpers.runs import EASY, PAGELESS, SMALL
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seedshift-model=toy-latnt"], "unknown model 'toy-latnt'. Did you mean 'toy-latent'? Known: *README*"),
+        (
+            ["--seedshift-model=toy-latnt"],
+            "unknown model 'toy-latnt'. Did you mean 'toy-latent'? Known: *models.md has all*",
+        ),
         (["--seedshift-shift=maen"], "--seedshift-shift=maen: unknown shift 'maen'. Did you mean 'mean'? Known: *"),
         (["--seedshift-shift=mean:exat"], "*unknown variant of the mean shift 'exat'. Did you mean 'exact'?*"),
         (["--seedshift-magnitude=lots"], "--seedshift-magnitude=lots: not a finite number*"),
@@ -124,7 +127,7 @@ def test_files_of_glide_that_cannot_be_used_say_so_in_words(pytester, run):
     result.stderr.fnmatch_lines(["ERROR: mine cannot be loaded: */base.pt is cut short (14 bytes are there): get it *"])
 
 
-_COMMA = "*unknown model 'v3'. Known: * more; README*'./mine,v3', which is not there, is read as './mine' and 'v3'"
+_COMMA = "*unknown model 'v3'. Known: * more; docs/*'./mine,v3', which is not there, is read as './mine' and 'v3'"
 
 
 @pytest.mark.parametrize(

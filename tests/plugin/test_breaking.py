@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.pages import blocks
 from helpers.runs import cases_of, samples_of
 from pytest_seedshift.__main__ import main
 
 # Four steps without guidance: quick, and bad enough to break early under a mean shift.
-README = Path(__file__).parents[2] / "README.md"
 TOY = Path(__file__).parents[2] / "pytest_seedshift/models/toys/toy-latent"
 MODEL = f"""
 [models.quick]
@@ -157,7 +157,7 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
     assert (joined.get("tests"), joined.get("skipped"), joined.get("failures")) == ("5", "1", "1")
 
     # Tests of one's own stand in for the suite's searches and assert their own bounds.
-    (example,) = re.findall(r"```py\n(@pytest.mark.breaking_point.*?)```", README.read_text(), re.DOTALL)
+    (example,) = blocks("python", "docs/how-to/breaking-points.md")
     pytester.makepyfile(test_searches_of_mine=OWN + example)
     own = run(*GRID[:4], "--seedshift-shift=mean", "--seedshift-magnitude=0.1", "--seedshift-dir=shard-1")
     own.assert_outcomes(passed=2, failed=2)

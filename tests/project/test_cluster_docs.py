@@ -1,4 +1,4 @@
-"""What docs/cluster.md tells one to run can be read by what runs it."""
+"""What the pages about clusters tell one to run can be read by what runs it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import huggingface_hub.constants
 import pytest
 import yaml
 
-from helpers.environments import ROOT
+from helpers import pages
+from helpers.pages import PAGES
 from pytest_seedshift.plugin.options import OPTIONS
 from pytest_seedshift.runner.cluster import address
 
-TEXT = (ROOT / "docs" / "cluster.md").read_text()
+NAMES = [f"docs/how-to/{each}.md" for each in ("cluster", "slurm", "kubernetes", "plan-cost")]
+TEXT = "\n".join(PAGES[name] for name in [*NAMES, "docs/explanation/cluster.md"])
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    return pages.blocks(language, *NAMES)
 
 
 def test_scripts_are_bash():
-    assert len(blocks("sh")) == 4
+    assert len(blocks("sh")) == 5
     for block in blocks("sh"):
         checked = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True)
         assert (checked.returncode, checked.stderr) == (0, "")
@@ -36,7 +38,7 @@ def test_options_are_there():
 
 def test_places_are_understood():
     named = re.findall(r"--seedshift-cluster=([\w.:/-]+)", TEXT)
-    assert len(named) >= 5
+    assert len(named) >= 4
     for each in named:
         address.parse(each)
 
@@ -54,7 +56,7 @@ def test_the_ray_job_asks_for_a_token_and_for_gpus_on_its_workers_alone():
 
 
 def test_the_plan_of_many_models_is_what_the_page_says(pytester, monkeypatch):
-    [command] = [block for block in blocks("sh") if "--seedshift-plan" in block]
+    command = next(block for block in blocks("sh") if "--seedshift-plan" in block)
     [said] = [block for block in blocks("text") if "a GPU hour" in block]
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(pytester.path / "cache"))

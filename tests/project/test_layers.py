@@ -195,8 +195,8 @@ def not_shipped(text: str, folder: Path) -> set[str]:
 
 
 def test_all_that_pages_link_to_is_in_the_sdist():
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-    assert {page.name: missing for page in pages if (missing := not_shipped(page.read_text(), page.parent))} == {}
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    assert {str(page): missing for page in pages if (missing := not_shipped(page.read_text(), page.parent))} == {}
     assert {"ARCHITECTURE.md", "CONTRIBUTING.md"} <= set(
         re.findall(r"\(([A-Z]+\.md)\)", (ROOT / "README.md").read_text())
     )

@@ -286,7 +286,7 @@ def programs(page: str) -> list[str]:
     return blocks + re.findall(r'python -c "\n(.*?)\n"', page, re.DOTALL)
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), ROOT / "CONTRIBUTING.md"]
 
 
 def mentioned(text: str) -> set[str]:

@@ -1,24 +1,18 @@
-"""docs/why.md and the README say the same, and their commands are commands."""
+"""The commands of the pages about `why` are commands."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
+from helpers.pages import PAGES
 from pytest_seedshift.cli import session_options, why
 from pytest_seedshift.models import catalogue
 
-ROOT = Path(__file__).parents[2]
-README, PAGE = ((ROOT / name).read_text() for name in ("README.md", "docs/why.md"))
-COMMANDS = sorted(set(re.findall(r"seedshift why ([^`\n]*)", README + PAGE)))
-
-
-def test_what_the_readme_prints_of_the_experiment_stands_on_its_page():
-    (block,) = re.findall(r"```\n(Effects of each change.*?)```", README, re.DOTALL)
-    assert block in PAGE
+TEXT = "\n".join(PAGES.values())
+COMMANDS = sorted(set(re.findall(r"seedshift why ([^`\n]*)", TEXT)))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

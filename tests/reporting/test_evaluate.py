@@ -19,7 +19,7 @@ import torch
 from diffusers import DiffusionPipeline
 
 import pytest_seedshift as seedshift
-from helpers.environments import ROOT
+from helpers.pages import blocks
 from helpers.runs import cases_of, samples_of
 from pytest_seedshift.models import catalogue
 
@@ -400,12 +400,11 @@ def test_a_pipelines_device_and_type_are_its_own(toy):
 
 
 def test_the_pages_programs_run_and_print_what_it_says(capsys):
-    page = (ROOT / "docs" / "evaluate.md").read_text()
     names: dict[str, Any] = {}
-    for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+    for program in blocks("python", "docs/how-to/python.md", "docs/how-to/live-pipeline.md"):
         exec(program, names)
     printed = capsys.readouterr().out
-    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (shown,) = blocks("text", "docs/how-to/python.md")
 
     def words(text: str) -> list[str]:  # other processors round otherwise
         return [re.sub(r"\d", "#", line.partition(" · worst")[0]).rstrip() for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""The record of a search: what verdicts.json says of it, in a list of its own, "breaking"; docs: README."""
+"""The record of a search: what verdicts.json says of it, in the list "breaking"; docs: docs/reference/files.md."""
 
 from __future__ import annotations
 
