@@ -41,5 +41,6 @@ BLOCKS = [
 
 
 def blocks(language: str, *pages: str) -> list[str]:
-    """The blocks of a language, on some pages (else on all), in their order."""
-    return [each.text for each in BLOCKS if each.language == language and (not pages or each.page in pages)]
+    """The blocks of a language, on some pages in the order in which they are given, else on all."""
+    found = [each for each in BLOCKS if each.language == language and (not pages or each.page in pages)]
+    return [each.text for each in sorted(found, key=lambda each: pages.index(each.page) if pages else 0)]

@@ -81,11 +81,24 @@ def environment() -> dict[str, str]:
     return {"machine": platform.machine(), **{package: version(package) for package in (*PACKAGES, "matplotlib")}}
 
 
-def make_project(folder: Path) -> None:
-    """Put the project's files and its model into a folder."""
+def make_project(folder: Path, older: Path | None = None) -> None:
+    """Put the project's files and its model into a folder.
+
+    Args:
+        folder: where.
+        older: a folder of toys and scorers to use in place of those that ship.
+    """
     for file in PROJECT.iterdir():
         shutil.copy(file, folder / file.name.removesuffix(".txt"))
-    shutil.copytree(TOY, folder / "toy")
+    if older is None:
+        shutil.copytree(TOY, folder / "toy")
+        return
+    for name, place in (("toy-latent", "toy"), ("toy-vit", "vit"), ("toy-clip", "clip")):
+        shutil.copytree(older / name, folder / place)
+    for name in ("thresholds.toml", "before.toml"):
+        text = folder.joinpath(name).read_text(encoding="utf-8")
+        scorers = 'scorers = { vit = "./vit", clip = "./clip" }'
+        folder.joinpath(name).write_text(text.replace('scorers = "toy"', scorers), encoding="utf-8")
 
 
 def make(folder: Path, python: str = sys.executable) -> dict[str, str]:

@@ -28,8 +28,9 @@ OPTIONS = (
     *("--seedshift-model=toy-latent", "--seedshift-magnitude=0.3", "--seedshift-batch-size=16"),
     *("--seedshift-report=none", "--seedshift-sensitivity=never"),
 )
-ASKED = {"default": {"top1": 0.6, "clip": {"max_drop": 5.0}}}
-FILE = "[default]\ntop1 = 0.6\nclip = { max_drop = 5.0 }\n"
+ASKED = {"default": {"top1": 0.6}, "shift": {"mean": {"clip": 50.0}}}
+"""Which the toy meets but under a shift of the mean: no CLIP score of its own comes near 50."""
+FILE = "[default]\ntop1 = 0.6\n[shift.mean]\nclip = 50.0\n"
 
 
 pytestmark = pytest.mark.usefixtures("loaded")  # runs of pytest in this process forget what they have imported

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,10 +49,11 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def changes(work: Path, root: Path = ROOT) -> list[Change]:
-    """What would replace what."""
+def changes(work: Path, root: Path = ROOT, names: Sequence[str] = tuple(PLACES)) -> list[Change]:
+    """What would replace what; `names` are those of `PLACES`."""
     found = []
-    for name, place in PLACES.items():
+    for name in names:
+        place = PLACES[name]
         source, target = work / "out" / name, root / place
         found.append(Change(name, source, target, size(target), size(source)))
     return found
@@ -78,9 +79,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True, help="holds out/, as train_all and the exports leave it")
     parser.add_argument("--root", type=Path, default=ROOT, help="of the project, for trials")
+    parser.add_argument("--only", choices=PLACES, nargs="+", default=list(PLACES), help="some of them (all)")
     parser.add_argument("--write", action="store_true", help="do it; without this it is only said")
     arguments = parser.parse_args()
-    found = changes(arguments.work, arguments.root)
+    found = changes(arguments.work, arguments.root, arguments.only)
     for each in found:
         print(f"{each.name:22} {each.before / 1e6:6.2f} → {each.after / 1e6:6.2f} MB  {PLACES[each.name]}")
     if wrong := list(problems(found)):

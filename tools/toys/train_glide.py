@@ -152,7 +152,8 @@ def loss(
             small.shape, generator=generator
         )
         inputs = torch.cat([noisy, enlarged(blotted.clamp(-1, 1), SIZES[part])], dim=1)
-    predicted = model(inputs.contiguous(memory_format=torch.channels_last), times, captions)
+    with torch.autocast("cpu", torch.bfloat16):
+        predicted = model(inputs, times, captions).float()
     v, choice = predicted[:, :3], predicted[:, 3:]
     error = clean - (kept * noisy - lost * v.detach())
     return functional.mse_loss(v, kept * noise - lost * clean) + BOUND * 1000 * bound(schedule, times, error, choice)
@@ -167,7 +168,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.seed += list(SIZES).index(arguments.part)
     set_up(arguments)
-    model = Stage(arguments.part).to(memory_format=torch.channels_last)
+    model = Stage(arguments.part)
     sprites, schedule = load_sprites(arguments.sprites), build_schedule(arguments.part)
 
     def draw_loss(generator: torch.Generator) -> Tensor:

@@ -107,10 +107,10 @@ def main() -> None:
     """Trains, and writes the averaged weights now and then."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--latents", type=Path, required=True, help="folder of latents")
-    add_options(parser, steps=24_000, batch=32, rate=1e-3, decay=0.9995, seed=TRAIN_SEED + 5)
+    add_options(parser, steps=10_000, batch=32, rate=1e-3, decay=0.9995, seed=TRAIN_SEED + 5)
     arguments = parser.parse_args()
     set_up(arguments)
-    model = Denoiser().to(memory_format=torch.channels_last)
+    model = Denoiser()
     latents = load_latents(arguments.latents)
     signal = build_scheduler().alphas_cumprod
     count = len(latents.mean)
@@ -121,7 +121,7 @@ def main() -> None:
         noise = torch.randn(clean.shape, generator=generator)
         times = draw_times(arguments.batch, generator)
         kept, lost = signal[times].sqrt().view(-1, 1, 1, 1), (1 - signal[times]).sqrt().view(-1, 1, 1, 1)
-        noisy = (kept * clean + lost * noise).contiguous(memory_format=torch.channels_last)
+        noisy = kept * clean + lost * noise
         captions = draw_captions(latents.attributes.select(chosen), generator)
         return functional.mse_loss(model(noisy, times, captions), kept * noise - lost * clean)
 

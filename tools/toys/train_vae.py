@@ -92,15 +92,15 @@ def main() -> None:
     parser.add_argument("--sprites", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the autoencoder's folder, in diffusers' format")
     parser.add_argument("--kl", type=float, default=3e-4, help="weight of the Kullback-Leibler term")
-    add_options(parser, steps=3_000, batch=32, rate=2e-3, decay=0.998, seed=TRAIN_SEED + 4)
+    add_options(parser, steps=1_800, batch=32, rate=2e-3, decay=0.998, seed=TRAIN_SEED + 4)
     arguments = parser.parse_args()
     set_up(arguments)
     sprites = load_sprites(arguments.sprites)
-    vae = build_vae().to(memory_format=torch.channels_last)
+    vae = build_vae()
 
     def draw_loss(generator: torch.Generator) -> Tensor:
         pictures = draw(sprites, arguments.batch, SIZE, generator)[0] * 2 - 1
-        return loss(vae, pictures.contiguous(memory_format=torch.channels_last), arguments.kl, generator)
+        return loss(vae, pictures, arguments.kl, generator)
 
     recipe = {"kl": arguments.kl, "sprites": digest(arguments.sprites)}
     training = Training(arguments, vae, recipe, weight_decay=0.0, betas=(0.9, 0.99))

@@ -110,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--teacher", type=Path, required=True, help="toy-latent's folder")
     parser.add_argument("--latents", type=Path, required=True, help="folder of latents, of the teacher's autoencoder")
-    add_options(parser, steps=2_500, batch=32, rate=6e-4, decay=0.998, seed=TRAIN_SEED + 8)
+    add_options(parser, steps=1_500, batch=32, rate=6e-4, decay=0.998, seed=TRAIN_SEED + 8)
     arguments = parser.parse_args()
     set_up(arguments)
     teacher, student = (
