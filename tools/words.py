@@ -47,7 +47,7 @@ def prose(page: str) -> str:
 def sentences(text: str) -> Iterator[str]:
     """Sentences of a text: they end with a point, or with a paragraph."""
     for paragraph in re.split(r"\n\s*\n", text):
-        for sentence in re.split(r"(?<=[.!?:])\s+(?=[A-Z`“\"(*])", " ".join(paragraph.split())):
+        for sentence in re.split(r"(?<=[.!?:])\s+(?=[A-Z0-9`“\"(*±])", " ".join(paragraph.split())):
             if sentence.strip(" .#*"):
                 yield sentence.strip()
 

@@ -106,7 +106,7 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
         lines = _table(text, name, "\t" if ending == ".tsv" else ",")
     rows = [_row(line, name) for line in lines]
     if not rows:
-        raise DataError(f"the prompts {name}: there are none in it")
+        raise DataError(f"the prompts {name}: it has no prompts")
     _check_alike(rows, name)
     _check_distinct(rows, name)
     return tuple(rows)

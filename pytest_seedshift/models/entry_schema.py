@@ -146,7 +146,7 @@ _VALID = {
     "memory": "GiB that the weights take, above 0",
     "licence": "a note, as text",
     "upsampler": "true or false: whether the noise of the model's second stage is shifted too",
-    "advice": "how the weights are to be had, as text",
+    "advice": "how to get the weights, as text",
     "loras": 'a list of adapters: .safetensors files, folders, hub ids, or tables { source = "…", weight = 0.8 }',
     "quantization": 'a table of a backend and options: { backend = "torchao", quant_type = "Int8WeightOnlyConfig" }',
     "cache": f"one of {', '.join(model_names.CACHES)}, or a table of it and options: {{ method = …, threshold = … }}",

@@ -52,5 +52,5 @@ def check_steps(entry: Entry, location: Location) -> None:
     most = options.get("num_train_timesteps")
     if isinstance(most, int) and "beta_schedule" in options and entry.steps > most:
         raise ModelError(
-            f"{entry.name}: steps = {entry.steps}: the model was trained with {most} steps: give at most so many"
+            f"{entry.name}: steps = {entry.steps}: the model was trained with {most} steps: give at most that number"
         )

@@ -318,4 +318,4 @@ def _zsnr(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
 def _check_steps(steps: int | None, config: Mapping[str, Any]) -> None:
     most = config.get("num_train_timesteps")
     if steps is not None and most is not None and steps > most and "beta_schedule" in config:
-        raise DerivationError(f"steps={steps}: the model was trained with {most} steps: give at most so many")
+        raise DerivationError(f"steps={steps}: the model was trained with {most} steps: give at most that number")

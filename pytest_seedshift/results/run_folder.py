@@ -252,7 +252,7 @@ class RunFolder:
             raise VerdictsError(f"its {name} {how}: {error.what}") from None
         version = document.get("version") if isinstance(document, dict) else None
         if not isinstance(version, int) or not _are_records(document.get("cases")):
-            raise VerdictsError(f"its {name} is none of seedshift's")
+            raise VerdictsError(f"its {name} was not written by seedshift")
         if version != VERDICTS_VERSION:
             raise VerdictsError(
                 f"its {name} has the format {version}, this version reads {VERDICTS_VERSION}: "

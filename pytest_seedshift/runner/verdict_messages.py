@@ -124,10 +124,10 @@ def equivalence(finding: Finding) -> str:
 
 
 def equivalence_power(finding: Finding) -> str:
-    """What could have been seen: `on so many pairs with such a spread no bound below ±0.042 can be shown`."""
+    """What could have been seen: `on this many pairs with such a spread no bound below ±0.042 can be shown`."""
     if finding.half_width is None:
         return ""
-    return f"on so many pairs with such a spread no bound below ±{finding.half_width:.3g} can be shown"
+    return f"on this many pairs with such a spread no bound below ±{finding.half_width:.3g} can be shown"
 
 
 def required(kind: str, of: ScoreKind, least: float, most: float | None = None) -> str:

@@ -273,7 +273,7 @@ def test_a_session_occupies_its_run_folder_while_it_runs(pytester, run):
     [
         (None, "shard-2: it has no verdicts.json: no run has ended there"),
         ("{", "shard-2: its verdicts.json is damaged"),
-        ("[]", "shard-2: its verdicts.json is none of seedshift's"),
+        ("[]", "shard-2: its verdicts.json was not written by seedshift"),
         ('{"version": 9, "cases": []}', "shard-2: its verdicts.json has the format 9, this version reads 1: upgrade"),
         ('{"version": 1, "cases": []}', "shard-2: its verdicts.json does not say what it is a part of"),
     ],

@@ -87,8 +87,8 @@ def test_metadata_of_geneval_is_read_as_it_is():
 # Of each: the file's name, its text, and what is said: the line, what is wrong, and the way out.
 MISTAKES = [
     ("p.csv", "", ["it is empty", "prompt,tags"]),
-    ("p.csv", "prompt\n", ["there are none in it"]),
-    ("p.txt", "\n \n", ["there are none in it"]),
+    ("p.csv", "prompt\n", ["it has no prompts"]),
+    ("p.txt", "\n \n", ["it has no prompts"]),
     ("p.csv", "prompt;tags\na cat;x\n", ["line 1", "semicolons", "save it with commas"]),
     ("p.csv", "prompt\ttags\na cat\tx\n", ["line 1", "tabs", "save it with commas"]),
     ("p.tsv", "prompt,tags\na cat,x\n", []),  # one column of that name: like none that is read

@@ -89,7 +89,7 @@ def test_what_cannot_be_shown_is_warned_of_and_fails(pytester, project):
             "mine is not shown to be equivalent to its baseline under mean +0.30: white drop 0.000 not shown to be "
             "within ±0.020 of the baseline (the model's own -0.* to 0.*) (0 pairs of 64 turned wrong and 0 right, p *, "
             "level 0.01, 64 images*",
-            "*on so many pairs with such a spread no bound below ±0.* can be shown*",
+            "*on this many pairs with such a spread no bound below ±0.* can be shown*",
         ]
     )
 

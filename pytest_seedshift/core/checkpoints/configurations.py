@@ -286,7 +286,7 @@ def _amount(most: int, what: str, value: object) -> str | None:
         if isinstance(each, list):
             waiting += each
         elif isinstance(each, (int, float)) and each > most:
-            return f"no model has more than {most:,} {what}, and so many would fill the memory or never end"
+            return f"no model has more than {most:,} {what}, and that number would fill the memory or never end"
     return None
 
 
