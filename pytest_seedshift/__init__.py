@@ -13,7 +13,8 @@ notebook has to write it:
   `OnStep` what its `generate` is given, `Observable`, `Observation` and `Sampled` what it may offer for trajectories;
 - shifts: `Shift` is what one has to be, `apply_shift` applies any of them to a tensor, `repair` makes of a shifted seed
   vector, or of any other, what looks like a draw of N(0, 1) again;
-- scorers: `Scorer` is what one has to be, `ScoreKind` what its factory declares;
+- scorers: `Scorer` is what one has to be, or `PairScorer` where images are scored beside others, `ScoreKind` what its
+  factory declares;
 - designs and noise: `class_list` gives `Label`s, `design` `Pair`s of them, `seed_vectors` their initial noise,
   `generator` all later draws, `seed_weight` how much of the initial noise a sampler keeps;
 - what fixtures give, for annotations: `Case`, `CaseResult`, `BreakingPoint`, `Trajectory`, `Study`;
@@ -44,6 +45,7 @@ __all__ = [
     "Observation",
     "OnStep",
     "Pair",
+    "PairScorer",
     "Run",
     "Sampled",
     "ScoreKind",
@@ -92,7 +94,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.data import CaseRun, Run
     from pytest_seedshift.results.load_run import load_run
     from pytest_seedshift.runner.case_result import CaseResult
-    from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.scorers.base import PairScorer, Scorer
     from pytest_seedshift.studies.breaking_point.search import BreakingPoint
     from pytest_seedshift.studies.position_control.experiment import Study
     from pytest_seedshift.studies.trajectories.trajectory import Trajectory
@@ -113,6 +115,7 @@ else:  # unseen by type checkers, for which every name that is not there would b
         "Observation": "pytest_seedshift.models.observation",
         "OnStep": "pytest_seedshift.models.base",
         "Pair": "pytest_seedshift.core.pairs",
+        "PairScorer": "pytest_seedshift.scorers.base",
         "Run": "pytest_seedshift.results.data",
         "Sampled": "pytest_seedshift.models.observation",
         "ScoreKind": "pytest_seedshift.core.score_kinds",

@@ -80,7 +80,7 @@ def run(
         UnwritableError: see `atomic_files.check_writable`.
     """
     from pytest_seedshift.reporting import likeness as likenesses
-    from pytest_seedshift.reporting import page, regressions
+    from pytest_seedshift.reporting import page, regressions, tags
     from pytest_seedshift.results import losses
 
     out = output or new / FILE_NAME
@@ -98,7 +98,8 @@ def run(
             of_pictures = {"likeness": [each.document() for each in alike]} if likeness else {}
             sinks.say_json({**losses.document(comparison), **of_pictures})
         of_verdicts = [] if likeness else likenesses.lines(after)
-        sinks.say(*_table(comparison), *of_verdicts, *regressions.lines(comparison), *_alike(alike), err=aside)
+        sinks.say(*_table(comparison), *tags.compared(comparison), *of_verdicts, err=aside)
+        sinks.say(*regressions.lines(comparison), *_alike(alike), err=aside)
         sinks.say(*([messages.relative(str(out))] if isinstance(out, Path) else []), err=aside)
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None

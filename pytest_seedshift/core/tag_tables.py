@@ -31,7 +31,8 @@ def constraints(value: object, where: str, read: Callable[[str, object, str], Co
             made = read(score, bounds, there)
             if made.needs_baseline is not None:
                 raise SeedshiftUsageError(
-                    f"{there} {score}: {made.needs_baseline} is of all pairs; by tag give min, max_drop or both"
+                    f"{there} {score}: {made.needs_baseline} is of all pairs; by tag give min, max_drop or both. "
+                    "seedshift compare shows what has become of each tag"
                 )
             name = tags.score_of(score, tag)
             found[name] = dataclasses.replace(made, score=name, own_kind=tags.kind_of(made.score_kind, tag))

@@ -65,6 +65,7 @@ class Gate:
             lambda case: session.thresholds.likeness(case) | session.collected.likeness(case),
             lambda *of: session.workbench.pool.scorers.fingerprint_of_embedder(*of),
             session.thresholds.likeness_models,
+            lambda model: session.workbench.pool.scorers.beside(model),
         )
 
     def check_pictures(self, jobs: Jobs) -> None:
@@ -77,7 +78,13 @@ class Gate:
         from pytest_seedshift.core.errors import DataError
         from pytest_seedshift.results.baseline import BaselineError
 
-        compared = [job.case for job in jobs.reliability if likeness.measures(each.score for each in job.constraints)]
+        beside = self._session.workbench.pool.scorers.beside
+        compared = [
+            job.case
+            for job in jobs.reliability
+            if likeness.measures(each.score for each in job.constraints)
+            or "baseline" in beside(job.case.model).values()
+        ]
         self._check_models({each.score for job in jobs.reliability for each in job.constraints})
         if compared and self.against is not None:
             try:

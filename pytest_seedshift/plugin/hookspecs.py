@@ -17,7 +17,7 @@ from pytest_seedshift.plugin import border
 if TYPE_CHECKING:
     from pytest_seedshift.core.shifts import Shift
     from pytest_seedshift.models.base import TextToImage
-    from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.scorers.base import PairScorer, Scorer
 
 _KEY = pytest.StashKey[Any]()
 PREFIX = "pytest_seedshift_"
@@ -43,10 +43,11 @@ def pytest_seedshift_shifts(config: pytest.Config) -> Mapping[str, Callable[[], 
 
 
 @pytest.hookspec
-def pytest_seedshift_scorers(config: pytest.Config) -> Mapping[str, Callable[[str], Scorer]] | None:
+def pytest_seedshift_scorers(config: pytest.Config) -> Mapping[str, Callable[[str], Scorer | PairScorer]] | None:
     """Scorers: each factory is called with the device, and has an attribute `kind`, a `pytest_seedshift.ScoreKind`.
 
-    It gives a `pytest_seedshift.Scorer`. The name is that of its one score, in thresholds.toml and everywhere else.
+    It gives a `pytest_seedshift.Scorer`, or a `PairScorer` where it has `beside` too. The name is that of its one
+    score, in thresholds.toml and everywhere else.
     """
 
 

@@ -49,6 +49,7 @@ class ItemJobs:
             session.gate.against,
             session.gate.no_baseline,
             session.gate.no_pictures,
+            lambda model: session.workbench.pool.scorers.beside(model),
         )
 
     @cached_property

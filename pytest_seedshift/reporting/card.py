@@ -16,7 +16,7 @@ from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.models.needed_scorers import SCORES as SHIPPED
 from pytest_seedshift.models.needed_scorers import of_scores
-from pytest_seedshift.reporting import model_verdict, summary, tally
+from pytest_seedshift.reporting import model_verdict, summary, tags, tally
 from pytest_seedshift.results import comparison, run_settings
 from pytest_seedshift.results.metadata import place
 from pytest_seedshift.results.run import UNFINISHED
@@ -259,6 +259,7 @@ def _tables(run: Run, model: str) -> str:
         "## Robustness to shifts of the seed vector",
         f"{text.markdown(model_verdict.of_model(run, model, place(model))[1])}.",
         summary.scores(cases),
+        *filter(None, [tags.summary(cases)]),
         "Shifts down, magnitudes across, 0 is without a shift; ❌ breaks what is required"
         + (f" ({text.markdown(', '.join(model_verdict.asked(cases)))})." if model_verdict.asked(cases) else "."),
     ]

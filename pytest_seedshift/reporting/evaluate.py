@@ -61,8 +61,9 @@ def evaluate(
         directory: the run folder. What it has of the samples is not made again.
         name: of a pipeline, in results and tables of thresholds; None for its class's.
         progress: called with a line for each case, such as `print`.
-        **options: certainty, design_seed, batch_size, device, dtype, no_limits; and of the model
-            scorers, steps, guidance, height, width, call, as in its table of thresholds.toml.
+        **options: certainty, design_seed, batch_size, device, dtype, no_limits; prompts, in place of
+            classes: a file, texts, or mappings with its columns; and of the model template, scorers,
+            steps, guidance, height, width, call, as in its table of thresholds.toml.
 
     Returns:
         The cases with their verdicts, the samples as a table, the report.

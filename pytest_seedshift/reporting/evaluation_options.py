@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from pytest_seedshift.core import argument_values, atomic_files, class_lists, grid_values, limits
+from pytest_seedshift.core import (
+    argument_values,
+    atomic_files,
+    class_lists,
+    grid_values,
+    limits,
+    prompt_files,
+    prompt_sets,
+)
 from pytest_seedshift.core.errors import DataError, InvalidValueError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.core.pairs import PROMPT, Label
+from pytest_seedshift.core.pairs import Label
 from pytest_seedshift.core.typed_values import expand
 from pytest_seedshift.models import catalogue as catalogues
 from pytest_seedshift.results.run_folder import RunFolder
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
 
 _WHERE = "evaluate(): "
 
-OF_THE_MODEL = ("steps", "guidance", "height", "width", "call", "scorers")
+OF_THE_MODEL = ("steps", "guidance", "height", "width", "call", "scorers", "template")
 """What a model's table `[models.NAME]` can say too; here it stands above that."""
 
 
@@ -40,6 +49,10 @@ class Options(TypedDict, total=False):
     """Of torch; a pipeline in memory has its own."""
     dtype: object
     """The model's number type, of torch or its name; a pipeline in memory has its own."""
+    prompts: str | os.PathLike[str] | Iterable[str | Mapping[str, Any]]
+    """A file of prompts, a shipped list, texts, or mappings with the columns of such a file; in place of classes."""
+    template: str | Sequence[str]
+    """Of labels, such as `"a drawing of a {label}"`; of several each pair has one."""
     scorers: str | Mapping[str, str]
     """`"imagenet"`, `"toy"`, or sources: `{"vit": …, "clip": …}`."""
     steps: int
@@ -65,11 +78,6 @@ def read(options: Mapping[str, Any], others: Iterable[str], progress: object) ->
     if progress is not None and not callable(progress):
         raise InvalidValueError(f"{_WHERE}progress={progress!r}: give a function that takes a line, such as print")
     for name in options:
-        if name in ("prompt", "prompts"):
-            raise InvalidValueError(
-                f"{_WHERE}{name}: a case's prompts are made of labels, {PROMPT.format(label='[label]')!r}, by which "
-                "its images are scored: give classes=[…]"
-            )
         if name not in Options.__annotations__:
             raise InvalidValueError(f"{_WHERE}{unknown('argument', name, (*others, *Options.__annotations__))}")
     given = {name: _pythons(value) for name, value in options.items() if value is not None}
@@ -162,8 +170,16 @@ def model_table(
     for name, value in table.items():
         if isinstance(value, Mapping):
             table[name] = dict(value)
+    if isinstance(table.get("template"), tuple):
+        table["template"] = list(table["template"])
+    if classes is not None and "prompts" in options:
+        raise InvalidValueError(
+            f"{_WHERE}prompts and classes: a class list is a prompt set with a template. Give one of them"
+        )
     if classes is not None:
         table["classes"] = _class_list(classes, folder)
+    if "prompts" in options:
+        table["prompts"] = _prompts(options["prompts"], folder)
     return table
 
 
@@ -208,8 +224,41 @@ def _class_list(given: str | os.PathLike[str] | Iterable[str | Label], folder: R
     rows = [_row(place, each) for place, each in enumerate(given)]
     written = class_lists.text(rows)
     class_lists.parse(written, f"{_WHERE}classes")
+    return _kept(written, "classes", ".csv", folder)
+
+
+def _prompts(given: object, folder: RunFolder) -> str:
+    """The name of a prompt set; texts and mappings become one in the run folder, where it can be given again.
+
+    Raises:
+        DataError: they are no prompt set, or cannot be written there.
+        InvalidValueError: something is neither.
+    """
+    if isinstance(given, (str, os.PathLike)):
+        name = os.fspath(given)
+        return name if prompt_sets.is_listed(name) else str(Path.cwd() / expand(name))
+    if not isinstance(given, Iterable) or isinstance(given, Mapping):
+        raise InvalidValueError(
+            f"{_WHERE}prompts={given!r}: give the path of a file, a list of texts, or of mappings such as "
+            '{"prompt": "a cat", "tags": ["animals"]}'
+        )
+    rows: list[Mapping[str, Any]] = []
+    for each in given:
+        if not isinstance(each, (str, Mapping)):
+            raise InvalidValueError(f"{_WHERE}prompts: {each!r} is neither a text nor a mapping of columns")
+        rows.append({"prompt": each} if isinstance(each, str) else dict(each))
+    try:
+        written = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    except TypeError as error:
+        raise InvalidValueError(f"{_WHERE}prompts: {error}: give texts, numbers and lists of texts") from None
+    prompt_files.parse(written, f"{_WHERE}prompts.jsonl")
+    return _kept(written, "prompts", ".jsonl", folder)
+
+
+def _kept(written: str, called: str, ending: str, folder: RunFolder) -> str:
+    """The path of a file in the run folder that has a text, under a name of its own."""
     digest = hashlib.sha256(written.encode()).hexdigest()[:12]
-    path = folder.path / f"classes-{digest}.csv"
+    path = folder.path / f"{called}-{digest}{ending}"
     try:
         folder.prepare()
         atomic_files.write(path, written, within=folder.path)

@@ -153,6 +153,21 @@ def of_run(run: Run) -> Gaps | None:
     return Gaps(models, couples, tuple(tables), every, certainty, len(sets) > 1)
 
 
+def without_share(run: Run) -> str:
+    """Why some scores of shifted cases have no robustness, in a sentence; empty where all have one."""
+    named = [
+        run.kinds[score].title
+        for score in run.scores
+        if run.kinds[score].low < 0 and any(score in case.scores for case in run.cases if not case.case.is_control)
+    ]
+    if not named:
+        return ""
+    return (
+        f"no robustness of {', '.join(named)}: a share of a score that may be negative means nothing. Means and drops "
+        "say what a shift costs"
+    )
+
+
 def _of(certainty: float, early: set[float], *curves: robustness.Prepared) -> float | None:
     """The certainty of an interval; None where it would not be shown, as a magnitude was decided early: see `Cell`."""
     shared = set(curves[0].magnitudes).intersection(*(each.magnitudes for each in curves))
@@ -227,15 +242,16 @@ def lines(run: Run) -> list[str]:
 
     Of two models their difference is a column too. Of more, which have many differences, the largest few are reported.
     """
-    found = of_run(run)
+    found, without = of_run(run), without_share(run)
     if found is None:
-        return []
+        return [without] if without else []
     asked = {finding.score for case in run.cases for finding in case.findings}
     shown = [table for table in found.tables if table.score in asked or not asked]
     if not any(cell is not None and cell.has_value for table in shown for row in table.rows for cell in row.shares):
         return [
             f"robustness: no figure, as verdicts came before {found.least} pairs were looked at (--seedshift-exact "
-            "looks at all)"
+            "looks at all)",
+            *([f"  {without}"] if without else []),
         ]
     couples = [f"{one} − {other}" for one, other in found.couples]
     heads = [*found.models, *(couples if len(couples) == 1 else ())]
@@ -253,7 +269,7 @@ def lines(run: Run) -> list[str]:
         for part in _parts(widths, _WIDTH - name - 2):
             text += [tables.line([of, *cells[part]], [name, *widths[part]], "<>") for of, cells in rows]
         text += _largest(table, couples) if len(couples) > 1 else []
-    return text
+    return [*text, *([f"  {without}"] if without else [])]
 
 
 def _parts(widths: Sequence[int], room: int) -> list[slice]:

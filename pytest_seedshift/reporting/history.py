@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.schema.records import Score
 
 
+_TAGS = 3
+"""How many tags a sentence names."""
+
+
 @dataclass(frozen=True)
 class Course:
     """A score of a case over the versions of its model.
@@ -88,8 +92,32 @@ def _sentence(step: Step, changes: Changes) -> str:
     late = f", which {step.line.name} shows" if step.line is not step.since else ""
     return (
         f"{step.case.describe()}, {title(step.score, changes)}: {became} since {step.since.name}{late}: {values} "
-        f"({test}, against {step.reference.name})"
+        f"({test}, against {step.reference.name}){_most_changed(step)}"
     )
+
+
+def by_tag(step: Step) -> dict[str, tuple[float, float]]:
+    """By tag that both versions have, the means before and after a step; those that changed most its way first."""
+    ends = [_tags(line, step) for line in (step.reference, step.line)]
+    sign = 1 if step.worse else -1
+    both = {tag: (ends[0][tag], ends[1][tag]) for tag in ends[0] if tag in ends[1]}
+    return dict(sorted(both.items(), key=lambda each: -sign * (each[1][0] - each[1][1])))
+
+
+def _tags(line: Line, step: Step) -> dict[str, float]:
+    found = next((each for each in line.cases if Case(each.model, each.shift, each.magnitude) == step.case), None)
+    tags = {} if found is None else found.tags or {}
+    return {tag: each.scores[step.score].mean for tag, each in tags.items() if step.score in each.scores}
+
+
+def _most_changed(step: Step) -> str:
+    """The tags that have changed most, the way that the whole has; empty without any."""
+    told = [
+        f"{tag} {' → '.join(format_score(step.score, value) for value in ends)}"
+        for tag, ends in by_tag(step).items()
+        if (ends[0] > ends[1]) is step.worse and ends[0] != ends[1]
+    ]
+    return f"; by tag: {', '.join(told[:_TAGS])}" if told else ""
 
 
 def table(changes: Changes, *, changed: bool = False) -> list[tuple[str, ...]]:
@@ -163,4 +191,5 @@ def _step(step: Step) -> dict[str, Any]:
         "by": step.by,
         "p": step.p,
         "level": step.level,
+        **({"tags": {tag: list(ends) for tag, ends in tags.items()}} if (tags := by_tag(step)) else {}),
     }

@@ -9,9 +9,9 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.score_registry import in_order
 from pytest_seedshift.core.text import markdown as text
-from pytest_seedshift.reporting import blank, chance, model_verdict, reasons, regressions
+from pytest_seedshift.reporting import blank, chance, model_verdict, reasons, regressions, tags
 from pytest_seedshift.reporting.markdown import code, folded, table
-from pytest_seedshift.results import comparison, run_settings
+from pytest_seedshift.results import comparison, run_settings, tag_changes
 from pytest_seedshift.results.metadata import place as shown_place
 from pytest_seedshift.results.metadata import portable
 from pytest_seedshift.results.run import UNFINISHED
@@ -21,6 +21,7 @@ from pytest_seedshift.studies.breaking_point import messages as breaking_message
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.metadata import Facts
+    from pytest_seedshift.results.regression import Comparison
     from pytest_seedshift.results.run import CaseRun, Run
     from pytest_seedshift.results.schema import Search
 
@@ -74,7 +75,7 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
     if explained := chance.explained(run):
         yield "\n".join(f"- {text(each)}" for each in explained)
     if run.comparison is not None:
-        told = [*regressions.signed(run.comparison), *regressions.notes(run.comparison)]
+        told = [*regressions.signed(run.comparison), *_of_tags(run.comparison), *regressions.notes(run.comparison)]
         listed = "\n".join(f"- {text(_short(each))}" for each in told)
         yield f"**{text(_short(regressions.summary(run.comparison)))}**\n\n{listed}"
     if run.notes:
@@ -90,11 +91,20 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
         yield breaking(run.breaking)
     for model in run.models:
         if tables := scores(run.of(model)):
-            yield folded(f"Scores of {model}", tables)
+            yield folded(f"Scores of {model}", "\n\n".join(filter(None, (tables, tags.summary(run.of(model))))))
     if run.facts:
         yield folded("How this was measured", "\n".join(line for facts in run.facts for line in _facts(facts)))
     if report:
         yield f"The whole report, with pictures and curves: {code(report)}"
+
+
+def _of_tags(comparison: Comparison) -> list[str]:
+    """The tags whose drop is beyond chance."""
+    return [
+        f"{each.model}, {each.own_kind.title} of {each.tag}: {tags.turned(each)}"
+        for each in tag_changes.of(comparison)
+        if each.is_lower
+    ]
 
 
 def title(run: Run) -> str:

@@ -78,6 +78,8 @@ class Design:
     images: int
     seed: int = 0
     """The design's own."""
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """By label, or id of a prompt, its tags, as far as they are known; a file of scores has none."""
 
     def places(self) -> list[tuple[str, int]]:
         """Label and seed index of each pair, in the order in which they are visited."""

@@ -249,7 +249,7 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
             notes.append(f"{case.id} is left out: the samples that its verdict rests on are not in the folder")
             continue
         class_list, prompt = metadata.place(about.class_list), head.prompt or ""
-        design = Design(class_list, about.classes, prompt, entry.images, entry.design_seed)
+        design = Design(class_list, about.classes, prompt, entry.images, entry.design_seed, about.tags)
         room -= 0 if design in designs.values() else design.images
         if room < 0 or len(about.classes) > design.images:
             notes.append(f"{case.id} is left out: its design of {design.images} pairs is too large, or too small")

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -27,10 +27,11 @@ from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.results import baseline_sources
 from pytest_seedshift.results.baseline import Baseline, BaselineError
 from pytest_seedshift.results.schema.base import Form, Images, Number, read
-from pytest_seedshift.results.schema.records import Score  # noqa: TC001  # pydantic reads it
+from pytest_seedshift.results.schema.records import Score, TagScores  # noqa: TC001  # pydantic reads them
 
 if TYPE_CHECKING:
-    from pytest_seedshift.results.data import Run
+    from pytest_seedshift.core.scores import Estimate
+    from pytest_seedshift.results.data import CaseRun, Run
 
 FILE_NAME = "history.jsonl"
 
@@ -60,6 +61,8 @@ class CaseLine(Form):
     early: bool = False
     scores: dict[str, Score]
     """By score, its mean and its interval."""
+    tags: dict[str, TagScores] | None = None
+    """By tag of the prompts, where they have any."""
 
 
 class Line(Form):
@@ -196,9 +199,8 @@ def line_of(run: Run, scores: Baseline | None, name: str, time: datetime) -> Lin
             "verdict": case.verdict,
             "images": case.images,
             "early": case.early,
-            "scores": {
-                score: {"mean": each.mean, "low": each.low, "high": each.high} for score, each in case.scores.items()
-            },
+            "scores": _scores(case.scores),
+            **({"tags": tags} if (tags := _tags(case)) else {}),
         }
         for case in judged
     ]
@@ -213,6 +215,14 @@ def line_of(run: Run, scores: Baseline | None, name: str, time: datetime) -> Lin
     pairs = None if scores is None else f"{PAIRS}/{key}.json"
     when = time.isoformat(timespec="seconds")
     return read(Line, {"what": WHAT, "version": 1, "id": key, "time": when, "pairs": pairs, **found})
+
+
+def _scores(found: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
+    return {score: {"mean": each.mean, "low": each.low, "high": each.high} for score, each in found.items()}
+
+
+def _tags(case: CaseRun) -> dict[str, Any]:
+    return {tag: {"pairs": each.pairs, "scores": _scores(each.scores)} for tag, each in case.tags.items() if each.pairs}
 
 
 def append(place: Path, line: Line, scores: Baseline | None) -> bool:

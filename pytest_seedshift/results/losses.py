@@ -16,6 +16,7 @@ import numpy as np
 
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 from pytest_seedshift.core.stats import betting, paired, proportions
+from pytest_seedshift.results import tag_changes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,6 +163,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "pools": [_values(pool) for pool in comparison.pools],
         "sentences": [{**_values(each), "sentence": each.sentence} for each in told],
         **({"equivalence": [each.document() for each in found]} if (found := comparison.equivalences) else {}),
+        **({"tags": [each.document() for each in of_tags]} if (of_tags := tag_changes.of(comparison)) else {}),
     }
 
 

@@ -62,6 +62,8 @@ class Model:
     classes: tuple[str, ...] = ()
     """The labels, in the order of the class list, which a design depends on."""
     class_list: str = ""
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By label, or id of a prompt, its tags; of those that have any."""
     settings: tuple[str, ...] = ()
     """Of the process, those not at their defaults that can change pictures: `attention backend = _native_math`."""
     run_with: Mapping[str, Any] = field(default_factory=dict)
@@ -168,9 +170,18 @@ def write(folder: RunFolder, *facts: Facts) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    document = {"version": VERSION, "runs": [asdict(each) for each in facts]}
+    document = {"version": VERSION, "runs": [_document(each) for each in facts]}
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     atomic_files.write(folder.path / FILE_NAME, text, within=folder.path)
+
+
+def _document(facts: Facts) -> dict[str, Any]:
+    """Facts in built-in types; tags stand there only where prompts have any."""
+    document = asdict(facts)
+    for each in document["models"]:
+        if not each["tags"]:
+            del each["tags"]
+    return document
 
 
 def read(folder: RunFolder, notes: list[str]) -> tuple[Facts, ...]:

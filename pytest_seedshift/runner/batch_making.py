@@ -117,7 +117,7 @@ def complete(engine: Engine, made: Generated) -> tuple[Sequence[Made], dict[Row,
             failed |= error.failed
             places = [place for place, row in enumerate(batch.rows) if row not in error.failed]
             if places:
-                waiting.insert(0, Batch(tuple(batch.rows[place] for place in places), batch.images[places]))
+                waiting.insert(0, batch.part(places))
         except CaseError as error:
             failed |= dict.fromkeys(batch.rows, str(error))
     return finished, failed

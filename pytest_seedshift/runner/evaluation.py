@@ -197,7 +197,8 @@ class CaseRunner:
                 lambda: self.kinds,
             )
         measures = self._bench.pool.scorers.measures
-        return Terms(self.thresholds, catalogue, measures, against, _NO_BASELINE, _NO_PICTURES)
+        beside = self._bench.pool.scorers.beside
+        return Terms(self.thresholds, catalogue, measures, against, _NO_BASELINE, _NO_PICTURES, beside)
 
     @property
     def _references(self) -> References:
@@ -207,6 +208,7 @@ class CaseRunner:
             self.thresholds.likeness,
             scorers.fingerprint_of_embedder,
             self.thresholds.likeness_models,
+            scorers.beside,
         )
 
     def _requests(self) -> Iterator[Request]:

@@ -114,7 +114,7 @@ def failure(of: Judged) -> Failure:
         on = "" if of.control_images == of.images else f" on {of.control_images} of them"
         aside.append(f"control {mean}{on}")
     rest = [each for each in (own(first, of),) if each]
-    rest += [comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds] for finding in others]
+    rest += map(_beside, others)
     if of.flat:  # also of a few: half precision that a VAE does not bear gives some of them black
         verb = "is" if of.flat == 1 else "are"
         rest.append(f"{of.flat} of {of.images} pictures {verb} of one colour")
@@ -132,6 +132,13 @@ def failure(of: Judged) -> Failure:
     elif first.kind == WITHIN:
         said = unlike(of.case, differs=abs(first.measured) > first.bound + 1e-9)
     return Failure(said, f"{comparison(first)} ({', '.join(aside)})", rest)
+
+
+def _beside(finding: Finding) -> str:
+    """Another bound, in short; of a tag there may be nothing to hold against it yet."""
+    if math.isnan(finding.measured):
+        return f"{finding.score_kind.title}: no pair looked at"
+    return comparison(finding) + {True: " ok", False: "", None: " so far"}[finding.holds]
 
 
 def by_tag(found: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Estimate]:

@@ -13,10 +13,12 @@ from pytest_seedshift.core.cases import CaseError, UnusableModelError
 from pytest_seedshift.core.errors import HarnessError, SeedshiftError
 from pytest_seedshift.models import drawing, rng
 from pytest_seedshift.runner import drawn_images, row_likeness
+from pytest_seedshift.runner.controls import Controls
 from pytest_seedshift.runner.drawn_images import RowsError
 from pytest_seedshift.runner.orders import Row
 from pytest_seedshift.runner.overlap import overlapped
 from pytest_seedshift.scorers import devices, transfers
+from pytest_seedshift.scorers.plugin_scorer import CONTROL, OwnScorer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +54,13 @@ class Batch:
     facts: Facts | None = None
     likeness: tuple[Mapping[str, float], ...] = ()
     """Of each row, to the picture of its reference; empty where it has none."""
+    controls: Tensor | None = None
+    """The controls' images of the same pairs, in the form of `images`; None where no scorer looks at them."""
+
+    def part(self, places: Sequence[int]) -> Batch:
+        """Some of its rows, of images that were seen, without scores."""
+        controls = None if self.controls is None else self.controls[list(places)]
+        return Batch(tuple(self.rows[place] for place in places), self.images[list(places)], controls=controls)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -103,6 +112,8 @@ class Engine:
         self.device = device
         self.embedder = embedder
         self._dtype = dtype
+        wanted = any(isinstance(each, OwnScorer) and each.beside == CONTROL for each in self.scorers)
+        self._controls = Controls(self._control_levels) if wanted else None
 
     def run(self, case: Case, pairs: Sequence[Pair]) -> Iterator[Batch]:
         """Generate and score the pairs of a case, batch by batch, in the order given.
@@ -160,20 +171,9 @@ class Engine:
 
     def _generate(self, rows: tuple[Row, ...]) -> Batch | None:
         """A batch of images; None where memory does not suffice for so many."""
-        magnitudes: list[Tensor] = []
-        looked_at: list[tuple[str, str]] = []
-
-        def note(_: int, state: Tensor) -> None:
-            magnitudes.append(drawn_images.magnitude(state))
-            looked_at.append((f"the model's state after step {len(looked_at) + 1}", self._advice(state.dtype)))
-
         try:
-            images = drawing.generate(self.model, [row.pair for row in rows], _shift(rows), note)
-            with torch.inference_mode():
-                looked_at.append(("the image", self._advice(images.dtype)))
-                facts = drawn_images.facts(images, magnitudes, looked_at)
-                levels = drawn_images.levels(images)
-                return Batch(rows, levels.float().div(255), levels=levels, facts=facts)
+            batch = self._drawn(rows)
+            return batch if self._controls is None else self._beside(batch, self._controls)
         except CaseError:
             raise
         except SeedshiftError as error:
@@ -188,6 +188,41 @@ class Engine:
                 f"{str(error).strip().splitlines()[0]}. Try --seedshift-dtype=float16 or bfloat16, or another device"
             ) from error
 
+    def _drawn(self, rows: tuple[Row, ...]) -> Batch:
+        magnitudes: list[Tensor] = []
+        looked_at: list[tuple[str, str]] = []
+
+        def note(_: int, state: Tensor) -> None:
+            magnitudes.append(drawn_images.magnitude(state))
+            looked_at.append((f"the model's state after step {len(looked_at) + 1}", self._advice(state.dtype)))
+
+        images = drawing.generate(self.model, [row.pair for row in rows], _shift(rows), note)
+        with torch.inference_mode():
+            looked_at.append(("the image", self._advice(images.dtype)))
+            facts = drawn_images.facts(images, magnitudes, looked_at)
+            levels = drawn_images.levels(images)
+            return Batch(rows, levels.float().div(255), levels=levels, facts=facts)
+
+    def _control_levels(self, rows: Sequence[Row]) -> Tensor:
+        levels = self._drawn(tuple(rows)).seen().levels
+        assert levels is not None
+        return levels
+
+    def _beside(self, batch: Batch, controls: Controls) -> Batch:
+        """A batch with its controls' images: a control's is its own."""
+        batch = batch.seen()
+        with torch.inference_mode():
+            images, shifted = batch.images.clone(), []
+            for place, row in enumerate(batch.rows):
+                if not row.case.is_control:
+                    shifted.append(place)
+                elif batch.levels is not None and row.pair.noise is None:
+                    controls.know([row.pair], batch.levels[place : place + 1])
+            if shifted:
+                found = controls.of([batch.rows[place] for place in shifted])
+                images[shifted] = transfers.send(found, images.device)
+            return replace(batch, controls=images)
+
 
 @torch.inference_mode()
 def score(batch: Batch, scorers: Sequence[Scorer], embedder: Callable[..., Embedder] | None = None) -> Batch:
@@ -200,17 +235,18 @@ def score(batch: Batch, scorers: Sequence[Scorer], embedder: Callable[..., Embed
         CaseError: images that are not in [0, 1], or a scorer that can score no picture.
     """
     batch = batch.seen()
-    scores, likeness = _halved(batch.rows, batch.images, scorers, embedder)
+    scores, likeness = _halved(batch, scorers, embedder)
     return replace(batch, scores=scores, likeness=likeness)
 
 
 def _halved(
-    rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer], embedder: Callable[..., Embedder] | None
+    batch: Batch, scorers: Sequence[Scorer], embedder: Callable[..., Embedder] | None
 ) -> tuple[tuple[Scores, ...], tuple[Mapping[str, float], ...]]:
     """The scores and the likeness of each row; where memory does not suffice for all, one half after the other."""
+    rows, images = batch.rows, batch.images
     try:
-        scores = _scores(rows, images, scorers)
-        if not any(row.reference for row in rows):
+        scores = _scores(batch, scorers)
+        if not any(row.reference and row.reference.alike for row in rows):
             return scores, ({},) * len(rows)
         return scores, row_likeness.measured(rows, images, embedder)
     except Exception as error:
@@ -218,15 +254,16 @@ def _halved(
             raise
     devices.free_memory()  # outside of the handler, which holds on to the memory of what failed
     half = len(rows) // 2
-    first = _halved(rows[:half], images[:half], scorers, embedder)
-    second = _halved(rows[half:], images[half:], scorers, embedder)
+    first = _halved(batch.part(range(half)), scorers, embedder)
+    second = _halved(batch.part(range(half, len(rows))), scorers, embedder)
     return first[0] + second[0], first[1] + second[1]
 
 
-def _scores(rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer]) -> tuple[Scores, ...]:
+def _scores(batch: Batch, scorers: Sequence[Scorer]) -> tuple[Scores, ...]:
     found: list[dict[str, Tensor]] = []
+    rows = batch.rows
     try:
-        found.extend(_of_scorer(scorer, rows, images) for scorer in scorers)
+        found.extend(_of_scorer(scorer, batch) for scorer in scorers)
     except Exception as error:
         if not devices.is_of_the_machine(error):
             _checked(found, rows)  # what is wrong with an earlier scorer's comes first
@@ -238,7 +275,13 @@ def _scores(rows: tuple[Row, ...], images: Tensor, scorers: Sequence[Scorer]) ->
     )
 
 
-def _of_scorer(scorer: Scorer, rows: tuple[Row, ...], images: Tensor) -> dict[str, Tensor]:
+def _of_scorer(scorer: Scorer, batch: Batch) -> dict[str, Tensor]:
+    rows, images = batch.rows, batch.images
+    if isinstance(scorer, OwnScorer) and scorer.beside:
+        others = batch.controls if scorer.beside == CONTROL else row_likeness.references(rows, images)
+        if others is None:
+            raise HarnessError("images are to be scored beside their controls, and these are not there")
+        return scorer.score_pairs(images, others, [row.pair.label for row in rows])
     try:
         return scorer.score(images, [row.pair.label for row in rows])
     except Exception as error:  # of a folder whose settings fit together with no picture: whatever its library raises

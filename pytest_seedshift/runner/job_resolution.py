@@ -56,6 +56,8 @@ class Terms:
     against: Against | None = None
     no_baseline: str | None = None
     no_pictures: str | None = None
+    beside: Callable[[str], Mapping[str, str]] = lambda _: {}
+    """By a model's name, which of its scores are measured beside what: see `ScorerPool.beside`."""
 
     @property
     def holds_family(self) -> bool:
@@ -211,6 +213,7 @@ class Jobs:
             SeedshiftError: it cannot be compared; the message says why.
         """
         measures, terms = likeness.measures(each.score for each in asked), self._terms
+        self._check_beside(case, design)
         if not measures:
             return asked, 0, True
         pictured, whole = (0, True) if terms.against is None else terms.against.pictured(case, design)
@@ -219,6 +222,30 @@ class Jobs:
         if terms.against is None and terms.no_pictures is not None:
             raise SeedshiftUsageError(f"{case.id}: [likeness] of {', '.join(sorted(measures))} {terms.no_pictures}")
         return regression_gate.without_likeness(asked, terms.measures(case.model)), 0, True
+
+    def _check_beside(self, case: Case, design: tuple[Pair, ...]) -> None:
+        """Make sure that a baseline has the pictures that scores of the user's own are measured beside.
+
+        Raises:
+            SeedshiftUsageError: there is none, or it lacks some.
+        """
+        terms = self._terms
+        score = next((score for score, each in terms.beside(case.model).items() if each == "baseline"), None)
+        if score is None:
+            return
+        if terms.against is None:
+            raise SeedshiftUsageError(
+                f"{case.id}: {score} is measured beside a baseline's pictures, and no baseline is given: name a folder "
+                "with pictures by --seedshift-baseline or [baseline] path. A run that does not ask for this score "
+                "makes one, by --seedshift-exact --seedshift-save-baseline=FOLDER"
+            )
+        pictured, _ = terms.against.pictured(case, design)
+        if pictured < len(design):
+            raise SeedshiftUsageError(
+                f"{case.id}: {score} is measured beside the baseline's pictures, and {terms.against.baseline.name} has "
+                f"those of {pictured} of the design's {len(design)} pairs: make it anew, by a run that does not ask "
+                "for this score, with --seedshift-exact --seedshift-save-baseline=FOLDER"
+            )
 
     def _of_search(self, request: Request, search: Search) -> tuple[Constraint, ...]:
         """What is asked of each magnitude of a search: what needs no baseline, which has none of them."""

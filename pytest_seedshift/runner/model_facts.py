@@ -33,6 +33,7 @@ def of(model: str, entry: Entry, bench: Workbench) -> metadata.Model:
         hardware=bench.pool.hardware,
         classes=tuple(label.name for label in entry.prompt_set.prompts),
         class_list=metadata.place(entry.asked),
+        tags={label.name: label.tags for label in entry.prompt_set.prompts if label.tags},
         run_with=dict(bench.service.run_with(model)),
         settings=process_settings.in_force(bench.device),
     )

@@ -29,12 +29,14 @@ class Reference:
         embeds: whether CLIP's embeddings are compared too.
         embedding: of the picture by the row's scorer, float32, little-endian; empty where it is to be made.
         dinov2: the folder or the hub id of the DINOv2 whose embeddings are compared too; empty for none.
+        alike: whether likeness to it is measured; else it is there for scorers that hold an image against it.
     """
 
     picture: bytes = field(repr=False)
     embeds: bool = False
     embedding: bytes = field(default=b"", repr=False)
     dinov2: str = ""
+    alike: bool = True
 
 
 @dataclass(frozen=True, slots=True)

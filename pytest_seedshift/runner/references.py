@@ -41,25 +41,47 @@ class References:
     asked: Callable[[Case], frozenset[str]]
     embedder: Callable[..., str]
     models: Mapping[str, str] = field(default_factory=dict)
+    beside: Callable[[str], Mapping[str, str]] = lambda _: {}
+    """By model, which of its scores are measured beside what: see `ScorerPool.beside`."""
 
-    def keys(self, case: Case, pairs: list[Pair]) -> Mapping[Pair, str]:
-        """Of those pairs whose pictures are to be compared, under which key, in the place of a scorer's, that lies."""
-        if self.against is None or not (measures := self.asked(case)):
+    def pictured(self, case: Case, pairs: Iterable[Pair]) -> Mapping[Pair, str]:
+        """Of those pairs that are held against the baseline's pictures, the digests of these."""
+        if self.against is None or not (self.asked(case) or "baseline" in self.beside(case.model).values()):
             return {}
         other, digests = self.against.other(case), self.against.baseline.digests
         if other is None:
             return {}
-        by = self.embedder(case.model) if "embedding" in measures else ""
-        for measure in sorted(measures & self.models.keys()):
-            by += f" {measure} {self.embedder(case.model, self.models[measure])}"
         return {
-            pair: _key(digest, by)
+            pair: digest
             for pair in pairs
             if pair.noise is None and (digest := digests.get((other, pair.label.name, pair.seed)))
         }
 
+    def fingerprints(self, model: str, scorers: Mapping[str, str]) -> tuple[str, ...]:
+        """The fingerprints of a model's scorers, by score, where those beside a baseline know which that is."""
+        beside = self.beside(model)
+        return tuple(
+            _key(self._all, each) if beside.get(score) == "baseline" else each for score, each in scorers.items()
+        )
+
+    @property
+    def _all(self) -> str:
+        """A hash of all pictures of the baseline."""
+        digests = {} if self.against is None else self.against.baseline.digests
+        listed = sorted(f"{case.id} {label} {seed} {digest}" for (case, label, seed), digest in digests.items())
+        return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+    def keys(self, case: Case, pairs: list[Pair]) -> Mapping[Pair, str]:
+        """Of those pairs whose pictures are to be compared, under which key, in the place of a scorer's, that lies."""
+        if not (measures := self.asked(case)) or not (found := self.pictured(case, pairs)):
+            return {}
+        by = self.embedder(case.model) if "embedding" in measures else ""
+        for measure in sorted(measures & self.models.keys()):
+            by += f" {measure} {self.embedder(case.model, self.models[measure])}"
+        return {pair: _key(digest, by) for pair, digest in found.items()}
+
     def of(self, case: Case, pair: Pair) -> Reference:
-        """The baseline's picture of a pair that has a key.
+        """The baseline's picture of a pair that is held against it.
 
         Raises:
             CaseError: it cannot be read, or is not as it was kept.
@@ -73,6 +95,8 @@ class References:
         except BaselineError as error:
             raise CaseError(f"{case.model}, {case.describe()}: {baseline.name}: {error}") from None
         asked = self.asked(case)
+        if not asked:
+            return Reference(content, alike=False)
         dinov2 = self.models["dinov2"] if "dinov2" in asked else ""
         if "embedding" not in asked:
             return Reference(content, dinov2=dinov2)

@@ -45,12 +45,15 @@ def measured(
         RowsError: a reference is no picture, or one of another size.
     """
     made: list[Mapping[str, float]] = [{} for _ in rows]
-    kinds = {(row.reference.embeds, row.reference.dinov2) for row in rows if row.reference is not None}
+    compared = [row.reference for row in rows if row.reference is not None and row.reference.alike]
+    kinds = {(each.embeds, each.dinov2) for each in compared}
     for embeds, dinov2 in sorted(kinds):
         places = [
             place
             for place, row in enumerate(rows)
-            if row.reference is not None and (row.reference.embeds, row.reference.dinov2) == (embeds, dinov2)
+            if row.reference is not None
+            and row.reference.alike
+            and (row.reference.embeds, row.reference.dinov2) == (embeds, dinov2)
         ]
         for start in range(0, len(places), _AT_ONCE):
             chunk = places[start : start + _AT_ONCE]
@@ -112,6 +115,23 @@ def _told(rows: Sequence[Row]) -> Iterator[None]:
         raise RowsError(
             {row: f"{row.case.model}, {row.case.describe()}, {row.pair}: {error}" for row in rows}
         ) from None
+
+
+def references(rows: Sequence[Row], images: Tensor) -> Tensor:
+    """The pictures of the rows' references, (len(rows), 3, height, width), where each is to have one.
+
+    Raises:
+        RowsError: a row has none, or it is no picture, or one of another size.
+    """
+    lacking = {
+        row: f"{row.case.model}, {row.case.describe()}, {row.pair}: the baseline has no picture of this pair to score "
+        "the image beside: make it anew by --seedshift-exact --seedshift-save-baseline=FOLDER"
+        for row in rows
+        if row.reference is None
+    }
+    if lacking:
+        raise RowsError(lacking)
+    return transfers.send(_pictures(rows, images), images.device)
 
 
 def _pictures(rows: Sequence[Row], images: Tensor) -> Tensor:

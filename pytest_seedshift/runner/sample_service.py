@@ -102,7 +102,9 @@ class SampleService:
         if (model, in_force) not in self._samples:
             self.pool.catalogue.find(model)
             with judging(f"{model} cannot be judged"):
-                scorers = tuple(self.pool.scorers.fingerprints(model).values())
+                prints = self.pool.scorers.fingerprints(model)
+                references = None if self._references is None else self._references()
+                scorers = tuple(prints.values()) if references is None else references.fingerprints(model, prints)
                 of_model = self.pool.fingerprint(model, in_force)
                 self._tell_of_change(model, in_force)
                 self._samples[model, in_force] = Samples(
@@ -112,7 +114,7 @@ class SampleService:
                     scorers,
                     self.pool.scorers.kinds,
                     self._known,
-                    None if self._references is None else self._references(),
+                    references,
                 )
         return self._samples[model, in_force]
 
@@ -141,6 +143,8 @@ class SampleService:
 
     def _scored_anew(self, case: Case, pairs: Sequence[Pair], shown: Collection[Pair]) -> dict[Pair, Sample]:
         """Of pictures that other scorers have left; the model is not needed. One that is not as it was is left."""
+        if "control" in self.pool.scorers.beside(case.model).values():  # whose pictures may not be there
+            return {}
         samples = self.samples(case.model)
         pictures = samples.pictures(case, pairs)
         size = self._batch_size or batch_sizes.MOST
@@ -281,11 +285,13 @@ class SampleService:
         if not rows:
             return rows
         case, samples = rows[0].case, self.samples(rows[0].case.model)
-        keys = samples.compared(case, [row.pair for row in rows])
-        return [replace(row, reference=samples.reference(case, row.pair)) if row.pair in keys else row for row in rows]
+        held = samples.referenced(case, [row.pair for row in rows])
+        return [replace(row, reference=samples.reference(case, row.pair)) if row.pair in held else row for row in rows]
 
     def _given(self, case: Case, pairs: Sequence[Pair]) -> dict[Pair, bytes]:
         """Pictures that other scorers have left, for whoever has scorers."""
+        if "control" in self.pool.scorers.beside(case.model).values():  # whose pictures may not be there
+            return {}
         found = self.samples(case.model).pictures(case, pairs).items()
         contents = {pair: self.folder.read_picture(picture) for pair, picture in found}
         return {pair: content for pair, content in contents.items() if content is not None}

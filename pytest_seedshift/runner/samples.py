@@ -165,6 +165,10 @@ class Samples:
         """Of those pairs that are compared with the baseline's pictures, under which key, as a scorer's, that lies."""
         return {} if self._references is None else self._references.keys(case, list(pairs))
 
+    def referenced(self, case: Case, pairs: Iterable[Pair]) -> set[Pair]:
+        """Those pairs whose images are held against the baseline's pictures, for likeness or by a scorer."""
+        return set() if self._references is None else set(self._references.pictured(case, pairs))
+
     def reference(self, case: Case, pair: Pair) -> Reference:
         """With what a pair is compared that is.
 

@@ -115,6 +115,17 @@ class ScorerPool:
         wanted = self._needs(model)
         return [score for score in self.kinds.own if needed_scorers.is_needed(score, wanted)]
 
+    def beside(self, model: str) -> dict[str, str]:
+        """Of the scores that a model's samples have beside another image, beside which: "control" or "baseline".
+
+        Raises:
+            ExtensionError: a scorer of the user's own cannot be imported.
+        """
+        from pytest_seedshift.scorers.plugin_scorer import beside_of
+
+        found = {score: beside_of(score) for score in self.own_of(model) if declared.of(score) is None}
+        return {score: each for score, each in found.items() if each}
+
     def own(self, score: str) -> OwnScorer | DeclaredScorer:
         """The scorer of a score that has one of its own: the user's, or one that is declared, which is not loaded.
 

@@ -52,6 +52,44 @@ class Scorer(Protocol):
         """
 
 
+class PairScorer(Protocol):
+    """Scores images beside another image of the same pair: a factory of `pytest_seedshift_scorers` may make this, too.
+
+    The factory has `beside`, as it has `kind`: `"control"` for the image of the same pair without a shift (of a control
+    itself that is the same image), `"baseline"` for the baseline's picture of the same case and pair.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes with all that can change a score; not empty. Scores are found again by it."""
+
+    def check(self, labels: Sequence[Label]) -> None:
+        """Make sure of a whole class list; see `Scorer.check`.
+
+        Args:
+            labels: all of them.
+
+        Raises:
+            ModelError: labels that the scorer cannot score; the message names them. A ValueError does as well.
+        """
+
+    def score_pairs(self, images: Tensor, others: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
+        """One value for each image, by its score.
+
+        Args:
+            images: float, (batch, 3, height, width), in [0, 1], in steps of 1/255.
+            others: likewise, (batch, 3, height, width): those that they are held against, in the same order.
+            labels: what each image should show.
+
+        Returns:
+            By the score that it is given as, a float32 tensor of shape (batch,), in the range that its `ScoreKind`
+            declares; NaN where the scorer has no answer, which is an error of the case.
+
+        Raises:
+            ModelError: a label that the scorer cannot score; see `check`.
+        """
+
+
 @runtime_checkable
 class Embedder(Protocol):
     """A scorer that can say where an image lies among all images, whatever it should show."""

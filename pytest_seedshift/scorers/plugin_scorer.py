@@ -17,15 +17,46 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.pairs import Label
     from pytest_seedshift.core.score_kinds import ScoreKind
-    from pytest_seedshift.scorers.base import Scorer
+    from pytest_seedshift.scorers.base import PairScorer, Scorer
+
+
+CONTROL, BASELINE = "control", "baseline"
+"""Beside what a `PairScorer` may score an image."""
+
+
+def beside_of(score: str) -> str:
+    """Beside what a score of the user's own is measured: "control" or "baseline"; empty of one of an image alone.
+
+    Raises:
+        ExtensionError: its scorer cannot be imported, or says something else.
+    """
+    found = registry.current().scorers.find(score)
+    if found is None:
+        return ""
+    factory = found.factory()
+    with user_code.calling(f"{found}: its factory's beside", factory, error=registry.ExtensionError):
+        beside = getattr(factory, "beside", None)
+    if beside not in (None, CONTROL, BASELINE):
+        raise registry.ExtensionError(
+            f"{found}: its factory has beside = {beside!r}: give 'control' or 'baseline', or leave it away where each "
+            "image is scored alone"
+        )
+    return beside or ""
 
 
 class OwnScorer:
-    """A `Scorer` of the user's own, held to giving its one score."""
+    """A `Scorer` or a `PairScorer` of the user's own, held to giving its one score."""
 
-    def __init__(self, extension: registry.Extension, scorer: Scorer, kind: ScoreKind | None = None) -> None:
-        """Wrap what the factory has made; `kind` is what its score is."""
+    def __init__(
+        self,
+        extension: registry.Extension,
+        scorer: Scorer | PairScorer,
+        kind: ScoreKind | None = None,
+        beside: str = "",
+    ) -> None:
+        """Wrap what the factory has made; `kind` is what its score is, `beside` as `beside_of` says."""
         self._kind = kind
+        self.beside = beside
         self._owner = str(extension)
         self._score = extension.name
         self._scorer = scorer
@@ -43,7 +74,9 @@ class OwnScorer:
         found = registry.current().scorers.find(score)
         if found is None:
             raise registry.ExtensionError(f"there is no scorer of the score {score!r}")
-        return cls(found, found.make(device, needs=("fingerprint", "check()", "score()"), what="Scorer"), kind)
+        beside = beside_of(score)
+        what, method = ("PairScorer", "score_pairs()") if beside else ("Scorer", "score()")
+        return cls(found, found.make(device, needs=("fingerprint", "check()", method), what=what), kind, beside)
 
     def check(self, labels: Sequence[Label]) -> None:
         """See `Scorer.check`.
@@ -64,10 +97,22 @@ class OwnScorer:
         Raises:
             ModelError: the scorer raises something, or what it gives is not one value an image of its score.
         """
-        with user_code.calling(
-            f"{self._owner}: score", getattr(self._scorer, "score", None), passes=devices.is_of_the_machine
-        ):
-            found = self._scorer.score(images.clone(), labels)  # so that what it changes is nobody else's
+        return self._called("score", labels, images)
+
+    @torch.inference_mode()
+    def score_pairs(self, images: Tensor, others: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
+        """See `PairScorer.score_pairs`; else as `score`.
+
+        Raises:
+            ModelError: see `score`.
+        """
+        return self._called("score_pairs", labels, images, others)
+
+    def _called(self, method: str, labels: Sequence[Label], *images: Tensor) -> dict[str, Tensor]:
+        function = getattr(self._scorer, method, None)
+        with user_code.calling(f"{self._owner}: {method}", function, passes=devices.is_of_the_machine):
+            given = [each.clone() for each in images]  # so that what it changes is nobody else's
+            found = getattr(self._scorer, method)(*given, labels)
         wanted = f"give {{{self._score!r}: a tensor of shape ({len(labels)},)}}"
         if not isinstance(found, dict) or list(found) != [self._score]:
             said = f"the scores {', '.join(map(str, found))}" if isinstance(found, dict) else repr(found)

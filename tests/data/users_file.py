@@ -77,6 +77,21 @@ class Contrast:
         return {"contrast": images.std((1, 2, 3))}
 
 
+class Stays:
+    """A scorer of an image beside its control's."""
+
+    kind = seedshift.ScoreKind("stays", 1.0, binary=False)
+    fingerprint = "stays"
+    beside = "control"
+
+    def __init__(self, device: str) -> None: ...
+
+    def check(self, labels: Sequence[Label]) -> None: ...
+
+    def score_pairs(self, images: Tensor, others: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
+        return {"stays": 1 - (images - others).abs().mean((1, 2, 3))}
+
+
 def pytest_seedshift_models() -> Mapping[str, Callable[[str, str], seedshift.TextToImage]]:
     return {"mine": Mine}
 
@@ -85,8 +100,8 @@ def pytest_seedshift_shifts() -> Mapping[str, Callable[[], seedshift.Shift]]:
     return {"tilt": Tilt}
 
 
-def pytest_seedshift_scorers() -> Mapping[str, Callable[[str], seedshift.Scorer]]:
-    return {"contrast": Contrast}
+def pytest_seedshift_scorers() -> Mapping[str, Callable[[str], seedshift.Scorer | seedshift.PairScorer]]:
+    return {"contrast": Contrast, "stays": Stays}
 
 
 def whose(error: seedshift.SeedshiftError) -> str:

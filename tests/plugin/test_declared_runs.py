@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 
 import pytest
 
@@ -27,6 +29,21 @@ high = 100
 """
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A model of each kind, made once; puts those that are named into a folder."""
+    folder, known = tmp_path_factory.mktemp("readers"), {}
+    kinds = {"vlm": readers.qwen25_vl, "siglip": readers.siglip_2, "short": readers.clip_h}
+
+    def put(into, *names):
+        for name in names:
+            if name not in known:
+                known[name] = kinds[name](folder / name)
+            shutil.copytree(known[name], into / name)
+
+    return put
+
+
 @pytest.fixture
 def fetched(monkeypatch):
     """What is looked for, of scorers."""
@@ -42,11 +59,13 @@ def fetched(monkeypatch):
     return seen
 
 
-def test_vqa_and_a_dual_encoder_alone_go_all_the_way(pytester, run, fetched):
-    readers.qwen25_vl(pytester.path / "vlm")
-    readers.siglip_2(pytester.path / "siglip")
+@pytest.mark.nightly  # prompts without labels are for every day
+def test_vqa_and_a_dual_encoder_alone_go_all_the_way(pytester, run, fetched, tiny):
+    tiny(pytester.path, "vlm", "siglip")
     pytester.path.joinpath("thresholds.toml").write_text(BOTH)
-    run(*ONE, "--seedshift-save-baseline=b.json").assert_outcomes(passed=2)
+    first = run(*ONE, "--seedshift-save-baseline=b.json")
+    first.assert_outcomes(passed=2)
+    first.stdout.fnmatch_lines(["*no robustness of siglip (100·cos): a share of a score that may be negative*"])
     assert {source.rpartition("/")[2] for source in fetched} == {"vlm", "siglip"}
     folder = pytester.path / ".seedshift"
     for case in cases_of(folder).values():
@@ -82,19 +101,35 @@ def test_an_option_names_a_score_and_nothing_else_of_the_shipped_thresholds_hold
 @pytest.mark.parametrize(
     ("thresholds", "arguments", "says"),
     [
-        (None, "clop", "--seedshift-score=clop: unknown score 'clop'. Did you mean 'clip'?"),
-        (None, "vqa", "no threshold for|Qwen/Qwen2.5-VL"),
-        ("[default]\nvqa = 0.5\n[scorers.vqa]\nsource = './nowhere'", "vqa", "nowhere"),
-        ("[default]\nquestions = 0.5\n[scorers.questions]\nsource = './vlm'", "clip", "has no questions"),
-        ("[default]\nmine = 0.5\n[scorers.mine]\nkind = 'clip'\nsource = './vlm'", "clip", "mine|does not embed"),
+        pytest.param(None, "clop", "--seedshift-score=clop: unknown score 'clop'. Did you mean 'clip'?", id="unknown"),
+        pytest.param(None, "vqa", "no threshold for|Qwen/Qwen2.5-VL", id="nothing is asked", marks=pytest.mark.nightly),
+        pytest.param(
+            "[default]\nvqa = 0.5\n[scorers.vqa]\nsource = './nowhere'",
+            "vqa",
+            "nowhere",
+            id="nowhere",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            "[default]\nquestions = 0.5\n[scorers.questions]\nsource = './vlm'",
+            "clip",
+            "has no questions",
+            id="no questions",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            "[default]\nmine = 0.5\n[scorers.mine]\nkind = 'clip'\nsource = './vlm'",
+            "clip",
+            "mine|does not embed",
+            id="no dual encoder",
+        ),
     ],
-    ids=["unknown", "nothing is asked", "nowhere", "no questions", "no dual encoder"],
 )
-def test_what_cannot_be_measured_is_said_beforehand(pytester, run, thresholds, arguments, says):
+def test_what_cannot_be_measured_is_said_beforehand(pytester, run, tiny, thresholds, arguments, says):
     (pytester.path / "thresholds.toml").unlink(missing_ok=True)
     if thresholds is not None:
         if "vlm" in thresholds:
-            readers.qwen25_vl(pytester.path / "vlm")
+            tiny(pytester.path, "vlm")
         pytester.path.joinpath("thresholds.toml").write_text(thresholds)
     result = run(*PAGELESS, f"--seedshift-score={arguments}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -125,13 +160,8 @@ def pytest_seedshift_models(): return {"mine": Mine}
 """
 """A model that draws noise, and no word of its prompt."""
 
-MINE = (
-    "seedshift",
-    "--seedshift-model=mine",
-    "--seedshift-shift=mean",
-    "--seedshift-magnitude=0.3",
-    "--seedshift-images=4",
-)
+MINE = ("seedshift", "--seedshift-model=mine", "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
+FEW = (*MINE, "--seedshift-images=4", "--seedshift-report=none")
 ASKED = """
 [default]
 vqa = 0.0
@@ -148,11 +178,10 @@ LONG = "a red cube " + "very " * 90
 
 
 @pytest.fixture
-def asked(pytester):
+def asked(pytester, tiny):
     """A project whose prompts have no labels; one has more tokens than CLIP reads."""
     pytester.makeconftest(NOISE)
-    readers.qwen25_vl(pytester.path / "vlm")
-    readers.clip_h(pytester.path / "short")
+    tiny(pytester.path, "vlm", "short")
     rows = f"{LONG},Is it red?;A cube?,long\na dog,Is it?,short\n"
     pytester.path.joinpath("asked.csv").write_text(f"prompt,questions,tags\n{rows}")
     return lambda more="": pytester.path.joinpath("thresholds.toml").write_text(
@@ -162,15 +191,96 @@ def asked(pytester):
 
 def test_prompts_without_labels_need_no_classifier_and_a_long_one_no_clip(pytester, run, asked, fetched):
     asked()
-    run(*MINE, "--seedshift-images=4", "--seedshift-report=none").assert_outcomes(passed=2)
+    run(*FEW).assert_outcomes(passed=2)
     assert {source.rpartition("/")[2] for source in fetched} == {"vlm"}
     for case in cases_of(pytester.path / ".seedshift").values():
         assert case["scores"].keys() == {"questions", "vqa"}
 
     for more, says in (("clip = 0.0", "more than the 77 that CLIP"), ("top1 = 0.0", "not-there|have none")):
         asked(more)
-        result = run(*MINE, "--seedshift-images=4", "--seedshift-report=none")
+        result = run(*FEW)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         told = result.stdout.str() + result.stderr.str()
         assert any(each in told for each in says.split("|"))
         assert "Traceback" not in told
+
+
+# GenEval's prompts, as they are -------------------------------------------------------------------------------------
+
+GENEVAL = "".join(
+    json.dumps({"tag": tag, "include": [{"class": name, "count": count}], "prompt": prompt}) + "\n"
+    for tag, name, count, prompt in [
+        ("single_object", "bench", 1, "a photo of a bench"),
+        ("single_object", "cow", 1, "a photo of a cow"),
+        ("counting", "clock", 2, "a photo of two clocks"),
+        ("colors", "bench", 1, "a photo of a black bench"),
+    ]
+)
+
+ALONE = """
+[default]
+vqa = { min = 0.0, max_drop = 0.5 }
+clip = 0.0
+prompts = "geneval.jsonl"
+[tag.counting]
+clip = 0.0
+[models.mine]
+scorers = { vit = "./not-there", clip = "./short" }
+[scorers.vqa]
+source = "./vlm"
+"""
+AGAINST = """
+[baseline]
+path = "base"
+[shift.mean]
+vqa = { max_regression = 0.5 }
+clip = 0.0
+"""
+
+
+@pytest.mark.nightly
+def test_geneval_s_prompts_go_all_the_way_with_vqa_and_clip_alone(pytester, run, tiny, fetched):
+    """Early verdicts, report, shards merged, compare, baselines, two processes: no classifier is looked for."""
+    pytester.makeconftest(NOISE)
+    tiny(pytester.path, "vlm", "short")
+    pytester.path.joinpath("geneval.jsonl").write_text(GENEVAL)
+    thresholds = pytester.path / "thresholds.toml"
+    thresholds.write_text(ALONE)
+    many = (*MINE, "--seedshift-images=64", "--seedshift-batch-size=8")
+    run(*many).assert_outcomes(passed=2)
+    folder = pytester.path / ".seedshift"
+    cases = cases_of(folder)
+    assert {case["images"] < 64 for case in cases.values()} == {True}
+    assert {frozenset(case["scores"]) for case in cases.values()} == {frozenset({"clip", "vqa"})}
+    assert {frozenset(case["tags"]) for case in cases.values()} <= {frozenset({"single_object", "counting", "colors"})}
+    page = (folder / "report.html").read_text()
+    for told in ("Tag by tag", "Prompt by prompt", "a photo of two clocks"):
+        assert told in page
+
+    few = (*MINE, "--seedshift-images=16", "--seedshift-batch-size=8", "--seedshift-report=none")
+    run(*few, "--seedshift-exact", "--seedshift-dir=whole", "--seedshift-save-baseline=base").assert_outcomes(passed=2)
+    for shard in (1, 2):
+        run(*few, "--seedshift-exact", f"--seedshift-shard={shard}/2", f"--seedshift-dir=s{shard}")
+    assert main(["merge", "--output=merged", "s1", "s2"]) == 0
+    merged, whole = (cases_of(pytester.path / name) for name in ("merged", "whole"))
+    assert {case: each["scores"] for case, each in merged.items()} == {
+        case: each["scores"] for case, each in whole.items()
+    }
+    assert main(["report", "merged"]) == 0
+    assert main(["compare", "whole", "merged"]) == 0
+    assert main(["card", "merged"]) == 0
+
+    thresholds.write_text(ALONE + AGAINST)
+    judged = run(*few, "--seedshift-dir=whole")
+    judged.assert_outcomes(passed=2)
+    judged.stdout.fnmatch_lines(["*mine is compared with mine of base*: run alike*"])
+    assert {case["generated"] for case in cases_of(pytester.path / "whole").values()} == {0}
+    assert {source.rpartition("/")[2] for source in fetched} == {"vlm", "short"}
+
+    thresholds.write_text(ALONE)
+    arguments = ("-p", "no:cacheprovider", *few, "--seedshift-exact", "--seedshift-dir=two", "-n", "2")
+    pytester.run(sys.executable, "-m", "pytest", *arguments).assert_outcomes(passed=2)
+    two = cases_of(pytester.path / "two")
+    assert {case: each["scores"] for case, each in two.items()} == {
+        case: each["scores"] for case, each in whole.items()
+    }

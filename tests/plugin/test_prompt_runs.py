@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
 
 from helpers.prompted import BARE, CONFTEST, RUN, drawn
+from pytest_seedshift.__main__ import main
 
 GENEVAL = "".join(
     json.dumps({"tag": tag, "include": [{"class": "bench", "count": 1}], "prompt": prompt}) + "\n"
@@ -123,7 +125,14 @@ n2,two fragile bowls,counting
 """
 
 
-def test_tags_have_bounds_figures_and_a_table(pytester, project):
+def shown(capsys, *arguments: str) -> str:
+    """What a command prints."""
+    capsys.readouterr()
+    assert main([*arguments]) == 0, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def test_tags_have_bounds_figures_and_a_table(pytester, project, capsys):
     (pytester.path / "tagged.csv").write_text(TAGGED)
     project(
         '[default]\nwhite = 0.2\nprompts = "tagged.csv"\n[tag.animals]\nwhite = 0.9\n'
@@ -152,6 +161,19 @@ def test_tags_have_bounds_figures_and_a_table(pytester, project):
     assert "Tag by tag" in page
     again = pytester.runpytest("seedshift", *RUN, *BARE)
     again.stdout.fnmatch_lines(["* 0 generated*"])
+    # and so do all that read a run
+    seen = shown(capsys, "report", ".seedshift", "--summary", "summary.md")
+    for told in ((pytester.path / "summary.md").read_text(), shown(capsys, "card", ".seedshift")):
+        assert "| white by tag | control | mean | breaks its bound |" in told, told
+        assert re.search(r"\| counting \| 1\.0\d? \(\d+\) \| 0\.0\d? \(\d+\) \| in 1 case \|", told), told
+        assert re.search(r"\| simple \| 1\.0\d? \(\d+\) \| 1\.0\d? \(\d+\) \| no \|", told), told
+    seen = shown(capsys, "compare", ".seedshift", ".seedshift")
+    assert re.search(r"mine counting +white +0\.\d+ → +0\.\d+ +0 of \d+ turned wrong and 0 right, p 1,", seen), seen
+    assert "max_regression and within are of all pairs" in seen
+    assert "Comparison tag by tag" in (pytester.path / ".seedshift" / "comparison.html").read_text()
+    seen = shown(capsys, "history", "history", "--add", ".seedshift", "--name", "v1")
+    line = json.loads((pytester.path / "history" / "history.jsonl").read_text())
+    assert line["cases"][1]["tags"]["counting"]["scores"]["white"]["mean"] == 0.0
 
 
 def test_a_tag_that_no_prompt_has_is_refused(pytester, project):

@@ -43,6 +43,7 @@ LIGHT = {
     "ModelError",
     "OnStep",
     "Pair",
+    "PairScorer",
     "ScoreKind",
     "Scorer",
     "SeedshiftError",

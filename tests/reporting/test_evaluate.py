@@ -20,6 +20,7 @@ from diffusers import DiffusionPipeline
 
 import pytest_seedshift as seedshift
 from helpers.pages import blocks
+from helpers.prompted import drawn
 from helpers.runs import cases_of, samples_of
 from pytest_seedshift.models import catalogue
 
@@ -225,6 +226,31 @@ def test_a_model_of_ones_own_is_judged_on_labels_of_ones_own(tmp_path):
     assert model.calls == calls
 
 
+def test_prompts_of_ones_own_have_tags_and_are_kept_where_they_can_be_given_again(tmp_path):
+    model = Painted()
+    prompts = [
+        {"id": "b", "prompt": "two bananas on a plate", "label": "banana", "tags": ["fruit", "counting"]},
+        {"id": "v", "prompt": "a violin", "label": "violin", "tags": ["tools"]},
+    ]
+    asked = {"default": {"top1": 0}, "tag": {"fruit": {"top1": 0}}}
+    given = {**SMALL, "scorers": "toy", "images": 8, "thresholds": asked}
+    found = seedshift.evaluate(model, prompts=prompts, **given)
+    assert found.passed
+    assert {row["label"] for row in found.samples} == {"b", "v"}
+    assert [case.tags.keys() for case in found.cases] == [{"fruit", "counting", "tools"}] * 2
+    assert {finding.score for finding in found.cases[1].findings} == {"top1", "top1@fruit"}
+    (kept,) = tmp_path.glob(".seedshift/prompts-*.jsonl")
+    calls = model.calls
+    assert seedshift.evaluate(model, prompts=kept, **given).samples == found.samples
+    assert model.calls == calls
+
+    templates = ["a drawing of a {label}", "a {label} in the rain"]
+    given = {**given, "thresholds": {"default": {"top1": 0}}}
+    seedshift.evaluate(model, classes=["banana", "violin"], template=templates, **given)
+    for template in templates:
+        assert {(label, template.format(label=label)) for label in ("banana", "violin")} <= drawn(tmp_path)
+
+
 class Unmoved(Painted):
     """One that does not shift its noise."""
 
@@ -312,7 +338,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "no baseline is given: add baseline=PATH",
     ),
     "no such baseline": ({"baseline": "nowhere"}, "nowhere"),
-    "prompts": ({"prompts": ["a cat"]}, r"evaluate\(\): prompts: .*give classes="),
+    "prompts without labels": ({"prompts": ["a cat"]}, "top-1 and top-5 are of labels, and the prompts .* have none"),
+    "prompts and classes": ({"prompts": ["a cat"], "classes": ["banana"]}, "prompts and classes: .* Give one of them"),
+    "a number for prompts": ({"prompts": 5}, r"prompts=5: give the path of a file, a list of texts, or of mappings"),
+    "a number for a prompt": ({"prompts": ["a cat", 5]}, "5 is neither a text nor a mapping of columns"),
+    "a prompt twice": ({"prompts": ["a cat", "a cat"]}, "evaluate.*prompts.jsonl, line 2: .*a cat"),
+    "a misspelt column": ({"prompts": [{"prompt": "a cat", "tagz": "x"}]}, "tagz"),
+    "a set in a prompt": ({"prompts": [{"prompt": "a cat", "tags": {"x"}}]}, "give texts, numbers and lists of texts"),
+    "no such prompts": ({"prompts": "lacking.csv"}, "lacking.csv cannot be read: No such file"),
+    "no template": ({"template": "a drawing"}, "no {label} is in it"),
     "a misspelt argument": ({"stepz": 3}, "unknown argument 'stepz'. Did you mean 'steps'"),
     "steps as text": ({"steps": "20"}, r"evaluate\(\): steps = '20': give a whole number"),
     "an unknown label": ({"classes": ["a zebra", "banana"]}, "'a zebra'"),

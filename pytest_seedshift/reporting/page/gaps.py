@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def build(run: Run, _: Album) -> Section | None:
-    """A table a score; nothing where no shifted case has its samples."""
-    found = gaps.of_run(run)
-    if found is None:
+    """A table a score; nothing where no shifted case has its samples; of scores without one, why."""
+    found, without = gaps.of_run(run), gaps.without_share(run)
+    if found is None and not without:
         return None
-    return section("gaps", "Robustness", kinds=run.kinds, found=found, over=gaps.over(found))
+    over = "" if found is None else gaps.over(found)
+    return section("gaps", "Robustness", kinds=run.kinds, found=found, over=over, without=without)

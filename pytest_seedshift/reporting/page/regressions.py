@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.stats.paired import TESTS
-from pytest_seedshift.reporting import regressions
+from pytest_seedshift.reporting import regressions, tags
 from pytest_seedshift.reporting.page.section import Section, section
 from pytest_seedshift.reporting.page.shots import Shot, shot_of
 from pytest_seedshift.results import comparison as comparisons
+from pytest_seedshift.results import tag_changes
 from pytest_seedshift.results.baseline import BaselineError
 from pytest_seedshift.runner import verdict_messages
 
@@ -35,6 +36,7 @@ def build(run: Run, album: Album) -> Section | None:
         return section("regressions", "Against the baseline", kinds=run.kinds, comparison=None, error=str(error))
     if comparison is None:
         return None
+    of_tags = tag_changes.of(comparison)
     return section(
         "regressions",
         "Against the baseline",
@@ -44,6 +46,8 @@ def build(run: Run, album: Album) -> Section | None:
         summary=regressions.summary(comparison),
         signed=regressions.signed(comparison),
         notes=[*regressions.notes(comparison), *comparison.after.notes],
+        by_tag=[(each, tags.turned(each)) for each in of_tags],
+        tag_note=[*tags.prompts(comparison), tags.NOTE] if of_tags else [],
         tests=TESTS,
         too_few=verdict_messages.too_few,
         verdicts={each.id: each.status for each in run.cases},
