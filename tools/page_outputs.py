@@ -6,7 +6,9 @@ A comment has the command and, if not all of what it prints is shown, the first 
 
 What stands in place of a command as `the program above` is the block of Python before it.
 
-python -m tools.page_outputs [PAGE ...] [--write]
+python -m tools.page_outputs [PAGE ...] [--write] [--store FOLDER]
+
+With a store all commands share a run folder, so that no image is made twice and what was stopped goes on.
 """
 
 from __future__ import annotations
@@ -90,8 +92,20 @@ def shape(text: str) -> list[str]:
     return [" ".join(line.split()) for line in plain.splitlines()]
 
 
-def run(command: str, folder: Path) -> str:
-    """What a command prints on the standard output, in a folder of its own."""
+def run(command: str, folder: Path, store: Path | None = None) -> str:
+    """What a command prints on the standard output, in a folder of its own.
+
+    Args:
+        command: for a shell; a program of Python, where it has several lines.
+        folder: in which it runs.
+        store: its run folder, which others may have used; None for a new one.
+
+    Raises:
+        RuntimeError: it ended in another status than 0 and 1.
+    """
+    if store:
+        store.mkdir(parents=True, exist_ok=True)
+        (folder / ".seedshift").symlink_to(store.resolve())
     program = [sys.executable, "-c", command] if "\n" in command else ["bash", "-c", command]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONIOENCODING": "utf-8"}
@@ -114,6 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="*", type=Path, help="else all that have such outputs")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--store", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     pages = options.pages or [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
     printed: dict[str, str] = {}
@@ -124,7 +139,7 @@ def main() -> None:
             if output.command not in printed:
                 print(f"{path.name}: {output.command}", flush=True)
                 with tempfile.TemporaryDirectory() as folder:
-                    printed[output.command] = run(output.command, Path(folder))
+                    printed[output.command] = run(output.command, Path(folder), options.store)
             now = part(printed[output.command], output.parts)
             if shape(now) != shape(output.shown):
                 differ += 1
