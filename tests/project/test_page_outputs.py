@@ -18,6 +18,8 @@ ILLUSTRATIONS = {
     "mine is worse than its baseline": "a model of one's own: tests/plugin/test_baselines.py",
     "mine is not shown to be equivalent": "a model of one's own: tests/plugin/test_equivalence_runs.py",
     "mine: 30 versions": "a simulated history: tests/results/test_history.py",
+    "Usage: seedshift": "tests/project/test_reference.py",
+    "id,clip,prompt": "a file: tests/cli/test_export.py",
     "node-3 (gpu-7): sd21 has other files": "machines that are not here: tests/runner/test_cluster_preflight.py",
 }
 """Outputs that no command of a page makes, by their beginning, and what holds their form."""
@@ -31,8 +33,8 @@ def test_every_output_has_its_command_or_is_an_illustration():
     for each in shown:
         known = [begin for begin in ILLUSTRATIONS if each.text.startswith(begin)]
         assert (each.text in MARKED) != bool(known), each
-    for where in ILLUSTRATIONS.values():
-        assert (ROOT / where.partition(": ")[2] if ": " in where else ROOT / where).exists()
+        for begin in known:
+            assert (ROOT / ILLUSTRATIONS[begin].rpartition(": ")[2]).exists()
 
 
 PAGE = """# Page
