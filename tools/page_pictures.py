@@ -33,6 +33,7 @@ CASES = (Case("toy-latent"), Case("toy-latent", "arrangement", 0.3), Case("toy-l
 SAMPLERS = tuple(Case(model, "mean", magnitude) for model in ("toy-glide", "toy-glide-ddim") for magnitude in (0, 0.3))
 SIZE = 64
 WIDTH = 1280
+GAP = 20
 DEFAULT_RUN = ("--seedshift-model=toy-latent", "--html=report.html", "--self-contained-html")
 TRAJECTORIES = (
     "--seedshift-model=toy-latent,toy-glide",
@@ -146,11 +147,12 @@ def shot(element: Locator) -> Image.Image:
 
 def stacked(images: list[Image.Image]) -> Image.Image:
     """Pictures below each other, on white."""
-    made = Image.new("RGB", (max(each.width for each in images), sum(each.height for each in images)), "white")
+    height = sum(each.height for each in images) + GAP * (len(images) - 1)
+    made = Image.new("RGB", (max(each.width for each in images), height), "white")
     at = 0
     for each in images:
         made.paste(each, ((made.width - each.width) // 2, at))
-        at += each.height
+        at += each.height + GAP
     return made
 
 
