@@ -88,7 +88,7 @@ def _line(lines: Sequence[str], pattern: str, after: int) -> int:
 
 def shape(text: str) -> list[str]:
     """Words and signs of a text, without numbers, room and verdicts: what does not depend on the models' weights."""
-    plain = re.sub(r"[✗≈*†]|[-+±]?\d[\d.,e–-]*", "", text)
+    plain = re.sub(r"[✗≈*†]|[-+±]?\d[\d.,e–-]*| · worst .*", "", text)
     return [" ".join(line.split()) for line in plain.splitlines()]
 
 
