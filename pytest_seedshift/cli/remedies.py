@@ -173,15 +173,15 @@ def _found(session: Session, asked: Asked, cases: list[Case]) -> Remedies:
 
 
 def _asks(session: Session, cases: list[Case]) -> Mapping[Case, tuple[Constraint, ...]]:
-    """What each case is asked by the thresholds of its model, but for what needs a baseline."""
-    from pytest_seedshift.core import likeness
+    """What each case is asked by the thresholds of its model, but for what needs a baseline and for tails."""
+    from pytest_seedshift.core import likeness, tails
 
     found = {}
     for case in cases:
         asked = [
             replace(each, max_regression=None, within=None)
             for each in session.thresholds.constraints(case)
-            if likeness.measure_of(each.score) is None
+            if likeness.measure_of(each.score) is None and tails.of(each.score) is None
         ]
         if case.is_control:
             asked = [replace(each, max_drop=None) for each in asked]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts
+from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts, tails
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.registry import ExtensionError
 from pytest_seedshift.core.scores import AvailableScores, Constraint, Margin
 from pytest_seedshift.core.thresholds import ThresholdsError
+
+if TYPE_CHECKING:
+    from pytest_seedshift.core.score_kinds import ScoreKind
 
 ANY_SCORE = AvailableScores()
 """Any that the session has."""
@@ -55,12 +58,7 @@ def constraint(score: str, value: object, where: str, scores: AvailableScores = 
     Raises:
         ThresholdsError: an unknown score or bound, or a bound outside its range.
     """
-    try:
-        kind = scores.find(score)
-    except ExtensionError as error:
-        raise ThresholdsError(f"{where} {error}") from None
-    if kind is None:
-        raise ThresholdsError(f"{where} {unknown('score', score, scores.names)}{_hint(score, value)}")
+    kind = kind_of(score, value, where, scores)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = {"min": value}
     if not isinstance(value, dict):
@@ -95,6 +93,21 @@ def constraint(score: str, value: object, where: str, scores: AvailableScores = 
             f"{within.value:g} holds: leave it out, or give a smaller one"
         )
     return Constraint(score, *limits, significant, within=within, own_kind=kind)
+
+
+def kind_of(score: str, value: object, where: str, scores: AvailableScores) -> ScoreKind:
+    """What a score is, of which something is asked.
+
+    Raises:
+        ThresholdsError: there is no such score; the message guesses by the value what was meant.
+    """
+    try:
+        kind = scores.find(score)
+    except ExtensionError as error:
+        raise ThresholdsError(f"{where} {error}") from None
+    if kind is None:
+        raise ThresholdsError(f"{where} {unknown('score', score, scores.names)}{_hint(score, value)}")
+    return kind
 
 
 def margin(value: object, where: str, top: float) -> Margin:
@@ -157,5 +170,5 @@ def explain(error: pydantic.ValidationError, form: type[BaseModel] = ScoreBounds
     first = error.errors()[0]
     name = str(first["loc"][-1])
     if first["type"] == "extra_forbidden":
-        return unknown(what, name, form.model_fields)
+        return unknown(what, name, (*form.model_fields, *(tails.KEYS if form is _Bounds else ())))
     return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pytest_seedshift.core import likeness, tags
+from pytest_seedshift.core import likeness, tags, tails
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 
 
 class ScoreRegistry(Mapping[str, ScoreKind]):
     """The kinds of a run's scores by name: first the built-in ones, then those of the user's own, sorted.
 
-    It also knows what scores of likeness are, which are no scores of one image, and scores of a tag's pairs, and lists
-    none of them.
+    It also knows what scores of likeness are, which are no scores of one image, scores of a tag's pairs and of
+    tails, and lists none of them.
     """
 
     __slots__ = ("_kinds",)
@@ -23,13 +23,15 @@ class ScoreRegistry(Mapping[str, ScoreKind]):
         """Hold the built-in scores and `own`; a name of a built-in one means that."""
         given = {} if own is None else own
         mine = [name for name in sorted(given) if name not in BUILT_IN and not likeness.kind_of(name)]
-        self._kinds = {**BUILT_IN, **{name: given[name] for name in mine if not tags.tag_of(name)}}
+        self._kinds = {**BUILT_IN, **{name: given[name] for name in mine if not (tags.tag_of(name) or tails.of(name))}}
 
     def __getitem__(self, name: str) -> ScoreKind:
         if name not in self._kinds and (found := likeness.kind_of(name)) is not None:
             return found
         if name not in self._kinds and (tag := tags.tag_of(name)) is not None:
-            return tags.kind_of(self._kinds[tags.plain(name)], tag)
+            return tags.kind_of(self[tags.of_all(name)], tag)
+        if name not in self._kinds and (tail := tails.of(name)) is not None:
+            return tail.described(self._kinds[tail.score])
         return self._kinds[name]
 
     def __contains__(self, name: object) -> bool:

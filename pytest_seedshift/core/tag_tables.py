@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint
 
 
-def constraints(value: object, where: str, read: Callable[[str, object, str], Constraint]) -> dict[str, Constraint]:
+def constraints(
+    value: object, where: str, read: Callable[[str, object, str], Mapping[str, Constraint]]
+) -> dict[str, Constraint]:
     """What tables by tag ask.
 
     Args:
@@ -28,14 +30,14 @@ def constraints(value: object, where: str, read: Callable[[str, object, str], Co
     for tag, table in _table(value, where).items():
         there = f"{where[:-1]}.{tag}]"
         for score, bounds in _table(table, there).items():
-            made = read(score, bounds, there)
-            if made.needs_baseline is not None:
-                raise SeedshiftUsageError(
-                    f"{there} {score}: {made.needs_baseline} is of all pairs; by tag give min, max_drop or both. "
-                    "seedshift compare shows what has become of each tag"
-                )
-            name = tags.score_of(score, tag)
-            found[name] = dataclasses.replace(made, score=name, own_kind=tags.kind_of(made.score_kind, tag))
+            for made in read(score, bounds, there).values():
+                if made.needs_baseline is not None:
+                    raise SeedshiftUsageError(
+                        f"{there} {score}: {made.needs_baseline} is of all pairs; by tag give min, max_drop or both. "
+                        "seedshift compare shows what has become of each tag"
+                    )
+                name = tags.score_of(made.score, tag)
+                found[name] = dataclasses.replace(made, score=name, own_kind=tags.kind_of(made.score_kind, tag))
     return found
 
 

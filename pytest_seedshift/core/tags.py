@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.core import tails
+
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.score_kinds import ScoreKind
@@ -30,7 +32,12 @@ def tag_of(score: str) -> str | None:
 
 
 def plain(score: str) -> str:
-    """A score's name without its tag."""
+    """A score's name without its tag, and without what is asked of its tail."""
+    return tails.plain(score.partition(_AT)[0])
+
+
+def of_all(score: str) -> str:
+    """A score's name without its tag alone."""
     return score.partition(_AT)[0]
 
 

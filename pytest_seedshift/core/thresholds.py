@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from pytest_seedshift.core import likeness, model_names, tags
+from pytest_seedshift.core import likeness, model_names, tags, tails
 from pytest_seedshift.core.breaking_bounds import Bounds
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.known_failures import Expectation, Expectations
@@ -127,8 +127,8 @@ class Thresholds:
         found: Table = {}
         for section in (self.everywhere, self.models.get(model_names.canonical(case.model), Section())):
             for table in section.tables(case):
-                found = likeness.overlaid(found, table)
-        found = likeness.overlaid(found, override or {})
+                found = _overlaid(found, table)
+        found = _overlaid(found, override or {})
         if not found:
             raise ThresholdsError(
                 f"{self.source}: no threshold for {called or case.id}. What is not checked has not passed: add a "
@@ -156,8 +156,7 @@ class Thresholds:
         sections = (self.everywhere, *self.models.values())
         asked = [each for one in sections for each in one.constraints()]
         found = {each.score: each.score_kind for each in asked}
-        of_tags = {tags.plain(score): kind for score, kind in found.items() if tags.tag_of(score) is not None}
-        for score in of_tags.keys() - found.keys():
+        for score in {tags.plain(score) for score in found} - found.keys():
             if (kind := AvailableScores().find(score)) is not None:
                 found[score] = kind
         return ScoreRegistry(found)
@@ -185,6 +184,11 @@ class Thresholds:
             f"{self.source}: [model.{base}] does not speak of {model}, which is another model: its own table is "
             f'[model."{model}"]'
         )
+
+
+def _overlaid(wide: Table, narrow: Mapping[str, Constraint]) -> Table:
+    """A table's constraints over those of a wider one: what it says of a score stands alone."""
+    return likeness.overlaid(tails.overlaid(wide, narrow), narrow)
 
 
 def _sorted(value: object) -> object:

@@ -16,7 +16,8 @@ A table of a shift's variant (`[shift."mean:exact"]`) is narrower than that of t
 of the unshifted case. In a table, a score takes a bare number, its minimum, or `{ min = …, max_drop = … }`. With
 `max_regression` the drop against a baseline has a bound too; `significant = "any"` counts a larger one wherever any
 change is beyond chance, `significant = false` even within chance. `within` asks that the version is shown to be
-equivalent to the baseline: see `scores.Constraint`. How bounds are read: `score_bounds`.
+equivalent to the baseline: see `scores.Constraint`. How bounds are read: `score_bounds`; those of a distribution's
+tail, such as `min_class`: `tail_tables`.
 
 `[likeness]`, or such a table in any of these (`[shift.mean.likeness]`), asks of pictures how like the baseline's they
 are: see `likeness_tables`.
@@ -68,7 +69,8 @@ from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.known_failures import Expectation, Expectations, Place
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.core.score_bounds import ANY_SCORE, constraint, explain
+from pytest_seedshift.core.score_bounds import ANY_SCORE, explain
+from pytest_seedshift.core.tail_tables import constraints
 from pytest_seedshift.core.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
 
 if TYPE_CHECKING:
@@ -274,10 +276,10 @@ def _read(table: Mapping[str, Any], where: str, scores: AvailableScores) -> Tabl
             there = where.replace("[default]", "[tag]") if "[default]" in where else f"{where[:-1]}.{key}]"
             with _of_thresholds():
                 found |= tag_tables.constraints(
-                    value, there, lambda score, bounds, place: constraint(score, bounds, place, scores)
+                    value, there, lambda score, bounds, place: constraints(score, bounds, place, scores)
                 )
         else:
-            found[key] = constraint(key, value, where, scores)
+            found |= constraints(key, value, where, scores)
     return found
 
 

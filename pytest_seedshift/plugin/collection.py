@@ -126,10 +126,12 @@ def _constraints(given: Mapping[str, Any], where: str) -> dict[str, Constraint]:
     asked = [name for name in AvailableScores().names if name in given]
     if not asked and likeness.TABLE not in given:
         return {}
-    from pytest_seedshift.core import likeness_tables, score_bounds
+    from pytest_seedshift.core import likeness_tables, tail_tables
 
     with border.usage_errors():
-        found = {name: score_bounds.constraint(name, given[name], where) for name in asked}
+        found: dict[str, Constraint] = {}
+        for name in asked:
+            found |= tail_tables.constraints(name, given[name], where)
         if likeness.TABLE in given:
             found |= likeness_tables.constraints(given[likeness.TABLE], f"{where} {likeness.TABLE}")
         return found

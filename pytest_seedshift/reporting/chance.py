@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tails
 from pytest_seedshift.core.likeness import measure_of
 from pytest_seedshift.core.tags import tag_of
 
@@ -64,7 +64,7 @@ def looking_back(run: Run) -> str | None:
     """What `note` says of the cases that a run has judged: the page has it, and the plan is long gone."""
     judged = [case for case in run.cases if not case.null and case.findings and case.certainty is not None]
     certainty = min((case.certainty for case in judged if case.certainty is not None), default=1.0)
-    levels = {found.level for case in judged for found in case.findings if found.kind in _KINDS and found.level}
+    levels = {found.level for case in judged for found in case.findings if found.level and _has_level(found)}
     return _of_grid(_minima(judged), certainty, round((1 - certainty) / min(levels)) if levels else 0)
 
 
@@ -101,7 +101,7 @@ def explained(run: Run) -> list[str]:
     count = (
         f"{len(failed)} of {messages.count(len(judged), 'case')} {'fails' if len(failed) == 1 else 'fail'} a threshold"
     )
-    if any(found.p is not None for case in judged for found in case.findings):
+    if any(map(_has_level, (found for case in judged for found in case.findings))):
         return [f"{count}: chance explains none, as the certainty is held over all bounds"]
     minima = _minima(judged)
     if not any(each for each, _ in minima):
@@ -120,8 +120,13 @@ def _minima(cases: Iterable[CaseRun]) -> list[tuple[list[float], int]]:
 
 
 def _is_of_all(score: str) -> bool:
-    """Whether a score is one of all pairs of the design: not of likeness, nor of a tag's alone."""
-    return not measure_of(score) and tag_of(score) is None
+    """Whether a score is one of all pairs of the design: not of likeness, nor of a tag's alone, nor of a tail."""
+    return not measure_of(score) and tag_of(score) is None and tails.of(score) is None
+
+
+def _has_level(found: Finding) -> bool:
+    """Whether the certainty is held over all bounds of the run, of which this is one."""
+    return found.kind in _KINDS and found.level is not None and tails.of(found.score) is None
 
 
 def _fails(found: Finding) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import messages, tags
+from pytest_seedshift.core import messages, tags, tails
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.runner import likenesses, tag_scores
@@ -201,6 +201,10 @@ def ruling(finding: Finding, of: Judged) -> str:
 def own(finding: Finding, of: Judged) -> str:
     """Where the model's own mean lies, or its own drop: `99 % interval of the model's own mean 0.39–0.63`."""
     if finding.kind == "min":
+        if finding.low is not None and finding.high is not None:  # of a tail, which is no mean of a score
+            return interval(
+                finding.low, finding.high, finding.score_kind, of.certainty, of=f"the model's own {_of_tail(finding)}"
+            )
         estimate = of.scores.get(finding.score)
         if estimate is None:  # of a foreign file
             return f"{messages.percent(of.certainty)} interval of the model's own mean not known"
@@ -211,6 +215,11 @@ def own(finding: Finding, of: Judged) -> str:
     if low is None or high is None:  # of an earlier version's result
         return f"{messages.percent(of.certainty)} interval of the model's own drop not known"
     return interval(low, high, finding.score_kind, of.certainty, of="the model's own drop")
+
+
+def _of_tail(finding: Finding) -> str:
+    tail = tails.of(finding.score)
+    return "accuracy in that class" if tail is not None and tail.kind == tails.MIN_CLASS else "share"
 
 
 def success(of: CaseResult | Judged, *, null: bool) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_seedshift.core import likeness, tag_tables, tags
+from pytest_seedshift.core import likeness, tag_tables, tags, tails
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
@@ -251,12 +251,13 @@ class Jobs:
         """What is asked of each magnitude of a search: what needs no baseline, which has none of them."""
         found = self._terms.thresholds.constraints(search.asked, request.constraints, called=search.id)
         found = tuple(each for each in found if likeness.measure_of(each.score) is None)
-        absolute = [each for each in found if each.minimum is not None or each.max_drop is not None]
+        absolute = [each for each in found if tails.of(each.score) is None]
+        absolute = [each for each in absolute if each.minimum is not None or each.max_drop is not None]
         if not absolute:
-            what = found[0].needs_baseline if found else "likeness"
+            what = (found[0].needs_baseline or "a bound of a tail") if found else "likeness"
             raise SeedshiftUsageError(
-                f"{search.id}: only {what} is set, and a baseline has none of the magnitudes that "
-                "a search looks at: set min or max_drop too"
+                f"{search.id}: only {what} is set, which is not judged at the magnitudes that a search looks at: set "
+                "min or max_drop too"
             )
         return regression_gate.without(absolute)
 
@@ -303,6 +304,7 @@ class Jobs:
             family=self.family,
             thresholds=self.threshold_tests,
             tags=tags.places(asked.design),
+            labels=tails.by_label(asked.design),
         )
         return Job(request, subject, asked.design, test)
 

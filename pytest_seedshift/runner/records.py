@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pytest_seedshift.core import pairs
+from pytest_seedshift.core import pairs, tails
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.results.statuses import XFAILED, XPASSED
@@ -247,6 +247,9 @@ def properties(record: Record, control: Mapping[str, float] | None = None) -> li
         for score, estimate in found.scores.items():
             made += [(f"seedshift_{score}@{tag}{end}", str(value)) for end, value in _ends(estimate)]
     for each in record.constraints:
+        if tails.of(each.score) is not None:
+            ends = (("", each.measured), ("_low", each.low), ("_high", each.high))
+            made += [(f"seedshift_{each.score}{end}", str(value)) for end, value in ends if value is not None]
         if each.change is not None:
             name = f"seedshift_{each.score}_{'equivalence' if each.kind == WITHIN else 'regression'}"
             made.append((name, str(each.measured)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import files, tags
+from pytest_seedshift.core import files, tags, tails
 from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.likeness import EQUAL, PREFIX, measure_of
 from pytest_seedshift.core.likeness import value as likeness_value
@@ -45,7 +45,9 @@ class Sample:
 
     def value(self, score: str) -> float:
         """A score that is asked for, be it of the image or of its likeness; 0 of likeness that it does not have."""
-        return self.scores[tags.plain(score)] if measure_of(score) is None else likeness_value(self.likeness, score)
+        if measure_of(score) is not None:
+            return likeness_value(self.likeness, score)
+        return tails.value(score, self.scores[tags.plain(score)])
 
     def checked(self, kinds: Mapping[str, ScoreKind]) -> Sample:
         """The sample, whether it was made now or is of the store: all its scores of these kinds are in their range.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import messages
+from pytest_seedshift.core import messages, tails
 from pytest_seedshift.core.scores import NULL, WITHIN
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def progress(at: Progress, pace: float | None, left: float | None) -> str:
         parts[0] += f", about {at.expected} expected"
     if at.images:
         beside = ""
-        if at.leading.kind == "min":
+        if at.leading.kind == "min" and tails.of(at.leading.score) is None:
             kind = at.leading.score_kind
             found = estimate(kind, at.values, certainty=at.certainty, stopped=True)
             beside = f" ({kind.format(found.low)}–{kind.format(found.high)})"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_seedshift.core import tails
 from pytest_seedshift.core.scores import ANY, Change, Finding
 from pytest_seedshift.core.stats import betting, paired
 from pytest_seedshift.core.stats.wealth import Evidence
@@ -55,6 +56,10 @@ class Bound:
         """Whether it is decided with its last value, whatever was seen before."""
         return False
 
+    def settled(self) -> betting.Decision | None:
+        """What the values say by themselves; None of a bound that bets decide, as of nearly all."""
+        return None
+
     def with_values(self, goodness: NDArray[np.float64]) -> Self:
         """The same bound, of these values."""
         return replace(self, goodness=goodness)
@@ -95,10 +100,14 @@ class Bound:
         return not betting.reaches(0.0, self.least, self.size)
 
     def with_interval(self, finding: Finding, images: int, certainty: float) -> Finding:
-        """What the first images say of a drop, with the interval of the model's own; of a mean it stands elsewhere."""
+        """What the first images say, with the interval of the model's own drop or tail; a mean's stands elsewhere."""
         seen = self.goodness[:images]
-        if self.kind == "min" or not seen.size:
+        is_min = self.kind == "min"
+        if (is_min and tails.of(self.score) is None) or not seen.size:
             return finding
+        if is_min:
+            low, high = betting.interval(seen, certainty)
+            return replace(finding, low=min(low, finding.measured), high=max(high, finding.measured))
         low, high = drop_interval(self.scale, seen, certainty)
         return replace(finding, low=min(low, finding.measured), high=max(high, finding.measured))
 

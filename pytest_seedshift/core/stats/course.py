@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from pytest_seedshift.core import tags
 from pytest_seedshift.core.scores import WITHIN
 from pytest_seedshift.core.stats import chances
 from pytest_seedshift.core.stats.betting import UNDECIDED, Decision
@@ -20,6 +19,7 @@ from pytest_seedshift.core.stats.bounds import Bound, Tested
 from pytest_seedshift.core.stats.chances import Chances, Gambles
 from pytest_seedshift.core.stats.course_rows import Row
 from pytest_seedshift.core.stats.equivalence import merged
+from pytest_seedshift.core.stats.tail_bounds import WorstLabel
 from pytest_seedshift.core.stats.wealth import Bets
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Course:
         self._groups: list[tuple[Bets, list[int]]] = []
         """The bets on all bounds of one size, and which they are."""
         alpha = 1 - terms.certainty
-        kinds = [(bound.size, tags.tag_of(bound.score)) for bound in terms.bounds]
+        kinds = list(map(_visited, terms.bounds))
         for kind in dict.fromkeys(kinds):
             rows, size = [row for row, each in enumerate(kinds) if each == kind], kind[0]
             least = np.array([terms.bounds[row].least for row in rows])
@@ -215,6 +215,10 @@ class Course:
             place += 2 if beyond is None else 3
             if row.unseen.waits:  # for its last pair, whatever is seen before
                 above, below = np.where(further + seen < row.unseen.size, 0.0, above), np.zeros(further.size)
+            end = row.settled(row.bound.repeated())
+            if end is not None and end.at is not None:  # as far as it goes on like this
+                reached = np.where(further + seen >= end.at, 1.0, 0.0)
+                above, below = (reached, np.zeros(further.size)) if end.holds else (np.zeros(further.size), reached)
             holds.append(above)
             breaks.append(below)
         return Chances(certain, further + seen, chances.open_after(np.array(holds), np.array(breaks)))
@@ -306,6 +310,9 @@ class Course:
         bound = row.unseen
         if row.count == bound.size:
             return row.images(row.decide(found))
+        settled = row.settled(rest)
+        if settled is not None:
+            return settled if settled.at is not None and settled.at < self._terms.size else UNDECIDED
         early = bound.early(found, lambda: row.won(rest))
         if early.at is not None and early.at < bound.size:
             return row.images(early)
@@ -323,6 +330,12 @@ class Course:
             for row, decision in zip(rows, ask(bets, rows), strict=True):
                 found[row] = decision
         return found
+
+
+def _visited(bound: Bound) -> tuple[int, bytes | None, bool]:
+    """What bounds have in common that bets go on together: their size, and which pairs they are of."""
+    places = None if bound.places is None else bound.places.tobytes()
+    return bound.size, places, isinstance(bound, WorstLabel)
 
 
 def _breakable(bounds: Sequence[Bound]) -> int:

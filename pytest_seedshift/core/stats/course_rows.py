@@ -11,6 +11,7 @@ import numpy as np
 from pytest_seedshift.core.stats import chances
 from pytest_seedshift.core.stats.betting import Decision
 from pytest_seedshift.core.stats.bounds import Bound, Tested
+from pytest_seedshift.core.stats.tail_bounds import WorstLabel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +68,17 @@ class Row:
         none, all_ = self.unseen.lost(np.array([1.0, 0.0]))
         return self.doubt.gamble(all_ - mean * (all_ - none), spread * (all_ - none), self.count + chances.PRIOR)
 
+    def settled(self, rest: Floats | float | None = None) -> Decision | None:
+        """What stands of a bound without bets, where such follow; None of a bound that bets decide."""
+        if not isinstance(self.unseen, WorstLabel):
+            return None
+        found = (self.bound if rest is None else self.followed_by(rest)).settled()
+        return found if found is None else self.images(found)
+
     def decide(self, found: Decision) -> Decision:
         """What stands, where the bets say what was found."""
+        if isinstance(self.unseen, WorstLabel):
+            return self.bound.settled() or found
         bound = self.bound if self.count == self.unseen.size else self.unseen  # whose values have no say before
         return bound.decide(found, self.won)
 

@@ -22,17 +22,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_seedshift.core import likeness, tags
+from pytest_seedshift.core import likeness, tags, tails
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import CERTAINTY, Constraint, Estimate, check_certainty, mean_of
-from pytest_seedshift.core.stats import betting, equivalence, paired
+from pytest_seedshift.core.stats import betting, equivalence, paired, tail_bounds
 from pytest_seedshift.core.stats.bounds import Bound, Chance, Part, Regression, Threshold, drop_interval
 from pytest_seedshift.core.stats.course import Course, Forecast, Judgement, Terms, Values
 from pytest_seedshift.core.stats.equivalence import Side
+from pytest_seedshift.core.stats.tail_bounds import Grouped, WorstLabel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +73,8 @@ class SequentialTest:
             beyond it. 0: it is the design that counts.
         tags: by tag, where its pairs stand in the design, ascending; a bound of a tag's score is on these alone. They
             come in a random order, as all do, so it is decided as others are, and is one more to share α with.
+        labels: by label, where its pairs stand in the design, in the order of their seed indices; needed for bounds of
+            the worst label or of groups of a label's pictures, see `tail_bounds`.
 
     Raises:
         InvalidValueError: no constraint or one without a bound; a certainty outside its range; a baseline that does not
@@ -87,6 +91,7 @@ class SequentialTest:
     thresholds: int = 0
     pictured: int = 0
     tags: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False)
+    labels: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if not self.constraints or any(each.is_empty for each in self.constraints):
@@ -100,6 +105,8 @@ class SequentialTest:
                 )
             if (tag := tags.tag_of(constraint.score)) is not None and not self.tags.get(tag):
                 raise InvalidValueError(f"{constraint.score_kind.title}: no pair of the design has that tag")
+            if tails.of(constraint.score) is not None:
+                tail_bounds.check(constraint, self._labels(constraint.score), self._share)
             pairs = len(self.baseline.get(constraint.score, ()))
             if constraint.needs_baseline is None:
                 continue
@@ -159,7 +166,13 @@ class SequentialTest:
         """A course of which nothing was seen: for who looks often."""
         regresses = any(each.needs_baseline is not None for each in self.constraints)
         suppose = self._supposed if regresses else None
-        return Course(Terms(self._bounds(), self.size, self.certainty, self.exact, self._read, suppose))
+        groups = {
+            each.score: tail_bounds.grouped(each, self._labels(each.score), self.size)
+            for each in self.constraints
+            if (tail := tails.of(each.score)) is not None and tail.is_of_groups
+        }
+        read = partial(self._read, groups)
+        return Course(Terms(self._bounds(groups), self.size, self.certainty, self.exact, read, suppose))
 
     def _seen(self, scores: Mapping[str, Values], control: Mapping[str, Values] | None) -> Course:
         course = self.begin()
@@ -183,13 +196,14 @@ class SequentialTest:
             goodness = np.where(like_seen, rng.choice(bound.goodness, rest.size), goodness)
         return np.asarray(goodness, dtype=np.float64)
 
-    def _bounds(self) -> tuple[Bound, ...]:
-        """What is asked, of no values yet."""
+    def _bounds(self, groups: Mapping[str, Grouped]) -> tuple[Bound, ...]:
+        """What is asked, of no values yet; groups by the score that they are of."""
         bounds: list[Bound] = []
         for constraint in self.constraints:
             low, span = constraint.score_kind.low, constraint.score_kind.span
             if constraint.minimum is not None:
-                bounds.append(self._bound(constraint, "min", constraint.minimum, (constraint.minimum - low) / span))
+                least, own = (constraint.minimum - low) / span, groups.get(constraint.score)
+                bounds.append(self._worst(constraint) or self._bound(constraint, "min", constraint.minimum, least, own))
             if constraint.max_drop is not None:
                 least = (span - constraint.max_drop) / (2 * span)
                 bounds.append(self._bound(constraint, "max_drop", constraint.max_drop, least))
@@ -200,10 +214,33 @@ class SequentialTest:
                 bounds += equivalence.sides(constraint, before, 1 - self.certainty, self._looks)
         return tuple(bounds)
 
-    def _bound(self, of: Constraint, kind: str, bound: float, least: float) -> Bound:
+    @property
+    def _share(self) -> float:
+        """Of α, what a bound has alone that is shared by all labels."""
+        broken = sum(bool(each.minimum) + (each.max_drop is not None) for each in self.constraints)
+        compared = sum((each.max_regression is not None) + 2 * (each.within is not None) for each in self.constraints)
+        return (1 - self.certainty) / (self.thresholds or max(1, broken + compared))
+
+    def _labels(self, score: str) -> list[tuple[int, ...]]:
+        return tail_bounds.labels_of(score, self.labels, self.tags)
+
+    def _worst(self, of: Constraint) -> Bound | None:
+        """The bound on the worst label; None of a constraint of another kind."""
+        tail, minimum, tag = tails.of(of.score), of.minimum, tags.tag_of(of.score)
+        if tail is None or minimum is None or tail.kind != tails.MIN_CLASS:
+            return None
+        places = None if tag is None else np.array(self.tags[tag], dtype=np.intp)
+        labels = (np.sort(np.array(each, dtype=np.intp)) for each in self._labels(of.score))
+        own = tuple(each if places is None else np.searchsorted(places, each) for each in labels)
+        size = self.size if places is None else places.size
+        given = (of.score, of.score_kind, "min", minimum, _NONE, minimum, size)
+        return WorstLabel(*given, own, self._share, places=places)
+
+    def _bound(self, of: Constraint, kind: str, bound: float, least: float, groups: Grouped | None = None) -> Bound:
         """A bound on the design, or on the model's own mean where the certainty is that of the whole grid."""
         of_pictures, tag = likeness.measure_of(of.score) is not None, tags.tag_of(of.score)
         places = None if tag is None else np.array(self.tags[tag], dtype=np.intp)
+        places = places if groups is None else groups.places
         size = self.pictured if of_pictures else self.size if places is None else places.size
         if not self.thresholds:
             if of_pictures:
@@ -226,7 +263,11 @@ class SequentialTest:
         return "exact" if self.fixed and self.exact else "looks" if self.fixed else "stopped"
 
     def _read(
-        self, scores: Mapping[str, Values], control: Mapping[str, Values] | None, seen: int
+        self,
+        groups: Mapping[str, Grouped],
+        scores: Mapping[str, Values],
+        control: Mapping[str, Values] | None,
+        seen: int,
     ) -> tuple[int, list[NDArray[np.float64]]]:
         """How many further values there are, and their goodness by bound."""
         goodness: list[NDArray[np.float64]] = []
@@ -240,7 +281,9 @@ class SequentialTest:
                     f"{kind.title} has {seen + values.size} values for a design of {self.size} pairs"
                 )
             own = self._own(name, seen, values.size)
-            if constraint.minimum is not None:
+            if constraint.minimum is not None and name in groups:
+                goodness.append(groups[name].add(values, seen))
+            elif constraint.minimum is not None:
                 goodness.append((values[own] - kind.low) / span)
             if constraint.max_drop is not None:
                 before = _checked(kind, (control or {}).get(name, ()))[: values.size]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.core import tags
-from pytest_seedshift.core.scores import CERTAINTY, mean_of
+from pytest_seedshift.core import tags, tails
+from pytest_seedshift.core.scores import CERTAINTY, Estimate, mean_of
 from pytest_seedshift.core.stats.sequential import estimate_drop
 from pytest_seedshift.reporting import reasons
 from pytest_seedshift.reporting.page.section import Section, section
@@ -98,6 +98,7 @@ def _case(case: CaseRun, scores: list[str]) -> dict[str, Any]:
         "rows": [
             *(_row(case, score, paired if told else []) for score in scores if score in case.scores),
             *_tag_rows(case),
+            *_tail_rows(case),
         ],
         "pairs": len(paired),
         "strip": _strip(case),
@@ -118,10 +119,20 @@ def _tag_rows(case: CaseRun) -> list[dict[str, Any]]:
     rows = []
     for score in dict.fromkeys(each.score for each in case.findings):
         found = case.tags.get(tags.tag_of(score) or "")
-        if found is not None and tags.plain(score) in found.scores:
+        if found is not None and tails.of(score) is None and tags.plain(score) in found.scores:
             bounds = [each for each in case.findings if each.score == score]
             mean = found.scores[tags.plain(score)]
             rows.append({"score": score, "found": mean, "bounds": bounds, "control": None, "drop": None})
+    return rows
+
+
+def _tail_rows(case: CaseRun) -> list[dict[str, Any]]:
+    """What is measured of tails of which something is asked."""
+    rows = []
+    for each in case.findings:
+        if tails.of(each.score) is not None and each.low is not None and each.high is not None:
+            found = Estimate(each.measured, each.low, each.high)
+            rows.append({"score": each.score, "found": found, "bounds": [each], "control": None, "drop": None})
     return rows
 
 
