@@ -170,5 +170,5 @@ def explain(error: pydantic.ValidationError, form: type[BaseModel] = ScoreBounds
     first = error.errors()[0]
     name = str(first["loc"][-1])
     if first["type"] == "extra_forbidden":
-        return unknown(what, name, (*form.model_fields, *(tails.KEYS if form is _Bounds else ())))
+        return unknown(what, name, (*form.model_fields, *(tails.KEYS if form is ScoreBounds else ())))
     return f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

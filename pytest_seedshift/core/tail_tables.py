@@ -25,17 +25,40 @@ if TYPE_CHECKING:
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    """What is asked of groups of pictures of one class."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     k: Annotated[int, Field(ge=2)]
+    """How many pictures of one class, of unlike seeds, make a group."""
     min: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    """The least share of the groups."""
 
 
 class _Quantile(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    """What is asked of the lower end of a score's values."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     q: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+    """The share of the pictures that may lie below `min`."""
     min: Annotated[float, Field(allow_inf_nan=False)]
+    """The value that all others reach."""
+
+
+class TailBounds(BaseModel):
+    """Bounds of a tail, as they stand beside the others of a score."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    min_class: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    """The least accuracy of each class: none is to be shown to be below it."""
+    any_of: _Group | None = None
+    """Of k pictures of one class, in which share of groups any is to be right."""
+    all_of: _Group | None = None
+    """Of k pictures of one class, in which share of groups all are to be right."""
+    quantile: _Quantile | None = None
+    """Which value at most a share of the pictures may miss."""
 
 
 _SHAPES: dict[str, tuple[type[BaseModel], str]] = {

@@ -12,12 +12,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts, tags
+from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts, tags, tails
 from pytest_seedshift.core.likeness_tables import LikenessBounds
 from pytest_seedshift.core.pairs import MOST_SEED
 from pytest_seedshift.core.score_bounds import ScoreBounds
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 from pytest_seedshift.core.scores import CERTAINTY
+from pytest_seedshift.core.tail_tables import TailBounds
 from pytest_seedshift.core.thresholds import BaselineTable
 from pytest_seedshift.models import entry_schema
 from pytest_seedshift.results import metadata, schema
@@ -169,6 +170,7 @@ def _table(description: str) -> Schema:
 def _bounds(kind: ScoreKind | None) -> Schema:
     """One score's: a number, its minimum, or a table. The range of one of the user's own is not known here."""
     table = _toml(ScoreBounds.model_json_schema())
+    table["properties"] |= _tails(kind)
     table["minProperties"] = 1
     table["dependencies"] = {"significant": ["max_regression"]}
     number: Schema = {"type": "number"}
@@ -179,6 +181,16 @@ def _bounds(kind: ScoreKind | None) -> Schema:
             table["properties"][key]["maximum"] = kind.span
     what = "A score of one's own" if kind is None else f"{kind.title}, {kind.range}"
     return {"description": f"{what}: a number is a minimum.", "anyOf": [number, table]}
+
+
+def _tails(kind: ScoreKind | None) -> Schema:
+    """Bounds of a score's tail: those of accuracies, and those of scores with many values."""
+    made = TailBounds.model_json_schema()
+    found = _inlined(_toml(made), made["$defs"])["properties"]
+    if kind is not None and not kind.binary:
+        found["quantile"]["properties"]["min"] |= {"exclusiveMinimum": kind.low, "maximum": kind.top}
+    of_accuracy = {tails.MIN_CLASS, tails.ANY_OF, tails.ALL_OF}
+    return {key: each for key, each in found.items() if kind is None or kind.binary is (key in of_accuracy)}
 
 
 def _likeness() -> Schema:

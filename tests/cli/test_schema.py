@@ -80,6 +80,8 @@ GOOD = {
     "known failure": "[shift.std]\ntop1 = 0.6\nexpect = 'fail'\nreason = 'so it is'\nuntil = 2027-03-31\nstrict = true",
     "likeness": "[likeness]\nssim = 0.95\npsnr = { min = 30 }\nembedding = { floor = 0.9, share = 0.99 }",
     "tag": "[tag.counting]\ntop1 = { max_drop = 0.2 }",
+    "tail": "[default]\ntop1 = { min_class = 0.3, any_of = { k = 4, min = 0.95 }, all_of = { k = 2, min = 0.5 } }\n"
+    "clip = { min = 20, quantile = { q = 0.05, min = 15 } }",
     "verdict": "[default]\ntop1 = 0.6\n[verdict]\ncertainty = 0.95\nfamily = 'regressions'\ndesign_seed = 3",
     "baseline": "[default]\ntop1 = 0.6\n[baseline]\npath = 'b.json'\nmodels = { a = 'b' }",
 }
@@ -96,6 +98,10 @@ BAD = {
     "breaking point": "[default]\ntop1 = 0.6\nmin_breaking_point = 20",
     "reason alone": "[default]\ntop1 = 0.6\nreason = 'so it is'",
     "expectation": "[default]\ntop1 = 0.6\nexpect = 'failure'",
+    "tail's group": "[default]\ntop1 = { any_of = { k = 1, min = 0.95 } }",
+    "tail's share": "[default]\ntop1 = { all_of = { k = 2 } }",
+    "tail of a mean": "[default]\nclip = { min_class = 0.3 }",
+    "quantile": "[default]\nclip = { quantile = { q = 0.05, min = 60 } }",
     "measure": "[likeness]\nssmi = 0.9",
     "floor alone": "[likeness]\nssim = { floor = 0.9 }",
     "certainty": "[verdict]\ncertainty = 99",

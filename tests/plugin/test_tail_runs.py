@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from helpers.runs import cases_of
-from pytest_seedshift.cli import main
+from pytest_seedshift.cli.main import main
 
 RUN = (
     "--seedshift-model=toy-latent",
@@ -46,7 +46,7 @@ def test_bounds_of_tails_stand_wherever_others_do(pytester, run, capsys):
     assert found["top1:min_class"]["holds"] is (found["top1:min_class"]["p"] > found["top1:min_class"]["level"])
     names = {each.get("name") for each in ET.parse(pytester.path / "junit.xml").iter("property")}
     assert {"seedshift_clip:at_least=49.99", "seedshift_top1:all_of=2_low"} <= names
-    page = (pytester.path / ".seedshift" / "index.html").read_text()
+    page = (pytester.path / ".seedshift" / "report.html").read_text()
     assert "top-1 of any of 2 seeds" in page
     assert "share with CLIP ≥ 49.99" in page
     assert main(["merge", ".seedshift", "--output", "again"]) == 1, capsys.readouterr().err
