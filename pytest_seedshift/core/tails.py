@@ -99,9 +99,9 @@ def overlaid(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> dict[str, An
 def by_label(design: Sequence[Pair]) -> dict[str, tuple[int, ...]]:
     """By label's name, where its pairs stand in a design, from 0, in the order of their seed indices.
 
-    So groups of pairs that follow each other here have nothing to do with the order in which the design is visited.
+    So neither the order of the labels nor that of a label's pairs has anything to do with the order of the design.
     """
     found: dict[str, list[tuple[int, int]]] = {}
     for place, pair in enumerate(design):
         found.setdefault(pair.label.name, []).append((pair.seed, place))
-    return {name: tuple(place for _, place in sorted(each)) for name, each in found.items()}
+    return {name: tuple(place for _, place in sorted(found[name])) for name in sorted(found)}
