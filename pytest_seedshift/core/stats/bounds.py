@@ -56,10 +56,6 @@ class Bound:
         """Whether it is decided with its last value, whatever was seen before."""
         return False
 
-    def settled(self) -> betting.Decision | None:
-        """What the values say by themselves; None of a bound that bets decide, as of nearly all."""
-        return None
-
     def with_values(self, goodness: NDArray[np.float64]) -> Self:
         """The same bound, of these values."""
         return replace(self, goodness=goodness)

@@ -72,13 +72,14 @@ class Row:
         """What stands of a bound without bets, where such follow; None of a bound that bets decide."""
         if not isinstance(self.unseen, WorstLabel):
             return None
-        found = (self.bound if rest is None else self.followed_by(rest)).settled()
-        return found if found is None else self.images(found)
+        bound = self.bound if rest is None else self.followed_by(rest)
+        return self.images(bound.settled()) if isinstance(bound, WorstLabel) else None
 
     def decide(self, found: Decision) -> Decision:
         """What stands, where the bets say what was found."""
         if isinstance(self.unseen, WorstLabel):
-            return self.bound.settled() or found
+            own = self.bound
+            return own.settled() if isinstance(own, WorstLabel) else found
         bound = self.bound if self.count == self.unseen.size else self.unseen  # whose values have no say before
         return bound.decide(found, self.won)
 
