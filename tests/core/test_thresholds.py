@@ -10,9 +10,10 @@ from pytest_seedshift.core import shifts
 from pytest_seedshift.core.cases import Case, grid
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.score_bounds import constraint
 from pytest_seedshift.core.stats.sequential import CERTAINTY, Constraint
 from pytest_seedshift.core.thresholds import Thresholds, ThresholdsError
-from pytest_seedshift.core.thresholds_parser import constraint, load, parse
+from pytest_seedshift.core.thresholds_parser import load, parse
 from pytest_seedshift.models import catalogue
 
 CASE = Case("toy-latent", "mean", 0.3)
