@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "compare a run with another one, or with a baseline: is the new version as reliable?",
     "versus": "run a base and others on the same pairs: which change of the engine may be shipped?",
     "history": "show each case over the versions of a model: since when is it worse?",
+    "seeds": "say which seed indices of a run are worse than others over all labels, beyond chance",
     "thresholds": "write thresholds by what a run has measured, so that another draw of its pairs meets them",
     "schema": "print the JSON Schema of thresholds.toml or of a run's files, for editors and validators",
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",

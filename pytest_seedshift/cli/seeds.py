@@ -1,0 +1,79 @@
+"""`seedshift seeds RUN`: which seed indices are worse than others over all labels, beyond chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.options import PathType, json_option, run_argument
+from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.scores import CERTAINTY
+
+
+@click.command(
+    "seeds",
+    cls=Command,
+    help="Say which seed indices of a run are worse than others over all labels, beyond chance, at an error over all "
+    "indices. RUN is a folder of a run with --seedshift-exact. Noise is drawn by label and index, so an index is one "
+    "seed vector only where labels share them: see the guide.",
+    examples=("seeds .seedshift", "seeds .seedshift --model mine --score clip --confirm other-prompts --json"),
+)
+@run_argument
+@click.option("--model", metavar="NAME", help="Which model, where the run has several.")
+@click.option("--score", metavar="NAME", help="By which score. Default: the first that the run has.")
+@click.option("--confirm", metavar="RUN", type=PathType(folder=True), help="A run of other labels on the same indices.")
+@click.option("--latents", metavar="FILE", type=PathType(), help="The seed vectors that the model was run with.")
+@click.option("--certainty", metavar="NUMBER", type=float, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
+@json_option
+def command(run_folder: Path, **options: Any) -> int:
+    """What click calls."""
+    return run(run_folder, **options)
+
+
+def run(
+    run_folder: Path,
+    *,
+    model: str | None = None,
+    score: str | None = None,
+    confirm: Path | None = None,
+    latents: Path | None = None,
+    certainty: float = CERTAINTY,
+    as_json: bool = False,
+) -> int:
+    """Compare the seed indices of a run; always 0.
+
+    Args:
+        run_folder: of the run.
+        model: its name; None where the run has one.
+        score: None for the first that the run has.
+        confirm: the folder of a run of other labels.
+        latents: a file of safetensors with a tensor for each pair.
+        certainty: that no index is found where none differs.
+        as_json: whether all figures are printed.
+
+    Raises:
+        CommandError: the user's mistake.
+        SeedsError: there is nothing to compare.
+    """
+    from pytest_seedshift.reporting import seeds as told
+    from pytest_seedshift.results import run as runs
+    from pytest_seedshift.results import seeds
+
+    if not 0.5 < certainty < 1:
+        raise CommandError(f"--certainty {certainty:g}: give a number above 0.5 and below 1, such as 0.99")
+    found = seeds.of_run(
+        runs.load(run_folder),
+        model=model,
+        score=score,
+        certainty=certainty,
+        confirm=None if confirm is None else runs.load(confirm),
+        latents=latents,
+    )
+    if as_json:
+        sinks.say_json(told.document(found))
+    sinks.say(*told.lines(found), err=as_json)
+    return 0
