@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts, tails
+from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, seed_use_bounds, shifts, tails
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.registry import ExtensionError
 from pytest_seedshift.core.scores import AvailableScores, Constraint, Margin
@@ -155,10 +155,12 @@ def _hint(key: str, value: object) -> str:
             return f". The table of a shift is [shift.{key}], or of a model [model.NAME.shift.{key}]"
         if difflib.get_close_matches(key, ["shift"], 1):
             return ". Tables of shifts stand in [shift.mean], or of a model in [model.NAME.shift.mean]"
+    if key in seed_use_bounds.KEYS:
+        return ". How much a seed vector is used is no matter of a shift: it stands in [default] or [model.NAME]"
     if key in prompt_sets.KEYS:
         return ". What a model is asked for stands in [models.NAME], which describes it, or in [default]"
     keys = prompt_sets.KEYS if isinstance(value, (str, list)) else ()
-    keys = (*keys, breaking_bounds.KEY, *known_failures.KEYS)
+    keys = (*keys, breaking_bounds.KEY, *known_failures.KEYS, *seed_use_bounds.KEYS)
     for name in (*keys, *([likeness.TABLE] if isinstance(value, dict) else [])):
         if difflib.get_close_matches(key, [name], 1, 0.8):
             return f". Did you mean {name!r}?"

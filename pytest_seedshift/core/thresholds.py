@@ -18,6 +18,7 @@ from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.known_failures import Expectation, Expectations
 from pytest_seedshift.core.score_registry import ScoreRegistry, in_order
 from pytest_seedshift.core.scores import CERTAINTY, AvailableScores, Constraint
+from pytest_seedshift.core.seed_use_bounds import SeedUseBounds
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
@@ -101,6 +102,8 @@ class Thresholds:
     """Which cases are expected to fail."""
     likeness_models: Mapping[str, str] = field(default_factory=dict)
     """By measure of likeness that needs one, the folder or the hub id of its model."""
+    seed_use: SeedUseBounds = field(default_factory=SeedUseBounds)
+    """How much another seed vector is to change a model's pictures."""
 
     @property
     def fingerprint(self) -> str:
@@ -108,7 +111,9 @@ class Thresholds:
         asked = {"": self.everywhere, **self.models}
         breaking = (sorted(self.breaking.by_place.items()),) if self.breaking.by_place else ()
         measured_by = (sorted(self.likeness_models.items()),) if self.likeness_models else ()
-        said = repr((_sorted(asked), self.certainty, self.family or False, *breaking, *measured_by))
+        use = (repr(sorted((place, sorted(each.items())) for place, each in self.seed_use.by_place.items())),)
+        used = use if self.seed_use.by_place else ()
+        said = repr((_sorted(asked), self.certainty, self.family or False, *breaking, *measured_by, *used))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def constraints(
@@ -139,11 +144,6 @@ class Thresholds:
     def expected(self, case: Case) -> Expectation | None:
         """Why a case is expected to fail, whether that has ended or not; None where it is not."""
         return self.expectations.of(case, names_of(case.shift))
-
-    def of_scores(self, scores: Collection[str]) -> Thresholds:
-        """What is asked of some scores alone, where nothing is asked but in the table of all cases."""
-        here = {name: each for name, each in self.everywhere.here.items() if name in scores}
-        return replace(self, everywhere=Section(here))
 
     def likeness(self, case: Case) -> frozenset[str]:
         """The measures of likeness of which anything is asked of a case; see `core.likeness`."""
@@ -184,6 +184,12 @@ class Thresholds:
             f"{self.source}: [model.{base}] does not speak of {model}, which is another model: its own table is "
             f'[model."{model}"]'
         )
+
+
+def of_scores(thresholds: Thresholds, scores: Collection[str]) -> Thresholds:
+    """What is asked of some scores alone, where nothing is asked but in the table of all cases."""
+    here = {name: each for name, each in thresholds.everywhere.here.items() if name in scores}
+    return replace(thresholds, everywhere=Section(here))
 
 
 def _overlaid(wide: Table, narrow: Mapping[str, Constraint]) -> Table:

@@ -58,6 +58,7 @@ from pytest_seedshift.core import (
     likeness_tables,
     model_names,
     prompt_sets,
+    seed_use_bounds,
     shifts,
     tag_tables,
     tags,
@@ -70,6 +71,7 @@ from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError, Seed
 from pytest_seedshift.core.known_failures import Expectation, Expectations, Place
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.score_bounds import ANY_SCORE, explain
+from pytest_seedshift.core.seed_use_bounds import SeedUseBounds
 from pytest_seedshift.core.tail_tables import constraints
 from pytest_seedshift.core.thresholds import BaselineTable, Section, ShiftTable, Table, Thresholds, ThresholdsError
 
@@ -86,10 +88,12 @@ class _Aside:
     Attributes:
         breaking: least breaking points, by model and shift: see `Bounds`.
         expected: known failures, by model, shift and magnitude: see `Expectations`.
+        seed_use: bounds on the use of the seed vector, by model and key: see `SeedUseBounds`.
     """
 
     breaking: dict[tuple[str, str], float] = field(default_factory=dict)
     expected: dict[Place, Expectation] = field(default_factory=dict)
+    seed_use: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
 
 
 def load(path: Path | None, root: Path, check_model: Callable[[str], object]) -> Thresholds:
@@ -215,6 +219,7 @@ def _parse(
         verdict_table.design_seed(verdict, source),
         Expectations(aside.expected),
         measured_by,
+        SeedUseBounds(aside.seed_use),
     )
     asked = (each.score for one in (everywhere, *models.values()) for each in one.constraints())
     likeness_tables.check_models(asked, measured_by, source)
@@ -250,6 +255,11 @@ def _constraints(
     table: dict[str, Any], where: str, place: tuple[str, str], aside: _Aside, scores: AvailableScores
 ) -> Table:
     """The constraints of a table; what else it says goes to `aside`, under `place`."""
+    try:
+        table, used = seed_use_bounds.split(table, where)
+    except seed_use_bounds.BoundError as error:
+        raise ThresholdsError(str(error)) from None
+    aside.seed_use.update({(place[0], key): each for key, each in used.items()})
     rest = _without_bound(table, where, place, aside)
     return _read(_without_expectation(rest, where, (*place, None), aside), where, scores)
 

@@ -12,12 +12,22 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pytest_seedshift.core import breaking_bounds, known_failures, likeness, prompt_sets, shifts, tags, tails
+from pytest_seedshift.core import (
+    breaking_bounds,
+    known_failures,
+    likeness,
+    prompt_sets,
+    seed_use_bounds,
+    shifts,
+    tags,
+    tails,
+)
 from pytest_seedshift.core.likeness_tables import LikenessBounds
 from pytest_seedshift.core.pairs import MOST_SEED
 from pytest_seedshift.core.score_bounds import ScoreBounds
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 from pytest_seedshift.core.scores import CERTAINTY
+from pytest_seedshift.core.stats.seed_shares import KINDS
 from pytest_seedshift.core.tail_tables import TailBounds
 from pytest_seedshift.core.thresholds import BaselineTable
 from pytest_seedshift.models import entry_schema
@@ -38,6 +48,8 @@ def thresholds() -> Schema:
     default["properties"] |= _of_prompts()
     default["properties"][likeness.TABLE] = _ref("every_likeness")
     model = _table("What is asked of one model's cases.")
+    for each in (default, model):
+        each["properties"] |= _seed_use()
     model["properties"]["shift"] = by_shift
     made = _document(
         "thresholds.toml",
@@ -214,6 +226,19 @@ def _likeness() -> Schema:
 def _of_prompts() -> dict[str, Schema]:
     entry = _toml(entry_schema.json_schema())["properties"]
     return {key: entry[key] for key in prompt_sets.KEYS}
+
+
+def _seed_use() -> Schema:
+    said = {seed_use_bounds.MIN: "The least", seed_use_bounds.MAX: "The most"}
+    number = {"type": "number", "exclusiveMinimum": 0}
+    by_kind = {
+        "type": "object",
+        "properties": {kind: {**number, "description": f"By {title}."} for kind, title in KINDS.items()},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    what = "that another seed vector changes, of what another label does; a number is of pixels."
+    return {key: {"description": f"{first} {what}", "anyOf": [number, by_kind]} for key, first in said.items()}
 
 
 def _verdict() -> Schema:

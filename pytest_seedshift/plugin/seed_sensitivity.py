@@ -45,6 +45,8 @@ class SeedSensitivity:
         when = self._session.settings.sensitivity
         if when == "never" or not self._grid.owns(model):
             return False
+        if self._session.thresholds.seed_use.of(model):
+            return True
         if when != "always" and CLIP not in self._session.needs(model):  # nobody asks for what it is measured with
             return False
         return when == "always" or sum(_pairs(job) for job in self._jobs.all if job.model == model) >= _PART * IMAGES

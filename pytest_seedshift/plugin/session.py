@@ -92,7 +92,7 @@ class Session:
         with border.usage_errors():
             found = thresholds_parser.load(self.settings.thresholds, self.config.rootpath, self.catalogue.find)
         if found.shipped and named:
-            found = found.of_scores(self.settings.scores)
+            found = thresholds.of_scores(found, self.settings.scores)
         if versus_run.is_one(self.config):  # which says itself what its cases are compared with
             return dataclasses.replace(found, baseline=thresholds.BaselineTable())
         return found
@@ -210,7 +210,8 @@ class Session:
         """
         asked = {*self.thresholds.scores(model), *self.gate.scores(model), *self.settings.scores}
         found = self.needed.of(model, asked)
-        return found | {CLIP} if self.settings.sensitivity == "always" else found
+        measures = self.settings.sensitivity == "always" or bool(self.thresholds.seed_use.of(model))
+        return found | {CLIP} if measures else found
 
     def entry(self, model: str) -> Entry:
         """What a model's name stands for, without the sources of scorers that this session does not need."""

@@ -146,7 +146,21 @@ class SessionReport:
         )
         with self._told("run.json"):
             metadata.write(session.folder, found)
-        return [*([("verdicts", unwritten)] if unwritten is not None else []), *self._compare()]
+        return [*([("verdicts", unwritten)] if unwritten is not None else []), *self._seed_use(), *self._compare()]
+
+    def _seed_use(self) -> list[tuple[str, str]]:
+        """What breaks a bound on the use of the seed vector, or was to be measured and was not."""
+        from pytest_seedshift.reporting import seed_use_gate
+
+        session = self._session
+        versions = {each.name: [each.fingerprint] for each in self._collector.models}
+        judged = dict.fromkeys(record.model for record in self._collector.all if not record.null)
+        return seed_use_gate.failures(
+            session.thresholds,
+            session.folder,
+            {model: versions.get(model, []) for model in judged},
+            is_part=session.settings.shard is not None,
+        )
 
     @contextmanager
     def _told(self, what: str, then: str = "") -> Iterator[None]:

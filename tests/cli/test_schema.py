@@ -82,6 +82,7 @@ GOOD = {
     "tag": "[tag.counting]\ntop1 = { max_drop = 0.2 }",
     "tail": "[default]\ntop1 = { min_class = 0.3, any_of = { k = 4, min = 0.95 }, all_of = { k = 2, min = 0.5 } }\n"
     "clip = { min = 20, quantile = { q = 0.05, min = 15 } }",
+    "seed use": "[default]\nmin_sensitivity = 0.3\n[model.sd21]\nmax_sensitivity = { clip = 0.5, pixel = 2 }",
     "verdict": "[default]\ntop1 = 0.6\n[verdict]\ncertainty = 0.95\nfamily = 'regressions'\ndesign_seed = 3",
     "baseline": "[default]\ntop1 = 0.6\n[baseline]\npath = 'b.json'\nmodels = { a = 'b' }",
 }
@@ -102,6 +103,8 @@ BAD = {
     "tail's share": "[default]\ntop1 = { all_of = { k = 2 } }",
     "tail of a mean": "[default]\nclip = { min_class = 0.3 }",
     "quantile": "[default]\nclip = { quantile = { q = 0.05, min = 60 } }",
+    "seed use": "[default]\nmin_sensitivity = { pixels = 0.3 }",
+    "seed use of a shift": "[shift.mean]\nmin_sensitivity = 'much'",
     "measure": "[likeness]\nssmi = 0.9",
     "floor alone": "[likeness]\nssim = { floor = 0.9 }",
     "certainty": "[verdict]\ncertainty = 99",

@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
         ("[model.sd21]\ntop2 = 0.6", "[model.sd21] unknown score 'top2'"),
         (
             "[default]\ntop1.mim = 0.6",
-            "[default] top1: unknown bound 'mim'. Did you mean 'min'? Known: max_drop, max_regression, min",
+            "[default] top1: unknown bound 'mim'. Did you mean 'min'? Known: all_of, any_of, max_drop",
         ),
         ("[default]\ntop1 = {}", "[default] top1: sets no bound; give min, max_drop or both"),
         ("[default]\ntop1 = '0.6'", "[default] top1 = '0.6': give a number or { min = …, max_drop = … }"),

@@ -83,8 +83,8 @@ class PlainTest:
         return len(scores[self.test.constraints[0].score])
 
     def _bounds(self, scores, control) -> list[Bound]:
-        _, goodness = self.test._read(scores, control, 0)
-        return [bound.with_values(values) for bound, values in zip(self.test._bounds(), goodness, strict=True)]
+        _, goodness = self.test._read({}, scores, control, 0)
+        return [bound.with_values(values) for bound, values in zip(self.test._bounds({}), goodness, strict=True)]
 
     def _stop_if(self, bounds, value: float) -> int:
         rest = [np.full(bound.size - bound.goodness.size, value) for bound in bounds]

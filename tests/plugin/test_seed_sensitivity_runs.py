@@ -193,3 +193,18 @@ def test_unknown_choices_are_refused(quick):
     result = quick("--seedshift-sensitivity=sometimes")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --seedshift-sensitivity=sometimes: unknown choice 'sometimes'*always*"])
+
+
+def test_a_bound_on_the_use_of_the_seed_measures_it_and_fails_the_session(pytester, quick, blind):
+    thresholds = pytester.path.joinpath("thresholds.toml")
+    thresholds.write_text(QUICK.replace("[default]\n", "[default]\nmin_sensitivity = 0.3\n", 1))
+    result = quick("--seedshift-report=none", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*quick: another seed vector changes pixels 0 of what*less than min_sensitivity*"])
+    assert "seed-use[quick-pixel]" in pytester.path.joinpath("junit.xml").read_text()
+    thresholds.write_text(QUICK.replace("[default]\n", "[default]\nmax_sensitivity = 0.3\n", 1))
+    again = quick("--seedshift-report=none")
+    again.assert_outcomes(passed=2)  # by what is kept
+    never = quick("--seedshift-report=none", "--seedshift-sensitivity=never", "--seedshift-dir=other")
+    never.assert_outcomes(passed=2, failed=1)
+    never.stdout.fnmatch_lines(["*quick: max_sensitivity is set, and it was not measured: *"])
