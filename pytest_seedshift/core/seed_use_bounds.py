@@ -75,7 +75,7 @@ def split(table: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[st
 
 
 def _read(value: object, where: str) -> dict[str, float]:
-    given = value if isinstance(value, dict) else {"pixel": value}
+    given: dict[str, Any] = value if isinstance(value, dict) else {"pixel": value}
     for kind in given:
         if kind not in KINDS:
             raise BoundError(f"{where}: {unknown('distance', str(kind), KINDS)}")

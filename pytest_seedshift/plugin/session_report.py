@@ -154,7 +154,7 @@ class SessionReport:
 
         session = self._session
         versions = {each.name: [each.fingerprint] for each in self._collector.models}
-        judged = dict.fromkeys(record.model for record in self._collector.all if not record.null)
+        judged = dict.fromkeys(record.model for record in self._collector.all)
         return seed_use_gate.failures(
             session.thresholds,
             session.folder,

@@ -228,9 +228,7 @@ class CaseRunner:
         note = self.thresholds.note(self._model.name)
         found = threshold_warnings.found(self.thresholds, self.cases, (), has_baseline=self.baseline is not None)
         asked = dict.fromkeys(each.key for each in self.thresholds.seed_use.of(self._model.name))
-        unjudged = [
-            f"{self.thresholds.source}: {key} is judged by runs of pytest, and not by evaluate" for key in asked
-        ]
+        unjudged = [f"{self.thresholds.source}: {key} is judged by runs of pytest, not by evaluate" for key in asked]
         return [*([] if note is None else [note]), *found, *unjudged]
 
     def _judged(self, job: Job) -> Record:
