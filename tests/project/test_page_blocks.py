@@ -129,6 +129,22 @@ def test_every_block_has_a_language_that_is_checked():
         assert re.search(rf"\b{name}\b", (ROOT / test).read_text()), page
 
 
+def linked(page: str) -> set[str]:
+    """The pages that a page links to."""
+    folder = (ROOT / page).parent
+    named = re.findall(r"\]\((?!https?:)([^)#\s]+\.md)", PAGES[page])
+    return {(folder / name).resolve().relative_to(ROOT).as_posix() for name in named} & PAGES.keys()
+
+
+def test_every_page_but_the_references_is_two_clicks_from_the_readme():
+    first = linked("README.md")
+    second = {page for each in first for page in linked(each)}
+    told = {page for page in PAGES if page.startswith(("docs/tutorials/", "docs/how-to/", "docs/explanation/"))}
+    assert len(told) > 60
+    assert told - first - second == set()
+    assert told - first  # else the README would be the index that it was
+
+
 def test_options_of_pytest_can_be_used(pytester, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     commands = calls("pytest")
