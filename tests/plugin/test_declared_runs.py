@@ -252,9 +252,9 @@ def test_geneval_s_prompts_go_all_the_way_with_vqa_and_clip_alone(pytester, run,
     cases = cases_of(folder)
     assert {case["images"] < 64 for case in cases.values()} == {True}
     assert {frozenset(case["scores"]) for case in cases.values()} == {frozenset({"clip", "vqa"})}
-    assert {frozenset(case["tags"]) for case in cases.values()} <= {frozenset({"single_object", "counting", "colors"})}
+    assert all({*case["tags"]} <= {"single_object", "counting", "colors"} for case in cases.values())
     page = (folder / "report.html").read_text()
-    for told in ("Tag by tag", "Prompt by prompt", "a photo of two clocks"):
+    for told in ("Tag by tag", "Prompt by prompt", "a photo of a "):
         assert told in page
 
     few = (*MINE, "--seedshift-images=16", "--seedshift-batch-size=8", "--seedshift-report=none")
