@@ -196,6 +196,16 @@ def wheel(place: Place) -> str:
     return place.short_job(place.install(built))
 
 
+def docs(place: Place) -> str:
+    """The documentation, strictly, from an environment with nothing but the extra `docs`; its site in a browser."""
+    clone, site = place.clone(), place.folder / "site"
+    python = place.install(f"{clone}[docs]")
+    place.run(python, "-m", "sphinx", "-q", "-W", "--keep-going", "docs", site, cwd=clone, env=ONE_THREAD)
+    tests = place.test_environment(clone).parent / "pytest"
+    _, printed = place.run(tests, "tests/browser/test_site.py", cwd=clone, env={"SITE": str(site)})
+    return run_checks.summary(printed)
+
+
 def other_python(version: str) -> Callable[[Place], str]:
     """The installation and the short job with another version of Python."""
 
@@ -235,13 +245,14 @@ STEPS: Mapping[str, Callable[[Place], str]] = {
     "first": first,
     "tests": tests,
     "wheel": wheel,
+    "docs": docs,
     "python3.12": other_python("3.12"),
     "python3.13": other_python("3.13"),
     "lowest": lowest,
     "plugins": plugins,
     "lowest-tests": lowest_tests,
 }
-LANES = (("first", "tests"), ("gates", "wheel", "python3.12", "python3.13", "lowest", "plugins"))
+LANES = (("first", "tests"), ("gates", "docs", "wheel", "python3.12", "python3.13", "lowest", "plugins"))
 """Two cores, two lanes. The suite wants both cores: it begins when the other lane is nearly done."""
 
 

@@ -37,7 +37,7 @@ _WORD = re.compile(r"[\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
     """One that there is.
 
     Attributes:
@@ -121,57 +121,58 @@ def _spell_lora(value: tuple[str, float]) -> str:
 
 _VALID_REPAIRS = "one of moments, quantiles, spectrum, or blend=B with B above 0 and at most 1, such as blend=0.3"
 
-_CHANGES: Mapping[str, _Change] = MappingProxyType(
+CHANGES: Mapping[str, Change] = MappingProxyType(
     {
-        "ancestral": _Change("sampler", alone="ancestral"),
-        "attention": _Change("attention", "an attention backend of diffusers, such as attention=_native_math", _word),
-        "cache": _Change(
+        "ancestral": Change("sampler", alone="ancestral"),
+        "attention": Change("attention", "an attention backend of diffusers, such as attention=_native_math", _word),
+        "cache": Change(
             "cache",
             f"one of {', '.join(CACHES)}, and a threshold where it has one, such as cache=first-block:0.1",
             _cached,
             spell=_spell_cache,
         ),
-        "channels_last": _Change("channels_last", alone=True),
-        "clip": _Change(
+        "channels_last": Change("channels_last", alone=True),
+        "clip": Change(
             "clip", "a number above 0, such as clip=1.5, or clip alone", _number, alone=True, spell=lambda x: f"{x:g}"
         ),
-        "compile": _Change(
+        "compile": Change(
             "compile",
             f"a mode of torch.compile, one of {', '.join(COMPILE_MODES)}, or compile alone",
             _among(COMPILE_MODES),
             alone="default",
         ),
-        "ddim": _Change("sampler", alone="ddim"),
-        "dtype": _Change("dtype", f"one of {', '.join(DTYPES)}, such as dtype=bfloat16", _among(DTYPES)),
-        **{name: _Change("quantization", alone=name) for name in QUANTIZATIONS},
-        "guidance": _Change(
+        "ddim": Change("sampler", alone="ddim"),
+        "dtype": Change("dtype", f"one of {', '.join(DTYPES)}, such as dtype=bfloat16", _among(DTYPES)),
+        **{name: Change("quantization", alone=name) for name in QUANTIZATIONS},
+        "guidance": Change(
             "guidance",
             "a number of at least 0, such as guidance=7.5",
             lambda text: _number(text, zero=True),
             spell=lambda x: f"{x:g}",
         ),
-        "lora": _Change(
+        "lora": Change(
             "lora",
             "a .safetensors file, a folder or a hub id, and a weight other than 1 behind a colon, such as "
             "lora=adapters/style.safetensors:0.8",
             _weighted,
             spell=_spell_lora,
         ),
-        "noclip": _Change("clip", alone=False),
-        "prompts": _Change(
+        "noclip": Change("clip", alone=False),
+        "prompts": Change(
             "prompts",
             "a file of prompts, as seen from the root folder, or a class list, such as prompts=prompts/animals.csv",
             lambda text: text or None,
         ),
-        "repair": _Change("repair", _VALID_REPAIRS, repair),
-        "scheduler": _Change("sampler", "a scheduler class of diffusers, such as scheduler=DDIMScheduler", _word),
-        "slicing": _Change("slicing", alone=True),
-        "steps": _Change("steps", "a whole number of at least 1, such as steps=20", _whole),
-        "tiling": _Change("tiling", alone=True),
-        "variant": _Change("variant", "a variant of the files of weights, such as variant=fp16", _word),
-        "zsnr": _Change("zsnr", alone=True),
+        "repair": Change("repair", _VALID_REPAIRS, repair),
+        "scheduler": Change("sampler", "a scheduler class of diffusers, such as scheduler=DDIMScheduler", _word),
+        "slicing": Change("slicing", alone=True),
+        "steps": Change("steps", "a whole number of at least 1, such as steps=20", _whole),
+        "tiling": Change("tiling", alone=True),
+        "variant": Change("variant", "a variant of the files of weights, such as variant=fp16", _word),
+        "zsnr": Change("zsnr", alone=True),
     }
 )
+"""All changes, by what stands behind the plus sign, up to an equals sign."""
 
 
 def canonical(name: str) -> str:
@@ -192,7 +193,7 @@ def base_of(name: str) -> str:
 def split_changes(words: Sequence[str]) -> tuple[str, list[str]]:
     """The words of a name up to the changes, and the changes: all words at the end that begin as one does."""
     count = len(words)
-    while count > 1 and words[count - 1].partition("=")[0] in _CHANGES:
+    while count > 1 and words[count - 1].partition("=")[0] in CHANGES:
         count -= 1
     return PLUS.join(words[:count]), list(words[count:])
 
@@ -202,7 +203,7 @@ def _spelled(change: str) -> str:
         key, value = read(change)
     except InvalidValueError:
         return change
-    known = _CHANGES[key]
+    known = CHANGES[key]
     return key if known.alone is not None and value == known.alone else f"{key}={known.spell(value)}"
 
 
@@ -215,13 +216,13 @@ def read(change: str) -> tuple[str, Any]:
         InvalidValueError: there is no such change, or its value is not valid.
     """
     key, equals, text = change.partition("=")
-    if key not in _CHANGES:
+    if key not in CHANGES:
         if not key:
             raise InvalidValueError(
-                f"nothing stands between a plus sign and what follows. Changes: {', '.join(_CHANGES)}"
+                f"nothing stands between a plus sign and what follows. Changes: {', '.join(CHANGES)}"
             )
-        raise InvalidValueError(unknown("change of a model", key, _CHANGES))
-    known = _CHANGES[key]
+        raise InvalidValueError(unknown("change of a model", key, CHANGES))
+    known = CHANGES[key]
     if not known.valid:
         if equals:
             raise InvalidValueError(f"{change!r}: {key} takes no value")
@@ -249,5 +250,5 @@ def read_repair(how: str) -> tuple[str, float | None]:
 
 def about(key: str, value: Any) -> str:
     """What a change is about: of one kind a name can have one; of LoRAs as many as it likes, each once."""
-    kind = _CHANGES[key].about
+    kind = CHANGES[key].about
     return f"{kind} {value[0]}" if key == "lora" else kind

@@ -80,6 +80,20 @@ def variants(shift: str) -> tuple[str, ...]:
     return tuple(name for name in _VARIANTS[shift] if name)
 
 
+def formula(shift: str) -> tuple[str, str]:
+    """A shift's formula, in words and signs, and what its parameter is; that is empty where it takes none.
+
+    Args:
+        shift: one of `names()`, or it with a variant: `mean:exact`.
+
+    Raises:
+        InvalidValueError: there is no such shift.
+    """
+    spec = parse(shift)
+    found = _VARIANTS[spec.name][spec.variant or ""]
+    return " ".join((found.__doc__ or "").split()), _PARAMETERS.get((spec.name, spec.variant or ""), "")
+
+
 def parse(text: str) -> Spec:
     """Read `name`, `name:variant` or `name:variant=parameter`.
 

@@ -280,7 +280,8 @@ def _named(table: Schema, description: str) -> Schema:
 def _inlined(node: Any, definitions: Schema) -> Any:
     if isinstance(node, dict):
         if "$ref" in node:
-            return _inlined(_toml(definitions[node["$ref"].rpartition("/")[2]]), definitions)
+            there = _inlined(_toml(definitions[node["$ref"].rpartition("/")[2]]), definitions)
+            return {**there, **{key: value for key, value in node.items() if key != "$ref"}}
         return {key: _inlined(value, definitions) for key, value in node.items() if key != "$defs"}
     return [_inlined(each, definitions) for each in node] if isinstance(node, list) else node
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.collection import Request
     from pytest_seedshift.plugin.option_resolution import Settings
 
-_ARGUMENTS = ("models", "shifts", "signs", "images", "design_seed", "exact", "prompts", breaking_bounds.KEY)
+ARGUMENTS = ("models", "shifts", "signs", "images", "design_seed", "exact", "prompts", breaking_bounds.KEY)
+"""Those of the marker, besides scores."""
 """The marker's, beside the scores."""
 
 _SIGNS = {"+": 1, "-": -1, "1": 1, "-1": -1, "+1": 1}
@@ -58,7 +59,7 @@ def read_marker(settings: Settings, catalogue: Catalogue, mark: pytest.Mark | No
     signs = tuple(sign for sign in (1, -1) if any(at * sign > 0 for at in settings.magnitudes)) or (1, -1)
     if mark is None:
         return SearchRequest(collection.Request(settings, catalogue), signs)
-    base = collection.read_marker(settings, catalogue, mark, where, marker=BREAKING_MARKER, arguments=_ARGUMENTS)
+    base = collection.read_marker(settings, catalogue, mark, where, marker=BREAKING_MARKER, arguments=ARGUMENTS)
     place = f"{where}: @pytest.mark.{BREAKING_MARKER}"
     if "signs" in mark.kwargs:
         signs = _signs(mark.kwargs["signs"], place)

@@ -31,7 +31,8 @@ SUITE_TESTS = {
 }
 """The tests of the built-in suite, and the file of each."""
 
-_ARGUMENTS = ("models", "shifts", "magnitudes", "images", "design_seed", "exact", "prompts", likeness.TABLE)
+ARGUMENTS = ("models", "shifts", "magnitudes", "images", "design_seed", "exact", "prompts", likeness.TABLE)
+"""Those of the marker, besides scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def read_marker(
     where: str,
     *,
     marker: str = MARKER,
-    arguments: Sequence[str] = _ARGUMENTS,
+    arguments: Sequence[str] = ARGUMENTS,
 ) -> Request:
     """Lay a test's marker over the settings; `where` names the test in an error.
 

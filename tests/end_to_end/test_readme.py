@@ -9,10 +9,9 @@ import pytest
 
 from helpers.environments import ROOT
 from helpers.pages import PAGES, blocks
-from pytest_seedshift.core import shifts, thresholds_parser
+from pytest_seedshift.core import thresholds_parser
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.plugin import options
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
@@ -26,23 +25,6 @@ def test_links_within_the_project_lead_somewhere(page):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
-
-
-def test_the_table_of_options_is_complete_and_true():
-    rows = re.findall(
-        r"^\| `(--seedshift-[\w-]+)[^`]*` \| `(\w+)` \| (.*?) \|$", PAGES["docs/reference/options.md"], re.MULTILINE
-    )
-    assert [(flag, key) for flag, key, _ in rows] == [(option.flag, option.key) for option in options.OPTIONS]
-    for (_, _, shown), option in zip(rows, options.OPTIONS, strict=True):
-        told = shown.replace("`", "").replace("all five", ", ".join(shifts.names())).replace("the plugin", "seedshift")
-        assert told.startswith(option.default)
-
-
-def test_the_table_of_shifts_names_every_shift_and_variant():
-    for shift in shifts.names():
-        (row,) = re.findall(rf"^\| `{shift}` \| .*$", PAGES["docs/reference/shifts.md"], re.MULTILINE)
-        for variant in shifts.variants(shift):
-            assert f"`{variant}`" in row or f"`{shift}:{variant}" in row
 
 
 def test_the_example_of_thresholds_is_valid():

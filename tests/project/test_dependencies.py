@@ -47,6 +47,7 @@ FILES = {
     "tests": [*BASE, *EXTRAS["test"]],
     "benchmarks": [*BASE, *EXTRAS["benchmarks"]],
     "tools": [*BASE, *EXTRAS["tools"]],
+    "docs": [*BASE, *EXTRAS["docs"]],
     ".ci": [],
 }
 """Where the project's own code lies, and what may be imported there."""
