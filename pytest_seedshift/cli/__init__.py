@@ -17,6 +17,7 @@ COMMANDS = {
     "history": "show each case over the versions of a model: since when is it worse?",
     "seeds": "say which seed indices of a run are worse than others over all labels, beyond chance",
     "thresholds": "write thresholds by what a run has measured, so that another draw of its pairs meets them",
+    "export": "write the samples of a run as CSV or Parquet, or its means as evaluation results of Hugging Face",
     "schema": "print the JSON Schema of thresholds.toml or of a run's files, for editors and validators",
     "card": "put the results of a run into a model card of Hugging Face, as model-index and as tables",
     "noise": "measure how far a model's scores move under what should not matter, such as the batch size",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli import CommandError, foreign_scores
 from pytest_seedshift.cli.options import FOLDER, STDOUT, Output, PathType, check_output, json_option, output_option
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import messages, tables
@@ -29,8 +29,14 @@ FILE_NAME = "comparison.html"
     "compare",
     cls=Command,
     help="Compare two runs pair by pair: is the new version as reliable? OLD is the run folder or the baseline file of "
-    "the version before, NEW the run folder of the version that may not be worse. Status 1 says that it is worse.",
-    examples=("compare baseline.json .seedshift", "compare old-run new-run --model mine-v2=mine-v1 --json"),
+    "the version before, NEW the run folder of the version that may not be worse. Status 1 says that it is worse. Both "
+    "may be tables of another harness's scores instead (.csv): columns id, scores, and prompt where samples "
+    "share one.",
+    examples=(
+        "compare baseline.json .seedshift",
+        "compare old-run new-run --model mine-v2=mine-v1 --json",
+        "compare old.csv new.csv",
+    ),
 )
 @click.argument("old", metavar="OLD", type=PathType())
 @click.argument("new", metavar="NEW", type=FOLDER)
@@ -79,6 +85,8 @@ def run(
         CommandError: a folder or file that cannot be used, or runs that cannot be compared.
         UnwritableError: see `atomic_files.check_writable`.
     """
+    if foreign_scores.are_tables(old, new):
+        return _run_tables(old, new, models, allow_missing, likeness=likeness, output=output, as_json=as_json)
     from pytest_seedshift.reporting import likeness as likenesses
     from pytest_seedshift.reporting import page, regressions, tags
     from pytest_seedshift.results import losses
@@ -104,6 +112,15 @@ def run(
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
     return 1 if comparison.regressed else 0
+
+
+def _run_tables(
+    old: Path, new: Path, models: Sequence[str], missing: bool, *, likeness: bool, output: Output, as_json: bool
+) -> int:
+    for name, given in (("--model", bool(models)), ("--likeness", likeness), ("--output", output is not None)):
+        if given:
+            raise CommandError(f"{name}: belongs to run folders; tables of scores have neither models nor a page")
+    return foreign_scores.run(old, new, allow_missing=missing, as_json=as_json)
 
 
 def _compare(old: Path, new: Path, models: Sequence[str], allow_missing: bool) -> tuple[Run, Comparison]:

@@ -42,7 +42,7 @@ def undeclared(source: str, requirements: Sequence[str], ours: set[str]) -> set[
 
 
 FILES = {
-    "pytest_seedshift": [*BASE, *EXTRAS["engines"], *EXTRAS["ray"]],
+    "pytest_seedshift": [*BASE, *EXTRAS["engines"], *EXTRAS["ray"], *EXTRAS["parquet"]],
     "conftest.py": [*BASE, *EXTRAS["test"]],
     "tests": [*BASE, *EXTRAS["test"]],
     "benchmarks": [*BASE, *EXTRAS["benchmarks"]],
