@@ -22,14 +22,20 @@ if TYPE_CHECKING:
     cls=Command,
     help="Regenerate the report of a run, one page of HTML. RUN is the run folder, such as .seedshift, or one that "
     "`seedshift merge` has made.",
-    examples=("report .seedshift --output report.html",),
+    examples=("report .seedshift --output report.html", "report .seedshift --beside --output report/index.html"),
 )
 @run_argument
 @output_option("report.html in RUN")
 @summary_option
-def command(run_folder: Path, output: Output, summary: str | None) -> int:
+@click.option(
+    "--beside",
+    is_flag=True,
+    help="Write style, script and pictures into a folder beside the page, for hosts whose policy forbids them within "
+    "it, such as Jenkins.",
+)
+def command(run_folder: Path, output: Output, summary: str | None, beside: bool) -> int:
     """What click calls."""
-    return run(run_folder, output=output, summary=summary)
+    return run(run_folder, output=output, summary=summary, beside=beside)
 
 
 def check_summary(summary: str | None) -> None:
@@ -69,29 +75,36 @@ def summarise(run: Run, given: str | None, report: str, *, err: bool = False) ->
         sinks.say(f"summary: {target.file}", err=err)
 
 
-def run(folder: Path, *, output: Output = None, summary: str | None = None) -> int:
+def run(folder: Path, *, output: Output = None, summary: str | None = None, beside: bool = False) -> int:
     """Make the report.
 
     Args:
         folder: of the run.
         output: the page; None for report.html in the folder.
         summary: the file of a summary, `none` for none at all.
+        beside: whether style, script and pictures lie in a folder beside the page.
 
     Raises:
         CommandError: the folder holds no run, or a file cannot be written.
         UnwritableError: see `atomic_files.check_writable`.
     """
     from pytest_seedshift.reporting import page
+    from pytest_seedshift.reporting.page import beside as page_beside
     from pytest_seedshift.results import run as runs
 
     from_folder = folder / page.FILE_NAME if folder.is_dir() else None
     check_output(output or from_folder)
     check_summary(summary)
+    if beside and output == STDOUT:
+        raise CommandError("--beside writes a page and a folder: give --output a path")
     try:
         found = runs.load(folder)
         if output == STDOUT:
             sinks.say_file(page.make(found))
             path = None
+        elif beside:
+            path = Path(output or folder / page.FILE_NAME)
+            sinks.say(*page_beside.write(page.make(found), path))
         else:
             path = page.write(folder, None if output is None else Path(output), run=found)
             sinks.say(path)

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 from helpers import synthetic
 from pytest_seedshift.reporting import html
 from pytest_seedshift.reporting import page as report
+from pytest_seedshift.reporting.page import beside
 from pytest_seedshift.reporting.page.unstyled import with_attributes
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -32,8 +33,10 @@ BLACK = """
 
 
 class Strict(http.server.SimpleHTTPRequestHandler):
+    policy = "default-src 'none'"
+
     def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", "default-src 'none'")
+        self.send_header("Content-Security-Policy", self.policy)
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -82,6 +85,51 @@ def test_the_page_can_be_read_without_styles_scripts_and_pictures(browser, addre
     page.goto((folder / "report.html").as_uri())
     assert not page.locator(".unstyled").is_visible()
     page.close()
+
+
+class Jenkins(Strict):
+    """What lies in archives is served by it under a policy of its own."""
+
+    policy = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+
+
+LOOK = """
+() => [...document.querySelectorAll('body, h1, h2, .panels path, table, td, .cell')].slice(0, 400).map(each => {
+  const style = getComputedStyle(each)
+  const fonts = [style.fontSize, style.fontWeight, style.fontFamily]
+  return [each.tagName, style.color, style.backgroundColor, style.fill, style.display, ...fonts].join(' ')
+})
+"""
+"""How the page's parts look."""
+
+
+@in_chromium
+def test_with_its_parts_beside_it_the_page_looks_as_it_does_by_itself_on_jenkins(browser, folder, tmp_path):
+    page = (folder / "report.html").read_text()
+    beside.write(page, tmp_path / "report.html")
+    assert len(list((tmp_path / "report-files").iterdir())) > 5
+    assert "data:image" not in (tmp_path / "report.html").read_text()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Jenkins, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    looks = []
+    size = {"width": 1280, "height": 900}
+    for where in ((folder / "report.html").as_uri(), f"http://127.0.0.1:{server.server_port}/report.html"):
+        opened = browser.new_page(viewport=size, java_script_enabled=False)
+        opened.goto(where)
+        assert not opened.locator(".unstyled").is_visible()
+        looks.append(opened.evaluate(LOOK))
+        opened.close()
+    assert len(looks[0]) > 20
+    assert looks[0] == looks[1]
+    whole = browser.new_page(viewport=size)
+    wrong: list[str] = []
+    whole.on("pageerror", lambda error: wrong.append(str(error)))
+    whole.goto((tmp_path / "report.html").as_uri())  # without a policy of the host the script runs as well
+    assert not whole.locator(".unstyled").is_visible()
+    assert wrong == []
+    whole.close()
+    server.shutdown()
+    server.server_close()
 
 
 def test_what_a_style_says_is_said_by_attributes_too():
