@@ -39,6 +39,7 @@ html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 
+add_module_names = False  # what is not in the one public module is shown without its own
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 python_use_unqualified_type_names = True

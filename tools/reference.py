@@ -12,6 +12,7 @@ import argparse
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,28 @@ def _fixtures() -> str:
     return _table(("fixture", "what it gives"), rows)
 
 
+EXTRAS: Mapping[str, str] = {
+    "engines": "adapters (`lora=…`) and quantisation by torchao (`int8`, …)",
+    "ray": "runs on a Ray cluster (`--seedshift-cluster`)",
+    "parquet": "`seedshift export` to Parquet",
+    "docs": "building this site",
+    "test": "the tests of this package",
+    "tools": "training the toys, and making the pictures of these pages",
+    "benchmarks": "the benchmarks; they need nothing more",
+    "plugins": "other plugins of pytest that the tests run beside this one",
+}
+"""By extra, what it is for."""
+
+
+def _extras() -> str:
+    path = PAGES.parents[1] / "pyproject.toml"
+    found = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    return _table(
+        ("extra", "what for", "packages"),
+        [(f"`{name}`", EXTRAS[name], ", ".join(f"`{each}`" for each in found[name])) for name in found],
+    )
+
+
 def _hooks() -> str:
     sections = []
     for name, each in vars(hookspecs).items():
@@ -225,6 +248,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "markers": _markers,
     "fixtures": _fixtures,
     "hooks": _hooks,
+    "extras": _extras,
 }
 
 

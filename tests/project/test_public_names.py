@@ -302,7 +302,9 @@ def recommended(text: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_import_public_names_alone(page):
-    text = page.read_text()
+    text = re.sub(
+        r"^\.\. autoclass::.*$", "", page.read_text(), flags=re.MULTILINE
+    )  # which the site shows without modules
     assert {each for code in programs(text) for each in deeper(imported(code))} == set()
     assert recommended(text) == set()
 
