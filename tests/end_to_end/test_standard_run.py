@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers import standard_run
+from helpers.output_differences import differences
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +55,7 @@ def test_a_change_of_any_output_is_found_by_its_key(name, old, new, key):
     kept = standard_run.read_golden()
     changed = kept[name].replace(old, new, 1)
     assert changed != kept[name]
-    removed, added = standard_run.differences(kept, {**kept, name: changed})
+    removed, added = differences(kept, {**kept, name: changed})
     assert removed.startswith(f"{name}: -")
     assert added.startswith(f"{name}: +")
     assert key in added
@@ -63,8 +64,8 @@ def test_a_change_of_any_output_is_found_by_its_key(name, old, new, key):
 def test_outputs_that_come_or_go_are_found():
     kept = standard_run.read_golden()
     rest = {name: text for name, text in kept.items() if name != "run-card.md"}
-    assert standard_run.differences(kept, rest) == ["run-card.md: is no longer made"]
-    assert standard_run.differences(rest, kept) == ["run-card.md: is new"]
+    assert differences(kept, rest) == ["run-card.md: is no longer made"]
+    assert differences(rest, kept) == ["run-card.md: is new"]
 
 
 def test_what_varies_is_taken_out_and_nothing_else():
@@ -81,3 +82,10 @@ def test_what_varies_is_taken_out_and_nothing_else():
     assert told(3, 122, "/tmp/a") == told(14.5, 1300.25, "/home/b")
     assert "4 cases: 3 pass, 1 fail · 9 of 9 images looked at, 9 generated in " in told(3, 122, "/tmp/a")
     assert "FOLDER/run/report.html" in told(3, 122, "/tmp/a")
+
+
+@pytest.mark.parametrize(("now", "told"), [("0.5012", 0), ("0.53", 2), ("0.5012 x", 2)])
+def test_of_another_processor_last_digits_are_no_difference_and_all_else_is(now, told):
+    before, after = ({"run.txt": f"mean 0.5000\nscore {value}\nlast\n"} for value in ("0.5000", now))
+    assert len(differences(before, after, standard_run.NEAR)) == told
+    assert differences(before, after)
