@@ -52,6 +52,9 @@ MAGNITUDES = (-1.0, -0.5, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.5, 1.0)
 
 HOURS = 20.0
 
+NO_PAIRS = SimpleNamespace(beside=lambda _: {})
+"""Scorers of which none is of a pair of pictures."""
+
 MOST_IDLE, MOST_TOO_MANY = 0.10, 0.04
 """What the short form allows: in simulated time and in images, so that it says the same on any machine."""
 
@@ -93,7 +96,9 @@ class Service(SampleService):
     """The service of a store in which models need no weights to have their samples."""
 
     def __init__(self, folder: RunFolder) -> None:
-        super().__init__(SimpleNamespace(overlaps=False, is_here=False), folder, batch_size=4, keep="none")
+        super().__init__(
+            SimpleNamespace(overlaps=False, is_here=False, scorers=NO_PAIRS), folder, batch_size=4, keep="none"
+        )
         self._of_model: dict[str, Samples] = {}
         self._settings = SimpleNamespace(keep=lambda *_: None)
 
@@ -114,7 +119,9 @@ def bench_of(folder: RunFolder) -> Any:
         samples=service.samples,
         catalogue=SimpleNamespace(find=lambda _: SimpleNamespace(prompt_set=prompt_sets.class_list("imagenet100"))),
         keep_going=False,
-        pool=SimpleNamespace(scorers=SimpleNamespace(measures=lambda _: SHIPPED), overlaps=False),
+        pool=SimpleNamespace(
+            scorers=SimpleNamespace(measures=lambda _: SHIPPED, beside=NO_PAIRS.beside), overlaps=False
+        ),
         measured=lambda _: NONE,
         device="simulated",
         dtype=lambda _: "float16",

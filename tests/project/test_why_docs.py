@@ -12,7 +12,9 @@ from pytest_seedshift.cli import session_options, why
 from pytest_seedshift.models import catalogue
 
 TEXT = "\n".join(PAGES.values())
-COMMANDS = sorted(set(re.findall(r"seedshift why ([^`\n]*)", TEXT)))
+FOUND = re.findall(r"seedshift why ([^`\n]*)", TEXT)
+COMMANDS = sorted({re.split(r" \| | -->", each)[0] for each in FOUND if not each.startswith("[OPTIONS]")})
+"""Also those in comments that say what has printed a block, and not the first line of the command's help."""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
