@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from helpers import simulations_tails as simulations
 from pytest_seedshift.core import pairs, tails, thresholds_parser
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import InvalidValueError
@@ -17,7 +18,6 @@ from pytest_seedshift.core.scores import Constraint
 from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.core.tails import ALL_OF, ANY_OF, MIN_CLASS, Tail
 from pytest_seedshift.core.thresholds import ThresholdsError
-from tests.helpers import simulations_tails as simulations
 
 LABELS = [Label(f"l{index}", index) for index in range(6)]
 

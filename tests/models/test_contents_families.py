@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from helpers.families import FAMILIES
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.checkpoints import contents, places
 from pytest_seedshift.models import file_checks, load, locate
 from pytest_seedshift.models.base import Entry
+
+if TYPE_CHECKING:
+    import torch
 
 PAIR = pairs.design(pairs.class_list("toy16"), 16)[:1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -54,6 +57,11 @@ def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def assert_same(images: torch.Tensor, expected: torch.Tensor) -> None:
+    """But for last digits: where a weight lies in memory, some processors sum in another order."""
+    assert (images - expected).abs().max() < 1e-3, (images - expected).abs().max()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_family_is_loaded_from_whatever_files_it_was_saved_in(tmp_path, monkeypatch, name):
     from huggingface_hub import constants
@@ -70,18 +78,18 @@ def test_a_family_is_loaded_from_whatever_files_it_was_saved_in(tmp_path, monkey
         path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))
     networks = {path.parent.name for path in fp16.glob("*/*.safetensors")}
     assert set(locate.locate_pipeline([str(fp16)]).variants) == networks
-    assert torch.equal(pixels(entry(name, fp16), pipeline), expected)
-    assert torch.equal(pixels(entry(name, fp16, variant="fp16"), pipeline), expected)
+    assert_same(pixels(entry(name, fp16), pipeline), expected)
+    assert_same(pixels(entry(name, fp16, variant="fp16"), pipeline), expected)
 
     pipeline.save_pretrained(shards, max_shard_size=TINY, variant="bf16")
     assert list(shards.glob("*/*.safetensors.index.bf16.json"))
     assert opened(shards) == files_of(shards)
-    assert torch.equal(pixels(entry(name, shards), pipeline), expected)
+    assert_same(pixels(entry(name, shards), pipeline), expected)
 
     shutil.rmtree(plain)
     pipeline.save_pretrained(plain, max_shard_size=TINY)
     assert opened(plain) == files_of(plain)
-    assert torch.equal(pixels(entry(name, plain), pipeline), expected)
+    assert_same(pixels(entry(name, plain), pipeline), expected)
 
     # Each file by itself away, of the cache of the hub: what it lacks is told, and by its part.
     root = tmp_path / "cache" / "models--me--toy"

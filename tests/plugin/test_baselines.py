@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from helpers.output_differences import differences
 from helpers.runs import ONE, SMALL, cases_of
+from helpers.standard_run import NEAR, of_any_environment
 
 GATE = "[default]\ntop1 = { max_regression = 0.1 }\nclip = { max_regression = 2.0 }\n"
 WORSE = '\n[models.toy-latent]\npipeline = "{}"\nsteps = 1\nclasses = "toy16"\nscorers = "toy"\n'
@@ -189,7 +191,8 @@ def test_saving_never_turns_the_gate_off(pytester, gate, old, toy):
             "  no baseline to compare with: no max_regression, no within and no likeness was judged",
         ]
     )
-    assert base.read_bytes() == before
+    one, other = ({"base.json": of_any_environment(each.decode())} for each in (before, base.read_bytes()))
+    assert differences(one, other, NEAR) == []  # in batches of other sizes some processors have other last digits
 
     again = gate(*ONE, "--seedshift-save-baseline=base.json", thresholds=named, baseline=False)
     assert again.ret == pytest.ExitCode.OK

@@ -30,6 +30,9 @@ TOPS = {
 }
 """What a source distribution has at its top."""
 
+LEFT_OUT = ("tests/data/older_toys/", "tools/toys/trained/")
+"""What is committed and in neither distribution; see pyproject.toml."""
+
 KINDS = {
     "",
     ".css",
@@ -73,7 +76,7 @@ def test_the_source_distribution_has_what_is_committed():
     found = packed(SdistBuilder)
     assert {PurePosixPath(name).parts[0] for name in found} <= TOPS
     added = {".gitignore", "pyproject.toml"}  # by the build itself
-    left_out = {name for name in committed() if name.startswith("tests/data/older_toys/")}  # see pyproject.toml
+    left_out = {name for name in committed() if name.startswith(LEFT_OUT)}
     assert found | added == (committed() - left_out) | added
 
 
