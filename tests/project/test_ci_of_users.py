@@ -75,7 +75,7 @@ def test_no_script_of_the_action_has_an_expression_in_it():
         assert "${{" not in step.get("run", "")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_push_keeps_scores_and_a_pull_request_is_compared_with_them(tmp_path):
     few = "--seedshift-shift=mean --seedshift-magnitude=0.3 --seedshift-images=16 --seedshift-exact"
     (tmp_path / "thresholds.toml").write_text("[default]\ntop1 = 0.0\n")
