@@ -344,7 +344,7 @@ def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err:
 def _tell(into: RunFolder, merged: Merged, made: Run, runs: int, notes: Sequence[str], *, err: bool) -> None:
     """Print a table of each model, what does not pass and why, what is missing, and which files were written."""
     from pytest_seedshift.plugin import search_lines
-    from pytest_seedshift.reporting import blank, seedlines, tally
+    from pytest_seedshift.reporting import blank, remedy_hint, seedlines, tally
     from pytest_seedshift.reporting.table import table
     from pytest_seedshift.results import sensitivity_files
     from pytest_seedshift.runner import records as recorded
@@ -372,6 +372,7 @@ def _tell(into: RunFolder, merged: Merged, made: Run, runs: int, notes: Sequence
         missing = [entry for entry in merged.missing if entry.kind is None]
         say(tally.counted(records, f" of {messages.count(runs, 'run')}", missing=len(missing)))
     say(*search_lines.closing(searches, sum(entry.kind is not None for entry in merged.missing)))
+    say(*remedy_hint.lines(records, into.path))
     say(
         *(
             f"{name}: {messages.relative(str(into.path / name))}"

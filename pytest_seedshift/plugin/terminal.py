@@ -13,7 +13,7 @@ from pytest_seedshift.plugin import search_lines, session_failures, terminal_out
 from pytest_seedshift.plugin.eta import Outlook
 from pytest_seedshift.plugin.live import LiveLine
 from pytest_seedshift.plugin.results_collector import OUTCOMES
-from pytest_seedshift.reporting import blank, seedlines, tally
+from pytest_seedshift.reporting import blank, remedy_hint, seedlines, tally
 from pytest_seedshift.reporting.table import table
 from pytest_seedshift.results import grids
 from pytest_seedshift.results.statuses import KNOWN, SKIPPED
@@ -193,6 +193,8 @@ class TerminalReport:
             by_workers = f" by {messages.count(len(set(loads)), 'worker')}" if session.process.distributes else ""
             lines.append(f"{messages.count(len(loads), 'model load')}{by_workers}")
         lines += [f"warning: {note}" for note in session.cluster.notes]
+        if not session.settings.plan:
+            lines += remedy_hint.lines(self._collector.cases, session.folder.path)
         if closing.page:
             lines.append(f"report:   {closing.page}")
         if closing.summary:

@@ -39,13 +39,17 @@ def table(found: Remedies) -> list[tuple[str, ...]]:
     return rows
 
 
-def _cell(treated: Treated) -> str:
-    """The first score, its interval where it has one, and how much of it is left."""
+def figures(treated: Treated) -> tuple[str, str, str]:
+    """The first score, its interval, and how much of it is left, where that is known: `0.95`, `0.66–1.00`, `≈0.97`."""
     score = next(iter(treated.scores))
     found = treated.scores[score]
-    kept = "" if score not in treated.retained else f", ≈{treated.retained[score]:.2f} left"
-    mark = "" if treated.holds else " ✗"
-    return f"{_format(score, found.mean)} ({_format(score, found.low)}–{_format(score, found.high)}){kept}{mark}"
+    kept = "" if score not in treated.retained else f"≈{treated.retained[score]:.2f}"
+    return _format(score, found.mean), f"{_format(score, found.low)}–{_format(score, found.high)}", kept
+
+
+def _cell(treated: Treated) -> str:
+    mean, interval, kept = figures(treated)
+    return f"{mean} ({interval}){f', {kept} left' if kept else ''}{'' if treated.holds else ' ✗'}"
 
 
 def _format(score: str, value: float) -> str:
@@ -71,8 +75,8 @@ def _use(measured: Sensitivity) -> str:
 
 
 def _use_of(tried: Tried) -> str:
-    said = "" if tried.seed_use is None else _use(tried.seed_use)
-    return f"{said}{', ignored' if tried.ignores else ''}"
+    said = [*([] if tried.seed_use is None else [_use(tried.seed_use)]), *(["ignored"] if tried.ignores else [])]
+    return ", ".join(said)
 
 
 def sentences(found: Remedies) -> list[str]:
@@ -86,7 +90,7 @@ def sentences(found: Remedies) -> list[str]:
     if found.crossing:
         share = found.images / found.crossing
         told.append(
-            f"{found.images} images looked at, {share:.0%} of the {found.crossing} of whole designs. That any verdict "
+            f"{found.images} images looked at, {messages.percent(round(share, 2))} of the {found.crossing} of whole designs. That any verdict "
             f"here is wrong has a probability of at most {messages.percent(1 - found.certainty)}."
         )
     return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_seedshift.reporting import blank, chance, model_verdict, seedlines
+from pytest_seedshift.reporting import blank, chance, model_verdict, remedy_hint, seedlines
 from pytest_seedshift.reporting.page.breaking import in_short
 from pytest_seedshift.reporting.page.section import Section, section
 
@@ -39,6 +39,7 @@ def _card(run: Run, model: str) -> dict[str, Any]:
         "asked": model_verdict.asked(cases),
         "breaking": in_short(run, model),
         "warnings": _warnings(run, model),
+        "remedies": remedy_hint.of_run(run, model),
     }
 
 
