@@ -15,6 +15,7 @@ from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.errors import DataError
 
 if TYPE_CHECKING:
+    from pytest_seedshift.results import history_bounds
     from pytest_seedshift.results.calibration import Proposal
     from pytest_seedshift.results.schema import Measurement
 
@@ -27,11 +28,20 @@ _FILE = Path("thresholds.toml")
 @click.command(
     "thresholds",
     cls=Command,
-    help="Write thresholds by what a run has measured. What would change is shown first. Bounds that were set by hand "
-    "stay as they are.",
-    examples=("thresholds .seedshift --dry-run", "thresholds merged --output thresholds.toml"),
+    help="Write thresholds by what a run, or all runs of a history, have measured. What would change is shown first. "
+    "Bounds that were set by hand stay as they are.",
+    examples=(
+        "thresholds .seedshift --dry-run",
+        "thresholds merged --output thresholds.toml",
+        "thresholds history --from-history",
+    ),
 )
 @run_argument
+@click.option(
+    "--from-history",
+    is_flag=True,
+    help="RUN is a history (--seedshift-history): bounds that another version meets, by how its runs vary.",
+)
 @output_option(str(_FILE))
 @click.option(
     "--margin",
@@ -43,14 +53,31 @@ _FILE = Path("thresholds.toml")
 @click.option("--dry-run", is_flag=True, help="Show the change, and write nothing.")
 @click.option("--in-ci", is_flag=True, help="Write where CI is set, too.")
 @json_option
-def command(run_folder: Path, output: Output, margin: float | None, dry_run: bool, in_ci: bool, as_json: bool) -> int:
+def command(
+    run_folder: Path,
+    from_history: bool,
+    output: Output,
+    margin: float | None,
+    dry_run: bool,
+    in_ci: bool,
+    as_json: bool,
+) -> int:
     """What click calls."""
-    return run(run_folder, output=output, margin=margin, dry_run=dry_run, in_ci=in_ci, as_json=as_json)
+    return run(
+        run_folder,
+        from_history=from_history,
+        output=output,
+        margin=margin,
+        dry_run=dry_run,
+        in_ci=in_ci,
+        as_json=as_json,
+    )
 
 
 def run(
     folder: Path,
     *,
+    from_history: bool = False,
     output: Output = None,
     margin: float | None = None,
     dry_run: bool = False,
@@ -60,7 +87,8 @@ def run(
     """Show what changes, then write it.
 
     Args:
-        folder: of the run.
+        folder: of the run, or of a history.
+        from_history: whether it is a history.
         output: the file to write into; None for thresholds.toml, `-` to print what that file would be.
         margin: from 0 to below 1, see `calibration.bound`.
         dry_run: whether nothing is written.
@@ -70,11 +98,11 @@ def run(
     Raises:
         CommandError: the run cannot be read or has measured nothing, or the file must not, or cannot, be written.
     """
-    from pytest_seedshift.core.score_registry import recorded
-    from pytest_seedshift.core.scores import AvailableScores
-    from pytest_seedshift.results import calibration, thresholds_file
-    from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
+    from pytest_seedshift.results import thresholds_file
+    from pytest_seedshift.results.run_folder import VerdictsError
 
+    if margin is not None and from_history:
+        raise CommandError("--margin is of the interval of one run: leave it or --from-history away")
     if margin is not None and not 0 <= margin < 1:
         raise CommandError(f"--margin {margin}: give a number from 0 to below 1, such as 0.02")
     if output == STDOUT:
@@ -82,14 +110,11 @@ def run(
     file = output if isinstance(output, Path) else _FILE
     writes, aside = not dry_run and output != STDOUT, as_json or output == STDOUT
     try:
-        document = RunFolder(folder).read_document()
-        records = [_measurement(folder, place, each) for place, each in enumerate(document["cases"])]
         if writes:
             thresholds_file.check_not_ci(in_ci, "--in-ci")
             thresholds_file.check_target(file)
         text = thresholds_file.read(file, None)
-        scores = AvailableScores(recorded(document))
-        proposal = calibration.propose(text, str(file), records, margin, scores=scores)
+        proposal = _by_history(text, file, folder) if from_history else _by_run(text, file, folder, margin)
         told = proposal.summary
         changes = thresholds_file.difference(file, proposal.text)
         sinks.say(*changes, *told, err=aside)
@@ -108,7 +133,26 @@ def run(
     return 0
 
 
-def _document(proposal: Proposal) -> dict[str, Any]:
+def _by_run(text: str, file: Path, folder: Path, margin: float | None) -> Proposal:
+    from pytest_seedshift.core.score_registry import recorded
+    from pytest_seedshift.core.scores import AvailableScores
+    from pytest_seedshift.results import calibration
+    from pytest_seedshift.results.run_folder import RunFolder
+
+    document = RunFolder(folder).read_document()
+    records = [_measurement(folder, place, each) for place, each in enumerate(document["cases"])]
+    return calibration.propose(text, str(file), records, margin, scores=AvailableScores(recorded(document)))
+
+
+def _by_history(text: str, file: Path, folder: Path) -> history_bounds.Proposal:
+    from pytest_seedshift.results import history, history_bounds
+
+    found = history.load(history.file_of(folder))
+    sinks.say(*(f"warning: {note}" for note in found.notes), err=True)
+    return history_bounds.propose(text, str(file), found)
+
+
+def _document(proposal: Proposal | history_bounds.Proposal) -> dict[str, Any]:
     """What is proposed, in built-in types."""
     return {
         "version": VERSION,

@@ -9,7 +9,7 @@ import pytest
 from pytest_seedshift.core import messages, thresholds_parser
 from pytest_seedshift.core.scores import AvailableScores
 from pytest_seedshift.plugin import border, terminal_output
-from pytest_seedshift.results import calibration, thresholds_file
+from pytest_seedshift.results import calibration, history, history_bounds, thresholds_file
 from pytest_seedshift.results.calibration import CalibrationError
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Calibrate:
             thresholds_file.check_not_ci(settings.write_in_ci, "--seedshift-write-in-ci")
             thresholds_file.check_target(self._path)
             thresholds_parser.parse(self._text(), str(self._path), session.catalogue.find)
+            if settings.from_history and settings.history is not None:
+                _check_history(settings.history)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep the session, whose status tells whether the file could be written."""
@@ -57,7 +59,7 @@ class Calibrate:
                 kept = ", what was made is kept" if self._session.folder_use.samples else ""
                 raise CalibrationError(f"the run has not come to its end: run it again{kept}")
             lines = self._propose_and_write(terminalreporter)
-        except CalibrationError as error:
+        except (CalibrationError, history.HistoryError) as error:
             lines = [f"{_FLAG}: nothing was written: {error}"]
             if self._pytest is not None:
                 self._pytest.exitstatus = self._pytest.exitstatus or pytest.ExitCode.USAGE_ERROR
@@ -69,10 +71,19 @@ class Calibrate:
             self._path, settings.thresholds or self._session.config.rootpath / "thresholds.toml"
         )
 
+    def _propose(self) -> calibration.Proposal | history_bounds.Proposal:
+        settings, find = self._session.settings, self._session.catalogue.find
+        scores, source = AvailableScores(self._collector.kinds), str(self._path)
+        if settings.from_history and settings.history is not None:
+            certainty = self._session.thresholds.certainty
+            found = history.load(settings.history)
+            return history_bounds.propose(
+                self._text(), source, found, certainty=certainty, check_model=find, scores=scores
+            )
+        return calibration.propose(self._text(), source, self._collector.cases, settings.write_margin, find, scores)
+
     def _propose_and_write(self, terminalreporter: pytest.TerminalReporter) -> list[str]:
-        margin, find = self._session.settings.write_margin, self._session.catalogue.find
-        scores = AvailableScores(self._collector.kinds)
-        proposal = calibration.propose(self._text(), str(self._path), self._collector.cases, margin, find, scores)
+        proposal = self._propose()
         name = messages.relative(str(self._path))
         changes = thresholds_file.difference(self._path, proposal.text)
         if not changes:
@@ -81,3 +92,10 @@ class Calibrate:
             terminal_output.report(terminalreporter, line, green=line.startswith("+"), red=line.startswith("-"))
         thresholds_file.write(self._path, proposal.text)
         return [*proposal.summary, f"written: {name}"]
+
+
+def _check_history(folder: Path) -> None:
+    """See that there can be enough runs, with the one to come, before it is made."""
+    there = history.file_of(folder).exists()
+    runs = len(history.load(folder).lines) if there else 0
+    history_bounds.check(runs + 1, messages.relative(str(folder)))

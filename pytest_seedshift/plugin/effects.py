@@ -51,6 +51,8 @@ def _idle(config: pytest.Config, settings: Settings, has_baseline: bool | None) 
             found.append(("write-in-ci", _WRITE))
         if (config.getoption("--seedshift-write-margin") or config.getini("seedshift_write_margin")) is not None:
             found.append(("write-margin", _WRITE))
+    if settings.from_history and (settings.write_thresholds is None or settings.history is None):
+        found.append(("from-history", f"{_WRITE} and --seedshift-history=FOLDER"))
     if settings.cluster is None:
         given = (
             ("gpus-per-model", settings.gpus_per_model > 1),

@@ -78,6 +78,7 @@ class Settings:
     design_seed: int | None = None
     history: Path | None = None
     history_name: str | None = None
+    from_history: bool = False
     prompts: str | None = None
     """A class list's name, or the path of a file in full."""
     keep_going: bool = False
@@ -203,6 +204,7 @@ def resolve(config: pytest.Config) -> Settings:
         price=positive(given.text("price"), "price", "1.99"),
         write_thresholds=_written(given),
         write_margin=part_of(given.text("write-margin"), "write-margin"),
+        from_history=bool(given.values["from-history"]),
         write_in_ci=bool(given.values["write-in-ci"]),
         cluster=_cluster(given.text("cluster")),
         gpus_per_model=given.number("gpus-per-model", limits.GPUS_PER_MODEL) or 1,
@@ -213,6 +215,10 @@ def resolve(config: pytest.Config) -> Settings:
         prompts=_prompts(given),
         baseline_if_missing=choice_of(given.text("baseline-if-missing") or "error", "baseline-if-missing", IF_MISSING),
     )
+    if found.from_history and found.write_margin is not None:
+        raise pytest.UsageError(
+            "--seedshift-write-margin is of the interval of one run: leave it or --seedshift-from-history away"
+        )
     if found.history is not None and found.shard is not None:
         raise pytest.UsageError(
             f"--seedshift-history={found.history} with --seedshift-shard: a shard is a part of a run. Add the whole "

@@ -244,6 +244,13 @@ OPTIONS = (
         "how far below the lower end of its interval a written bound lies instead, as a part of the score's range",
         "PART",
     ),
+    Option(
+        "from-history",
+        "flag",
+        "off",
+        "with --seedshift-write-thresholds and --seedshift-history: bounds that another version meets, by how the "
+        "runs of the history vary, this one included",
+    ),
     Option("write-in-ci", "flag", "off", "let --seedshift-write-thresholds write where CI is set, too"),
     Option("no-limits", "flag", "off", "lift the upper limits of images, cases, sizes, magnitudes and the like"),
 )

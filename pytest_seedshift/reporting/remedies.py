@@ -88,9 +88,9 @@ def sentences(found: Remedies) -> list[str]:
             "is not what breaks it."
         ]
     if found.crossing:
-        share = found.images / found.crossing
+        share = messages.percent(round(found.images / found.crossing, 2))
         told.append(
-            f"{found.images} images looked at, {messages.percent(round(share, 2))} of the {found.crossing} of whole designs. That any verdict "
+            f"{found.images} images looked at, {share} of the {found.crossing} of whole designs. That any verdict "
             f"here is wrong has a probability of at most {messages.percent(1 - found.certainty)}."
         )
     return told

@@ -1,11 +1,7 @@
 """Thresholds from a run: each bound so far below what was measured that another draw of the whole grid meets it.
 
-They are written into the text of a TOML file. How far that is says `margins`, unless the user gives a margin.
-
-What a person has written stays: comments, order, and every bound that was set by hand. A value that was written here
-has a comment that begins with "measured", and is written anew when it is measured anew. A bound by hand outside of
-[default] keeps its say over the cases that it speaks of, so none is written for them; [default] is what holds where
-nobody has looked closer, so a measured bound stands above it.
+They are written into the text of a TOML file, as `thresholds_text` says. How far below that is says `margins`, unless
+the user gives a margin.
 """
 
 from __future__ import annotations
@@ -16,32 +12,22 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import tomlkit
-from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
-
-from pytest_seedshift.core import messages, shifts, thresholds, thresholds_parser
-from pytest_seedshift.core.cases import Case, format_magnitude
-from pytest_seedshift.core.errors import DataError, SeedshiftUsageError
+from pytest_seedshift.core import messages
+from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.messages import some
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 from pytest_seedshift.core.scores import AvailableScores
 from pytest_seedshift.core.stats import margins
+from pytest_seedshift.results.thresholds_text import CalibrationError, ThresholdsText
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.results.schema import Record
 
-_MARK = "# measured "
-_HEAD = '# Below: bounds by measurement. A value whose comment begins with "measured" is written anew with the next\n'
-_HEAD += "# calibration; take the comment away, and it is yours.\n"
+__all__ = ["CalibrationError", "Early", "Proposal", "bound", "passing", "propose"]
 
-_Path: TypeAlias = tuple[str, ...]
 _Free: TypeAlias = Mapping[Case, Mapping[str, Mapping[str, Any]]]
 _Minima: TypeAlias = Mapping[tuple[Case, str], float]
-
-
-class CalibrationError(DataError):
-    """No thresholds can be written; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,23 +163,8 @@ def propose(
     measured = _measured(records, kinds)
     if not measured:
         raise CalibrationError("no case was measured, so there is no bound to write: see why the cases did not run")
-    text = text.replace("\r\n", "\n")
-    try:
-        thresholds_parser.parse(text, source, check_model, scores=scores)
-        by_hand = thresholds_parser.parse(_by_hand(text), source, check_model, scores=scores)
-    except thresholds.ThresholdsError as error:
-        raise CalibrationError(f"{error}. Put that right first") from None
-    try:
-        document = tomlkit.parse(text)
-    except ValueError as error:  # it is stricter here and there than who reads thresholds
-        raise CalibrationError(f"{source}: cannot be written into: {error}") from None
-    default = document.unwrap().get("default", {})
-    kept, free = [], {}
-    for case, estimates in measured.items():
-        ours = {score: each for score, each in estimates.items() if not _speaks(by_hand, case, score)}
-        kept += [f"{score} of {case.model} {case.describe()}" for score in estimates if score not in ours]
-        if ours:
-            free[case] = ours
+    sheet = ThresholdsText(text, source, check_model, scores)
+    free, kept = sheet.free(measured)
     number = sum(map(len, free.values()))
     minima = {
         (case, score): passing(kinds[score], each, number)
@@ -202,25 +173,15 @@ def propose(
         for case, estimates in free.items()
         for score, each in estimates.items()
     }
-    values = _items(free, minima, default, kinds)
-    made = _lay(document, text, values, source)
-    _verify(made, source, values, check_model, scores)
+    made = sheet.laid(
+        {
+            case: {score: (minima[case, score], _words(kinds[score], each)) for score, each in estimates.items()}
+            for case, estimates in free.items()
+        }
+    )
     unmeasured = tuple(dict.fromkeys(each.id for each in records if not each.scores))
     certainty = None if margin is not None else _certainty(records)
-    return Proposal(made, number, len(values), tuple(kept), unmeasured, certainty, _early(free, minima, kinds))
-
-
-def _items(
-    free: _Free, minima: _Minima, default: Mapping[str, Any], kinds: ScoreRegistry
-) -> dict[Case, dict[str, Item]]:
-    """The entries of each case's table, by score."""
-    return {
-        case: {
-            score: _value(minima[case, score], default.get(score), _words(kinds[score], each))
-            for score, each in estimates.items()
-        }
-        for case, estimates in free.items()
-    }
+    return Proposal(made, number, len(free), tuple(kept), unmeasured, certainty, _early(free, minima, kinds))
 
 
 def _certainty(records: Sequence[Record]) -> float:
@@ -261,140 +222,10 @@ def _measured(records: Iterable[Record], kinds: Mapping[str, ScoreKind]) -> dict
 
 
 def _words(kind: ScoreKind, estimate: Mapping[str, Any]) -> str:
-
     shown = kind.format
     interval = (
         f"{messages.percent(estimate['certainty'])} interval {shown(estimate['low'])} to {shown(estimate['high'])}"
     )
     images = messages.images(estimate["images"], estimate["design"])
     weak = ": weak, by an early verdict" if _is_early(estimate) else ""
-    return f"{_MARK}{shown(estimate['mean'])}, {interval}, {images}{weak}"
-
-
-def _value(minimum: float, default: object, comment: str) -> Item:
-    """A score's entry: its minimum, with what else [default] asks of the score, which a narrower table would undo."""
-    others = {key: value for key, value in default.items() if key != "min"} if isinstance(default, dict) else {}
-    item: Item = tomlkit.item(minimum)
-    if others:
-        item = tomlkit.inline_table().append("min", minimum)
-        for key, value in others.items():
-            item.append(key, value)
-    item.comment(comment)
-    item.trivia.comment_ws = "  "
-    return item
-
-
-# What was set by hand --------------------------------------------------------------------------------------------
-
-
-def _by_hand(text: str) -> str:
-    """The file without [default] and without what was written here."""
-
-    def rest(table: Any) -> dict[str, Any]:
-        return {
-            key: rest(value) if isinstance(value, dict) else value
-            for key, value in table.items()
-            if not _is_ours(value)
-        }
-
-    document = tomlkit.parse(text)
-    return tomlkit.dumps({key: rest(value) for key, value in document.items() if key not in ("default", "models")})
-
-
-def _is_ours(value: Any) -> bool:
-    return isinstance(value, Item) and not isinstance(value, Table) and value.trivia.comment.startswith(_MARK)
-
-
-def _speaks(found: thresholds.Thresholds, case: Case, score: str) -> bool:
-    try:
-        return any(each.score == score for each in found.constraints(case))
-    except thresholds.ThresholdsError:  # it sets no bound at all
-        return False
-
-
-# Writing ---------------------------------------------------------------------------------------------------------
-
-
-def _lay(document: tomlkit.TOMLDocument, text: str, values: Mapping[Case, Mapping[str, Item]], source: str) -> str:
-    """The file with all values: in the tables that it has, else in new ones at its end."""
-    new = []
-    for case, bounds in values.items():
-        table = _table_of(document, case)
-        if isinstance(table, InlineTable):
-            raise CalibrationError(
-                f"{source}: the bounds of {case.model} {case.describe()} stand in {{ … }}, which has no room for the "
-                f"comments: write them as a table of their own, {_header(_path(case))}"
-            )
-        if table is None:
-            new.append("\n".join([_header(_path(case)), *(f"{key} = {_line(item)}" for key, item in bounds.items())]))
-            continue
-        for score, item in bounds.items():
-            table[score] = item
-    made = tomlkit.dumps(document)
-    if new:
-        head = "" if _HEAD in text else f"\n{_HEAD}"
-        made = f"{made.rstrip()}\n{head}\n" + "\n\n".join(new) + "\n"
-    return made.lstrip("\n")
-
-
-def _line(item: Item) -> str:
-    return f"{item.as_string()}  {item.trivia.comment}"
-
-
-def _path(case: Case) -> _Path:
-    where = "model", case.model, "shift", case.shift
-    return where if case.is_control else (*where, repr(case.magnitude))
-
-
-def _header(path: _Path) -> str:
-    keys: Iterable[Key] = map(SingleKey, path)
-    return f"[{'.'.join(key.as_string() for key in keys)}]"
-
-
-def _table_of(document: tomlkit.TOMLDocument, case: Case) -> Any:
-    """The narrowest table of a case, however its keys are written; None where there is none."""
-    table: Any = document.get("model", {}).get(case.model, {}).get("shift", {})
-    table = next((inner for key, inner in table.items() if _shift(key) == case.shift), None)
-    if table is None or case.is_control:
-        return table
-    return next((inner for key, inner in table.items() if _is_magnitude(key, case.magnitude)), None)
-
-
-def _shift(key: str) -> str:
-    try:
-        return key if key == shifts.NONE else str(shifts.parse(key))
-    except SeedshiftUsageError:
-        return ""
-
-
-def _is_magnitude(key: str, magnitude: float) -> bool:
-    try:
-        return float(key) == magnitude
-    except ValueError:  # of float
-        return False
-
-
-def _verify(
-    text: str,
-    source: str,
-    values: Mapping[Case, Mapping[str, Item]],
-    check_model: Callable[[str], object],
-    scores: AvailableScores,
-) -> None:
-    """Make sure that the text says what it is meant to say."""
-    try:
-        read = thresholds_parser.parse(text, source, check_model, scores=scores)
-        for case, bounds in values.items():
-            asked = {each.score: each.minimum for each in read.constraints(case)}
-            for score, item in bounds.items():
-                plain = item.unwrap()
-                if asked.get(score) != (plain["min"] if isinstance(plain, dict) else plain):
-                    raise thresholds.ThresholdsError(
-                        f"{source}: another table decides about {score} at {case.shift} "
-                        f"{format_magnitude(case.magnitude)}"
-                    )
-    except thresholds.ThresholdsError as error:
-        raise CalibrationError(
-            f"the bounds do not go into the tables as they are written ({error}). Write tables of models and shifts "
-            "as [model.NAME.shift.NAME], not as { … } or with dots in keys"
-        ) from None
+    return f"{shown(estimate['mean'])}, {interval}, {images}{weak}"

@@ -70,12 +70,14 @@ class Changes:
         lines: its runs, oldest first.
         steps: in the order of the versions with which they were found.
         notes: comparisons that were not possible, in words.
+        anew: the runs that could not be compared with those before them, and begin a level of their own.
     """
 
     model: str
     lines: tuple[Line, ...]
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
+    anew: tuple[Line, ...] = ()
 
     @property
     def first_worse(self) -> Step | None:
@@ -101,6 +103,7 @@ def of_model(found: History, model: str, *, certainty: float = CERTAINTY) -> Cha
     notes: list[str] = []
     steps: list[Step] = []
     level: list[Line] = []
+    anew: list[Line] = []
     for number, line in enumerate(lines):
         if level:
             alpha = (1 - certainty) / (number * (number + 1))
@@ -108,6 +111,7 @@ def of_model(found: History, model: str, *, certainty: float = CERTAINTY) -> Cha
                 made = _compare(level[0], line, scores, alpha)
             except BaselineError as error:
                 notes.append(f"{line.name} is not compared with {level[0].name}, and begins anew: {error}")
+                anew.append(line)
                 level = []
             else:
                 if made:
@@ -115,7 +119,7 @@ def of_model(found: History, model: str, *, certainty: float = CERTAINTY) -> Cha
                     level = []
                 scores.forget({line.id} if made else {level[0].id})
         level.append(line)
-    return Changes(model, tuple(lines), tuple(steps), (*dict.fromkeys(notes), *scores.notes))
+    return Changes(model, tuple(lines), tuple(steps), (*dict.fromkeys(notes), *scores.notes), tuple(anew))
 
 
 class _Scores:

@@ -115,3 +115,22 @@ def test_mistakes_are_told_in_a_sentence(pytester, version, capfd, arguments, me
     told = capfd.readouterr()
     assert message in told.out + told.err
     assert "Traceback" not in told.out + told.err
+
+
+def test_bounds_are_written_by_the_runs_of_a_history_this_one_included(pytester, version, monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    writes = ("--seedshift-write-thresholds=new.toml", "--seedshift-from-history")
+    early = version("v0", 0, *writes)
+    assert early.ret == pytest.ExitCode.USAGE_ERROR
+    early.stderr.fnmatch_lines(["*kept has 1 run, this one included, and bounds by a history need 8 of a case*"])
+    alone = pytester.runpytest_inprocess(*painted.RUN, "--seedshift-from-history")
+    alone.stderr.fnmatch_lines(["*--seedshift-from-history has no effect without --seedshift-write-thresholds and *"])
+    version("v0", 0)
+    file = Path("kept/history.jsonl")
+    line = json.loads(file.read_text())
+    copies = [{**line, "id": f"{number:016x}", "name": f"copy {number}", "pairs": None} for number in range(8)]
+    file.write_text("".join(json.dumps(each) + "\n" for each in copies))
+    result = version("v9", 1, *writes)
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*history:  kept, as v9*", "* by 9 runs of the history", "written: new.toml"])
+    assert "in 9 runs, copy 0 to v9" in Path("new.toml").read_text()

@@ -21,6 +21,7 @@ each other:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 from pytest_seedshift.core.scores import check_certainty
@@ -62,3 +63,34 @@ def _right(right: int, design: int, level: float) -> int:
 
     others = np.arange(right + 1)
     return int(np.argmax(hypergeom.cdf(others, 2 * design, right + others, design) > level))
+
+
+def of_versions(means: Sequence[float], *, bounds: int, certainty: float, least: float) -> float:
+    """What the mean of another version lies above, for all bounds together with a certainty.
+
+    The lower prediction limit for one further value of a normal distribution, mean - t·s·√(1 + 1/n) with Student's t
+    of n - 1 degrees of freedom (Meeker, Hahn and Escobar 2017, on prediction intervals for a normal distribution); the
+    error is shared by all bounds (Bonferroni). It is exact where versions are independent draws of one normal
+    distribution. It is no higher than the lowest of the means, so that all of them meet it.
+
+    Args:
+        means: of the versions, at least two.
+        bounds: how many bounds there are, at least one.
+        certainty: that another version meets all of them.
+        least: the smallest spread that is taken for one, at least 0: equal means of a few versions do not say that
+            versions cannot differ.
+
+    Returns:
+        It may be below the score's range.
+
+    Raises:
+        SeedshiftError: a certainty outside of its range.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    check_certainty(certainty)
+    count, values = len(means), np.asarray(means, dtype=float)
+    spread = max(float(values.std(ddof=1)), least)
+    quantile = float(t.ppf(1 - (1 - certainty) / bounds, count - 1))
+    return min(float(values.min()), float(values.mean()) - quantile * spread * math.sqrt(1 + 1 / count))
