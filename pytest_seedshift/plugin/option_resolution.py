@@ -215,16 +215,25 @@ def resolve(config: pytest.Config) -> Settings:
         prompts=_prompts(given),
         baseline_if_missing=choice_of(given.text("baseline-if-missing") or "error", "baseline-if-missing", IF_MISSING),
     )
-    if found.from_history and found.write_margin is not None:
+    _check_history(found)
+    return _keeping(found) if found.saves_pictures else found
+
+
+def _check_history(settings: Settings) -> None:
+    """Make sure that what is asked of a history goes together.
+
+    Raises:
+        pytest.UsageError: it does not.
+    """
+    if settings.from_history and settings.write_margin is not None:
         raise pytest.UsageError(
             "--seedshift-write-margin is of the interval of one run: leave it or --seedshift-from-history away"
         )
-    if found.history is not None and found.shard is not None:
+    if settings.history is not None and settings.shard is not None:
         raise pytest.UsageError(
-            f"--seedshift-history={found.history} with --seedshift-shard: a shard is a part of a run. Add the whole "
+            f"--seedshift-history={settings.history} with --seedshift-shard: a shard is a part of a run. Add the whole "
             "one when it is merged: seedshift history FOLDER --add MERGED"
         )
-    return _keeping(found) if found.saves_pictures else found
 
 
 def _keeping(settings: Settings) -> Settings:
