@@ -83,6 +83,17 @@ def test_the_commands_come_from_the_readme_and_run_in_clones(steps, tmp_path, ca
     assert {path.name for path in (tmp_path / "project").iterdir()} == {".git", "README.md"}
 
 
+def test_of_the_first_command_the_second_finds_the_environment_and_nothing_else(steps, tmp_path, capsys):
+    begins = "mkdir .venv made && touch .venv/there made/left left; exit 3"
+    goes_on = "test -e .venv/there && test ! -e made && test ! -e left && echo '=== 7 passed in 1.23s ==='"
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/.gitignore").write_text("/.venv/\n/made/\n")
+    project(tmp_path / "project", begins, goes_on)
+    steps.main(["first", "tests"])
+    assert capsys.readouterr().out.splitlines()[-1] == "=== 7 passed in 1.23s ==="
+    assert steps.main(["tests"]) == 1  # by itself it begins with nothing
+
+
 def test_pip_compiles_nothing_in_a_newcomer_s_environment(steps, tmp_path):
     wheel = tmp_path / "tiny-1-py3-none-any.whl"
     with ZipFile(wheel, "w") as made:
