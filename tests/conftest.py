@@ -69,12 +69,14 @@ def warm_python() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Load a model and the figures' library once, and read once what is installed.
+    """Load a model and the libraries of figures and likeness once, and read once what is installed.
 
-    pytester forgets the modules that an inner run imported, and torch cannot be imported twice into one process.
+    pytester forgets the modules that an inner run imported: without this each run with a page would import torchmetrics
+    anew, and torch cannot be imported twice into one process.
     """
     import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
+    import torchmetrics.functional.image  # noqa: F401
 
     import pytest_seedshift
 

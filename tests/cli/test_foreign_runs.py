@@ -17,6 +17,8 @@ from helpers import fuzzing, synthetic
 from pytest_seedshift.__main__ import main
 from pytest_seedshift.results.run_folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("memory")  # the same curves are drawn again and again
+
 PLAN = synthetic.Plan(models=("toy-latent",), shifts=("mean",), magnitudes=(0.3,), fails="nothing")
 
 

@@ -23,6 +23,8 @@ from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.core.score_registry import ScoreRegistry
 from pytest_seedshift.results.run_folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("memory")  # the same curves are drawn again and again
+
 EVIL = (
     "{} \n::warning::w\r::add-mask::m\u2028::error::x ##[error]e ##vso[task.complete] \x1b[31m\x1b]0;t\x07\x9b2J "
     "\u202e\u2066\u200b\ufeff\udcff]]> | <img src=x onerror=alert(1)><script>alert(1)</script> $x^$ `b` "

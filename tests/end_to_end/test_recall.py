@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import records
 from helpers.recall import Memory
 from helpers.runs import ONE, samples_of
 from pytest_seedshift.models import catalogue, load
+from pytest_seedshift.reporting import plots as figures
 from pytest_seedshift.reporting.page import plots
 from pytest_seedshift.runner import batch_size
 from pytest_seedshift.scorers.classifier import Classifier
@@ -43,12 +45,12 @@ def test_a_run_from_memory_is_the_run_itself_to_the_last_bit(pytester, run, noth
     assert nothing_recalled.computed == computed
     assert nothing_recalled.recalled > before
     assert samples_of(pytester.path / "computed") == samples_of(pytester.path / "recalled")
-    figures = [
+    drawn = [
         re.findall("<svg.*?</svg>", (pytester.path / name / "report.html").read_text(), re.DOTALL)
         for name in ("computed", "recalled")
     ]
-    assert figures[0] == figures[1]
-    assert any("<path" in each for each in figures[0])
+    assert drawn[0] == drawn[1]
+    assert any("<path" in each for each in drawn[0])
     folders = [pytester.path / name for name in ("computed", "recalled")]
     one, other = ({path.relative_to(each): path.read_bytes() for path in each.rglob("*.png")} for each in folders)
     assert one == other
@@ -111,6 +113,16 @@ def test_the_same_points_are_drawn_once_and_one_that_differs_anew(nothing_recall
 
     assert drawn(0.5) is drawn(0.5)
     assert drawn(0.5) != drawn(0.5 + 1e-3)
+    assert len(nothing_recalled.drawn) == 2
+
+
+def test_the_figure_of_a_run_is_drawn_once_whatever_the_run_has_cost(nothing_recalled):
+    def drawn(mean: float, **costs: float) -> str:
+        scores = {"top1": {"mean": mean, "low": 0.1, "high": 0.9}}
+        return figures.scores_by_magnitude([records.record(scores=scores, shift="mean", magnitude=0.3, **costs)])
+
+    assert drawn(0.5, seconds=1.0) is drawn(0.5, seconds=2.0, generated=16)
+    assert drawn(0.5) != drawn(0.6)
     assert len(nothing_recalled.drawn) == 2
 
 

@@ -102,12 +102,12 @@ class Memory:
 
         return load
 
-    def drawing(self, native: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that draws a figure of values whose `repr` says all of them."""
+    def drawing(self, native: Callable[..., Any], told: Callable[..., str] = "{!r} {!r}".format) -> Callable[..., Any]:
+        """A function that draws a figure of values of which `told`, given both kinds of arguments, says all."""
 
         @wraps(native)
         def draw(*args: Any, **kwargs: Any) -> Any:
-            key = f"{native.__qualname__} {args!r} {kwargs!r}"
+            key = f"{native.__qualname__} {told(args, kwargs)}"
             if key not in self.drawn:
                 self.drawn[key] = native(*args, **kwargs)
                 if len(self.drawn) > FIGURES:
@@ -172,6 +172,13 @@ def _copy(output: Any) -> Any:
     return type(output)(**{name: _copy(value) for name, value in output.items()})
 
 
+def _told_of_records(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Of a figure of records all but what their images have cost, and what is said of them in words."""
+    records, *more = args
+    told = [record.model_dump(exclude={"generated", "seconds", "reason"}) for record in records]
+    return f"{told!r} {more!r} {kwargs!r}"
+
+
 def _size(output: Any) -> int:
     if isinstance(output, torch.Tensor):
         return output.numel() * output.element_size()
@@ -207,5 +214,6 @@ def recalling(memory: Memory) -> Iterator[Memory]:
             patch.setattr(CLIP, name, memory.around(getattr(CLIP, name)))
         for name in ("panel", "key", "bound_key"):
             patch.setattr(plots, name, memory.drawing(getattr(plots, name)))
-        patch.setattr(figures, "scores_by_magnitude", memory.drawing(figures.scores_by_magnitude))
+        whole = memory.drawing(figures.scores_by_magnitude, _told_of_records)
+        patch.setattr(figures, "scores_by_magnitude", whole)
         yield memory

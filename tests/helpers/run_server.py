@@ -11,7 +11,7 @@ from pathlib import Path
 SERVER = """
 import os, sys
 from pathlib import Path
-import matplotlib.figure, pytest, scipy.stats
+import matplotlib.figure, pytest, scipy.stats, torchmetrics.functional.image
 import pytest_seedshift.models.pipeline, pytest_seedshift.scorers.clip, pytest_seedshift.scorers.classifier
 
 for line in sys.stdin:

@@ -50,6 +50,9 @@ LIBRARIES = (
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
     "scipy.stats",
+    "torchmetrics.functional.image",
+    "pydantic",
+    "jinja2",
 )
 
 COMMANDS = (("pytest", "pytest", "console_main"), ("seedshift", "pytest_seedshift.__main__", "main"))

@@ -6,7 +6,6 @@ import json
 import random
 import re
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +33,7 @@ ASKED = {"default": {"top1": 0.6}, "shift": {"mean": {"clip": 50.0}}}
 FILE = "[default]\ntop1 = 0.6\n[shift.mean]\nclip = 50.0\n"
 
 
-pytestmark = pytest.mark.usefixtures("loaded")  # runs of pytest in this process forget what they have imported
+pytestmark = pytest.mark.usefixtures("memory")  # the same few images are judged again and again
 
 
 @pytest.fixture(autouse=True)
@@ -122,8 +121,8 @@ assert "pytest" in sys.modules
 """
 
 
-def test_pytest_is_not_imported_and_the_plugin_goes_on_from_its_samples(pytester, run):
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+def test_pytest_is_not_imported_and_the_plugin_goes_on_from_its_samples(pytester, run, warm_python):
+    done = subprocess.run([warm_python, "-c", PROGRAM], capture_output=True, text=True, check=True)
     loaded, passed, said, report, samples = json.loads(done.stdout)
     assert loaded == []
     assert not passed
@@ -182,7 +181,8 @@ def test_a_pipeline_scores_as_the_model_that_it_was_loaded_of_until_its_weights_
 
 
 @pytest.mark.nightly
-def test_under_autocast_the_pipeline_alone_runs_in_it(toy):
+def test_under_autocast_the_pipeline_alone_runs_in_it(toy, memory, monkeypatch):
+    monkeypatch.setattr(memory, "_asleep", 1)  # what is recalled was computed in another number type
     plain = seedshift.evaluate("toy-latent", thresholds=ASKED, **SMALL)
     with torch.autocast("cpu", torch.bfloat16):
         same = seedshift.evaluate("toy-latent", thresholds=ASKED, **SMALL)
