@@ -126,7 +126,11 @@ def tolerated(certainty: float, repeats: int) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("certainty", [0.9, pytest.param(0.99, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(
-    ("size", "repeats"), [(16, 250), (64, 250), (400, 200), pytest.param(5000, 20, marks=pytest.mark.nightly)]
+    ("size", "repeats"),
+    [
+        *((16, 100), (64, 100), (400, 80)),
+        *(pytest.param(*each, marks=pytest.mark.nightly) for each in ((16, 250), (64, 250), (400, 200), (5000, 20))),
+    ],
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_verdicts_seldom_differ_from_the_exact_ones(kind, size, repeats, certainty):
@@ -659,13 +663,14 @@ def missing_at_some_time(mean: float, draws: int, **options) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("certainty", [0.9, 0.99])
 @pytest.mark.parametrize("mean", [0.05, 0.5, 0.95])
-def test_the_interval_of_a_stopped_sample_covers_the_truth_wherever_it_stopped(mean, certainty):
-    assert missing_at_some_time(mean, 150, certainty=certainty, stopped=True) <= tolerated(certainty, 150)
+@pytest.mark.parametrize("draws", [75, pytest.param(150, marks=pytest.mark.nightly)])
+def test_the_interval_of_a_stopped_sample_covers_the_truth_wherever_it_stopped(mean, certainty, draws):
+    assert missing_at_some_time(mean, draws, certainty=certainty, stopped=True) <= tolerated(certainty, draws)
 
 
 @pytest.mark.slow
 def test_an_interval_for_a_fixed_number_would_not_do_for_a_stopped_sample():
-    assert missing_at_some_time(0.5, 150, certainty=0.9) > tolerated(0.9, 150)
+    assert missing_at_some_time(0.5, 75, certainty=0.9) > tolerated(0.9, 75)
 
 
 @pytest.mark.slow

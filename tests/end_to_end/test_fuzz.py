@@ -21,7 +21,7 @@ from pytest_seedshift.studies import noise_floor
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
-DAILY, NIGHTLY, AT_ONCE = 40, 600, 100
+DAILY, NIGHTLY, AT_ONCE = 20, 600, 100
 
 
 @pytest.fixture(scope="module")
