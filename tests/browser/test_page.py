@@ -56,7 +56,11 @@ def look(browser: Browser, file: Path, size: str = "desk", anchor: str = "", **c
     return page
 
 
-@pytest.fixture(params=SIZES)
+BOTH = pytest.mark.parametrize("page", SIZES, indirect=True)
+"""For what is laid out otherwise on a phone; all else is looked at there nightly."""
+
+
+@pytest.fixture(params=["desk", pytest.param("phone", marks=pytest.mark.nightly)])
 def page(request, browser, file) -> Iterator[Page]:
     page = look(browser, file, request.param)
     yield page
@@ -73,6 +77,7 @@ def case(page: Page, name: str):
 # What is seen first ------------------------------------------------------------------------------------------------
 
 
+@BOTH
 def test_the_verdicts_are_the_first_things_on_the_page(page):
     sentences = page.locator(".sentence")
     expect(sentences).to_contain_text(
@@ -87,6 +92,7 @@ def test_a_failing_cell_is_marked_by_more_than_colour(page):
     expect(row.get_by_role("cell").first).not_to_contain_text("✗")
 
 
+@BOTH
 def test_every_picture_is_drawn_and_told(page):
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
     shots = page.locator("main .shot svg")
@@ -152,6 +158,7 @@ def test_a_case_tells_what_was_right_before_and_is_wrong_now(page):
 # Pictures by pointer and keyboard -----------------------------------------------------------------------------------
 
 
+@BOTH
 def test_pointing_at_a_cell_shows_its_pictures(page):
     peek = page.locator("#peek")
     expect(peek).to_be_hidden()

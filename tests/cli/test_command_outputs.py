@@ -77,7 +77,7 @@ def check(name: str, output: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "output"),
-    [("compare", "pipe"), ("card", "pipe"), ("merge", "none"), pytest.param("report", "full", marks=FULL)],
+    [("card", "pipe"), ("merge", "none"), pytest.param("report", "full", marks=FULL)],
 )
 def test_an_output_that_cannot_be_written_is_told_by_the_status_and_costs_no_work(folder, name, output):
     check(name, output)

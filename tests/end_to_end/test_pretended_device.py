@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.families import EACH, FAMILIES
+from helpers.families import FAMILIES
 from helpers.pretended_device import DeviceTensor, PretendedDevices
 from helpers.runs import cases_of
 from pytest_seedshift.__main__ import main
@@ -169,8 +169,13 @@ def test_who_asks_is_known_and_float64_is_noted():
 
 # Families -----------------------------------------------------------------------------------------------------------
 
+DAILY = ("stable-diffusion-1", "flux", "glide", "kandinsky-5", "prx-pixel")
+"""A UNet, packed states, a pipeline of this package, padded prompts, one image at a time."""
 
-@pytest.mark.parametrize("name", EACH)
+FAR = [pytest.param(name, marks=() if name in DAILY else pytest.mark.nightly) for name in FAMILIES]
+
+
+@pytest.mark.parametrize("name", FAR)
 def test_a_family_draws_the_same_pictures_on_the_second_of_two_gpus(name):
     expected = images_of(model_of(name, "cpu"))
     with PretendedDevices(2) as gpus:

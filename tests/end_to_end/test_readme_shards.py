@@ -84,7 +84,7 @@ def test_the_matrix_of_github_actions(project):
     check(project, shards, run_all([(merge, {})], project)[0])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_slurm_array(project):
     array, merge = blocks("bash", "docs/how-to/slurm.md")
     assert "#SBATCH --array=1-" in array

@@ -63,13 +63,12 @@ def searches_of(folder: Path) -> dict[str, dict]:
     return {record["test"]: record for record in json.loads(verdicts_of(folder))["breaking"]}
 
 
-@pytest.mark.slow
 def test_of_two_searches_in_one_direction_the_worst_counts_wherever_it_is_shown(pytester, run):
     pytester.makepyfile(
         """
         import pytest
 
-        given = dict(models="toy-latent", shifts="mean", signs="+", images=16, clip={"max_drop": 5})
+        given = dict(models="quick", shifts="mean", signs="+", images=16, top1=0.6)
 
         @pytest.mark.breaking_point(min_breaking_point=0.9, **given)
         def test_bounded():
@@ -80,9 +79,11 @@ def test_of_two_searches_in_one_direction_the_worst_counts_wherever_it_is_shown(
             pass
         """
     )
-    result = run("--seedshift-report=none", "--seedshift-summary=summary.md", "--seedshift-sensitivity=never")
+    pytester.path.joinpath("thresholds.toml").write_text(f"[default]\ntop1 = 0.6\n{MODEL}")
+    reports = ("--seedshift-report=none", "--seedshift-summary=summary.md", "--seedshift-sensitivity=never")
+    result = run(*reports, "--seedshift-batch-size=16")
     result.assert_outcomes(failed=1, skipped=1)
-    assert re.search(r"toy-latent  mean .*✗", result.stdout.str())
+    assert re.search(r"quick  mean .*✗", result.stdout.str())
     told = (pytester.path / "summary.md").read_text()
     assert "❌" in told
     assert "measured, none required" not in told

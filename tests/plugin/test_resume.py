@@ -147,10 +147,11 @@ def written(path: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(pytester, server, undisturbed, run):
+@pytest.mark.parametrize("times", [2, pytest.param(4, marks=pytest.mark.nightly)])
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(pytester, server, undisturbed, run, times):
     rng, before = random.Random(5), 0
     kill(server, pytester.path, 0, 1.0)  # while it loads the model
-    for least in sorted(rng.sample(range(1, IMAGES + BATCH), 4)):
+    for least in sorted(rng.sample(range(1, IMAGES + BATCH), times)):
         kill(server, pytester.path, max(least, before + 1), rng.uniform(0, 0.15))
         samples = samples_by_case(pytester.path)
         assert all(count % BATCH == 0 for count in samples.values())

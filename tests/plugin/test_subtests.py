@@ -17,12 +17,13 @@ def test_x(reliability, subtests):
 """
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "worker"])
 @pytest.mark.parametrize(
-    ("least", "verdict", "failed"),
+    ("least", "verdict", "failed", "options"),
     [
-        ({"top1": 2, "clip": 0, "top5": 2}, "fail", 2),  # a part that passes between two that fail
-        ({"top1": -1, "clip": -1}, "pass", 0),
+        ({"top1": 2, "clip": 0, "top5": 2}, "fail", 2, ()),  # a part that passes between two that fail
+        ({"top1": 2, "clip": 0, "top5": 2}, "fail", 2, ("-n", "1")),
+        ({"top1": -1, "clip": -1}, "pass", 0, ()),
+        pytest.param({"top1": -1, "clip": -1}, "pass", 0, ("-n", "1"), marks=pytest.mark.nightly),
     ],
 )
 def test_a_case_has_one_record_that_its_subtests_fail(pytester, options, least, verdict, failed):
@@ -33,6 +34,7 @@ def test_a_case_has_one_record_that_its_subtests_fail(pytester, options, least, 
         "no:cacheprovider",
         "--seedshift-model=toy-latent",
         "--seedshift-report=none",
+        "--seedshift-batch-size=16",
         "--junitxml=j.xml",
         *options,
     )

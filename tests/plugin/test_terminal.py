@@ -51,7 +51,7 @@ def test_the_case_in_work_counts_its_images_and_its_line_replaces_them(pytester)
     assert all("pass" in each and len(each) <= 80 for each in cases), "a line wraps"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_quiet_runs_do_not_count(pytester):
     pytester.path.joinpath("thresholds.toml").write_text(EASY)
     assert "of 16 images" not in on_a_terminal(pytester.path, *ONE, "-q")
