@@ -6,6 +6,7 @@ import json
 import random
 import re
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,8 +122,8 @@ assert "pytest" in sys.modules
 """
 
 
-def test_pytest_is_not_imported_and_the_plugin_goes_on_from_its_samples(pytester, run, warm_python):
-    done = subprocess.run([warm_python, "-c", PROGRAM], capture_output=True, text=True, check=True)
+def test_pytest_is_not_imported_and_the_plugin_goes_on_from_its_samples(pytester, run):
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     loaded, passed, said, report, samples = json.loads(done.stdout)
     assert loaded == []
     assert not passed
