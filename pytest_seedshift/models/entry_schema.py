@@ -49,42 +49,50 @@ class EntryError(SeedshiftUsageError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class _Scheduler(BaseModel):
     """The class; every other key is an option of it, which only diffusers knows."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     name: _Text
+    """Its class in diffusers."""
 
 
 class _Lora(_Strict):
     source: _Text
+    """A .safetensors file, a folder or a hub id."""
     weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+    """What it is multiplied by."""
 
 
 class _Quantization(BaseModel):
     """The backend, and the parts that are quantised; every other key is an option, which only the backend knows."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     backend: _Text
+    """Such as `torchao`."""
     parts: Annotated[list[_Text], Field(min_length=1)] | None = None
+    """The parts of the pipeline that are quantised."""
 
 
 class _Cache(BaseModel):
     """The method; every other key is an option of it, which only diffusers knows."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, use_attribute_docstrings=True)
 
     method: Literal["faster", "first-block", "mag", "pyramid", "sea", "taylorseer"]
+    """How results of earlier steps are used again."""
 
 
 class _Scorers(_Strict):
     vit: _Text | None = None
+    """The classifier: a folder or a hub id."""
     clip: _Text | None = None
+    """The CLIP model: a folder or a hub id."""
 
 
 class _EngineSettings(_Strict):

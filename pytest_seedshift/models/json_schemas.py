@@ -87,12 +87,13 @@ def costs() -> Schema:
 
 def run() -> Schema:
     """run.json of a run folder."""
-    facts = _untitled(TypeAdapter(metadata.Facts).json_schema())
+    facts = _untitled(TypeAdapter(list[metadata.Facts]).json_schema())
     definitions = facts.pop("$defs", {})
+    runs = {**facts, "description": "One entry a session; folders that were merged have several."}
     made = _document(
         metadata.FILE_NAME,
         "How a run was made: command, versions, machine.",
-        {"version": {"const": metadata.VERSION}, "runs": {"type": "array", "items": facts}},
+        {"version": {"const": metadata.VERSION, "description": "Of this format."}, "runs": runs},
     )
     return {**made, "required": ["version", "runs"], "$defs": definitions}
 
@@ -130,10 +131,11 @@ def _ref(name: str) -> Schema:
 def _definitions() -> dict[str, Schema]:
     """What stands in several places of thresholds.toml."""
     every = _likeness()
+    text = {"type": "string", "minLength": 1}
     every["properties"][likeness.MODELS] = {
         "type": "object",
         "description": "By measure, the folder or the hub id of the model that measures it.",
-        "properties": {name: {"type": "string", "minLength": 1} for name in likeness.WITH_MODELS},
+        "properties": {name: {**text, "description": f"That of {name}."} for name in likeness.WITH_MODELS},
         "additionalProperties": False,
     }
     shift = _table("What is asked of the cases of one shift; a magnitude in quotes has a table of its own.")

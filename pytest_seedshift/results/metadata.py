@@ -47,47 +47,68 @@ _PACKAGES = (
     "pytest-xdist",
 )
 
+DOCUMENTED = {"use_attribute_docstrings": True}
+"""For pydantic, which is not loaded here: the texts below fields are their descriptions in the schema."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """How a model was run: what its samples in the store are kept under, and what it ran on."""
 
+    __pydantic_config__ = DOCUMENTED
+
     name: str
+    """The model's name."""
     fingerprint: str = ""
+    """Of its weights and settings."""
     scorers: tuple[str, ...] = ()
-    """The scorers' fingerprints: the classifier's, then CLIP's."""
+    """The fingerprints of the classifier and of CLIP."""
     scorer_names: tuple[str, ...] = ()
+    """Where the classifier and CLIP come from."""
     hardware: str = ""
     """Such as `NVIDIA H100 80GB HBM3` or `cpu, 2 threads`."""
     classes: tuple[str, ...] = ()
     """The labels, in the order of the class list, which a design depends on."""
     class_list: str = ""
+    """The name of the class list, or its file."""
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By label, or id of a prompt, its tags; of those that have any."""
     settings: tuple[str, ...] = ()
-    """Of the process, those not at their defaults that can change pictures: `attention backend = _native_math`."""
+    """Settings of the process that can change pictures and are not at their defaults."""
     run_with: Mapping[str, Any] = field(default_factory=dict)
-    """What it was run with, in effect: see `run_settings`. Empty where that was not recorded."""
+    """The settings in effect, such as steps and guidance. Empty where that was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """How one session was run."""
 
+    __pydantic_config__ = DOCUMENTED
+
     command: str = ""
+    """As it was typed."""
     folder: str = ""
     """Where it was started."""
     started: str = ""
     """In UTC, such as `2026-01-31 12:00:00`."""
     seconds: float = 0.0
+    """How long it took."""
     python: str = ""
+    """The version of Python."""
     system: str = ""
+    """The operating system."""
     processor: str = ""
+    """The name of the CPU."""
     cores: int = 0
+    """How many cores the machine has."""
     workers: int = 1
+    """How many processes made images."""
     thresholds: str = ""
+    """The file of thresholds in effect."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    """By package, its version."""
     models: tuple[Model, ...] = ()
+    """The models of the session."""
     design_seeds: tuple[int, ...] = ()
     """Of the designs of its cases; empty where that was not recorded."""
     peak_memory: Mapping[str, int] = field(default_factory=dict)

@@ -59,6 +59,36 @@ def parsed(text: str) -> bool:
     return True
 
 
+def undescribed(made: dict[str, Any]) -> list[str]:
+    """The keys of a schema that have no text, neither where they stand nor where they refer to."""
+
+    def within(node: Any, where: str) -> Iterator[str]:
+        if not isinstance(node, (dict, list)):
+            return
+        for key, each in node.items() if isinstance(node, dict) else enumerate(node):
+            if key == "properties":
+                for name, field in each.items():
+                    there = made["$defs"][field["$ref"].rpartition("/")[2]] if "$ref" in field else {}
+                    if not (field.get("description") or there.get("description")):
+                        yield f"{where}/{name}"
+                    yield from within(field, f"{where}/{name}")
+            else:
+                yield from within(each, f"{where}/{key}")
+
+    return list(within(made, ""))
+
+
+@pytest.mark.parametrize("name", json_schemas.SCHEMAS)
+def test_every_key_is_described(name):
+    assert undescribed(json_schemas.SCHEMAS[name]()) == []
+
+
+def test_a_key_that_is_not_described_is_found():
+    made = json_schemas.SCHEMAS["run"]()
+    del made["$defs"]["Facts"]["properties"]["cores"]["description"]
+    assert undescribed(made) == ["/$defs/Facts/cores"]
+
+
 @pytest.mark.parametrize("path", THRESHOLDS, ids=lambda path: path.name)
 def test_thresholds_files_are_valid(path):
     assert refusals("thresholds", path.read_text(encoding="utf-8")) == []

@@ -18,13 +18,19 @@ class Planned(Form):
     """What an entry of the grid is about: a case, or a search for a breaking point."""
 
     id: str = ""
+    """The case, such as `toy-latent-mean-+0.30`."""
     test: str = ""
+    """The test's node id, as pytest names it."""
     kind: str | None = None
-    """"breaking" of a search."""
+    """`breaking` of a search for a breaking point; missing of a case."""
     model: str | None = None
+    """The model's name."""
     shift: str | None = None
+    """The shift's name; `none` of the control."""
     magnitude: Number | None = None
+    """With its sign; 0 of the control."""
     asks: dict[str, Number] = Field(default_factory=dict)
+    """By score and kind of bound, such as `top1 min`, the bound that is required."""
 
     @property
     def case(self) -> Case | None:
@@ -48,49 +54,74 @@ class Entry(Planned):
     """An entry of the grid, and what was asked of it."""
 
     id: str
+    """The case, such as `toy-latent-mean-+0.30`, or the search."""
     test: str
+    """The test's node id, as pytest names it."""
     model: str
+    """The model's name."""
     shift: str
+    """The shift's name; `none` of the control."""
     magnitude: Number
+    """With its sign; of a search, where it ends."""
     asks: dict[str, Number]
+    """By score and kind of bound, such as `top1 min`, the bound that is required."""
     exact: bool
+    """Whether the whole design was to be visited, whatever earlier images show."""
     images: Images
+    """How many images the design has."""
     design: str
+    """The fingerprint of the design: of its labels, prompts and seeds."""
     design_seed: DesignSeed = 0
+    """Which draw of pairs the design is."""
 
 
 class Model(Form):
     """A model, how it was run, and the fingerprints of it and of its scorers."""
 
     device: str
+    """Where it ran, such as `cuda` or `cpu`."""
     dtype: str
+    """The type that it computed in, such as `float16`."""
     fingerprint: str | None
+    """Of its weights and settings; null where its weights could not be read."""
     classifier: str | None
+    """The fingerprint of the classifier; null where none was needed."""
     clip: str | None
+    """The fingerprint of the CLIP model; null where none was needed."""
     scorer_weights: Annotated[list[str | None], Field(min_length=2, max_length=2)] | None = None
-    """The classifier's and CLIP's; None in place of one that was not needed."""
+    """Fingerprints of the weights of the classifier and of CLIP; null in place of one that was not needed."""
     run_with: dict[str, Any] = Field(default_factory=dict)
-    """What it was run with; see `run_settings`. Empty where that was not recorded."""
+    """The settings it was run with, such as steps and guidance. Empty where that was not recorded."""
     own: dict[str, str] | None = None
+    """By score of your own, the fingerprint of its scorer."""
     own_given: dict[str, str] = Field(default_factory=dict)
+    """By score of your own, what its scorer gives as its fingerprint itself."""
 
 
 class Baseline(Form):
     """The baseline that a run was held against."""
 
     name: str
+    """The name of its file or of its run folder."""
     checksum: str
+    """Of its content."""
     models: dict[str, str] = Field(default_factory=dict)
+    """By model of this run, the model of the baseline that it is compared with."""
     family: bool = False
+    """Whether the certainty holds over all tests of regressions together."""
 
 
 class Kind(Form):
     """A score of the user's own; see `score_kinds.ScoreKind`."""
 
     title: str
+    """Its title in tables."""
     top: Number
+    """The largest value."""
     binary: bool
+    """Whether each value is 0 or 1."""
     low: Number = 0.0
+    """The smallest value."""
 
     @model_validator(mode="after")
     def _has_values(self) -> Kind:
@@ -106,33 +137,49 @@ class Shard(Form):
     """Which part of a grid a run was."""
 
     number: Annotated[int, Field(ge=1, le=100_000)]
+    """Which shard, from 1 on."""
     of: Annotated[int, Field(ge=1, le=100_000)]
+    """How many shards there are."""
     by: str
+    """What the split goes by: the number of cases, or what they took in an earlier run."""
     split: str
+    """The fingerprint of the split."""
 
 
 class Head(Form):
     """What verdicts.json says besides its cases and breaking points."""
 
     version: int = 1
+    """Of this format."""
     certainty: Annotated[float, Field(gt=0.5, lt=1)]
+    """Of the run's verdicts, unless a case has its own."""
     thresholds: str
+    """The fingerprint of the thresholds in effect."""
     prompt: str | None = None
+    """The templates of the prompts, joined by ` | `."""
     libraries: dict[str, str]
+    """By library, its version."""
     models: dict[str, Model]
+    """By name, the models of the run."""
     grid: list[Entry]
+    """All cases and searches that were planned, whether they have run or not."""
     baseline: Baseline | None = None
+    """What the run was compared with, if anything."""
     threshold_tests: Count | None = None
-    """How many tests of bounds share what may go wrong; None where they do not."""
+    """How many tests of bounds share the probability of an error; null where they do not share it."""
     scores: dict[str, Kind] = Field(default_factory=dict)
+    """By name, the scores of your own."""
     shard: Shard | None = None
+    """Which part of the grid this run was, if not all of it."""
 
 
 class Verdicts(Head):
     """All of verdicts.json, with the costs of its cases."""
 
     cases: list[Record]
+    """What came of each case."""
     breaking: list[Search] = Field(default_factory=list)
+    """What came of each search for a breaking point."""
 
     def head(self) -> Head:
         """What it says besides its cases and its searches."""
@@ -150,12 +197,15 @@ class Cost(Form):
     """How many images were generated for a case in a run, and how many seconds that took."""
 
     generated: Count
+    """Images made for it in this run."""
     seconds: Seconds
+    """Seconds that this took."""
 
 
 class Costs(Form):
     """All of costs.json."""
 
     version: Literal[1] = 1
+    """Of this format."""
     cases: dict[str, Cost]
-    """By test (node id)."""
+    """By test, as pytest names it, its cost."""

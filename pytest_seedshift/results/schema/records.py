@@ -24,9 +24,13 @@ class Score(Form):
     """A score's mean with its interval."""
 
     mean: Number
+    """Over the images that were looked at."""
     low: Number
+    """The lower end of the interval of the model's own mean."""
     high: Number
+    """The upper end of that interval."""
     clipped: Count = 0
+    """How many values lay outside of the score's range, and count as its nearer end."""
 
     @classmethod
     def of(cls, found: Estimate) -> Score:
@@ -42,33 +46,54 @@ class Change(Form):
     """What has become of a score on the pairs that a baseline has too; see `scores.Change`."""
 
     pairs: Count
+    """Pairs that both runs have."""
     lost: Count
+    """Pairs that are worse than in the baseline; of an accuracy, wrong now and right there."""
     won: Count
+    """Pairs that are better than in the baseline; of an accuracy, right now and wrong there."""
     p: Number
+    """How probable such a drop, or a larger one, is if the true drop is `allowed`."""
     least: Number | None
+    """The drop that half of all designs would detect; null where none is detectable."""
     test: str
+    """The statistical test that `p` comes from."""
     level: Number
+    """Up to this `p`, the drop is significant."""
     allowed: Number = 0.0
+    """The drop that `max_regression` allows; 0 where any change counts."""
     least_90: Number | None = None
+    """The drop that nine of ten designs would detect; null where none is."""
 
 
 class Constraint(Form):
     """A bound, held against the measurement; see `scores.Finding`."""
 
     score: str
+    """The score's name."""
     kind: Literal["min", "max_drop", "max_regression", "within", "null"]
+    """Which bound it is; `null` is that of a null control."""
     bound: Number
+    """The bound's value."""
     measured: float
-    """NaN where there was nothing to measure."""
+    """The mean or the drop that the bound is about; NaN where there was nothing to measure."""
     holds: bool | None
+    """Whether the bound holds; null where the case was decided before this bound was."""
     change: Change | None = None
+    """Of `max_regression` and `within`: the comparison with the baseline."""
     low: Number | None = None
+    """The lower end of the interval of the drop; null without a drop."""
     high: Number | None = None
+    """The upper end of that interval."""
     p: Number | None = None
+    """Of a bound that breaks only beyond chance: how probable the result is if the bound holds."""
     level: Number | None = None
+    """Up to this `p`, the bound is broken."""
     least: Number | None = None
+    """Of a null control: the smallest change that half of all designs detect."""
     least_90: Number | None = None
+    """Of a null control: the smallest change that nine of ten designs detect."""
     half_width: Number | None = None
+    """Of `within`: half the width of the interval, the tightest bound that these pairs can confirm."""
 
     @classmethod
     def of(cls, found: Finding) -> Constraint:
@@ -96,50 +121,69 @@ class KeptPicture(Form):
     """A picture and the control's of the same pair; their paths are relative to the run folder."""
 
     label: str
+    """What the prompt asks for."""
     seed: Count
+    """The seed index of the pair."""
     right: bool | None
-    """By top-1; None where it was not measured."""
+    """Whether top-1 recognises the label; null where that was not measured."""
     picture: str | None
+    """The path of the shifted picture; null where it was not kept."""
     control: str | None
+    """The path of the control's picture; null where it was not kept."""
     control_right: bool | None
+    """Likewise `right`, of the control's picture."""
 
 
 class LeastAlike(Form):
     """The pair whose pictures are least alike, by SSIM; their paths are relative to the run folder."""
 
     label: str
+    """What the prompt asks for."""
     seed: Count
+    """The seed index of the pair."""
     values: dict[str, Number | Literal["inf"]]
     """Its likeness by measure; the PSNR of equal pictures is infinite."""
     picture: str | None
+    """The path of this run's picture; null where it was not kept."""
     baseline: str | None
+    """The path of the baseline's; null where it was not kept."""
 
 
 class Likeness(Form):
     """How like a case's pictures are to the baseline's of the same pairs; see `core.likeness`."""
 
     pairs: Count
+    """How many pairs were compared."""
     equal: Count
+    """How many of them have equal pictures."""
     scores: dict[str, Score]
     """By score of likeness; a PSNR counts 60 dB at most."""
     least: LeastAlike
+    """The pair that is least alike."""
 
 
 class TagScores(Form):
     """The scores over the pairs of a tag that were looked at."""
 
     pairs: Count
+    """How many pairs of the tag were looked at."""
     scores: dict[str, Score]
+    """By score, its mean over them."""
 
 
 class Subject(Form):
     """A case and its test."""
 
     id: str = ""
+    """The case, such as `toy-latent-mean-+0.30`."""
     test: str = ""
+    """The test's node id, as pytest names it."""
     model: str
+    """The model's name."""
     shift: str
+    """The shift's name; `none` of the control."""
     magnitude: Number
+    """With its sign; 0 of the control."""
 
     @property
     def case(self) -> Case:
@@ -151,30 +195,43 @@ class Record(Subject):
     """A case and what came of it."""
 
     verdict: Literal["pass", "fail", "error", "skipped"]
+    """What came of the case."""
     reason: str = ""
     """In words, made of the findings where the verdict rests on them; nothing is decided by it."""
     scores: dict[str, Score] = Field(default_factory=dict)
+    """By score, its mean over the images that were looked at."""
     images: Images = 0
+    """Images looked at."""
     design: Images = 0
+    """Images that the design has."""
     design_seed: DesignSeed = 0
+    """Which draw of pairs the design is."""
     early: bool = False
+    """Whether the case stopped before its design was complete; then the means lean towards the verdict."""
     blank: Images = 0
     """Of a case that passes, how many of its pictures are of one colour, if not all of these were recognised."""
     flat: Images = 0
     """Of a case that fails, how many of its pictures are of one colour."""
     certainty: Certainty | None = None
+    """Of the verdict; null where there is none."""
     generated: Count = 0
-    """With `seconds` in costs.json, and not in verdicts.json."""
+    """Images made for it in this run: stands in costs.json, and not in verdicts.json."""
     seconds: Seconds = 0.0
+    """Seconds that this took: stands in costs.json, and not in verdicts.json."""
     device: str | None = None
+    """Where it ran, such as `cuda` or `cpu`."""
     dtype: str | None = None
+    """The type that it computed in, such as `float16`."""
     constraints: list[Constraint] = Field(default_factory=list)
+    """Each bound beside what was measured."""
     pictures: list[KeptPicture] = Field(default_factory=list)
+    """Some pictures beside the control's, which the report shows."""
     likeness: Likeness | None = None
     """To the baseline's pictures, where that was asked for."""
     tags: dict[str, TagScores] | None = None
     """By tag of the prompts, where they have any."""
     null: bool = False
+    """Whether it is a null control: elements of the seed vector are permuted."""
     outcome: Literal["xfailed", "xpassed"] | None = None
     """Of a test that is expected to fail, whether it did."""
     xfail: str = ""
