@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 Serve = Callable[[Path, type[http.server.SimpleHTTPRequestHandler]], AbstractContextManager[str]]
+Look = Callable[..., list[str]]
 
 
 @contextmanager
@@ -42,3 +43,21 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def violations() -> Look:
+    """What in a page, or in a part of it, breaks axe-core's rules for accessibility: one text for each place."""
+    package = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="no axe-core: pip install axe-playwright-python"
+    )
+    axe = package.Axe()
+
+    def found(page: Page, where: str = "html") -> list[str]:
+        return [
+            f"{each['id']} ({each['impact']}): {node['target']} {node['failureSummary']}"
+            for each in axe.run(page, where).response["violations"]
+            for node in each["nodes"]
+        ]
+
+    return found

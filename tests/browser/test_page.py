@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -245,34 +244,6 @@ def test_one_label_at_a_time_grows(page):
 # For everyone -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory) -> str:
-    """axe-core, from npm: https://github.com/dequelabs/axe-core. It is not a part of this project."""
-    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("npm")
-    if npm is None:
-        pytest.skip("no npm, which axe-core is installed with")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", "axe-core@4.10"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm did not install axe-core within 2 minutes")
-    if done.returncode:
-        pytest.skip(f"npm cannot install axe-core: {done.stderr.strip()[:200]}")
-    return (folder / "node_modules/axe-core/axe.min.js").read_text()
-
-
-def serious(page: Page, axe: str, where: str = "html") -> list[str]:
-    """What axe-core finds that is serious or worse, in the whole page or in a part of it."""
-    page.evaluate(axe)  # not a script element: the page forbids these to itself
-    found = page.evaluate("where => axe.run(where, {resultTypes: ['violations']})", where)
-    return [
-        f"{each['id']}: {node['target']} {node['failureSummary']}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
-
-
 @pytest.mark.parametrize(
     ("size", "scheme"),
     [
@@ -282,12 +253,12 @@ def serious(page: Page, axe: str, where: str = "html") -> list[str]:
         pytest.param("phone", "light", marks=pytest.mark.nightly),
     ],
 )
-def test_axe_finds_no_serious_issue(browser, file, axe, size, scheme):
+def test_axe_finds_no_issue(browser, file, violations, size, scheme):
     page = look(browser, file, size, color_scheme=scheme)
     page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
-    assert serious(page, axe) == []
+    assert violations(page) == []
     page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<img id=mute src=\"data:,\">')")
-    assert serious(page, axe, "#mute"), "axe looks at nothing"
+    assert violations(page, "#mute"), "axe looks at nothing"
     page.context.close()
 
 

@@ -1,4 +1,4 @@
-"""The documentation's site in a real browser: search, dark colours, a phone, links.
+"""The documentation's site in a real browser: search, dark colours, a phone, links, axe-core's rules.
 
 CI names a site that it has built, in SITE; without it the site is built here, where Sphinx is installed.
 """
@@ -90,6 +90,25 @@ def test_pages_fit_a_phone_and_a_desk_in_light_and_dark_without_an_error(browser
 
 
 @in_chromium
+@pytest.mark.parametrize(
+    ("name", "width", "dark"),
+    [
+        ("reference/api.html", 1280, False),
+        ("how-to/slurm.html", 390, True),
+        *(pytest.param(name, 1280, True, marks=pytest.mark.nightly) for name in PAGES),
+        *(pytest.param(name, 390, False, marks=pytest.mark.nightly) for name in PAGES),
+    ],
+)
+def test_axe_finds_no_issue(browser, address, violations, name, width, dark):
+    page, _ = opened(browser, f"{address}/{name}", width=width, dark=dark)
+    assert violations(page) == []
+    mute = "document.querySelector('article').insertAdjacentHTML('beforeend', '<img id=mute src=\"data:,\">')"
+    page.evaluate(mute)
+    assert violations(page, "#mute"), "axe looks at nothing"
+    page.close()
+
+
+@in_chromium
 def test_dark_colours_can_be_chosen(browser, address):
     page, _ = opened(browser, f"{address}/index.html")
     background = "getComputedStyle(document.body).backgroundColor"
@@ -178,7 +197,8 @@ def test_the_build_is_strict(tmp_path):
     source = tmp_path / "docs"
     source.mkdir()
     shutil.copy(ROOT / "docs/conf.py", source)
-    shutil.copytree(ROOT / "docs/_static", source / "_static")
+    for name in ("_static", "_templates"):
+        shutil.copytree(ROOT / "docs" / name, source / name)
     good = "# A\n\n[B](b.md)\n\n```{toctree}\nb\n```\n"
     (source / "index.md").write_text(good)
     (source / "b.md").write_text("# B\n\n## Part\n\n[up](index.md), [here](#part)\n")
