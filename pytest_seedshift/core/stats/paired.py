@@ -49,7 +49,7 @@ TESTS: Mapping[str, str] = MappingProxyType(
         "mcnemar": "exact McNemar",
         "proportions": "exact test of paired proportions",
         "signs": "random signs",
-        "bets": "bets, which hold at every stop",
+        "bets": "betting test, valid at every stop",
         "t": "paired t",  # of runs of earlier versions
     }
 )

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def build(run: Run, _: Album) -> Section:
     """A card a model: verdict, sentence, what it rests on. Below them, what chance may have done."""
     models = model_verdict.all_models(run)
-    beforehand = chance.looking_back(run)
-    told = [*chance.explained(run), *([] if beforehand is None else [beforehand])]
-    return section("verdicts", "", kinds=run.kinds, models=[_card(run, model) for model in models], chance=told)
+    cards = [_card(run, model) for model in models]
+    expected = chance.looking_back(run)
+    return section("verdicts", "", kinds=run.kinds, models=cards, explained=chance.explained(run), expected=expected)
 
 
 def _card(run: Run, model: str) -> dict[str, Any]:
