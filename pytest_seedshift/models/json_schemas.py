@@ -44,16 +44,16 @@ _MAGNITUDE = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 def thresholds() -> Schema:
     """thresholds.toml."""
     by_shift = {"type": "object", "additionalProperties": _ref("shift"), "description": _BY_SHIFT}
-    default = _table("What is asked of all cases, where no narrower table says otherwise.")
+    default = _table("Bounds of all cases, unless a narrower table says otherwise.")
     default["properties"] |= _of_prompts()
     default["properties"][likeness.TABLE] = _ref("every_likeness")
-    model = _table("What is asked of one model's cases.")
+    model = _table("Bounds of one model's cases.")
     for each in (default, model):
         each["properties"] |= _seed_use()
     model["properties"]["shift"] = by_shift
     made = _document(
         "thresholds.toml",
-        "What pytest-seedshift asks of models. The narrowest table that names a score decides about it.",
+        "What pytest-seedshift requires of models. The narrowest table that names a score decides about it.",
         {
             "default": default,
             "shift": by_shift,
@@ -62,8 +62,8 @@ def thresholds() -> Schema:
             tags.TABLE: _ref("tags"),
             "verdict": _verdict(),
             "baseline": _toml(BaselineTable.model_json_schema()),
-            "models": _named(entry_schema.json_schema(), "Models of one's own, and changes of those of the catalogue."),
-            "scorers": _named(declared_tables.json_schema(), "Scorers of one's own, and changes of those with a name."),
+            "models": _named(entry_schema.json_schema(), "Models of your own, and changes of those of the catalogue."),
+            "scorers": _named(declared_tables.json_schema(), "Scorers of your own, and changes of those with a name."),
         },
     )
     return {**made, "$defs": _definitions()}
@@ -138,8 +138,8 @@ def _definitions() -> dict[str, Schema]:
         "properties": {name: {**text, "description": f"That of {name}."} for name in likeness.WITH_MODELS},
         "additionalProperties": False,
     }
-    shift = _table("What is asked of the cases of one shift; a magnitude in quotes has a table of its own.")
-    magnitude = _table("What is asked at one magnitude.")
+    shift = _table("Bounds of one shift's cases. A magnitude in quotes has a table of its own.")
+    magnitude = _table("Bounds at one magnitude.")
     del magnitude["properties"][breaking_bounds.KEY]
     shift["patternProperties"] = {_MAGNITUDE: magnitude}
     named = {name: declared.kind for name, declared in SHORT.items()} | dict(BUILT_IN)
@@ -193,7 +193,7 @@ def _bounds(kind: ScoreKind | None) -> Schema:
         table["properties"]["min"] |= number
         for key in ("max_drop", "max_regression"):
             table["properties"][key]["maximum"] = kind.span
-    what = "A score of one's own" if kind is None else f"{kind.title}, {kind.range}"
+    what = "A score of your own" if kind is None else f"{kind.title}, {kind.range}"
     return {"description": f"{what}: a number is a minimum.", "anyOf": [number, table]}
 
 
@@ -258,8 +258,8 @@ def _verdict() -> Schema:
             },
             "family": {
                 "enum": [True, False, "regressions"],
-                "description": "Whether the certainty holds over the whole grid: of all bounds (true), of regressions, "
-                "which it does where there is a baseline and nothing is said, or of nothing (false).",
+                "description": "Whether the certainty holds over the whole grid: for all bounds (true), for "
+                "regressions (the default with a baseline), or for none (false).",
             },
             "design_seed": {
                 "type": "integer",

@@ -51,7 +51,7 @@ class Planned(Form):
 
 
 class Entry(Planned):
-    """An entry of the grid, and what was asked of it."""
+    """An entry of the grid, and what is required of it."""
 
     id: str
     """The case, such as `toy-latent-mean-+0.30`, or the search."""
