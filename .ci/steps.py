@@ -55,6 +55,14 @@ LAYERS = (
 )
 """Tests that run no pytest of their own."""
 
+EXTRAS = (
+    "tests/cli/test_export.py",
+    "tests/cli/test_schema.py",
+    "tests/project/test_ci_of_users.py",
+    "tests/project/test_packages.py",
+)
+"""Tests of what packages of the extras do: pyarrow, jsonschema, check-jsonschema and hatchling."""
+
 NEWCOMER = {"PIP_NO_COMPILE": "0"}
 """pip compiles none of 15,000 modules (its options with "no" want a false value): Python does when it imports one."""
 
@@ -245,11 +253,19 @@ def plugins(place: Place) -> str:
 
 
 def lowest_tests(place: Place) -> str:
-    """The quick tests of the layers with the lowest versions: too long for every day."""
+    """The quick tests of the layers and of the extras with the lowest versions: too long for every day."""
     clone = place.clone()
     python = place.install(f"{clone}[test]", lowest=True)
-    _, printed = place.run(python.parent / "pytest", *LAYERS, "-m", "not slow and not nightly", cwd=clone)
+    _, printed = place.run(python.parent / "pytest", *LAYERS, *EXTRAS, "-m", "not slow and not nightly", cwd=clone)
     return run_checks.summary(printed)
+
+
+def lowest_docs(place: Place) -> str:
+    """The documentation, strictly, with the lowest versions of the extra `docs`: too long for every day."""
+    clone, site = place.clone(), place.folder / "site"
+    python = place.install(f"{clone}[docs]", lowest=True)
+    place.run(python, "-m", "sphinx", "-q", "-W", "--keep-going", "docs", site, cwd=clone, env=ONE_THREAD)
+    return f"{len(list(site.rglob('*.html')))} pages"
 
 
 STEPS: Mapping[str, Callable[[Place], str]] = {
@@ -262,6 +278,7 @@ STEPS: Mapping[str, Callable[[Place], str]] = {
     "lowest": lowest,
     "plugins": plugins,
     "lowest-tests": lowest_tests,
+    "lowest-docs": lowest_docs,
 }
 LANES = (("first", "tests"), ("gates", "docs", "wheel", "python3.13", "lowest", "plugins"))
 """Two cores, two lanes. The suite wants both cores: it begins when the other lane is nearly done."""
