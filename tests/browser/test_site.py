@@ -95,8 +95,8 @@ def test_pages_fit_a_phone_and_a_desk_in_light_and_dark_without_an_error(browser
     [
         ("reference/api.html", 1280, False),
         ("how-to/slurm.html", 390, True),
-        *(pytest.param(name, 1280, True, marks=pytest.mark.nightly) for name in PAGES),
-        *(pytest.param(name, 390, False, marks=pytest.mark.nightly) for name in PAGES),
+        *(pytest.param(name, 1280, True, marks=pytest.mark.nightly) for name in (*PAGES, "search.html")),
+        *(pytest.param(name, 390, False, marks=pytest.mark.nightly) for name in (*PAGES, "search.html")),
     ],
 )
 def test_axe_finds_no_issue(browser, address, violations, name, width, dark):
