@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     cls=Command,
     help="Join the runs of shards, or of several machines, into one: one verdicts.json, one JUnit file, one page, one "
     "exit status. Each RUN is the run folder (--seedshift-dir) of a shard. Status 1 says that a case fails, cannot be "
-    "judged or has no verdict.",
+    "judged or has no verdict, or that a bound beside the cases breaks.",
     examples=("merge shard-1 shard-2 --output merged",),
 )
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FOLDER)
@@ -79,7 +79,9 @@ def run(given: Sequence[Path], *, output: Path, summary: str | None = None, as_j
 
 
 def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str]) -> tuple[Run, list[str], bool]:
-    """Make the run folder; the run, what it says of its baseline, and whether something has become worse."""
+    """Make the run folder; the run, what it says beside its cases, and whether that fails it."""
+    from pytest_seedshift.reporting import seed_use_gate
+
     try:
         into.prepare()
         occupied = into.occupy()
@@ -94,7 +96,9 @@ def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str
             _take_baseline(into, runs, notes)
             _keep_settings(into, merged)
             made = _write(into, merged)
-            return made, *_compare(made)
+            said, regressed = _compare(made)
+            beyond = seed_use_gate.failures(made.seed_use_bounds, merged.document.certainty)
+            return made, [*said, *(reason for _, reason in beyond)], regressed or bool(beyond)
         finally:
             locks.leave(occupied)
     except FolderError as error:
@@ -304,12 +308,13 @@ def _compare(run: Run) -> tuple[list[str], bool]:
 def _write(into: RunFolder, merged: Merged) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
     from pytest_seedshift.reporting import junit, page
-    from pytest_seedshift.results import baseline
+    from pytest_seedshift.results import baseline, seed_use_verdicts
     from pytest_seedshift.results import comparison as comparisons
     from pytest_seedshift.results import run as runs
 
     document = merged.document
-    into.write_verdicts(document.cases, document.head(), document.breaking)
+    uses = seed_use_verdicts.of_document(document, into)
+    into.write_verdicts(document.cases, document.head(), document.breaking, uses)
     run = comparisons.compared(runs.load(into.path))
     (into.path / baseline.LOSSES_FILE_NAME).unlink(missing_ok=True)
     if run.comparison is not None:
@@ -323,10 +328,12 @@ def _write(into: RunFolder, merged: Merged) -> Run:
 
 def _beyond(run: Run) -> dict[str, str]:
     """What has become worse beside the cases that fail, as a session would report it: by test, with the reason."""
-    from pytest_seedshift.reporting import regressions
+    from pytest_seedshift.reporting import regressions, seed_use_gate
 
     found = [] if run.comparison is None else regressions.beyond_cases(run.comparison, run.failed)
-    return {f"{SUITE}::regression[{each.name}]": each.sentence for each in found}
+    uses = seed_use_gate.failures(run.seed_use_bounds, run.certainty)
+    worse = {f"{SUITE}::regression[{each.name}]": each.sentence for each in found}
+    return {**worse, **{f"{SUITE}::{name}": reason for name, reason in uses}}
 
 
 def _end(into: RunFolder, merged: Merged, run: Run, summary: str | None, *, err: bool) -> None:

@@ -3,6 +3,9 @@
 They stand in `[default]` or `[model.NAME]`, as a number, of pixels, or as a table by distance, such as
 `{ clip = 0.1, pixel = 0.5 }`; 1 is what another label changes. A bound breaks where the whole interval of the
 measurement lies beyond it.
+
+`max_sensitivity_regression` is of what is left of the baseline's: with 0.3 at most 0.3 of it may be lost, and the bound
+breaks where the whole interval of the ratio, block by block, lies below 0.7.
 """
 
 from __future__ import annotations
@@ -15,11 +18,12 @@ from typing import Any
 from pytest_seedshift.core import model_names
 from pytest_seedshift.core.errors import SeedshiftUsageError
 from pytest_seedshift.core.messages import unknown
+from pytest_seedshift.core.stats import seed_shares
 from pytest_seedshift.core.stats.seed_shares import KINDS, Sensitivity, Share
 
-MIN, MAX = "min_sensitivity", "max_sensitivity"
+MIN, MAX, REGRESSION = "min_sensitivity", "max_sensitivity", "max_sensitivity_regression"
 
-KEYS = (MIN, MAX)
+KEYS = (MIN, MAX, REGRESSION)
 
 
 class BoundError(SeedshiftUsageError):
@@ -31,20 +35,31 @@ class SeedUseBound:
     """One bound.
 
     Attributes:
-        key: `MIN` or `MAX`.
+        key: one of `KEYS`.
         kind: of distance, see `seed_shares.KINDS`.
-        value: of what another label changes.
+        value: of what another label changes; of a regression, of what the baseline has.
     """
 
     key: str
     kind: str
     value: float
 
-    def broken_by(self, found: Sensitivity) -> Share | None:
-        """What was measured, where its interval lies wholly beyond the bound; else None."""
-        share = found.vector(self.kind)
-        beyond = share.high < self.value if self.key == MIN else share.low > self.value
-        return share if beyond else None
+    def measured(self, found: Sensitivity, before: Sensitivity | None = None) -> Share:
+        """What is held against the bound: the share, or what is left of that of a baseline, `before`.
+
+        Raises:
+            SensitivityError: there is nothing to hold it against: the baseline's pictures do not change.
+        """
+        if self.key != REGRESSION:
+            return found.vector(self.kind)
+        assert before is not None
+        return seed_shares.left(found.distances[self.kind], before.distances[self.kind], found.certainty)
+
+    def broken_by(self, share: Share) -> bool:
+        """Whether the interval of what was measured lies wholly beyond the bound."""
+        if self.key == REGRESSION:
+            return share.high < 1 - self.value
+        return share.high < self.value if self.key == MIN else share.low > self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +81,27 @@ def split(table: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[st
     Raises:
         BoundError: one is no such bound.
     """
-    found = {key: _read(table[key], f"{where} {key}") for key in KEYS if key in table}
-    low, high = (found.get(key, {}) for key in KEYS)
+    found = {key: _read(table[key], f"{where} {key}", key) for key in KEYS if key in table}
+    low, high = (found.get(key, {}) for key in (MIN, MAX))
     for kind in low.keys() & high.keys():
         if low[kind] > high[kind]:
             raise BoundError(f"{where}: {MIN} = {low[kind]:g} of {kind} is above {MAX} = {high[kind]:g}")
     return {key: each for key, each in table.items() if key not in KEYS}, found
 
 
-def _read(value: object, where: str) -> dict[str, float]:
+def _read(value: object, where: str, key: str) -> dict[str, float]:
     given: dict[str, Any] = value if isinstance(value, dict) else {"pixel": value}
     for kind in given:
         if kind not in KINDS:
             raise BoundError(f"{where}: {unknown('distance', str(kind), KINDS)}")
     for each in given.values():
-        if isinstance(each, bool) or not isinstance(each, (int, float)) or not 0 < each < math.inf:
+        is_number = isinstance(each, (int, float)) and not isinstance(each, bool)
+        if key == REGRESSION and not (is_number and 0 <= each < 1):
+            raise BoundError(
+                f"{where} = {each!r}: give a number from 0 to below 1, such as 0.3, the part of the baseline's that "
+                "may be lost; or by distance, { clip = 0.5, pixel = 0.3 }"
+            )
+        if key != REGRESSION and not (is_number and 0 < each < math.inf):
             raise BoundError(
                 f"{where} = {each!r}: give a number above 0, such as 0.3, of what another label changes; or by "
                 "distance, { clip = 0.1, pixel = 0.3 }"

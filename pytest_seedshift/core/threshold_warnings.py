@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import breaking_bounds, model_names
 from pytest_seedshift.core.messages import some
+from pytest_seedshift.core.seed_use_bounds import REGRESSION
 from pytest_seedshift.core.thresholds import names_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def found(
         said.append(f'{thresholds.source}: [verdict] family = "regressions" has no effect without a baseline')
     if not has_baseline and (thresholds.baseline.allow_missing or thresholds.baseline.models):
         said.append(f"{thresholds.source}: [baseline] has no effect without its path, or --seedshift-baseline")
+    if not has_baseline and any(key == REGRESSION for _, key in thresholds.seed_use.by_place):
+        said.append(f"{thresholds.source}: {REGRESSION} is not judged without a baseline")
     return [*of_file(thresholds), *(each for each in said if each is not None), *ended(thresholds, cases)]
 
 

@@ -240,7 +240,11 @@ def _seed_use() -> Schema:
         "minProperties": 1,
     }
     what = "that another seed vector changes, of what another label does; a number is of pixels."
-    return {key: {"description": f"{first} {what}", "anyOf": [number, by_kind]} for key, first in said.items()}
+    made = {key: {"description": f"{first} {what}", "anyOf": [number, by_kind]} for key, first in said.items()}
+    part = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+    parts = {**by_kind, "properties": {kind: {**part, "description": f"By {each}."} for kind, each in KINDS.items()}}
+    most = "The largest part of the baseline's seed sensitivity that may be lost; a number is of pixels."
+    return {**made, seed_use_bounds.REGRESSION: {"description": most, "anyOf": [part, parts]}}
 
 
 def _verdict() -> Schema:

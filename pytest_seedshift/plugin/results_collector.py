@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.plugin.console import Console
     from pytest_seedshift.results.run_folder import RunFolder
-    from pytest_seedshift.results.schema import Head, Record, Search
+    from pytest_seedshift.results.schema import Head, Record, Search, SeedUse
 
 View: TypeAlias = "Callable[[pytest.TestReport, Record | Search], None]"
 """Shows the record of an item that has ended."""
@@ -129,8 +129,11 @@ class ResultsCollector:
         if self.write_verdicts() is not None:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
-    def write_verdicts(self) -> str | None:
+    def write_verdicts(self, seed_use: Sequence[SeedUse] = ()) -> str | None:
         """Write verdicts.json, once.
+
+        Args:
+            seed_use: what came of the bounds on the use of the seed vector.
 
         Returns:
             Why it cannot be written; None where it is, or where there is nothing to write.
@@ -141,7 +144,7 @@ class ResultsCollector:
         try:
             places = {entry["test"]: place for place, entry in enumerate(self._manifest.get("grid", ()))}
             self._records.sort(key=lambda record: places.get(record.test, len(places)))
-            self._folder.write_verdicts(self.cases, self._head(), self.searches)
+            self._folder.write_verdicts(self.cases, self._head(), self.searches, seed_use)
             self._written = True
         except Exception as error:  # whatever it is, the rest of the end must not be lost over it
             why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"

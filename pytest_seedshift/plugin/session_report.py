@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.results_collector import ResultsCollector
     from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.results.regression import Comparison
+    from pytest_seedshift.results.schema import SeedUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ class SessionReport:
             return []
         self._ended = True
         session = self._session
-        unwritten = self._collector.write_verdicts()
+        uses = self._seed_use()
+        unwritten = self._collector.write_verdicts(uses)
         made = any(record.generated for record in self._collector.all)
         elsewhere = session.process.distributes or session.cluster.is_asked
         found = metadata.gather(
@@ -146,19 +148,29 @@ class SessionReport:
         )
         with self._told("run.json"):
             metadata.write(session.folder, found)
-        return [*([("verdicts", unwritten)] if unwritten is not None else []), *self._seed_use(), *self._compare()]
-
-    def _seed_use(self) -> list[tuple[str, str]]:
-        """What breaks a bound on the use of the seed vector, or was to be measured and was not."""
         from pytest_seedshift.reporting import seed_use_gate
 
-        session = self._session
+        beyond = seed_use_gate.failures(uses, session.thresholds.certainty)
+        return [*([("verdicts", unwritten)] if unwritten is not None else []), *beyond, *self._compare()]
+
+    def _seed_use(self) -> list[SeedUse]:
+        """What came of the bounds on the use of the seed vector."""
+        session, bounds = self._session, self._session.thresholds.seed_use
         versions = {each.name: [each.fingerprint] for each in self._collector.models}
         judged = dict.fromkeys(record.model for record in self._collector.all)
-        return seed_use_gate.failures(
-            session.thresholds,
+        models = dict.fromkeys([*judged, *(entry["model"] for entry in self._collector.manifest.get("grid", ()))])
+        asked = {model: found for model in models if (found := bounds.of(model))}
+        if not asked:
+            return []
+        from pytest_seedshift.results import seed_use_verdicts
+
+        against = session.gate.against
+        return seed_use_verdicts.judge(
+            asked,
             session.folder,
             {model: versions.get(model, []) for model in judged},
+            certainty=session.thresholds.certainty,
+            before=None if against is None else against.seed_use(asked),
             is_part=session.settings.shard is not None,
         )
 

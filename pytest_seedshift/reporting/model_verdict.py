@@ -49,17 +49,19 @@ def all_models(run: Run) -> list[str]:
 def of_model(run: Run, model: str, name: str | None = None) -> tuple[str, str]:
     """A model's verdict and its sentence, under a `name`, if given: what stands wherever a model's verdict is shown.
 
-    What is worse than the baseline fails it, though each case may pass; that is known of a run that was compared.
+    What is worse than the baseline fails it, though each case may pass; that is known of a run that was compared. So
+    does what breaks a bound on the use of the seed vector.
     """
     cases, searches = run.of(model), run.searches(model)
     verdict, said = overall(cases, searches, run.missing_of(model)), of_run(run, model, name)
     beyond = [] if run.comparison is None else regressions.beyond_cases(run.comparison, run.failed)
     worse = dict.fromkeys(each.what for each in beyond if each.model == model)
-    if run.comparison is None or not worse:
+    also = [f"worse than its baseline: {'; '.join(worse)}"] if worse else []
+    broken = dict.fromkeys(each.key for each in run.seed_use_bounds if each.model == model and each.fails)
+    also += [f"its use of the seed vector does not meet {' and '.join(broken)}"] if broken else []
+    if not also:
         return verdict, said
-    return (
-        "fail" if verdict in ("pass", KNOWN, UNFINISHED) else verdict
-    ), f"{said}; worse than its baseline: {'; '.join(worse)}"
+    return "fail" if verdict in ("pass", KNOWN, UNFINISHED, "measured") else verdict, "; ".join([said, *also])
 
 
 def of_run(run: Run, model: str, name: str | None = None, cases: Sequence[CaseRun] | None = None) -> str:

@@ -62,6 +62,11 @@ def interval(share: Share) -> str:
     return f"{number(share.value)} ({number(share.low)}–{high})"
 
 
+def part(share: Share | None) -> str:
+    """A share of a variance: `0.93 (0.75–1.00)`; a dash where no picture differs."""
+    return "–" if share is None else f"{share.value:.2f} ({share.low:.2f}–{share.high:.2f})"
+
+
 def number(value: float) -> str:
     """A share with two significant digits: 1.16, 0.93, 0.0086."""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.core.prompt_sets import PromptSet
     from pytest_seedshift.core.score_kinds import ScoreKind
+    from pytest_seedshift.results.sensitivity_files import SeedUse
 
 FILE_NAME = "against.json"
 """The copy that a run folder keeps of the baseline which its run was held against."""
@@ -125,6 +126,8 @@ class Baseline:
     """The SHA-256 of each as it was kept, where that is known."""
     embeddings: Mapping[str, tuple[Path, str]] = field(default_factory=dict, kw_only=True)
     """By the fingerprint of a scorer, the file with its embeddings of the pictures, and the SHA-256 of that."""
+    seed_use: Mapping[str, SeedUse] = field(default_factory=dict, kw_only=True)
+    """By model, how much it looks at its seed vector, where that was measured."""
     environment: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     """On what its pictures were made; empty where that is not recorded. See `environments.Environment.document`."""
     kinds: Mapping[str, ScoreKind] = field(default_factory=dict)
@@ -153,6 +156,7 @@ class Baseline:
             **({"scores": {name: kind.document() for name, kind in self.kinds.items()}} if self.kinds else {}),
             **({"environment": dict(self.environment)} if pictures and self.environment else {}),
             **({"embeddings": kept} if pictures and kept else {}),
+            **({"seed_use": {name: _portable(each) for name, each in self.seed_use.items()}} if self.seed_use else {}),
             "designs": {
                 name: {
                     "class_list": each.class_list,
@@ -243,10 +247,16 @@ def portable(made: Baseline) -> Baseline:
     return replace(
         made,
         models=models,
+        seed_use={names[name]: replace(each, model=names[name]) for name, each in made.seed_use.items()},
         cases={each.case: each for each in samples},
         pictures={named(place): path for place, path in made.pictures.items()},
         digests={named(place): digest for place, digest in made.digests.items()},
     )
+
+
+def _portable(use: SeedUse) -> dict[str, Any]:
+    """A seed sensitivity without how long it took, which is another time another one."""
+    return {key: value for key, value in use.document().items() if key != "seconds"}
 
 
 def _case_text(case: Mapping[str, Any]) -> str:

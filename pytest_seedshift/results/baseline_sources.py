@@ -13,7 +13,7 @@ from pytest_seedshift.core import files, pairs
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import DataError, SeedshiftError
 from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
-from pytest_seedshift.results import baseline_folder, metadata, run_settings, schema
+from pytest_seedshift.results import baseline_folder, metadata, run_settings, schema, sensitivity_files
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.baseline import (
     MOST_BYTES,
@@ -31,6 +31,7 @@ from pytest_seedshift.results.run_folder import RunFolder, VerdictsError
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.run import CaseRun, Run
+    from pytest_seedshift.results.sensitivity_files import SeedUse
 
 _MOST_PAIRS, _PAIRS_A_SAMPLE = 500_000, 20
 """Of a run folder's designs together, which are made again: so many, and so many more for each sample that is there."""
@@ -119,6 +120,7 @@ class _File(BaseModel):
     environment: _Environment | None = None
     embeddings: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     models: dict[str, _Version]
+    seed_use: dict[str, dict[str, Any]] = {}
     designs: dict[str, _Design]
     cases: list[_Samples]
 
@@ -142,6 +144,7 @@ def parse(text: str, name: str, folder: Path | None = None) -> Baseline:
         form = _File.model_validate(document)
         kinds = recorded(document)
         found = [_samples(each, form, kinds) for each in form.cases]
+        uses = _seed_uses(form)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -167,9 +170,20 @@ def parse(text: str, name: str, folder: Path | None = None) -> Baseline:
         embeddings={}
         if folder is None
         else {scorer: (baseline_folder.embeddings_of(folder, kept), kept) for scorer, kept in form.embeddings.items()},
+        seed_use=uses,
         environment={} if form.environment is None else form.environment.model_dump(),
         kinds=kinds.own,
     )
+
+
+def _seed_uses(form: _File) -> dict[str, SeedUse]:
+    found = {}
+    for model, each in form.seed_use.items():
+        try:
+            found[model] = sensitivity_files.parse({"seconds": 0.0, **each})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"seed_use.{model}: {type(error).__name__}: {error}") from None
+    return found
 
 
 def _digests(form: _File, designs: Mapping[str, Design]) -> dict[tuple[Case, str, int], str]:
@@ -218,15 +232,7 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
         BaselineError: the run folder does not say what is needed to compare it.
     """
     name = name or str(run.path)
-    try:
-        document = RunFolder(run.path).read_document()
-        if "grid" not in document or "prompt" not in document:
-            raise BaselineError(
-                f"{name}: an earlier version of seedshift made this run, or it was cut off. Run it again"
-            )
-        head = RunFolder(run.path).read(schema.Head)
-    except VerdictsError as error:
-        raise BaselineError(f"{name}: {error}") from None
+    head = _head(run, name)
     entries = {entry.test: entry for entry in head.grid}
     known = {model.name: model for each in run.facts for model in each.models if model.classes}
     models: dict[str, Version] = {}
@@ -265,9 +271,31 @@ def of_run(run: Run, name: str | None = None) -> Baseline:
             digests[case.case, sample.label, sample.seed] = sample.digest
     if not cases:
         raise BaselineError(f"{name} holds no scores to compare: {'; '.join(notes[:3]) or 'it has no case'}")
+    uses = {model: each for model, each in run.seed_uses.items() if model in models and each.sensitivity is not None}
     return Baseline(
-        name, head.libraries, models, designs, cases, pictures, run.kinds.own, tuple(notes), digests=digests
+        name,
+        head.libraries,
+        models,
+        designs,
+        cases,
+        pictures,
+        run.kinds.own,
+        tuple(notes),
+        digests=digests,
+        seed_use=uses,
     )
+
+
+def _head(run: Run, name: str) -> schema.Head:
+    try:
+        document = RunFolder(run.path).read_document()
+        if "grid" not in document or "prompt" not in document:
+            raise BaselineError(
+                f"{name}: an earlier version of seedshift made this run, or it was cut off. Run it again"
+            )
+        return RunFolder(run.path).read(schema.Head)
+    except VerdictsError as error:
+        raise BaselineError(f"{name}: {error}") from None
 
 
 def _version(entry: schema.Model | None) -> Version | None:

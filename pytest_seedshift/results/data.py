@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.score_registry import SHIPPED, ScoreRegistry
-from pytest_seedshift.core.scores import Estimate, Finding, mean_of
+from pytest_seedshift.core.scores import CERTAINTY, Estimate, Finding, mean_of
 from pytest_seedshift.results.statuses import status_of
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results import metadata
     from pytest_seedshift.results.regression import Comparison
     from pytest_seedshift.results.schema import Search
+    from pytest_seedshift.results.schema import SeedUse as BoundOnSeedUse
     from pytest_seedshift.results.sensitivity_files import SeedUse
 
 
@@ -209,6 +210,10 @@ class Run:
     """The cases of the grid that no verdict speaks of."""
     kinds: ScoreRegistry = field(default=SHIPPED, repr=False)
     """What the run's scores are, by name: the built-in ones, and those of the user's own that it names."""
+    seed_use_bounds: tuple[BoundOnSeedUse, ...] = ()
+    """The bounds on the use of the seed vector, held against what was measured."""
+    certainty: float = CERTAINTY
+    """Of these, all of them together; above 0.5 and below 1."""
 
     def case_rows(self) -> list[dict[str, Any]]:
         """The cases as a table, for `pandas.DataFrame(run.case_rows())`.

@@ -17,7 +17,7 @@ from pytest_seedshift.core.errors import DataError, InvalidValueError
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.results import run_settings, schema
 from pytest_seedshift.results.run_folder import VERDICTS_VERSION
-from pytest_seedshift.results.schema import Baseline, Entry, Kind, Record, Search, Verdicts
+from pytest_seedshift.results.schema import Baseline, Entry, Kind, Record, Search, SeedUse, Verdicts
 from pytest_seedshift.results.statuses import SKIPPED, rank
 
 _MOST = 5
@@ -98,8 +98,15 @@ def _joined(runs: Sequence[Run], grid: Sequence[Entry], records: Sequence[Record
         **({"scores": kinds} if kinds else {}),
         "cases": [record for record in records if isinstance(record, Record)],
         **({"breaking": searches} if searches else {}),
+        **({"seed_use": uses} if (uses := _seed_use(runs)) else {}),
     }
     return Verdicts.model_construct(**values)
+
+
+def _seed_use(runs: Sequence[Run]) -> list[SeedUse]:
+    """The bounds on the use of the seed vector, each once; what came of them is to be seen where all parts are."""
+    found = {(each.model, each.asked): each for run in runs for each in run.document.seed_use}
+    return list(found.values())
 
 
 def _is_judged(record: Record | Search) -> bool:

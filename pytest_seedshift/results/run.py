@@ -64,7 +64,20 @@ def load(path: Path) -> Run:
     for model in (model for each in known for model in each.models if model.name in versions and model.fingerprint):
         versions[model.name].append(model.fingerprint)
     uses = sensitivity_files.read(folder, versions, notes)
-    return Run(path, cases, known, tuple(notes), nulls, uses, breaking=searches, missing=missing, kinds=kinds)
+    certainty, bounds = verdicts.seed_use(document)
+    return Run(
+        path,
+        cases,
+        known,
+        tuple(notes),
+        nulls,
+        uses,
+        breaking=searches,
+        missing=missing,
+        kinds=kinds,
+        seed_use_bounds=bounds,
+        certainty=certainty,
+    )
 
 
 def head(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.core.pairs import Pair
-    from pytest_seedshift.results.schema import Form, Head, Record, Search
+    from pytest_seedshift.results.schema import Form, Head, Record, Search, SeedUse
 
 VERDICTS_VERSION = 1
 
@@ -192,6 +192,7 @@ class RunFolder:
         cases: Sequence[Record],
         about: Head | None = None,
         breaking: Sequence[Search] = (),
+        seed_use: Sequence[SeedUse] = (),
     ) -> None:
         """Write verdicts.json, whole or not at all: `{"version": 1, …, "cases": [...]}`, a stable public format.
 
@@ -201,6 +202,7 @@ class RunFolder:
             cases: their records.
             about: what they are a part of; None where that is not known yet.
             breaking: the records of searches for breaking points; a list of its own, "breaking".
+            seed_use: the bounds on the use of the seed vector, likewise.
 
         Raises:
             OSError: one of them cannot be written.
@@ -210,6 +212,8 @@ class RunFolder:
         document["cases"] = [case.model_dump(exclude_unset=True, exclude=without) for case in cases]
         if breaking:
             document["breaking"] = [record.model_dump(exclude_unset=True, exclude=without) for record in breaking]
+        if seed_use:
+            document["seed_use"] = [each.model_dump(exclude_unset=True) for each in seed_use]
         text = json.dumps(document, indent=1, ensure_ascii=False)
         costs.write(self.path, [*cases, *breaking])
         atomic_files.write(self.verdicts_file, text + "\n")

@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import atomic_files, files
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.scores import CERTAINTY
-from pytest_seedshift.core.stats.seed_shares import KINDS, Distances, Sensitivity
+from pytest_seedshift.core.stats import seed_variance
+from pytest_seedshift.core.stats.seed_shares import KINDS, Distances, Sensitivity, Share, Squares
+from pytest_seedshift.core.stats.seed_variance import QUANTITIES
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.run_folder import RunFolder
 
 VERSION = 1
+
+_PARTS = ("label", "vector", "both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,15 @@ class SeedUse:
         Raises:
             OSError: the folder cannot be written to.
         """
-        path, found = self.path(folder), self.sensitivity
+        path = self.path(folder)
         atomic_files.make_folder(path.parent, folder.path)
-        document: dict[str, Any] = {
+        text = json.dumps(self.document(), indent=1, ensure_ascii=False) + "\n"
+        atomic_files.write(path, text, within=folder.path)
+
+    def document(self) -> dict[str, Any]:
+        """What the file says, in built-in types."""
+        found = self.sensitivity
+        return {
             "version": VERSION,
             **{name: getattr(self, name) for name in ("model", "fingerprint", "embedder", "design", "reason")},
             "images": 0 if found is None else found.images,
@@ -80,8 +90,8 @@ class SeedUse:
                 kind: {name: list(getattr(each, name)) for name in ("vector", "later", "label")}
                 for kind, each in found.distances.items()
             },
+            **({} if found is None or not found.variance else {"variance": _variance(found)}),
         }
-        atomic_files.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", within=folder.path)
 
 
 def read(
@@ -122,18 +132,50 @@ def of_all(folder: RunFolder, notes: list[str], *, certainty: float = CERTAINTY)
 def _read(folder: RunFolder, path: Path, certainty: float = CERTAINTY) -> SeedUse:
     document = files.read_json(path, within=folder.path)
     with files.foreign(path):
-        return _seed_use(document, certainty)
+        return parse(document, certainty)
 
 
-def _seed_use(document: Mapping[str, Any], certainty: float) -> SeedUse:
+def parse(document: Mapping[str, Any], certainty: float = CERTAINTY) -> SeedUse:
+    """What `SeedUse.document` makes, read again; with intervals of a certainty.
+
+    Raises:
+        DataError: its distances do not belong together, or another version wrote it. What else is wrong with it raises
+            what Python raises there.
+    """
     if document["version"] != VERSION:
         raise DataError(f"its version is {document['version']!r}, this version of seedshift reads {VERSION}")
     model, version, embedder, design = (str(document[name]) for name in ("model", "fingerprint", "embedder", "design"))
     if not document["distances"]:
         return SeedUse(model, version, embedder, design, None, str(document["reason"]))
     distances = {kind: _distances(document["distances"][kind]) for kind in KINDS}
-    measured = Sensitivity(model, distances, int(document["images"]), float(document["seconds"]), certainty)
+    variance = {name: _squares(document["variance"][name]) for name in QUANTITIES} if "variance" in document else {}
+    images, seconds = int(document["images"]), float(document["seconds"])
+    measured = Sensitivity(model, distances, images, seconds, certainty, variance)
     return SeedUse(model, version, embedder, design, measured)
+
+
+def _variance(found: Sensitivity) -> dict[str, Any]:
+    """By quantity the squares of each block, with the share that the seed vector explains; of all the share alone."""
+    shares = {name: seed_variance.explained(each, found.certainty) for name, each in found.variance.items()}
+    made: dict[str, Any] = {
+        name: {**{part: list(getattr(each, part)) for part in _PARTS}, "explained": _share(shares[name])}
+        for name, each in found.variance.items()
+    }
+    return {**made, "all": {"explained": _share(seed_variance.overall(found.variance, found.certainty))}}
+
+
+def _share(share: Share | None) -> dict[str, float] | None:
+    return None if share is None else {"value": share.value, "low": share.low, "high": share.high}
+
+
+def _squares(entry: Mapping[str, Any]) -> Squares:
+    columns = {name: tuple(map(float, entry[name])) for name in _PARTS}
+    sizes = {len(column) for column in columns.values()}
+    if len(sizes) != 1 or min(sizes) < 2:
+        raise DataError("its squares do not belong together")
+    if not all(math.isfinite(value) and value >= 0 for column in columns.values() for value in column):
+        raise DataError("a square is not a finite number of at least 0")
+    return Squares(**columns)
 
 
 def _distances(entry: Mapping[str, Any]) -> Distances:

@@ -12,6 +12,7 @@ from pytest_seedshift.core.errors import DataError, SeedshiftError
 from pytest_seedshift.core.likeness import measure_of
 from pytest_seedshift.core.messages import some
 from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
+from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.results import costs, grids, metadata, run_settings
 from pytest_seedshift.results.data import CaseRun, Likeness, RunError, Sample, TagScores
 from pytest_seedshift.results.statuses import rank
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
     from pytest_seedshift.results import schema
     from pytest_seedshift.results.run_folder import RunFolder
-    from pytest_seedshift.results.schema import Search
+    from pytest_seedshift.results.schema import Search, SeedUse
 
 VERSIONS = (1,)
 """The versions of verdicts.json that are read."""
@@ -123,6 +124,15 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     if without:
         notes.append(f"{len(without)} of the {len(planned)} breaking points have no verdict: {some(without)}")
     return tuple(found.values())
+
+
+def seed_use(document: Mapping[str, Any]) -> tuple[float, tuple[SeedUse, ...]]:
+    """The certainty of a run's bounds on the use of the seed vector, and what came of these."""
+    from pytest_seedshift.results import schema
+
+    known = document.get("certainty")
+    certainty = known if isinstance(known, float) and 0.5 < known < 1 else CERTAINTY
+    return certainty, tuple(schema.readable(schema.SeedUse, document.get("seed_use")))
 
 
 def with_head(known: tuple[metadata.Facts, ...], document: Mapping[str, Any]) -> tuple[metadata.Facts, ...]:

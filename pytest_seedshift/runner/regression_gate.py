@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Pair
     from pytest_seedshift.models.catalogue import Catalogue
     from pytest_seedshift.results.baseline import Samples
+    from pytest_seedshift.results.sensitivity_files import SeedUse
 
 _NAMED = 5
 """How many cases an error names."""
@@ -88,6 +89,12 @@ class Against:
         """What the baseline calls a case; None where it has no model that could be meant."""
         name = self.baseline.counterpart(case.model, self.others, self.models)
         return None if name is None else replace(case, model=name)
+
+    def seed_use(self, models: Iterable[str]) -> dict[str, SeedUse]:
+        """By the run's name of a model, how much the baseline's looks at its seed vector, where it says that."""
+        known = self.baseline.seed_use
+        names = {model: self.baseline.counterpart(model, self.others, self.models) for model in models}
+        return {model: known[name] for model, name in names.items() if name is not None and name in known}
 
     def pictured(self, case: Case, design: Sequence[Pair]) -> tuple[int, bool]:
         """Of how many of a design's first pairs the baseline has pictures, and whether their number was fixed.

@@ -18,6 +18,9 @@ between CLIP's image embeddings, arccos of their cosine, and as the root of the 
 values in [0, 1]. (1 − cos itself grows with the square of the angle: the few blocks in which the object changed would
 decide all, and no interval over a few blocks would hold.) What is told is a sum over the blocks over the sum by label,
 so 1 means "as much as another label".
+
+The first two rows cross labels and seed vectors, so that they say as well which share of the variance of pictures the
+seed vector explains: see `core.stats.seed_variance`.
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.pairs import Label, Noise, Pair, place
 from pytest_seedshift.core.scores import CERTAINTY
-from pytest_seedshift.core.stats.seed_shares import KINDS, Distances, Sensitivity, SensitivityError
+from pytest_seedshift.core.stats import seed_variance
+from pytest_seedshift.core.stats.seed_shares import KINDS, Distances, Sensitivity, SensitivityError, Squares
+from pytest_seedshift.core.stats.seed_variance import QUANTITIES
+from pytest_seedshift.studies import picture_quantities
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,7 +148,8 @@ def measure(
                 f"images of {model.name} with unlike labels do not differ by {KINDS[kind]}: there is nothing to hold "
                 "the change by another seed vector against"
             )
-    return Sensitivity(model.name, distances, sum(map(len, rows)), time.perf_counter() - start, certainty)
+    took = time.perf_counter() - start
+    return Sensitivity(model.name, distances, sum(map(len, rows)), took, certainty, _variance(*made[:2]))
 
 
 # Distances -------------------------------------------------------------------------------------------------------
@@ -172,6 +179,18 @@ class _Images:
         cosine = (self.embedded * others.embedded).sum(1).clamp(-1, 1)
         distances = {"clip": cosine.arccos().rad2deg(), "pixel": apart.double().div(255).square().mean(1).sqrt()}
         return {kind: each.masked_fill(same, 0.0) for kind, each in distances.items()}
+
+
+def _variance(first: _Images, other_vector: _Images) -> dict[str, Squares]:
+    """What labels and seed vectors explain of the pictures, in the two rows that cross them."""
+    import numpy as np
+
+    rows = [picture_quantities.of(each.levels) for each in (first, other_vector)]
+    found = {}
+    for name in QUANTITIES:
+        both = np.stack([row[name].reshape(-1, 2, row[name].shape[1]) for row in rows], axis=2)
+        found[name] = seed_variance.squares(both)
+    return found
 
 
 def _distances(first: _Images, other_vector: _Images, other_later: _Images) -> dict[str, Distances]:

@@ -195,6 +195,10 @@ def test_unknown_choices_are_refused(quick):
     result.stderr.fnmatch_lines(["ERROR: --seedshift-sensitivity=sometimes: unknown choice 'sometimes'*always*"])
 
 
+def seed_use(folder: Path) -> list[dict]:
+    return json.loads((folder / "verdicts.json").read_text()).get("seed_use", [])
+
+
 def test_a_bound_on_the_use_of_the_seed_measures_it_and_fails_the_session(pytester, quick, blind):
     thresholds = pytester.path.joinpath("thresholds.toml")
     thresholds.write_text(QUICK.replace("[default]\n", "[default]\nmin_sensitivity = 0.3\n", 1))
@@ -202,9 +206,70 @@ def test_a_bound_on_the_use_of_the_seed_measures_it_and_fails_the_session(pytest
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*quick: another seed vector changes pixels 0 of what*less than min_sensitivity*"])
     assert "seed-use[quick-pixel]" in pytester.path.joinpath("junit.xml").read_text()
+    (kept,) = seed_use(pytester.path / ".seedshift")
+    assert kept == {
+        "model": "quick",
+        "key": "min_sensitivity",
+        "distance": "pixel",
+        "bound": 0.3,
+        "measured": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "holds": False,
+    }
+    assert main(["report", ".seedshift"]) == 0
+    page = (pytester.path / ".seedshift/report.html").read_text()
+    assert "its use of the seed vector does not meet min_sensitivity" in page
     thresholds.write_text(QUICK.replace("[default]\n", "[default]\nmax_sensitivity = 0.3\n", 1))
     again = quick("--seedshift-report=none")
     again.assert_outcomes(passed=2)  # by what is kept
     never = quick("--seedshift-report=none", "--seedshift-sensitivity=never", "--seedshift-dir=other")
     never.assert_outcomes(passed=2, failed=1)
     never.stdout.fnmatch_lines(["*quick: max_sensitivity is set, and it was not measured: *"])
+    (kept,) = seed_use(pytester.path / "other")
+    assert (kept["holds"], "--seedshift-sensitivity=never" in kept["reason"]) == (None, True)
+
+
+def test_merged_shards_are_held_against_a_bound_together(pytester, quick, blind, capsys):
+    thresholds = pytester.path.joinpath("thresholds.toml")
+    thresholds.write_text(QUICK.replace("[default]\n", "[default]\nmin_sensitivity = 0.3\n", 1))
+    for number in (1, 2):
+        quick("--seedshift-report=none", f"--seedshift-shard={number}/2", f"--seedshift-dir=part-{number}")
+    said = [seed_use(pytester.path / f"part-{number}")[0] for number in (1, 2)]
+    assert sorted(each.get("elsewhere", False) for each in said) == [False, True]
+    assert main(["merge", "part-1", "part-2", "--output", "merged"]) == 1
+    assert "less than min_sensitivity = 0.3 at 99 %" in capsys.readouterr().out
+    assert [each["holds"] for each in seed_use(pytester.path / "merged")] == [False]
+    assert "seed-use[quick-pixel]" in (pytester.path / "merged/junit.xml").read_text()
+    (measured,) = (number for number, each in enumerate(said, 1) if not each.get("elsewhere"))
+    for path in pytester.path.glob(f"part-{measured}/sensitivity/*"):
+        path.unlink()
+    assert main(["merge", "part-1", "part-2", "--output", "merged", "--json"]) == 1  # what nobody has measured
+    for number in (1, 2):
+        path = pytester.path / f"part-{number}/verdicts.json"
+        path.write_text(path.read_text().replace("min_sensitivity", "max_sensitivity"))
+    assert main(["merge", "part-1", "part-2", "--output", "again"]) == 1
+    assert "max_sensitivity is set, and it was not measured" in capsys.readouterr().out
+
+
+def test_what_is_lost_of_the_baseline_s_use_of_the_seed_fails_the_session(pytester, quick, request, capsys):
+    thresholds = pytester.path.joinpath("thresholds.toml")
+    thresholds.write_text(QUICK.replace("[default]\n", "[default]\nmax_sensitivity_regression = 0.3\n", 1))
+    first = quick("--seedshift-report=none", "--seedshift-save-baseline=b.json")
+    first.assert_outcomes(passed=2)
+    first.stdout.fnmatch_lines(["*max_sensitivity_regression is not judged without a baseline*"])
+    assert seed_use(pytester.path / ".seedshift") == []
+    held = ("--seedshift-report=none", "--seedshift-baseline=b.json")
+    quick(*held).assert_outcomes(passed=2)
+    (same,) = seed_use(pytester.path / ".seedshift")
+    assert (same["measured"], same["holds"]) == (1.0, True)
+    request.getfixturevalue("blind")
+    worse = quick(*held, "--seedshift-fresh")
+    worse.assert_outcomes(passed=2, failed=1)
+    worse.stdout.fnmatch_lines(
+        ["*quick: 0 of the baseline's change of pixels by another seed vector is left, more is*"]
+    )
+    assert main(["merge", ".seedshift", "--output", "merged"]) == 1
+    assert "more is lost than max_sensitivity_regression = 0.3" in capsys.readouterr().out
+    document = json.loads(Path("b.json").read_text())
+    assert document["seed_use"]["quick"]["distances"]

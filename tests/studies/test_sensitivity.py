@@ -16,7 +16,7 @@ from torch import Tensor
 from pytest_seedshift.core import pairs as pairing
 from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.pairs import Label, Noise, Pair
-from pytest_seedshift.core.stats import seed_shares
+from pytest_seedshift.core.stats import seed_shares, seed_variance
 from pytest_seedshift.core.stats.seed_shares import SensitivityError, share
 from pytest_seedshift.models import catalogue, load, rng
 from pytest_seedshift.scorers.clip import ClipScore
@@ -144,6 +144,48 @@ def test_shares_are_what_the_weights_say():
     assert found.vector("pixel").value == pytest.approx(0.5, rel=0.1)  # five labels are not quite independent
     assert found.later("pixel").value == pytest.approx(0.2, rel=0.1)
     assert found.images == 180
+
+
+class Squares:
+    """A model that draws a square of a colour at a place; of each the label or the seed vector decides."""
+
+    name = fingerprint = "squares"
+    seed_shape = SHAPE
+
+    def __init__(self, place: str, colour: str) -> None:
+        self._by = place, colour
+
+    def _drawn(self, pair: Pair, by: str, purpose: int) -> Tensor:
+        key = pair.label.index if by == "label" else pair.noise.vector
+        return torch.rand(2, generator=torch.Generator().manual_seed(1000 * purpose + key))
+
+    def generate(self, pairs: Sequence[Pair], shift=None, on_step=None) -> Tensor:
+        images = torch.full((len(pairs), 3, 32, 32), 0.2)
+        for image, pair in zip(images, pairs, strict=True):
+            (x, y), shade = (self._drawn(pair, by, purpose) for purpose, by in enumerate(self._by))
+            left, top = int(2 + 20 * x), int(2 + 20 * y)
+            image[:, top : top + 8, left : left + 8] = torch.tensor([0.6, *(0.4 + 0.6 * shade)])[:, None, None]
+        return images
+
+
+def test_what_a_seed_vector_decides_of_a_picture_is_told_apart_from_what_the_label_does():
+    labels = tuple(Label(f"label {index}", index) for index in range(16))
+
+    def of(model: Squares) -> dict[str, float]:
+        found = measure(model, Plain(), design(labels, 8)).variance
+        shares = {name: seed_variance.explained(each) for name, each in found.items()}
+        return {**{name: each.value for name, each in shares.items()}, "all": seed_variance.overall(found).value}
+
+    places, colours = of(Squares("vector", "label")), of(Squares("label", "vector"))
+    assert places["position"] == pytest.approx(1.0, abs=0.01)
+    assert places["colour"] == pytest.approx(0.0, abs=0.01)
+    assert places["layout"] > 0.7
+    assert colours["position"] == pytest.approx(0.0, abs=0.01)
+    assert colours["colour"] == pytest.approx(1.0, abs=0.01)
+    assert colours["layout"] < 0.3
+    assert colours["all"] < 0.5 < places["all"]
+    blind = of(Squares("label", "label"))
+    assert blind["all"] == 0.0
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats import unseen_changes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 IGNORED = 0.1
 """Of what another label changes: a model whose images another seed vector changes by less does not use it.
@@ -47,6 +52,19 @@ class Distances:
 
 
 @dataclass(frozen=True, slots=True)
+class Squares:
+    """The mean squares of each block, by what they are of; 0 or more. See `seed_variance`."""
+
+    label: tuple[float, ...]
+    vector: tuple[float, ...]
+    both: tuple[float, ...]
+
+    def joined(self, more: Squares) -> Squares:
+        """With further blocks."""
+        return Squares(self.label + more.label, self.vector + more.vector, self.both + more.both)
+
+
+@dataclass(frozen=True, slots=True)
 class Sensitivity:
     """What came of the images.
 
@@ -56,6 +74,7 @@ class Sensitivity:
         images: how many were generated.
         seconds: how long that took.
         certainty: of the intervals.
+        variance: by quantity of pictures, see `seed_variance`; empty where an earlier version has measured it.
     """
 
     model: str
@@ -63,6 +82,7 @@ class Sensitivity:
     images: int
     seconds: float
     certainty: float = CERTAINTY
+    variance: Mapping[str, Squares] = field(default_factory=dict)
 
     def vector(self, kind: str) -> Share:
         """How much another seed vector changes an image, by a kind of distance."""
@@ -89,7 +109,10 @@ class Sensitivity:
             for kind, each in self.distances.items()
         }
         images, seconds = self.images + more.images, self.seconds + more.seconds
-        return Sensitivity(self.model, distances, images, seconds, self.certainty)
+        variance = {
+            name: each.joined(more.variance[name]) for name, each in self.variance.items() if name in more.variance
+        }
+        return Sensitivity(self.model, distances, images, seconds, self.certainty, variance)
 
     @property
     def deterministic(self) -> bool:
@@ -117,15 +140,46 @@ def share(values: Sequence[float], unit: Sequence[float], certainty: float = CER
         certainty: of the interval, between 0.5 and 1.
     """
     import numpy as np
-    from scipy.stats import t
 
     above, below = np.asarray(values, dtype=float), np.asarray(unit, dtype=float)
-    count, ratio = above.size, float(above.sum() / below.sum())
+    return _interval(above.sum() / below.sum(), (above.sum() - above) / (below.sum() - below), certainty)
+
+
+def left(after: Distances, before: Distances, certainty: float = CERTAINTY) -> Share:
+    """What is left of a version's share by seed vector in another one, whose blocks are the same, with an interval.
+
+    The blocks have the same labels and noise in both, so they are left out together: what a block adds to both is no
+    part of the interval. See `share`.
+
+    Args:
+        after: of the version that is judged.
+        before: of the one that it is held against; where one has more blocks, those that both have count.
+        certainty: of the interval, between 0.5 and 1.
+
+    Raises:
+        SensitivityError: another seed vector changes nothing in `before`.
+    """
+    import numpy as np
+
+    count = min(len(after.vector), len(before.vector))
+    rows = [np.asarray(each[:count]) for each in (after.vector, after.label, before.vector, before.label)]
+    if not rows[2].sum() or not all(rows[each].sum() for each in (1, 3)):
+        raise SensitivityError("another seed vector changes nothing in the baseline's pictures")
+    new, unit, old, old_unit = ((each.sum(), each.sum() - each) for each in rows)
+    ratio, without = ((new[k] / unit[k]) / (old[k] / old_unit[k]) for k in (0, 1))
+    return _interval(float(ratio), without, certainty)
+
+
+def _interval(ratio: float, without: NDArray[np.float64], certainty: float) -> Share:
+    """A ratio with its interval, by what it is without each block."""
+    import numpy as np
+    from scipy.stats import t
+
     if not ratio:
         return Share(0.0, 0.0, 0.0)
-    without = (above.sum() - above) / (below.sum() - below)
-    if not (without > 0).all():  # one block alone differs: of how often that happens, little is known
-        return Share(ratio, 0.0, math.inf)
+    count = without.size
+    if not (without > 0).all() or not np.isfinite(without).all():
+        return Share(float(ratio), 0.0, math.inf)  # one block alone differs: of how often that happens, little is known
     pseudo = count * math.log(ratio) - (count - 1) * np.log(without)
     width = float(t.ppf((1 + certainty) / 2, count - 1) * pseudo.std(ddof=1) / math.sqrt(count))
-    return Share(ratio, ratio * math.exp(-width), ratio * math.exp(width))
+    return Share(float(ratio), float(ratio) * math.exp(-width), float(ratio) * math.exp(width))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.scores import NULL
+from pytest_seedshift.core.stats import seed_variance
 from pytest_seedshift.core.stats.seed_shares import IGNORED, KINDS
+from pytest_seedshift.core.stats.seed_variance import QUANTITIES
 from pytest_seedshift.reporting import seedlines
 from pytest_seedshift.reporting.model_verdict import of_run
 from pytest_seedshift.reporting.page.section import Section, section
 
 if TYPE_CHECKING:
+    from pytest_seedshift.core.stats.seed_shares import Sensitivity, Share
     from pytest_seedshift.reporting.page.album import Album
     from pytest_seedshift.results.run import CaseRun, Run
     from pytest_seedshift.results.sensitivity_files import SeedUse
@@ -33,6 +36,7 @@ def build(run: Run, _: Album) -> Section | None:
         titles=list(KINDS.values()),
         ignored=IGNORED,
         nulls=[_null(each, run) for each in run.nulls],
+        quantities=list(QUANTITIES.values()),
     )
 
 
@@ -49,9 +53,16 @@ def _model(run: Run, use: SeedUse) -> dict[str, Any]:
             "vector": [seedlines.interval(found.vector(kind)) for kind in KINDS],
             "later": [seedlines.interval(found.later(kind)) for kind in KINDS],
             "label": [_UNITS[kind].format(sum(label) / len(label)) for kind in KINDS for label in [_label(use, kind)]],
+            "explained": [seedlines.part(each) for each in _explained(found)] if found.variance else [],
             "warning": seedlines.warning(use.model, found) if found.ignores_vector else "",
         }
     return made
+
+
+def _explained(found: Sensitivity) -> list[Share | None]:
+    """What the seed vector explains of each quantity, and of all together."""
+    each = [seed_variance.explained(found.variance[name], found.certainty) for name in QUANTITIES]
+    return [*each, seed_variance.overall(found.variance, found.certainty)]
 
 
 def _label(use: SeedUse, kind: str) -> tuple[float, ...]:

@@ -43,6 +43,7 @@ from pytest_seedshift.results.schema.records import (
     read_record,
 )
 from pytest_seedshift.results.schema.searches import CLEAR, Probe, ProbeScore, Search
+from pytest_seedshift.results.schema.seed_use import SeedUse
 
 __all__ = [
     "CLEAR",
@@ -71,6 +72,7 @@ __all__ = [
     "Score",
     "Search",
     "Seconds",
+    "SeedUse",
     "Shard",
     "Subject",
     "TagScores",

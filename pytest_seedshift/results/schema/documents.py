@@ -12,6 +12,7 @@ from pytest_seedshift.core.test_names import NULL_TEST
 from pytest_seedshift.results.schema.base import Count, DesignSeed, Form, Images, Number, Seconds
 from pytest_seedshift.results.schema.records import Record  # noqa: TC001  # likewise
 from pytest_seedshift.results.schema.searches import Search  # noqa: TC001  # pydantic reads it
+from pytest_seedshift.results.schema.seed_use import SeedUse  # noqa: TC001  # likewise
 
 
 class Planned(Form):
@@ -180,6 +181,8 @@ class Verdicts(Head):
     """What came of each case."""
     breaking: list[Search] = Field(default_factory=list)
     """What came of each search for a breaking point."""
+    seed_use: list[SeedUse] = Field(default_factory=list)
+    """The bounds on the use of the seed vector, held against what was measured."""
 
     def head(self) -> Head:
         """What it says besides its cases and its searches."""
