@@ -8,10 +8,24 @@ from typing import Any
 import click
 
 from pytest_seedshift.cli import CommandError
-from pytest_seedshift.cli.options import PathType, json_option, run_argument
+from pytest_seedshift.cli.options import (
+    STDOUT,
+    Output,
+    PathType,
+    check_beside,
+    check_output,
+    invocation,
+    json_option,
+    output_option,
+    run_argument,
+    write_with_figures,
+)
 from pytest_seedshift.cli.parser import Command
+from pytest_seedshift.core import messages
 from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.scores import CERTAINTY
+
+_KEYS = ("version", "model", "indices", "meaning")
 
 
 @click.command(
@@ -28,10 +42,11 @@ from pytest_seedshift.core.scores import CERTAINTY
 @click.option("--confirm", metavar="RUN", type=PathType(folder=True), help="A run of other labels on the same indices.")
 @click.option("--latents", metavar="FILE", type=PathType(), help="The seed vectors that the model was run with.")
 @click.option("--certainty", metavar="NUMBER", type=float, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
+@output_option("seeds-MODEL.html in RUN")
 @json_option
 def command(run_folder: Path, **options: Any) -> int:
     """What click calls."""
-    return run(run_folder, **options)
+    return run(run_folder, invoked=invocation(), **options)
 
 
 def run(
@@ -42,7 +57,9 @@ def run(
     confirm: Path | None = None,
     latents: Path | None = None,
     certainty: float = CERTAINTY,
+    output: Output = None,
     as_json: bool = False,
+    invoked: str = "seedshift seeds",
 ) -> int:
     """Compare the seed indices of a run; always 0.
 
@@ -53,27 +70,42 @@ def run(
         confirm: the folder of a run of other labels.
         latents: a file of safetensors with a tensor for each pair.
         certainty: that no index is found where none differs.
+        output: the page; None for seeds-MODEL.html in the run folder.
         as_json: whether all figures are printed.
+        invoked: the command line that the page shows.
 
     Raises:
         CommandError: the user's mistake.
         SeedsError: there is nothing to compare.
     """
     from pytest_seedshift.reporting import seeds as told
+    from pytest_seedshift.reporting.page import seeds as page
     from pytest_seedshift.results import run as runs
     from pytest_seedshift.results import seeds
+    from pytest_seedshift.results.run_folder import file_name
 
     if not 0.5 < certainty < 1:
         raise CommandError(f"--certainty {certainty:g}: give a number above 0.5 and below 1, such as 0.99")
+    check_output(output, as_json=as_json)
+    of = runs.load(run_folder)
     found = seeds.of_run(
-        runs.load(run_folder),
+        of,
         model=model,
         score=score,
         certainty=certainty,
         confirm=None if confirm is None else runs.load(confirm),
         latents=latents,
     )
+    figures, aside = told.document(found), as_json or output == STDOUT
+    path = run_folder / f"seeds-{file_name(found.model)}.html"
+    if output != STDOUT:
+        check_beside(Path(output or path), _KEYS, "seeds")
+    try:
+        written = write_with_figures(page.make(found, of, invoked), figures, output, path)
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
+    sinks.say(*told.lines(found), err=aside)
+    sinks.say(*(messages.relative(str(each)) for each in written[:1]), err=aside)
     if as_json:
-        sinks.say_json(told.document(found))
-    sinks.say(*told.lines(found), err=as_json)
+        sinks.say_json(figures)
     return 0

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.stats.seed_effects import SeedEffect
     from pytest_seedshift.results.seeds import Seeds
 
-_SHOWN = 5
+SHOWN = 5
 """How many indices are shown where none is worse, and how many pictures of each that is."""
 
 MEANING = (
@@ -34,7 +34,7 @@ def lines(found: Seeds) -> list[str]:
         made.append(f"  {what} worse than others beyond chance, at {sure} over all of them:")
     else:
         made.append(f"  no index is worse than others beyond chance, at {sure} over all of them; the lowest:")
-    made += _table(worse or found.effects[:_SHOWN])
+    made += _table(worse or found.effects[:SHOWN])
     for each in worse:
         made += _about(found, each.seed)
     if found.confirmed is not None and worse:
@@ -44,6 +44,21 @@ def lines(found: Seeds) -> list[str]:
     elif worse:
         made.append("  to confirm: run other classes or prompts on the same seeds, and give that run by --confirm")
     return [*made, f"  {MEANING}"]
+
+
+def verdict(found: Seeds) -> str:
+    """Whether any index is worse beyond chance, in a sentence."""
+    sure = messages.percent(found.certainty)
+    if not found.worse:
+        return f"No seed index of {found.model} is worse than others beyond chance, at {sure} over all of them."
+    which = ", ".join(str(each.seed) for each in found.worse)
+    what = "Seed index" if len(found.worse) == 1 else "Seed indices"
+    verb = "is" if len(found.worse) == 1 else "are"
+    said = f"{what} {which} of {found.model} {verb} worse than others beyond chance, at {sure} over all of them."
+    if found.confirmed is None:
+        return said
+    held = ", ".join(map(str, found.holds)) or "none"
+    return f"{said} Confirmed on labels of the other run: {held}."
 
 
 def _table(effects: tuple[SeedEffect, ...]) -> list[str]:
@@ -61,7 +76,7 @@ def _about(found: Seeds, seed: int) -> list[str]:
         )
     pictures = [messages.relative(str(path)) for path in found.pictures.get(seed, ())]
     if pictures:
-        made.append(f"  {seed}: pictures: {messages.some(pictures, _SHOWN)}")
+        made.append(f"  {seed}: pictures: {messages.some(pictures, SHOWN)}")
     return made
 
 

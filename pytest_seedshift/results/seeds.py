@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,11 @@ from pytest_seedshift.core.stats import seed_effects
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.stats.seed_effects import SeedEffect
-    from pytest_seedshift.results.data import CaseRun, Run
+    from pytest_seedshift.results.data import CaseRun, Run, Sample
+
+
+LOWEST = 3
+"""How many indices are looked at where none is worse beyond chance."""
 
 
 class SeedsError(DataError):
@@ -55,8 +59,9 @@ class Seeds:
         certainty: over all indices together.
         effects: of each index, the worst first.
         confirmed: of those that are worse, the same on the labels of another run alone; None without one.
-        pictures: by index, the pictures that were kept.
-        vectors: by index, what is known of the vector.
+        pictures: of those that are worse, by index, the pictures that were kept.
+        vectors: likewise, what is known of the vector; of the lowest where none is worse.
+        samples: likewise, the samples of each case, whose name stands in front.
     """
 
     model: str
@@ -69,6 +74,7 @@ class Seeds:
     confirmed: tuple[SeedEffect, ...] | None
     pictures: Mapping[int, tuple[Path, ...]]
     vectors: Mapping[int, VectorFacts]
+    samples: Mapping[int, tuple[tuple[str, Sample], ...]] = field(default_factory=dict, repr=False)
 
     @property
     def worse(self) -> tuple[SeedEffect, ...]:
@@ -115,6 +121,7 @@ def of_run(
     values, by = _values(whole, score, run.path)
     effects = tuple(seed_effects.effects(values))
     found = [each.seed for each in effects if each.p <= 1 - certainty]
+    shown = found or [each.seed for each in effects[:LOWEST]]
     return Seeds(
         model=name,
         score=by,
@@ -125,7 +132,8 @@ def of_run(
         effects=effects,
         confirmed=None if confirm is None else _confirmed(confirm, name, by, values, found),
         pictures=_pictures(whole, found),
-        vectors={} if latents is None else vectors(latents, values, found),
+        vectors={} if latents is None else vectors(latents, values, shown),
+        samples=_samples(whole, shown),
     )
 
 
@@ -171,6 +179,19 @@ def _confirmed(
             "Run it on other classes or prompts, with the same design seed"
         )
     return tuple(seed_effects.effects(fresh, only=found)) if found else ()
+
+
+def _samples(cases: Sequence[CaseRun], seeds: Collection[int]) -> dict[int, tuple[tuple[str, Sample], ...]]:
+    """The samples of some indices, case by case and label by label."""
+    return {
+        seed: tuple(
+            (case.case.describe(), sample)
+            for case in cases
+            for sample in sorted(case.samples, key=lambda each: each.label)
+            if sample.seed == seed
+        )
+        for seed in seeds
+    }
 
 
 def _pictures(cases: Sequence[CaseRun], seeds: Collection[int]) -> dict[int, tuple[Path, ...]]:

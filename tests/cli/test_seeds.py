@@ -58,8 +58,19 @@ def test_the_command_says_what_an_index_is_and_finds_none_by_chance(tmp_path, ca
     said = capsys.readouterr().out
     assert "no index is worse than others beyond chance, at 99 % over all of them" in said
     assert "index 3 of two labels is two seed vectors" in said
+    page = (folder / "seeds-toy-latent.html").read_text()
+    assert "No seed index of toy-latent is worse than others beyond chance" in page
+    assert page.count('class="shot') > 3  # of the lowest
     assert main(["seeds", str(folder), "--score", "clip", "--json", "--certainty", "0.9"]) == 0
     figures = json.loads(capsys.readouterr().out)
+    assert json.loads((folder / "seeds-toy-latent.json").read_text()) == figures
+    (folder / "seeds-toy-latent.json").write_text("{}")
+    assert main(["seeds", str(folder)]) == 4
+    assert "is not of such an experiment" in capsys.readouterr().err
+    assert main(["seeds", str(folder), "--output", "-"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("<!DOCTYPE html>")
+    assert "no index is worse" in said.err
     assert figures["version"] == 1
     assert (figures["score"], figures["labels"], len(figures["indices"])) == ("clip", 8, 8)
     assert figures["confirmed"] is None
