@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 _SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", "0.3", 64
 
 _FACTORS_HELP = (
-    "What is crossed: sampler, clipping, schedule, guidance, steps; of the last two perhaps levels, as in "
-    "sampler,guidance=1,2,7.5. Repeatable or comma-separated. Default: the first three, and guidance and steps where "
-    "models differ in them."
+    "What is crossed: sampler, clipping, schedule, guidance, steps, repair; of the last three perhaps levels, as in "
+    "sampler,guidance=1,2,7.5 or repair=none,moments. Repeatable or comma-separated. Default: the first three, and "
+    "guidance and steps where models differ in them."
 )
 
 _KEYS = ("version", "arms", "effects", "sentences")

@@ -37,6 +37,7 @@ _IN_PLACE = {
     "schedule": "With a schedule of {} in place of the model's own",
     "guidance": "With guidance {} in place of {}",
     "steps": "With {} steps in place of {}",
+    "repair": "With the seed vector's repair {} in place of {}",
     "model": "With {} in place of {}",
 }
 

@@ -147,7 +147,7 @@ def _remedies(study: Study) -> Iterator[str]:
 def _way(study: Study, name: str) -> str:
     if name in study.crossed.left_out:
         return "give the models the same in their names or entries: it could not be crossed"
-    if name in (*conditions.FACTORS, *conditions.NUMBERS):
+    if name in (*conditions.FACTORS, *conditions.NUMBERS, conditions.REPAIR):
         return "cross what differs (--factors {}) or give the models the same in their names"
     if name == "number type":
         return "give both models the same: --dtype float32"

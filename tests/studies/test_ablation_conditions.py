@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.model_names import canonical
 from pytest_seedshift.models import catalogue
-from pytest_seedshift.studies.sampler_ablation import conditions
+from pytest_seedshift.studies.sampler_ablation import conditions, differences, traits
 from pytest_seedshift.studies.sampler_ablation.differences import MODEL, Kind, Trait
 
 FACTORS = list(conditions.FACTORS)
@@ -91,6 +91,11 @@ def test_of_several_models_the_schedule_is_a_part_of_what_was_trained():
         (["sampler,guidance=1,2,7.5"], {"sampler": (), "guidance": ("guidance=1", "guidance=2", "guidance=7.5")}),
         (["guidance=1,7.50", "steps"], {"guidance": ("guidance=1", "guidance=7.5"), "steps": ()}),
         (["steps=10, 020 , clipping"], {"steps": ("steps=10", "steps=20"), "clipping": ()}),
+        (["repair,sampler"], {"repair": (), "sampler": ()}),
+        (
+            ["repair=none, moments,blend=0.30,steps=4,8"],
+            {"repair": ("repair=none", "repair=moments", "repair=blend=0.3"), "steps": ("steps=4", "steps=8")},
+        ),
         (["steps=1,1000000"], {"steps": ("steps=1", "steps=1000000")}),
     ],
 )
@@ -107,6 +112,9 @@ def test_factors_are_read_as_they_are_written(texts, found):
         ("guidance=much,2", "'guidance=much': give a number of at least 0, such as guidance=7.5"),
         ("steps=10,2.5", "'steps=2.5': give a whole number of at least 1"),
         ("sampler=ddim", "'sampler=ddim': the levels of sampler are DDIM and ancestral: give sampler alone"),
+        ("repair=moments", "repair: give at least two levels, unlike each other, such as repair=none,moments,"),
+        ("repair=none,moment", "repair 'moment': give"),
+        ("repair=none,blend=2", "repair 'blend=2': give"),
         ("sampler,sampler", "sampler is given twice: leave one out"),
         ("steps=1,2,sampler,steps", "steps is given twice"),
         ("sampler,2", "unknown factor '2'"),
@@ -145,3 +153,32 @@ def test_arms_of_numbers_are_named_by_their_changes():
     found = conditions.cross(["a"], lambda name: None, factors={"guidance": ("guidance=1", "guidance=2")})
     assert [arm.name for arm in found.arms] == ["a+guidance=1", "a+guidance=2"]
     assert [conditions.title(arm.level("guidance")) for arm in found.arms] == ["1", "2"]
+
+
+def test_repairs_are_crossed_where_they_are_asked_for_and_none_is_the_model_as_it_is():
+    models = {"a": of(steps="50")}
+    assert "repair" not in conditions.choose(models, {})
+    assert conditions.choose(models, {"repair": ()}) == {"repair": conditions.REPAIRS}
+    factors = conditions.choose(models, conditions.read_factors(["repair=none,moments", "sampler"]))
+    found = conditions.cross(["toy-latent"], lambda name: None, factors=factors)
+    assert {arm.name for arm in found.arms} == {
+        "toy-latent+ddim",
+        "toy-latent+ddim+repair=moments",
+        "toy-latent+ancestral",
+        "toy-latent+ancestral+repair=moments",
+    }
+    assert [conditions.title(level) for level in found.factors["repair"]] == ["none", "moments"]
+    assert dict(conditions.cross(["m"], refuse("repair=moments"), factors=factors).left_out) == {
+        "repair": "no repair=moments"
+    }
+
+
+def test_an_effect_of_a_repair_is_attributed_to_it_and_two_models_that_differ_in_one_are_told():
+    known = catalogue.shipped()
+    factors = {"repair": ("repair=none", "repair=moments")}
+    crossed = conditions.cross(["toy-latent"], lambda name: None, factors=factors)
+    of_arms = {arm.name: traits.of(known, arm.name, "float32") for arm in crossed.arms}
+    found = conditions.attribute(crossed, {"toy-latent": traits.of(known, "toy-latent", "float32")}, of_arms)
+    assert found.causes_of("repair", "repair=moments") == ("repair",)
+    (one,) = differences.between(*(of_arms[arm.name] for arm in crossed.arms))
+    assert (one.name, one.values, one.kind) == ("repair", ("none", "moments"), Kind.FACTOR)

@@ -9,7 +9,7 @@ from itertools import product
 
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
-from pytest_seedshift.core.model_names import PLUS, read
+from pytest_seedshift.core.model_names import PLUS, read, read_repair
 from pytest_seedshift.studies.sampler_ablation import differences
 from pytest_seedshift.studies.sampler_ablation.differences import MODEL, Traits
 
@@ -22,6 +22,14 @@ FACTORS: Mapping[str, tuple[str, ...]] = {
 
 NUMBERS = ("guidance", "steps")
 """Factors whose levels are numbers: those that the models have, or those that the user gives."""
+
+REPAIR = "repair"
+"""The factor of what is done to the seed vector after its shift: crossed where the user asks for it alone."""
+
+NO_REPAIR = f"{REPAIR}=none"
+
+REPAIRS = (NO_REPAIR, f"{REPAIR}=moments", f"{REPAIR}=quantiles", f"{REPAIR}=spectrum")
+"""Its levels where the user gives none."""
 
 LATENTS = 4
 """The range of clipping for latents. A decoder's latents are scaled to a standard deviation of about 1, so that this
@@ -78,7 +86,7 @@ class Crossed:
 def title(level: str) -> str:
     """A level for a reader: `noclip` is "off", `guidance=2` is "2"; a model's name is itself."""
     key, _, value = level.partition("=")
-    return value if value and key in NUMBERS else _TITLES.get(level, level)
+    return value if value and key in (*NUMBERS, REPAIR) else _TITLES.get(level, level)
 
 
 # Which factors ---------------------------------------------------------------------------------------------------
@@ -93,12 +101,12 @@ def read_factors(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     Raises:
         InvalidValueError: there is no such factor, or no such level; the message says what is valid.
     """
-    known = (*FACTORS, *NUMBERS)
+    known = (*FACTORS, *NUMBERS, REPAIR)
     found: dict[str, list[str]] = {}
     last = ""
     for word in (each.strip() for text in texts for each in text.split(",")):
         name, equals, value = word.partition("=")
-        if not equals and last and found[last] and name not in known:
+        if last and found[last] and name not in known and (not equals or last == REPAIR):
             name, equals, value = last, "=", word  # a further level
         if name not in known:
             raise InvalidValueError(unknown("factor", name, known))
@@ -107,7 +115,7 @@ def read_factors(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
                 raise InvalidValueError(f"{name} is given twice: leave one out")
             found[name], last = [], ""
             continue
-        if name not in NUMBERS:
+        if name in FACTORS:
             levels = " and ".join(title(level) for level in FACTORS[name])
             raise InvalidValueError(f"{word!r}: the levels of {name} are {levels}: give {name} alone")
         if name in found and name != last:
@@ -120,11 +128,25 @@ def read_factors(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(levels) for name, levels in found.items()}
 
 
-_EXAMPLES = {"guidance": "guidance=1,2,7.5", "steps": "steps=10,20,50"}
+_EXAMPLES = {"guidance": "guidance=1,2,7.5", "steps": "steps=10,20,50", REPAIR: "repair=none,moments,blend=0.3"}
 
 
 def _level(name: str, value: str) -> str:
+    if name == REPAIR:
+        return _repair(value)
     return _word(*read(f"{name}={value}"))
+
+
+def _repair(value: str) -> str:
+    """A level of the factor, in its canonical spelling.
+
+    Raises:
+        InvalidValueError: there is no such repair.
+    """
+    if f"{REPAIR}={value}" == NO_REPAIR:
+        return NO_REPAIR
+    name, share = read_repair(value)
+    return f"{REPAIR}={name}" if share is None else f"{REPAIR}={name}={share:g}"
 
 
 def _word(name: str, number: float) -> str:
@@ -145,6 +167,8 @@ def choose(traits: Mapping[str, Traits], given: Mapping[str, tuple[str, ...]]) -
         InvalidValueError: a factor without levels, of which the models have only one.
     """
     found = {name: levels for name, levels in FACTORS.items() if not given or name in given}
+    if REPAIR in given:
+        found[REPAIR] = given[REPAIR] or REPAIRS
     for name in NUMBERS:
         if given and name not in given:
             continue
@@ -191,7 +215,7 @@ def cross(
 
     def arms(changes: Mapping[str, tuple[str, ...]]) -> Iterator[Arm]:
         for model, *levels in product(models, *changes.values()):
-            words = [clip(model) if level == "clip" else level for level in levels if level]
+            words = [clip(model) if level == "clip" else level for level in levels if level not in ("", NO_REPAIR)]
             yield Arm(PLUS.join([model, *words]), ((MODEL, model), *zip(changes, levels, strict=True)))
 
     changes: dict[str, tuple[str, ...]] = {}

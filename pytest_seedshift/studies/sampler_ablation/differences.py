@@ -11,7 +11,7 @@ MODEL = "model"
 
 SAMPLER, SAMPLER_CLASS, OPTION = "sampler", "scheduler class", "sampler option "
 CLIPPING, RANGE = "clipping", "range of clipping"
-GUIDANCE, STEPS = "guidance", "steps"
+GUIDANCE, STEPS, REPAIR = "guidance", "steps", "repair"
 SCHEDULE, SCHEDULE_END, SPACING = "schedule", "end of the schedule", "spacing of steps"
 SPACE, ARGUMENT = "space", "argument "
 """Names of traits; further options of a sampler and arguments of a call by `OPTION`, `ARGUMENT` and their names."""
@@ -68,6 +68,7 @@ _OWN: Mapping[str, frozenset[str]] = {
     "schedule": frozenset({SCHEDULE, SCHEDULE_END, SPACING}),
     "guidance": frozenset({GUIDANCE}),
     "steps": frozenset({STEPS}),
+    "repair": frozenset({REPAIR}),
 }
 """By factor, the traits that are what it is about."""
 

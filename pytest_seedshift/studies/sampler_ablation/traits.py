@@ -68,6 +68,7 @@ def of(catalogue: Catalogue, name: str, dtype: str) -> Traits:
     """
     entry, base = catalogue.find(name), catalogue.base_of(name)
     found = {"number type": Trait(dtype, Kind.SETTING)}
+    found[differences.REPAIR] = Trait(entry.engine.repair or "none", Kind.FACTOR)
     if entry.own is not None:
         return found | {"weights": Trait(f"the code of {entry.own}", Kind.BUILT_IN)} | dict(_unknown(base, entry))
     location = locate.locate_pipeline(entry.pipeline, entry.revision, entry.advice, entry.variant)
@@ -102,6 +103,8 @@ def _unknown(base: str, entry: Entry) -> Iterator[tuple[str, Trait]]:
 def _of_engine(entry: Entry) -> Iterator[tuple[str, str]]:
     """How a model is run, apart from its number type: adapters by their content, as two may have one name."""
     for name, value in (entry.engine.record() | latents.record(entry)).items():
+        if name == differences.REPAIR:
+            continue  # a factor
         yield name.replace("_", " "), "yes" if value is True else str(value)
     if entry.engine.loras:
         yield "loras", ", ".join(f"{digest[:8]}:{weight:g}" for digest, weight in loras.key(entry))
