@@ -100,6 +100,7 @@ class SessionReport:
         with self._told("the report", f"; to regenerate it: {again}"):
             run = comparisons.compared(runs.load(ours.folder.path))
             self._measure_shifted(run)
+            self._measure_labels(run)
             self._write(run)
         with self._told("the summary"):
             self._summarise(run or runs.load(ours.folder.path))
@@ -308,6 +309,20 @@ class SessionReport:
             found = list(study.of_run(run, known, embed))
             if list(known.values()) != found:
                 shifted_likeness.write(session.folder, found)
+
+    def _measure_labels(self, run: runs.Run) -> None:
+        """Measure what the seed vector explains of each label's pictures, of a run that has kept enough of them."""
+        session = self._session
+        if session.report is None or session.settings.keep_images != "all":
+            return
+        from pytest_seedshift.results import label_shares
+        from pytest_seedshift.studies import label_shares as study
+
+        with self._told("what the seed vector explains of each label"):
+            known = label_shares.read(session.folder.path)
+            found = list(study.of_run(run, known))
+            if list(known.values()) != found:
+                label_shares.write(session.folder, found)
 
     def _write(self, run: runs.Run) -> None:
         from pytest_seedshift.reporting import chance, gaps, model_verdict, page

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_seedshift.core.stats import seed_variance
 from pytest_seedshift.core.stats.seed_shares import Squares
-from pytest_seedshift.core.stats.seed_variance import explained, overall, squares
+from pytest_seedshift.core.stats.seed_variance import by_label, explained, overall, squares
 
 
 def planted(
@@ -69,3 +69,37 @@ def test_each_quantity_counts_as_much_as_another_whatever_its_unit():
 def test_more_blocks_are_joined():
     one, two = Squares((1.0,), (2.0,), (3.0,)), Squares((4.0,), (5.0,), (6.0,))
     assert one.joined(two) == Squares((1.0, 4.0), (2.0, 5.0), (3.0, 6.0))
+
+
+def pictures(rng: np.random.Generator, spreads: dict[str, float], count: int, between: float = 1.0) -> dict:
+    """Values of labels' pictures: each label about a mean of its own, with a spread of its own."""
+    return {
+        label: between * rng.normal(size=(1, 4)) + spread * rng.normal(size=(count, 4))
+        for label, spread in spreads.items()
+    }
+
+
+@pytest.mark.parametrize("draws", [60, pytest.param(600, marks=pytest.mark.nightly)])
+def test_a_label_whose_pictures_change_more_than_others_is_found_and_none_where_all_are_alike(draws):
+    rng = np.random.default_rng(4)
+    planted_spreads = {**{f"label {number}": 0.5 for number in range(11)}, "still": 0.05}
+    found, false = 0, 0
+    for _ in range(draws):
+        shares = by_label(pictures(rng, planted_spreads, 16), 0.95)
+        assert min(shares, key=lambda label: shares[label].value) == "still"
+        others = [each.low for label, each in shares.items() if label != "still"]
+        found += shares["still"].high < min(others)
+        alike = by_label(pictures(rng, dict.fromkeys(planted_spreads, 0.5), 16), 0.95)
+        common = np.mean([each.value for each in alike.values()])
+        false += any(not each.low <= common <= each.high for each in alike.values())
+    assert found > 0.9 * draws
+    assert false <= 0.05 * draws + 3 * (0.0475 * draws) ** 0.5
+
+
+def test_of_labels_alike_but_for_their_seeds_the_seed_explains_nearly_all_and_of_few_pictures_nothing_is_said():
+    rng = np.random.default_rng(5)
+    spreads = {f"label {number}": 1.0 for number in range(10)}
+    assert all(each.value > 0.75 for each in by_label(pictures(rng, spreads, 30, between=0.0)).values())
+    assert all(each.value == 0 for each in by_label(pictures(rng, dict.fromkeys(spreads, 0.0), 5)).values())
+    assert by_label(pictures(rng, spreads, 3)) == {}
+    assert by_label(pictures(rng, {"one": 1.0}, 30)) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core.scores import NULL
@@ -11,10 +12,12 @@ from pytest_seedshift.core.stats.seed_variance import QUANTITIES
 from pytest_seedshift.reporting import seedlines
 from pytest_seedshift.reporting.model_verdict import of_run
 from pytest_seedshift.reporting.page.section import Section, section
+from pytest_seedshift.results import label_shares
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.stats.seed_shares import Sensitivity, Share
     from pytest_seedshift.reporting.page.album import Album
+    from pytest_seedshift.results.label_shares import LabelShares
     from pytest_seedshift.results.run import CaseRun, Run
     from pytest_seedshift.results.sensitivity_files import SeedUse
 
@@ -23,7 +26,8 @@ _UNITS = {"clip": "{:.0f}°", "pixel": "{:.3f}"}
 
 def build(run: Run, _: Album) -> Section | None:
     """A row a model and what differs; a row a null control. None where neither was asked for."""
-    if not run.seed_uses and not run.nulls:
+    labels = [_labels(each) for each in label_shares.read(run.path).values() if each.model in run.models]
+    if not run.seed_uses and not run.nulls and not labels:
         return None
     models = [_model(run, run.seed_uses[model]) for model in run.models if model in run.seed_uses]
     return section(
@@ -37,6 +41,7 @@ def build(run: Run, _: Album) -> Section | None:
         ignored=IGNORED,
         nulls=[_null(each, run) for each in run.nulls],
         quantities=list(QUANTITIES.values()),
+        labels=labels,
     )
 
 
@@ -57,6 +62,20 @@ def _model(run: Run, use: SeedUse) -> dict[str, Any]:
             "warning": seedlines.warning(use.model, found) if found.ignores_vector else "",
         }
     return made
+
+
+def _labels(found: LabelShares) -> dict[str, Any]:
+    """What the seed vector explains of each label's pictures, that of which it explains least in front."""
+    rows = [
+        (label, found.pictures[label], [seedlines.part(shares.get(name)) for name in QUANTITIES])
+        for label, shares in sorted(found.shares.items(), key=lambda each: _mean(each[1].values()))
+    ]
+    return {"model": found.model, "certainty": found.certainty, "rows": rows}
+
+
+def _mean(shares: Iterable[Share]) -> float:
+    values = [each.value for each in shares]
+    return sum(values) / len(values) if values else 0.0
 
 
 def _explained(found: Sensitivity) -> list[Share | None]:
