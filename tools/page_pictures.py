@@ -29,16 +29,18 @@ from pytest_seedshift.models import catalogue
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner.workbench import Workbench
 
-CASES = (Case("toy-latent"), Case("toy-latent", "arrangement", 0.3), Case("toy-latent", "mean", 0.3))
-SAMPLERS = tuple(Case(model, "mean", magnitude) for model in ("toy-glide", "toy-glide-ddim") for magnitude in (0, 0.3))
+CASES = (Case("toy-latent"), Case("toy-latent", "arrangement", 0.3), Case("toy-latent", "mixed", -0.3))
+SAMPLERS = tuple(
+    Case(model, "mixed", magnitude) for model in ("toy-glide", "toy-glide-ddim") for magnitude in (0, -0.3)
+)
 SIZE = 64
 WIDTH = 1280
 GAP = 20
 DEFAULT_RUN = ("--seedshift-model=toy-latent", "--html=report.html", "--self-contained-html")
 TRAJECTORIES = (
     "--seedshift-model=toy-latent,toy-glide",
-    "--seedshift-shift=mean",
-    "--seedshift-magnitude=0.3",
+    "--seedshift-shift=mixed",
+    "--seedshift-magnitude=-0.3",
     "--seedshift-images=64",
     "--seedshift-trajectories=4",
 )

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 QUICK = "toy-latent-zsnr+steps=5+noclip"
 """Its schedule ends in zero SNR, so that the first step of the ancestral sampler discards the seed vector."""
 
-ARGUMENTS = (QUICK, "--shift=mean", "--images=32", "--batch-size=16")
+ARGUMENTS = (QUICK, "--shift=mean", "--magnitude=0.3", "--images=32", "--batch-size=16")
 
 
 def why(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

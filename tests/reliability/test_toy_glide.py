@@ -8,8 +8,8 @@ import pytest
 @pytest.mark.slow
 @pytest.mark.reliability(
     models="toy-glide",
-    shifts="mean",
-    magnitudes=0.3,
+    shifts="mixed",
+    magnitudes=-0.3,
     images=24,
     top1={"min": 0.85, "max_drop": 0.15},
     clip={"min": 40.0, "max_drop": 4.0},
@@ -28,7 +28,7 @@ def test_without_a_shift_it_draws_what_it_is_asked_for():
 @pytest.mark.reliability(
     models="toy-glide",
     shifts=["mean", "mixed"],
-    magnitudes=0.3,
+    magnitudes=[-0.3, 0.3],
     images=48,
     top1={"max_drop": 0.15},
     clip={"max_drop": 4.0},

@@ -44,7 +44,13 @@ SPRITES = ("--sprites", "{work}/sprites.safetensors")
 LANES: dict[str, tuple[Stage, ...]] = {
     "scorers": (
         Stage("vit", "train_classifier", ("--kind", "vit", *SPRITES), "{work}/out/toy-vit"),
-        Stage("clip", "train_clip", SPRITES, "{work}/out/toy-clip"),
+        Stage("clip", "train_clip", SPRITES, "{work}/out/toy-clip-first"),
+        Stage(
+            "clip-range",
+            "train_clip",
+            (*SPRITES, "--start", "{work}/runs/clip/weights.safetensors", "--steps", "1000", "--rate", "5e-4"),
+            "{work}/out/toy-clip",
+        ),
         Stage("conv", "train_classifier", ("--kind", "conv", *SPRITES), "{work}/out/toy-conv"),
     ),
     "latent": (

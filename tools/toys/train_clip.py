@@ -3,8 +3,11 @@
 Contrastive on rendered pictures and captions. Every picture comes with its own caption and with one in which a single
 word is wrong: another class, colour, place or size. Many captions of a batch are true of many pictures, so the targets
 know the attributes: a picture's target is spread over all captions that are true of it, and the other way round; pairs
-of which that cannot be known are left out (`captions.agreement`). Smoothed targets and a bounded logit scale keep the
-cosines where a large CLIP has them, about 0.4 for a match and near 0 for another class.
+of which that cannot be known are left out (`captions.agreement`).
+
+Smoothed targets bound the gaps between logits, so the bound of the logit scale says how large cosines become. With the
+first bound a match has 0.67. A second, shorter training (`--start`) has a larger one and brings a match to where a
+large CLIP has it, about 0.4, within the range that the product gives CLIP's score.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.model import CLIP
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,9 +45,8 @@ from .training import Log, Training, add_options, digest, replace_folder, save_w
 from .vocabulary import LENGTH, build_tokenizer
 
 MEAN = STD = [0.5, 0.5, 0.5]
-#: exp of the learned logit scale stays below this: the smoothed loss wants a gap of 5 logits, which makes 0.35 in
-#: cosine.
-LARGEST_SCALE = 1 / 0.07
+#: exp of the learned logit scale stays below these, in the first training and in the second one.
+LARGEST_SCALES = (1 / 0.07, 1 / 0.046)
 SMOOTHING = 0.1
 #: How often a picture has a colour, a place and a size to speak of. Places are learned last, so most pictures have one.
 SHOWN = (0.45, 0.8, 0.3)
@@ -183,6 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--sprites", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the model's folder")
+    parser.add_argument("--start", type=Path, help="weights of the first training: this is the second one")
     add_options(parser, steps=4_000, batch=64, rate=1e-3, decay=0.998, seed=TRAIN_SEED + 3)
     arguments = parser.parse_args()
     set_up(arguments)
@@ -190,10 +194,15 @@ def main() -> None:
     natural, read = natural_colours(sprites), Reader()
     config = configuration(len(read.tokenizer))
     clip = CLIP(**{key: dict(part) if isinstance(part, dict) else part for key, part in config["model_cfg"].items()})
+    largest, inputs = math.log(LARGEST_SCALES[arguments.start is not None]), {"sprites": digest(arguments.sprites)}
+    if arguments.start is not None:
+        clip.load_state_dict(load_file(arguments.start))
+        clip.logit_scale.data.fill_(largest)
+        inputs["start"] = digest(arguments.start)
 
     def draw_loss(generator: torch.Generator) -> Tensor:
         with torch.no_grad():
-            clip.logit_scale.clamp_(0, math.log(LARGEST_SCALE))
+            clip.logit_scale.clamp_(0, largest)
         asked = draw_attributes(arguments.batch, generator, SHOWN)
         pictures, attributes = draw(sprites, arguments.batch, SIZE, generator, asked)
         half = arguments.batch // 2
@@ -204,7 +213,7 @@ def main() -> None:
         truth = agreement(attributes, said, natural)
         return contrastive_loss(image @ text.T, truth, clip.logit_scale.exp())
 
-    training = Training(arguments, clip, {"sprites": digest(arguments.sprites)}, weight_decay=0.02)
+    training = Training(arguments, clip, inputs, weight_decay=0.02)
     training.run(draw_loss)
     for split in ("held out", "degraded"):
         examine(clip, read, sprites, training.log, split)
