@@ -7,7 +7,7 @@ SSIM and PSNR to another picture are measured, where CLIP's embeddings are compa
 pictures are kept, as its folder keeps them, and where the pictures are equal; by orders as a run makes them, one after
 the other, so that a machine that gets slower or faster meets all alike. Second: the milliseconds that SSIM and PSNR
 take for a picture of other sizes. Third: the pictures of toy-latent's control against those of itself, of itself in
-bfloat16 and with half the steps: the mean SSIM over the design, what a bound says of it, in how many random orders of
+bfloat16 and with three of its five steps: the mean SSIM over the design, what a bound says of it, in how many random orders of
 the design the early verdict is the same, and how many images that takes.
 """
 
@@ -138,7 +138,7 @@ def orders(bench: Workbench, images: int, number: int) -> None:
     engine = bench.service.engine(MODEL)
     references = [Reference(each.picture or packed(torch.zeros(3, 64, 64))) for each in made(engine, rows)]
     print(f"\n{'against itself':22}{'mean SSIM':>10}{'bound':>7}{'whole':>7}{'alike':>8}{'images':>8}{'most':>6}")
-    for model in (MODEL, f"{MODEL}+dtype=bfloat16", f"{MODEL}+steps=5"):
+    for model in (MODEL, f"{MODEL}+dtype=bfloat16", f"{MODEL}+steps=3"):
         engine = bench.service.engine(model)
         asked = [
             Row(row.case, row.pair, "always", reference=reference)

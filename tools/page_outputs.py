@@ -4,7 +4,8 @@ A comment has the command and, if not all of what it prints is shown, the first 
 
     <!-- output: pytest seedshift --seedshift-model=toy-latent | from: ^toy-latent$ | to: ^  arrangement -->
 
-What stands in place of a command as `the program above` is the block of Python before it.
+What stands in place of a command as `the program above` is the block of Python before it. Blocks that follow a line with
+no more than a file's name, such as "`prompts.csv`:", are the files of the folder in which the page's commands run.
 
 python -m tools.page_outputs [PAGE ...] [--write] [--store FOLDER]
 
@@ -25,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ABOVE = "the program above"
+_FILE = re.compile(r"^`([\w./-]+\.\w+)`:\n+```[a-z]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"^<!-- output: (.*?) -->\n+```[a-z]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -63,6 +65,11 @@ def outputs(page: str) -> list[Output]:
     return found
 
 
+def files(page: str) -> dict[str, str]:
+    """The files that a page shows, by name."""
+    return {match[1]: match[2] for match in _FILE.finditer(page)}
+
+
 def part(printed: str, parts: Sequence[tuple[str, str]]) -> str:
     """What of a command's output is shown.
 
@@ -92,17 +99,21 @@ def shape(text: str) -> list[str]:
     return [" ".join(line.split()) for line in plain.splitlines()]
 
 
-def run(command: str, folder: Path, store: Path | None = None) -> str:
+def run(command: str, folder: Path, store: Path | None = None, shown: Mapping[str, str] | None = None) -> str:
     """What a command prints on the standard output, in a folder of its own.
 
     Args:
         command: for a shell; a program of Python, where it has several lines.
         folder: in which it runs.
         store: its run folder, which others may have used; None for a new one.
+        shown: files that it finds there, by name.
 
     Raises:
         RuntimeError: it ended in another status than 0 and 1.
     """
+    for name, text in (shown or {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
     if store:
         store.mkdir(parents=True, exist_ok=True)
         (folder / ".seedshift").symlink_to(store.resolve())
@@ -139,7 +150,7 @@ def main() -> None:
             if output.command not in printed:
                 print(f"{path.name}: {output.command}", flush=True)
                 with tempfile.TemporaryDirectory() as folder:
-                    printed[output.command] = run(output.command, Path(folder), options.store)
+                    printed[output.command] = run(output.command, Path(folder), options.store, files(page))
             now = part(printed[output.command], output.parts)
             if shape(now) != shape(output.shown):
                 differ += 1

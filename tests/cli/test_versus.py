@@ -40,9 +40,9 @@ class White:""",
         (["toy-latent", "toy-latnet"], "toy-latnet"),
         (["toy-latent", "toy-latent+int9"], "int9"),
         (["toy-latent", "toy-latent+cache=first-block"], "cache"),
-        (["toy-latent", "toy-latent+steps=5", "--images", "100000000"], "--images 100000000"),
-        (["toy-latent", "toy-latent+steps=5", "--json", "-o", "-"], "--json and --output - both write"),
-        (["toy-latent", "toy-latent+steps=5", "-o", "figures.json"], "give a name such as versus.html"),
+        (["toy-latent", "toy-latent+steps=3", "--images", "100000000"], "--images 100000000"),
+        (["toy-latent", "toy-latent+steps=3", "--json", "-o", "-"], "--json and --output - both write"),
+        (["toy-latent", "toy-latent+steps=3", "-o", "figures.json"], "give a name such as versus.html"),
     ],
 )
 def test_what_cannot_be_used_is_told_before_anything_is_made(tmp_path, monkeypatch, capfd, arguments, wrong):

@@ -72,7 +72,7 @@ def test_pictures_of_the_baseline_go_along(tmp_path, there):
     exact = "--seedshift-model=toy-latent", "--seedshift-exact"
     run(tmp_path, *exact, "--seedshift-save-baseline=base", "--seedshift-dir=old")
     tmp_path.joinpath("thresholds.toml").write_text(ASKED)
-    given = "--seedshift-model=toy-latent+steps=5", "--seedshift-baseline=base", "--seedshift-batch-size=4"
+    given = "--seedshift-model=toy-latent+steps=3", "--seedshift-baseline=base", "--seedshift-batch-size=4"
     run(tmp_path, *given, "--seedshift-dir=here")
     run(tmp_path, *given, "--seedshift-dir=there", there)
     assert told(tmp_path, "there") == told(tmp_path, "here")

@@ -74,6 +74,6 @@ def test_its_first_guess_is_that_of_the_label_whatever_the_seed_vector():
 
 
 @pytest.mark.nightly
-@pytest.mark.reliability(models=KEEPS, magnitudes=0, images=192, top1=0.90, top5=0.97, clip=40.0)
+@pytest.mark.reliability(models=KEEPS, magnitudes=0, images=192, top1=0.90, top5=0.97, clip=30.0)
 def test_without_a_shift_it_draws_what_it_is_asked_for():
     pass

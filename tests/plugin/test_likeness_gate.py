@@ -86,10 +86,10 @@ def test_the_same_model_is_alike_to_the_last_level_and_makes_nothing_anew(pytest
 
 def test_half_the_steps_fail_by_likeness_early_with_the_pair_that_is_least_alike(pytester, gate):
     grid = [each for each in ONE if each not in ("--seedshift-exact", "--seedshift-model=toy-latent")]
-    result = gate(*grid, "--seedshift-model=toy-latent+steps=5", thresholds=f"{EASY}[likeness]\nssim = 0.99\n")
+    result = gate(*grid, "--seedshift-model=toy-latent+steps=3", thresholds=f"{EASY}[likeness]\nssim = 0.99\n")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*fails without any shift: SSIM to the baseline 0.* < 0.99*after * of 16 images*"])
-    record = cases_of(pytester.path / ".seedshift")["toy-latent+steps=5-none-+0.00"]
+    record = cases_of(pytester.path / ".seedshift")["toy-latent+steps=3-none-+0.00"]
     assert record["verdict"] == "fail"
     assert record["images"] < 16
     least = record["likeness"]["least"]

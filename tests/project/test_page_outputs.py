@@ -12,7 +12,6 @@ from helpers.pages import BLOCKS, PAGES
 from tools import page_outputs
 
 ILLUSTRATIONS = {
-    "id,prompt,tags": "a file: tests/end_to_end/test_guides.py",
     "seedshift: 124 cases of sd21": "tests/project/test_cluster_docs.py",
     "At 99 %, mine loses at most": "a model of one's own: tests/results/test_regression.py",
     "mine is worse than its baseline": "a model of one's own: tests/plugin/test_baselines.py",
@@ -25,10 +24,11 @@ ILLUSTRATIONS = {
 """Outputs that no command of a page makes, by their beginning, and what holds their form."""
 
 MARKED = {output.shown for page in PAGES.values() for output in page_outputs.outputs(page)}
+FILES = {text for page in PAGES.values() for text in page_outputs.files(page).values()}
 
 
 def test_every_output_has_its_command_or_is_an_illustration():
-    shown = [each for each in BLOCKS if each.language in ("text", "")]
+    shown = [each for each in BLOCKS if each.language in ("text", "") and each.text not in FILES]
     assert len(MARKED) > 8
     for each in shown:
         known = [begin for begin in ILLUSTRATIONS if each.text.startswith(begin)]
@@ -39,7 +39,16 @@ def test_every_output_has_its_command_or_is_an_illustration():
 
 PAGE = """# Page
 
-<!-- output: printf 'x\\na 1\\nb 2\\nc 3\\n' | from: ^a | to: ^b -->
+`some/letters.txt`:
+
+```text
+x
+a 1
+b 2
+c 3
+```
+
+<!-- output: cat some/letters.txt | from: ^a | to: ^b -->
 
 ```text
 a 9
@@ -60,7 +69,8 @@ for n in range(2):
 
 
 def test_outputs_are_renewed_and_the_rest_of_a_page_stays(tmp_path):
-    made = {output.command: page_outputs.run(output.command, tmp_path) for output in page_outputs.outputs(PAGE)}
+    shown = page_outputs.files(PAGE)
+    made = {each.command: page_outputs.run(each.command, tmp_path, shown=shown) for each in page_outputs.outputs(PAGE)}
     assert len(made) == 2
     assert page_outputs.renewed(PAGE, made) == PAGE.replace("a 9\nb 9", "a 1\nb 2").replace("7\n", "0\n1\n")
     with pytest.raises(ValueError, match="no line with '\\^z'"):

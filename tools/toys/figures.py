@@ -76,8 +76,8 @@ PARTS = (
 
 
 def thresholds(least: float) -> str:
-    """A thresholds file: the least top-1 by both classifiers."""
-    return f"[default]\ntop1 = {least}\nsecond = {least}\n"
+    """A thresholds file of all scores: the least top-1 by both classifiers, the rest as it ships."""
+    return f"[default]\ntop1 = {least}\nsecond = {least}\ntop5 = 0.8\nclip = 20.0\n"
 
 
 def command(part: Part, *, plan: bool) -> list[str]:
@@ -127,7 +127,7 @@ def main() -> None:
     work = arguments.work.resolve()
     folder = work / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, least in (("thresholds", 0.8), ("control", 0.97)):
+    for name, least in (("thresholds", 0.6), ("control", 0.97)):
         (folder / f"{name}.toml").write_text(thresholds(least), encoding="utf-8")
     for part in PARTS:
         asked = not arguments.part or part.name in arguments.part
