@@ -7,8 +7,8 @@ SSIM and PSNR to another picture are measured, where CLIP's embeddings are compa
 pictures are kept, as its folder keeps them, and where the pictures are equal; by orders as a run makes them, one after
 the other, so that a machine that gets slower or faster meets all alike. Second: the milliseconds that SSIM and PSNR
 take for a picture of other sizes. Third: the pictures of toy-latent's control against those of itself, of itself in
-bfloat16 and with three of its five steps: the mean SSIM over the design, what a bound says of it, in how many random orders of
-the design the early verdict is the same, and how many images that takes.
+bfloat16 and with three of its five steps: the mean SSIM over the design, what a bound says of it, in how many random
+orders of the design the early verdict is the same, and how many images that takes.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@
 
 The baseline is toy-latent on its whole design. It is held against itself at another batch size, against itself with 2 %
 noise on its UNet's weights (of each tensor's own root mean square), with the linear layers of its UNet quantised to
-int8 (dynamically, by torch), and with three of its five steps. Each case is judged as in a run, by `max_regression` on top-1,
-and stops as soon as it is decided. It is worse where "its drop is at most so large" is ruled out, or, if that is asked
-for, where "nothing has changed" is: the verdict of the one and of the other on the same images stand side by side. Last
-is what intervals that know of no pairs say of them: whether Wilson's two lie apart. Samples are kept in FOLDER, a
-folder a version, if one is given.
+int8 (dynamically, by torch), and with three of its five steps. Each case is judged as in a run, by `max_regression` on
+top-1, and stops as soon as it is decided. It is worse where "its drop is at most so large" is ruled out, or, if that is
+asked for, where "nothing has changed" is: the verdict of the one and of the other on the same images stand side by
+side. Last is what intervals that know of no pairs say of them: whether Wilson's two lie apart. Samples are kept in
+FOLDER, a folder a version, if one is given.
 """
 
 from __future__ import annotations

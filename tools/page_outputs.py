@@ -4,8 +4,8 @@ A comment has the command and, if not all of what it prints is shown, the first 
 
     <!-- output: pytest seedshift --seedshift-model=toy-latent | from: ^toy-latent$ | to: ^  arrangement -->
 
-What stands in place of a command as `the program above` is the block of Python before it. Blocks that follow a line with
-no more than a file's name, such as "`prompts.csv`:", are the files of the folder in which the page's commands run.
+What stands in place of a command as `the program above` is the block of Python before it. Blocks that follow a line
+with no more than a file's name, such as "`prompts.csv`:", are the files of the folder in which the page's commands run.
 
 python -m tools.page_outputs [PAGE ...] [--write] [--store FOLDER]
 
