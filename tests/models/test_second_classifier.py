@@ -52,8 +52,8 @@ def test_both_classifiers_see_what_was_asked_for(warm_python, tmp_path, images, 
 
 def test_neither_sees_what_was_not_asked_for(warm_python, tmp_path):
     """A panda is asked for under other labels: what is drawn is no frog, and both say so."""
-    rows = "".join(f"A photo of a panda,{label}\n" for label in ("frog", "lemon", "snail", "pizza"))
-    tmp_path.joinpath("pandas.csv").write_text(f"prompt,label\n{rows}")
+    rows = "".join(f"{label},A photo of a panda,{label}\n" for label in ("frog", "lemon", "snail", "pizza"))
+    tmp_path.joinpath("pandas.csv").write_text(f"id,prompt,label\n{rows}")
     found = controls(warm_python, tmp_path, 8, 0.9, "--seedshift-prompts=pandas.csv")
     for model, case in found.items():
         assert case["verdict"] == "fail", model

@@ -8,8 +8,8 @@ from helpers.runs import samples_of
 
 GRID = (
     "--seedshift-model=toy-latent",
-    "--seedshift-shift=mean",
-    "--seedshift-magnitude=0.3",
+    "--seedshift-shift=mixed",
+    "--seedshift-magnitude=-0.3",
     "--seedshift-images=48",
     "--seedshift-batch-size=4",
 )
@@ -29,7 +29,7 @@ def test_a_verdict_takes_a_part_of_the_design_and_is_that_of_the_whole(run, verd
     result = run(*GRID)
     early = verdicts()
     result.stdout.fnmatch_lines(
-        ["mean shift +0.30 breaks toy-latent: top-1 * < 0.90 (below 0.90 at 99 %, after * of 48 images,*"]
+        ["mixed shift -0.30 breaks toy-latent: top-1 * < 0.90 (below 0.90 at 99 %, after * of 48 images,*"]
     )
     assert all(0 < case["images"] < case["design"] == 48 for case in early.values())
     result = run(*GRID, "--seedshift-exact")
@@ -46,8 +46,8 @@ def test_a_verdict_takes_a_part_of_the_design_and_is_that_of_the_whole(run, verd
 @pytest.mark.usefixtures("strict")
 def test_a_case_that_fails_early_leaves_other_bounds_open(pytester, run, verdicts):
     pytester.path.joinpath("thresholds.toml").write_text("[default]\ntop1 = 0.95\ntop5 = 0.8\n")
-    result = run(*GRID, "-k", "mean")
-    case = verdicts()["toy-latent-mean-+0.30"]
+    result = run(*GRID, "-k", "mixed")
+    case = verdicts()["toy-latent-mixed--0.30"]
     assert case["verdict"] == "fail"
     assert [constraint["holds"] for constraint in case["constraints"]] == [False, None]
     result.stdout.fnmatch_lines(["*top-5 * 0.80 so far*"])

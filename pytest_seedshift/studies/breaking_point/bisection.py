@@ -10,7 +10,8 @@ those beside the breaking point, and fifty of them are still many. So, in this o
    interpolated between the steps that were looked at, is smallest, above it where it is largest. Where one of them
    fails below, the bisection goes on from there.
 
-All of it is one search of `budget` images at most, a fifth of those of the scan. The coarse sweep alone always fits.
+All of it is one search of `budget` images at most, a fifth of those of the scan, beside those without a shift, which
+the control has as well. The coarse sweep alone always fits.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class Found:
 
 
 def budget(steps: int, design: int) -> int:
-    """The most images of a search: a fifth of those of a scan, but at least those of five steps."""
+    """The most shifted images of a search: a fifth of those of a scan, but at least those of five steps."""
     return design * max(steps // 5, min(steps, 5))
 
 
