@@ -61,7 +61,7 @@ def test_the_crossed_table_has_sampler_guidance_and_model_on_400_pairs() -> None
     (part,) = [part for part in figures.PARTS if part.name == "crossed"]
     assert "sampler,guidance=1,2,7.5" in part.words
     assert part.words[part.words.index("--images") + 1] == "400"
-    assert sum("+steps=20+noclip" in word for word in part.words) == 2
+    assert sum("+steps=10+noclip" in word for word in part.words) == 2
 
 
 # The second classifier

@@ -59,7 +59,8 @@ PARTS = (
     # Sampler × guidance × model. Steps and clipping are the same in both, so that all in which they differ is crossed.
     _why(
         "crossed",
-        "toy-latent+steps=20+noclip toy-glide+steps=20+noclip --factors sampler,guidance=1,2,7.5 --images 400",
+        "toy-latent+steps=10+noclip toy-glide+steps=10+noclip --factors sampler,guidance=1,2,7.5 --shift mixed "
+        "--images 400",
     ),
     _why("crossed-glide", "toy-glide --factors sampler,clipping"),
     _why("crossed-latent", "toy-latent --factors clipping,steps=5,10,20"),
