@@ -101,6 +101,7 @@ def scores(folder: Path) -> dict[str, dict[str, float]]:
 def test_samples_of_other_toys_are_not_taken(tmp_path, warm_python):
     """The toys that ship today have other weights, so nothing that was made with those before counts for them."""
     standard_run.make_project(tmp_path)
+    standard_run.without_guidance(tmp_path)  # so that nothing but the weights is another
     with tarfile.open(OLDER) as archive:
         archive.extractall(tmp_path, filter="data")
     before = scores(tmp_path / "before")

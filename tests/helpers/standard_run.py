@@ -104,12 +104,20 @@ def make_project(folder: Path, older: Path | None = None) -> None:
     if older is None:
         shutil.copytree(TOY, folder / "toy")
         return
+    without_guidance(folder)
     for name, place in (("toy-latent", "toy"), ("toy-vit", "vit"), ("toy-clip", "clip")):
         shutil.copytree(older / name, folder / place)
     for name in ("thresholds.toml", "before.toml"):
         text = folder.joinpath(name).read_text(encoding="utf-8")
         scorers = 'scorers = { vit = "./vit", clip = "./clip" }'
         folder.joinpath(name).write_text(text.replace('scorers = "toy"', scorers), encoding="utf-8")
+
+
+def without_guidance(folder: Path) -> None:
+    """Make the project's files ask for guidance 1, as they did when the older run was made."""
+    for name in ("thresholds.toml", "before.toml"):
+        text = folder.joinpath(name).read_text(encoding="utf-8")
+        folder.joinpath(name).write_text(text.replace("guidance = 2.0", "guidance = 1.0"), encoding="utf-8")
 
 
 def make(folder: Path, python: str = sys.executable) -> dict[str, str]:

@@ -30,7 +30,7 @@ TOPS = {
 }
 """What a source distribution has at its top."""
 
-LEFT_OUT = ("tests/data/older_toys/", "tools/toys/trained/")
+LEFT_OUT = ("tests/data/older_toys/",)
 """What is committed and in neither distribution; see pyproject.toml."""
 
 KINDS = {

@@ -65,7 +65,7 @@ LANES: dict[str, tuple[Stage, ...]] = {
     ),
     "glide": (
         Stage("base", "train_glide", ("--part", "base", *SPRITES)),
-        Stage("upsampler", "train_glide", ("--part", "upsampler", *SPRITES, "--steps", "8000")),
+        Stage("upsampler", "train_glide", ("--part", "upsampler", *SPRITES, "--steps", "2500")),
     ),
 }
 

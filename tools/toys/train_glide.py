@@ -164,7 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--part", choices=SIZES, required=True)
     parser.add_argument("--sprites", type=Path, required=True)
-    add_options(parser, steps=16_000, batch=32, rate=1e-3, decay=0.9995, seed=TRAIN_SEED + 6)
+    add_options(parser, steps=6_000, batch=32, rate=1e-3, decay=0.9995, seed=TRAIN_SEED + 6)
     arguments = parser.parse_args()
     arguments.seed += list(SIZES).index(arguments.part)
     set_up(arguments)
