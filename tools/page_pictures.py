@@ -44,6 +44,10 @@ TRAJECTORIES = (
     "--seedshift-images=64",
     "--seedshift-trajectories=4",
 )
+CROSSED = (
+    *("why", "toy-latent+steps=10+noclip", "toy-glide+steps=10+noclip", "--factors", "sampler,guidance=1,2,7.5"),
+    *("--shift", "mixed", "--images", "400", "--output", "crossed.html"),
+)
 
 
 def main() -> None:
@@ -52,6 +56,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MAKERS))
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--store", type=Path, help="a run folder to share, so that no image is made twice")
     options = parser.parse_args()
     if unknown := set(options.names) - MAKERS.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}. Known: {', '.join(MAKERS)}")
@@ -63,6 +68,8 @@ def main() -> None:
             if names:
                 at = Path(folder) / str(number)
                 at.mkdir()
+                if options.store:
+                    (at / ".seedshift").symlink_to(options.store.resolve())
                 maker(names, at, options.out.resolve(), options.chromium)
 
 
@@ -112,13 +119,21 @@ def paths(_names: list[str], folder: Path, out: Path, chromium: str) -> None:
         stacked(rows).save(out / "trajectories.png", optimize=True)
 
 
-def run(folder: Path, *arguments: str) -> None:
-    """Run pytest in a folder: cases may fail.
+def crossed(_names: list[str], folder: Path, out: Path, chromium: str) -> None:
+    """What sampler and guidance do to the toys' retained scores, as the page of `why` draws it."""
+    run(folder, *CROSSED, module="pytest_seedshift")
+    with opened(folder / "crossed.html", chromium) as page:
+        stacked([shot(each) for each in page.locator(".panels").all()]).save(out / "crossed.png", optimize=True)
+
+
+def run(folder: Path, *arguments: str, module: str = "pytest") -> None:
+    """Run pytest in a folder, or another module: cases may fail.
 
     Raises:
         RuntimeError: the run did not come to its end.
     """
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments]
+    options = ("-p", "no:cacheprovider", "-q") if module == "pytest" else ()
+    command = [sys.executable, "-m", module, *options, *arguments]
     ended = subprocess.run(command, cwd=folder, check=False)
     if ended.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)}: status {ended.returncode}")
@@ -175,6 +190,7 @@ MAKERS: dict[str, Callable[[list[str], Path, Path, str], None]] = {
     "report": pages,
     "robustness": pages,
     "trajectories": paths,
+    "crossed": crossed,
 }
 """What makes each picture: those of one maker are made of one run."""
 
