@@ -27,7 +27,7 @@ notebook has to write it:
 Each is imported when it is first used (PEP 562), so that `import pytest_seedshift` imports nothing else.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Axes",

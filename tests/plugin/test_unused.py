@@ -39,7 +39,7 @@ def test_a_project_without_reliability_tests_does_not_notice_it(pytester, report
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["loaded: []", f"ours: ?{OURS}?"])
-    assert "seedshift" not in result.stdout.str().replace("seedshift-0.1.0", "").partition("loaded:")[0]
+    assert "seedshift" not in result.stdout.str().replace("seedshift-0.2.0", "").partition("loaded:")[0]
     assert not (pytester.path / ".seedshift").exists()
 
 
