@@ -70,7 +70,7 @@ def measure(
         return measured
 
     found = of(rows, progress)
-    if more and found.ignores_vector:
+    if more and found.may_ignore_vector:
         made, start = found.images, len(rows[0])
         rest = tuple(row[start:] for row in _design(bench, model, sensitivity.MORE))
         found = found.joined(of(rest, progress and (lambda number: progress(made + number))))

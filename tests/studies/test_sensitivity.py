@@ -129,6 +129,16 @@ def test_a_model_that_hardly_looks_is_told_too():
     assert measured(Planted(label=0.2, vector=0.01, later=0.01)).ignores_vector
 
 
+def test_what_eight_blocks_leave_open_may_be_ignored():
+    """One block of eight sees a change, so that the interval reaches far beyond the limit: more blocks have to tell."""
+    rare = seed_shares.Distances(vector=(0.2, *7 * [0.001]), later=(0.5,) * 8, label=(1.0,) * 8)
+    found = seed_shares.Sensitivity("any", {"pixel": rare}, 48, 1.0, 0.99)
+    assert found.may_ignore_vector
+    assert not found.ignores_vector
+    often = seed_shares.Distances(vector=(0.2,) * 8, later=(0.5,) * 8, label=(1.0,) * 8)
+    assert not seed_shares.Sensitivity("any", {"pixel": often}, 48, 1.0, 0.99).may_ignore_vector
+
+
 def test_a_deterministic_model_has_a_later_spread_of_exactly_0_and_is_not_told_to_ignore_its_vector():
     found = measured(Planted(later=0.0))
     assert found.deterministic

@@ -124,6 +124,11 @@ class Sensitivity:
         """Whether the model is known not to look at its seed vector: see `IGNORED`."""
         return all(self.vector(kind).high < IGNORED for kind in self.distances)
 
+    @property
+    def may_ignore_vector(self) -> bool:
+        """Whether the shares are below `IGNORED`, whatever their intervals leave open: more blocks would tell."""
+        return all(self.vector(kind).value < IGNORED for kind in self.distances)
+
 
 _PARTS = ("vector", "later", "label")
 
