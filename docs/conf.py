@@ -50,7 +50,7 @@ _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _FOREIGN = re.compile(
     r"(.*\.)?(Tensor|Generator|NDArray|ndarray|dtype|float64|Any|Callable|Iterator|Iterable|Mapping|Sequence|Path|PathLike"
     r"|AbstractContextManager|Protocol|Self|Image"
-    r"|Given|Options|Record|Facts|SeedUse|Comparison|Search|Found|Values)"
+    r"|Given|Options|Record|Facts|SeedUse|BoundOnSeedUse|Comparison|Search|Found|Values)"
 )
 """Types that lead nowhere from these pages: Python's, other libraries', and names of this package that stand for what
 the text beside them says."""

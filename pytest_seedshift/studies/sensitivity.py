@@ -60,8 +60,9 @@ where the share is as small as 0.016), and in 90 to 98 by CLIP, whose angles hav
 MORE = 64
 """How many blocks are measured in all where the share of eight says that the seed vector may be ignored: 384 images.
 
-The interval of eight may leave it open. And eight blocks cannot see a model that looks in one block of ten: in four draws of ten none of them is of that kind, and
-it would be said to ignore its seed vector. Of 64 blocks that is said in fewer than one of a hundred.
+The interval of eight may leave it open. And eight blocks cannot see a model that looks in one block of ten: in four
+draws of ten none of them is of that kind, and it would be said to ignore its seed vector. Of 64 blocks that is said in
+fewer than one of a hundred.
 """
 
 

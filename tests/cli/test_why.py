@@ -18,10 +18,11 @@ from pytest_seedshift.plugin import command_session
 
 pytestmark = pytest.mark.usefixtures("memory", "warm_executable")
 
-QUICK = "toy-latent-zsnr+steps=5+noclip"
+BASE = "toy-latent-zsnr+steps=4+noclip"
+QUICK = f"{BASE}+guidance=1.5"
 """Its schedule ends in zero SNR, so that the first step of the ancestral sampler discards the seed vector."""
 
-ARGUMENTS = (QUICK, "--shift=mean", "--magnitude=0.3", "--images=32", "--batch-size=16")
+ARGUMENTS = (QUICK, "--shift=mixed", "--magnitude=-0.3", "--images=32", "--batch-size=16")
 
 
 def why(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +60,7 @@ def test_the_run_prints_what_it_found_and_where_it_lies(result):
     pytest.LineMatcher(result.stdout.splitlines()).fnmatch_lines(
         [
             "2 arms of 112 images each, *",
-            "Retained scores (shifted / unshifted) under mean +0.30; 32 pairs of 16 labels, 95 % intervals",
+            "Retained scores (shifted / unshifted) under mixed -0.30; 32 pairs of 16 labels, 95 % intervals",
             f"  {QUICK}+ddim *",
             f"  {QUICK}+ancestral * yes * 0, discarded",
             "Effects of each change on retained scores (* significant: the simultaneous 95 % interval excludes 0)",
@@ -100,7 +101,7 @@ def test_what_arms_keep_is_what_the_samples_in_the_store_say(folder, document):
         means.setdefault((sample["model"], sample["shift"]), []).append(sample["scores"]["top1"])
     assert {len(values) for values in means.values()} == {32}
     for each in document["arms"]:
-        shifted, control = (sum(means[each["name"], shift]) for shift in ("mean", "none"))
+        shifted, control = (sum(means[each["name"], shift]) for shift in ("mixed", "none"))
         assert each["kept"]["top1"]["mean"] == pytest.approx(shifted / control)
 
 
@@ -111,7 +112,7 @@ def test_the_page_stands_alone_and_says_the_same(folder, document):
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/", "")  # namespaces of figures
     assert all(each["name"] in page for each in document["arms"])
     assert all(sentence.replace("'", "&#39;") in page for sentence in document["sentences"])
-    assert f"seedshift why {QUICK} --shift=mean" in page
+    assert f"seedshift why {QUICK} --shift=mixed" in page
     assert page.count('class="bar"') == 2 * len(document["arms"]) + len(document["effects"])
 
 
@@ -167,17 +168,17 @@ def test_what_cannot_be_run_is_said_before_anything_is_generated(pytester, capfd
 
 
 def test_a_plan_says_what_it_would_take_and_makes_nothing(pytester, capfd):
-    assert main(["why", "toy-latent", "toy-glide", "--plan", "--factors=sampler,guidance=1,2,4"]) == pytest.ExitCode.OK
+    assert main(["why", "toy-latent", "toy-glide", "--plan", "--factors=sampler,steps=5,10,20"]) == pytest.ExitCode.OK
     told = capfd.readouterr()
     pytest.LineMatcher(told.out.splitlines()).fnmatch_lines(
         [
             "What differs between the models",
             "  clipping * not crossed",
-            "Crossed: model (toy-latent, toy-glide) × sampler (DDIM, ancestral) × guidance (1, 2, 4): 12 arms",
-            "guidance crossed, so that * 12 arms in place of 4. --factors chooses others",
-            "  toy-glide+ancestral+guidance=4 * 240 * 240 * not known",
-            "2880 images to make; how long that takes is not known: no image of toy-latent, toy-glide was timed*",
-            "The effect of model toy-glide will not be attributed: model, * differ: this experiment cannot tell*",
+            "Crossed: model (toy-latent, toy-glide) × sampler (DDIM, ancestral) × steps (5, 10, 20): 12 arms",
+            "steps crossed, so that * 12 arms in place of 4. --factors chooses others",
+            "  toy-glide+ancestral+steps=20 * 368 * 368 * not known",
+            "4416 images to make; how long that takes is not known: no image of toy-latent, toy-glide was timed*",
+            "The effect of model toy-glide will not be attributed: model* differ: this experiment cannot tell*",
         ],
         consecutive=False,
     )
@@ -188,9 +189,10 @@ def test_a_plan_says_what_it_would_take_and_makes_nothing(pytester, capfd):
 @pytest.mark.slow
 def test_a_plan_counts_what_exists(folder, document, monkeypatch, capfd):
     monkeypatch.chdir(folder)
-    assert main(["why", *ARGUMENTS, "--factors=sampler,guidance=1,2", "--plan", "--json"]) == pytest.ExitCode.OK
+    crossed = "--factors=sampler,guidance=1.5,2"
+    assert main(["why", BASE, *ARGUMENTS[1:], crossed, "--plan", "--json"]) == pytest.ExitCode.OK
     plan = json.loads(capfd.readouterr().out)
-    # what guidance 1 adds to a name changes nothing; the seed sensitivity is kept by the name
+    # what guidance 1.5 adds to a name changes nothing; the seed sensitivity is kept by the name
     assert [each["lacking"] for each in plan["arms"]] == [48, 112, 48, 112]
     assert {each["images"] for each in plan["arms"]} == {112}
     assert plan["lacking"] == 320

@@ -78,8 +78,8 @@ def test_the_folder_keeps_them_and_a_damaged_file_tells_nothing(tmp_path):
     ("changes", "said"),
     [
         ({}, []),
-        ({"guidance": None}, ["guidance 1 → 7.5"]),
-        ({"steps": None}, ["steps 10 → 50"]),
+        ({"guidance": None}, ["guidance 2 → 7.5"]),
+        ({"steps": None}, ["steps 5 → 50"]),
         ({"scheduler": Scheduler("EulerDiscreteScheduler")}, ["sampler DDIMScheduler → EulerDiscreteScheduler"]),
         (
             {"scheduler": Scheduler("DDIMScheduler", (("timestep_spacing", "trailing"),))},

@@ -46,8 +46,8 @@ def test_the_released_sampler_replaces_the_seed_vector_and_ddim_keeps_it():
     def others(name: str) -> float:
         return distance(unshifted(name).flip(0), unshifted(name))
 
-    assert exchanged("toy-glide") < 0.1 * others("toy-glide")
-    assert exchanged("toy-glide-ddim") > 0.2 * others("toy-glide-ddim")
+    assert exchanged("toy-glide") < 0.2 * others("toy-glide")
+    assert exchanged("toy-glide-ddim") > 0.5 * others("toy-glide-ddim")
 
 
 def test_the_upsampler_s_noise_is_the_same_whatever_the_base_s_sampler():

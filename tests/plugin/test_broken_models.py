@@ -222,14 +222,14 @@ def test_several_workers_say_it_as_one_does(pytester):
     assert {each["verdict"] for each in alone.values()} == {"error"}
 
 
-def test_a_v_prediction_model_that_is_sampled_as_epsilon(pytester):
+def test_a_v_prediction_model_that_is_sampled_as_another_kind(pytester):
     """A pipeline of diffusers: not all that it draws is noise, but its control is not significantly above guessing."""
     toy = Path(pytest_seedshift.__file__).parent / "models/toys/toy-latent"
     mine = shutil.copytree(toy, pytester.path / "mine")
     scheduler = mine / "scheduler/scheduler_config.json"
     said = json.loads(scheduler.read_text())
     assert said["prediction_type"] == "v_prediction"
-    scheduler.write_text(json.dumps(said | {"prediction_type": "epsilon"}))
+    scheduler.write_text(json.dumps(said | {"prediction_type": "sample"}))
     model = '[models."./mine"]\nclasses = "toy16"\nscorers = "toy"\nsteps = 10\nguidance = 1.0\n'
     pytester.path.joinpath("thresholds.toml").write_text(model + "[default]\ntop1 = 0.6\n")
     result = pytester.runpytest_inprocess(

@@ -196,7 +196,7 @@ def test_a_conftest_s_hook_has_its_word_and_all_say_so(pytester, agree, name, or
 
 def test_a_search_that_is_known_to_break_early(agree):
     text = "@pytest.mark.xfail(reason='known', strict=True)\n"
-    text += "@pytest.mark.breaking_point(shifts='mean', signs='+', min_breaking_point=0.9)\n"
+    text += "@pytest.mark.breaking_point(shifts='mixed', signs='-', min_breaking_point=0.9)\n"
     quick = ("--seedshift-model=toy-latent+steps=3", *SMALL[1:])
     found = agree(f"{text}def test_search():\n    pass\n\n{JUDGED}", "[default]\ntop1 = 0.2\n", given=quick)
     searches = [each for each in found.values() if "probes" in each]

@@ -44,15 +44,15 @@ def test_a_saved_folder_says_that_its_guidance_is_diffusers_own(pytester, run, s
         more = f"--seedshift-dir={name}", f"--seedshift-summary={name}.md", f"--seedshift-save-baseline={name}.json"
         told[name] = run(*ARGUMENTS, f"--seedshift-model={model}", *more).stdout.str()
         assert main(["card", name, "--output", f"{name}.card"]) == 0
-    for name, guidance in (("toy", "guidance 1,"), ("mine", "guidance 7.5,")):
+    for name, guidance, steps in (("toy", "guidance 2,", 5), ("mine", "guidance 7.5,", 10)):
         line = next(line for line in told[name].splitlines() if "DDIMScheduler" in line)
         assert guidance in line
-        assert "StableDiffusionPipeline, DDIMScheduler, 10 steps" in line
+        assert f"StableDiffusionPipeline, DDIMScheduler, {steps} steps" in line
         assert "64×64, float32 on cpu; fingerprint " in line
         for sink in (f"{name}/report.html", f"{name}.md", f"{name}.card"):
             text = saved.joinpath(sink).read_text()
-            assert f"DDIMScheduler, 10 steps, {guidance} 64×64, float32 on cpu" in text, sink
-        value = 1.0 if name == "toy" else 7.5
+            assert f"DDIMScheduler, {steps} steps, {guidance} 64×64, float32 on cpu" in text, sink
+        value = 2.0 if name == "toy" else 7.5
         for file in (f"{name}/run.json", f"{name}/verdicts.json", f"{name}.json"):
             assert f'"guidance": {value}' in saved.joinpath(file).read_text(), file
         assert str(saved) not in "".join(
@@ -63,7 +63,7 @@ def test_a_saved_folder_says_that_its_guidance_is_diffusers_own(pytester, run, s
     for old in ("toy", "toy.json"):
         main(["compare", old, "mine", "--model", "./saved=toy-latent"])
         said = capsys.readouterr().out
-        assert f"./saved is compared with toy-latent of {old}: guidance 1 → 7.5; fingerprint " in said
+        assert f"./saved is compared with toy-latent of {old}: steps 5 → 10; guidance 2 → 7.5; fingerprint " in said
         assert "is compared with toy-latent" in saved.joinpath("mine/comparison.html").read_text()
 
     # What earlier versions wrote is read, and what they did not record is said.

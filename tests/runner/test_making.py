@@ -68,4 +68,4 @@ def test_a_seed_vector_under_each_shift_is_pinned(shift):
 
 def test_an_image_of_the_shipped_model_is_pinned():
     image = load(catalogue.shipped().find("toy-latent"), "cpu", "float32").generate(DESIGN[:1])[0]
-    assert image[:, :32].mean((1, 2)).tolist() == pytest.approx([0.9256, 0.899, 0.8903], abs=2e-3)
+    assert image[:, :32].mean((1, 2)).tolist() == pytest.approx([0.8516, 0.8086, 0.7946], abs=2e-3)

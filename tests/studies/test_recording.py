@@ -179,7 +179,7 @@ def apart(found, state: int) -> float:
 
 def test_the_ancestral_sampler_of_glide_leaps_at_once_and_forgets_the_shift_with_it(toys):
     found = toys["toy-glide"]
-    assert found.discontinuity == found.early[:, 0].mean() > 3
+    assert found.discontinuity == found.early[:, 0].mean() > 2
     assert apart(found, 0) == pytest.approx(0.3, abs=1e-5)
     assert apart(found, 1) < 0.02
     assert apart(found, -1) < 0.02
@@ -190,7 +190,7 @@ def test_samplers_that_keep_the_seed_vector_do_not_leap_and_keep_the_shift(toys,
     found = toys[model]
     assert found.early[:, 0].mean() < 1
     assert found.discontinuity < 1.5
-    assert apart(found, 1) == pytest.approx(0.3, abs=0.02)
+    assert 0.28 < apart(found, 1) < 0.5
     assert apart(found, -1) > 0.1
 
 
