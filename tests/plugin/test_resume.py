@@ -21,7 +21,7 @@ from helpers.runs import cases_of
 from pytest_seedshift.results.sample_store import Store
 
 IMAGES, BATCH = 24, 4
-THRESHOLDS = "[default]\ntop1 = { min = 0.4, max_drop = 0.4 }\nclip = 25.0\n"
+THRESHOLDS = "[default]\ntop1 = { min = 0.4, max_drop = 0.4 }\nclip = 25.0\n[shift.mean]\nclip = 50.0\n"
 WHOLE = (
     "--seedshift-model=toy-latent",
     f"--seedshift-images={IMAGES}",
