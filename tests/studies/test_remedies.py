@@ -136,14 +136,14 @@ def test_two_that_heal_together_are_found_where_each_alone_heals_half(tmp_path):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_heals_by_not_looking_at_the_seed_or_by_harming_the_rest_is_not_recommended(tmp_path, seed):
-    share = healed_by("ancestral", "steps=20", costs={"steps=20": 0.15})
+    share = healed_by("ancestral", "steps=10", costs={"steps=10": 0.15})
     found = find(tmp_path, share, seed, blind="ancestral")
     made = recommendation.make(found)
     assert made.tried is None
     said = " ".join(made.sentences)
     assert "+ancestral heals every case by hardly looking at the seed vector" in said
-    (slow,) = [each for each in found.tried if each.candidate.changes == ("steps=20",)]
-    harms = "+steps=20 heals every case, and harms what is drawn without a shift" in said
+    (slow,) = [each for each in found.tried if each.candidate.changes == ("steps=10",)]
+    harms = "+steps=10 heals every case, and harms what is drawn without a shift" in said
     assert harms or slow.healed < 2, "what is taken away here comes near the bound"
 
 
@@ -202,7 +202,7 @@ def test_where_the_model_itself_ignores_its_seed_a_remedy_may_too():
 def test_a_change_that_the_name_has_is_not_made_again(tmp_path):
     found = find(tmp_path, healed_by())
     names = {each.candidate.title for each in found.tried} | set(found.left_out)
-    assert {"+repair=moments", "+ancestral", "+steps=20", "+guidance=1.5"} <= names
+    assert {"+repair=moments", "+ancestral", "+steps=10", "+guidance=3"} <= names
     again = candidates.usable(
         "toy-latent+ancestral",
         [("repair=moments",), ("ancestral",), ("steps=10",), ("scheduler=DDPMScheduler",)],
