@@ -181,7 +181,7 @@ def _seed_uses(form: _File) -> dict[str, SeedUse]:
     for model, each in form.seed_use.items():
         try:
             found[model] = sensitivity_files.parse({"seconds": 0.0, **each})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:  # what a file has, of whatever form
             raise DataError(f"seed_use.{model}: {type(error).__name__}: {error}") from None
     return found
 
