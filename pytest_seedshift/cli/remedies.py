@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.studies.remedies.findings import Remedies
 
-_SHIFTS, _MAGNITUDES = "random,mean,std,mixed", "-0.3,0.3"
+_SHIFTS, _MAGNITUDES = "random,mean,std,mixed", session_options.BOTH_SIDES
 _KEYS = ("version", "model", "remedies", "recommended")
 
 

@@ -14,6 +14,9 @@ from pytest_seedshift.core import limits
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.session import Session
 
+BOTH_SIDES = "-0.3,0.3"
+"""The magnitudes that a command looks at unless told otherwise: which side breaks a model is not known before."""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 

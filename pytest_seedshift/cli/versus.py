@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.studies.costs import Costs
     from pytest_seedshift.studies.versus import Cost, Side, Versus
 
-_SHIFTS, _MAGNITUDES = "mean,std", "-0.3,0.3"
+_SHIFTS, _MAGNITUDES = "mean,std", session_options.BOTH_SIDES
 _KEYS = ("version", "base", "others", "sentences")
 FOLDER = ".seedshift-versus"
 CLUSTER = "--seedshift-cluster"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.studies.sampler_ablation.conditions import Crossed
     from pytest_seedshift.studies.sampler_ablation.experiment import Study
 
-_SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", "-0.3,0.3", 64
+_SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", session_options.BOTH_SIDES, 64
 
 _FACTORS_HELP = (
     "What is crossed: sampler, clipping, schedule, guidance, steps, repair; of the last three perhaps levels, as in "

@@ -45,6 +45,27 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture
+def fitting(browser: Browser) -> Callable[[Path, int, int], AbstractContextManager[Page]]:
+    """Opens a page at a width and a height: it must ask nobody for anything, complain of nothing and be no wider."""
+
+    @contextmanager
+    def opened(file: Path, width: int, height: int) -> Iterator[Page]:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        problems: list[str] = []
+        requests: list[str] = []
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        yield page
+        assert problems == []
+        assert [each for each in requests if not each.startswith("data:")] == [file.as_uri()]
+        page.close()
+
+    return opened
+
+
 @pytest.fixture(scope="session")
 def violations() -> Look:
     """What in a page, or in a part of it, breaks axe-core's rules for accessibility: one text for each place."""

@@ -47,27 +47,20 @@ FOUND = Remedies(
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it or give its path in CHROMIUM")
-def test_the_page_draws_each_measured_case_and_marks_what_it_recommends_on_desk_and_phone(tmp_path, browser):
+def test_the_page_draws_each_measured_case_and_marks_what_it_recommends_on_desk_and_phone(tmp_path, fitting):
     file = tmp_path / "remedies.html"
     file.write_text(remedies.make(FOUND, "seedshift remedies x"))
     for width, height in ((1280, 900), (390, 844)):
-        page = browser.new_page(viewport={"width": width, "height": height})
-        problems, requests = [], []
-        page.on("console", lambda message, told=problems: told.append(message.text))
-        page.on("request", lambda request, told=requests: told.append(request.url))
-        page.goto(file.as_uri())
-        assert (problems, requests) == ([], [file.as_uri()])
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        bars = page.locator(".remedies .bar")
-        assert bars.count() == 3 * 3
-        drawn = [bar.locator(".interval").bounding_box() for bar in bars.all()]
-        assert all(box["width"] > 20 for box in drawn)
-        row = page.locator(".remedies tr.best")
-        assert row.locator("th").inner_text() == "+repair=moments"
-        others = page.locator(".remedies tbody tr:not(.best)").first
-        colours = [each.evaluate("each => getComputedStyle(each).backgroundColor") for each in (row, others)]
-        assert colours[0] != colours[1]
-        page.locator(".scroll").evaluate("each => each.scrollLeft = 400")
-        assert row.locator("th").bounding_box()["x"] >= 0  # what a row is about stays in sight
-        assert page.get_by_text("+steps=20: it came to nothing").is_visible()
-        page.close()
+        with fitting(file, width, height) as page:
+            bars = page.locator(".remedies .bar")
+            assert bars.count() == 3 * 3
+            drawn = [bar.locator(".interval").bounding_box() for bar in bars.all()]
+            assert all(box["width"] > 20 for box in drawn)
+            row = page.locator(".remedies tr.best")
+            assert row.locator("th").inner_text() == "+repair=moments"
+            others = page.locator(".remedies tbody tr:not(.best)").first
+            colours = [each.evaluate("each => getComputedStyle(each).backgroundColor") for each in (row, others)]
+            assert colours[0] != colours[1]
+            page.locator(".scroll").evaluate("each => each.scrollLeft = 400")
+            assert row.locator("th").bounding_box()["x"] >= 0  # what a row is about stays in sight
+            assert page.get_by_text("+steps=20: it came to nothing").is_visible()

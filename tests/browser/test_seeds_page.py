@@ -19,7 +19,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it or give its path in CHROMIUM")
-def test_the_page_shows_the_worst_indices_with_pictures_and_vectors_on_desk_and_phone(tmp_path, browser):
+def test_the_page_shows_the_worst_indices_with_pictures_and_vectors_on_desk_and_phone(tmp_path, fitting):
     plan = synthetic.Plan(models=("a <b>model</b>",), shifts=("mean",), images=32, pictures=32)
     run = runs.load(synthetic.write(tmp_path / "run", plan).path)
     effects = tuple(SeedEffect(seed, 8, 0.5, -0.4 + 0.1 * seed, 1e-4 if seed == 0 else 1.0) for seed in range(4))
@@ -42,20 +42,13 @@ def test_the_page_shows_the_worst_indices_with_pictures_and_vectors_on_desk_and_
     file = tmp_path / "seeds.html"
     file.write_text(page_of.make(found, run, "seedshift seeds run"))
     for width, height in ((1280, 900), (390, 844)):
-        page = browser.new_page(viewport={"width": width, "height": height})
-        problems, requests = [], []
-        page.on("console", lambda message, told=problems: told.append(message.text))
-        page.on("request", lambda request, told=requests: told.append(request.url))
-        page.goto(file.as_uri())
-        assert (problems, [each for each in requests if not each.startswith("data:")]) == ([], [file.as_uri()])
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        bars = [each.bounding_box()["width"] for each in page.locator(".bar .effect").all()]
-        assert bars == sorted(bars, reverse=True)
-        assert np.ptp(bars) > 20
-        page.get_by_role("link", name="0", exact=True).click()
-        index = page.locator("#index-0")
-        assert index.locator(".shot svg").count() == len(samples)
-        assert index.locator(".shot svg").first.bounding_box()["width"] > 40
-        assert index.get_by_text("excess kurtosis").is_visible()
-        assert index.get_by_text("missing").is_visible()
-        page.close()
+        with fitting(file, width, height) as page:
+            bars = [each.bounding_box()["width"] for each in page.locator(".bar .effect").all()]
+            assert bars == sorted(bars, reverse=True)
+            assert np.ptp(bars) > 20
+            page.get_by_role("link", name="0", exact=True).click()
+            index = page.locator("#index-0")
+            assert index.locator(".shot svg").count() == len(samples)
+            assert index.locator(".shot svg").first.bounding_box()["width"] > 40
+            assert index.get_by_text("excess kurtosis").is_visible()
+            assert index.get_by_text("missing").is_visible()

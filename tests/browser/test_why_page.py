@@ -6,7 +6,6 @@ import os
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from helpers import planted
 from helpers.studies import by_ddim, study, study_of
@@ -16,29 +15,18 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install it or give its path in CHROMIUM")
-def test_the_page_fits_desk_and_phone_asks_nobody_and_draws_its_bars_and_its_picture(tmp_path):
+def test_the_page_fits_desk_and_phone_asks_nobody_and_draws_its_bars_and_its_picture(tmp_path, fitting):
     file, apart = tmp_path / "why.html", tmp_path / "apart.html"
     file.write_text(why.make(study(by_ddim, models=("toy-latent", "a model with a long name/" * 4)), "why"))
     crossed, traits = planted.design("guidance", "sampler,steps")
     found = study_of(crossed, lambda arm: planted.CAUSES["guidance"][1](traits[arm.name]))
     apart.write_text(why.make(found, "seedshift why one other --factors sampler,steps"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for width, height in ((1280, 900), (390, 844)):
-            page = browser.new_page(viewport={"width": width, "height": height})
-            problems, requests = [], []
-            page.on("console", lambda message, told=problems: told.append(message.text))
-            page.on("request", lambda request, told=requests: told.append(request.url))
-            page.goto(file.as_uri())
-            assert problems == []
-            assert requests == [file.as_uri()]
-            assert page.evaluate("document.documentElement.scrollWidth") == width
+    for width, height in ((1280, 900), (390, 844)):
+        with fitting(file, width, height) as page:
             drawn = [line.bounding_box() for line in page.locator(".bar .interval").all()]
             assert len(drawn) == 2 * 8 + 2 * 3
             assert max(box["width"] for box in drawn if box) > 20
-            page.goto(apart.as_uri())
-            assert problems == []
-            assert page.evaluate("document.documentElement.scrollWidth") == width
+        with fitting(apart, width, height) as page:
             places = [
                 page.get_by_role("heading", name=name, exact=True).bounding_box()
                 for name in ("What differs", "Effects")
@@ -48,4 +36,3 @@ def test_the_page_fits_desk_and_phone_asks_nobody_and_draws_its_bars_and_its_pic
             assert len(figures) == 2 * 2  # of both scores, by sampler and by steps
             assert all(box["width"] > 150 and box["height"] > 100 for box in figures)
             assert page.locator(".apart .open").all_inner_texts() == ["not crossed"] * 2
-        browser.close()

@@ -285,3 +285,12 @@ def test_an_error_has_the_command_s_own_options_and_pytest_s_in_command_lines_of
     assert "--cluster=auto: RAY_AUTH_MODE is not set" in told
     assert " --without-token goes without" in told
     assert "--cluster=local starts a Ray of its own" in told
+
+
+@pytest.mark.parametrize("name", ["why", "versus", "remedies"])
+def test_unless_told_otherwise_a_command_looks_at_both_sides_of_a_shift(name):
+    """Which side breaks a model is an accident of its training: one side alone may show nothing."""
+    (option,) = [each for each in group.get_command(None, name).params if each.name == "magnitude"]
+    sides = [float(each) for each in option.default.split(",")]
+    assert sorted(sides) == sorted(-each for each in sides)
+    assert len(sides) > 1

@@ -273,3 +273,10 @@ def test_what_is_lost_of_the_baseline_s_use_of_the_seed_fails_the_session(pytest
     assert "more is lost than max_sensitivity_regression = 0.3" in capsys.readouterr().out
     document = json.loads(Path("b.json").read_text())
     assert document["seed_use"]["quick"]["distances"]
+
+
+@pytest.mark.nightly
+def test_a_model_of_which_eight_blocks_leave_it_open_is_measured_on_more_and_flagged(run):
+    """One of toy-glide's first eight blocks is unlike the others, so that their interval reaches beyond the limit."""
+    result = run("--seedshift-model=toy-glide", "--seedshift-magnitude=0", "--seedshift-sensitivity=always")
+    result.stdout.fnmatch_lines(["warning: toy-glide ignores its seed vector: *64 blocks of two labels were measured*"])
