@@ -30,6 +30,12 @@ def slowest(printed: str) -> list[str]:
     return [] if found is None else found[1].splitlines()
 
 
+def errors(printed: str, most: int = 40) -> list[str]:
+    """The lines of a run of pytest that say which tests failed, where and why: those of the first failures."""
+    found = re.findall(r"^(?:E  .*|_{4,} .* _{4,}|\S+\.py:\d+: \w+)$", printed, re.MULTILINE)
+    return found if len(found) <= most else [*found[:most], f"… and {len(found) - most} more lines"]
+
+
 def run(folder: Path, status: int, printed: str, *, cases: int, pages: Sequence[str]) -> str:
     """A run of the plugin came to its verdicts: all cases judged, the status theirs, the pages there, nothing crashed.
 

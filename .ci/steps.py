@@ -293,6 +293,8 @@ class Result:
     said: str
     wall: float
     cpu: float
+    errors: Sequence[str] = ()
+    """What is repeated at the end, where it is found: of pytest's failures."""
 
 
 class Run:
@@ -321,7 +323,8 @@ class Run:
             good, said = False, f"status {error.returncode} of: {' '.join(error.cmd)}"
         except (run_checks.CheckError, RuntimeError, ValueError, OSError) as error:
             good, said = False, f"{type(error).__name__}: {error}"
-        result = Result(step, good, said, time.monotonic() - began, place.cpu)
+        errors = [] if good else run_checks.errors(place.output)
+        result = Result(step, good, said, time.monotonic() - began, place.cpu, errors)
         self.results.append(result)
         lines = place.output.rstrip().splitlines()
         shown = lines[-15:] if good else lines[-400:]
@@ -378,6 +381,9 @@ def conclude(results: Sequence[Result], wanted: Sequence[str], wall: float) -> i
     lost = set(wanted) - {result.step for result in results}
     for step in sorted(lost):  # a thread that died has printed its traceback
         print(f"{step} came to no end")
+    for result in results:
+        for line in result.errors:
+            print(f"{result.step}: {line}")
     suite = [result for result in results if result.step == "tests"]
     for result in suite:
         print(f"tests: {result.said}" if not result.good else result.said)

@@ -119,6 +119,17 @@ def test_tests_that_fail_fail_the_run(steps, tmp_path, capsys):
     assert "1 failed, 7 passed" in capsys.readouterr().out
 
 
+def test_why_a_test_failed_stands_in_the_last_lines(steps, tmp_path, capsys):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/test_it.py").write_text("def test_it():\n    seven = 7\n    assert seven == 8\n" + "\n" * 300)
+    run = f"{sys.executable} -m pytest -q -p no:cacheprovider; status=$?; seq 2000; exit $status"
+    project(tmp_path / "project", "true", run)
+    assert steps.main(["tests"]) == 1
+    last = capsys.readouterr().out.splitlines()[-10:]
+    assert "tests: E       assert 7 == 8" in last
+    assert "tests: test_it.py:3: AssertionError" in last
+
+
 def test_a_readme_without_the_commands_fails_the_run(steps, tmp_path, capsys):
     project(tmp_path / "project", "echo '=== 7 passed in 1.23s ==='")
     assert steps.main(["tests"]) == 1
