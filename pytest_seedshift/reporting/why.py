@@ -177,8 +177,22 @@ def span(effect: Effect) -> str:
 def retained(found: Found, score: str) -> str:
     """An arm's retained score: `0.58 (0.43–0.73)`."""
     mean = found.retained.get(score)
-    if mean is None:
-        return "–"
+    return "–" if mean is None else _interval(mean)
+
+
+def by_shift(study: Study, score: str) -> list[tuple[str, ...]]:
+    """A table of what each arm retains under each shift by itself, with its heads; none where there is one shift."""
+    if len(study.shifts) < 2:
+        return []
+    shifts = [f"{shift} {format_magnitude(magnitude)}" for shift, magnitude in study.shifts]
+    arms = [
+        (found.arm.name, *(map(_interval, found.by_shift[score]) if score in found.by_shift else "–" * len(shifts)))
+        for found in study.found
+    ]
+    return [("arm", *shifts), *arms]
+
+
+def _interval(mean: Mean) -> str:
     digits = _digits(mean)
     return f"{mean.value:.{digits}f} ({mean.low:.{digits}f}–{mean.high:.{digits}f})"
 
@@ -231,7 +245,7 @@ def holds(found: Found) -> str:
 
 
 def table(study: Study) -> Iterator[str]:
-    """What differs between the models, all arms, a line each, and all effects, a line each and score."""
+    """What differs between the models; a line each: all arms, all effects by score, the arms (or shifts) by shift."""
     yield from why_attribution.differing_lines(study.crossed)
     certainty = messages.percent(study.certainty)
     yield f"Retained scores (shifted / unshifted) under {under(study)}; {base(study)}, {certainty} intervals"
@@ -263,6 +277,12 @@ def table(study: Study) -> Iterator[str]:
         yield f"Effects of each change on retained scores ({why_attribution.legend(study)})"
         heads = ("change", "score", "without a shift", "retained", "effect", "arm by arm")
         yield from tables.table([heads, *_rows(study)])
+    apart = by_shift(study, SHOWN[0])
+    if apart:
+        yield ""
+        yield f"Retained {BUILT_IN[SHOWN[0]].title} under each shift by itself, {certainty} intervals"
+        turned = list(zip(*apart, strict=True)) if len(apart) < len(apart[0]) else apart
+        yield from tables.table(turned)
 
 
 def _rows(study: Study) -> list[tuple[str, ...]]:

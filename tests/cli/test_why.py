@@ -103,6 +103,7 @@ def test_what_arms_keep_is_what_the_samples_in_the_store_say(folder, document):
     for each in document["arms"]:
         shifted, control = (sum(means[each["name"], shift]) for shift in ("mixed", "none"))
         assert each["kept"]["top1"]["mean"] == pytest.approx(shifted / control)
+        assert each["kept_by_shift"] == {score: [kept] for score, kept in each["kept"].items()}
 
 
 @pytest.mark.slow

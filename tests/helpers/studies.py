@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_seedshift.core.stats.seed_shares import Distances, Sensitivity
-from pytest_seedshift.studies.sampler_ablation import conditions, effects
-from pytest_seedshift.studies.sampler_ablation.experiment import SHOWN, Found, Study, judged
+from pytest_seedshift.studies.sampler_ablation import conditions
+from pytest_seedshift.studies.sampler_ablation.experiment import Study, judged, of_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 PAIRS = 64
 LABELS = [k % 16 for k in range(PAIRS)]
@@ -43,29 +43,18 @@ def study_of(
     control: Callable[[conditions.Arm], float] = lambda arm: 1.0,
     weights: Mapping[str, float] | None = None,
     share: Callable[[conditions.Arm], float] = lambda arm: 0.9,
+    shifts: Sequence[tuple[str, float]] = (("mean", 0.3),),
 ) -> Study:
-    """The same of a design that is there."""
+    """The same of a design that is there; arms that break do so under the first of the shifts alone."""
     found = []
     for arm in crossed.arms:
         right = np.arange(PAIRS) < control(arm) * PAIRS
         still = right & ((np.arange(PAIRS) // 16) % 2 == 0) if breaks(arm) else right
-        columns = {"top1": (right * 1.0, still * 1.0, 1.0), "clip": (40.0 * right, 40.0 * still, 50.0)}
-        by_pair = {score: effects.retained(before, [after], top) for score, (before, after, top) in columns.items()}
-        found.append(
-            Found(
-                arm,
-                {score: float(columns[score][0].mean()) for score in SHOWN},
-                {
-                    score: effects.mean(each.by_pair, LABELS, (0.0, each.most))
-                    for score, each in by_pair.items()
-                    if each is not None
-                },
-                by_pair,
-                looking(share(arm)),
-                None if weights is None else weights[arm.level("sampler")],
-            )
-        )
-    return judged(crossed, (("mean", 0.3),), found, LABELS)
+        before, after = ({"top1": 1.0 * each, "clip": 40.0 * each} for each in (right, still))
+        weight = None if weights is None else weights[arm.level("sampler")]
+        under = [after, *[before] * (len(shifts) - 1)]
+        found.append(of_columns(arm, before, under, LABELS, looking(share(arm)), weight))
+    return judged(crossed, tuple(shifts), found, LABELS)
 
 
 def by_ddim(arm: conditions.Arm) -> bool:

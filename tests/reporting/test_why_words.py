@@ -34,6 +34,30 @@ def test_a_change_for_the_worse_is_a_decrease():
     assert "a significant decrease in retained top-1 (1.00 → 0.50, -0.50 (" in sampler
 
 
+def test_of_several_shifts_each_is_told_by_itself():
+    crossed = conditions.cross(["toy-latent"], lambda name: "no" if "zsnr" in name else None)
+    found = study_of(crossed, by_ddim, shifts=(("mean", -0.3), ("mean", 0.3), ("std", -0.3)))
+    table = why.by_shift(found, "top1")
+    assert table[0] == ("arm", "mean -0.30", "mean +0.30", "std -0.30")
+    assert [[cell[:4] for cell in cells] for name, *cells in table[1:] if "ddim" in name] == [
+        ["0.50", "1.00", "1.00"]
+    ] * 2
+    assert [[cell[:4] for cell in cells] for name, *cells in table[1:] if "ancestral" in name] == [["1.00"] * 3] * 2
+    lines = list(why.table(found))
+    place = lines.index("Retained top-1 under each shift by itself, 99 % intervals")
+    assert "mean -0.30" in lines[place + 1]
+    page = pages.make(found, "seedshift why")
+    assert page.count("<td>0.50 (0.") == 2 * 2  # two arms by two scores, and nowhere else
+    for arm in document(found, [])["arms"]:  # what is left under all is the mean over shifts
+        of_each = [each["mean"] for each in arm["kept_by_shift"]["clip"]]
+        assert arm["kept"]["clip"]["mean"] == pytest.approx(sum(of_each) / 3)
+
+
+def test_one_shift_needs_no_table_of_shifts():
+    assert why.by_shift(study(by_ddim), "top1") == []
+    assert not any("by itself" in line for line in why.table(study(by_ddim)))
+
+
 def test_arms_that_do_not_use_their_seed_vector_are_named_by_the_schedule_and_as_measured():
     blind = study(by_ddim, weights={"ddim": 1.0, "ancestral": 0.004}, share=lambda arm: 0.9 if by_ddim(arm) else 0.02)
     lines = why.sentences(blind)

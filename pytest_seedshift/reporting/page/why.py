@@ -33,6 +33,7 @@ def make(study: Study, command: str) -> str:
         scores=SHOWN,
         effects={score: _of_effects(study, score) for score in SHOWN},
         arms=[(each, [_of_arm(study, each.retained.get(score)) for score in SHOWN]) for each in study.found],
+        by_shift=[(score, found) for score in SHOWN if (found := why.by_shift(study, score))],
         most=_most_retained(study),
         command=command,
     )

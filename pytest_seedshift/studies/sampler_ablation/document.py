@@ -45,6 +45,7 @@ def _arm(found: Found) -> dict[str, Any]:
         "levels": dict(found.arm.levels),
         "control": dict(found.control),
         "kept": {score: _mean(each) for score, each in found.retained.items()},
+        "kept_by_shift": {score: [_mean(each) for each in means] for score, means in found.by_shift.items()},
         "holds": found.holds,
         "breaks": found.breaks,
         "weight": found.weight,

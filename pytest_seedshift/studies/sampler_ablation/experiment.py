@@ -36,6 +36,8 @@ DISCARDED = 0.1
 that of `seed_shares.IGNORED`."""
 
 Report = Callable[[str], None]
+Columns = Mapping[str, Sequence[float]]
+"""By score, a value for each pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Found:
         retained: by score, the retained score under the shifts, with its interval; without a score that is 0 without a
             shift.
         by_pair: the same as numbers a pair; None in place of what is left out.
+        by_shift: by score, the retained score under each shift by itself, in the experiment's order of shifts; without
+            a score that is 0 without a shift.
         sensitivity: how much it looks at its seed vector; None where that could not be measured.
         weight: of the seed vector in the state after the first step, by the schedule alone: see `seed_weight`. None
             where the sampler is none that it is known for.
@@ -58,6 +62,7 @@ class Found:
     control: Mapping[str, float]
     retained: Mapping[str, effects.Mean]
     by_pair: Mapping[str, effects.Retained | None]
+    by_shift: Mapping[str, tuple[effects.Mean, ...]]
     sensitivity: Sensitivity | None
     weight: float | None
     note: str = ""
@@ -167,22 +172,40 @@ def _run(
 ) -> Found:
     control = _columns(bench, Case(arm.name), design)
     shifted = [_columns(bench, Case(arm.name, *shift), design) for shift in shifts]
-    by_pair = {
-        score: effects.retained(control[score], [each[score] for each in shifted], BUILT_IN[score].top)
-        for score in SHOWN
-    }
     measured, note = _sensitivity(bench, arm.name, certainty)
+    weight = seed_weight(bench.model(arm.name))
+    return of_columns(arm, control, shifted, _labels(design), measured, weight, certainty=certainty, note=note)
+
+
+def of_columns(
+    arm: Arm,
+    control: Columns,
+    shifted: Sequence[Columns],
+    labels: Sequence[Any],
+    sensitivity: Sensitivity | None,
+    weight: float | None,
+    *,
+    certainty: float = CERTAINTY,
+    note: str = "",
+) -> Found:
+    """What came of an arm, by its scores: by name a value a pair, without a shift and under each; see `Found`."""
+
+    def mean(of: effects.Retained) -> effects.Mean:
+        return effects.mean(of.by_pair, labels, (0.0, of.most), certainty)
+
+    def retained(score: str, under: Sequence[Columns]) -> effects.Retained | None:
+        return effects.retained(control[score], [each[score] for each in under], BUILT_IN[score].top)
+
+    by_pair = {score: retained(score, shifted) for score in SHOWN}
+    by_shift = {score: [retained(score, [each]) for each in shifted] for score in SHOWN}
     return Found(
         arm,
         {score: float(np.mean(control[score])) for score in SHOWN},
-        {
-            score: effects.mean(each.by_pair, _labels(design), (0.0, each.most), certainty)
-            for score, each in by_pair.items()
-            if each is not None
-        },
+        {score: mean(each) for score, each in by_pair.items() if each is not None},
         by_pair,
-        measured,
-        seed_weight(bench.model(arm.name)),
+        {score: tuple(mean(each) for each in found if each) for score, found in by_shift.items() if by_pair[score]},
+        sensitivity,
+        weight,
         note,
     )
 
