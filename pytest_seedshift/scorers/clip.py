@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from pytest_seedshift.core.checkpoints import prompt_length, repository, trust
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.scorers import clip_sources, fingerprint, loading, open_clip_tags, pillow_resize, transfers
 from pytest_seedshift.scorers.base import LONGER, check_finite, check_prepared, readable
+from pytest_seedshift.scorers.cosine import CosineScore
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,11 +45,8 @@ _WIDEST = 64
 """How many times the model's window a prompt's length is measured in."""
 
 
-class ClipScore:
-    """A `Scorer` of `clip`: 100·max(cos(image, prompt), 0) (Hessel et al. 2021, arXiv 2104.08718).
-
-    The factor is 100, as torchmetrics has it, not the article's 2.5.
-    """
+class ClipScore(CosineScore):
+    """The CLIP score by a network of open_clip."""
 
     def __init__(self, name: str, model: Any, tokenizer: Any, fingerprint: str) -> None:
         """Wrap a model of open_clip, on its device, and the tokenizer that belongs to it.
@@ -57,11 +54,9 @@ class ClipScore:
         Raises:
             ModelError: it wants its pictures prepared in a way that is not known here.
         """
-        self.name = name
-        self.fingerprint = fingerprint
+        super().__init__(name, fingerprint)
         self._model = model
         self._tokenizer = tokenizer
-        self._prompts: dict[str, Tensor] = {}
         settings = open_clip.get_model_preprocess_cfg(model)
         size, interpolation = settings["size"], settings.get("interpolation") or "bicubic"
         self._height: int
@@ -75,8 +70,6 @@ class ClipScore:
                 f"{name}: its configuration has a standard deviation of 0 for a colour, by which it divides"
             )
         self._sent: dict[torch.device, tuple[Tensor, Tensor]] = {}
-        self._last: tuple[weakref.ref[Tensor], Tensor] | None = None
-        """The images that were scored last, and their embeddings."""
         known = self._squash or (self._height == self._width and settings.get("resize_mode") in ("shortest", None))
         if not known or interpolation not in _FILTERS:
             raise ModelError(
@@ -120,24 +113,7 @@ class ClipScore:
         for label in labels:
             self._encode(label.prompt, device)
 
-    @torch.inference_mode()
-    def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
-        """See `Scorer.score`."""
-        return {"clip": 100 * self.cosines(images, labels).clamp(min=0).float()}
-
-    @torch.inference_mode()
-    def cosines(self, images: Tensor, labels: Sequence[Label]) -> Tensor:
-        """The cosine of each image and its label's prompt: float, (batch,), in [-1, 1]."""
-        seen = self.embed(images)
-        self._last = weakref.ref(images), seen
-        asked = torch.stack([self._encode(label.prompt, images.device) for label in labels])
-        return (seen * asked).sum(-1)
-
-    @torch.inference_mode()
-    def embed(self, images: Tensor) -> Tensor:
-        """See `Embedder.embed`; images that were scored last are not seen again."""
-        if self._last is not None and self._last[0]() is images:
-            return self._last[1]
+    def _embed_images(self, images: Tensor) -> Tensor:
         embedded: Tensor = self._model.encode_image(self._see(images), normalize=True)
         return embedded
 
@@ -160,12 +136,11 @@ class ClipScore:
             self._sent[device] = mean, std
         return self._sent[device]
 
-    def _encode(self, prompt: str, device: torch.device) -> Tensor:
-        if prompt not in self._prompts:
-            tokens = self._tokenizer([prompt])
-            check_read(self._tokenizer, prompt, self.name)
-            self._prompts[prompt] = self._model.encode_text(transfers.send(tokens, device), normalize=True)[0]
-        return self._prompts[prompt]
+    def _embed_prompt(self, prompt: str, device: torch.device) -> Tensor:
+        tokens = self._tokenizer([prompt])
+        check_read(self._tokenizer, prompt, self.name)
+        embedded: Tensor = self._model.encode_text(transfers.send(tokens, device), normalize=True)[0]
+        return embedded
 
 
 def check_read(tokenizer: Any, prompt: str, name: str) -> None:

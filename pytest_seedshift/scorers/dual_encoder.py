@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from pytest_seedshift.core.checkpoints import contents, prompt_length
 from pytest_seedshift.core.errors import ModelError
 from pytest_seedshift.scorers import clip_sources, loading, transfers
 from pytest_seedshift.scorers.base import LONGER, check_finite, readable
+from pytest_seedshift.scorers.cosine import CosineScore
 from pytest_seedshift.scorers.preparation import Preparation
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _WHAT = "a dual encoder of transformers"
 _ROOM = 77
 
 
-class DualEncoder:
-    """A `Scorer` of `clip`, and an `Embedder`: 100·max(cos(image, prompt), 0), as `clip.ClipScore`."""
+class DualEncoder(CosineScore):
+    """The CLIP score by a network of transformers."""
 
     def __init__(self, name: str, model: Any, processor: Any, tokenizer: Any, fingerprint: str) -> None:
         """Wrap a model of transformers, on its device, with the image processor and the tokenizer that belong to it.
@@ -40,15 +40,11 @@ class DualEncoder:
                 f"{name}: a {type(model).__name__} does not embed pictures and texts in one space, as CLIP, SigLIP and "
                 "MetaCLIP do. Give one of these"
             )
-        self.name = name
-        self.fingerprint = fingerprint
+        super().__init__(name, fingerprint)
         self._model = model
         self._prepare = Preparation(name, processor)
         self._tokenizer = tokenizer
         self._room = _room(model.config)
-        self._prompts: dict[str, Tensor] = {}
-        self._last: tuple[weakref.ref[Tensor], Tensor] | None = None
-        """The images that were scored last, and their embeddings."""
 
     @classmethod
     def load(cls, source: str, device: str) -> DualEncoder:
@@ -74,35 +70,16 @@ class DualEncoder:
         for label in labels:
             check_read(self._tokenizer, label.prompt, self._room, self.name)
 
-    @torch.inference_mode()
-    def score(self, images: Tensor, labels: Sequence[Label]) -> dict[str, Tensor]:
-        """See `Scorer.score`."""
-        return {"clip": 100 * self.cosines(images, labels).clamp(min=0).float()}
-
-    @torch.inference_mode()
-    def cosines(self, images: Tensor, labels: Sequence[Label]) -> Tensor:
-        """The cosine of each image and its label's prompt: float, (batch,), in [-1, 1]."""
-        seen = self.embed(images)
-        self._last = weakref.ref(images), seen
-        asked = torch.stack([self._encode(label.prompt, images.device) for label in labels])
-        return (seen * asked).sum(-1)
-
-    @torch.inference_mode()
-    def embed(self, images: Tensor) -> Tensor:
-        """See `Embedder.embed`; images that were scored last are not seen again."""
-        if self._last is not None and self._last[0]() is images:
-            return self._last[1]
+    def _embed_images(self, images: Tensor) -> Tensor:
         return _normalised(self._model.get_image_features(**self._prepare(images)))
 
-    def _encode(self, prompt: str, device: torch.device) -> Tensor:
-        if prompt not in self._prompts:
-            check_read(self._tokenizer, prompt, self._room, self.name)
-            # SigLIP was trained on texts that are filled up, and reads its answer off the last place; to those of the
-            # others, which have a mask, the filling makes no difference.
-            tokens = self._tokenizer([prompt], padding="max_length", max_length=self._room, return_tensors="pt")
-            sent = {name: transfers.send(each, device) for name, each in tokens.items() if name != "token_type_ids"}
-            self._prompts[prompt] = _normalised(self._model.get_text_features(**sent))[0]
-        return self._prompts[prompt]
+    def _embed_prompt(self, prompt: str, device: torch.device) -> Tensor:
+        check_read(self._tokenizer, prompt, self._room, self.name)
+        # SigLIP was trained on texts that are filled up, and reads its answer off the last place; to those of the
+        # others, which have a mask, the filling makes no difference.
+        tokens = self._tokenizer([prompt], padding="max_length", max_length=self._room, return_tensors="pt")
+        sent = {name: transfers.send(each, device) for name, each in tokens.items() if name != "token_type_ids"}
+        return _normalised(self._model.get_text_features(**sent))[0]
 
 
 def check_read(tokenizer: Any, prompt: str, room: int, name: str) -> None:
