@@ -113,7 +113,9 @@ def read(path: Path) -> ForeignScores:
         for name in wanted:
             scores[name][key] = _number(row[name], f"{where}: {name}")
         if PROMPT in names:
-            prompts[key] = row[PROMPT].strip()
+            prompts[key] = " ".join(row[PROMPT].split())
+            if not prompts[key]:
+                raise ForeignScoresError(f"{where}: no {PROMPT}: give each sample one, or delete the column")
     if len(scores[wanted[0]]) < 2:
         raise ForeignScoresError(f"{path}: fewer than two samples, of which nothing can be said")
     return ForeignScores(path.name, scores, prompts)
@@ -134,7 +136,7 @@ def compare(
         One for each score of both, in the new file's order.
 
     Raises:
-        ForeignScoresError: they have no score in common, too few ids, or ids that one lacks.
+        ForeignScoresError: they have no score in common, too few ids, ids that one lacks, or an id of two prompts.
     """
     both = [name for name in new.scores if name in old.scores]
     if not both:
@@ -152,9 +154,22 @@ def compare(
     ids = [each for each in new.ids if each in known]
     if len(ids) < 2:
         raise ForeignScoresError(f"{old.name} and {new.name} have {len(ids)} ids in common: a comparison needs two")
-    prompts = [(new.prompts or old.prompts).get(each, each) for each in ids]
+    prompts = _prompts(old, new, ids)
     level = 1 - (1 - certainty) / len(both)
     return tuple(_change(name, ids, prompts, old.scores[name], new.scores[name], level) for name in both)
+
+
+def _prompts(old: ForeignScores, new: ForeignScores, ids: list[str]) -> list[str]:
+    """The prompt of each id, by the file that has them; the id itself where neither does."""
+    if old.prompts and new.prompts:
+        for each in ids:
+            if old.prompts[each] != new.prompts[each]:
+                raise ForeignScoresError(
+                    f"{KEY} {each!r} is of the prompt {old.prompts[each][:60]!r} in {old.name} and of "
+                    f"{new.prompts[each][:60]!r} in {new.name}: give an id to the same sample in both"
+                )
+    found = new.prompts or old.prompts
+    return [found.get(each, each) for each in ids]
 
 
 def _change(
@@ -173,6 +188,6 @@ def _number(text: str, where: str) -> float:
         value = float({"true": "1", "false": "0"}.get(text.strip().lower(), text))
     except ValueError:  # of float
         value = math.nan
-    if not math.isfinite(value) or abs(value) > 1e12:
+    if "_" in text or not math.isfinite(value) or abs(value) > 1e12:
         raise ForeignScoresError(f"{where} {text!r} is no number")
     return value

@@ -162,6 +162,7 @@ def test_chance_is_no_regression_where_prompts_are_known():
         ("id,vqa\na,1\nb,0\n", "no score is in both"),
         ("id,clip\na,1\nc,0\n", "old.csv lacks c, which new.csv has"),
         ("id,clip\na,nan\nb,0\n", "clip 'nan' is no number"),
+        ("id,clip\na,1_000\nb,0\n", "clip '1_000' is no number"),
         ("", "give a first line"),
     ],
 )
@@ -169,6 +170,27 @@ def test_tables_that_cannot_be_compared_are_refused(tmp_path, capsys, text, says
     (tmp_path / "old.csv").write_text("id,clip\na,1\nb,0\n")
     (tmp_path / "new.csv").write_text(text)
     assert says in refused(capsys, "compare", tmp_path / "old.csv", tmp_path / "new.csv")
+
+
+def test_an_id_is_the_same_prompt_in_both_tables(tmp_path, capsys):
+    before = table(tmp_path / "old.csv", [("0", 1, "a fox"), ("1", 0, "an  owl")])
+    same, other = [("1", 1, "an owl"), ("0", 0, "a fox")], [("0", 1, "an owl"), ("1", 0, "a fox")]
+    assert main(["compare", str(before), str(table(tmp_path / "same.csv", same))]) == 0
+    capsys.readouterr()
+    said = refused(capsys, "compare", before, table(tmp_path / "other.csv", other))
+    assert "id '0' is of the prompt 'a fox' in old.csv and of 'an owl' in other.csv" in said
+    blank = table(tmp_path / "blank.csv", [("0", 1, ""), ("1", 0, "an owl")])
+    assert "line 2: no prompt: give each sample one" in refused(capsys, "compare", before, blank)
+
+
+def test_prompts_that_lose_alike_are_few_prompts_all_the_same(tmp_path):
+    """Two prompts lose one of four each: by chance that is common, and no interval without a width."""
+    rows = [(f"{prompt}-{seed}", 1, f"p{prompt}") for prompt in range(2) for seed in range(4)]
+    worse = [(key, int(key[-1] != "0"), prompt) for key, _, prompt in rows]
+    before, after = table(tmp_path / "old.csv", rows), table(tmp_path / "new.csv", worse)
+    assert main(["compare", str(before), str(after)]) == 0
+    (found,) = foreign_scores.compare(foreign_scores.read(before), foreign_scores.read(after), certainty=0.99)
+    assert found.change.low < -0.5 < 0 < found.change.high
 
 
 def test_a_table_is_not_compared_with_a_run(run, tmp_path, capsys):

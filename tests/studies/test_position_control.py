@@ -110,6 +110,15 @@ def test_an_interval_of_independent_pairs_is_student_s():
     assert position_control.clustered(values, ["one"] * 5, 0.95) == found
 
 
+def test_labels_of_one_and_the_same_sum_leave_an_interval_with_the_width_that_pairs_have():
+    from scipy.stats import t
+
+    values, labels = [-1.0, 0.0, 0.0, 0.0] * 10, [label for label in "abcdefghij" for _ in range(4)]
+    found = position_control.clustered(values, labels, 0.99)
+    low, high = t.interval(0.99, 9, -0.25, np.std(values, ddof=1) / np.sqrt(40))
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
 def test_one_pair_has_no_interval():
     with pytest.raises(ValueError, match="an interval needs two"):
         position_control.clustered([0.1], ["a"], 0.99)

@@ -32,8 +32,9 @@ def clustered(values: Sequence[float], labels: Sequence[str], certainty: float) 
     Seeds of one label share what the label does, so labels are what varies independently: the standard error is that of
     clusters, √(L/(L−1)·Σ_l(Σ_i(v_i − v̄))²)/N, and the interval Student's t with L − 1 degrees of freedom (Cameron and
     Miller 2015, A Practitioner's Guide to Cluster-Robust Inference, sections II and VI). With one label, pairs are the
-    clusters. Values that are all the same have no spread to be used; then as many pairs as chance could have hidden may
-    lie anywhere within one width or height: see `unseen_changes`.
+    clusters, and also where all labels have one and the same sum, as labels of few 0s and 1s may by chance: what would
+    be left is an interval without a width. Values that are all the same have no spread to be used; then as many pairs
+    as chance could have hidden may lie anywhere within one width or height: see `unseen_changes`.
 
     Args:
         values: at least two, from −1 to 1.
@@ -60,7 +61,9 @@ def clustered(values: Sequence[float], labels: Sequence[str], certainty: float) 
     if group.max() == 0:
         group = np.arange(len(residuals))
     sums = np.bincount(group, residuals)
-    clusters = len(sums)
+    clusters = len(sums)  # also where pairs stand in for them: how the labels vary is known no better for that
+    if np.abs(sums).max() <= _SAME:
+        sums = residuals * math.sqrt(len(residuals) / (len(residuals) - 1) * (clusters - 1) / clusters)
     error = math.sqrt(clusters / (clusters - 1) * float((sums**2).sum())) / len(residuals)
     reach = float(t.ppf((1 + certainty) / 2, clusters - 1)) * error
     return Estimate(mean, mean - reach, mean + reach)
