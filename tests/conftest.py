@@ -38,6 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         os.environ.pop(name, None)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch reads it when it is loaded, which no plugin has done yet
+    if find_spec("tqdm"):
+        from tqdm import tqdm
+
+        # The first bar of a process, shown or not, begins a thread that looks at all bars every ten seconds and warns
+        # where one goes meanwhile. Here a warning is an error, of whichever test is at work by then.
+        tqdm.monitor_interval = 0
     if find_spec("hypothesis"):
         from hypothesis import settings
 

@@ -11,6 +11,7 @@ from pytest_seedshift.cli.options import Output, check_output, output_option, ru
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import atomic_files
 from pytest_seedshift.core import output as sinks
+from pytest_seedshift.core.checkpoints import places
 
 ENDINGS = (".csv", ".parquet", ".yaml")
 
@@ -82,8 +83,8 @@ def _check(ending: str, output: Output, model: str | None, dataset: str | None) 
     """Make sure that the options fit together."""
     if ending not in ENDINGS:
         raise CommandError(f"--output {output}: give a name that ends in one of {', '.join(ENDINGS)}")
-    if ending == ".yaml" and (dataset is None or dataset.count("/") != 1 or not all(dataset.split("/"))):
-        said = "" if dataset is None else f" {dataset}"
+    if ending == ".yaml" and (dataset is None or places.looks_local(dataset)):
+        said = "" if dataset is None else f" {dataset!r}"
         raise CommandError(
             f"--dataset{said}: evaluation results belong to a benchmark: give the id of its dataset on the hub, such "
             "as --dataset me/seed-shifts"

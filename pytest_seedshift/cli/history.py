@@ -105,6 +105,8 @@ def run(
 
     if not 0.5 < certainty < 1:
         raise CommandError(f"--certainty {certainty:g}: give a number above 0.5 and below 1, such as 0.99")
+    if name is not None and not runs:
+        raise CommandError(f"--name {name}: nothing is added: give the run of that version, by --add RUN")
     place = history.file_of(folder)
     out = output or place.parent / "history.html"
     check_output(output, as_json=as_json)
@@ -142,7 +144,8 @@ def _add(place: Path, folder: Path, name: str | None) -> str:
 
     found = runs.load(folder)
     scores = history.scores_of(found)
-    line = history.line_of(found, scores, name or history.version_name(folder), datetime.now(UTC))
+    called = history.version_name(folder) if name is None else name
+    line = history.line_of(found, scores, called, datetime.now(UTC))
     added = history.append(place, line, scores)
     what = messages.count(len(line.cases), "case")
     without = "" if scores is not None else ", without the scores of its pairs, which the run folder does not have"

@@ -144,7 +144,7 @@ def load(place: Path) -> History:
         raise HistoryError(f"{path} {error.reason}") from None
     found: dict[str, Line] = {}
     notes = []
-    for number, text in enumerate(content.decode("utf-8", "replace").split("\n"), 1):
+    for number, text in enumerate(_texts(content), 1):
         if not text.strip():
             continue
         try:
@@ -155,7 +155,13 @@ def load(place: Path) -> History:
         found.setdefault(line.id, line)  # two branches of git may have the same run
     if not found:
         raise HistoryError(f"{path} holds no run that can be read{f': {notes[0]}' if notes else ''}")
-    return History(path.parent, tuple(sorted(found.values(), key=lambda line: line.time)), tuple(notes))
+    lines = sorted(found.values(), key=lambda line: datetime.fromisoformat(line.time))
+    return History(path.parent, tuple(lines), tuple(notes))
+
+
+def _texts(content: bytes) -> list[str]:
+    """The lines of a file, which an editor may have saved with a byte order mark."""
+    return content.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
 
 
 def _parse(text: str) -> Line:
@@ -169,7 +175,14 @@ def _parse(text: str) -> Line:
         raise DataError(
             f"its format is {document.get('version')!r}, this version of seedshift reads 1: upgrade pytest-seedshift"
         )
-    return read(Line, document)
+    line = read(Line, document)
+    try:
+        is_moment = datetime.fromisoformat(line.time).tzinfo is not None
+    except ValueError:  # of fromisoformat
+        is_moment = False
+    if not is_moment:  # versions are in the order of their times
+        raise DataError(f"its time is {line.time[:40]!r}, and not such as 2026-11-30T13:01:36+00:00")
+    return line
 
 
 def line_of(run: Run, scores: Baseline | None, name: str, time: datetime) -> Line:
@@ -263,14 +276,13 @@ def _ids(content: bytes, path: Path) -> set[str]:
     """The runs that a file has; to one that is none of ours nothing may be added."""
     if len(content) > MOST_BYTES:
         raise HistoryError(f"{path} has more than {MOST_BYTES} bytes: begin another history")
-    text = content.decode("utf-8", "replace")
     found = set()
-    for each in text.split("\n"):
+    for each in _texts(content):
         try:
             found.add(_parse(each).id)
         except DataError:
             continue
-    if text.strip() and not found and WHAT not in text:
+    if content.strip() and not found and WHAT.encode() not in content:
         raise HistoryError(f"{path} is there and is no history: give another folder")
     return found
 

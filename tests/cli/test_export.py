@@ -73,6 +73,8 @@ def test_means_are_evaluation_results_that_the_hub_reads(run, tmp_path, capsys):
         (("-o", "samples.xlsx"), "ends in one of .csv, .parquet, .yaml"),
         (("-o", "a.yaml"), "--dataset: evaluation results belong to a benchmark"),
         (("-o", "a.yaml", "--dataset", "me"), "such as --dataset me/seed-shifts"),
+        (("-o", "a.yaml", "--dataset", "../x"), "such as --dataset me/seed-shifts"),
+        (("-o", "a.yaml", "--dataset", "me/x\nvalue: 1"), "such as --dataset me/seed-shifts"),
         (("-o", "a.yaml", "--dataset", "me/x", "--model", "nobody"), "the run has none of that name"),
         (("--dataset", "me/x"), "--dataset me/x: belongs to --output NAME.yaml"),
     ],

@@ -105,6 +105,8 @@ def test_what_cannot_be_added_to_is_told_before_the_run(pytester, version, argum
         (["kept", "--model", "mien"], "Did you mean 'mine'?"),
         (["kept", "--json", "-o", "-"], "--json and --output - both write"),
         (["kept", "-o", "page.json"], "give a name such as history.html"),
+        (["kept", "--name", "v7"], "--name v7: nothing is added: give the run of that version, by --add RUN"),
+        (["kept", "--add", "other", "--name", ""], "give 1 to 200 letters that can be printed"),
         (["kept", "--add", "other", "--name", "a\nb"], "give 1 to 200 letters that can be printed"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -220,6 +221,39 @@ def test_what_is_no_history_is_told(tmp_path, content, message):
         (tmp_path / history.FILE_NAME).write_bytes(content)
     with pytest.raises(HistoryError, match=message):
         history.load(tmp_path)
+
+
+def test_a_file_that_an_editor_of_windows_has_saved_is_read(tmp_path):
+    first, second = (made(each, number) for number, each in enumerate(versions(2, 7)))
+    history.append(tmp_path, *first)
+    path = tmp_path / history.FILE_NAME
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert not history.append(tmp_path, *first), "it is there"
+    assert history.append(tmp_path, *second)
+    found = history.load(tmp_path)
+    assert ([line.name for line in found.lines], found.notes) == (["v0", "v1"], ())
+
+
+def test_versions_are_in_the_order_of_their_moments(tmp_path):
+    """Whatever the time zone; a line whose time is none is left out, as its place is not known."""
+    times = {
+        "later": "2026-11-30T01:00:00-12:00",
+        "first": "2026-11-30T12:59:59Z",
+        "none": "<b>",
+        "zoneless": "2026-11-30",
+    }
+    lines = [made(each, number)[0] for number, each in enumerate(versions(len(times), 7))]
+    texts = [
+        json.dumps({**line.built_in(), "name": name, "time": time})
+        for line, (name, time) in zip(lines, times.items(), strict=True)
+    ]
+    (tmp_path / history.FILE_NAME).write_text("\n".join(texts))
+    found = history.load(tmp_path)
+    assert [line.name for line in found.lines] == ["first", "later"]
+    assert [note.partition("left out: ")[2].partition(",")[0] for note in found.notes] == [
+        "its time is '<b>'",
+        "its time is '2026-11-30'",
+    ]
 
 
 def test_nothing_is_added_to_a_file_of_somebody_else_s(tmp_path):

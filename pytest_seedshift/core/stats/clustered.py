@@ -60,7 +60,7 @@ def clustered(values: Sequence[float], labels: Sequence[str], certainty: float) 
     _, group = np.unique(np.asarray(labels), return_inverse=True)
     if group.max() == 0:
         group = np.arange(len(residuals))
-    sums = np.bincount(group, residuals)
+    sums = np.asarray(np.bincount(group, residuals), dtype=np.float64)
     clusters = len(sums)  # also where pairs stand in for them: how the labels vary is known no better for that
     if np.abs(sums).max() <= _SAME:
         sums = residuals * math.sqrt(len(residuals) / (len(residuals) - 1) * (clusters - 1) / clusters)
