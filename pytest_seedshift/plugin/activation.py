@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.plugin import collection, effects, github, option_resolution, waiting
+from pytest_seedshift.plugin import collection, effects, github, option_resolution, seed_use, waiting
 from pytest_seedshift.plugin.collection_hooks import CollectionHooks
 from pytest_seedshift.plugin.console import Console
 from pytest_seedshift.plugin.grid import Grid
@@ -46,7 +46,12 @@ class Activation:
         self._loads = loads = Loads(worker, self._board)
         self._session = session = Session(config, settings, loads.count)
         self._console = Console(config)
-        self._collector = ResultsCollector(session.folder, lambda: session.folder_use.samples, self._console)
+        self._collector = ResultsCollector(
+            session.folder,
+            lambda: session.folder_use.samples,
+            self._console,
+            lambda kept: seed_use.judged(session, self._grid, kept.all, kept.manifest, kept.models),
+        )
         self._report = SessionReport(session, self._collector, self._console)
         self._terminal = TerminalReport(session, self._collector, self._report, loads, self._console)
         self._controller = XdistController(session, self._collector, self._terminal, loads, self._console)

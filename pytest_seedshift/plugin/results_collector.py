@@ -29,8 +29,21 @@ OUTCOMES = ("passed", "failed", "skipped")
 class ResultsCollector:
     """Registered where there are cases, not in workers: in the one process that has all records."""
 
-    def __init__(self, folder: RunFolder, samples: Callable[[], str], console: Console) -> None:
-        """`samples` says where the samples lie; empty where they are not there any more."""
+    def __init__(
+        self,
+        folder: RunFolder,
+        samples: Callable[[], str],
+        console: Console,
+        seed_use: Callable[[ResultsCollector], Sequence[SeedUse]],
+    ) -> None:
+        """Keep what ends in `folder`.
+
+        `samples` says where the samples lie; empty where they are not there any more. `seed_use` judges the bounds on
+        the use of the seed vector when the verdicts are written, whatever has ended the session.
+        """
+        self._judge_seed_use = seed_use
+        self.seed_use: Sequence[SeedUse] = ()
+        """What came of these."""
         self._folder = folder
         self._samples = samples
         self._console = console
@@ -129,11 +142,8 @@ class ResultsCollector:
         if self.write_verdicts() is not None:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
-    def write_verdicts(self, seed_use: Sequence[SeedUse] = ()) -> str | None:
+    def write_verdicts(self) -> str | None:
         """Write verdicts.json, once.
-
-        Args:
-            seed_use: what came of the bounds on the use of the seed vector.
 
         Returns:
             Why it cannot be written; None where it is, or where there is nothing to write.
@@ -144,7 +154,8 @@ class ResultsCollector:
         try:
             places = {entry["test"]: place for place, entry in enumerate(self._manifest.get("grid", ()))}
             self._records.sort(key=lambda record: places.get(record.test, len(places)))
-            self._folder.write_verdicts(self.cases, self._head(), self.searches, seed_use)
+            self.seed_use = tuple(self._judge_seed_use(self))
+            self._folder.write_verdicts(self.cases, self._head(), self.searches, self.seed_use)
             self._written = True
         except Exception as error:  # whatever it is, the rest of the end must not be lost over it
             why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_seedshift.core import messages
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.models.needed_scorers import CLIP
 from pytest_seedshift.plugin import collection
@@ -87,32 +85,13 @@ class SeedSensitivity:
         return seed_sensitivity.wanted(self._session.workbench, model)
 
     def _measure(self, model: str) -> None:
-        """Measure it unless another process does, or has."""
-        from filelock import Timeout
-
-        folder, use = self._session.folder, self._use(model)
-        if use.is_measured(folder) or self._session.workbench.pool.is_broken(model):
-            return
-        try:  # what is made in it takes other locks, but for this one nobody waits
-            with folder.lock(f"sensitivity {model}").acquire(timeout=0):
-                if not use.is_measured(folder):
-                    self._make(model, use).write(folder)
-        except Timeout:
-            return
-
-    def _make(self, model: str, use: SeedUse) -> SeedUse:
-        """Whatever is wrong with it, no verdict hangs on it: the report says why there is none."""
-        try:
-            return seed_sensitivity.measure(
-                self._session.workbench,
-                model,
-                progress=lambda made: self._tell(
-                    f"  {model}: seed sensitivity, {made} of {IMAGES if made < IMAGES else 6 * MORE} images"
-                ),
-                more=True,
-            )
-        except Exception as error:  # of whatever a model or a library raises
-            return dataclasses.replace(use, reason=messages.first_line(error))
+        seed_sensitivity.keep(
+            self._session.workbench,
+            model,
+            lambda made: self._tell(
+                f"  {model}: seed sensitivity, {made} of {IMAGES if made < IMAGES else 6 * MORE} images"
+            ),
+        )
 
 
 def _pairs(job: Job) -> int:

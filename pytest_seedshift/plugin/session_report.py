@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pytest_seedshift.plugin.results_collector import ResultsCollector
     from pytest_seedshift.plugin.session import Session
     from pytest_seedshift.results.regression import Comparison
-    from pytest_seedshift.results.schema import SeedUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,9 @@ class SessionReport:
         """Write the report and the summary, after verdicts.json and before pytest-html's page."""
         if not self._collector.all:
             return
-        if self._failures():  # of a session that was ended before all tests had run
+        if failures := self._failures():  # of a session that was ended before all tests had run
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            self._add(reason for name, reason in failures if name.startswith("seed-use["))
         from pytest_seedshift.results import comparison as comparisons
 
         ours = self._session
@@ -134,8 +134,7 @@ class SessionReport:
             return []
         self._ended = True
         session = self._session
-        uses = self._seed_use()
-        unwritten = self._collector.write_verdicts(uses)
+        unwritten = self._collector.write_verdicts()
         made = any(record.generated for record in self._collector.all)
         elsewhere = session.process.distributes or session.cluster.is_asked
         found = metadata.gather(
@@ -151,29 +150,8 @@ class SessionReport:
             metadata.write(session.folder, found)
         from pytest_seedshift.reporting import seed_use_gate
 
-        beyond = seed_use_gate.failures(uses, session.thresholds.certainty)
+        beyond = seed_use_gate.failures(self._collector.seed_use, session.thresholds.certainty)
         return [*([("verdicts", unwritten)] if unwritten is not None else []), *beyond, *self._compare()]
-
-    def _seed_use(self) -> list[SeedUse]:
-        """What came of the bounds on the use of the seed vector."""
-        session, bounds = self._session, self._session.thresholds.seed_use
-        versions = {each.name: [each.fingerprint] for each in self._collector.models}
-        judged = dict.fromkeys(record.model for record in self._collector.all)
-        models = dict.fromkeys([*judged, *(entry["model"] for entry in self._collector.manifest.get("grid", ()))])
-        asked = {model: found for model in models if (found := bounds.of(model))}
-        if not asked:
-            return []
-        from pytest_seedshift.results import seed_use_verdicts
-
-        against = session.gate.against
-        return seed_use_verdicts.judge(
-            asked,
-            session.folder,
-            {model: versions.get(model, []) for model in judged},
-            certainty=session.thresholds.certainty,
-            before=None if against is None else against.seed_use(asked),
-            is_part=session.settings.shard is not None,
-        )
 
     @contextmanager
     def _told(self, what: str, then: str = "") -> Iterator[None]:

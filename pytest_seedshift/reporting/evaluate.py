@@ -15,6 +15,7 @@ from pytest_seedshift.reporting.evaluation_result import Evaluation
 from pytest_seedshift.results import comparison as comparisons
 from pytest_seedshift.results.load_run import load_run
 from pytest_seedshift.runner import evaluation, extensions, given_models, process_state, verdict_messages
+from pytest_seedshift.studies import seed_sensitivity
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.pairs import Label
@@ -102,7 +103,7 @@ def _judged(
     )
     with looked_up as found, process_state.without_autocast():
         work = evaluation.CaseRunner(found, settings, folder)
-        made = work.run(_Told(progress, work), _command(found.name, settings), started)
+        made = work.run(_Told(progress, work), _command(found.name, settings), started, seed_sensitivity.keep)
     return _result(folder, made, work)
 
 

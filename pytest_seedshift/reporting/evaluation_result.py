@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import atomic_files
 from pytest_seedshift.core.errors import DataError
-from pytest_seedshift.reporting import page, regressions, summary, tally
+from pytest_seedshift.reporting import model_verdict, page, regressions, seed_use_gate, summary
 from pytest_seedshift.reporting.table import table
 from pytest_seedshift.results.statuses import UNFINISHED
 
@@ -43,8 +43,8 @@ class Evaluation:
 
     @property
     def passed(self) -> bool:
-        """Whether every case passes, and nothing is worse than the baseline, if there is one."""
-        return not self.run.failed and not self.run.missing and not self.regressions
+        """Whether all cases pass, nothing is worse than the baseline, if there is one, and all other bounds hold."""
+        return not (self.run.failed or self.run.missing or self.regressions or self.seed_use)
 
     @property
     def regressions(self) -> list[str]:
@@ -52,6 +52,11 @@ class Evaluation:
         if self.run.comparison is None:
             return []
         return [each.sentence for each in regressions.beyond_cases(self.run.comparison, self.run.failed)]
+
+    @property
+    def seed_use(self) -> list[str]:
+        """The bounds on the use of the seed vector that break, or could not be judged, a sentence each."""
+        return [reason for _, reason in seed_use_gate.failures(self.run.seed_use_bounds, self.run.certainty)]
 
     @property
     def samples(self) -> list[dict[str, Any]]:
@@ -85,9 +90,8 @@ class Evaluation:
     def __str__(self) -> str:
         lines = []
         for model in self.run.models:
-            outcomes = tally.with_missing(tally.of_cases(self.run.of(model)), self.run.missing_of(model))
-            lines += [tally.sentence(model, outcomes), *table(self._records, self.run.kinds)]
+            lines += [model_verdict.of_model(self.run, model)[1], *table(self._records, self.run.kinds)]
         lines += [each.reason for each in self.cases if each.status not in ("pass", UNFINISHED)]
-        return "\n".join([*lines, *self.regressions, *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*lines, *self.regressions, *self.seed_use, *(f"note: {note}" for note in self.notes)])
 
     __repr__ = __str__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.score_registry import in_order
 from pytest_seedshift.reporting import regressions, tally
-from pytest_seedshift.results.statuses import KNOWN, SKIPPED, UNFINISHED
+from pytest_seedshift.results.statuses import KNOWN, SKIPPED, UNFINISHED, rank
 from pytest_seedshift.runner import verdict_messages
 from pytest_seedshift.studies.breaking_point import messages as breaking_messages
 
@@ -50,18 +50,23 @@ def of_model(run: Run, model: str, name: str | None = None) -> tuple[str, str]:
     """A model's verdict and its sentence, under a `name`, if given: what stands wherever a model's verdict is shown.
 
     What is worse than the baseline fails it, though each case may pass; that is known of a run that was compared. So
-    does what breaks a bound on the use of the seed vector.
+    does what breaks a bound on the use of the seed vector; one that nobody has measured leaves it without a verdict.
     """
     cases, searches = run.of(model), run.searches(model)
     verdict, said = overall(cases, searches, run.missing_of(model)), of_run(run, model, name)
     beyond = [] if run.comparison is None else regressions.beyond_cases(run.comparison, run.failed)
     worse = dict.fromkeys(each.what for each in beyond if each.model == model)
     also = [f"worse than its baseline: {'; '.join(worse)}"] if worse else []
-    broken = dict.fromkeys(each.key for each in run.seed_use_bounds if each.model == model and each.fails)
+    bounds = [each for each in run.seed_use_bounds if each.model == model and each.fails]
+    broken = dict.fromkeys(each.key for each in bounds if each.holds is not None)
     also += [f"its use of the seed vector does not meet {' and '.join(broken)}"] if broken else []
-    if not also:
-        return verdict, said
-    return "fail" if verdict in ("pass", KNOWN, UNFINISHED, "measured") else verdict, "; ".join([said, *also])
+    unknown = dict.fromkeys(each.key for each in bounds if each.holds is None)
+    if also:
+        verdict = "fail" if verdict in ("pass", KNOWN, UNFINISHED, "measured") else verdict
+    elif unknown:
+        verdict = min(verdict, UNFINISHED, key=rank)
+    also += [f"its use of the seed vector was not judged, which {' and '.join(unknown)} asks for"] if unknown else []
+    return verdict, "; ".join([said, *also])
 
 
 def of_run(run: Run, model: str, name: str | None = None, cases: Sequence[CaseRun] | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.run_folder import RunFolder
     from pytest_seedshift.results.sensitivity_files import SeedUse
 
-UNMEASURED = "--seedshift-sensitivity=never, or a run cut short"
+UNMEASURED = "the run was cut short, or has --seedshift-sensitivity=never"
 
 
 def judge(
@@ -25,7 +25,7 @@ def judge(
     *,
     certainty: float,
     before: Mapping[str, SeedUse] | None = None,
-    is_part: bool = False,
+    elsewhere: Collection[str] = (),
 ) -> list[schema.SeedUse]:
     """What came of the bounds of some models, all of them together with a certainty.
 
@@ -35,7 +35,7 @@ def judge(
         versions: by model that was judged, the fingerprints of its versions.
         certainty: that none of the bounds is said to break where the model keeps it.
         before: by the run's name of a model, the baseline's measurement; None where there is no baseline.
-        is_part: whether another shard may have measured a model.
+        elsewhere: models that another shard measures.
 
     Returns:
         A bound each, but for regressions where there is no baseline to hold them against.
@@ -55,8 +55,8 @@ def judge(
             about = {"model": model, "key": bound.key, "distance": bound.kind, "bound": bound.value}
             if use is None or use.sensitivity is None:
                 reason = "; ".join(notes) or (use.reason if use else "") or UNMEASURED
-                elsewhere = use is None and is_part and not notes
-                why = {"elsewhere": True} if elsewhere else {"reason": reason}
+                is_other_s = use is None and model in elsewhere and not notes
+                why = {"elsewhere": True} if is_other_s else {"reason": reason}
                 found.append(schema.SeedUse.model_validate({**about, "holds": None, **why}))
                 continue
             found.append(_held(about, bound, use, (before or {}).get(model), own))

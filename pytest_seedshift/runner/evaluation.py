@@ -17,8 +17,17 @@ from pytest_seedshift.core import limits, locks, threshold_warnings, thresholds_
 from pytest_seedshift.core.cases import CaseError
 from pytest_seedshift.core.errors import DataError, HarnessError, SeedshiftError
 from pytest_seedshift.core.scores import check_certainty
-from pytest_seedshift.models.needed_scorers import Needed, without_others
-from pytest_seedshift.results import baseline, baseline_sources, environments, metadata, run_settings, sample_store
+from pytest_seedshift.core.seed_use_bounds import REGRESSION
+from pytest_seedshift.models.needed_scorers import CLIP, Needed, without_others
+from pytest_seedshift.results import (
+    baseline,
+    baseline_sources,
+    environments,
+    metadata,
+    run_settings,
+    sample_store,
+    seed_use_verdicts,
+)
 from pytest_seedshift.runner import (
     environment,
     manifest,
@@ -37,11 +46,12 @@ from pytest_seedshift.scorers import devices
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.cases import Case
+    from pytest_seedshift.core.seed_use_bounds import SeedUseBound
     from pytest_seedshift.core.thresholds import Thresholds
     from pytest_seedshift.models.base import Entry
     from pytest_seedshift.results.baseline import Baseline
     from pytest_seedshift.results.run_folder import RunFolder
-    from pytest_seedshift.results.schema import Head, Record
+    from pytest_seedshift.results.schema import Head, Record, SeedUse
     from pytest_seedshift.runner.given_models import GivenModel
     from pytest_seedshift.runner.job import Job
 
@@ -105,7 +115,8 @@ class CaseRunner:
         """What its scores are."""
         self.baseline = _baseline(model, settings, self.thresholds)
         """What the cases are held against; None where no baseline is given."""
-        self._scorers = Needed().of(model.name, self._scores())
+        needed = Needed().of(model.name, self._scores())
+        self._scorers = needed | {CLIP} if self.thresholds.seed_use.of(model.name) else needed
         catalogue.check_scorers(self._entry)
         device, _ = devices.resolve(model.device, model.dtype)
         self._bench = Workbench(
@@ -137,13 +148,21 @@ class CaseRunner:
         limits.check(len(found), limits.CASES, f"{len(found)} cases", lifted=settings.no_limits)
         return found
 
-    def run(self, on_record: Callable[[Record], None], command: str, started: float) -> list[Record]:
+    def run(
+        self,
+        on_record: Callable[[Record], None],
+        command: str,
+        started: float,
+        measure_seed_use: Callable[[Workbench, str], None],
+    ) -> list[Record]:
         """Judge all cases, and write the run folder's files, whatever ends the work.
 
         Args:
             on_record: called with each case's record.
             command: what run.json says of how the run was made.
             started: when it was, in seconds since the epoch.
+            measure_seed_use: keeps in the run folder how much a model looks at its seed vector; called after the cases
+                where a bound asks for it.
 
         Raises:
             SeedshiftError: the run folder cannot be used, or the GPU does not work any more.
@@ -158,9 +177,12 @@ class CaseRunner:
                 for job in self._jobs:
                     made.append(self._judged(job))
                     on_record(made[-1])
+                if self._seed_use_bounds:
+                    measure_seed_use(self._bench, self._model.name)
             finally:
                 if made and head is not None:
-                    self._folder.write_verdicts(made, run_settings.refreshed(head, self._folder))
+                    head, uses = run_settings.refreshed(head, self._folder), self._seed_use(head)
+                    self._folder.write_verdicts(made, head, seed_use=uses)
                     metadata.write(self._folder, self._facts(made, command, started))
                 self._bench.close()
         return made
@@ -173,6 +195,24 @@ class CaseRunner:
 
     def _named(self, model: str) -> Entry:
         return without_others(self._model.catalogue.find(model), self._scorers)
+
+    @property
+    def _seed_use_bounds(self) -> tuple[SeedUseBound, ...]:
+        """What is asked of how much it looks at its seed vector; a regression only where there is a baseline."""
+        found = self.thresholds.seed_use.of(self._model.name)
+        return tuple(each for each in found if self.baseline is not None or each.key != REGRESSION)
+
+    def _seed_use(self, head: Head) -> list[SeedUse]:
+        """What came of these, as far as the run folder knows."""
+        name, against = self._model.name, self._terms.against
+        version = head.models[name].fingerprint if name in head.models else None
+        return seed_use_verdicts.judge(
+            {name: self.thresholds.seed_use.of(name)},
+            self._folder,
+            {name: [] if version is None else [version]},
+            certainty=self.thresholds.certainty,
+            before=None if against is None else against.seed_use([name]),
+        )
 
     def _scores(self) -> set[str]:
         """The scores that something is asked of, or that the baseline has of the model."""
@@ -227,9 +267,7 @@ class CaseRunner:
     def _warnings(self) -> list[str]:
         note = self.thresholds.note(self._model.name)
         found = threshold_warnings.found(self.thresholds, self.cases, (), has_baseline=self.baseline is not None)
-        asked = dict.fromkeys(each.key for each in self.thresholds.seed_use.of(self._model.name))
-        unjudged = [f"{self.thresholds.source}: {key} is judged by runs of pytest, not by evaluate" for key in asked]
-        return [*([] if note is None else [note]), *found, *unjudged]
+        return [*([] if note is None else [note]), *found]
 
     def _judged(self, job: Job) -> Record:
         try:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.core import messages
 from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats import seed_shares
 from pytest_seedshift.results.sensitivity_files import SeedUse
@@ -34,6 +35,40 @@ def wanted(bench: Workbench, model: str) -> SeedUse:
         rows = ()
     embedder = fingerprint.of_clip(bench.catalogue.find(model).clip)
     return SeedUse(model, bench.samples(model).model, embedder, sensitivity.fingerprint(rows))
+
+
+def keep(bench: Workbench, model: str, progress: Callable[[int], None] | None = None) -> None:
+    """Measure it and keep it in the run folder, unless another process does, or has.
+
+    No case's verdict hangs on it: of one that cannot be measured the reason is kept.
+
+    Args:
+        bench: where the model is held.
+        model: its name.
+        progress: is told the number of images made so far.
+
+    Raises:
+        CaseError: weights that cannot be had, or a store that cannot be opened.
+        OSError: the folder cannot be written to.
+    """
+    from filelock import Timeout
+
+    folder, use = bench.folder, wanted(bench, model)
+    if use.is_measured(folder) or bench.pool.is_broken(model):
+        return
+    try:  # what is made in it takes other locks, but for this one nobody waits
+        with folder.lock(f"sensitivity {model}").acquire(timeout=0):
+            if not use.is_measured(folder):
+                _made(bench, model, use, progress).write(folder)
+    except Timeout:
+        return
+
+
+def _made(bench: Workbench, model: str, use: SeedUse, progress: Callable[[int], None] | None) -> SeedUse:
+    try:
+        return measure(bench, model, progress=progress, more=True)
+    except Exception as error:  # of whatever a model or a library raises
+        return dataclasses.replace(use, reason=messages.first_line(error))
 
 
 def measure(

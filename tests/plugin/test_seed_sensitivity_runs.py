@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.blind import blind
 from helpers.runs import EASY, SMALL
 from pytest_seedshift.__main__ import main
-from pytest_seedshift.core import pairs, shifts
-from pytest_seedshift.models import catalogue, rng
+from pytest_seedshift.core import shifts
+from pytest_seedshift.models import catalogue
 
 TOY = catalogue.shipped().find("toy-latent").pipeline[0]
 QUICK = f"""
@@ -37,16 +38,9 @@ def quick(pytester, run):
     return lambda *arguments: run(*RUN, *arguments)
 
 
-@pytest.fixture
-def blind(monkeypatch):
-    """Models that do not look at the seed vector's index, by construction."""
-    native = rng.vector_generator
-
-    def vector(pair: pairs.Pair, shape, **more):
-        noise = pair.noise and pairs.Noise(0, pair.noise.later)
-        return native(pairs.Pair(pair.label, pair.seed, noise), shape, **more)
-
-    monkeypatch.setattr(rng, "vector_generator", vector)
+@pytest.fixture(name="blind")
+def _blind(monkeypatch):
+    blind(monkeypatch)
 
 
 def uses(folder: Path) -> list[dict]:
