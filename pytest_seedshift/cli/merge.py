@@ -95,7 +95,7 @@ def _make(into: RunFolder, runs: Sequence[Path], merged: Merged, notes: list[str
             _take_facts(into, runs, notes)
             _take_baseline(into, runs, notes)
             _keep_settings(into, merged)
-            made = _write(into, merged)
+            made = _write(into, merged, runs, notes)
             said, regressed = _compare(made)
             beyond = seed_use_gate.failures(made.seed_use_bounds, merged.document.certainty)
             return made, [*said, *(reason for _, reason in beyond)], regressed or bool(beyond)
@@ -305,10 +305,10 @@ def _compare(run: Run) -> tuple[list[str], bool]:
     return ([], False) if comparison is None else (regressions.lines(comparison), comparison.regressed)
 
 
-def _write(into: RunFolder, merged: Merged) -> Run:
+def _write(into: RunFolder, merged: Merged, given: Sequence[Path], notes: list[str]) -> Run:
     """Write the verdicts and the reports, of which the page is made from the run folder as it is then."""
     from pytest_seedshift.reporting import junit, page
-    from pytest_seedshift.results import baseline, seed_use_verdicts
+    from pytest_seedshift.results import baseline, label_shares, seed_use_verdicts
     from pytest_seedshift.results import comparison as comparisons
     from pytest_seedshift.results import run as runs
 
@@ -316,6 +316,7 @@ def _write(into: RunFolder, merged: Merged) -> Run:
     uses = seed_use_verdicts.of_document(document, into)
     into.write_verdicts(document.cases, document.head(), document.breaking, uses)
     run = comparisons.compared(runs.load(into.path))
+    label_shares.take_over(given, into, run, notes)
     (into.path / baseline.LOSSES_FILE_NAME).unlink(missing_ok=True)
     if run.comparison is not None:
         comparisons.write(run.comparison, into)

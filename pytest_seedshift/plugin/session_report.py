@@ -270,10 +270,15 @@ class SessionReport:
             self._add([f"  the baseline keeps no embeddings of its pictures ({said}): who compares with it makes them"])
             return {}
 
+    @property
+    def _is_shown(self) -> bool:
+        """Whether a page shows what is measured of pictures: this session's, or that of the shards when joined."""
+        return self._session.report is not None or self._session.settings.shard is not None
+
     def _measure_shifted(self, run: runs.Run) -> None:
         """Measure how far shifts move the pictures that the page shows; with CLIP where this process has it at hand."""
         session = self._session
-        if self._session.report is None:
+        if not self._is_shown:
             return
         from pytest_seedshift.results import shifted_likeness
         from pytest_seedshift.studies import shifted_likeness as study
@@ -291,7 +296,7 @@ class SessionReport:
     def _measure_labels(self, run: runs.Run) -> None:
         """Measure what the seed vector explains of each label's pictures, of a run that has kept enough of them."""
         session = self._session
-        if session.report is None or session.settings.keep_images != "all":
+        if not self._is_shown or session.settings.keep_images != "all":
             return
         from pytest_seedshift.results import label_shares
         from pytest_seedshift.studies import label_shares as study

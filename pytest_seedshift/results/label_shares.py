@@ -9,6 +9,7 @@ as long as these do:
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,15 +18,19 @@ from typing import TYPE_CHECKING, Any
 from pytest_seedshift.core import atomic_files, files
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.stats.seed_shares import Share
-from pytest_seedshift.core.stats.seed_variance import QUANTITIES
+from pytest_seedshift.core.stats.seed_variance import LEAST_PICTURES, QUANTITIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_seedshift.results.data import CaseRun, Run
     from pytest_seedshift.results.run_folder import RunFolder
 
 FILE_NAME = "labels.json"
 VERSION = 1
+
+MOST = 2000
+"""Pictures of a model that are looked at: each takes some milliseconds to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,33 @@ class LabelShares:
     certainty: float
     pictures: Mapping[str, int]
     shares: Mapping[str, Mapping[str, Share]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Pictures of a model's control that shares can be measured of.
+
+    Attributes:
+        by_label: of at least two labels that have enough of them, the pictures as paths with their checksums.
+    """
+
+    by_label: Mapping[str, list[tuple[Path, str]]]
+
+    @property
+    def of(self) -> str:
+        """A hash of them."""
+        rows = [f"{label} {digest or path.name}" for label, each in self.by_label.items() for path, digest in each]
+        return hashlib.sha256("\n".join(rows).encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def kept(control: CaseRun) -> Kept | None:
+    """The pictures that a run has kept of a control; None where they are too few for any label's share."""
+    found: dict[str, list[tuple[Path, str]]] = {}
+    for sample in control.samples[:MOST]:
+        if sample.picture is not None:
+            found.setdefault(sample.label, []).append((sample.picture, sample.digest))
+    enough = {label: each for label, each in found.items() if len(each) >= LEAST_PICTURES}
+    return Kept(enough) if len(enough) >= 2 else None
 
 
 def read(path: Path) -> dict[str, LabelShares]:
@@ -82,6 +114,42 @@ def write(folder: RunFolder, found: Iterable[LabelShares]) -> None:
     ]
     text = json.dumps({"version": VERSION, "models": models}, indent=1, ensure_ascii=False) + "\n"
     atomic_files.write(folder.path / FILE_NAME, text, within=folder.path)
+
+
+def take_over(sources: Iterable[Path], into: RunFolder, run: Run, notes: list[str]) -> None:
+    """Take over what other run folders have, as far as it is of the pictures that are here.
+
+    A model's control is one run's, so its shares are as if one run had made all. Of other pictures they would be
+    another's.
+
+    Args:
+        sources: the folders.
+        into: the folder of what was joined; what it has had before is replaced.
+        run: what it holds now.
+        notes: gets what is left out.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    known: dict[str, list[LabelShares]] = {}
+    for path in sources:
+        for model, each in read(path).items():
+            known.setdefault(model, []).append(each)
+    found = []
+    for model in run.models:
+        control = run.control(model)
+        here = None if control is None else kept(control)
+        same = [each for each in known.get(model, ()) if here is not None and each.of == here.of]
+        found += same[:1]
+        if model in known and not same:
+            notes.append(
+                f"warning: {model}: what the seed vector explains label by label is left out: {FILE_NAME} of the runs "
+                "is not of the pictures that are here"
+            )
+    if found:
+        write(into, found)
+    else:
+        (into.path / FILE_NAME).unlink(missing_ok=True)
 
 
 def _read(entry: Mapping[str, Any]) -> LabelShares:

@@ -12,7 +12,8 @@ import torch
 from pytest_seedshift.core import files
 from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats import seed_variance
-from pytest_seedshift.core.stats.seed_variance import LEAST_PICTURES, QUANTITIES
+from pytest_seedshift.core.stats.seed_variance import QUANTITIES
+from pytest_seedshift.results import label_shares
 from pytest_seedshift.results.label_shares import LabelShares
 from pytest_seedshift.results.pictures import unpacked
 from pytest_seedshift.studies import picture_quantities
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytest_seedshift.core.stats.seed_shares import Share
-    from pytest_seedshift.results.run import CaseRun, Run
-
-MOST = 2000
-"""Pictures of a model that are looked at: each takes some milliseconds to be read."""
+    from pytest_seedshift.results.label_shares import Kept
+    from pytest_seedshift.results.run import Run
 
 
 def of_run(run: Run, known: Mapping[str, LabelShares]) -> Iterator[LabelShares]:
@@ -40,42 +39,32 @@ def of_run(run: Run, known: Mapping[str, LabelShares]) -> Iterator[LabelShares]:
         control = run.control(model)
         if control is None:
             continue
-        kept = _kept(control)
-        if len(kept) < 2:
+        pictures = label_shares.kept(control)
+        if pictures is None:
             continue
-        text = "\n".join(f"{label} {kept_as or path.name}" for label, each in kept.items() for path, kept_as in each)
-        digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
         before = known.get(model)
-        if before is not None and before.of == digest:
+        if before is not None and before.of == pictures.of:
             yield before
-        elif (found := _measured(run, model, digest, kept)) is not None:
+        elif (found := _measured(run, model, pictures)) is not None:
             yield found
 
 
-def _kept(control: CaseRun) -> dict[str, list[tuple[Path, str]]]:
-    """By label its pictures, as paths with their checksums; of labels that have enough."""
-    found: dict[str, list[tuple[Path, str]]] = {}
-    for sample in control.samples[:MOST]:
-        if sample.picture is not None:
-            found.setdefault(sample.label, []).append((sample.picture, sample.digest))
-    return {label: each for label, each in found.items() if len(each) >= LEAST_PICTURES}
-
-
-def _measured(run: Run, model: str, digest: str, kept: Mapping[str, list[tuple[Path, str]]]) -> LabelShares | None:
+def _measured(run: Run, model: str, kept: Kept) -> LabelShares | None:
     """None where pictures are torn, or are not as they were kept: elsewhere it is said so."""
     values: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in QUANTITIES}
     try:
-        for label, pictures in kept.items():
+        for label, pictures in kept.by_label.items():
             rows = [picture_quantities.of(_image(run, path, kept_as)[None]) for path, kept_as in pictures]
             for name in QUANTITIES:
                 values[name][label] = np.concatenate([row[name] for row in rows])
     except (files.FileError, RuntimeError):  # of torch: a picture without a size
         return None
-    shares: dict[str, dict[str, Share]] = {label: {} for label in kept}
+    shares: dict[str, dict[str, Share]] = {label: {} for label in kept.by_label}
     for name in QUANTITIES:
         for label, share in seed_variance.by_label(values[name]).items():
             shares[label][name] = share
-    return LabelShares(model, digest, CERTAINTY, {label: len(each) for label, each in kept.items()}, shares)
+    counts = {label: len(each) for label, each in kept.by_label.items()}
+    return LabelShares(model, kept.of, CERTAINTY, counts, shares)
 
 
 def _image(run: Run, path: Path, digest: str) -> torch.Tensor:

@@ -103,3 +103,18 @@ def test_of_labels_alike_but_for_their_seeds_the_seed_explains_nearly_all_and_of
     assert all(each.value == 0 for each in by_label(pictures(rng, dict.fromkeys(spreads, 0.0), 5)).values())
     assert by_label(pictures(rng, spreads, 3)) == {}
     assert by_label(pictures(rng, {"one": 1.0}, 30)) == {}
+
+
+def test_few_pictures_of_a_label_leave_its_share_open():
+    """Why it is left to runs that keep all pictures: the figures of docs/explanation/seed-use.md."""
+    rng, middle = np.random.default_rng(0), {}
+    for count in (4, 10, 25):
+        found = []
+        for _ in range(20):
+            means = rng.normal(size=(16, 2))
+            values = {str(label): mean + rng.normal(size=(count, 2)) for label, mean in enumerate(means)}
+            found += by_label(values).values()
+        middle[count] = np.median([each.low for each in found]), np.median([each.high for each in found])
+    assert middle[4] == pytest.approx((0.0, 1.0), abs=0.01)
+    assert middle[10] == pytest.approx((0.14, 0.85), abs=0.04)
+    assert middle[25] == pytest.approx((0.29, 0.69), abs=0.03)
