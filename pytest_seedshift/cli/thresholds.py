@@ -15,8 +15,7 @@ from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.errors import DataError
 
 if TYPE_CHECKING:
-    from pytest_seedshift.results import history_bounds
-    from pytest_seedshift.results.calibration import Proposal
+    from pytest_seedshift.results.proposal import Proposal
     from pytest_seedshift.results.schema import Measurement
 
 VERSION = 1
@@ -144,7 +143,7 @@ def _by_run(text: str, file: Path, folder: Path, margin: float | None) -> Propos
     return calibration.propose(text, str(file), records, margin, scores=AvailableScores(recorded(document)))
 
 
-def _by_history(text: str, file: Path, folder: Path) -> history_bounds.Proposal:
+def _by_history(text: str, file: Path, folder: Path) -> Proposal:
     from pytest_seedshift.results import history, history_bounds
 
     found = history.load(history.file_of(folder))
@@ -152,7 +151,7 @@ def _by_history(text: str, file: Path, folder: Path) -> history_bounds.Proposal:
     return history_bounds.propose(text, str(file), found)
 
 
-def _document(proposal: Proposal | history_bounds.Proposal) -> dict[str, Any]:
+def _document(proposal: Proposal) -> dict[str, Any]:
     """What is proposed, in built-in types."""
     return {
         "version": VERSION,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_seedshift.plugin.results_collector import ResultsCollector
     from pytest_seedshift.plugin.session import Session
+    from pytest_seedshift.results.proposal import Proposal
 
 _FLAG = "--seedshift-write-thresholds"
 _ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -71,7 +72,7 @@ class Calibrate:
             self._path, settings.thresholds or self._session.config.rootpath / "thresholds.toml"
         )
 
-    def _propose(self) -> calibration.Proposal | history_bounds.Proposal:
+    def _propose(self) -> Proposal:
         settings, find = self._session.settings, self._session.catalogue.find
         scores, source = AvailableScores(self._collector.kinds), str(self._path)
         if settings.from_history and settings.history is not None:

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.messages import some
 from pytest_seedshift.core.score_kinds import BUILT_IN, ScoreKind
 from pytest_seedshift.core.scores import AvailableScores
 from pytest_seedshift.core.stats import margins
+from pytest_seedshift.results.proposal import Proposal
 from pytest_seedshift.results.thresholds_text import CalibrationError, ThresholdsText
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.score_registry import ScoreRegistry
     from pytest_seedshift.results.schema import Record
 
-__all__ = ["CalibrationError", "Early", "Proposal", "bound", "passing", "propose"]
+__all__ = ["CalibrationError", "Early", "OfRun", "bound", "passing", "propose"]
 
 _Free: TypeAlias = Mapping[Case, Mapping[str, Mapping[str, Any]]]
 _Minima: TypeAlias = Mapping[tuple[Case, str], float]
@@ -62,20 +62,9 @@ class Early:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """A new text for a thresholds file, and what it is made of."""
+class OfRun(Proposal):
+    """What a run proposes: another draw of its grid meets all bounds."""
 
-    text: str
-    bounds: int
-    """How many values were measured and stand in it."""
-    cases: int
-    """Of how many cases."""
-    kept: tuple[str, ...]
-    """What was measured but is left to a bound that was set by hand: `top1 of toy-latent mean +0.30`."""
-    unmeasured: tuple[str, ...]
-    """The ids of cases that could not be judged."""
-    certainty: float | None = None
-    """With which another draw of the grid meets all bounds; None where the user has given the margin."""
     early: Early | None = None
     """Of bounds by early verdicts; None where there are none."""
 
@@ -90,8 +79,7 @@ class Proposal:
             )
         if self.early is not None:
             lines += self.early.lines
-        if self.kept:
-            lines.append(f"left to bounds that were set by hand: {some(self.kept)}")
+        lines += self._by_hand
         if self.unmeasured:
             lines.append(f"not measured: {', '.join(self.unmeasured)}")
         return lines
@@ -143,7 +131,7 @@ def propose(
     margin: float | None = None,
     check_model: Callable[[str], object] = str,
     scores: AvailableScores = AvailableScores(),  # noqa: B008  # immutable
-) -> Proposal:
+) -> OfRun:
     """Lay a run's measurements into the text of a thresholds file.
 
     Args:
@@ -181,7 +169,7 @@ def propose(
     )
     unmeasured = tuple(dict.fromkeys(each.id for each in records if not each.scores))
     certainty = None if margin is not None else _certainty(records)
-    return Proposal(made, number, len(free), tuple(kept), unmeasured, certainty, _early(free, minima, kinds))
+    return OfRun(made, number, len(free), tuple(kept), unmeasured, certainty, _early(free, minima, kinds))
 
 
 def _certainty(records: Sequence[Record]) -> float:

@@ -17,6 +17,7 @@ from pytest_seedshift.core.messages import count, some
 from pytest_seedshift.core.scores import CERTAINTY, AvailableScores
 from pytest_seedshift.core.stats import margins
 from pytest_seedshift.results import calibration, history_changes
+from pytest_seedshift.results.proposal import Proposal
 from pytest_seedshift.results.thresholds_text import CalibrationError, ThresholdsText
 
 if TYPE_CHECKING:
@@ -41,17 +42,9 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """A new text for a thresholds file, and what it is made of; see `calibration.Proposal`."""
+class OfHistory(Proposal):
+    """What a history proposes: another version meets all bounds."""
 
-    text: str
-    bounds: int
-    cases: int
-    kept: tuple[str, ...]
-    unmeasured: tuple[str, ...]
-    """What has no bound, with the reason: `top1 of toy-latent mean +0.30: 3 runs`."""
-    certainty: float
-    """With which another version meets all bounds."""
     runs: tuple[int, int]
     """The fewest and the most runs that a bound rests on."""
 
@@ -66,9 +59,7 @@ class Proposal:
                 f"another version like these meets all of them with a probability of at least {self.certainty:.4g}, "
                 "if the means of versions vary as a normal distribution does"
             )
-        if self.kept:
-            lines.append(f"left to bounds that were set by hand: {some(self.kept)}")
-        return [*lines, *(f"left out: {each}" for each in self.unmeasured)]
+        return [*lines, *self._by_hand, *(f"left out: {each}" for each in self.unmeasured)]
 
 
 @dataclass(slots=True)
@@ -99,7 +90,7 @@ def propose(
     certainty: float = CERTAINTY,
     check_model: Callable[[str], object] = str,
     scores: AvailableScores = AvailableScores(),  # noqa: B008  # immutable
-) -> Proposal:
+) -> OfHistory:
     """Lay bounds by a history into the text of a thresholds file.
 
     Args:
@@ -131,7 +122,7 @@ def propose(
     )
     runs = [len(each.means) for levels in found.levels.values() for each in levels.values()]
     left_out = tuple(found.left_out)
-    return Proposal(laid, number, len(free), tuple(kept), left_out, certainty, (min(runs), max(runs)))
+    return OfHistory(laid, number, len(free), tuple(kept), left_out, certainty, (min(runs), max(runs)))
 
 
 def _bound(kind: ScoreKind, level: Level, bounds: int, certainty: float) -> tuple[float, str]:

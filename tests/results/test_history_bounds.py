@@ -61,7 +61,7 @@ def runs(tmp_path, *rows: tuple[float, ...], **more) -> History:
     return History(tmp_path, tuple(lines))
 
 
-def propose(found: History, text: str = "[default]\ntop1 = 0.5\n") -> history_bounds.Proposal:
+def propose(found: History, text: str = "[default]\ntop1 = 0.5\n") -> history_bounds.OfHistory:
     return history_bounds.propose(text, "thresholds.toml", found)
 
 
