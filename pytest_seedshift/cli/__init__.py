@@ -24,6 +24,7 @@ COMMANDS = {
     "position": "find whether random shifts with a direction move the object in a model's pictures",
     "why": "cross samplers, clipping and schedules, to see what makes a model hold",
     "remedies": "try what may heal a model's cases that fail, and what it costs",
+    "worst": "search for the worst seed among typical ones: a lower bound on how bad a seed can be",
     "cluster": "tell what a run on a Ray cluster would run on: machines, GPUs, versions, which models each has",
     "convert-glide": "make a folder that diffusers loads of OpenAI's released files of GLIDE",
 }

@@ -101,12 +101,14 @@ def magnitudes(text: str, given: SessionOptions) -> tuple[float, ...]:
     return command_session.magnitudes(text, "--magnitude", lifted=given.no_limits)
 
 
-def run(models: Sequence[str], given: SessionOptions, work: Callable[[Session], int | None]) -> int:
-    """Do some work with models; the exit status is what it returns, or pytest's.
+def run(
+    models: Sequence[str], given: SessionOptions, work: Callable[[Session], int | None], more: Sequence[str] = ()
+) -> int:
+    """Do some work with models; the exit status is what it returns, or pytest's. `more` are options of pytest besides.
 
     Raises:
         RefusedError: something cannot be used, as in a run.
     """
     from pytest_seedshift.plugin import command_session
 
-    return command_session.run(models, given.arguments(), work)
+    return command_session.run(models, [*given.arguments(), *more], work)

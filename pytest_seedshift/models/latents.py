@@ -44,7 +44,12 @@ class LatentsError(SeedshiftUsageError):
 
 def name_of(pair: Pair) -> str:
     """A pair's id in a file: `dog 3`."""
-    return f"{pair.label.name} {pair.seed}"
+    return vector_name(pair.label.name, pair.seed)
+
+
+def vector_name(label: str, seed: int) -> str:
+    """The same of a label's name and a seed index."""
+    return f"{label} {seed}"
 
 
 def check(entry: Entry, pipeline: Any | None) -> None:

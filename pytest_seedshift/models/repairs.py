@@ -116,7 +116,7 @@ def _quantiles(z: Tensor, fresh: Callable[[], Tensor], _: object) -> Tensor:
 
 
 def _spectrum(z: Tensor, _: object, __: object) -> Tensor:
-    ring = _rings(*z.shape[-2:]).to(z.device)
+    ring = rings(*z.shape[-2:]).to(z.device)
     count = int(ring.max()) + 1
     frequencies = torch.fft.fft2(z, norm="ortho")
     power = frequencies.abs().square().flatten(-2)
@@ -146,8 +146,16 @@ def _spread(centred: Tensor) -> Tensor:
     return spread
 
 
-def _rings(height: int, width: int) -> Tensor:
-    """By frequency, the number of its ring: its cycles over the longer side, rounded; (height, width)."""
+def rings(height: int, width: int) -> Tensor:
+    """By spatial frequency, in the order of torch's fft2, its ring: cycles over the longer side, rounded.
+
+    Args:
+        height: of a seed vector, at least 1.
+        width: likewise.
+
+    Returns:
+        Whole numbers, (height, width).
+    """
     rows, columns = torch.fft.fftfreq(height), torch.fft.fftfreq(width)
     return (torch.hypot(rows[:, None], columns[None]) * max(height, width)).round().long()
 
