@@ -12,6 +12,7 @@ import click
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import (
     FOLDER,
+    NUMBER,
     STDOUT,
     Output,
     PathType,
@@ -47,7 +48,7 @@ _KEYS = ("version", "certainty", "models")
 @click.option("--add", "runs", metavar="RUN", type=PathType(folder=True), multiple=True, help="Add a run. Repeatable.")
 @click.option("--name", metavar="TEXT", help="What the version is called that is added. Default: git's commit.")
 @click.option("--model", "models", metavar="NAME", multiple=True, help="Only this model. Repeatable.")
-@click.option("--certainty", metavar="NUMBER", type=float, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
+@click.option("--certainty", metavar="NUMBER", type=NUMBER, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
 @output_option("history.html in FOLDER")
 @json_option
 def command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_seedshift.cli import CommandError, session_options
-from pytest_seedshift.cli.options import json_option
+from pytest_seedshift.cli.options import WHOLE, json_option
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import output
 from pytest_seedshift.models import latents, needed_scorers
@@ -30,7 +30,7 @@ _IMAGES, _BATCH_SIZE = 64, 16
     examples=("noise toy-latent --images 256",),
 )
 @click.argument("model", metavar="MODEL")
-@click.option("--images", metavar="N", type=int, default=_IMAGES, help=f"Images of the control. Default: {_IMAGES}.")
+@click.option("--images", metavar="N", type=WHOLE, default=_IMAGES, help=f"Images of the control. Default: {_IMAGES}.")
 @json_option
 @session_options.session_options
 def command(model: str, images: int, as_json: bool, **given: Any) -> int:

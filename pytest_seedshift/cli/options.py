@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -10,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pytest_seedshift.cli import CommandError
-from pytest_seedshift.core import atomic_files
+from pytest_seedshift.core import atomic_files, typed_values
 from pytest_seedshift.core.messages import unknown
 
 STDOUT: Final = "-"
@@ -39,6 +40,30 @@ class PathType(click.ParamType):  # type: ignore[type-arg]  # it takes none befo
         return [CompletionItem(incomplete, type=self._kind)]
 
 
+class Number(click.ParamType):  # type: ignore[type-arg]  # likewise
+    """A number as people write it; see `typed_values.number`."""
+
+    name = "float"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number that was given."""
+        if isinstance(value, str) and math.isnan(typed_values.number(value)) and value.strip().lower() != "nan":
+            self.fail(f"{value!r} is not a valid float.", param, ctx)
+        return float(value)
+
+
+class Whole(click.ParamType):  # type: ignore[type-arg]  # likewise
+    """A whole number, likewise."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number that was given."""
+        if isinstance(value, str) and typed_values.whole(value) is None:
+            self.fail(f"{value!r} is not a valid integer.", param, ctx)
+        return int(value)
+
+
 class Choice(click.Choice[str]):
     """One of some words; of another one it is said which may have been meant."""
 
@@ -50,6 +75,7 @@ class Choice(click.Choice[str]):
 
 
 FOLDER = PathType(folder=True)
+NUMBER, WHOLE = Number(), Whole()
 FILE = PathType()
 
 

@@ -12,7 +12,9 @@ import click
 
 from pytest_seedshift.cli import CommandError, session_options
 from pytest_seedshift.cli.options import (
+    NUMBER,
     STDOUT,
+    WHOLE,
     Output,
     check_beside,
     check_output,
@@ -55,9 +57,9 @@ _KEYS = ("version", "rows", "control", "arms")
     "The null is always among them.",
 )
 @click.option("--magnitude", metavar="NUMBER", help="Strength of the shifts. Default: 0.3.")
-@click.option("--images", metavar="N", type=int, help="Pairs. Default: 128 or more, the same of each class.")
+@click.option("--images", metavar="N", type=WHOLE, help="Pairs. Default: 128 or more, the same of each class.")
 @click.option(
-    "--certainty", metavar="NUMBER", type=float, help="With which all intervals hold together. Default: 0.99."
+    "--certainty", metavar="NUMBER", type=NUMBER, help="With which all intervals hold together. Default: 0.99."
 )
 @output_option("position-MODEL.html in the run folder")
 @json_option

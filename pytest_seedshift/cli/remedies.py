@@ -12,6 +12,7 @@ from pytest_seedshift.cli import CommandError, session_options
 from pytest_seedshift.cli.options import (
     FOLDER,
     STDOUT,
+    WHOLE,
     Output,
     check_beside,
     check_output,
@@ -49,7 +50,7 @@ _KEYS = ("version", "model", "remedies", "recommended")
 @click.option("--of", "run_folder", metavar="RUN", type=FOLDER, help="Take the cases that fail from a run.")
 @click.option("--shift", metavar="NAMES", default=_SHIFTS, help=f"Else: which to look at. Default: {_SHIFTS}.")
 @click.option("--magnitude", metavar="NUMBERS", default=_MAGNITUDES, help=f"At which. Default: {_MAGNITUDES}.")
-@click.option("--images", metavar="N", type=int, help="Pairs of a case's design. Default: as in a run.")
+@click.option("--images", metavar="N", type=WHOLE, help="Pairs of a case's design. Default: as in a run.")
 @output_option("remedies-MODEL.html in the run folder")
 @json_option
 @session_options.session_options

@@ -9,6 +9,7 @@ import click
 
 from pytest_seedshift.cli import CommandError
 from pytest_seedshift.cli.options import (
+    NUMBER,
     STDOUT,
     Output,
     PathType,
@@ -41,7 +42,7 @@ _KEYS = ("version", "model", "indices", "meaning")
 @click.option("--score", metavar="NAME", help="By which score. Default: the first that the run has.")
 @click.option("--confirm", metavar="RUN", type=PathType(folder=True), help="A run of other labels on the same indices.")
 @click.option("--latents", metavar="FILE", type=PathType(), help="The seed vectors that the model was run with.")
-@click.option("--certainty", metavar="NUMBER", type=float, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
+@click.option("--certainty", metavar="NUMBER", type=NUMBER, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
 @output_option("seeds-MODEL.html in RUN")
 @json_option
 def command(run_folder: Path, **options: Any) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_seedshift.cli import CommandError
-from pytest_seedshift.cli.options import STDOUT, Output, check_output, json_option, output_option, run_argument
+from pytest_seedshift.cli.options import NUMBER, STDOUT, Output, check_output, json_option, output_option, run_argument
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import output as sinks
 from pytest_seedshift.core.errors import DataError
@@ -45,7 +45,7 @@ _FILE = Path("thresholds.toml")
 @click.option(
     "--margin",
     metavar="PART",
-    type=float,
+    type=NUMBER,
     help="How far below the lower end of its interval a bound lies, as a part of the score's range. Default: so that "
     "another draw of the whole grid meets all bounds at the certainty.",
 )

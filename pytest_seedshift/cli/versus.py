@@ -12,6 +12,7 @@ import click
 from pytest_seedshift.cli import CommandError, session_options, versus_run
 from pytest_seedshift.cli.options import (
     STDOUT,
+    WHOLE,
     Output,
     check_beside,
     check_output,
@@ -64,7 +65,7 @@ _BASE = "base"
     default=_MAGNITUDES,
     help=f"Magnitudes, with commas between them; 0 compares without a shift only. Default: {_MAGNITUDES}.",
 )
-@click.option("--images", metavar="N", type=int, help="Pairs of each case. Default: as in a run.")
+@click.option("--images", metavar="N", type=WHOLE, help="Pairs of each case. Default: as in a run.")
 @click.option(
     "--exact",
     is_flag=True,

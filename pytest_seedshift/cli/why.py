@@ -11,7 +11,9 @@ import click
 
 from pytest_seedshift.cli import CommandError, session_options
 from pytest_seedshift.cli.options import (
+    NUMBER,
     STDOUT,
+    WHOLE,
     Output,
     check_beside,
     check_output,
@@ -75,13 +77,13 @@ _KEYS = ("version", "arms", "effects", "sentences")
 @click.option(
     "--images",
     metavar="N",
-    type=int,
+    type=WHOLE,
     help=f"Pairs an arm, with and without each shift. Default: {_IMAGES}, or one a class where these are more.",
 )
 @click.option(
     "--clip",
     metavar="RANGE",
-    type=float,
+    type=NUMBER,
     help=f"Range of clipping. Default: {LATENTS} in latents, the sampler's own in pixels.",
 )
 @click.option("--plan", is_flag=True, help="Say which arms there are, how many images and how long; make none.")

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from pytest_seedshift.core import limits, shifts
+from pytest_seedshift.core import limits, shifts, typed_values
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftUsageError
 
 _DECIMAL_COMMA = re.compile(r",\s*(?P<number>[+-]?0\s*,\s*\d*[1-9]\d*)\s*(?=,)", re.ASCII)
@@ -49,10 +49,7 @@ def check_shifts(given: Iterable[object], where: str) -> tuple[str, ...]:
 
 def _meant(text: str) -> str:
     """What to give in place of a text that is no magnitude; a share is written as a number."""
-    try:
-        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
-    except ValueError:  # of float
-        share = math.nan
+    share = typed_values.number(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
     return f"for {text} give {share:g}" if math.isfinite(share) else "give one such as -0.3 or 0.1"
 
 
@@ -72,10 +69,7 @@ def check_magnitudes(given: Iterable[object], where: str, *, lifted: bool = Fals
                 f"{number} if that is meant, else leave the 0 away"
             )
     for text in split(given):
-        try:
-            magnitude = float(text)
-        except ValueError:  # of float
-            magnitude = math.nan
+        magnitude = typed_values.number(text)
         if not math.isfinite(magnitude):
             raise InvalidValueError(f"{where}={text}: not a finite number; {_meant(text)}")
         hint = "The numbers of a seed vector have a standard deviation of 1"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from pytest_seedshift.core import typed_values
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
 
@@ -60,10 +61,7 @@ def _whole(text: str) -> int | None:
 
 
 def _number(text: str, *, zero: bool = False) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:  # of float
-        return None
+    value = typed_values.number(text)
     return value if math.isfinite(value) and (value > 0 or (value == 0 and zero)) else None
 
 
@@ -71,12 +69,9 @@ def _weighted(text: str) -> tuple[str, float] | None:
     """A place, and the weight behind its last colon, where that is a number: Windows has colons in its paths."""
     place, colon, weight = text.rpartition(":")
     if colon and place:
-        try:
-            value = float(weight)
-        except ValueError:  # of float
-            pass
-        else:
-            return (place, value) if math.isfinite(value) else None
+        value = typed_values.number(weight)
+        if math.isfinite(value):
+            return place, value
     if not text or (colon and not re.search(r"[/\\]|\.safetensors$", weight)):
         return None
     return text, 1.0

@@ -97,6 +97,7 @@ def check_name(name: str) -> None:
     Raises:
         InvalidValueError: it is not.
     """
+    _check_path(name)
     if not is_listed(name) and PurePath(name).suffix.lower() not in prompt_files.ENDINGS:
         ending = PurePath(name).suffix.lower()
         endings = ", ".join(prompt_files.ENDINGS)
@@ -105,6 +106,11 @@ def check_name(name: str) -> None:
         raise InvalidValueError(
             f"{messages.unknown('prompt set', name, pairs.CLASS_LISTS)} (or the path of a file: {endings})"
         )
+
+
+def _check_path(name: str) -> None:
+    if "\0" in name:
+        raise InvalidValueError(f"{name!r}: a NUL byte, which no path has: write the path anew")
 
 
 def check_table(table: Mapping[str, Any], where: str) -> None:
@@ -125,6 +131,11 @@ def check_table(table: Mapping[str, Any], where: str) -> None:
             check_name(given)
         except InvalidValueError as error:
             raise InvalidValueError(f"{where}: prompts: {error}") from None
+    if isinstance(table.get("classes"), str):
+        try:
+            _check_path(table["classes"])
+        except InvalidValueError as error:
+            raise InvalidValueError(f"{where}: classes: {error}") from None
     if "template" in table:
         given = table["template"]
         templates = [given] if isinstance(given, str) else given

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_seedshift.core import registry, tensors, user_code
+from pytest_seedshift.core import registry, tensors, typed_values, user_code
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.tensors import Generator, Tensor
@@ -117,10 +117,7 @@ def parse(text: str) -> Spec:
         return Spec(name, variant)
     if (name, variant) not in _PARAMETERS:
         raise InvalidValueError(f"shift {text!r}: the variant {variant!r} takes no parameter, write '{name}:{variant}'")
-    try:
-        value = float(parameter)
-    except ValueError:  # of float
-        value = math.nan
+    value = typed_values.number(parameter)
     if not math.isfinite(value):
         raise InvalidValueError(f"shift {text!r}: {parameter!r} is not a number ({_PARAMETERS[name, variant]})")
     if variant == "channel" and (value < 0 or value != int(value)):

@@ -63,6 +63,7 @@ from pytest_seedshift.core import (
     tag_tables,
     tags,
     toml_documents,
+    typed_values,
     verdict_table,
 )
 from pytest_seedshift.core.breaking_bounds import Bounds
@@ -384,8 +385,5 @@ def _check_magnitude(shift: str, magnitude: float, where: str) -> None:
 
 
 def _magnitude(key: str) -> float | None:
-    try:
-        magnitude = float(key)
-    except ValueError:  # of float
-        return None
+    magnitude = typed_values.number(key)
     return magnitude if math.isfinite(magnitude) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +19,28 @@ def expand(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # no home is known, or not that person's
         return Path(path)
+
+
+def number(text: str) -> float:
+    """A number as people write it; NaN for all else. `float` reads 0_3 as 3, and the digits of all scripts.
+
+    >>> number("-0.3")
+    -0.3
+    >>> number("0_3")
+    nan
+    """
+    try:
+        return float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:  # of float
+        return math.nan
+
+
+def whole(text: str) -> int | None:
+    """A whole number, likewise; None for all else."""
+    try:
+        return int(text) if text.isascii() and "_" not in text else None
+    except ValueError:  # of int
+        return None
 
 
 def names(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from pytest_seedshift.core import grid_values, limits
+from pytest_seedshift.core import grid_values, limits, typed_values
 from pytest_seedshift.plugin import border
 
 if TYPE_CHECKING:
@@ -94,10 +94,7 @@ def part_of(given: str | None, name: str) -> float | None:
     """A part of a whole, from 0 to below 1."""
     if given is None:
         return None
-    try:
-        part = float(given)
-    except ValueError:  # of float
-        part = math.nan
+    part = typed_values.number(given)
     if not 0 <= part < 1:
         raise pytest.UsageError(f"--seedshift-{name}={given}: give a number from 0 to below 1, such as 0.02")
     return part
@@ -107,10 +104,7 @@ def positive(given: str | None, name: str, such_as: str) -> float | None:
     """A number above 0."""
     if given is None:
         return None
-    try:
-        number = float(given)
-    except ValueError:  # of float
-        number = math.nan
+    number = typed_values.number(given)
     if not 0 < number < math.inf:
         raise pytest.UsageError(f"--seedshift-{name}={given}: give a number above 0, such as {such_as}")
     return number

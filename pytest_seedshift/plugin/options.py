@@ -6,10 +6,12 @@ above all three: see `option_resolution`. This module is imported by every pytes
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import Any, Literal, NamedTuple
 
 import pytest
 
+from pytest_seedshift.core import typed_values
 from pytest_seedshift.core.limits import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS, DTYPES
 from pytest_seedshift.core.test_names import SUITE
 
@@ -268,7 +270,7 @@ def add_options(parser: pytest.Parser) -> None:
             group.addoption(option.flag, action="append", default=None, metavar=option.metavar, help=text)
             parser.addini(option.key, text, type="args", default=None)
         elif option.kind == "int":
-            group.addoption(option.flag, type=int, default=None, metavar=option.metavar, help=text)
+            group.addoption(option.flag, type=_whole, default=None, metavar=option.metavar, help=text)
             parser.addini(option.key, text, type="int", default=None)
         elif option.kind == "maybe":
             group.addoption(option.flag, nargs="?", const="", default=None, metavar=option.metavar, help=text)
@@ -293,6 +295,12 @@ def are_given(config: pytest.Config) -> bool:
     """Whether the command line or the ini file gives any option, with whatever value."""
     given = (config.getoption(each.flag, default=None) for each in OPTIONS)
     return any(each is not None for each in given) or any(from_ini(config, each) is not None for each in OPTIONS)
+
+
+def _whole(text: str) -> int:
+    if (number := typed_values.whole(text)) is None:
+        raise ArgumentTypeError(f"invalid int value: {text!r}")
+    return number
 
 
 def from_ini(config: pytest.Config, option: Option) -> object:

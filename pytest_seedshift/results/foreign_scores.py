@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_seedshift.core import csv_lines, files
+from pytest_seedshift.core import csv_lines, files, typed_values
 from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.messages import some
 from pytest_seedshift.core.scores import Estimate
@@ -184,10 +184,7 @@ def _change(
 
 
 def _number(text: str, where: str) -> float:
-    try:
-        value = float({"true": "1", "false": "0"}.get(text.strip().lower(), text))
-    except ValueError:  # of float
-        value = math.nan
-    if "_" in text or not math.isfinite(value) or abs(value) > 1e12:
+    value = typed_values.number({"true": "1", "false": "0"}.get(text.strip().lower(), text))
+    if not math.isfinite(value) or abs(value) > 1e12:
         raise ForeignScoresError(f"{where} {text!r} is no number")
     return value

@@ -99,6 +99,8 @@ def test_help_loads_nothing_heavy():
         (["report", "run", "run"], "unexpected extra argument"),
         (["report", "run", "--output"], "'--output'"),
         (["why", "m", "--images=many"], "'many' is not a valid integer"),
+        (["why", "m", "--images=1_6"], "'1_6' is not a valid integer"),
+        (["history", "h", "--certainty=0_9"], "'0_9' is not a valid float"),
         (["compare", "a", "b", "--json=yes"], "--json"),
         ([HOSTILE], "unknown command"),
         (["report", f"--{HOSTILE}"], "unknown option"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -55,3 +56,21 @@ def test_a_home_that_is_not_known_is_no_traceback(monkeypatch):
     assert typed_values.expand("~nobody-of-that-name/mine") == Path("~nobody-of-that-name/mine")
     monkeypatch.setenv("HOME", "/home/me")
     assert typed_values.expand("~/mine") == Path("/home/me/mine")
+
+
+@given(st.floats(allow_nan=False))
+def test_numbers_are_read_as_they_are_written(value):
+    assert typed_values.number(repr(value)) == value
+    assert typed_values.number(f" {value:+.17g} ") == value
+
+
+@pytest.mark.parametrize("text", ["", " ", "0_3", "1_000", "٣", "0,3", "0x2", "３", "one", "1e", "--1"])
+def test_what_only_a_program_takes_for_a_number_is_none(text):
+    assert math.isnan(typed_values.number(text))
+    assert typed_values.whole(text) is None
+
+
+@given(st.integers())
+def test_whole_numbers_likewise(value):
+    assert typed_values.whole(str(value)) == value
+    assert typed_values.whole(f"{value}.5") is None
