@@ -1,6 +1,6 @@
 """How much a run takes beyond the bare forwards of its four networks.
 
-    python benchmarks/floor.py [--images N] [--rounds N] [--batch-size N] [--short]
+    python benchmarks/floor.py [--images N] [--rounds N] [--batch-size N] [--processor] [--short]
 
 The floor: the denoiser at every step, the decoder, the classifier and CLIP's image tower, called again and again with
 the very tensors that one batch of a case has given them. The run: the same number of images of a case by
@@ -43,8 +43,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=400, help="of a round, rounded down to whole batches")
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds, after one to warm up")
     parser.add_argument("--batch-size", type=int, help="(default: the one that a run finds)")
+    parser.add_argument("--processor", action="store_true", help=processes.PROCESSOR)
     parser.add_argument("--short", action="store_true", help="two rounds of 16 images")
     options = parser.parse_args()
+    if options.processor:
+        torch.set_num_threads(1)
+    clock = time.process_time if options.processor else time.perf_counter
     if options.short:
         options.images, options.rounds = 16, 2
     cases = [case for case in grid([processes.MODEL], DEFAULT_SHIFTS, DEFAULT_MAGNITUDES) if not case.is_control]
@@ -70,8 +74,8 @@ def main() -> None:
         runs = []
         for turn in range(options.rounds):
             for part, calls in parts.items():
-                floors[part].append(seconds(lambda: replay(calls, images // batch)))  # noqa: B023
-            runs.append(seconds(lambda: run(cases[turn])))  # noqa: B023
+                floors[part].append(seconds(lambda: replay(calls, images // batch), clock))  # noqa: B023
+            runs.append(seconds(lambda: run(cases[turn]), clock))  # noqa: B023
         bench.close()
 
     whole = [sum(values) for values in zip(*floors.values(), strict=True)]
@@ -122,11 +126,11 @@ def replay(calls: list[Call], times: int) -> None:
             call()
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
     with synchronised():
-        start = time.perf_counter()
+        start = clock()
         work()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 @contextmanager

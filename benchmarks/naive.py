@@ -1,6 +1,6 @@
 """What the same measurement costs when it is written by hand, with diffusers, transformers and torchmetrics.
 
-    python benchmarks/naive.py [--images N] [--naive-images N] [--whole] [--short]
+    python benchmarks/naive.py [--images N] [--naive-images N] [--whole] [--keep FOLDER] [--processor] [--short]
 
 Three ways to the scores of one grid, each in processes of its own, timed whole, with their imports: by hand, an image
 at a time (`by_hand` below); this plugin with --seedshift-exact; this plugin as it comes, which stops a case as soon as
@@ -18,6 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ Task = tuple[str, float, str, int, int]
 """Shift, magnitude, label, the label's index, seed index."""
 
 
-def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
+def by_hand(tasks: list[Task], clock: Callable[[], float]) -> tuple[list[dict[str, float]], float]:
     """One image after another, and its scores; with the seconds that all images but the first one took.
 
     Not by hand is what fixes an image: the noise that the plugin would take for it, so that scores can be compared.
@@ -71,7 +72,7 @@ def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
         return z
 
     results = []
-    start = time.perf_counter()
+    start = clock()
     for shift, eta, label, index, seed in tasks:
         pair = Pair(Label(label, index), seed)
         latents = shifted(rng.seed_vectors([pair], shape), shift, eta, pair)
@@ -85,8 +86,8 @@ def by_hand(tasks: list[Task]) -> tuple[list[dict[str, float]], float]:
         top1, top5 = guesses[0] == names[index], names[index] in guesses
         results.append({"top1": float(top1), "top5": float(top5), "clip": score})
         if len(results) == 1:  # the first one is slow: it belongs to the start
-            start = time.perf_counter()
-    return results, time.perf_counter() - start
+            start = clock()
+    return results, clock() - start
 
 
 class ClipModel:
@@ -138,10 +139,13 @@ class Chunk:
     an_image: float
 
 
-def run_by_hand(tasks: list[Task], folder: str) -> Chunk:
+def run_by_hand(tasks: list[Task], folder: str, processor: bool) -> Chunk:
     asked, answered = Path(folder, "tasks.json"), Path(folder, "scores.json")
     asked.write_text(json.dumps(tasks))
-    whole = processes.seconds_of([str(Path(__file__).resolve()), "--by-hand", str(asked), str(answered)], folder)
+    command = [str(Path(__file__).resolve()), "--by-hand", str(asked), str(answered)]
+    if processor:
+        command.append("--processor")
+    whole = processes.seconds_of(command, folder, processor=processor)
     scores, seconds = json.loads(answered.read_text())
     return Chunk(tasks, scores, whole - seconds, seconds / (len(tasks) - 1))
 
@@ -151,12 +155,15 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=400, help="images of a case")
     parser.add_argument("--naive-images", type=int, default=300, help="images that are really made by hand")
     parser.add_argument("--whole", action="store_true", help="make all images by hand")
+    parser.add_argument("--keep", type=Path, help="an empty folder for the exact run, whose samples stay there")
+    parser.add_argument("--processor", action="store_true", help=processes.PROCESSOR)
     parser.add_argument("--short", action="store_true", help="two cases of 16 images, 16 images by hand")
     parser.add_argument("--by-hand", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    clock = time.process_time if options.processor else time.perf_counter
     if options.by_hand:
         asked, answered = map(Path, options.by_hand)
-        answered.write_text(json.dumps(by_hand([tuple(task) for task in json.loads(asked.read_text())])))
+        answered.write_text(json.dumps(by_hand([tuple(task) for task in json.loads(asked.read_text())], clock)))
         return
 
     if options.short:
@@ -170,16 +177,17 @@ def main() -> None:
     made = len(everything) if options.whole else max(2 * chunks, min(options.naive_images, len(everything)))
     chosen = [everything[row * len(everything) // made] for row in range(made)]  # evenly over all cases
 
-    with tempfile.TemporaryDirectory() as early, tempfile.TemporaryDirectory() as exact:
+    with tempfile.TemporaryDirectory() as early, tempfile.TemporaryDirectory() as folder:
+        exact = str(options.keep or folder)
         ours: list[float] = []
         hand: list[Chunk] = []
         for turn in range(max(chunks, 2)):
             if turn < chunks:
-                hand.append(run_by_hand(chosen[turn::chunks], exact))
+                hand.append(run_by_hand(chosen[turn::chunks], exact, options.processor))
                 say(f"by hand: {len(hand[-1].tasks)} images, {1000 * hand[-1].an_image:.1f} ms each")
             if turn < 2:
-                folder, more = ((early, []), (exact, ["--seedshift-exact"]))[turn]
-                ours.append(processes.run_seedshift(folder, *arguments, *more))
+                place, more = ((early, []), (exact, ["--seedshift-exact"]))[turn]
+                ours.append(processes.run_seedshift(place, *arguments, *more, processor=options.processor))
                 say(f"pytest {' '.join(more)}: {ours[-1]:.1f} s")
         found, early_images = processes.samples(exact), len(processes.samples(early))
         batches = processes.batch_size(early), processes.batch_size(exact)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -25,30 +26,48 @@ SampleKey = tuple[str, float, str, int]
 """Shift, magnitude, label and seed index."""
 
 
-def seconds_of(command: list[str], folder: str | Path, *, statuses: tuple[int, ...] = (0,)) -> float:
-    """The wall time of a Python process, its start included."""
+PROCESSOR = (
+    "seconds of the processor, by one thread, in place of wall time: other work on the machine changes them less"
+)
+"""What the option `--processor` of some benchmarks does."""
+
+
+def seconds_of(
+    command: list[str], folder: str | Path, *, statuses: tuple[int, ...] = (0,), processor: bool = False
+) -> float:
+    """The wall time of a Python process, its start included; or the processor's, see `PROCESSOR`."""
     # As on a user's machine: Python may keep its bytecode.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    start = time.perf_counter()
+    if processor:
+        environment["OMP_NUM_THREADS"] = "1"
+    clock = _of_children if processor else time.perf_counter
+    start = clock()
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, env=environment
     )
-    taken = time.perf_counter() - start
+    taken = clock() - start
     if done.returncode not in statuses:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return taken
 
 
-def run_seedshift(folder: str | Path, *arguments: str) -> float:
-    """The wall time of a pytest run of the toy model in a folder. A case that fails its thresholds is no mistake."""
-    return seconds_of([*PYTEST, f"--seedshift-model={MODEL}", *arguments], folder, statuses=(0, 1))
+def _of_children() -> float:
+    """What all children that have ended took of the processor, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def bare_start(folder: str | Path) -> float:
-    """The wall time of what any run needs before it can begin: pytest with the plugin and no test, and torch."""
-    empty = seconds_of([*PYTEST, "-q"], folder, statuses=(5,))
-    torch = seconds_of(["-c", "import torch"], folder)
-    python = seconds_of(["-c", "pass"], folder)  # is in both
+def run_seedshift(folder: str | Path, *arguments: str, processor: bool = False) -> float:
+    """The time of a pytest run of the toy model in a folder. A case that fails its thresholds is no mistake."""
+    command = [*PYTEST, f"--seedshift-model={MODEL}", *arguments]
+    return seconds_of(command, folder, statuses=(0, 1), processor=processor)
+
+
+def bare_start(folder: str | Path, *, processor: bool = False) -> float:
+    """The time of what any run needs before it can begin: pytest with the plugin and no test, and torch."""
+    empty = seconds_of([*PYTEST, "-q"], folder, statuses=(5,), processor=processor)
+    torch = seconds_of(["-c", "import torch"], folder, processor=processor)
+    python = seconds_of(["-c", "pass"], folder, processor=processor)  # is in both
     return empty + torch - python
 
 

@@ -1,6 +1,6 @@
 """What a run takes whose samples all exist already.
 
-    python benchmarks/resume.py [--images N] [--runs N] [--short]
+    python benchmarks/resume.py [--images N] [--runs N] [--processor] [--short]
 
 The same command twice in a new folder: cold, and warm. What any such process takes before it can begin (an empty pytest
 run with the plugin, and the import of torch) is measured by itself, before, between and after, and taken off both.
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=400, help="images of a case, at most")
     parser.add_argument("--exact", action="store_true", help="generate all of them")
     parser.add_argument("--runs", type=int, default=5, help="warm runs; the median counts")
+    parser.add_argument("--processor", action="store_true", help=processes.PROCESSOR)
     parser.add_argument("--short", action="store_true", help="two cases of 16 images, one warm run")
     options = parser.parse_args()
     arguments = [f"--seedshift-images={options.images}"]
@@ -30,16 +31,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryDirectory() as folder:
         starts = []
         if not options.short:
-            processes.bare_start(empty)  # warms up
-            starts.append(processes.bare_start(empty))
-        cold = processes.run_seedshift(folder, *arguments)
+            processes.bare_start(empty, processor=options.processor)  # warms up
+            starts.append(processes.bare_start(empty, processor=options.processor))
+        cold = processes.run_seedshift(folder, *arguments, processor=options.processor)
         images = len(processes.samples(folder))
-        starts.append(processes.bare_start(empty))
+        starts.append(processes.bare_start(empty, processor=options.processor))
         warm = []
         for _ in range(options.runs):
-            warm.append(processes.run_seedshift(folder, *arguments))
+            warm.append(processes.run_seedshift(folder, *arguments, processor=options.processor))
             if not options.short:
-                starts.append(processes.bare_start(empty))
+                starts.append(processes.bare_start(empty, processor=options.processor))
         again, cases = len(processes.samples(folder)) - images, processes.cases(folder)
     start = statistics.median(starts)
     print(f"{cases} cases, {images} images, {options.runs} warm runs, in which {again} images were made")
