@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_seedshift.core import messages
 from pytest_seedshift.core.messages import some
+from pytest_seedshift.core.stats import detectable_drop
 from pytest_seedshift.core.stats.paired import TESTS
 from pytest_seedshift.results import losses, run_settings
 from pytest_seedshift.runner import verdict_messages
@@ -160,9 +161,10 @@ def _power(comparison: Comparison) -> Iterator[str]:
             continue
         least = statistics.median(each.least for each in known if each.least is not None)
         sure = statistics.median(each.least_90 for each in known if each.least_90 is not None)
+        under = "underpowered: " if allowed and least > detectable_drop.TIMES * allowed else ""
         yield (
-            f"minimum detectable drop in {kind.title}: {least:.3f} at 50 % power, {sure:.3f} at 90 % ({null}, level "
-            f"{known[0].level:.2g}; median of the cases)"
+            f"{under}minimum detectable drop in {kind.title}: {least:.3f} at 50 % power, {sure:.3f} at 90 % "
+            f"({null}, level {known[0].level:.2g}; median of the cases)"
         )
 
 

@@ -46,7 +46,7 @@ def test_known_failures_alone_ask_nothing_of_chance():
     assert chance.explained(SimpleNamespace(cases=[case(16, 0.1, "xfailed")])) == []
 
 
-def of_clip(drops: np.ndarray, size: int, *asked: Constraint) -> regression.Row:
+def by_clip(drops: np.ndarray, size: int, *asked: Constraint) -> regression.Comparison:
     """Of a baseline's whole design; the version has as many pairs as there are drops."""
     before = np.full(size, 20.0)  # so that much can be gained: bets have to be careful
     labels = tuple(f"label {k}" for k in range(size))
@@ -60,7 +60,11 @@ def of_clip(drops: np.ndarray, size: int, *asked: Constraint) -> regression.Row:
         )
         for name, values in (("old", before), ("new", before[: drops.size] - drops))
     )
-    (row,) = regression.compare(*sides, Gate(asked={CASES[1]: asked})).rows
+    return regression.compare(*sides, Gate(asked={CASES[1]: asked}))
+
+
+def of_clip(drops: np.ndarray, size: int, *asked: Constraint) -> regression.Row:
+    (row,) = by_clip(drops, size, *asked).rows
     return row
 
 
@@ -94,6 +98,14 @@ def test_accuracies_of_which_no_drop_could_be_found_have_no_p_value(pairs, few):
     assert ("underpowered" in verdict_messages.change(row.change, row.score_kind, row.drop)) is few
     assert row.regressed is not few
     assert regressions.lines(found)
+
+
+@pytest.mark.parametrize(("allowed", "under"), [(0.5, True), (20.0, False)])
+def test_a_design_that_misses_twice_what_is_allowed_is_called_underpowered(allowed, under):
+    drops = np.random.default_rng(3).normal(0, 10, 60)
+    found = by_clip(drops, drops.size, Constraint("clip", max_regression=allowed))
+    (said,) = [line for line in regressions.lines(found) if "minimum detectable drop in CLIP" in line]
+    assert said.strip().startswith("underpowered: ") is under
 
 
 def test_images_of_a_case_count_once_however_many_tests_judge_it():

@@ -11,6 +11,9 @@ from pytest_seedshift.core.stats import proportions
 if TYPE_CHECKING:
     from pytest_seedshift.core.scores import Constraint
 
+TIMES = 2
+"""A design that would miss so many times the drop that is allowed is underpowered. The limit is ours."""
+
 _MOST = 100_000
 """Of images: more are recommended to nobody."""
 
@@ -33,11 +36,11 @@ def least(constraint: Constraint, size: int, level: float) -> float | None:
 
 
 def warning(constraint: Constraint, size: int, level: float) -> str | None:
-    """That a drop of twice what is allowed would be missed, and how many images detect it; None where it is not."""
+    """That a drop of `TIMES` what is allowed would be missed, and how many images detect it; None where it is not."""
     allowed = constraint.max_regression or 0.0
-    if not constraint.score_kind.binary or not 0 < 2 * allowed < 1:
+    if not constraint.score_kind.binary or not 0 < TIMES * allowed < 1:
         return None
-    wanted, edge = 2 * allowed, least(constraint, size, level)
+    wanted, edge = TIMES * allowed, least(constraint, size, level)
     if edge is not None and edge <= wanted + 1e-9:
         return None
     title = constraint.score_kind.title
@@ -51,15 +54,15 @@ def warning(constraint: Constraint, size: int, level: float) -> str | None:
 
 
 def _enough(constraint: Constraint, level: float, size: int) -> int | None:
-    """From about how many images on a drop of twice what is allowed is detected."""
+    """From about how many images on a drop of `TIMES` what is allowed is detected."""
     from scipy.stats import norm
 
     allowed = constraint.max_regression or 0.0
     if constraint.significant == ANY:
-        return math.ceil(math.ceil(-math.log2(level)) / (2 * allowed))
+        return math.ceil(math.ceil(-math.log2(level)) / (TIMES * allowed))
     edge, images = float(norm.isf(level)) + 0.2, max(size, 8)
-    while images <= _MOST and float(proportions.score(2 * allowed * images, 0.0, images, allowed)) < edge:
+    while images <= _MOST and float(proportions.score(TIMES * allowed * images, 0.0, images, allowed)) < edge:
         images = math.ceil(images * 1.05)
-    while images <= _MOST and ((found := least(constraint, images, level)) is None or found > 2 * allowed):
+    while images <= _MOST and ((found := least(constraint, images, level)) is None or found > TIMES * allowed):
         images = math.ceil(images * 1.05)  # the test is exact, and a little more careful than that
     return math.ceil(images / 10) * 10 if images <= _MOST else None
