@@ -52,6 +52,7 @@ def _model(run: Run, use: SeedUse) -> dict[str, Any]:
         "found": found,
         "reason": use.reason,
         "robustness": of_run(run, use.model, cases=cases) if cases else "",
+        "noted": found is None or found.ignores_vector or found.deterministic,
     }
     if found is not None:
         made |= {
