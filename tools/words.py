@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 MOST = 25
@@ -47,13 +47,13 @@ def prose(page: str) -> str:
 def sentences(text: str) -> Iterator[str]:
     """Sentences of a text: they end with a point, or with a paragraph."""
     for paragraph in re.split(r"\n\s*\n", text):
-        for sentence in re.split(r"(?<=[.!?:])\s+(?=[A-Z0-9`“\"(*±])", " ".join(paragraph.split())):
+        for sentence in re.split(r"(?<=[.!?:])\s+(?=[A-Z0-9`“\"(*±✗≈[-])", " ".join(paragraph.split())):
             if sentence.strip(" .#*"):
                 yield sentence.strip()
 
 
 def messages(source: str) -> Iterator[str]:
-    """Texts of a module that users may read: all with two blanks in them, but for docstrings."""
+    """Texts of a module that users may read: all with two blanks in them, but for docstrings and SQL."""
     tree = ast.parse(source)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     bodies = [node.body for node in ast.walk(tree) if isinstance(node, documented)]
@@ -66,8 +66,43 @@ def messages(source: str) -> Iterator[str]:
             text = "".join(part.value if isinstance(part, ast.Constant) else "X" for part in node.values)
         else:
             continue
-        if text.count(" ") >= 2:
-            yield text
+        if text.count(" ") >= 2 and not text.lstrip().startswith("CREATE TABLE"):
+            yield re.sub(r"\n\s+(?=[A-Z])", "\n\n", text)
+
+
+def page_text(template: str) -> str:
+    """What a template of the report says: without styles, scripts and tags, `X` where a value goes."""
+    text = re.sub(r"\{#.*?#\}|<(style|script)\b.*?</\1>", "", template, flags=re.DOTALL)
+    text = re.sub(
+        r"</?(p|li|t[dhr]|h\d|d[dtl]|div|section|fig\w+|summary|details|table|[uo]l)\b[^>]*>| · ", "\n\n", text
+    )
+    text = re.sub(r"\{\{.*?\}\}", "X", re.sub(r"\{%.*?%\}", " ", text, flags=re.DOTALL), flags=re.DOTALL)
+    return re.sub(r"<[^>]*>", "", text)
+
+
+def found(root: Path) -> dict[str, list[tuple[Path, str]]]:
+    """By kind, the texts of a working tree with the files that they are in: `pages` of the docs, and `messages`."""
+    package = root / "pytest_seedshift"
+    pages = [root / "README.md", *sorted(root.glob("docs/**/*.md"))]
+    modules = [(module, text) for module in sorted(package.rglob("*.py")) for text in messages(module.read_text())]
+    templates = [(template, page_text(template.read_text())) for template in sorted(package.rglob("*.jinja2"))]
+    return {"pages": [(page, prose(page.read_text())) for page in pages], "messages": [*modules, *templates]}
+
+
+def by_length(texts: Iterable[tuple[Path, str]]) -> list[tuple[int, Path, str]]:
+    """All sentences with their numbers of words, the longest first."""
+    all_of_them = [(len(each.split()), path, each) for path, text in texts for each in sentences(text)]
+    return sorted(all_of_them, key=lambda each: -each[0])
+
+
+def dialect(texts: Iterable[tuple[Path, str]]) -> list[tuple[Path, str, str]]:
+    """Places of dialect: the file, the words, and what the field says."""
+    return [
+        (path, match.group(), better)
+        for path, text in texts
+        for pattern, better in DIALECT.items()
+        for match in re.finditer(pattern, " ".join(text.split()))
+    ]
 
 
 def main() -> None:
@@ -77,29 +112,16 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=10, metavar="N")
     parser.add_argument("--dialect", action="store_true", help="list each place")
     options = parser.parse_args()
-    pages = [options.root / "README.md", *sorted(options.root.glob("docs/**/*.md"))]
-    modules = sorted((options.root / "pytest_seedshift").rglob("*.py"))
-    told = {
-        "pages": [(page, prose(page.read_text())) for page in pages],
-        "messages": [(module, text) for module in modules for text in messages(module.read_text())],
-    }
-    for kind, texts in told.items():
-        found = [(len(each.split()), path, each) for path, text in texts for each in sentences(text)]
-        found.sort(key=lambda each: -each[0])
-        long = sum(count > MOST for count, _, _ in found)
-        words = sum(count for count, _, _ in found)
-        places = [
-            (path, match.group(), better)
-            for path, text in texts
-            for pattern, better in DIALECT.items()
-            for match in re.finditer(pattern, " ".join(text.split()))
-        ]
-        share = long / max(len(found), 1)
+    for kind, texts in found(options.root).items():
+        counted, places = by_length(texts), dialect(texts)
+        long = sum(count > MOST for count, _, _ in counted)
+        words = sum(count for count, _, _ in counted)
+        share = long / max(len(counted), 1)
         print(
-            f"{kind}: {words} words, {len(found)} sentences, {long} of more than {MOST} words ({share:.0%}), "
-            f"the longest has {found[0][0]}; dialect at {len(places)} places"
+            f"{kind}: {words} words, {len(counted)} sentences, {long} of more than {MOST} words ({share:.0%}), "
+            f"the longest has {counted[0][0]}; dialect at {len(places)} places"
         )
-        for count, path, sentence in found[: options.longest]:
+        for count, path, sentence in counted[: options.longest]:
             print(f"  {count:3} {path.relative_to(options.root)}: {sentence}")
         for path, match, better in places if options.dialect else ():
             print(f"      {path.relative_to(options.root)}: {match!r}, better {better!r}")

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.command(
     "card",
     cls=Command,
-    help="Put the results of a run into a model card of Hugging Face. A card that is there keeps its own text: only "
-    "the parts that this command writes are replaced.",
+    help="Put the results of a run into a model card of Hugging Face. In an existing card, only the parts that this "
+    "command has written are replaced.",
     examples=("card .seedshift --model toy-latent --output README.md",),
 )
 @run_argument
-@click.option("--model", metavar="NAME", help="Whose results, where the run has several models.")
+@click.option("--model", metavar="NAME", help="Model to describe, if the run has several.")
 @output_option("-")
 def command(run_folder: Path, model: str | None, output: Output) -> int:
     """What click calls."""

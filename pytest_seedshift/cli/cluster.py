@@ -26,14 +26,19 @@ _GIB = 2**30
 @click.command(
     "cluster",
     cls=Command,
-    help="Tell what a run on a Ray cluster would run on: machines, GPUs, memory, versions, and which of the models "
-    "each machine has, with the weights that this one has. Nothing is generated. The exit status is 1 if a machine "
-    "cannot be used as it is.",
+    help="Show what a run on a Ray cluster would use: machines, GPUs, memory, versions, and who has the models with "
+    "the same weights as here. Nothing is generated. Status 1 means that a machine cannot be used.",
     examples=("cluster", "cluster sd21 sdxl --cluster ray://head:10001"),
 )
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
-@click.option("--cluster", "where", metavar="WHERE", default="auto", help="As of --seedshift-cluster. Default: auto.")
-@click.option("--without-token", is_flag=True, help="Take a cluster that asks for no token.")
+@click.option(
+    "--cluster",
+    "where",
+    metavar="WHERE",
+    default="auto",
+    help="Ray cluster, as for --seedshift-cluster. Default: auto.",
+)
+@click.option("--without-token", is_flag=True, help="Use a cluster that asks for no token.")
 @json_option
 @session_options.session_options
 def command(models: Sequence[str], where: str, without_token: bool, as_json: bool, **given: Any) -> int:

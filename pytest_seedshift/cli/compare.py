@@ -29,9 +29,8 @@ FILE_NAME = "comparison.html"
     "compare",
     cls=Command,
     help="Compare two runs pair by pair: is the new version as reliable? OLD is the run folder or the baseline file of "
-    "the version before, NEW the run folder of the version that may not be worse. Status 1 says that it is worse. Both "
-    "may be tables of another harness's scores instead (.csv): columns id, scores, and prompt where samples "
-    "share one.",
+    "the old version, NEW the run folder of the new one. Status 1 means that NEW is worse. Both may instead be tables "
+    "of another harness's scores (.csv): columns id, scores, and prompt if samples share one.",
     examples=(
         "compare baseline.json .seedshift",
         "compare old-run new-run --model mine-v2=mine-v1 --json",
@@ -45,13 +44,13 @@ FILE_NAME = "comparison.html"
     "models",
     metavar="NEW=OLD",
     multiple=True,
-    help="A model's name in the new run and in the old one, where they differ. Repeatable.",
+    help="A model's name in the new run and in the old one, if they differ. Repeatable.",
 )
-@click.option("--allow-missing", is_flag=True, help="Compare what both have where one lacks cases.")
+@click.option("--allow-missing", is_flag=True, help="Compare the cases that both have, if one lacks some.")
 @click.option(
     "--likeness",
     is_flag=True,
-    help="Say how like the pictures of the same pairs are, by SSIM and PSNR: those that both runs have kept.",
+    help="Measure how alike the pictures of the same pairs are, by SSIM and PSNR, where both runs have kept them.",
 )
 @output_option(f"{FILE_NAME} in NEW")
 @json_option

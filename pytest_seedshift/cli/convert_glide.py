@@ -15,8 +15,8 @@ from pytest_seedshift.core import output as sinks
 @click.command(
     "convert-glide",
     cls=Command,
-    help="Make a folder that diffusers loads of OpenAI's released files of GLIDE: the weights of the base, those of "
-    "the upsampler, and GPT-2's merges, plain or as .gz. Nothing but tensors is read of the weights, never code.",
+    help="Convert OpenAI's released GLIDE files to a folder that diffusers loads. The files are the weights of the "
+    "base and the upsampler, and GPT-2's merges, plain or as .gz. Only tensors are read from the weights, never code.",
     examples=("convert-glide base.pt upsample.pt vocab.bpe --output glide_pipeline",),
 )
 @click.argument("base", metavar="BASE.pt", type=FILE)

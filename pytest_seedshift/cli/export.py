@@ -19,8 +19,8 @@ ENDINGS = (".csv", ".parquet", ".yaml")
 @click.command(
     "export",
     cls=Command,
-    help="Write the samples of a run as a table, one row an image, by the ending of --output: .csv or .parquet (which "
-    "needs pyarrow: pip install 'pytest-seedshift[parquet]'). With .yaml, write the means of one model as evaluation "
+    help="Write the samples of a run as a table, with a row for each image. The ending of --output gives the format: "
+    ".csv or .parquet (pip install 'pytest-seedshift[parquet]'). With .yaml, write one model's means as evaluation "
     "results of Hugging Face, for the folder .eval_results of its repository.",
     examples=(
         "export .seedshift --output samples.csv",
@@ -29,7 +29,7 @@ ENDINGS = (".csv", ".parquet", ".yaml")
     ),
 )
 @run_argument
-@click.option("--model", metavar="NAME", help="Whose means, where the run has several models. Only with .yaml.")
+@click.option("--model", metavar="NAME", help="Model to export, if the run has several. Only with .yaml.")
 @click.option("--dataset", metavar="OWNER/NAME", help="The benchmark's dataset on the hub. Only with .yaml.")
 @output_option("- (CSV)")
 def command(run_folder: Path, model: str | None, dataset: str | None, output: Output) -> int:

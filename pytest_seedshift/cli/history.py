@@ -40,15 +40,21 @@ _KEYS = ("version", "certainty", "models")
     "history",
     cls=Command,
     help="Show each case over the versions of a model, and the first version that became worse. FOLDER holds "
-    "history.jsonl, to which --add adds a run, as pytest's --seedshift-history does; status 1 says that something is "
-    "worse than it was and has stayed so.",
+    "history.jsonl; --add adds a run to it, as pytest's --seedshift-history does. Status 1 means that something became "
+    "worse and has stayed so.",
     examples=("history history --add .seedshift --name v1.3", "history history --model sd21 --json"),
 )
 @click.argument("folder", metavar="FOLDER", type=FOLDER)
 @click.option("--add", "runs", metavar="RUN", type=PathType(folder=True), multiple=True, help="Add a run. Repeatable.")
-@click.option("--name", metavar="TEXT", help="What the version is called that is added. Default: git's commit.")
+@click.option("--name", metavar="TEXT", help="Name of the version that is added. Default: git's commit.")
 @click.option("--model", "models", metavar="NAME", multiple=True, help="Only this model. Repeatable.")
-@click.option("--certainty", metavar="NUMBER", type=NUMBER, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
+@click.option(
+    "--certainty",
+    metavar="NUMBER",
+    type=NUMBER,
+    default=CERTAINTY,
+    help=f"Certainty of a change. Default: {CERTAINTY}.",
+)
 @output_option("history.html in FOLDER")
 @json_option
 def command(

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     "merge",
     cls=Command,
     help="Join the runs of shards, or of several machines, into one: one verdicts.json, one JUnit file, one page, one "
-    "exit status. Each RUN is the run folder (--seedshift-dir) of a shard. Status 1 says that a case fails, cannot be "
-    "judged or has no verdict, or that a bound beside the cases breaks.",
+    "exit status. Each RUN is the run folder (--seedshift-dir) of a shard. Status 1 means that a case fails, cannot be "
+    "judged or has no verdict, or that another bound breaks, such as one on seed use.",
     examples=("merge shard-1 shard-2 --output merged",),
 )
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FOLDER)

@@ -25,12 +25,14 @@ _IMAGES, _BATCH_SIZE = 64, 16
 @click.command(
     "noise",
     cls=Command,
-    help="Measure the noise floor of a model: how far its scores move under what should not matter, such as the batch "
-    "size. noise.json in the run folder keeps it, and runs warn of bounds that lie below it.",
+    help="Measure a model's noise floor: how far its scores move under what should not matter, such as the batch size. "
+    "It is kept as noise.json in the run folder, and later runs warn of bounds below it.",
     examples=("noise toy-latent --images 256",),
 )
 @click.argument("model", metavar="MODEL")
-@click.option("--images", metavar="N", type=WHOLE, default=_IMAGES, help=f"Images of the control. Default: {_IMAGES}.")
+@click.option(
+    "--images", metavar="N", type=WHOLE, default=_IMAGES, help=f"Images of the control to make. Default: {_IMAGES}."
+)
 @json_option
 @session_options.session_options
 def command(model: str, images: int, as_json: bool, **given: Any) -> int:

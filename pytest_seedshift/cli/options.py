@@ -105,15 +105,14 @@ def output_option(default: str, *, folder: bool = False, required: bool = False)
 
 def json_option(function: _Function) -> _Function:
     """Take `--json`."""
-    text = "Print the result as JSON, and everything else to the standard error."
+    text = "Print the result as JSON, and all else to the standard error."
     return click.option("--json", "as_json", is_flag=True, help=text)(function)
 
 
 def summary_option(function: _Function) -> _Function:
     """Take `--summary`, which every command has that reports on a run."""
     text = (
-        "File for a summary in Markdown, besides $GITHUB_STEP_SUMMARY where that is set. 'none' writes no summary "
-        "at all."
+        "File for a summary in Markdown, besides $GITHUB_STEP_SUMMARY if that is set. 'none' writes no summary at all."
     )
     return click.option("--summary", metavar="PATH", help=text)(function)
 
@@ -162,8 +161,7 @@ def check_beside(page: Path, keys: Sequence[str], what: str) -> Path:
         found = None
     if not isinstance(found, dict) or not set(keys) <= found.keys():
         raise CommandError(
-            f"--output {page}: {data} is there, where the figures would be written, and is not of such an experiment: "
-            "give another name"
+            f"--output {page}: the figures would be written to {data}, which is another file. Give another name"
         )
     return data
 

@@ -113,7 +113,7 @@ class Group(_Explained, click.Group):
 
 group = Group(
     PROGRAM,
-    help="What is done with runs of pytest-seedshift, and experiments beside them. Runs themselves are pytest's: "
+    help="Work with runs of pytest-seedshift, and do experiments. pytest itself makes the runs: "
     "`pytest --seedshift-model=MODEL`.",
     epilog="`seedshift COMMAND --help` explains a command and shows an example.",
     add_help_option=False,

@@ -42,9 +42,9 @@ _KEYS = ("version", "rows", "control", "arms")
 @click.command(
     "position",
     cls=Command,
-    help="Measure whether random shifts with a direction move the object in a model's pictures, against a null that "
-    "has no direction. A page is written, with all figures as .json beside it. Status 1 says that the null is "
-    "displaced: then trust nothing else of it.",
+    help="Measure whether random shifts with a direction move the object in a model's pictures, compared with a null "
+    "without direction. Writes a page, and all figures as .json beside it. Status 1 means that the null moves the "
+    "object, too: then trust no other figure.",
     examples=("position toy-latent --images 256", "position toy-latent --shift left,right --json"),
 )
 @click.argument("model", metavar="MODEL")
@@ -57,10 +57,10 @@ _KEYS = ("version", "rows", "control", "arms")
     "The null is always among them.",
 )
 @click.option("--magnitude", metavar="NUMBER", help="Strength of the shifts. Default: 0.3.")
-@click.option("--images", metavar="N", type=WHOLE, help="Pairs. Default: 128 or more, the same of each class.")
 @click.option(
-    "--certainty", metavar="NUMBER", type=NUMBER, help="With which all intervals hold together. Default: 0.99."
+    "--images", metavar="N", type=WHOLE, help="Number of pairs. Default: 128 or more, the same for each class."
 )
+@click.option("--certainty", metavar="NUMBER", type=NUMBER, help="Certainty of all intervals together. Default: 0.99.")
 @output_option("position-MODEL.html in the run folder")
 @json_option
 @session_options.session_options

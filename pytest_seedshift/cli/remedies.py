@@ -41,16 +41,18 @@ _KEYS = ("version", "model", "remedies", "recommended")
 @click.command(
     "remedies",
     cls=Command,
-    help="Try what may heal MODEL on its cases that fail: repairs of the seed vector, samplers, more steps, stronger "
-    "guidance, alone and in pairs. Each is judged by MODEL's own thresholds, early, and what it costs without a shift "
-    "is measured, as is whether pictures still change with the seed. It ends in a recommendation, or in none.",
+    help="Try what may heal MODEL's failing cases: repairs of the seed vector, samplers, more steps, stronger "
+    "guidance, alone and in pairs. MODEL's own thresholds judge each remedy, early. Also measured are its cost without "
+    "a shift, and whether pictures still change with the seed. The result is a recommendation, or none.",
     examples=("remedies toy-latent", "remedies sd21 --of .seedshift --device cuda"),
 )
 @click.argument("model", metavar="MODEL")
-@click.option("--of", "run_folder", metavar="RUN", type=FOLDER, help="Take the cases that fail from a run.")
-@click.option("--shift", metavar="NAMES", default=_SHIFTS, help=f"Else: which to look at. Default: {_SHIFTS}.")
-@click.option("--magnitude", metavar="NUMBERS", default=_MAGNITUDES, help=f"At which. Default: {_MAGNITUDES}.")
-@click.option("--images", metavar="N", type=WHOLE, help="Pairs of a case's design. Default: as in a run.")
+@click.option("--of", "run_folder", metavar="RUN", type=FOLDER, help="Run whose failing cases are to be healed.")
+@click.option("--shift", metavar="NAMES", default=_SHIFTS, help=f"Without --of: shifts to look at. Default: {_SHIFTS}.")
+@click.option(
+    "--magnitude", metavar="NUMBERS", default=_MAGNITUDES, help=f"Without --of: magnitudes. Default: {_MAGNITUDES}."
+)
+@click.option("--images", metavar="N", type=WHOLE, help="Pairs of each case. Default: as in a run.")
 @output_option("remedies-MODEL.html in the run folder")
 @json_option
 @session_options.session_options

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @click.command(
     "report",
     cls=Command,
-    help="Regenerate the report of a run, one page of HTML. RUN is the run folder, such as .seedshift, or one that "
-    "`seedshift merge` has made.",
+    help="Write the report of a run again, as one page of HTML. RUN is a run folder, such as .seedshift, or a folder "
+    "that `seedshift merge` has written.",
     examples=("report .seedshift --output report.html", "report .seedshift --beside --output report/index.html"),
 )
 @run_argument
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 @click.option(
     "--beside",
     is_flag=True,
-    help="Write style, script and pictures into a folder beside the page, for hosts whose policy forbids them within "
-    "it, such as Jenkins.",
+    help="Write style, script and pictures into a folder beside the page, for hosts that forbid them inside it, such "
+    "as Jenkins.",
 )
 def command(run_folder: Path, output: Output, summary: str | None, beside: bool) -> int:
     """What click calls."""

@@ -19,10 +19,9 @@ NAMES = ("thresholds", "catalogue", "verdicts", "costs", "run")
 @click.command(
     "schema",
     cls=Command,
-    help="Print the JSON Schema (draft 7) of a file: thresholds (thresholds.toml), catalogue (tables of models by "
-    "name), or verdicts, costs and run (the .json files of a run folder). An editor that knows it completes keys, "
-    "explains them and marks mistakes: those that read TOML take `#:schema thresholds.schema.json` as a file's first "
-    "line.",
+    help="Print the JSON Schema (draft 7) of a file. NAME is thresholds (thresholds.toml), catalogue (tables of models "
+    "by name), or verdicts, costs or run (.json files of a run folder). With it, an editor completes and explains keys "
+    "and marks mistakes. Editors of TOML take `#:schema thresholds.schema.json` as the file's first line.",
     examples=(
         "schema thresholds --output thresholds.schema.json",
         "schema verdicts",

@@ -32,17 +32,30 @@ _KEYS = ("version", "model", "indices", "meaning")
 @click.command(
     "seeds",
     cls=Command,
-    help="Say which seed indices of a run are worse than others over all labels, beyond chance, at an error over all "
-    "indices. RUN is a folder of a run with --seedshift-exact. Noise is drawn by label and index, so an index is one "
-    "seed vector only where labels share them: see the guide.",
+    help="Find the seed indices of a run that are worse than others over all labels, beyond chance. The certainty "
+    "holds over all indices together. RUN is the folder of a run with --seedshift-exact. Noise is drawn by label and "
+    "index, so an index is one seed vector only if labels share vectors: see the guide.",
     examples=("seeds .seedshift", "seeds .seedshift --model mine --score clip --confirm other-prompts --json"),
 )
 @run_argument
-@click.option("--model", metavar="NAME", help="Which model, where the run has several.")
-@click.option("--score", metavar="NAME", help="By which score. Default: the first that the run has.")
-@click.option("--confirm", metavar="RUN", type=PathType(folder=True), help="A run of other labels on the same indices.")
-@click.option("--latents", metavar="FILE", type=PathType(), help="The seed vectors that the model was run with.")
-@click.option("--certainty", metavar="NUMBER", type=NUMBER, default=CERTAINTY, help=f"Default: {CERTAINTY}.")
+@click.option("--model", metavar="NAME", help="Model to look at, if the run has several.")
+@click.option("--score", metavar="NAME", help="Score to compare by. Default: the first of the run.")
+@click.option(
+    "--confirm",
+    metavar="RUN",
+    type=PathType(folder=True),
+    help="Run of other labels on the same indices, to confirm what is found.",
+)
+@click.option(
+    "--latents", metavar="FILE", type=PathType(), help="File of the seed vectors that the model was run with."
+)
+@click.option(
+    "--certainty",
+    metavar="NUMBER",
+    type=NUMBER,
+    default=CERTAINTY,
+    help=f"Certainty over all indices. Default: {CERTAINTY}.",
+)
 @output_option("seeds-MODEL.html in RUN")
 @json_option
 def command(run_folder: Path, **options: Any) -> int:

@@ -42,10 +42,10 @@ class SessionOptions:
 _HELP = {
     "device": "Torch device, such as cuda:1. Default: cuda if there is one.",
     "dtype": "Number type of the model: float32, float16 or bfloat16.",
-    "dir": "Run folder, whose samples are used and added to. Default: .seedshift.",
+    "dir": "Run folder, whose samples are reused. Default: .seedshift.",
     "thresholds": "Thresholds file, which also describes models. Default: thresholds.toml.",
-    "batch-size": "Most images that are generated at once. Default: as many as fit.",
-    "design-seed": "Seed of the draw of pairs. Default: 0, or what the thresholds file says.",
+    "batch-size": "Most images to generate at once. Default: as many as fit.",
+    "design-seed": "Seed of the design of pairs. Default: 0, or that of the thresholds file.",
 }
 _TYPES: dict[str, click.ParamType[Any]] = {
     "dtype": Choice(("float32", "float16", "bfloat16")),

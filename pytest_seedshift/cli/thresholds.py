@@ -27,8 +27,8 @@ _FILE = Path("thresholds.toml")
 @click.command(
     "thresholds",
     cls=Command,
-    help="Write thresholds by what a run, or all runs of a history, have measured. What would change is shown first. "
-    "Bounds that were set by hand stay as they are.",
+    help="Write thresholds from what a run, or all runs of a history, measured. The change is shown first. Bounds that "
+    "were set by hand stay as they are.",
     examples=(
         "thresholds .seedshift --dry-run",
         "thresholds merged --output thresholds.toml",
@@ -39,18 +39,18 @@ _FILE = Path("thresholds.toml")
 @click.option(
     "--from-history",
     is_flag=True,
-    help="RUN is a history (--seedshift-history): bounds that another version meets, by how its runs vary.",
+    help="RUN is a history (--seedshift-history): write bounds that another version meets, by how its runs vary.",
 )
 @output_option(str(_FILE))
 @click.option(
     "--margin",
     metavar="PART",
     type=NUMBER,
-    help="How far below the lower end of its interval a bound lies, as a part of the score's range. Default: so that "
-    "another draw of the whole grid meets all bounds at the certainty.",
+    help="How far a bound lies below the lower end of its interval, as a part of the score's range. Default: so far "
+    "that another draw of the whole grid meets all bounds at the certainty.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the change, and write nothing.")
-@click.option("--in-ci", is_flag=True, help="Write where CI is set, too.")
+@click.option("--in-ci", is_flag=True, help="Write even if CI is set.")
 @json_option
 def command(
     run_folder: Path,
@@ -101,7 +101,7 @@ def run(
     from pytest_seedshift.results.run_folder import VerdictsError
 
     if margin is not None and from_history:
-        raise CommandError("--margin is of the interval of one run: leave it or --from-history away")
+        raise CommandError("--margin is of the interval of one run: leave it or --from-history out")
     if margin is not None and not 0 <= margin < 1:
         raise CommandError(f"--margin {margin}: give a number from 0 to below 1, such as 0.02")
     if output == STDOUT:

@@ -44,9 +44,9 @@ _BASE = "base"
 @click.command(
     "versus",
     cls=Command,
-    help="Run BASE, then each OTHER on the same pairs: how like the pictures are, what is lost without a shift and "
-    "under shifts, and how much faster it is. The others are judged by the thresholds, with BASE as their baseline; "
-    "status 1 says that one fails. What stands behind -- is given to pytest, such as -n 4 or --seedshift-cluster=auto.",
+    help="Run BASE and each OTHER on the same pairs. Shows how alike the pictures are, what each OTHER loses with and "
+    "without a shift, and how much faster it is. The thresholds judge each OTHER, with BASE as its baseline. Status 1 "
+    "means that one fails. Arguments after -- go to pytest, such as -n 4 or --seedshift-cluster=auto.",
     examples=(
         "versus toy-latent toy-latent+dtype=bfloat16 toy-latent+int8",
         "versus sd21 sd21+cache=first-block --shift mean --magnitude 0.1,0.3 --images 400 -- --seedshift-cluster=auto",
@@ -57,26 +57,28 @@ _BASE = "base"
     "--shift",
     metavar="NAMES",
     default=_SHIFTS,
-    help=f"Shifts, with commas between them. Default: {_SHIFTS}.",
+    help=f"Shifts, comma-separated. Default: {_SHIFTS}.",
 )
 @click.option(
     "--magnitude",
     metavar="NUMBERS",
     default=_MAGNITUDES,
-    help=f"Magnitudes, with commas between them; 0 compares without a shift only. Default: {_MAGNITUDES}.",
+    help=f"Magnitudes, comma-separated; 0 compares without a shift only. Default: {_MAGNITUDES}.",
 )
 @click.option("--images", metavar="N", type=WHOLE, help="Pairs of each case. Default: as in a run.")
 @click.option(
     "--exact",
     is_flag=True,
-    help="Look at all pairs. So it is anyway where the thresholds ask nothing of a comparison with a baseline.",
+    help="Look at all pairs. This is always so if no threshold compares with a baseline.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show all that the runs say, and not a line of each.")
-@click.option("--markdown", metavar="PATH", type=click.Path(path_type=Path), help="File for the table in Markdown.")
+@click.option("-v", "--verbose", is_flag=True, help="Show all output of the runs, not one line for each.")
+@click.option(
+    "--markdown", metavar="PATH", type=click.Path(path_type=Path), help="File to write the table to, in Markdown."
+)
 @output_option("versus.html in the folder of the runs")
 @json_option
 @session_options.with_options(
-    dir=f"Folder of the runs, a run folder each, whose samples are used and added to. Default: {FOLDER}."
+    dir=f"Folder of the runs: a run folder each, whose samples are reused. Default: {FOLDER}."
 )
 def command(
     models: tuple[str, ...],

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 _SHIFTS, _MAGNITUDES, _IMAGES = "mean,mixed", session_options.BOTH_SIDES, 64
 
 _FACTORS_HELP = (
-    "What is crossed: sampler, clipping, schedule, guidance, steps, repair; of the last three perhaps levels, as in "
+    "Factors to cross: sampler, clipping, schedule, guidance, steps, repair. The last three can have levels, as in "
     "sampler,guidance=1,2,7.5 or repair=none,moments. Repeatable or comma-separated. Default: the first three, and "
-    "guidance and steps where models differ in them."
+    "guidance and steps if models differ in them."
 )
 
 _KEYS = ("version", "arms", "effects", "sentences")
@@ -49,9 +49,9 @@ _KEYS = ("version", "arms", "effects", "sentences")
 @click.command(
     "why",
     cls=Command,
-    help="Cross samplers, clipping and schedules on a few shifts, to see what makes a model hold. Of several MODELs, "
-    "what was trained is a factor too, and so are guidance and steps where they differ. A page is written, with all "
-    "figures as .json beside it.",
+    help="Cross samplers, clipping and schedules on a few shifts to see what makes a model hold. With several MODELs, "
+    "what was trained is a factor too, and so are guidance and steps if they differ. Writes a page, and all figures as "
+    ".json beside it.",
     examples=(
         "why toy-latent",
         "why toy-latent toy-glide --plan",
@@ -59,14 +59,12 @@ _KEYS = ("version", "arms", "effects", "sentences")
     ),
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@click.option(
-    "--shift", metavar="NAMES", default=_SHIFTS, help=f"Shifts, with commas between them. Default: {_SHIFTS}."
-)
+@click.option("--shift", metavar="NAMES", default=_SHIFTS, help=f"Shifts, comma-separated. Default: {_SHIFTS}.")
 @click.option(
     "--magnitude",
     metavar="NUMBERS",
     default=_MAGNITUDES,
-    help=f"Magnitudes, with commas between them. Default: {_MAGNITUDES}.",
+    help=f"Magnitudes, comma-separated. Default: {_MAGNITUDES}.",
 )
 @click.option(
     "--factors",
@@ -78,7 +76,7 @@ _KEYS = ("version", "arms", "effects", "sentences")
     "--images",
     metavar="N",
     type=WHOLE,
-    help=f"Pairs an arm, with and without each shift. Default: {_IMAGES}, or one a class where these are more.",
+    help=f"Pairs of each arm, with and without each shift. Default: {_IMAGES}, or one a class if classes are more.",
 )
 @click.option(
     "--clip",
@@ -86,7 +84,7 @@ _KEYS = ("version", "arms", "effects", "sentences")
     type=NUMBER,
     help=f"Range of clipping. Default: {LATENTS} in latents, the sampler's own in pixels.",
 )
-@click.option("--plan", is_flag=True, help="Say which arms there are, how many images and how long; make none.")
+@click.option("--plan", is_flag=True, help="Show the arms, the number of images and the time, and generate nothing.")
 @output_option("why.html in the run folder")
 @json_option
 @session_options.session_options

@@ -39,7 +39,7 @@ def names(value: object, where: str, what: str) -> list[str]:
         name = str(os.fspath(each))
         found += [name.strip()] if several else typed_values.names(name)
     if any(found) and not all(found):
-        raise SeedshiftUsageError(f"{where}={_shown(value)}: one of these names is empty: leave it away")
+        raise SeedshiftUsageError(f"{where}={_shown(value)}: one of these names is empty: leave it out")
     return list(dict.fromkeys(name for name in found if name))
 
 

@@ -41,7 +41,7 @@ def check(value: object, where: str) -> float:
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= 1:
         raise BoundError(
-            f"{where} {KEY} = {value!r}: give a magnitude above 0 and up to 1, without its sign, such as 0.2: the "
-            "least at which the model may break"
+            f"{where} {KEY} = {value!r}: give the smallest magnitude at which the model may break, above 0 and up to "
+            "1, such as 0.2"
         )
     return float(value)

@@ -173,9 +173,9 @@ def _check_distinct(rows: Sequence[Row], name: str) -> None:
         first = labels.setdefault(" ".join(row.label.split()), row)  # of spaces in a row tokenizers make one
         if first is not row:
             raise DataError(
-                f"the class list {name}, lines {first.line} and {row.line}: the label {row.label!r} stands there "
-                "twice. A label is its prompt: give the two classes different names, such as 'crane bird' and 'crane "
-                "machine', with what the classifier calls them in the columns wnid or aliases; or delete one"
+                f"the class list {name}, lines {first.line} and {row.line}: the label {row.label!r} appears "
+                "twice. Each label is a prompt: delete one, or give both different names, such as 'crane bird' and "
+                "'crane machine'. The columns wnid or aliases then hold the classifier's names"
             )
         first = indices.setdefault(row.index, row)
         if first is not row:

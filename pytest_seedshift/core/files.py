@@ -220,7 +220,7 @@ def _check_mode(path: Path, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise FileError(path, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        raise FileError(path, "it is no ordinary file, but a pipe, a device or a socket")
+        raise FileError(path, "it is not an ordinary file, but a pipe, a device or a socket")
 
 
 def _size(count: int) -> str:

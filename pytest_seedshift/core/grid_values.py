@@ -65,8 +65,8 @@ def check_magnitudes(given: Iterable[object], where: str, *, lifted: bool = Fals
         if (meant := _DECIMAL_COMMA.search(f",{each},")) is not None:
             number = meant["number"].replace(",", ".").replace(" ", "")
             raise InvalidValueError(
-                f"{where}={each}: a comma stands between magnitudes, and 0 is the control, which every run has: give "
-                f"{number} if that is meant, else leave the 0 away"
+                f"{where}={each}: a comma separates magnitudes. Give {number} if that is meant, else leave out the 0: "
+                "it is the control, which every run has"
             )
     for text in split(given):
         magnitude = typed_values.number(text)

@@ -96,7 +96,7 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
     """
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{_where(name, line)}: a NUL byte, so this is no text: save the file as UTF-8")
+        raise DataError(f"{_where(name, line)}: a NUL byte, so this is not text: save the file as UTF-8")
     ending = PurePath(name).suffix.lower()
     if ending == ".txt":
         lines = _plain(text, name)
@@ -157,7 +157,7 @@ def _columns(header: Sequence[str], name: str, line: int, separator: str) -> dic
         raise DataError(f"the prompts {name}: it is empty. Its first line names the columns, such as prompt,tags")
     for column in COLUMNS:
         if named.count(column) > 1:
-            raise DataError(f"{_where(name, line)}: the column {column!r} stands there twice: keep one of them")
+            raise DataError(f"{_where(name, line)}: the column {column!r} appears twice: keep one of them")
     _check_names([each for each in named if each], name, line, "column")
     return {column: named.index(column) for column in COLUMNS if column in named}
 
@@ -200,7 +200,7 @@ def _objects(text: str, name: str) -> Iterator[_Line]:
             said = "nested too deeply" if isinstance(error, RecursionError) else error
             raise DataError(f'{where}: no JSON: {said}. Each line is one object: {{"prompt": "a red cube"}}') from None
         if not isinstance(found, dict):
-            raise DataError(f'{where}: {line.strip()[:60]!r} is no object: write {{"prompt": "…"}}')
+            raise DataError(f'{where}: {line.strip()[:60]!r} is not an object: write {{"prompt": "…"}}')
         values = {str(key).strip().casefold(): value for key, value in found.items()}
         if "tag" in values and "include" in values:  # as GenEval writes it
             values["tags"] = values.pop("tag")
@@ -212,7 +212,7 @@ def _once(where: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [key for key, _ in pairs]
-        raise DataError(f"{where}: {next(key for key in names if names.count(key) > 1)!r} stands there twice")
+        raise DataError(f"{where}: {next(key for key in names if names.count(key) > 1)!r} appears twice")
     return found
 
 
@@ -301,7 +301,7 @@ def _check_distinct(rows: Sequence[Row], name: str) -> None:
             what = "id" if row.id else "prompt" if row.prompt else "label"
             way_out = "give them different ones" if row.id else "delete one, or give each an id of its own"
             raise DataError(
-                f"the prompts {name}, lines {first.line} and {row.line}: the {what} {row.key[:80]!r} stands there "
+                f"the prompts {name}, lines {first.line} and {row.line}: the {what} {row.key[:80]!r} appears "
                 f"twice: {way_out}"
             )
         if row.label:

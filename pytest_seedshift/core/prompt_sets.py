@@ -177,7 +177,7 @@ def check_templates(templates: Sequence[str]) -> None:
         if plain != template:
             raise InvalidValueError(f"{said}: write {plain!r}, without spaces around it, in Unicode's composed form")
     if len(set(templates)) < len(templates):
-        raise InvalidValueError("template: one stands there twice: leave one of them out")
+        raise InvalidValueError("template: one appears twice: leave one of them out")
 
 
 def class_list(name: str, templates: Sequence[str] = ()) -> PromptSet:
@@ -205,8 +205,8 @@ def read(name: str, templates: Sequence[str] = ()) -> PromptSet:
     prompts = _prompts(_text(name), name)
     if templates and prompts[0].text:
         raise InvalidValueError(
-            f"template = {templates[0]!r}: the prompts {name} have texts of their own, of which no template makes "
-            "others: leave the template away, or the column prompt out of the file"
+            f"template = {templates[0]!r}: the prompts {name} have texts of their own, which templates do not change. "
+            "Remove the template, or the column prompt of the file"
         )
     return PromptSet(name, prompts, tuple(templates) or _defaults(prompts))
 

@@ -151,8 +151,8 @@ class Registry:
     def _add(self, name: object, owner: str, load: Callable[[], Any]) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ExtensionError(
-                f"{owner}: {name!r} is no name of a {self._kind}: begin with a letter, then letters, digits and any of "
-                ". _ + -"
+                f"{owner}: {name!r} is not a name of a {self._kind}: begin with a letter, then letters, digits and any "
+                "of . _ + -"
             )
         other = _US if name in self._built_in else self._found[name].owner if name in self._found else None
         if other is not None:

@@ -135,8 +135,8 @@ def margin(value: object, where: str, top: float) -> Margin:
         raise ThresholdsError(f'{said}: give a number in the score\'s units, or a percentage such as "0.2%"')
     if value == 0:
         raise ThresholdsError(
-            f"{said}: no number of images shows that two versions are exactly alike: give the difference that may "
-            f'remain, above 0 and below {top:g}, or a percentage such as "0.2%"'
+            f"{said}: no number of images shows that two versions are exactly alike. Give the difference allowed, "
+            f'above 0 and below {top:g}, or a percentage such as "0.2%"'
         )
     if not 0 < value < top:
         percent = f' (as a percentage of the baseline\'s mean: "{value:g}%")' if top == 1 and 1 <= value < 100 else ""

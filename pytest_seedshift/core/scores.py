@@ -66,9 +66,9 @@ class AvailableScores:
             or (kind.binary and (kind.low, kind.top) != (0, 1))
         ):
             raise registry.ExtensionError(
-                f"{found}: its factory declares no range: give it an attribute such as kind = ScoreKind('{name}', "
-                "1.0, binary=False), of pytest_seedshift: a title, the largest value (1 where it is binary), whether "
-                f"each value is 0 or 1, and low=…, the smallest value, where that is not 0. It is {kind!r}"
+                f"{found}: the attribute kind of its factory is {kind!r}, not a ScoreKind of pytest_seedshift. Give it "
+                f"one, such as kind = ScoreKind('{name}', 1.0, binary=False): title, largest value, and whether each "
+                "value is 0 or 1. Give low=… where the smallest value is not 0"
             )
         return kind
 
@@ -258,10 +258,8 @@ def outside(score: str, kind: ScoreKind, value: float) -> str | None:
     if score in BUILT_IN:
         return f"{said}: the store was not written by this package. Begin a new one by --seedshift-fresh"
     return (
-        f"{said}: let its scorer give values in that range, or declare the one that they have, by kind = "
-        f"ScoreKind({kind.title!r}, LARGEST, binary=False, low=SMALLEST), or by high and low in its [scorers] table; "
-        "samples that it has scored are scored anew under another "
-        "fingerprint"
+        f"{said}. Let its scorer give values in that range, or declare theirs: kind = ScoreKind({kind.title!r}, "
+        "LARGEST, binary=False, low=SMALLEST), or high and low in its [scorers] table. Samples are then scored again"
     )
 
 

@@ -98,13 +98,13 @@ def _read(value: object, where: str, key: str) -> dict[str, float]:
         is_number = isinstance(each, (int, float)) and not isinstance(each, bool)
         if key == REGRESSION and not (is_number and 0 <= each < 1):
             raise BoundError(
-                f"{where} = {each!r}: give a number from 0 to below 1, such as 0.3, the part of the baseline's that "
-                "may be lost; or by distance, { clip = 0.5, pixel = 0.3 }"
+                f"{where} = {each!r}: give the part of the baseline's that may be lost, from 0 to below 1, such as "
+                "0.3. Or give one for each distance: { clip = 0.5, pixel = 0.3 }"
             )
         if key != REGRESSION and not (is_number and 0 < each < math.inf):
             raise BoundError(
-                f"{where} = {each!r}: give a number above 0, such as 0.3, of what another label changes; or by "
-                "distance, { clip = 0.1, pixel = 0.3 }"
+                f"{where} = {each!r}: give a part of what another label changes, above 0, such as 0.3. Or give one for "
+                "each distance: { clip = 0.1, pixel = 0.3 }"
             )
     if not given:
         raise BoundError(f"{where}: sets no bound; give a number above 0, such as 0.3")

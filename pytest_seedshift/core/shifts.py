@@ -142,8 +142,8 @@ def check_magnitude(spec: Spec, magnitude: float) -> None:
         )
     if spec.name == "arrangement" and abs(magnitude) > 1:
         raise InvalidValueError(
-            f"magnitude {magnitude:+g} for the arrangement shift: it is the side of the rearranged block as a part of "
-            "the whole: give a magnitude from -1 to 1"
+            f"magnitude {magnitude:+g} for the arrangement shift: give one from -1 to 1, the side of the rearranged "
+            "block relative to the whole"
         )
 
 

@@ -97,7 +97,7 @@ def _tail(key: str, value: object, where: str, kind: ScoreKind, score: str) -> C
         )
     if key != QUANTILE and not kind.binary:
         raise ThresholdsError(
-            f"{where}: {key} is of scores that are 0 or 1, such as top1, and {kind.title} goes from {kind.range}: give "
+            f"{where}: {key} needs a score that is 0 or 1, such as top1, and {kind.title} goes from {kind.range}. Give "
             "quantile = { q = 0.05, min = … }"
         )
     if key == MIN_CLASS:

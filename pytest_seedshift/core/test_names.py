@@ -11,14 +11,14 @@ USAGE_ERROR = 4
 MARKER = "reliability"
 MARKER_HELP = (
     "reliability(models=…, shifts=…, magnitudes=…, images=…, exact=…, top1=…, top5=…, clip=…): make one item for each "
-    "model, shift and magnitude, and fail it where the scores do not meet their thresholds. All arguments are optional."
+    "model, shift and magnitude. An item fails if its scores miss their thresholds. All arguments are optional."
 )
 
 BREAKING_MARKER = "breaking_point"
 BREAKING_MARKER_HELP = (
     "breaking_point(models=…, shifts=…, signs=…, images=…, exact=…, min_breaking_point=…, top1=…, top5=…, clip=…): "
-    "make one item for each model, shift and sign, search for the smallest magnitude that fails, and fail the item "
-    "where that is below min_breaking_point. All arguments are optional."
+    "make an item for each model, shift and sign that searches for the smallest failing magnitude. An item fails if "
+    "that is below min_breaking_point. All arguments are optional."
 )
 
 BREAKING_RESULT = "_seedshift_search"

@@ -154,8 +154,8 @@ def of_tables(tables: Mapping[Any, Any], source: str, check_model: Callable[[str
     for name, what in (("models", "models"), ("scorers", "scorers")):
         if name in tables:
             raise ThresholdsError(
-                f"{source}: [{name}] describes {what}, which only a file can: give its path, or what is to be changed "
-                "of the one model by arguments of their own"
+                f"{source}: [{name}] describes {what}, which only a file can do. Give the path of a file, or change "
+                "the model by keyword arguments of evaluate()"
             )
     return _parse(_plain(tables), source, check_model)
 

@@ -46,8 +46,8 @@ def family(content: Mapping[str, Any], source: str) -> bool | str | None:
     if value is None or isinstance(value, bool) or value == "regressions":
         return value
     raise ThresholdsError(
-        f'{source}: [verdict] family = {value!r}: give true or false, or "regressions": whether the certainty holds '
-        "over the whole grid, for all bounds, not, or for regressions alone"
+        f'{source}: [verdict] family = {value!r}: give true, false or "regressions". The certainty then holds over all '
+        "bounds of the grid, for each bound alone, or over all regressions"
     )
 
 

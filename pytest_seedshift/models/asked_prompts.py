@@ -88,8 +88,8 @@ def check_labels(entry: Entry) -> str | None:
     found = entry.prompt_set
     if not found.has_labels:
         raise InvalidValueError(
-            f"{entry.name}: top-1 and top-5 are of labels, and the prompts {found.name} have none: give them the "
-            "column label, or ask for other scores alone, such as clip"
+            f"{entry.name}: top-1 and top-5 need labels, and the prompts {found.name} have none. Give them the column "
+            "label, or ask only for other scores, such as clip"
         )
     outputs = class_mapping.outputs_of(repository.fetch(entry.classifier, repository.CLASSIFIER_FILES))
     class_mapping.match(class_mapping.classes_of(found.prompts), outputs, entry.classifier)

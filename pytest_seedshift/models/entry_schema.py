@@ -194,7 +194,7 @@ def check(name: str, table: object, where: str, *, new: bool, place: bool = Fals
     """
     if not (place or _NAME.fullmatch(name)):
         raise EntryError(
-            f"{where}: {name!r} is no name of a model: use letters, digits and any of . _ + - (or a path or a hub id)"
+            f"{where}: {name!r} is not a name of a model: use letters, digits and any of . _ + - (or a path or hub id)"
         )
     if not isinstance(table, dict):
         raise EntryError(f"{where} is {table!r}, not a table")

@@ -75,8 +75,8 @@ def notes(location: Location, entry: Entry) -> Iterator[str]:
         yield (f"the safety checker of {entry.name} is off: images that it blackens would be scored as the model's own")
     if (rewriting := _REWRITERS.get(name)) is not None and rewriting not in given:
         yield (
-            f"{entry.name} would rewrite the prompts with a language model that samples: off, as the pictures could "
-            f"not be made again (call = {{ {rewriting} = true }} does it all the same)"
+            f"{entry.name}: rewriting of prompts is off, as its language model samples, so no picture could be made "
+            f"again. Turn it on by call = {{ {rewriting} = true }}"
         )
     if find_spec(_WATERMARK) is not None and "add_watermarker" in _made_of(name):
         yield (

@@ -98,10 +98,9 @@ def check_design(entry: Entry, design: Sequence[Pair]) -> None:
     labels = {pair.label.name for pair in drawn}
     if len(labels) < len(drawn):
         raise LatentsError(
-            f"{_where(entry)} has one seed vector for all pairs, so the {len(drawn)} pairs of the design are only "
-            f"{len(labels)} different ones, and would count as {len(drawn)}: look at {len(labels)} images, one a "
-            f"label (--seedshift-images={len(labels)}), or give a tensor for each pair, named such as "
-            f"{name_of(drawn[0])!r}"
+            f"{_where(entry)} has one seed vector for all pairs, so the design's {len(drawn)} pairs are only "
+            f"{len(labels)} different ones. Give --seedshift-images={len(labels)}, one a label, or a tensor for each "
+            f"pair, with a name such as {name_of(drawn[0])!r}"
         )
 
 
@@ -126,8 +125,8 @@ def check_null_control(entry: Entry) -> None:
     """
     if entry.engine.latents is not None:
         raise LatentsError(
-            f"{_where(entry)}: the null control supposes that seed vectors are drawn, and these are given: leave it "
-            "away, or ask for it of the model without latents"
+            f"{_where(entry)}: the null control needs seed vectors that are drawn, and these are given. Leave the null "
+            "control out, or run it for the model without latents"
         )
 
 
@@ -183,7 +182,7 @@ def file(entry: Entry) -> Path:
         what = "is a folder" if path.is_dir() else "is not there"
         raise LatentsError(f"{_where(entry)} {what}: give a file of safetensors")
     if path.suffix != _SUFFIX:
-        raise LatentsError(f"{_where(entry)} is no file of safetensors: only such are read")
+        raise LatentsError(f"{_where(entry)} is not a safetensors file: only such are read")
     return path
 
 
@@ -230,7 +229,7 @@ def _pair(name: str, labels: Collection[str]) -> str | None:
     """Why a tensor's name is no pair's; None where it is one's."""
     label, _, seed = name.rpartition(" ")
     if not (seed.isascii() and seed.isdecimal()) or str(int(seed)) != seed:
-        return f"{name!r} is no pair: give a label and a seed index, such as {f'{min(labels)} 0'!r}"
+        return f"{name!r} is not a pair: give a label and a seed index, such as {f'{min(labels)} 0'!r}"
     return None if label in labels else unknown("label", label, labels)
 
 

@@ -57,8 +57,8 @@ def describe(module: nn.Module, where: str) -> Iterator[str]:
     for kind, settings in kinds:
         if kind not in _MOVING | _FINGERPRINTED:
             raise LiveError(
-                f"{where} has the hook {kind}. What it does may depend on what was generated before, and no sample "
-                "may: switch it off (such as by disable_cache()) while the model is evaluated"
+                f"{where} has the hook {kind}. Its effect may depend on earlier images, and a sample must not. Switch "
+                "it off for the evaluation, such as by disable_cache()"
             )
         if kind in _FINGERPRINTED:
             yield f"{kind} {settings}"

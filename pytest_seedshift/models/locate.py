@@ -111,8 +111,8 @@ def _on_disk(
             return Location(source, path, config=beside[0] if beside else None)
         if path.is_file():
             raise ModelError(
-                f"{source} is no {places.SINGLE_FILE} file, and nothing else is ever loaded: give such a file, or the "
-                "folder of a pipeline"
+                f"{source} is not a {places.SINGLE_FILE} file, and nothing else is ever loaded: give such a file, or "
+                "the folder of a pipeline"
             )
         if (path / INDEX).is_file():
             folder_checks.check(path, source, variant)

@@ -111,7 +111,7 @@ def file(name: str, source: str) -> Path:
             )
         path = _within(name, _fetched(name, source))
     if path.suffix != _SUFFIX:
-        raise LoraError(f"{name}: the adapter {path} is no file of safetensors: only such are loaded")
+        raise LoraError(f"{name}: the adapter {path} is not a safetensors file: only such are loaded")
     if not headers.is_adapter(path):
         raise LoraError(
             f"{name}: {path} holds no adapter: none of its tensors is of a LoRA or another that diffusers loads"

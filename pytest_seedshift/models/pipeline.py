@@ -141,7 +141,7 @@ class DiffusersPipeline:
         ]
         for argument in self._call:
             if argument not in settable:
-                what = "is set by this package" if argument in _OURS else f"is no argument of {self._family}'s call"
+                what = "is set by this package" if argument in _OURS else f"is not an argument of {self._family}'s call"
                 raise ModelError(f"{self.name}: {argument} {what}. It can be given: {', '.join(settable)}")
 
     @property
@@ -239,7 +239,7 @@ class DiffusersPipeline:
         """What its reports of steps leave out, in words; None where that is nothing."""
         if getattr(self._pipeline, "upsampler", None) is None:
             return None
-        return "the steps are those of the base, at its size; the upsampler, which samples anew, reports none"
+        return "the steps are those of the base, at its size; the upsampler, which samples again, reports none"
 
     def observed(self) -> AbstractContextManager[Observation]:
         """See `Observable.observed`."""
@@ -372,7 +372,7 @@ class DiffusersPipeline:
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or shape[:2] != (count, 3):
             raise ModelError(
                 f"{self.name}: {self._family} gave {shape} where ({count}, 3, height, width) was expected: "
-                "it is no text-to-image pipeline of colour pictures"
+                "it is not a text-to-image pipeline of colour pictures"
             )
         images = output.float()
         return (images / 2 + 0.5 if self._kinds & _SIGNED else images).clamp(0, 1)

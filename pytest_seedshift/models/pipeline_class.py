@@ -72,7 +72,9 @@ def check_libraries(location: Location) -> None:
             continue  # imported with the class of the pipeline, and found there
         moved = f"diffusers.pipelines.deprecated.{library}"
         if not library.isidentifier() or find_spec(moved) is None:
-            raise LoadError(f"{location.source}: {part} is of {library!r}, which is no library that pipelines are of")
+            raise LoadError(
+                f"{location.source}: {part} is of {library!r}, which is not a library that pipelines are of"
+            )
         setattr(pipelines, library, importlib.import_module(moved))
 
 

@@ -29,8 +29,8 @@ def load(extension: Extension, device: str, dtype: str) -> TextToImage:
         shape, axes = model.seed_shape, model.seed_axes
         if not (isinstance(shape, (tuple, list)) and len(shape) >= 3 and all(_is_size(each) for each in shape)):
             raise ExtensionError(
-                f"{extension}: its seed_shape is {shape!r}: give the shape of one seed vector, three or more whole "
-                "numbers of at least 1, such as (4, 64, 64)"
+                f"{extension}: its seed_shape is {shape!r}. Give the shape of one seed vector: three or more positive "
+                "whole numbers, such as (4, 64, 64)"
             )
         named = [getattr(axes, name, None) for name in ("channels", "height", "width")]
         if len(set(named)) != 3 or not all(_is_size(each, 0) and each < len(shape) for each in named):

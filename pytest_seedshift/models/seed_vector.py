@@ -183,7 +183,9 @@ class SeedVector:
         native = z.shape
         if self._grid is not None:
             if z.ndim != 3 or prod(self._grid) != z.shape[1]:
-                raise self._error(f"a seed vector of shape {tuple(native[1:])} is no sequence of {self._grid} tokens")
+                raise self._error(
+                    f"a seed vector of shape {tuple(native[1:])} is not a sequence of {self._grid} tokens"
+                )
             z = z.reshape(len(z), *self._grid, z.shape[-1])
         if z.ndim != 4 and self._known_axes is None:
             raise self._error(f"of a seed vector of shape {tuple(native[1:])} it is not known which axes are what")
@@ -209,9 +211,8 @@ class SeedVector:
         from diffusers import __version__
 
         return SeedVectorError(
-            f"{self._name}: {what}. The way in which diffusers {__version__} draws in this pipeline is not known here, "
-            "so no shift of its seed vector could be trusted: use another model, or the version of diffusers that this "
-            "package was tested with"
+            f"{self._name}: {what}. How diffusers {__version__} draws noise in this pipeline is unknown, so no shift "
+            "could be trusted. Use another model, or a version of diffusers that this package was tested with"
         )
 
 

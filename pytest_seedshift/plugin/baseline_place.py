@@ -77,7 +77,7 @@ class BaselinePlace:
             if saved is not None and not self.saves_to(self.named):
                 raise pytest.UsageError(
                     f"{IF_MISSING} would save this run to {self.named}, and --seedshift-save-baseline to {saved}: "
-                    "leave one of both away"
+                    "leave one of them out"
                 )
             return self.named if self.named.suffix.lower() == ".json" else self._of_ours(self.named)
         return saved if saved is None or not _is_folder(saved) else self._of_ours(saved)
@@ -129,8 +129,8 @@ class BaselinePlace:
             option = IF_MISSING if self.makes_missing else "--seedshift-save-baseline"
             if self.saves_pictures and settings.keep_images == "none":
                 raise pytest.UsageError(
-                    f"{option}: {target} keeps the pictures of all pairs, and --seedshift-keep-images=none none: leave "
-                    "the latter away, or name a file that ends in .json, which keeps scores alone"
+                    f"{option}: {target} keeps all pairs' pictures, and --seedshift-keep-images=none keeps none. "
+                    "Remove the latter, or name a file that ends in .json, for scores alone"
                 )
             with border.usage_errors():
                 from pytest_seedshift.results import baseline_folder
@@ -193,8 +193,8 @@ class BaselinePlace:
             return found.path
         if (folder / ours.name).exists():
             raise pytest.UsageError(
-                f"{name}/{ours.name} is there and is no baseline of {ours.describe()}: remove it, or give it another "
-                "name"
+                f"{name}/{ours.name} is there and is not a baseline of {ours.describe()}: remove it, or give it "
+                "another name"
             )
         return folder / ours.name
 

@@ -39,7 +39,7 @@ class Calibrate:
         self._collector = collector
         self._pytest: pytest.Session | None = None
         if settings.plan:
-            raise pytest.UsageError(f"{_FLAG}: --seedshift-plan measures nothing: leave one of them away")
+            raise pytest.UsageError(f"{_FLAG}: --seedshift-plan measures nothing: leave one of them out")
         with border.usage_errors(f"{_FLAG}: "):
             thresholds_file.check_not_ci(settings.write_in_ci, "--seedshift-write-in-ci")
             thresholds_file.check_target(self._path)

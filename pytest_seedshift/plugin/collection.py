@@ -146,7 +146,7 @@ def _some(found: list[str], given: Mapping[str, Any], name: str, where: str) -> 
     """
     if not found:
         raise pytest.UsageError(
-            f"{where} {name}={given[name]!r} names none: leave it away for those of the options"
+            f"{where} {name}={given[name]!r} names none: leave it out for those of the options"
             f"{'' if name == 'models' else ', or give magnitudes=0 for the control alone'}"
         )
     return found
@@ -233,7 +233,7 @@ def unanswered(config: pytest.Config, settings: Settings, items: Sequence[pytest
         if model not in judged and subjects:
             return pytest.UsageError(
                 f"--seedshift-model={model}: no test is about it, as all that would judge it name models of their own. "
-                f"Add the built-in suite ({SUITE}), or leave the option away"
+                f"Add the built-in suite ({SUITE}), or leave the option out"
             )
     return None
 

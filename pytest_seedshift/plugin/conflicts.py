@@ -20,7 +20,7 @@ def check(config: pytest.Config, item: pytest.Item | None = None) -> None:
         what = f"{item.nodeid}: @pytest.mark.forked" if item is not None and marked else "--forked"
         raise pytest.UsageError(
             f"{what}: pytest-forked runs each test in a fork of this process, where neither a loaded model nor a GPU "
-            "can be used: leave it away. Cases get processes of their own by -n 2 of pytest-xdist"
+            "can be used: leave it out. Cases get processes of their own by -n 2 of pytest-xdist"
         )
 
 
@@ -31,7 +31,6 @@ def check_cluster() -> None:
         pytest.UsageError: always.
     """
     raise pytest.UsageError(
-        "-n together with --seedshift-cluster: give one of both. -n N starts N workers on this machine, each with a "
-        "GPU of its own. --seedshift-cluster makes the images on all GPUs of a Ray cluster, or of this machine "
-        "(local), from one pytest: leave -n away"
+        "-n together with --seedshift-cluster: give one of them. -n N starts N workers on this machine, each with its "
+        "own GPU. --seedshift-cluster uses all GPUs of a Ray cluster, or of this machine (local), from one pytest"
     )

@@ -36,7 +36,7 @@ def check(config: pytest.Config, settings: Settings, *, has_baseline: bool | Non
     for name, lacks in _idle(config, settings, has_baseline):
         said = f"--seedshift-{name} has no effect without {lacks}"
         if unjudged.on_command_line(config, f"--seedshift-{name}"):
-            raise pytest.UsageError(f"{said}: leave it away, or add that")
+            raise pytest.UsageError(f"{said}: leave it out, or add that")
         warnings.append(said)
     return warnings
 

@@ -227,7 +227,7 @@ def _check_history(settings: Settings) -> None:
     """
     if settings.from_history and settings.write_margin is not None:
         raise pytest.UsageError(
-            "--seedshift-write-margin is of the interval of one run: leave it or --seedshift-from-history away"
+            "--seedshift-write-margin is of the interval of one run: leave it or --seedshift-from-history out"
         )
     if settings.history is not None and settings.shard is not None:
         raise pytest.UsageError(
@@ -244,8 +244,8 @@ def _keeping(settings: Settings) -> Settings:
     """
     if settings.keep_images == "none":
         raise pytest.UsageError(
-            f"--seedshift-save-baseline={settings.save_baseline} keeps the pictures of all pairs, and "
-            "--seedshift-keep-images=none none: leave the latter away, or save scores alone, to a file that ends in "
+            f"--seedshift-save-baseline={settings.save_baseline} keeps all pairs' pictures, and "
+            "--seedshift-keep-images=none keeps none. Remove the latter, or save scores alone, to a file that ends in "
             ".json"
         )
     return replace(settings, keep_images="all")

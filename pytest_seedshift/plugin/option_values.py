@@ -21,16 +21,16 @@ _Choice = TypeVar("_Choice", bound=str)
 def check_given(given: object, option: Option, where: str) -> None:
     """Refuse what names nothing, as a variable does that is not set: its default would be taken in silence."""
     if any("\0" in str(each) for each in (given if isinstance(given, (list, tuple)) else [given])):
-        raise pytest.UsageError(f"{where}: has a NUL in it, as no name and no path has: leave it away")
+        raise pytest.UsageError(f"{where}: has a NUL in it, as no name and no path has: leave it out")
     if option.kind == "text" and isinstance(given, str) and not given.strip():
         raise pytest.UsageError(
-            f"{where} is empty (a variable that is not set?): give {option.metavar}, or leave it away"
+            f"{where} is empty (a variable that is not set?): give {option.metavar}, or leave it out"
         )
     if option.kind != "list" or not isinstance(given, (list, tuple)):
         return
     if not grid_values.split(given):
         raise pytest.UsageError(
-            f"{where} names no {option.name} (a variable that is not set?): give {option.metavar}, or leave it away"
+            f"{where} names no {option.name} (a variable that is not set?): give {option.metavar}, or leave it out"
         )
     for text in given if where == option.flag else ():  # an ini key may have a comma at the end of each line
         if not all(part.strip() for part in str(text).split(",")):

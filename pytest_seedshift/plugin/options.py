@@ -40,9 +40,9 @@ OPTIONS = (
     Option(
         "model",
         "list",
-        "none: seedshift stays away",
-        "model to test: a name of the catalogue or of [models], a folder, a .safetensors file or a hub id, and changes "
-        "of it as in sd21+ddim+steps=20; repeatable or comma-separated",
+        "none: seedshift does nothing",
+        "model to test: a catalogue or [models] name, a folder, a .safetensors file or a hub id, with changes as in "
+        "sd21+ddim+steps=20; repeatable or comma-separated",
         "NAME",
     ),
     Option(
@@ -70,21 +70,21 @@ OPTIONS = (
         "design-seed",
         "int",
         "that of [verdict] in the thresholds, else 0",
-        "draw another design: other seed vectors for the same prompts, in another order; the same for runs that are to "
-        "be compared or merged",
+        "seed of the design: another one draws other seed vectors for the same prompts, in another order. Runs to "
+        "compare or merge need the same",
         "N",
     ),
     Option(
         "prompts",
         "text",
         "those of [models.NAME], else of [default] in the thresholds, else a class list",
-        "file of prompts (.csv, .tsv, .jsonl, .txt), or a class list, that all models are asked for",
+        "file of prompts (.csv, .tsv, .jsonl, .txt) or class list, for all models",
         "PATH",
     ),
     Option(
         "thresholds",
         "text",
-        "thresholds.toml in the root folder, else the one that is shipped",
+        "thresholds.toml in the root folder, else the shipped one",
         "file of thresholds",
         "PATH",
     ),
@@ -92,31 +92,31 @@ OPTIONS = (
         "score",
         "list",
         "those that thresholds and tests name",
-        "score to measure whether a threshold names it or not, such as clip or vqa, or several with commas; of the "
-        "shipped thresholds those of the named scores alone hold",
+        "score to measure even if no threshold names it, such as clip or vqa; repeatable or comma-separated. Of the "
+        "shipped thresholds, only those of the named scores hold",
         "NAME",
     ),
     Option(
         "cluster",
         "text",
         "none: this process, or the workers of -n",
-        "Ray cluster to make images on: auto (the one that this machine belongs to, or RAY_ADDRESS), local or local:N "
-        "(a Ray of its own, with N processes), ray://HOST:PORT",
+        "Ray cluster to generate on: auto (this machine's, or RAY_ADDRESS), local or local:N (starts Ray here, with N "
+        "processes), ray://HOST:PORT or HOST:PORT",
         "WHERE",
     ),
-    Option("gpus-per-model", "int", "1", "GPUs of a cluster that each model is spread over", "N"),
+    Option("gpus-per-model", "int", "1", "GPUs that each model is spread over, on a cluster", "N"),
     Option(
         "cluster-timeout",
         "text",
-        "by what batches have taken before, at least two minutes",
-        "seconds after which a batch on a cluster counts as hung and is made by another GPU",
+        "from how long batches took before, at least two minutes",
+        "seconds after which a batch on a cluster counts as hung, and another GPU makes it",
         "SECONDS",
     ),
     Option(
         "cluster-without-token",
         "flag",
         "off",
-        "use a Ray cluster that asks for no token: whoever reaches it runs code on all of it",
+        "use a Ray cluster that asks for no token: whoever reaches it can run code on all of it",
     ),
     Option("device", "text", "cuda if there is one, else mps, else cpu", "torch device to run on", "DEVICE"),
     Option(
@@ -130,21 +130,26 @@ OPTIONS = (
         "batch-size",
         "int",
         "found for each model and device, and remembered",
-        "most images that are generated at once",
+        "most images to generate at once",
         "N",
     ),
     Option(
         "keep-going",
         "flag",
         "off",
-        "judge the shifted cases of a model whose control is at the level of chance, too",
+        "also judge the shifted cases of a model whose control is at the level of chance",
     ),
-    Option("exact", "flag", "off", "generate the whole design of each case, instead of stopping when it is decided"),
+    Option(
+        "exact",
+        "flag",
+        "off",
+        "generate the whole design of each case, instead of stopping when the verdict is certain",
+    ),
     Option(
         "breaking-point", "flag", "off", "also search each shift, in each direction, for the magnitude that breaks it"
     ),
     Option("dir", "text", ".seedshift in the root folder", "run folder: samples, pictures, verdicts", "PATH"),
-    Option("fresh", "flag", "off", "use no sample of earlier runs; the former store is set aside"),
+    Option("fresh", "flag", "off", "use no sample of earlier runs; the old store is set aside"),
     Option(
         "keep-images",
         "text",
@@ -156,70 +161,72 @@ OPTIONS = (
         "trajectories",
         "int",
         "none",
-        "record the sampler's way for the first K pairs of each case's design, for the report",
+        "record the sampler's trajectory for the first K pairs of each case, for the report",
         "K",
     ),
-    Option("shard", "text", "none: all cases", "run only a part of the cases, such as 2/4: the second of four", "K/N"),
+    Option(
+        "shard", "text", "none: all cases", "run only one part of the cases, such as 2/4: the second of four", "K/N"
+    ),
     Option(
         "shard-by",
         "text",
         "none: every case counts as one",
-        "run folder of an earlier run, by whose images and times the shards are balanced; the same for every shard",
+        "run folder of an earlier run, whose images and times balance the shards; the same for every shard",
         "PATH",
     ),
     Option(
         "baseline",
         "text",
         "that of [baseline] in the thresholds, else none",
-        "baseline file, its folder, a folder of baselines by environment, or run folder, of the version that this one "
-        "must not be worse than: see max_regression",
+        "version that this one must not be worse than (see max_regression): a baseline file or folder, baselines by "
+        "environment, or a run folder",
         "PATH",
     ),
     Option(
         "save-baseline",
         "text",
         "none",
-        "write the run's scores as a baseline file, to be put under git, where it ends in .json; else a folder with "
-        "the pictures too",
+        "save this run as a baseline: a file that ends in .json holds the scores, for git; a folder holds the pictures "
+        "too",
         "PATH",
     ),
     Option(
         "baseline-if-missing",
         "text",
         "error",
-        "what to do where the baseline that is named is not there, or its folder has none for this device and number "
-        "type: 'error', or 'save': look at all pairs, and save this run as it",
+        "if no baseline is there, or its folder has none for this device and number type: 'error', or 'save' this run "
+        "with all its pairs",
         "WHAT",
     ),
     Option(
         "allow-missing",
         "flag",
         "off",
-        "compare with a baseline that lacks some of the cases, or has cases that are not run",
+        "accept a baseline that lacks some of the cases, or has cases that are not run",
     ),
     Option(
         "history",
         "text",
         "none",
-        "add a line to the history in that folder, which seedshift history shows: each case over the versions",
+        "folder of a history to add this run to; seedshift history shows each case over the versions",
         "FOLDER",
     ),
-    Option("history-name", "text", "git's commit, else the time", "what the version is called there", "TEXT"),
+    Option("history-name", "text", "git's commit, else the time", "name of this version in the history", "TEXT"),
     Option(
         "report", "text", "report.html in the run folder", "file of the robustness report; 'none': no report", "PATH"
     ),
     Option(
         "summary",
         "text",
-        "none but $GITHUB_STEP_SUMMARY, where it is set",
+        "none but $GITHUB_STEP_SUMMARY, if it is set",
         "file of a summary in Markdown, besides $GITHUB_STEP_SUMMARY; 'none': no summary at all",
         "PATH",
     ),
-    Option("null", "flag", "off", "add the null control of each model, under which nothing may change but by chance"),
+    Option("null", "flag", "off", "add each model's null control, in which nothing may change but by chance"),
     Option(
         "sensitivity",
         "text",
-        "auto: where it takes at most a hundredth of the images of a model's designs",
+        "auto: if it takes at most a hundredth of the images of a model's designs",
         "when to measure how much each model uses its seed vector: 'auto', 'always' or 'never'",
         "WHEN",
     ),
@@ -228,32 +235,32 @@ OPTIONS = (
         "images-per-second",
         "text",
         "measured, or as measured before",
-        "speed for the estimate of the time, such as that of another machine; with --seedshift-plan no model is loaded",
+        "speed for the time estimate, such as that of another machine; with --seedshift-plan no model is loaded",
         "RATE",
     ),
-    Option("price", "text", "none", "price of a GPU hour, for what the plan says that the run costs", "PRICE"),
+    Option("price", "text", "none", "price of a GPU hour, for the cost in the plan", "PRICE"),
     Option(
         "write-thresholds",
         "maybe",
         "off; without a path the thresholds file in use, else thresholds.toml in the root folder",
-        "write bounds by what this run measures into a thresholds file, after showing the change",
+        "write bounds from what this run measures into a thresholds file, after showing the change",
         "PATH",
     ),
     Option(
         "write-margin",
         "text",
-        "so that another draw of the whole grid meets all bounds at the certainty",
-        "how far below the lower end of its interval a written bound lies instead, as a part of the score's range",
+        "so far that another draw of the whole grid meets all bounds at the certainty",
+        "how far a written bound lies below the lower end of its interval, as a part of the score's range",
         "PART",
     ),
     Option(
         "from-history",
         "flag",
         "off",
-        "with --seedshift-write-thresholds and --seedshift-history: bounds that another version meets, by how the "
-        "runs of the history vary, this one included",
+        "with --seedshift-write-thresholds and --seedshift-history: write bounds that another version meets, by how "
+        "the history's runs and this one vary",
     ),
-    Option("write-in-ci", "flag", "off", "let --seedshift-write-thresholds write where CI is set, too"),
+    Option("write-in-ci", "flag", "off", "let --seedshift-write-thresholds write even if CI is set"),
     Option("no-limits", "flag", "off", "lift the upper limits of images, cases, sizes, magnitudes and the like"),
 )
 

@@ -245,15 +245,15 @@ class Asking:
         told = []
         if self._unreported:
             told.append(
-                f"{_first(self._unreported)}: it asks for a verdict, and nothing was reported of it. A hook of a "
-                "conftest or a plugin has taken it, or has ended the run: what is not checked has not passed"
+                f"{_first(self._unreported)}: it asks for a verdict, and none was reported. A hook of a conftest or "
+                "plugin took it, or ended the run. What is not checked has not passed"
             )
         if self._removed:
             told.append(
-                f"{_first(self._removed)}: it asks for a verdict, and a hook of a conftest or a plugin "
-                "(pytest_collection_modifyitems) has removed it without a word: what is not checked has not passed. "
-                "Let the hook call config.hook.pytest_deselected(items=…) with what it removes, or mark it as skipped; "
-                "--seedshift-shard splits a run"
+                f"{_first(self._removed)}: it asks for a verdict, and a hook (pytest_collection_modifyitems) of a "
+                "conftest or plugin removed it silently. What is not checked has not passed. Let the hook pass what it "
+                "removes to config.hook.pytest_deselected(items=…), or mark it as skipped. --seedshift-shard splits a "
+                "run"
             )
         if told:
             from pytest_seedshift.plugin import terminal_output

@@ -35,8 +35,7 @@ def board_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="seedshift-"))
     except OSError as error:
         raise pytest.UsageError(
-            f"workers need a folder for temporary files, and there is none to write to ({error.strerror}): set "
-            "TMPDIR to one"
+            f"workers need a folder for temporary files, and none is writable ({error.strerror}): set TMPDIR to one"
         ) from None
 
 

@@ -59,7 +59,7 @@ class XdistController:
             if options.is_named(session.config):
                 conflicts.check(session.config)
             if settings.plan:
-                raise pytest.UsageError("--seedshift-plan makes its plan in one process: leave -n away")
+                raise pytest.UsageError("--seedshift-plan makes its plan in one process: leave -n out")
             self._console.warn(preflight.check_ends(self._session))
             designs = [(model, settings.images) for model in settings.models]
             self._console.warn(preflight.check_ground(self._session, designs))

@@ -176,7 +176,7 @@ def _index(head: str) -> tuple[int, int, list[dict[str, Any]]]:
         if key.value == "model-index":
             index = data["model-index"] or []
             if not isinstance(index, list) or not all(isinstance(entry, dict) for entry in index):
-                raise CardError("its model-index is no list of models")
+                raise CardError("its model-index is not a list of models")
             start = key.start_mark.index
             # A block ends where the next token begins: the comments before that are the next key's.
             return start, start + len(_block(head[start : value.end_mark.index])), index
@@ -267,8 +267,8 @@ def _tables(run: Run, model: str) -> str:
     if certainties:
         told = " or ".join(map(messages.percent, certainties))
         parts.append(
-            f"The metadata (`model-index`) has for each mean the number of images, the {told} interval of the model's "
-            "own mean (`low`, `high`) and whether it is early."
+            f"For each mean, `model-index` gives the number of images, the {told} interval of the model's own mean "
+            "(`low`, `high`), and whether it is early."
         )
     searches = run.searches(model)
     if searches:

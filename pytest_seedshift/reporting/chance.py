@@ -74,14 +74,14 @@ def _of_grid(minima: Sequence[tuple[Sequence[float], int]], certainty: float, fa
     cases = messages.count(len(minima), "case")
     if family:
         return (
-            f"the certainty is held over {messages.count(family, 'bound')} of {cases}: a model whose true means "
-            f"meet them all fails any of them in at most {messages.percent(1 - certainty)} of runs"
+            f"the certainty holds over {messages.count(family, 'bound')} of {cases}: a model whose true means "
+            f"meet all fails in at most {messages.percent(1 - certainty)} of runs"
         )
     chances = [1 - math.prod(1 - each for each in of_sound_model(minima, margin)) for margin in MARGINS]
     first, *others = (f"{100 * each:.0f} %" for each in chances)
     return (
-        f"by chance, a model whose true accuracies lie {MARGINS[0]:g} above all minima fails at least one of {cases} "
-        f"in up to {first} of runs ({_by_margin(others)}). [verdict] family = true holds that to "
+        f"a model whose true accuracies lie {MARGINS[0]:g} above all minima fails at least one of {cases} by chance in "
+        f"up to {first} of runs ({_by_margin(others)}). [verdict] family = true limits that to "
         f"{messages.percent(1 - certainty)}"
     )
 

@@ -122,7 +122,7 @@ def settings(
     )
     for argument, given in (("shift", shifts), ("magnitude", strengths)):
         if not given:
-            raise InvalidValueError(f"{_WHERE}{argument} names none: give one, or leave it away for the default")
+            raise InvalidValueError(f"{_WHERE}{argument} names none: give one, or leave it out for the default")
     batch, seed = options.get("batch_size"), options.get("design_seed")
     if batch is not None:
         batch = argument_values.whole(batch, f"{_WHERE}batch_size")
@@ -272,4 +272,4 @@ def _row(place: int, given: object) -> tuple[str, int, tuple[str, ...]]:
         return given.name, given.index, given.aliases
     if isinstance(given, str):
         return given, place, ()
-    raise InvalidValueError(f"{_WHERE}classes: {given!r} is no label: give texts, or what class_list gives")
+    raise InvalidValueError(f"{_WHERE}classes: {given!r} is not a label: give texts, or what class_list gives")

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 VERSION = 1
 
 CAVEAT = (
-    "Measured is where the classifier finds evidence for the label, which is not the object's outline: on rendered "
-    "pictures of the toy classes it is 5 % of the width off in the median, and what a shift does to the colours or to "
-    "the recognisable parts of the object can move it too."
+    "The measured place is where the classifier finds evidence for the label, not the object's outline. On rendered "
+    "pictures of the toy classes it is 5 % of the width off in the median. A shift can also move it by changing "
+    "colours or recognisable parts of the object."
 )
 
 

@@ -105,8 +105,8 @@ def lines(found: Remedies) -> list[str]:
 
 
 LEGEND = (
-    "by case: the first score with its interval, and the part of the mean without a shift that is left (≈: of pairs up "
-    "to an early verdict); ✗: it breaks",
+    "by case: the first score with its interval, and how much of the mean without a shift is retained (≈: early "
+    "verdict); ✗: it breaks",
     "seed use: how much another seed vector changes pixels, relative to another label",
 )
 

@@ -14,9 +14,9 @@ SHOWN = 5
 """How many indices are shown where none is worse, and how many pictures of each that is."""
 
 MEANING = (
-    "seedshift draws noise by label and index, so index 3 of two labels is two seed vectors, and no index is worse by "
-    "its noise. One can be where labels share vectors: a latents file with the same tensor for all labels at one "
-    "index, or a model of your own that draws by the index alone."
+    "seedshift draws noise by label and index: index 3 of two labels is two seed vectors, so noise makes no index "
+    "worse. It can be if labels share vectors: in a latents file with one tensor for all labels, or a model that "
+    "draws by index alone."
 )
 """What an index is, which nobody must take for a seed vector."""
 

@@ -95,8 +95,8 @@ def caption(found: Versus) -> str:
     under = f"retained under {_under(found)}; " if found.shifts else ""
     timed = [each.cost.speed.rounds for each in found.others if each.cost.speed is not None]
     turns = (
-        f"Images a second of {found.base} as in its run; of others as a multiple, measured in {min(timed)} or more "
-        "turns with it; only the spread where that hides any difference. "
+        f"Images a second: of {found.base} as in its run, of others as a multiple, from {min(timed)} or more turns. If "
+        "the spread hides any difference, only the spread is given. "
         if timed
         else ""
     )

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_seedshift.studies.sampler_ablation.interactions import Interaction
 
 UNSEEN = (
-    "As far as entries and files say: what was done in a training, such as the distillation of guidance, stands in no "
-    "file, and is part of the model."
+    "This is what entries and files tell. What a training did, such as distilling guidance, is in no file, and is part "
+    "of the model."
 )
 
 _MARK = "†"

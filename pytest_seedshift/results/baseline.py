@@ -325,9 +325,9 @@ def design_of(design: Iterable[Pair], prompts: PromptSet) -> Design:
 def unfit(case: str, score: str) -> str:
     """Why a drop may not be held against a baseline that stopped early as if chance had no part in it."""
     return (
-        f"significant = false is set for {score} of {case}, and its baseline stopped early: that ended on a streak, "
-        "so an equally good version would fail in up to 46 % of runs. Make a whole baseline: run the version to "
-        "compare with by --seedshift-exact --seedshift-save-baseline=PATH. Or leave significant = false away"
+        f"significant = false is set for {score} of {case}, and its baseline stopped early. Such a baseline ends on a "
+        "streak: an equally good version would fail in up to 46 % of runs. Run the older version with "
+        "--seedshift-exact --seedshift-save-baseline=PATH, or remove significant = false"
     )
 
 

@@ -88,8 +88,8 @@ def check_free(path: Path, option: str) -> None:
     """
     if path.is_dir() and not is_one(path) and not all(map(_is_left, path.iterdir())):
         raise BaselineError(
-            f"{option} {path}: is a folder with other files in it and no baseline: give a new or an empty one, which "
-            "keeps scores and pictures, or a file that ends in .json, which keeps scores"
+            f"{option} {path}: the folder has other files and no baseline. Give a new or empty folder for scores and "
+            "pictures, or a file that ends in .json for scores alone"
         )
 
 
@@ -204,11 +204,11 @@ def read(path: Path, digest: str) -> bytes:
     try:
         content = files.read_bytes(path)
     except files.FileError as error:
-        raise BaselineError(f"the picture {error}: restore it, or save the baseline anew") from None
+        raise BaselineError(f"the picture {error}: restore it, or save the baseline again") from None
     if digest and hashlib.sha256(content).hexdigest() != digest:
         raise BaselineError(
             f"{path} is not the picture that was kept there: it was edited, or is cut off. Restore it, or save the "
-            "baseline anew"
+            "baseline again"
         )
     return content
 
@@ -222,6 +222,6 @@ def _places(made: Baseline, case: Case) -> list[tuple[Case, str, int]]:
     if lacking:
         raise BaselineError(
             f"{made.name}: {count(len(lacking), 'picture')} of {case.id} are not in the run folder: {some(lacking)}. "
-            "Run it again: it makes them anew"
+            "Run it again, which makes them"
         )
     return places

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _MOST_PAIRS, _PAIRS_A_SAMPLE = 500_000, 20
 """Of a run folder's designs together, which are made again: so many, and so many more for each sample that is there."""
 
-_AGAIN = "restore it from version control, or save it anew with --seedshift-save-baseline"
+_AGAIN = "restore it from version control, or save it again with --seedshift-save-baseline"
 
 
 def load(path: Path, name: str | None = None, *, within: Path | None = None) -> Baseline:
@@ -132,11 +132,11 @@ def parse(text: str, name: str, folder: Path | None = None) -> Baseline:
     except files.FileError as error:
         raise BaselineError(f"{name} is damaged or cut off ({error.what}): {_AGAIN}") from None
     if not isinstance(document, dict) or document.get("what") != WHAT:
-        raise BaselineError(f"{name} is no baseline of seedshift: --seedshift-save-baseline writes one")
+        raise BaselineError(f"{name} is not a baseline of seedshift: --seedshift-save-baseline writes one")
     if document.get("version") != VERSION:
         raise BaselineError(
             f"{name}: its format is {document.get('version')!r}, this version of seedshift reads {VERSION}: upgrade "
-            "pytest-seedshift, or save it anew"
+            "pytest-seedshift, or save it again"
         )
     if document.get("checksum") != checksum(document):
         raise BaselineError(f"{name} fails its checksum: {_AGAIN}")

@@ -186,5 +186,5 @@ def _change(
 def _number(text: str, where: str) -> float:
     value = typed_values.number({"true": "1", "false": "0"}.get(text.strip().lower(), text))
     if not math.isfinite(value) or abs(value) > 1e12:
-        raise ForeignScoresError(f"{where} {text!r} is no number")
+        raise ForeignScoresError(f"{where} {text!r} is not a number")
     return value

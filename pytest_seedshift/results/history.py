@@ -170,7 +170,7 @@ def _parse(text: str) -> Line:
     except files.FileError:
         raise DataError("it is cut off, or no JSON") from None
     if not isinstance(document, dict) or document.get("what") != WHAT:
-        raise DataError("it is no run of a history")
+        raise DataError("it is not a run of a history")
     if document.get("version") != 1:
         raise DataError(
             f"its format is {document.get('version')!r}, this version of seedshift reads 1: upgrade pytest-seedshift"
@@ -283,7 +283,7 @@ def _ids(content: bytes, path: Path) -> set[str]:
         except DataError:
             continue
     if content.strip() and not found and WHAT.encode() not in content:
-        raise HistoryError(f"{path} is there and is no history: give another folder")
+        raise HistoryError(f"{path} is there and is not a history: give another folder")
     return found
 
 

@@ -56,8 +56,8 @@ class OfHistory(Proposal):
         lines = [f"{self.bounds} bounds of {self.cases} cases by {of} of the history"]
         if self.bounds:
             lines.append(
-                f"another version like these meets all of them with a probability of at least {self.certainty:.4g}, "
-                "if the means of versions vary as a normal distribution does"
+                f"another version like these meets them all with a probability of at least {self.certainty:.4g}, if "
+                "versions' means are normally distributed"
             )
         return [*lines, *self._by_hand, *(f"left out: {each}" for each in self.unmeasured)]
 

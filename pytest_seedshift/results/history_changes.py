@@ -110,7 +110,7 @@ def of_model(found: History, model: str, *, certainty: float = CERTAINTY) -> Cha
             try:
                 made = _compare(level[0], line, scores, alpha)
             except BaselineError as error:
-                notes.append(f"{line.name} is not compared with {level[0].name}, and begins anew: {error}")
+                notes.append(f"{line.name} is not compared with {level[0].name}, and starts again: {error}")
                 anew.append(line)
                 level = []
             else:

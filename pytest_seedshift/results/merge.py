@@ -330,7 +330,7 @@ def check(document: Mapping[str, Any]) -> Verdicts:
     if "grid" not in document:
         raise MergeError(
             "its verdicts.json does not say what it is a part of: that run ended before its cases were known, or an "
-            "earlier version wrote it. Run it anew"
+            "earlier version wrote it. Run it again"
         )
     try:
         return schema.read(_Document, document)

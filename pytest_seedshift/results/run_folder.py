@@ -260,7 +260,7 @@ class RunFolder:
         if version != VERDICTS_VERSION:
             raise VerdictsError(
                 f"its {name} has the format {version}, this version reads {VERDICTS_VERSION}: "
-                f"{'upgrade pytest-seedshift' if version > VERDICTS_VERSION else 'run it anew'}"
+                f"{'upgrade pytest-seedshift' if version > VERDICTS_VERSION else 'run it again'}"
             )
         if not _are_records(document.get("breaking", [])):
             raise VerdictsError(f"its {name} is damaged: breaking: not a list of records")

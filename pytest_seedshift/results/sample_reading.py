@@ -65,7 +65,7 @@ def read(path: Path, models: Iterable[str] | None = None, fingerprints: Iterable
             with limited(connection, path):
                 return _contents(connection, path, models, fingerprints)
     except UnicodeDecodeError as error:  # of SQLite's message, likewise
-        raise StoreError(f"{path} cannot be read: it is damaged: a name in it is no text") from error
+        raise StoreError(f"{path} cannot be read: it is damaged: a name in it is not text") from error
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be read: {said(error)}") from error
 

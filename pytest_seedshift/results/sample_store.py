@@ -316,7 +316,7 @@ class Store:
         try:
             yield
         except UnicodeDecodeError as error:  # Python cannot read SQLite's message, which quotes a name that is no text
-            raise DamagedStoreError(f"{self._called}: damaged: a name in it is no text") from error
+            raise DamagedStoreError(f"{self._called}: damaged: a name in it is not text") from error
         except sqlite3.Error as error:
             if is_damage(error):
                 raise DamagedStoreError(f"{self._called}: damaged: {said(error)}") from error
@@ -352,9 +352,9 @@ def prepare(path: Path, *, fresh: bool = False) -> str | None:
     if journal == "wal":
         return None
     return (
-        f"{path}: its disk refuses SQLite's write-ahead log (journal_mode is {journal} in place of wal), as network "
-        "disks do: workers wait for each other at every batch, and where its locks are not kept either, samples can "
-        "get lost. Give --seedshift-dir on a local disk"
+        f"{path}: its disk refuses SQLite's write-ahead log, as network disks do (journal_mode is {journal}, not wal). "
+        "Workers wait for each other at every batch, and without working locks samples can get lost. Give "
+        "--seedshift-dir on a local disk"
     )
 
 

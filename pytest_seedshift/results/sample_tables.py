@@ -87,7 +87,7 @@ def check_file(path: Path) -> None:
         if stat.S_ISLNK(found.st_mode):
             raise StoreError(f"{place} cannot be used: it is a link, and links in a run folder are not followed")
         if not stat.S_ISREG(found.st_mode):
-            raise StoreError(f"{place} cannot be used: it is no ordinary file, but a folder, a pipe or a device")
+            raise StoreError(f"{place} cannot be used: it is not an ordinary file, but a folder, a pipe or a device")
         taken = getattr(found, "st_blocks", None)
         if taken is not None and found.st_size > 10_000_000 and found.st_size > taken * 512 * _SPARSE:
             size = f"{found.st_size:,} bytes long, nearly all of which was never written"

@@ -112,11 +112,9 @@ def _held(
 def _not_comparable(use: SeedUse, before: SeedUse | None) -> str:
     """Why a measurement cannot be held against the baseline's; empty where it can."""
     if before is None or before.sensitivity is None:
-        return (
-            "the baseline does not have it: save it anew by a run that measures it, with --seedshift-sensitivity=always"
-        )
+        return "the baseline does not have it: save it again by a run with --seedshift-sensitivity=always"
     if before.embedder != use.embedder:
-        return "the baseline has it by another CLIP model: save it anew"
+        return "the baseline has it by another CLIP model: save it again"
     if before.design != use.design:
-        return "the baseline has it of other labels or noise: save it anew"
+        return "the baseline has it of other labels or noise: save it again"
     return ""

@@ -137,8 +137,8 @@ def _lay(document: tomlkit.TOMLDocument, text: str, values: Mapping[Case, Mappin
         table = _table_of(document, case)
         if isinstance(table, InlineTable):
             raise CalibrationError(
-                f"{source}: the bounds of {case.model} {case.describe()} stand in {{ … }}, which has no room for the "
-                f"comments: write them as a table of their own, {_header(_path(case))}"
+                f"{source}: the bounds of {case.model} {case.describe()} are an inline table, {{ … }}, which cannot "
+                f"hold comments. Write them as a table of their own: {_header(_path(case))}"
             )
         if table is None:
             new.append("\n".join([_header(_path(case)), *(f"{key} = {_line(item)}" for key, item in bounds.items())]))

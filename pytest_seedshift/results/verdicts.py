@@ -63,7 +63,7 @@ def records(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) ->
     for place, entry in enumerate(entries):
         try:
             if not isinstance(entry, dict):
-                raise DataError("it is no object")
+                raise DataError("it is not an object")
             record = _record(entry, known.get(str(entry.get("test")), costs.UNKNOWN), folder.path, kinds)
             _ = record.id  # a magnitude that cannot be written
         except SeedshiftError as error:
@@ -110,7 +110,7 @@ def searches(document: Mapping[str, Any], folder: RunFolder, notes: list[str]) -
     for place, entry in enumerate(entries):
         try:
             if not isinstance(entry, dict):
-                raise DataError("it is no object")
+                raise DataError("it is not an object")
             record = {**entry, **known.get(str(entry.get("test")), costs.UNKNOWN)}
             search = schema.read(schema.Search, record)
         except SeedshiftError as error:

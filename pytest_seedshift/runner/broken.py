@@ -222,14 +222,12 @@ class Watch:
         self._samples.mark(mark, self._case.control, pair)
         kind, mean = score_kinds.BUILT_IN[score], math.fsum(values[score]) / images
         return _Reason(
-            f"its control is at the level of chance: {kind.title} {kind.format(mean)} over the first {images} pictures "
-            f"is not significantly above the {kind.format(guessing(score, self._classes))} of guessing among "
-            f"{self._classes} classes (exact binomial test, level {_LEVEL:g}), and "
-            f"{kind.format(asked)} is required",
+            f"its control is at the level of chance: {kind.title} {kind.format(mean)} over the first {images} "
+            f"pictures, {kind.format(guessing(score, self._classes))} by guessing among {self._classes} classes, "
+            f"{kind.format(asked)} required (exact binomial test, level {_LEVEL:g})",
             "It does not draw what its prompts ask for, so no shift is to blame. "
-            "Usual causes: a prediction type that is not the model's (a v-prediction model sampled as epsilon: see "
-            "prediction_type of its scheduler), guidance, steps or weights that are not its own, a classifier or a "
-            "class list that does not fit its pictures. --seedshift-keep-going judges its other cases all the same",
+            "Usual causes: a wrong prediction type (see prediction_type of its scheduler), guidance, steps or weights; "
+            "a classifier or class list that does not fit. --seedshift-keep-going judges its other cases all the same",
         )
 
     def _marked(self, what: str, seen: Sequence[Sample]) -> set[Pair]:

@@ -236,9 +236,9 @@ def harness(of: Judged) -> str:
         f"error of the harness, not of {of.case.model}: {', '.join(map(comparison, changed))}, which is "
         f"what chance gives at {messages.percent(of.certainty)} over "
         f"{messages.images(of.images, of.design)}\n"
-        "    A permuted seed vector is as likely as the one that it was made of, so no score can change. The noise, "
-        "the shift, the pairing, the store or the statistics are at fault: trust no verdict of this run before it is "
-        f"known which. A sound harness gets here in at most {messages.percent(1 - of.certainty)} of all null "
+        "    Permuted seed vectors are as likely as those that were drawn, so no score can change. The error is in the "
+        "noise, the shift, the pairing, the store or the statistics: trust no verdict of this run until it is found. "
+        f"A sound harness gets here in at most {messages.percent(1 - of.certainty)} of all null "
         "controls" + (f" · {' · '.join(map(comparison, rest))}" if rest else "")
     )
 

@@ -87,8 +87,8 @@ def looked_up(
             yield model
     else:
         raise InvalidValueError(
-            f"{_WHERE}: a {type(given).__name__} is no model: give a name, a folder, a hub id, a pipeline of diffusers "
-            "or a pytest_seedshift.TextToImage"
+            f"{_WHERE}: a {type(given).__name__} is not a model: give a name, a folder, a hub id, a pipeline of "
+            "diffusers or a pytest_seedshift.TextToImage"
         )
 
 
@@ -156,11 +156,11 @@ def _live(
     if device is not None and not _same_device(device, is_on):
         raise InvalidValueError(
             f"{_WHERE}: device={device!r}: the pipeline is on {is_on}. It is evaluated where it is: bring it there "
-            f"before, by pipeline.to({device!r}), or leave device away"
+            f"before, by pipeline.to({device!r}), or leave device out"
         )
     if dtype not in (None, runs_in):
         raise InvalidValueError(
-            f"{_WHERE}: dtype={dtype!r}: the pipeline runs in {runs_in}. It is evaluated as it is: leave dtype away"
+            f"{_WHERE}: dtype={dtype!r}: the pipeline runs in {runs_in}. It is evaluated as it is: leave dtype out"
         )
     with live_pipeline.viewed(pipeline, entry) as model:
         _ = model.seed_shape  # whether its draw can be caught

@@ -177,7 +177,7 @@ class Jobs:
         if not left:
             named = ", ".join(f"[tag.{tag}]" for tag in self._tags_asked)
             raise SeedshiftUsageError(
-                f"{called}: its prompts have none of the tags of {named}, and nothing else is asked of it. What is not "
+                f"{called}: its prompts have none of the tags of {named}, and no other threshold applies. What is not "
                 "checked has not passed"
             )
         return left
@@ -235,16 +235,16 @@ class Jobs:
             return
         if terms.against is None:
             raise SeedshiftUsageError(
-                f"{case.id}: {score} is measured beside a baseline's pictures, and no baseline is given: name a folder "
-                "with pictures by --seedshift-baseline or [baseline] path. A run that does not ask for this score "
-                "makes one, by --seedshift-exact --seedshift-save-baseline=FOLDER"
+                f"{case.id}: {score} needs a baseline's pictures, and no baseline is given. Name a folder with "
+                "pictures by --seedshift-baseline or [baseline] path. A run without this score makes one: "
+                "--seedshift-exact --seedshift-save-baseline=FOLDER"
             )
         pictured, _ = terms.against.pictured(case, design)
         if pictured < len(design):
             raise SeedshiftUsageError(
-                f"{case.id}: {score} is measured beside the baseline's pictures, and {terms.against.baseline.name} has "
-                f"those of {pictured} of the design's {len(design)} pairs: make it anew, by a run that does not ask "
-                "for this score, with --seedshift-exact --seedshift-save-baseline=FOLDER"
+                f"{case.id}: {score} needs the baseline's pictures, and {terms.against.baseline.name} has those of "
+                f"only {pictured} of the design's {len(design)} pairs. Make it again by a run without this score: "
+                "--seedshift-exact --seedshift-save-baseline=FOLDER"
             )
 
     def _of_search(self, request: Request, search: Search) -> tuple[Constraint, ...]:

@@ -81,7 +81,7 @@ class Against:
                 f'"{next(iter(self.baseline.models))}" }}'
             )
         raise BaselineError(
-            f"{self.baseline.name} has no case {case.id}: save the baseline anew with the same shifts and magnitudes, "
+            f"{self.baseline.name} has no case {case.id}: save the baseline again with the same shifts and magnitudes, "
             "or leave such cases without a comparison by --seedshift-allow-missing"
         )
 
@@ -136,14 +136,14 @@ class Against:
                     sizes.setdefault(pictures.size_of(content, path), path)
             if len(sizes) > 1:
                 told = " and ".join(f"{path} of {width}×{height}" for (width, height), path in sizes.items())
-                raise BaselineError(f"{self.baseline.name} has pictures of unlike sizes: {told}. Save it anew")
+                raise BaselineError(f"{self.baseline.name} has pictures of unlike sizes: {told}. Save it again")
             ours = size(case.model)
             if ours is not None and sizes and ours not in sizes:
                 (theirs,) = sizes
                 raise BaselineError(
                     f"{self.baseline.name} has pictures of {theirs[0]}×{theirs[1]} pixels of {case.id}, and "
                     f"{case.model} makes {ours[0]}×{ours[1]}: pictures of unlike sizes cannot be compared. Save the "
-                    "baseline anew at this size, or give the model the baseline's"
+                    "baseline again at this size, or give the model the baseline's"
                 )
 
     def columns(self, case: Case, design: Sequence[Pair], asked: Iterable[str]) -> tuple[dict[str, Any], bool]:
@@ -188,7 +188,7 @@ class Against:
             raise BaselineError(
                 f"{self.baseline.name} has cases that this run does not have: "
                 f"{some((case.id for case in missing), _NAMED)}. Run them too (-k and --lf may narrow it), "
-                "save the baseline anew, or leave them without a comparison by --seedshift-allow-missing"
+                "save the baseline again, or leave them without a comparison by --seedshift-allow-missing"
             )
 
     def _check(self, case: Case, found: Samples, design: Sequence[Pair]) -> None:
@@ -251,8 +251,8 @@ def beside(
         margin = each.within.of(mean)
         if not margin.value:
             raise BaselineError(
-                f"{case.id}: within = {margin} of {each.score}: the mean of {name} is {mean:g} on the pairs of this "
-                "case, and any part of it is 0 too: give a number in the score's units"
+                f"{case.id}: within = {margin} of {each.score}: the mean of {name} is {mean:g} on this case's pairs, "
+                "so any part of it is 0. Give a number in the score's units"
             )
         made.append(replace(each, within=margin))
     return tuple(made)

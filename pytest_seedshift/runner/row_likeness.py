@@ -95,7 +95,7 @@ def _embeddings(rows: Sequence[Row], others: Tensor, embedded: Tensor, embed: Ca
     if wrong := {len(each) for each in kept.values()} - {4 * embedded.shape[1]}:
         raise InvalidValueError(
             f"the baseline keeps embeddings of {wrong.pop() // 4} numbers, and the scorer makes {embedded.shape[1]}: "
-            "save the baseline anew"
+            "save the baseline again"
         )
     found = torch.empty_like(embedded)
     if kept:
@@ -125,7 +125,7 @@ def references(rows: Sequence[Row], images: Tensor) -> Tensor:
     """
     lacking = {
         row: f"{row.case.model}, {row.case.describe()}, {row.pair}: the baseline has no picture of this pair to score "
-        "the image beside: make it anew by --seedshift-exact --seedshift-save-baseline=FOLDER"
+        "the image beside: make it again by --seedshift-exact --seedshift-save-baseline=FOLDER"
         for row in rows
         if row.reference is None
     }
@@ -149,7 +149,8 @@ def _pictures(rows: Sequence[Row], images: Tensor) -> Tensor:
         if picture.shape != images.shape[1:]:
             failed[row] = (
                 f"{about}: the image has {_size(images)} pixels and the baseline's {_size(picture)}: pictures of "
-                "unlike sizes cannot be compared. Save the baseline anew at this size, or give the model the baseline's"
+                "unlike sizes cannot be compared. Save the baseline again at this size, or give the model the "
+                "baseline's"
             )
         read.append(picture)
     if failed:

@@ -165,8 +165,8 @@ def early(looked: Sequence[tuple[int, int]]) -> str:
     """What ≈ says of early means, of each of which are given the images that were looked at and those of its design."""
     seen, designs = (messages.span([each[place] for each in looked]) for place in (0, 1))
     return (
-        f"an early mean, of the images that the verdict needed, {seen} of {designs}, and no estimate of the model: it "
-        "leans towards the verdict, the more the fewer images. A run with --seedshift-exact gives the means."
+        f"an early mean, as the verdict needed only {seen} of {designs} images. It leans towards the verdict, more so "
+        "with fewer images, and is no estimate of the model. A run with --seedshift-exact gives the means."
     )
 
 

@@ -138,7 +138,7 @@ def check_finite(model: Any, source: str) -> None:
     finite = {name: weight.isfinite().all() for name, weight in model.named_parameters() if weight.is_floating_point()}
     if finite and not bool(torch.stack(list(finite.values())).all()):  # a GPU is waited for once
         name = next(name for name, each in finite.items() if not bool(each))
-        raise ModelError(f"{source}: the weights {name} have NaN or Inf in them. Get the file anew")
+        raise ModelError(f"{source}: the weights {name} have NaN or Inf in them. Get the file again")
 
 
 def check_prepared(source: str, sides: Iterable[object]) -> None:

@@ -92,7 +92,7 @@ def outputs_of(folder: Path) -> dict[int, str]:
             return {index: f"LABEL_{index}" for index in range(config.get("num_labels", 2))}  # transformers' own words
         return {int(index): str(name) for index, name in named.items()}
     except (OSError, ValueError, AttributeError, TypeError, DataError) as error:  # of another form
-        raise ModelError(f"{path} is no configuration of a classifier: {error}") from None
+        raise ModelError(f"{path} is not a configuration of a classifier: {error}") from None
 
 
 @lru_cache(maxsize=32)
@@ -117,8 +117,8 @@ def note(outputs: Mapping[int, str], classifier: str) -> str | None:
     moved = next((place for number, place in _numbered(outputs, classifier).items() if place != number), None)
     if moved is not None:
         return (
-            f"the outputs of {classifier} are called by numbers that are not their places (output {moved} is "
-            f"{outputs[moved]!r}): each label is judged by the output that has the index of the class list as its name"
+            f"the outputs of {classifier} have numbers as names, and not in order (output {moved} is "
+            f"{outputs[moved]!r}). Each label is judged by the output whose name is its index in the class list"
         )
     return (
         f"the outputs of {classifier} have no names: the indices of the class list are trusted to be those of its "
@@ -238,9 +238,9 @@ def _numbered(outputs: Mapping[int, str], classifier: str) -> dict[int, int]:
     if set(numbers) != set(outputs):
         place = next(place for place, name in outputs.items() if int(name.removeprefix("LABEL_")) != place)
         raise ModelError(
-            f"{classifier}: its outputs have no names but numbers, and other ones than those of their places (output "
-            f"{place} is {outputs[place]!r} in id2label of its config.json): it is open which of the two the class "
-            "list's indices mean. Give id2label the names of the classes"
+            f"{classifier}: its outputs have only numbers as names, and not in order: output {place} is "
+            f"{outputs[place]!r} in id2label of its config.json. So the class list's indices are ambiguous. Give "
+            "id2label the names of the classes"
         )
     return numbers
 

@@ -118,13 +118,13 @@ def _check_name(name: str, where: str) -> None:
     if name in BUILT_IN:
         key = "clip" if name == "clip" else "vit"
         raise InvalidValueError(
-            f"{where}: {name} is a score that every model has: its weights are given by scorers = {{ {key} = … }} in "
-            "[models.NAME]; another scorer needs another name"
+            f"{where}: {name} is a score that every model has. Give its weights by scorers = {{ {key} = … }} in "
+            "[models.NAME], or give this scorer another name"
         )
     if not _NAME.fullmatch(name) or name in (*_TAKEN, *POSITION) or likeness.measure_of(name) is not None:
         raise InvalidValueError(
-            f"{where}: {name!r} is no name of a score: begin with a letter, then letters, digits and any of _ + -, and "
-            f"take none of {', '.join((*_TAKEN, *POSITION))}"
+            f"{where}: {name!r} is not a name of a score: begin with a letter, then letters, digits and _ + -, "
+            f"and take none of {', '.join((*_TAKEN, *POSITION))}"
         )
 
 

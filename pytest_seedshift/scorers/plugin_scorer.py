@@ -38,7 +38,7 @@ def beside_of(score: str) -> str:
         beside = getattr(factory, "beside", None)
     if beside not in (None, CONTROL, BASELINE):
         raise registry.ExtensionError(
-            f"{found}: its factory has beside = {beside!r}: give 'control' or 'baseline', or leave it away where each "
+            f"{found}: its factory has beside = {beside!r}: give 'control' or 'baseline', or leave it out where each "
             "image is scored alone"
         )
     return beside or ""

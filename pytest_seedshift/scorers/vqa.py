@@ -50,7 +50,9 @@ class Answers:
         processor.tokenizer.padding_side = "left"  # so that the answer begins at the last place of each
         self._yes, self._no = (_first_token(processor.tokenizer, answer) for answer in ("Yes", "No"))
         if self._yes == self._no:
-            raise ModelError(f"{name}: its tokenizer begins Yes and No with one token, so they cannot be told apart")
+            raise ModelError(
+                f"{name}: its tokenizer begins Yes and No with the same token, so their answers cannot be distinguished"
+            )
         self._room = _room(model.config)
         self._keeps_last = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._last: tuple[weakref.ref[Tensor], tuple[object, ...], Tensor] | None = None
@@ -180,8 +182,8 @@ def _too_long(question: str, used: int, room: int, name: str) -> str:
 def _questions(label: Label, name: str) -> tuple[str, ...]:
     if not label.questions:
         raise ModelError(
-            f"the prompt {prompt_length.shown(label.prompt)!r} has no questions for {name} to answer: give it some in "
-            "the column questions of its prompt set, or ask for vqa, which needs none"
+            f"the prompt {prompt_length.shown(label.prompt)!r} has no questions for {name} to answer. Give it some in "
+            "the column questions of its prompt set, or use vqa, which needs none"
         )
     return label.questions
 

@@ -158,13 +158,13 @@ def test_chance_is_no_regression_where_prompts_are_known():
     [
         ("id,clip\na,1\na,2\n", "line 3: id 'a': give each sample an id of its own"),
         ("name,clip\na,1\nb,2\n", "give a first line with the columns id"),
-        ("id,clip\na,high\nb,2\n", "line 2: clip 'high' is no number"),
+        ("id,clip\na,high\nb,2\n", "line 2: clip 'high' is not a number"),
         ("id,clip\na,1,2\nb,2\n", "line 2: 3 values under 2 columns"),
         ("id,clip\na,1\n", "fewer than two samples"),
         ("id,vqa\na,1\nb,0\n", "no score is in both"),
         ("id,clip\na,1\nc,0\n", "old.csv lacks c, which new.csv has"),
-        ("id,clip\na,nan\nb,0\n", "clip 'nan' is no number"),
-        ("id,clip\na,1_000\nb,0\n", "clip '1_000' is no number"),
+        ("id,clip\na,nan\nb,0\n", "clip 'nan' is not a number"),
+        ("id,clip\na,1_000\nb,0\n", "clip '1_000' is not a number"),
         ("", "give a first line"),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_command_says_what_an_index_is_and_finds_none_by_chance(tmp_path, ca
     assert json.loads((folder / "seeds-toy-latent.json").read_text()) == figures
     (folder / "seeds-toy-latent.json").write_text("{}")
     assert main(["seeds", str(folder)]) == 4
-    assert "is not of such an experiment" in capsys.readouterr().err
+    assert "seeds-toy-latent.json, which is another file. Give another name" in capsys.readouterr().err
     assert main(["seeds", str(folder), "--output", "-"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("<!DOCTYPE html>")

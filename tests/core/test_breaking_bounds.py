@@ -89,8 +89,8 @@ def test_what_else_is_wrong_is_still_told():
     [
         ('[model.m.shift.mean."0.3"]', "[model.m.shift.mean.'0.3'] min_breaking_point: one magnitude has no"),
         ("[model.m.shift.none]", "[model.m.shift.none] min_breaking_point: the unshifted case has no"),
-        ("[model.m]", "[model.m] min_breaking_point = 2: give a magnitude above 0"),
-        ("[default]", "[default] min_breaking_point = 2: give a magnitude above 0"),
+        ("[model.m]", "[model.m] min_breaking_point = 2: give the smallest magnitude"),
+        ("[default]", "[default] min_breaking_point = 2: give the smallest magnitude"),
     ],
 )
 def test_a_mistake_is_told_with_the_table_it_stands_in(table, says):

@@ -80,7 +80,7 @@ def test_the_line_of_an_error_is_where_its_row_begins():
 
 def test_decomposed_and_composed_are_one_label():
     both = "\n".join(["label,index", "café,0", unicodedata.normalize("NFD", "café") + ",1"])
-    assert "lines 2 and 3: the label 'café' stands there twice" in refused(both)
+    assert "lines 2 and 3: the label 'café' appears twice" in refused(both)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_decomposed_and_composed_are_one_label():
         ("label,index\nowl,٣\n", "line 2: index '٣'"),
         ("label,index\nowl,1.0\n", "line 2: index '1.0'"),
         ("label,index\n" + "x" * 200_000 + ",1\n", "line 2: field larger than field limit"),
-        ("label,index\ncrane,134\nhare,3\ncrane,517\n", "lines 2 and 4: the label 'crane' stands there twice"),
-        ("label,index\nsea lion,1\nsea  lion,2\n", "lines 2 and 3: the label 'sea  lion' stands there twice"),
+        ("label,index\ncrane,134\nhare,3\ncrane,517\n", "lines 2 and 4: the label 'crane' appears twice"),
+        ("label,index\nsea lion,1\nsea  lion,2\n", "lines 2 and 3: the label 'sea  lion' appears twice"),
         ("label,index\nfig,1\nowl,1\n", "lines 2 and 3: the index 1 is that of 'fig' and of 'owl'"),
     ],
 )

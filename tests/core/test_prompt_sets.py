@@ -133,7 +133,7 @@ def test_files_that_cannot_be_read_are_named_with_the_way_out(tmp_path, name, co
         (["a {label"], "expected '}'"),
         (["a {label}\n"], "write 'a {label}'"),
         (["a\n{label}"], "a line break"),
-        (["{label}", "{label}"], "stands there twice"),
+        (["{label}", "{label}"], "appears twice"),
     ],
 )
 def test_templates_that_are_none(templates, said):

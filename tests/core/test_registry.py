@@ -87,9 +87,9 @@ def known() -> Iterator[Extensions]:
     ("given", "says"),
     [
         ([("a.py", ["mine"])], r"a.py: pytest_seedshift_models gave \['mine'\]: give a mapping"),
-        ([("a.py", {"": Model})], "a.py: '' is no name of a model"),
-        ([("a.py", {"my:model": Model})], "'my:model' is no name of a model"),
-        ([("a.py", {3: Model})], "3 is no name"),
+        ([("a.py", {"": Model})], "a.py: '' is not a name of a model"),
+        ([("a.py", {"my:model": Model})], "'my:model' is not a name of a model"),
+        ([("a.py", {3: Model})], "3 is not a name"),
         ([("a.py", {"sd21": Model})], "called 'sd21': one of pytest-seedshift itself, one of a.py. Rename yours"),
         ([("a.py", {"mine": "not a factory"})], "a.py: the model 'mine' is 'not a factory': give a factory"),
         ([("a.py", {"mine": Model}), ("b.py", {"mine": Model})], "called 'mine': one of a.py, one of b.py"),
@@ -157,7 +157,7 @@ def called(**attributes: object) -> type:
         ),
         (called(generate=None), r"no TextToImage: it lacks generate"),
         (called(generate="images"), r"no TextToImage: it lacks generate"),
-        (called(seed_shape=3), "its seed_shape is 3: give the shape of one seed vector"),
+        (called(seed_shape=3), "its seed_shape is 3. Give the shape of one seed vector"),
         (called(seed_shape=(3, 4)), r"its seed_shape is \(3, 4\)"),
         (called(seed_shape=(3, 0, 4)), r"its seed_shape is \(3, 0, 4\)"),
         (called(seed_shape=(3, 4.0, 4)), r"its seed_shape is \(3, 4.0, 4\)"),
@@ -227,7 +227,10 @@ def test_what_an_own_score_is_goes_with_the_thresholds_that_ask_for_it(known):
 
 @pytest.mark.parametrize(
     ("score", "says"),
-    [("contrats", "Did you mean 'contrast'"), ("vague", "'vague' of conftest.py: its factory declares no range")],
+    [
+        ("contrats", "Did you mean 'contrast'"),
+        ("vague", "'vague' of conftest.py: the attribute kind of its factory is None"),
+    ],
 )
 def test_a_score_that_cannot_be_asked_for_is_an_error_of_the_thresholds(known, score, says):
     with pytest.raises(thresholds.ThresholdsError, match=says):
@@ -239,7 +242,7 @@ def test_a_score_that_cannot_be_asked_for_is_an_error_of_the_thresholds(known, s
 )
 def test_a_range_has_to_be_one(known, kind):
     known.scorers = registry("scorer", contrast=type("Odd", (Contrast,), {"kind": kind}))
-    with pytest.raises(ExtensionError, match="declares no range"):
+    with pytest.raises(ExtensionError, match="not a ScoreKind of pytest_seedshift"):
         AvailableScores().find("contrast")
 
 

@@ -42,12 +42,12 @@ def test_a_model_s_own_table_decides_about_the_keys_that_it_has():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("min_sensitivity = 0", "min_sensitivity = 0: give a number above 0"),
-        ("min_sensitivity = true", "give a number above 0"),
+        ("min_sensitivity = 0", "min_sensitivity = 0: give a part of what another label changes, above 0"),
+        ("min_sensitivity = true", "give a part of what another label changes"),
         ("max_sensitivity = { pixels = 1 }", "Did you mean 'pixel'?"),
         ("max_sensitivity = {}", "sets no bound"),
-        ("max_sensitivity_regression = 1", "give a number from 0 to below 1"),
-        ("max_sensitivity_regression = { clip = -0.1 }", "give a number from 0 to below 1"),
+        ("max_sensitivity_regression = 1", "may be lost, from 0 to below 1"),
+        ("max_sensitivity_regression = { clip = -0.1 }", "may be lost, from 0 to below 1"),
         ("min_sensitivity = 2\nmax_sensitivity = 1", "is above max_sensitivity = 1"),
     ],
 )

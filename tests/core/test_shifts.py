@@ -362,8 +362,8 @@ def test_variants_of_an_unknown_shift_are_refused():
         ("mixed", -1.0, "magnitude -1 for the mixed shift.*above -1"),
         ("mixed:independent", 1.0, r"magnitude \+1 for mixed:independent.*scales the seed vector by 0"),
         ("mixed:independent=2", -0.5, "magnitude -0.5 for mixed:independent=2.*scales the seed vector by 0"),
-        ("arrangement", 1.01, r"magnitude \+1.01 for the arrangement shift.*from -1 to 1"),
-        ("arrangement:flip", -2.0, "from -1 to 1"),
+        ("arrangement", 1.01, r"magnitude \+1.01 for the arrangement shift: give one from -1 to 1,"),
+        ("arrangement:flip", -2.0, "from -1 to 1,"),
     ],
 )
 def test_a_magnitude_without_a_meaning_is_refused(shift, magnitude, message):

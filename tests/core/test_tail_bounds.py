@@ -110,7 +110,7 @@ def test_all_right_ends_before_the_whole_design():
 @pytest.mark.parametrize(
     ("constraint", "labels", "said"),
     [
-        (asked(ANY_OF, 0.5, 5), 4, "give at least 5 images of each class (30 in all), or a smaller k"),
+        (asked(ANY_OF, 0.5, 5), 4, "Give at least 5 of each class (30 in all), or a smaller k"),
         (asked(MIN_CLASS, 0.5), 4, "Give at least 10 images of each class (60 in all), or a higher bound"),
         (asked(MIN_CLASS, 0.5), None, "not known which pairs"),
     ],

@@ -139,10 +139,10 @@ def test_the_noise_of_an_own_model_is_measured(project, capsys):
             (),
             "two scorers are called 'position_x': one of pytest-seedshift itself,",
         ),
-        ({"return {": "return {None: 3, "}, (), "conftest.py: None is no name of a model"),
+        ({"return {": "return {None: 3, "}, (), "conftest.py: None is not a name of a model"),
         ({}, ("--seedshift-model=mien",), "unknown model 'mien'. Did you mean 'mine'?"),
         ({}, ("--seedshift-shift=tlit",), "unknown shift 'tlit'. Did you mean 'tilt'?"),
-        ({"ScoreKind(": "tuple(("}, (), "declares no range"),
+        ({"ScoreKind(": "tuple(("}, (), "not a ScoreKind of pytest_seedshift"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_anything_is_generated(pytester, project, change, arguments, says):
@@ -187,14 +187,14 @@ GIVES = '"contrast": 2 * images.std((1, 2, 3))'
     [
         (
             {GIVES: '"contrast": 5.2 + images.std((1, 2, 3))'},
-            "is 5.*, and its declared range is 0 to 1: let its scorer ",
+            "is 5.*, and its declared range is 0 to 1. Let its scorer ",
         ),
-        ({GIVES: '"contrast": 100 * images.std((1, 2, 3))'}, "and its declared range is 0 to 1: let its scorer give *"),
+        ({GIVES: '"contrast": 100 * images.std((1, 2, 3))'}, "and its declared range is 0 to 1. Let its scorer give *"),
         (
             {GIVES: '"contrast": -images.std((1, 2, 3))'},
-            "is -0.*, and its declared range is 0 to 1: *ScoreKind('contrast', ",
+            "is -0.*, and its declared range is 0 to 1. *ScoreKind('contrast', ",
         ),
-        ({"binary=False": "binary=True"}, "is 0.*, and its declared range is 0 or 1: "),
+        ({"binary=False": "binary=True"}, "is 0.*, and its declared range is 0 or 1. "),
         ({GIVES: '"contrast": images.std((1, 2, 3)) / 0'}, "NaN or Inf in the score contrast of 'A photo of a "),
     ],
 )
@@ -223,7 +223,7 @@ def test_a_store_s_scores_are_held_to_the_range_that_is_declared_now(pytester, p
     result = pytester.runpytest_inprocess(*RUN, "-k", "none")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["ERROR: mine, control: the score contrast of * is 5.2, and its declared range is 0 to 1: *"]
+        ["ERROR: mine, control: the score contrast of * is 5.2, and its declared range is 0 to 1. *"]
     )
 
 

@@ -81,8 +81,8 @@ def test_weights_that_are_nowhere_say_how_they_are_to_be_had(monkeypatch, tmp_pa
     with pytest.raises(places.WeightsNotFoundError) as caught:
         SHIPPED.check_weights(SHIPPED.find("glide"))
     for words in (
-        "the folder glide_pipeline (there is none)",
-        "the folder glide_model_cache (there is none)",
+        "the folder glide_pipeline (not there)",
+        "the folder glide_model_cache (not there)",
         "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/base.pt",
         "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/upsample.pt",
         "glide_text2im/tokenizer/vocab.bpe.gz",

@@ -72,7 +72,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(cache, tmp_path, monkeypatch)
 def test_a_path_that_is_not_there_is_sought_nowhere_else(cache):
     message = refused("/models/mine")
     assert message.startswith(
-        "the weights of '/models/mine' are nowhere. Tried: the folder /models/mine (there is none)"
+        "the weights of '/models/mine' were not found. Tried: the folder /models/mine (not there)"
     )
     assert "hub" not in message
     assert "give the path of a folder that has them" in message
@@ -86,7 +86,7 @@ def test_a_folder_that_lacks_the_file_is_told_so(cache):
 
 def test_a_hub_id_offline_is_told_with_all_that_was_tried(cache):
     message = refused("owner/name")
-    assert "the folder owner/name (there is none)" in message
+    assert "the folder owner/name (not there)" in message
     assert f"the Hugging Face cache at {cache} (not there)" in message
     assert "the hub (offline: HF_HUB_OFFLINE is set)" in message
     assert "hf download owner/name" in message
@@ -173,9 +173,9 @@ def test_of_several_sources_all_that_was_tried_is_told(cache, hub):
     with pytest.raises(WeightsNotFoundError) as caught:
         probe_pipeline(["owner/gated", "./mine", "owner/other"])
     message = str(caught.value)
-    assert message.startswith("the weights of 'owner/gated' or './mine' or 'owner/other' are nowhere. Tried: ")
+    assert message.startswith("the weights of 'owner/gated' or './mine' or 'owner/other' were not found. Tried: ")
     for tried in (
-        "the folder ./mine (there is none)",
+        "the folder ./mine (not there)",
         f"the Hugging Face cache at {cache} (not there)",
         "the hub for owner/gated (it asks for consent",
         "the hub for owner/other (it has no such repository",

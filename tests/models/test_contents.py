@@ -400,7 +400,7 @@ def test_a_folder_that_is_no_pipeline_is_called_what_it_is(tmp_path, files, says
 def test_a_file_of_another_form_is_no_model(tmp_path):
     for name in ("flux-Q8.gguf", "style.SAFETENSORS", "notes.txt"):
         write(tmp_path / name)
-        assert f"{name} is no .safetensors file, and nothing else is ever loaded" in refused(tmp_path / name)
+        assert f"{name} is not a .safetensors file, and nothing else is ever loaded" in refused(tmp_path / name)
 
 
 # Parts and scorers ------------------------------------------------------------------------------------------------

@@ -406,7 +406,7 @@ def test_an_adapter_that_is_given_twice_contradicts_itself(adapters):
         (lambda folder: folder, "has 2 of them: other.safetensors, wide.safetensors. Name the file"),
         (lambda folder: folder / "torn.safetensors", "holds no adapter"),
         (lambda folder: folder / "pickle.bin", "is a pickle"),
-        (lambda folder: folder / "adapter.json", "is no file of safetensors"),
+        (lambda folder: folder / "adapter.json", "is not a safetensors file"),
     ],
 )
 def test_what_is_no_adapter_is_refused(adapters, tmp_path, make, said):

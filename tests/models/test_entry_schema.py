@@ -116,4 +116,4 @@ def test_names_of_models(name):
 
 @pytest.mark.parametrize("name", ["", "a,b", "a b", "owner/name", "./mine", "-x"])
 def test_what_could_not_be_written_as_an_option_is_no_name(name):
-    assert "is no name of a model" in refused("steps = 4", name)
+    assert "is not a name of a model" in refused("steps = 4", name)

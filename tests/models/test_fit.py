@@ -182,12 +182,12 @@ def header_of(content: object):
     ("damage", "says"),
     [
         (cut, "cut short: 100 bytes are missing"),
-        (no_header, "no file of safetensors"),
-        (huge_header, "no file of safetensors, or is cut short"),
-        (empty, "no file of safetensors"),
-        (header_of([]), "no file of safetensors"),
-        (header_of({"weight": {"data_offsets": "none"}}), "no file of safetensors"),
-        (header_of({"weight": {"data_offsets": [0, float("inf")]}}), "no file of safetensors"),
+        (no_header, "not a safetensors file"),
+        (huge_header, "not a safetensors file, or is cut short"),
+        (empty, "not a safetensors file"),
+        (header_of([]), "not a safetensors file"),
+        (header_of({"weight": {"data_offsets": "none"}}), "not a safetensors file"),
+        (header_of({"weight": {"data_offsets": [0, float("inf")]}}), "not a safetensors file"),
         (header_of({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}), "4 bytes are missing"),
     ],
 )

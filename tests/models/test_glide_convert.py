@@ -145,12 +145,12 @@ def changed(part: str, **changes: Any) -> dict[str, Any]:
 )
 def test_weights_of_another_model_are_refused(state, words):
     message = refused(convert.stage, state(), golden.architecture("base"), "my.pt")
-    assert message.startswith(f"my.pt is no checkpoint of GLIDE's base: {words}. OpenAI publishes")
+    assert message.startswith(f"my.pt is not a checkpoint of GLIDE's base: {words}. OpenAI publishes")
 
 
 def test_the_base_in_the_upsampler_s_place_is_refused():
     message = refused(convert.stage, golden.weights("base"), golden.architecture("up"), "my.pt")
-    assert "my.pt is no checkpoint of GLIDE's upsampler: it looks like GLIDE's base." in message
+    assert "my.pt is not a checkpoint of GLIDE's upsampler: it looks like GLIDE's base." in message
 
 
 def test_a_res_block_s_surplus_weight_is_refused():
@@ -174,7 +174,7 @@ def test_the_command_says_what_is_wrong_and_leaves_nothing_behind(small, warm_py
     assert result.returncode == 4
     assert result.stdout == ""
     assert result.stderr.startswith(
-        f"error: {small} is no checkpoint of GLIDE's base: it has no token_embedding.weight"
+        f"error: {small} is not a checkpoint of GLIDE's base: it has no token_embedding.weight"
     )
     assert "Traceback" not in result.stderr
     assert list((folder / "out").iterdir()) == []
@@ -185,7 +185,7 @@ def test_the_command_says_what_is_wrong_and_leaves_nothing_behind(small, warm_py
     [
         ("vocab.bpe", "vocab.bpe is not there: the vocabulary is GPT-2's vocab.bpe"),
         ("short.bpe", "short.bpe has 1 merges, 50000 are wanted: the vocabulary is GPT-2's vocab.bpe"),
-        ("clip.bpe", "line 2, 'e r</w>', is no merge of two symbols that are known there: give GPT-2's vocab.bpe"),
+        ("clip.bpe", "line 2, 'e r</w>', is not a merge of two symbols that are known there: give GPT-2's vocab.bpe"),
     ],
 )
 def test_a_vocabulary_that_is_missing_or_another_one_is_refused(small, name, words, capsys):
@@ -239,7 +239,7 @@ def test_released_files_are_in_a_model_s_fingerprint_and_what_lies_beside_them_i
 
 def test_released_files_of_another_model_are_refused_when_they_are_loaded(files):
     message = refused(load.load, Entry("mine", (str(files),)), "cpu", "float32")
-    assert f"{files / 'base.pt'} is no checkpoint of GLIDE's base" in message
+    assert f"{files / 'base.pt'} is not a checkpoint of GLIDE's base" in message
 
 
 def test_released_files_without_a_vocabulary_say_what_is_missing(files):

@@ -233,7 +233,7 @@ def test_steps_are_spread_over_equal_sections_from_their_first_to_their_last(cou
 def test_a_step_that_was_not_chosen_is_refused():
     scheduler = GlideDDIMScheduler(beta_schedule="linear")
     scheduler.set_timesteps("ddim10")
-    with pytest.raises(ValueError, match="timestep 7 is none of those"):
+    with pytest.raises(ValueError, match="timestep 7 is not among those"):
         scheduler.step(torch.zeros(1), 7, torch.zeros(1))
     with pytest.raises(ValueError, match="beta_schedule 'scaled_linear': give 'linear' or 'squaredcos_cap_v2'"):
         GlideDDPMScheduler(beta_schedule="scaled_linear")
@@ -340,7 +340,7 @@ def rewrite(file: Path, **changes: Any) -> None:
 )
 def test_parts_are_of_glide_s_own_modules_and_no_others(copy, library):
     rewrite(copy / "model_index.json", unet=[library, "UNet2DConditionModel"])
-    with pytest.raises(SeedshiftError, match=f"unet.*'{library}' is no library that pipelines are of"):
+    with pytest.raises(SeedshiftError, match=f"unet.*'{library}' is not a library that pipelines are of"):
         load.load(Entry("mine", (str(copy),)), "cpu", "float32")
 
 
@@ -385,9 +385,9 @@ def test_a_saved_tokenizer_is_the_same(tmp_path):
     ("text", "message"),
     [
         (b"", "has no merges: give GPT-2's vocab.bpe"),
-        (b"#version: 0.2\nt h e\n", "line 2, 't h e', is no merge of two symbols that are known there"),
-        (b"#version: 0.2\nt h\nin </w>\n", "line 3, 'in </w>', is no merge"),
-        (b"t h\nt h\n", "line 2, 't h', is no merge"),
+        (b"#version: 0.2\nt h e\n", "line 2, 't h e', is not a merge of two symbols that are known there"),
+        (b"#version: 0.2\nt h\nin </w>\n", "line 3, 'in </w>', is not a merge"),
+        (b"t h\nt h\n", "line 2, 't h', is not a merge"),
         (b"\xff\xfe", "cannot be read as a vocabulary"),
     ],
 )

@@ -218,9 +218,9 @@ BAD[0, 0, 0] = float("nan")
         ({"z": numbers(0, (16, 8, 8))}, r"shape \(16, 8, 8\), and StableDiffusionPipeline draws \(4, 16, 16\)"),
         ({"z": numbers(0, (4, 64, 64))}, r"shape \(4, 64, 64\), and StableDiffusionPipeline draws \(4, 16, 16\)"),
         ({"z": numbers(0, (2, *SHAPE))}, r"shape \(2, 4, 16, 16\), and StableDiffusionPipeline draws \(4, 16, 16\)"),
-        ({"a": numbers(0), "b": numbers(1)}, "'a' is no pair: give a label and a seed index, such as"),
+        ({"a": numbers(0), "b": numbers(1)}, "'a' is not a pair: give a label and a seed index, such as"),
         ({FIRST: numbers(0), "rde circle 0": numbers(1)}, "unknown label 'rde circle'"),
-        ({FIRST: numbers(0), f"{FIRST[:-2]} 01": numbers(1)}, "is no pair"),
+        ({FIRST: numbers(0), f"{FIRST[:-2]} 01": numbers(1)}, "is not a pair"),
         ({FIRST: numbers(0), f"{FIRST[:-1]}7": numbers(1, (4, 9, 9))}, "tensors of several shapes"),
     ],
 )
@@ -242,9 +242,9 @@ def test_what_is_no_file_of_safetensors_is_refused(tmp_path, by_pair):
     other.write_bytes(b"x")
     for path, said in (
         (torn, "is cut short: 8 bytes are missing"),
-        (text, "is no file of safetensors"),
+        (text, "is not a safetensors file"),
         (empty, "has no tensor"),
-        (other, "is no file of safetensors: only such are read"),
+        (other, "is not a safetensors file: only such are read"),
         (tmp_path, "is a folder: give a file of safetensors"),
         (tmp_path / "gone.safetensors", "is not there: give a file of safetensors"),
     ):
@@ -258,10 +258,10 @@ def test_a_design_has_all_its_pairs_in_the_file_and_no_pair_twice(by_pair, share
     larger = pairs.design(pairs.class_list("toy16"), 32)
     with pytest.raises(SeedshiftError, match=r"has no tensor for 16 of the 32 pairs of the design: '.* 1', "):
         latents.check_design(entry(by_pair), larger)
-    with pytest.raises(SeedshiftError, match=r"the 32 pairs of the design are only 16 different ones"):
+    with pytest.raises(SeedshiftError, match=r"the design's 32 pairs are only 16 different ones"):
         latents.check_design(entry(shared), larger)
     latents.check_design(TOY, larger)
-    with pytest.raises(SeedshiftError, match="the null control supposes that seed vectors are drawn"):
+    with pytest.raises(SeedshiftError, match="the null control needs seed vectors that are drawn"):
         latents.check_null_control(entry(shared))
     latents.check_null_control(TOY)
 

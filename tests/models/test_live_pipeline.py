@@ -186,7 +186,7 @@ def test_what_no_fingerprint_can_tell_is_refused(pipeline, message):
 def test_what_remembers_former_generations_is_refused():
     pipeline = FAMILIES["flux"].build()
     pipeline.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=0.2))
-    with pytest.raises(ModelError, match=r"transformer.* has the hook .*switch it off"):
+    with pytest.raises(ModelError, match=r"transformer.* has the hook .*Switch it off"):
         fingerprint(pipeline, **FAMILIES["flux"].arguments)
     pipeline.transformer.disable_cache()
     assert fingerprint(pipeline, **FAMILIES["flux"].arguments)

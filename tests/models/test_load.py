@@ -267,7 +267,7 @@ def test_code_in_a_folder_is_never_run(copy, tmp_path):
     (copy / "model_index.json").write_text(json.dumps(own | {"unet": ["trap", "Trap"]}))
     assert "unet = ['trap', 'Trap']: is code of its own (unet/trap.py), which is never loaded" in refused(copy)
     (copy / "unet" / "trap.py").unlink()
-    assert "unet = ['trap', 'Trap']: 'trap' is no library that pipelines are of" in refused(copy)
+    assert "unet = ['trap', 'Trap']: 'trap' is not a library that pipelines are of" in refused(copy)
     assert not (tmp_path / "ran").exists()
 
 
@@ -275,7 +275,7 @@ def test_no_library_is_imported_because_a_folder_names_it(copy, monkeypatch):
     (copy.parent / "planted_by_a_test.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(copy.parent)
     rewrite(copy / "model_index.json", unet=["planted_by_a_test", "UNet"])
-    assert "is no library that pipelines are of" in refused(copy)
+    assert "is not a library that pipelines are of" in refused(copy)
 
 
 def test_a_safety_checker_is_not_loaded(copy):

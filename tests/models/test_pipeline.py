@@ -148,10 +148,10 @@ def test_learning_the_seed_s_shape_ends_at_the_draw():
         (
             "stable-diffusion-1",
             "guidance",
-            r"guidance is no argument of StableDiffusionPipeline's call.*guidance_scale",
+            r"guidance is not an argument of StableDiffusionPipeline's call.*guidance_scale",
         ),
         ("stable-diffusion-1", "num_images_per_prompt", "num_images_per_prompt is set by this package"),
-        ("latent-diffusion", "negative_prompt", "negative_prompt is no argument of LDMTextToImagePipeline's call"),
+        ("latent-diffusion", "negative_prompt", "negative_prompt is not an argument of LDMTextToImagePipeline's call"),
     ],
 )
 def test_what_a_pipeline_s_call_does_not_take_is_refused(name, argument, message):

@@ -223,7 +223,7 @@ def test_a_sequence_of_tokens_is_laid_out_row_by_row(call, grid):
 def test_tokens_that_do_not_fit_the_image_are_refused():
     pipeline = Ideogram4Pipeline()
     seed = SeedVector(pipeline, {})
-    with pytest.raises(SeedVectorError, match=r"shape \(6, 5\) is no sequence of \(4, 6\) tokens"), seed.drawn(same):
+    with pytest.raises(SeedVectorError, match=r"shape \(6, 5\) is not a sequence of \(4, 6\) tokens"), seed.drawn(same):
         pipeline(generators(), height=32, width=48)
 
 

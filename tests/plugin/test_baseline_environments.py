@@ -66,8 +66,8 @@ def test_the_first_run_of_a_machine_saves_and_passes_and_the_next_compares(pytes
     refused(run(*EARLY), "has no baseline of cpu, float32, torch *The nearest is bases/other (device cuda → cpu")
     other = run(*EARLY, SAVE, *PLAN)
     other.stdout.fnmatch_lines(["*bases/cpu-float32-torch-*is not there yet*"])
-    refused(run(*EARLY, SAVE, "--seedshift-keep-images=none"), "keeps the pictures of all pairs, and*none none")
-    refused(run(*EARLY, SAVE, "--seedshift-save-baseline=else.json"), "leave one of both away")
+    refused(run(*EARLY, SAVE, "--seedshift-keep-images=none"), "keeps all pairs' pictures, and*none keeps none")
+    refused(run(*EARLY, SAVE, "--seedshift-save-baseline=else.json"), "leave one of them out")
     named = run(*EARLY, "--seedshift-baseline=bases/other", *PLAN)  # outright, whatever it is of
     assert named.ret == 0
 

@@ -75,8 +75,11 @@ def test_what_cannot_be_saved_is_said_before_anything_is_generated(pytester, run
     taken = pytester.mkdir("taken")
     taken.joinpath("mine.txt").write_text("mine")
     for arguments, says in (
-        (["--seedshift-save-baseline=taken"], "*taken: is a folder with other files in it and no baseline*"),
-        (["--seedshift-save-baseline=new", "--seedshift-keep-images=none"], "*keeps the pictures of all pairs, and*"),
+        (["--seedshift-save-baseline=taken"], "*taken: the folder has other files and no baseline*"),
+        (
+            ["--seedshift-save-baseline=new", "--seedshift-keep-images=none"],
+            "*keeps all pairs' pictures, and*none keeps none*",
+        ),
     ):
         result = run(*PAGELESS, *arguments, "--seedshift-dir=elsewhere")
         assert result.ret == pytest.ExitCode.USAGE_ERROR

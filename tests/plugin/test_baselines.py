@@ -128,7 +128,7 @@ def test_what_is_wrong_is_found_before_anything_is_generated(pytester, gate, old
         ),
         (GATE.replace("0.1", "-1"), ONE, True, "*top1: max_regression = -1*"),
         (GATE + "[baseline]\npth = 'x'\n", ONE, True, "*?baseline?: unknown setting 'pth'. Did you mean 'path'?*"),
-        (GATE + "[verdict]\nfamily = 1\n", ONE, True, "*?verdict? family = 1: give true or false, or *"),
+        (GATE + "[verdict]\nfamily = 1\n", ONE, True, "*?verdict? family = 1: give true, false or *"),
         (
             "[default]\ntop1 = { min = 0.1, significant = false }\n",
             ONE,

@@ -175,7 +175,7 @@ def test_searches_stand_beside_the_cases_and_share_their_samples(pytester, run, 
 
 BAD = [
     ('(signs="up")', "signs='up': give '+', '-' or both"),
-    ("(min_breaking_point=0)", "min_breaking_point = 0: give a magnitude above 0"),
+    ("(min_breaking_point=0)", "min_breaking_point = 0: give the smallest magnitude"),
     ("(magnitudes=0.3)", "unknown argument 'magnitudes'"),
     ('("mean")', "takes named arguments only: models, shifts, signs"),
     ('(shifts="maen")', "unknown shift 'maen'"),

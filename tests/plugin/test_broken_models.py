@@ -238,5 +238,5 @@ def test_a_v_prediction_model_that_is_sampled_as_another_kind(pytester):
     result.assert_outcomes(errors=6)
     first, *others = cases_of(pytester.path / ".seedshift").values()
     assert "at the level of chance" in first["reason"]
-    assert "v-prediction model sampled as epsilon" in first["reason"]
+    assert "a wrong prediction type" in first["reason"]
     assert all("nothing is generated" in each["reason"] for each in others)

@@ -53,7 +53,7 @@ def test_lists_and_plans_ask_no_cluster(pytester, monkeypatch, only, where):
     [
         (("--seedshift-cluster=local:0",), "give a whole number of processes from 1"),
         (("--seedshift-cluster=loca",), "Did you mean 'local'"),
-        ((WITH, "-n2"), "-n together with --seedshift-cluster: give one of both"),
+        ((WITH, "-n2"), "-n together with --seedshift-cluster: give one of them"),
         ((WITH, "--seedshift-gpus-per-model=0"), "--seedshift-gpus-per-model"),
         ((WITH, "--seedshift-cluster-timeout=0"), "--seedshift-cluster-timeout"),
         (("--seedshift-cluster-timeout=5",), "has no effect without --seedshift-cluster"),

@@ -135,7 +135,9 @@ def test_chance_is_left_out_of_account_against_no_baseline_that_stopped_early(py
         assert result.ret == status, bound
     project.joinpath("thresholds.toml").write_text(f"{HEAD}white = {{ max_regression = 0.02, significant = false }}\n")
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-baseline=early.json", "--seedshift-dir=other")
-    result.stderr.fnmatch_lines(["*significant = false is set for white of mine-*stopped early*Make a whole baseline*"])
+    result.stderr.fnmatch_lines(
+        ["*significant = false is set for white of mine-*stopped early*Run the older version with *"]
+    )
     pytester.makeconftest(losing(1, 2, 1))
     pytester.runpytest_inprocess(*AGAINST, "--seedshift-dir=other").assert_outcomes(passed=2, failed=1)
 
@@ -188,14 +190,16 @@ def test_many_thresholds_are_told_before_and_after(pytester, project):
         assert f"{after}." in shown(Path("tests.html").read_text())
         assert after in shown(Path("summary.md").read_text())
         if family:
-            assert "is held over 3 bounds of 3 cases" in out
+            assert "holds over 3 bounds of 3 cases" in out
             assert (
                 "1 of 3 cases fails a threshold: chance explains none, as the certainty is held over all bounds" in out
             )
             reasons = [each["reason"] for each in json.loads(Path("runTrue/verdicts.json").read_text())["cases"]]
             assert any("white 0.56 < 0.60, not significant (p 0" in each for each in reasons), reasons
         else:
-            assert re.search(r"fails at least one of 3 cases in up to \d+ % of runs \(0.05 above: \d+ %; ", out)
+            assert re.search(
+                r"fails at least one of 3 cases by chance in up to \d+ % of runs \(0.05 above: \d+ %; ", out
+            )
             said = (
                 "2 of 3 cases fail a threshold. By chance, a model whose true accuracies lie 0.03 above all minima "
                 "fails up to 3 (0.05 above: 2; 0.1 above: 1)"

@@ -153,9 +153,9 @@ OPTIONS = {
     ),
     "a baseline that is none": option("--seedshift-baseline=thresholds.toml", says=("thresholds.toml is",)),
     "a run folder in a file": option("--seedshift-dir=thresholds.toml/run", says=("the run folder cannot be written",)),
-    "a plan by workers": option("--seedshift-plan", "-n2", says=("leave -n away",)),
+    "a plan by workers": option("--seedshift-plan", "-n2", says=("leave -n out",)),
     "a file to replace": Mistake(
-        ("package.json", "is no baseline", "remove it"),
+        ("package.json", "is not a baseline", "remove it"),
         (*RUN, "--seedshift-save-baseline=package.json"),
         files={"package.json": '{"name": "precious"}'},
     ),
@@ -274,7 +274,7 @@ TOML = {
     "an unknown class list": entry('classes = "toy61"', "Did you mean 'toy16'"),
     "an unknown part": entry('parts = { unte = "there" }', "unte"),
     "weights that are cut short": Mistake(
-        ("short/unet/diffusion_pytorch_model.safetensors", "is no file of safetensors"),
+        ("short/unet/diffusion_pytorch_model.safetensors", "is not a safetensors file"),
         ("--seedshift-model=./short", *RUN[1:]),
         f'{EASY}[models."./short"]\nclasses = "toy16"\nscorers = "toy"\n',
         {
@@ -311,7 +311,7 @@ HOOKS = {
     ),
     "a model without axes": hook("self.seed_axes = Axes()", "self.seed_axes = 3", "seed_axes are 3", "Axes(channels=0"),
     "a model of two axes": hook("(3, 8, 8)", "(8, 8)", "seed_shape is (8, 8)", "three or more"),
-    "a score without a range": hook("kind, fingerprint", "kin, fingerprint", "declares no range", "ScoreKind"),
+    "a score without a range": hook("kind, fingerprint", "kin, fingerprint", "not a ScoreKind of", "Give it one"),
     "a scorer that cannot be made": hook(
         "def __init__(self, device): ...", "def __init__(self): ...", "the scorer 'mark' of conftest.py", "TypeError"
     ),

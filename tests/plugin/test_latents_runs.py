@@ -99,10 +99,10 @@ def test_what_does_not_fit_a_run_is_said_before_it(pytester, project, capsys):
     save_file({"latents": torch.randn(4, 16, 16)}, project / "noise" / "z.safetensors")
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-images=32")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*has one seed vector for all pairs, so the 32 pairs *are only 16 different*"])
+    result.stderr.fnmatch_lines(["*has one seed vector for all pairs, so the design's 32 pairs are only 16 different*"])
     result = pytester.runpytest_inprocess(*RUN, "--seedshift-null")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*the null control supposes that seed vectors are drawn*"])
+    result.stderr.fnmatch_lines(["*the null control needs seed vectors that are drawn*"])
     save_file({"latents": torch.randn(4, 9, 9)}, project / "noise" / "z.safetensors")
     result = pytester.runpytest_inprocess(*RUN)
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -136,7 +136,7 @@ def test_what_cannot_be_compared_is_said_before_anything_is_generated(pytester, 
         pictures[0].write_bytes(torn)
         refused(says)
     pictures[0].unlink()
-    refused("the picture*base/pictures/*.png*restore it, or save the baseline anew")
+    refused("the picture*base/pictures/*.png*restore it, or save the baseline again")
     pictures[0].write_bytes(whole)
     gate(*ONE, thresholds=f"{EASY}[likeness]\nssim = 0.95\n").assert_outcomes(passed=2)
 

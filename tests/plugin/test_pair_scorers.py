@@ -80,7 +80,7 @@ def test_a_score_beside_the_baseline_is_of_its_pictures(pytester, project):
     project("near = 0.9\nwhite = 0.0\n")
     missing = pytester.runpytest("seedshift", *few)
     assert missing.ret == pytest.ExitCode.USAGE_ERROR
-    assert "near is measured beside a baseline's pictures, and no baseline is given" in missing.stderr.str()
+    assert "near needs a baseline's pictures, and no baseline is given" in missing.stderr.str()
 
     same = pytester.runpytest("seedshift", *few, "--seedshift-baseline=base")
     same.assert_outcomes(passed=2)

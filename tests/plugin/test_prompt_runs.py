@@ -112,7 +112,7 @@ def test_top_1_without_labels_is_refused_with_the_way_out(pytester, project):
     project('[default]\ntop1 = 0.5\nprompts = "in_default.csv"\n[models.mine]\nscorers = "toy"\n')
     result = pytester.runpytest("seedshift", *RUN, *BARE)
     assert result.ret == 4
-    assert "top-1 and top-5 are of labels" in result.stderr.str()
+    assert "top-1 and top-5 need labels" in result.stderr.str()
     assert "column label" in result.stderr.str()
 
 

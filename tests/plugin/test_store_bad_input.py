@@ -165,7 +165,7 @@ def test_a_store_that_cannot_be_opened_is_an_error(run, store):
     store.mkdir()
     result = run(*ONE)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {store} cannot be used: it is no ordinary file*"])
+    result.stderr.fnmatch_lines([f"ERROR: {store} cannot be used: it is not an ordinary file*"])
 
 
 @pytest.mark.parametrize("more", [(), (f"--seedshift-batch-size={BATCH}",)], ids=["batch size to be found", "given"])

@@ -57,9 +57,9 @@ def test_bounds_of_tails_stand_wherever_others_do(pytester, run, capsys):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("top1 = { any_of = { k = 5, min = 0.5 } }", "*at least 5 images of each class (80 in all), or a smaller k*"),
+        ("top1 = { any_of = { k = 5, min = 0.5 } }", "*Give at least 5 of each class (80 in all), or a smaller k*"),
         ("top1 = { min_class = 0.2 }", "*worst class's top-1 ≥ 0.2 could never break*Give at least * images of each*"),
-        ("clip = { min_class = 20 }", "*min_class is of scores that are 0 or 1, such as top1*"),
+        ("clip = { min_class = 20 }", "*min_class needs a score that is 0 or 1, such as top1*"),
     ],
 )
 def test_what_no_design_can_say_is_an_error_before_the_first_image(pytester, run, asked, said):

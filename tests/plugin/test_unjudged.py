@@ -99,7 +99,7 @@ def test_a_way_of_asking_without_a_model_or_a_shift_is_a_usage_error(pytester, r
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("shifts=[]", "shifts=[] names none: leave it away"),
+        ("shifts=[]", "shifts=[] names none: leave it out"),
         ("shifts=None", "shifts=None names none"),
         ("magnitudes=[]", "magnitudes=[] names none"),
         ("magnitudes=''", "magnitudes='' names none"),
@@ -337,7 +337,7 @@ def test_a_test_of_which_nothing_is_reported_has_not_passed(pytester, run, how):
     pytester.makeconftest(f"import pytest\n{TAKEN[how]}")
     result = run(MODEL, "--seedshift-images=16", "--seedshift-shift=mean", "--seedshift-magnitude=0.3")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "it asks for a verdict, and nothing was reported of it" in said(result)
+    assert "it asks for a verdict, and none was reported" in said(result)
 
 
 @pytest.mark.parametrize("arguments", [["--collect-only"], ["--seedshift-plan"], ["--setup-plan"], ["-k", "plain"]])
@@ -345,7 +345,7 @@ def test_what_was_not_to_run_need_not_be_reported(pytester, run, arguments):
     pytester.makepyfile(PLAIN)
     result = run(MODEL, *FEW, *arguments)
     assert result.ret == pytest.ExitCode.OK
-    assert "nothing was reported of it" not in said(result)
+    assert "none was reported" not in said(result)
 
 
 REMOVED = {
@@ -359,7 +359,7 @@ HOOKS = {
     "last": "@pytest.hookimpl(trylast=True)\n",
     "first": "@pytest.hookimpl(tryfirst=True)\n",
 }
-TOLD = "it asks for a verdict, and a hook of a conftest or a plugin (pytest_collection_modifyitems) has removed it"
+TOLD = "it asks for a verdict, and a hook (pytest_collection_modifyitems) of a conftest or plugin removed it"
 
 
 @pytest.mark.parametrize(("how", "when"), [*((how, "plain") for how in REMOVED), ("some", "last"), ("some", "first")])

@@ -89,7 +89,7 @@ def lora_beside(folder: Path) -> None:
         (lora_beside, "pytorch_lora_weights.safetensors: is the file of a LoRA or another adapter, beside a pipeline*"),
         (modular, "is a modular pipeline of diffusers (modular_model_index.json), which is not read*"),
         (two_variants, "unet: it has no *, but several variants (bf16, fp16): choose one by the key variant*"),
-        (pointer, "vae/diffusion_pytorch_model.safetensors is no file of safetensors, but a pointer of git-lfs*pull*"),
+        (pointer, "vae/diffusion_pytorch_model.safetensors is not a safetensors file, but a pointer of git-lfs*pull*"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )

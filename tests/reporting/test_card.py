@@ -115,7 +115,7 @@ def test_written_twice_is_written_once_and_newer_results_replace_older(run, exis
         ("---\nlicense: [mit\n---\n", "not valid YAML"),
         ("---\n- a\n- b\n---\n", "no YAML mapping"),
         ("---\n{license: mit}\n---\n", "no YAML mapping"),
-        ("---\nmodel-index: yes\n---\n", "no list of models"),
+        ("---\nmodel-index: yes\n---\n", "not a list of models"),
         ("---\nmodel-index:\n- name: x\n  results: [{task: {type: a}}]\n---\n", "huggingface_hub cannot read"),
         (
             "---\nmodel-index:\n- &x {name: a, results: []}\nother: *x\n---\n",

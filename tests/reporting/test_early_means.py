@@ -155,9 +155,7 @@ def test_summary_and_card_mark_them_and_say_what_it_means(early, whole):
     for made in (summary.make(early, 10**6), card.make(early, "toy-latent")):
         assert re.search(r"\| (❌ \*\*)?≈0\.\d\d", made)
         images = {case.images for case in early.cases if case.scores}
-        assert (
-            f"≈: an early mean, of the images that the verdict needed, {messages.span(sorted(images))} of 400" in made
-        )
+        assert f"≈: an early mean, as the verdict needed only {messages.span(sorted(images))} of 400 images." in made
         assert "of the score's range" not in made  # how far a mean leans goes by how few images it has
     for made in (summary.make(whole, 10**6), card.make(whole, "toy-latent")):
         assert "≈" not in made
@@ -166,7 +164,7 @@ def test_summary_and_card_mark_them_and_say_what_it_means(early, whole):
 @pytest.mark.parametrize("which", ["early", "whole"])
 def test_a_card_publishes_intervals_and_says_so_and_which_means_are_early(which, request):
     made = card.make(request.getfixturevalue(which), "toy-latent")
-    assert "the 99 % interval of the model's own mean (`low`, `high`) and whether it is early" in made
+    assert "the 99 % interval of the model's own mean (`low`, `high`), and whether it is early" in made
     ours = [each for each in ModelCard(made).data.eval_results if each.dataset_type == card.DATASET]
     assert ours
     for each in ours:

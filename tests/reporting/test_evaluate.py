@@ -321,8 +321,8 @@ class Nameless(Painted):
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no such model": ({"model": "toy-latnt"}, "Did you mean 'toy-latent'"),
-    "no model": ({"model": SimpleNamespace()}, "a SimpleNamespace is no model: give a name"),
-    "None": ({"model": None}, "a NoneType is no model"),
+    "no model": ({"model": SimpleNamespace()}, "a SimpleNamespace is not a model: give a name"),
+    "None": ({"model": None}, "a NoneType is not a model"),
     "no such shift": ({"shift": "maen"}, r"evaluate\(\): shift=maen: .*Did you mean 'mean'"),
     "no shift": ({"shift": []}, "shift names none"),
     "a number for a shift": ({"shift": 0.3}, "is a float: give the name of a shift"),
@@ -332,14 +332,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no images": ({"images": 0}, r"evaluate\(\): images=0: give a whole number of at least 1"),
     "no thresholds": ({"thresholds": {}}, r"evaluate\(\): thresholds: no threshold for toy-latent-none"),
     "an unknown score": ({"thresholds": {"default": {"top2": 0.5}}}, "unknown score 'top2'"),
-    "a model in tables": ({"thresholds": {"models": {}}}, "give its path"),
+    "a model in tables": ({"thresholds": {"models": {}}}, "Give the path of a file"),
     "no such file": ({"thresholds": "none.toml"}, "none.toml"),
     "a regression of nothing": (
         {"thresholds": {"default": {"top1": {"max_regression": 0.1}}}},
         "no baseline is given: add baseline=PATH",
     ),
     "no such baseline": ({"baseline": "nowhere"}, "nowhere"),
-    "prompts without labels": ({"prompts": ["a cat"]}, "top-1 and top-5 are of labels, and the prompts .* have none"),
+    "prompts without labels": ({"prompts": ["a cat"]}, "top-1 and top-5 need labels, and the prompts .* have none"),
     "prompts and classes": ({"prompts": ["a cat"], "classes": ["banana"]}, "prompts and classes: .* Give one of them"),
     "a number for prompts": ({"prompts": 5}, r"prompts=5: give the path of a file, a list of texts, or of mappings"),
     "a number for a prompt": ({"prompts": ["a cat", 5]}, "5 is neither a text nor a mapping of columns"),
@@ -351,8 +351,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt argument": ({"stepz": 3}, "unknown argument 'stepz'. Did you mean 'steps'"),
     "steps as text": ({"steps": "20"}, r"evaluate\(\): steps = '20': give a whole number"),
     "an unknown label": ({"classes": ["a zebra", "banana"]}, "'a zebra'"),
-    "a label twice": ({"classes": ["banana", "banana"]}, "stands there twice"),
-    "no label": ({"classes": ["banana", 7]}, "7 is no label"),
+    "a label twice": ({"classes": ["banana", "banana"]}, "appears twice"),
+    "no label": ({"classes": ["banana", 7]}, "7 is not a label"),
     "no class list": ({"classes": "toy15"}, "unknown class list 'toy15'"),
     "a name for a name": ({"name": "mine"}, "the model toy-latent has its name"),
     "no such type": ({"dtype": "float7"}, "unknown dtype 'float7'"),
@@ -421,9 +421,9 @@ def test_numbers_of_numpy_and_devices_of_torch_are_taken():
 
 
 def test_a_pipelines_device_and_type_are_its_own(toy):
-    with pytest.raises(seedshift.InvalidValueError, match=r"the pipeline runs in float32.*leave dtype away"):
+    with pytest.raises(seedshift.InvalidValueError, match=r"the pipeline runs in float32.*leave dtype out"):
         seedshift.evaluate(toy, dtype=torch.float16, thresholds=ASKED, **SMALL)
-    with pytest.raises(seedshift.SeedshiftUsageError, match="'my model' is no name of a model"):
+    with pytest.raises(seedshift.SeedshiftUsageError, match="'my model' is not a name of a model"):
         seedshift.evaluate(toy, name="my model", thresholds=ASKED, **SMALL)
     with pytest.raises(seedshift.InvalidValueError, match=r"the pipeline is on cpu.*pipeline.to\('cuda:1'\)"):
         seedshift.evaluate(toy, device="cuda:1", thresholds=ASKED, **SMALL)

@@ -186,7 +186,7 @@ def test_differences_come_first_and_say_what_the_experiment_does_about_them(aske
     first, head, *rows = why.table(found)
     assert first == "What differs between the models"
     assert head.split() == ["one", "other", "here"]
-    here = {row.split()[0]: row.split("  ")[-1].strip() for row in rows[: rows.index("")] if "As far as" not in row}
+    here = {row.split()[0]: row.split("  ")[-1].strip() for row in rows[: rows.index("")] if "This is what" not in row}
     assert here["weights"] == here["space"] == "part of the model"
     assert here["sampler"] == "crossed"
     assert here["guidance"] == ("not crossed" if asked else "crossed")

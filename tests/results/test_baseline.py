@@ -82,8 +82,8 @@ def test_line_ends_and_spaces_are_not_what_a_checksum_is_about(tmp_path):
     [
         (make().text()[:-200], "damaged or cut off"),
         ("", "damaged or cut off"),
-        ("[]", "no baseline of seedshift"),
-        ('{"version": 1}', "no baseline of seedshift"),
+        ("[]", "not a baseline of seedshift"),
+        ('{"version": 1}', "not a baseline of seedshift"),
         (make().text().replace('"1', '"0', 1), "fails its checksum"),
         (make().text().replace('"pairs": 8', '"pairs": 7', 1), "fails its checksum"),
         (edited(lambda d: d.update(version=2)), "its format is 2"),

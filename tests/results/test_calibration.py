@@ -145,7 +145,7 @@ def test_windows_line_ends_do_not_matter_to_what_is_read():
         ("[default]\ntop9 = 1\n", [MEASURED], "Did you mean 'top5'"),
         ("", [], "no case was measured"),
         ("", [record(CASE)], "no case was measured"),
-        ('[model.toy-latent.shift.mean]\n"0.3" = { top5 = 0.1 }\n', [MEASURED], "a table of their own, .model.toy-lat"),
+        ('[model.toy-latent.shift.mean]\n"0.3" = { top5 = 0.1 }\n', [MEASURED], "a table of their own: .model.toy-lat"),
         ("[model]\ntoy-latent = { shift = { mean = { top5 = 0.1 } } }\n", [MEASURED], "not as { … }"),
     ],
 )

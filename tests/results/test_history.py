@@ -161,7 +161,7 @@ def test_versions_that_cannot_be_compared_begin_anew_and_say_so(tmp_path):
     changes = history_changes.of_model(history.load(tmp_path), "m")
     assert not changes.steps
     assert len(changes.notes) == 1
-    assert "v3 is not compared with v0, and begins anew" in changes.notes[0]
+    assert "v3 is not compared with v0, and starts again" in changes.notes[0]
 
 
 def test_damaged_pairs_are_told_and_the_line_still_counts(tmp_path):
@@ -210,7 +210,7 @@ def test_branches_of_git_merge_by_union(tmp_path):
         (None, "is not there: add runs to it, by seedshift history"),
         (b"", "holds no run"),
         (b"\xff\xfe\x00garbage", "holds no run"),
-        (b'{"what": "other"}\n', "it is no run of a history"),
+        (b'{"what": "other"}\n', "it is not a run of a history"),
         (b'{"what": "a run in the history of pytest-seedshift", "version": 2}\n', "upgrade pytest-seedshift"),
         (b'{"what": "a run in the history of pytest-seedshift", "version": 1}\n', "Field required"),
     ],
@@ -259,7 +259,7 @@ def test_versions_are_in_the_order_of_their_moments(tmp_path):
 def test_nothing_is_added_to_a_file_of_somebody_else_s(tmp_path):
     path = tmp_path / history.FILE_NAME
     path.write_text('{"mine": 1}\n')
-    with pytest.raises(HistoryError, match="is there and is no history"):
+    with pytest.raises(HistoryError, match="is there and is not a history"):
         history.append(tmp_path, *made(versions(1, 8)[0], 0))
     assert path.read_text() == '{"mine": 1}\n'
 

@@ -106,7 +106,7 @@ def test_all_runs_meet_a_bound_and_it_says_what_it_rests_on(tmp_path):
         assert least < min(measured), case
         assert least > min(measured) - 0.05, case
     assert "in 12 runs, v0 to v11" in found.text
-    assert any("another version like these meets all of them" in each for each in found.summary)
+    assert any("another version like these meets them all" in each for each in found.summary)
     # What is measured is written anew, what a person has written stays.
     again = propose(runs(tmp_path, *rows), found.text.replace("# measured", "# mine:", 1))
     assert (again.bounds, len(again.kept)) == (1, 1)

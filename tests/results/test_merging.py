@@ -205,5 +205,5 @@ def test_pictures_outside_of_the_run_folder_are_refused(path):
 
 
 def test_a_document_of_an_earlier_version_is_told():
-    with pytest.raises(MergeError, match=r"does not say what it is a part of.*Run it anew"):
+    with pytest.raises(MergeError, match=r"does not say what it is a part of.*Run it again"):
         merge.check({"version": 1, "cases": []})

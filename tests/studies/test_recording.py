@@ -81,7 +81,7 @@ def test_a_pixel_model_shows_what_it_predicts_and_says_which_stage_it_is():
     found = record(build("glide"), Case("m"), PAIR)
     assert found.pictures[1].shape == (3, 16, 16)
     assert found.notes == (
-        "the steps are those of the base, at its size; the upsampler, which samples anew, reports none",
+        "the steps are those of the base, at its size; the upsampler, which samples again, reports none",
     )
 
 

@@ -141,7 +141,7 @@ def test_what_heals_by_not_looking_at_the_seed_or_by_harming_the_rest_is_not_rec
     made = recommendation.make(found)
     assert made.tried is None
     said = " ".join(made.sentences)
-    assert "+ancestral heals every case by hardly looking at the seed vector" in said
+    assert "+ancestral heals every case by hardly using the seed vector" in said
     (slow,) = [each for each in found.tried if each.candidate.changes == ("steps=10",)]
     harms = "+steps=10 heals every case, and harms what is drawn without a shift" in said
     assert harms or slow.healed < 2, "what is taken away here comes near the bound"

@@ -209,7 +209,7 @@ def _repository(value: object) -> str | None:
 def _timm(value: object) -> str | None:
     if not isinstance(value, str) or is_plain(value):
         return None
-    return "is no name of one of timm's architectures, such as 'vit_base_patch16_224', but a place to load one from"
+    return "is not a name of one of timm's architectures, such as 'vit_base_patch16_224', but a place to load one from"
 
 
 def _backbone(value: object) -> str | None:
@@ -220,7 +220,7 @@ def _backbone(value: object) -> str | None:
 def _tokenizer_arguments(value: object) -> str | None:
     if value is None or isinstance(value, dict):
         return None
-    return "is no table of a tokenizer's arguments: remove the key"
+    return "is not a table of a tokenizer's arguments: remove the key"
 
 
 def _tokenizer_argument(key: str, value: object) -> str | None:
@@ -228,10 +228,10 @@ def _tokenizer_argument(key: str, value: object) -> str | None:
         valid = isinstance(value, (str, bool, type(None))) or (
             isinstance(value, list) and all(isinstance(each, str) for each in value)
         )
-        return None if valid else "is no text, no list of texts, and neither true nor false"
+        return None if valid else "is not text, no list of texts, and neither true nor false"
     return (
-        "is none of the arguments that a tokenizer may be given by a folder, as others load code or files "
-        f"({', '.join(TOKENIZER_ARGUMENTS)} may stand there). Remove the key"
+        "is not an argument that a folder may give a tokenizer, as others load code or files. Remove the key. Valid "
+        f"are {', '.join(TOKENIZER_ARGUMENTS)}"
     )
 
 
@@ -267,7 +267,7 @@ def _quantisation(value: object) -> str | None:
     if _is_empty(value):
         return None
     if not isinstance(value, dict):
-        return "is no table of a quantisation's settings. Remove the key, or give weights that are not quantised"
+        return "is not a table of a quantisation's settings. Remove the key, or give weights that are not quantised"
     if value.get("load_in_4bit") is True or value.get("load_in_8bit") is True:
         return None  # then it is bitsandbytes, whatever else it says
     if value.get("quant_method") in QUANTISED_AS_DATA:
@@ -325,7 +325,7 @@ def _weights(value: object) -> str | None:
         return None
     if isinstance(value, str) and is_plain(value) and value.endswith((".safetensors", ".safetensors.index.json")):
         return None
-    return "is no safetensors file of the folder, and nothing else is ever loaded. Remove the key"
+    return "is not a safetensors file of the folder, and nothing else is ever loaded. Remove the key"
 
 
 def is_plain(name: str) -> bool:

@@ -140,13 +140,13 @@ def _why_not(path: Path, size: int, *_: int) -> str | None:
     is_weights = path.name.endswith(networks.SUFFIX)
     if size < _LARGEST_POINTER and _is_pointer(path):
         return (
-            f"is {'no file of safetensors, but ' if is_weights else ''}a pointer of git-lfs in place of the file: run "
+            f"is {'not a safetensors file, but ' if is_weights else ''}a pointer of git-lfs in place of the file: run "
             f"'git lfs install' and 'git lfs pull' in its repository, or {_AGAIN}"
         )
     if not is_weights:
         return None
     if not size:
-        return f"is no file of safetensors, but empty: {_AGAIN}"
+        return f"is not a safetensors file, but empty: {_AGAIN}"
     header = _header(path)
     if isinstance(header, str):
         return f"{header}: {_AGAIN}"
@@ -197,12 +197,12 @@ def _header(path: Path) -> dict[str, Any] | str:
                 (length,) = struct.unpack("<Q", file.read(8))
                 if not 2 <= length <= min(size - 8, _MOST_HEADER):
                     other = _instead(path)
-                    return f"is no file of safetensors, {'or is cut short' if other is None else f'but {other}'}"
+                    return f"is not a safetensors file, {'or is cut short' if other is None else f'but {other}'}"
                 header: dict[str, Any] = files.parse_json(file.read(length).decode(), path)
             ends = [int(each["data_offsets"][1]) for name, each in header.items() if name != "__metadata__"]
     except files.FileError:
         other = _instead(path)
-        return f"is no file of safetensors{'' if other is None else f', but {other}'}"
+        return f"is not a safetensors file{'' if other is None else f', but {other}'}"
     missing = max(ends, default=0) - (size - 8 - length)
     return f"is cut short: {missing} bytes are missing" if missing > 0 else header
 

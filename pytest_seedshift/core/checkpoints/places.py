@@ -53,7 +53,7 @@ def no_folder(source: str, file: str, lacks: str | None = None) -> str:
     folder = typed_values.expand(source)
     problem = lacks or f"no {file} in it"
     hint = contents.hint(contents.OnDisk(folder)) if file == trust.INDEX and folder.is_dir() else ""
-    return f"the folder {source} ({f'{problem}{broken_links(folder)}' if folder.is_dir() else 'there is none'}){hint}"
+    return f"the folder {source} ({f'{problem}{broken_links(folder)}' if folder.is_dir() else 'not there'}){hint}"
 
 
 def among(source: str, sources: Sequence[str]) -> str:
@@ -70,7 +70,7 @@ def nowhere(sources: Sequence[str], tried: Sequence[str], given: str = "") -> We
         advice = f"run {commands} where there is a network, or give the path of a local folder"
     names = " or ".join(map(repr, sources))
     return WeightsNotFoundError(
-        f"the weights of {names} are nowhere. Tried: {'; '.join(tried)}. To get them, {given or advice}"
+        f"the weights of {names} were not found. Tried: {'; '.join(tried)}. To get them, {given or advice}"
     )
 
 
@@ -100,8 +100,8 @@ def broken_links(folder: Path) -> str:
     first = lost[0].relative_to(folder).as_posix()
     return (
         f", and {len(lost)} link{'s'[: len(lost) > 1]} in it lead{'' if len(lost) > 1 else 's'} nowhere ({first} to "
-        f"{lost[0].readlink()}): what they point to was moved or not copied; copy the whole folder of the "
-        "repository in the cache, or 'cp -rL' this one, or get it again"
+        f"{lost[0].readlink()}). Copy the repository's whole folder from the cache, copy this one with 'cp -rL', or "
+        "download it again"
     )
 
 

@@ -207,7 +207,7 @@ def _of_class(folder: Path, part: str, library: str, kind: str) -> str | None:
     if configurations.is_plain(library) and os.path.lexists(folder / part / f"{library}.py"):
         return f"is code of its own ({part}/{library}.py), which is never loaded: give a pipeline that needs none"
     if not (library in ("diffusers", "transformers", *OWN_PARTS) or _is_module_of_diffusers(library)):
-        return f"{library!r} is no library that pipelines are of, and none is imported because a folder names it"
+        return f"{library!r} is not a library that pipelines are of, and none is imported because a folder names it"
     if not kind.isidentifier():
         return "is not the name of a class"
     if "pipeline" in kind.lower():
@@ -295,13 +295,15 @@ def _check_shards(path: Path, index: Mapping[str, Any], source: str, folder: Pat
     where = f"{source}: {_relative(path, folder)}: weight_map"
     shards = index.get("weight_map")
     if not isinstance(shards, dict):
-        raise UntrustedError(f"{where} = {configurations.shown(shards)}: is no table of the files that weights are in")
+        raise UntrustedError(
+            f"{where} = {configurations.shown(shards)}: is not a table of the files that weights are in"
+        )
     for weight, shard in shards.items():
         here = f"{where}.{configurations.shown(weight)[1:-1]} = {configurations.shown(shard)}"
         if not (isinstance(shard, str) and configurations.is_plain(shard) and shard.endswith(".safetensors")):
             raise UntrustedError(
-                f"{here}: is no safetensors file of this folder, and nothing else is ever loaded. Save the weights as "
-                "safetensors (save_pretrained does)"
+                f"{here}: is not a safetensors file of this folder, and nothing else is ever loaded. Save the weights "
+                "as safetensors (save_pretrained does)"
             )
         if not _lies_in(path.with_name(shard), folder):
             raise UntrustedError(f"{here}: is a link out of the folder. Lay the file itself there")

@@ -101,9 +101,9 @@ def note(tests: Iterable[SequentialTest]) -> str | None:
     for title, found in counts.items():
         most = None if None in found else max(each for each in found if each is not None)
         said.append(f"{title} takes {'more than a million' if most is None else f'about {most}'} images a case")
-        said[-1] += " of a version of which no pair has changed"
+        said[-1] += " if no pair has changed"
         if title in turned:
-            said[-1] += f", about {turned[title]} where {100 * TURNED:g} of 100 pairs turn"
+            said[-1] += f", and about {turned[title]} if {100 * TURNED:g} of 100 pairs turn"
     return "; ".join(said) or None
 
 
@@ -138,13 +138,13 @@ def warning(constraint: Constraint, before: Values, level: float, *, exact: bool
         fewest = needed(constraint, before, level, exact=exact)
         enough = "more than a million images" if fewest is None else f"about {fewest} images"
         return (
-            f"{title} cannot be shown on {size} images, not even of a version of which no pair has changed: that takes "
-            f"{enough} (--seedshift-images), or a wider bound"
+            f"{title} cannot be shown on {size} images, even if no pair has changed. Give {enough} "
+            "(--seedshift-images), or a wider bound"
         )
     likely = of_turned(bound, level) if kind.binary else 0
     if likely <= size:
         return None
     return (
-        f"{title} is underpowered: {size} images show it of a version of which no pair has changed, and about {likely} "
-        f"are needed where {100 * TURNED:g} of 100 pairs turn, as many wrong as right (--seedshift-images)"
+        f"{title} is underpowered: {size} images show it only if no pair has changed. If {100 * TURNED:g} of 100 pairs "
+        f"turn, as many wrong as right, it takes about {likely} images (--seedshift-images)"
     )

@@ -211,14 +211,14 @@ def check(constraint: Constraint, labels: Sequence[Sequence[int]], level: float)
     fewest, number = min(map(len, labels)), len(labels)
     if tail.is_of_groups and fewest < tail.value:
         raise InvalidValueError(
-            f"{title}: the design has {fewest} images of a class, so no group of {tail.value:g}: give at least "
-            f"{tail.value:g} images of each class ({tail.value * number:g} in all), or a smaller k"
+            f"{title}: the design has only {fewest} images of a class. Give at least {tail.value:g} of each class "
+            f"({tail.value * number:g} in all), or a smaller k"
         )
     if tail.kind == tails.MIN_CLASS and _most_right(fewest, constraint.minimum, level / number) < 0:
         p = (1 - constraint.minimum) ** fewest
         needed = math.ceil(math.log(level / number) / math.log1p(-constraint.minimum))
         raise InvalidValueError(
-            f"{title} ≥ {constraint.minimum:g} could never break: that none of a class's {fewest} images is right has "
-            f"p {p:.2g} where the bound just holds, and over {number} classes it takes {level / number:.1g}. Give at "
-            f"least {needed} images of each class ({needed * number} in all), or a higher bound"
+            f"{title} ≥ {constraint.minimum:g} could never break with {fewest} images of a class. If all of them are "
+            f"wrong, p is {p:.2g}; over {number} classes it must be at most {level / number:.1g}. Give at least "
+            f"{needed} images of each class ({needed * number} in all), or a higher bound"
         )

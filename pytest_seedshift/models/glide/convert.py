@@ -124,7 +124,7 @@ def _other(state: Mapping[str, Tensor], size: Architecture, what: str, reason: s
     channels = first.shape[1] if first is not None and first.ndim == 4 else None
     if first is not None and "transformer.resblocks.0.attn.c_qkv.weight" in state and channels != size.in_channels:
         reason = f"it looks like GLIDE's {_STAGES.get(channels, 'own kind')}" if channels in _STAGES else reason
-    return ConversionError(f"{what} is no checkpoint of GLIDE's {wanted}: {reason}. {released.ADVICE}")
+    return ConversionError(f"{what} is not a checkpoint of GLIDE's {wanted}: {reason}. {released.ADVICE}")
 
 
 def assemble(base: Path, upsampler: Path, vocabulary: Path) -> GlidePipeline:

@@ -175,7 +175,7 @@ class GlideDDIMScheduler(DDIMScheduler):  # type: ignore[misc]
         """
         now = int(timestep)
         if now not in self._previous:
-            raise InvalidValueError(f"timestep {now} is none of those that set_timesteps chose")
+            raise InvalidValueError(f"timestep {now} is not among those that set_timesteps chose")
         before = self._previous[now]
         kept = float(self.alphas_cumprod[now])
         kept_before = float(self.alphas_cumprod[before]) if before >= 0 else 1.0

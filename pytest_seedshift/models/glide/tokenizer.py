@@ -40,8 +40,8 @@ def read_merges(file: Path) -> list[tuple[str, str]]:
         parts = line.split(" ")
         if len(parts) != 2 or not known.issuperset(parts) or "".join(parts) in known:
             raise DataError(
-                f"{file}: line {number}, {line[:40]!r}, is no merge of two symbols that are known there: give GPT-2's "
-                "vocab.bpe, or one of its form"
+                f"{file}: line {number}, {line[:40]!r}, is not a merge of two symbols that are known there: give "
+                "GPT-2's vocab.bpe, or a file of its form"
             )
         merges.append((parts[0], parts[1]))
         known.add("".join(parts))

@@ -25,12 +25,12 @@ MOST_PROCESSES = 1024
 _ADDRESS = re.compile(r"(?:ray://)?(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 
 _VALID = (
-    "give auto (the Ray cluster that this machine belongs to, or RAY_ADDRESS), local (a Ray of its own on this "
-    "machine), local:N (with N processes), ray://HOST:PORT or HOST:PORT"
+    "give auto (this machine's Ray cluster, or RAY_ADDRESS), local (starts Ray on this machine), local:N (with N "
+    "processes), ray://HOST:PORT or HOST:PORT"
 )
 _TOKEN_HELP = (
-    "Set it up once: `ray get-auth-token --generate` writes ~/.ray/auth_token on one machine; copy that file to all of "
-    "them, readable by you alone; and set RAY_AUTH_MODE=token where `ray start` and pytest run"
+    "Set it up once: `ray get-auth-token --generate` writes ~/.ray/auth_token on one machine. Copy that file to all of "
+    "them, readable by you alone. Set RAY_AUTH_MODE=token where `ray start` and pytest run"
 )
 
 
@@ -151,8 +151,8 @@ def check_named(place: Place, environment: Mapping[str, str]) -> None:
     if _ADDRESS.fullmatch(named) is None:
         of_jobs = " (http:// is where Ray takes jobs)" if named.startswith("http") else ""
         raise SeedshiftUsageError(
-            f"{OPTION}=auto: RAY_ADDRESS={named} names no cluster that a run can join{of_jobs}: set it to HOST:PORT of "
-            f"the head, as in head:6379, or to ray://HOST:PORT, or unset it; {OPTION}=local starts a Ray of its own"
+            f"{OPTION}=auto: RAY_ADDRESS={named} names no cluster that a run can join{of_jobs}. Set it to HOST:PORT of "
+            f"the head, as in head:6379, or to ray://HOST:PORT, or unset it. {OPTION}=local starts a Ray for this run"
         )
 
 
@@ -169,8 +169,8 @@ def check_answers(place: Place, environment: Mapping[str, str]) -> None:
     except OSError as error:
         where = f"RAY_ADDRESS={address}" if named else address
         raise SeedshiftUsageError(
-            f"{OPTION}={place}: no Ray cluster answers at {where} ({error.strerror or error}): is its head running, "
-            "and is this its port (6379 unless `ray start --port` says another; ray:// has 10001)?"
+            f"{OPTION}={place}: no Ray cluster answers at {where} ({error.strerror or error}). Check that its head is "
+            "running, and the port: 6379 unless `ray start --port` gives another, 10001 for ray://"
         ) from None
 
 

@@ -336,7 +336,7 @@ class Crew:
             self._pace.learn(piece.model, lane.kind, reply["batch_size"], reply["seconds"], rows)
             self._say("size", piece.model, post.name, lane.kind, reply["batch_size"])
         if reply["poisoned"]:
-            self._say("note", f"{post.name} cannot be used any more and is started anew: {reply['poisoned']}")
+            self._say("note", f"{post.name} cannot be used any more and is started again: {reply['poisoned']}")
             self._remove(post, innocent=False)
             return
         if piece.order == PROBE:

@@ -121,8 +121,8 @@ def _differences(name: str, wanted: Expected, found: Expected, device: str) -> I
     elif wanted.fingerprint != found.fingerprint and wanted.fingerprint:
         settings = ", ".join(process_settings.in_force(device)) or "all settings of the process are at their defaults"
         yield (
-            f"{name} has the files that the driver has, and would make other images of them: libraries that take part, "
-            f"or settings of the process, differ ({settings})"
+            f"{name} has the driver's files, but would make other images of them: libraries or settings of the process "
+            f"differ ({settings})"
         )
 
 

@@ -109,14 +109,14 @@ def _refusal(place: Place, where: str, error: Exception, of_token: bool) -> Seed
         return HarnessError(f"{OPTION}={place}: Ray cannot be started on this machine: {said}")
     if where == "auto" and "could not find any running ray" in lowered:
         return SeedshiftUsageError(
-            f"{OPTION}=auto: this machine belongs to no Ray cluster and RAY_ADDRESS is not set: start one "
+            f"{OPTION}=auto: this machine belongs to no Ray cluster and RAY_ADDRESS is not set. Start one "
             f"(`ray start --head`), set RAY_ADDRESS, or give HOST:PORT; local starts one for this run alone"
         )
     at = f"{OPTION}={place}" if where in (str(place), "auto") else f"{OPTION}={place} ({where})"
     if "initialization failure from server" in lowered:
         return SeedshiftUsageError(
-            f"{at}: the Ray client server there could not start a process for this run: "
-            f"ray_client_server*.err among the logs of Ray on that machine says why ({said[-200:]})"
+            f"{at}: the Ray client server there could not start a process for this run. See ray_client_server*.err "
+            f"among Ray's logs on that machine ({said[-200:]})"
         )
     if isinstance(error, ConnectionError):  # Ray does not say why; that something listens there was seen before
         return SeedshiftUsageError(

@@ -96,7 +96,7 @@ def reason(record: Search) -> str:
 def measured(record: Search) -> str:
     """Why a search without a bound is neither passed nor failed."""
     return (
-        f"{record.reason}. Measured only, as no bound was given, and what is not checked has not passed: add "
+        f"{record.reason}. Measured only, as no bound was given: what is not checked has not passed. Add "
         f"'min_breaking_point = 0.2' to [default], [shift.{record.shift}] or [model.{record.model}] in thresholds.toml"
     )
 

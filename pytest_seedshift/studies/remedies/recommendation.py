@@ -119,8 +119,8 @@ def _but(tried: Tried, found: Remedies) -> str | None:
     """What speaks against a remedy that heals every case; None where nothing does."""
     if _blind(tried, found):
         return (
-            f"{tried.candidate.title} heals every case by hardly looking at the seed vector: that is no sign that a "
-            "shift of it is withstood, and all seeds give nearly one picture."
+            f"{tried.candidate.title} heals every case by hardly using the seed vector. All seeds then give nearly the "
+            "same picture, so this does not show that the model withstands shifts."
         )
     if tried.harms:
         lost = ", ".join(tried.harms)

@@ -130,7 +130,7 @@ _NULL = (
 
 _BESIDE = (
     "To test the model with it, load it (load_lora_weights), merge it (fuse_lora), save the pipeline with "
-    "save_pretrained, and give that folder; to test the model without it, move the file away"
+    "save_pretrained, and give that folder. To test the model without it, move the file away"
 )
 
 
