@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 
 from helpers.bad_seeds import Planted, search
 from pytest_seedshift.core import shifts
+from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.pairs import Label, Pair
 from pytest_seedshift.models import rng
 from pytest_seedshift.reporting import worst as told
 from pytest_seedshift.reporting.page import worst as page
+from pytest_seedshift.results.run_folder import RunFolder
+from pytest_seedshift.runner.orders import Row
+from pytest_seedshift.runner.workbench import Workbench
 from pytest_seedshift.studies.worst import experiment, typical, walk
+from pytest_seedshift.studies.worst.painter import Painter
 
 SMALL, LARGE = (3, 8, 8), (4, 32, 32)
 
@@ -104,8 +109,8 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(1,
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_direction_that_no_statistic_sees_is_found_and_confirmed(tmp_path, seed):
     model = Planted(direction=1.0, later=0.2, seed=seed)
-    found = search(tmp_path, model, pairs=10, budget=40, confirm=2)
-    assert sum(each.difference < 0 for each in found.pairs) >= 9
+    found = search(tmp_path, model, pairs=12, budget=64, confirm=2)
+    assert sum(each.difference < 0 for each in found.pairs) >= 11
     assert found.beyond
     assert found.difference.high < 0
     assert found.share("found").broken > found.share("null").broken >= found.share("control").broken
@@ -113,7 +118,7 @@ def test_a_direction_that_no_statistic_sees_is_found_and_confirmed(tmp_path, see
     assert found.typical.within(vectors).all()
     assert all(each.reach <= 1 and each.found.searched <= each.control.searched for each in found.pairs)
     assert sum(model.made.values()) - found.images <= 1, "one image at most is made to try the model"
-    assert found.images == 10 * (2 * 40 + 3 * 2)
+    assert found.images == 12 * (2 * 64 + 3 * 2)
 
 
 def test_where_later_noise_alone_decides_nothing_is_found_beyond_the_null_and_what_was_chosen_is_not_confirmed(
@@ -187,3 +192,24 @@ def test_equal_scores_count_against_the_search(tmp_path):
     found = search(tmp_path, Planted(direction=1.0, later=0.0), pairs=8, budget=8, confirm=1)
     equal = tuple(dataclasses.replace(each, found=each.null) for each in found.pairs)
     assert dataclasses.replace(found, pairs=equal).difference.p == 1
+
+
+@pytest.mark.usefixtures("memory")
+@pytest.mark.parametrize("model", ["toy-latent", "toy-glide"])
+def test_a_pair_s_own_vector_gives_its_own_picture_and_another_one_another(tmp_path, model):
+    """So what the sampler draws later is the same under every vector, also where it draws much."""
+    folder = RunFolder(tmp_path)
+    folder.prepare()
+    bench = Workbench(folder, "cpu", "float32", batch_size=2)
+    pairs = bench.catalogue.design(model, None)[:2]
+    painter = Painter(bench.service.engine(model), "clip")
+    plain = [batch.levels for batch in bench.service.engine(model).generate([Row(Case(model), each) for each in pairs])]
+    own, vectors = painter.own(pairs)
+    again = painter.paint(pairs, vectors)
+    other = painter.paint(pairs, [each.flip(-1) for each in vectors])
+    for place in range(2):
+        assert torch.equal(own[place].levels, plain[0][place])
+        assert torch.equal(again[place].levels, own[place].levels)
+        assert not torch.equal(other[place].levels, own[place].levels)
+    assert painter.made == 6
+    bench.close()

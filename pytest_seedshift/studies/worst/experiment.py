@@ -1,6 +1,7 @@
 """The search for the worst seed vectors of some pairs, its null, and the confirmation of both.
 
-- **The search** is a walk of each pair by itself (`walk`), from its own seed vector, among typical vectors (`typical`).
+- **The search** is a walk of each pair by itself (`walk`) among typical vectors (`typical`): over fresh ones at first,
+  then in shorter steps from the worst so far.
 - **The null** is as many fresh seed vectors for the same prompt, of which the worst is taken.
 - In both the pair's later noise is that of its own picture, the same in all. What was chosen by pictures of one later
   noise is **confirmed** on others: the pair's own vector, the null's worst and the search's worst are drawn again, with
@@ -28,7 +29,7 @@ from pytest_seedshift.models.seed_vector import from_images
 from pytest_seedshift.studies.worst import typical as typical_sets
 from pytest_seedshift.studies.worst.findings import Found, Seed, Worst
 from pytest_seedshift.studies.worst.painter import Painter
-from pytest_seedshift.studies.worst.walk import Walk, candidates
+from pytest_seedshift.studies.worst.walk import FRESH, Walk, candidates
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -165,8 +166,10 @@ class _Experiment:
 
     def _walks(self, own: Sequence[_Chosen], budget: int, typical: Typical) -> tuple[list[Walk], list[_Chosen]]:
         """The searches, of which the first image is the pair's own, and where each has come to."""
+        fresh = round(budget * FRESH)
         walks = [
-            Walk(pair, each.vector, each.picture.score, typical) for pair, each in zip(self._pairs, own, strict=True)
+            Walk(pair, each.vector, each.picture.score, typical, fresh)
+            for pair, each in zip(self._pairs, own, strict=True)
         ]
         found = list(own)
         for number in range(1, budget):

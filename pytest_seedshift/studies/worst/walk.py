@@ -22,6 +22,13 @@ LONGER = 1.5
 SHORTER = LONGER**-0.25
 """One that does not, so many: at one success in five the length stays (Rechenberg's rule of one fifth)."""
 
+FRESH = 1 / 3
+"""In this share of a search candidates are fresh seed vectors: many pairs have a plateau of good pictures around their
+own vector, and a walk of short steps would not come out of it."""
+
+FIRST = 0.5
+"""The length of the first step after these."""
+
 _PATIENCE = 32
 """After so many steps in a row out of the typical set the next are longer."""
 
@@ -30,8 +37,8 @@ class Walk:
     """The search for one pair: a candidate at a time, which takes the place of the vector where its score is lower.
 
     A candidate is √(1 − s²)·z + s·n with fresh normal n: whatever the length s of the step, it is as typical as z is
-    but for chance. At s = 1, where the walk begins, it is another seed vector. Not typical ones are discarded before
-    anybody draws a picture of them.
+    but for chance. At s = 1, as in the first part of a search, it is another seed vector. One that is not typical is
+    discarded before a picture of it is drawn.
 
     Attributes:
         z: the vector so far, (channels, height, width).
@@ -40,13 +47,14 @@ class Walk:
         discarded: how many candidates were not typical.
     """
 
-    def __init__(self, pair: Pair, z: Tensor, score: float, typical: Typical) -> None:
-        """Begin at a pair's own seed vector, whose picture has that score."""
+    def __init__(self, pair: Pair, z: Tensor, score: float, typical: Typical, fresh: int = 0) -> None:
+        """Begin at a pair's own seed vector, whose picture has that score; `fresh` candidates are other vectors."""
         self._pair = pair
         self._candidate = self.z = z
         self.score = score if bool(typical.within(z.unsqueeze(0))) else math.inf
-        self.length = 1.0
+        self.length = 1.0 if fresh else FIRST
         self.discarded = 0
+        self._fresh = fresh
         self._drawn = self._in_a_row = 0
 
     def step(self) -> Tensor:
@@ -68,7 +76,11 @@ class Walk:
         """The candidate's picture has that score; whether it takes the vector's place."""
         self._in_a_row = 0
         taken = score <= self.score  # of scores that are 0 or 1 nearly all are equal: there the walk goes on, too
-        self.length = min(1.0, self.length * (LONGER if score < self.score else SHORTER))
+        if self._fresh:
+            self._fresh -= 1
+            self.length = 1.0 if self._fresh else FIRST
+        else:
+            self.length = min(1.0, self.length * (LONGER if score < self.score else SHORTER))
         if taken:
             self.z, self.score = self._candidate, score
         return taken
