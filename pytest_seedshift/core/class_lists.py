@@ -56,7 +56,7 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
 
     Args:
         text: of the file, whose first line names the columns: `label`, `index` and, if there, `wnid` and `aliases`
-            (with semicolons between them), in any order, capitals or not. Further columns are left alone.
+            (with semicolons between them), in any order, capitals or not. `ignored_columns` names further ones.
         name: of the file, for errors.
 
     Raises:
@@ -80,6 +80,12 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
         raise DataError(f"the class list {name} has no classes")
     _check_distinct(rows, name)
     return tuple(rows)
+
+
+def ignored_columns(text: str) -> tuple[str, ...]:
+    """The columns of a class list, which `parse` takes, that are not read."""
+    header = next(csv_lines.read(text, str), (1, []))[1]
+    return tuple(each.strip() for each in header if each.strip() and each.strip().casefold() not in COLUMNS)
 
 
 def text(rows: Iterable[tuple[str, int, Sequence[str]]]) -> str:

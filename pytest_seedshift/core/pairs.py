@@ -153,16 +153,27 @@ def class_list(name: str) -> tuple[Label, ...]:
     Raises:
         InvalidValueError: there is no such list, or something in the file is no label or no index.
     """
+    return _labels(_text(name), name)
+
+
+def ignored_columns(name: str) -> tuple[str, ...]:
+    """The columns of a class list that are not read, as the file spells them.
+
+    Raises:
+        InvalidValueError: there is no such list, or it cannot be read.
+    """
+    return () if name in CLASS_LISTS else class_lists.ignored_columns(_text(name))
+
+
+def _text(name: str) -> str:
     if name in CLASS_LISTS:
-        text = _shipped(name)
-    elif name.lower().endswith(".csv"):
-        try:
-            text = files.read_text(Path(name), most=files.MOST_TEXT, encoding="utf-8-sig")
-        except files.FileError as error:
-            raise InvalidValueError(f"the class list {name} {error.reason}") from None
-    else:
+        return _shipped(name)
+    if not name.lower().endswith(".csv"):
         raise InvalidValueError(f"{messages.unknown('class list', name, CLASS_LISTS)} (or the path of a CSV file)")
-    return _labels(text, name)
+    try:
+        return files.read_text(Path(name), most=files.MOST_TEXT, encoding="utf-8-sig")
+    except files.FileError as error:
+        raise InvalidValueError(f"the class list {name} {error.reason}") from None
 
 
 @lru_cache(maxsize=8)

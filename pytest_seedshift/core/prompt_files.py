@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,14 +26,13 @@ ENDINGS = (".csv", ".jsonl", ".tsv", ".txt")
 
 _LISTS = ("aliases", "tags", "questions")
 
-_MEANT = {
-    "caption": "prompt",
-    "negative": "negative_prompt",
-    "prompt_id": "id",
-    "prompt_negative": "negative_prompt",
-    "text": "prompt",
-}
+_MEANT = {"negative": "negative_prompt", "prompt_id": "id", "prompt_negative": "negative_prompt"}
 """What columns are called elsewhere, and which is meant, where the file does not have that one."""
+
+_NAMES_OF_PROMPTS = "prompt|text|caption|sentence|description|instruction"
+_QUALIFIERS = "input|full|image|picture|original|raw|positive|string|english|en|long|short"
+_IS_PROMPT = re.compile(rf"(?=.*(?:{_NAMES_OF_PROMPTS}))(?:[\W_]*(?:{_NAMES_OF_PROMPTS}|{_QUALIFIERS})s?)+[\W_\d]*")
+"""What a column of prompts is called elsewhere: these words alone, however they are joined, also in the plural."""
 
 _ALIKE = 0.75
 """How like a known column's name that of another one is that is a slip of it."""
@@ -74,15 +74,24 @@ class Row:
         return self.id or self.prompt or self.label
 
 
+class Parsed(NamedTuple):
+    """What a file gives."""
+
+    rows: tuple[Row, ...]
+    ignored: tuple[str, ...] = ()
+    """The names of columns, or of keys, that are not read, as the file spells them."""
+
+
 class _Line(NamedTuple):
-    """What a line of the file gives, by column."""
+    """What a line of the file gives, by column, and the names of what is not read of it."""
 
     number: int
     values: Mapping[str, Any]
+    ignored: Sequence[str] = ()
 
 
-def parse(text: str, name: str) -> tuple[Row, ...]:
-    """The prompts of a file.
+def parse(text: str, name: str) -> Parsed:
+    """The prompts of a file, and the names of the columns that are not read.
 
     Args:
         text: of the file, without a byte order mark.
@@ -104,12 +113,13 @@ def parse(text: str, name: str) -> tuple[Row, ...]:
         lines = _objects(text, name)
     else:
         lines = _table(text, name, "\t" if ending == ".tsv" else ",")
-    rows = [_row(line, name) for line in lines]
+    found = list(lines)
+    rows = [_row(line, name) for line in found]
     if not rows:
         raise DataError(f"the prompts {name}: it has no prompts")
     _check_alike(rows, name)
     _check_distinct(rows, name)
-    return tuple(rows)
+    return Parsed(tuple(rows), tuple(dict.fromkeys(each for line in found for each in line.ignored)))
 
 
 def _where(name: str, line: int) -> str:
@@ -138,11 +148,13 @@ def _table(text: str, name: str, separator: str) -> Iterator[_Line]:
     lines = csv_lines.read(text, lambda line: _where(name, line), separator)
     start, header = next(lines, (1, []))
     columns = _columns(header, name, start, separator)
+    ignored = [each.strip() for each in header if each.strip() and each.strip().casefold() not in columns]
     for number, values in lines:
         if len(values) > len(header):
             hint = '. A text with a comma needs quotes around it: "a cat, a dog"' if separator == "," else ""
             raise DataError(f"{_where(name, number)}: {len(values)} values for {len(header)} columns{hint}")
-        yield _Line(number, {column: values[place] for column, place in columns.items() if place < len(values)})
+        given = {column: values[place] for column, place in columns.items() if place < len(values)}
+        yield _Line(number, given, ignored)
 
 
 def _columns(header: Sequence[str], name: str, line: int, separator: str) -> dict[str, int]:
@@ -168,8 +180,9 @@ def _check_names(named: Sequence[str], name: str, line: int, what: str) -> None:
     for each in named:
         if each in COLUMNS:
             continue
-        meant = _MEANT.get(each) or next(iter(difflib.get_close_matches(each, lacking, n=1, cutoff=_ALIKE)), None)
-        if meant in lacking and not (each in _MEANT and meant == "prompt" and "label" in named):
+        close = difflib.get_close_matches(each, lacking, n=1, cutoff=_ALIKE)
+        meant = "prompt" if _IS_PROMPT.fullmatch(each) else _MEANT.get(each) or next(iter(close), None)
+        if meant in lacking:
             raise DataError(
                 f"{_where(name, line)}: unknown {what} {each!r}. Did you mean {meant!r}? Known: {', '.join(COLUMNS)}. "
                 "Others may stand there if their names are like none of these"
@@ -205,7 +218,14 @@ def _objects(text: str, name: str) -> Iterator[_Line]:
         if "tag" in values and "include" in values:  # as GenEval writes it
             values["tags"] = values.pop("tag")
         _check_names(list(values), name, number, "key")
-        yield _Line(number, {key: value for key, value in values.items() if key in COLUMNS and value is not None})
+        read = {key: value for key, value in values.items() if key in COLUMNS and value is not None}
+        yield _Line(number, read, [each.strip() for each in found if _is_ignored(each, values)])
+
+
+def _is_ignored(key: str, values: Mapping[str, Any]) -> bool:
+    """Whether an object's key is not read, neither as it stands nor as `tags`."""
+    plain = key.strip().casefold()
+    return plain in values and plain not in COLUMNS
 
 
 def _once(where: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -26,11 +26,13 @@ class PromptSet:
         name: of a class list that is shipped, else the path of its file.
         prompts: in the file's order; where there are templates, with the prompts of none of them.
         templates: of which each pair has one; none where prompts have texts of their own.
+        ignored: the names of the file's columns, or keys, that are not read.
     """
 
     name: str
     prompts: tuple[Label, ...]
     templates: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def has_texts(self) -> bool:
@@ -76,6 +78,23 @@ class PromptSet:
         if self.templates:
             return " | ".join(self.templates)
         return "" if self.has_texts else pairs.PROMPT
+
+    def describe(self) -> str:
+        """What is drawn: `5 prompts of prompts.csv, as they stand`; of labels, by which template."""
+        of = f"of {messages.relative(self.name)}"
+        if self.has_texts:
+            return f"{messages.count(len(self.prompts), 'prompt')} {of}, as they stand"
+        first = self.templates[0] if self.templates else pairs.PROMPT
+        more = f" and {len(self.templates) - 1} more, each pair by one" if len(self.templates) > 1 else ""
+        return f"{messages.count(len(self.prompts), 'label')} {of}, by the template {first!r}{more}"
+
+    @property
+    def note(self) -> str | None:
+        """What of the file has no part in the run; None where all has."""
+        if not self.ignored:
+            return None
+        named = messages.some(map(repr, self.ignored), 5)
+        return f"{messages.relative(self.name)}: ignored, as no column of these names is read: {named}"
 
     def design(self, images: int, seed: int = 0, listed: str = "") -> tuple[Pair, ...]:
         """The design of so many images: see `pairs.design`.
@@ -186,7 +205,7 @@ def class_list(name: str, templates: Sequence[str] = ()) -> PromptSet:
     Raises:
         InvalidValueError: there is no such list, or it cannot be read.
     """
-    return PromptSet(name, pairs.class_list(name), tuple(templates))
+    return PromptSet(name, pairs.class_list(name), tuple(templates), pairs.ignored_columns(name))
 
 
 def read(name: str, templates: Sequence[str] = ()) -> PromptSet:
@@ -202,13 +221,13 @@ def read(name: str, templates: Sequence[str] = ()) -> PromptSet:
     check_name(name)
     if is_listed(name):
         return class_list(name, templates)
-    prompts = _prompts(_text(name), name)
+    prompts, ignored = _prompts(_text(name), name)
     if templates and prompts[0].text:
         raise InvalidValueError(
             f"template = {templates[0]!r}: the prompts {name} have texts of their own, which templates do not change. "
             "Remove the template, or the column prompt of the file"
         )
-    return PromptSet(name, prompts, tuple(templates) or _defaults(prompts))
+    return PromptSet(name, prompts, tuple(templates) or _defaults(prompts), ignored)
 
 
 def _defaults(prompts: Sequence[Label]) -> tuple[str, ...]:
@@ -231,13 +250,13 @@ def _text(name: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _prompts(text: str, name: str) -> tuple[Label, ...]:
-    """The prompts of a file's text: each case of a run asks for its own."""
+def _prompts(text: str, name: str) -> tuple[tuple[Label, ...], tuple[str, ...]]:
+    """The prompts of a file's text, and the columns that are not read: each case of a run asks for its own."""
     try:
-        rows = prompt_files.parse(text, name)
+        rows, ignored = prompt_files.parse(text, name)
     except DataError as error:
         raise InvalidValueError(str(error)) from None
-    return tuple(
+    labels = tuple(
         Label(
             row.key,
             pairs.NO_INDEX if row.index is None else row.index,
@@ -250,6 +269,7 @@ def _prompts(text: str, name: str) -> tuple[Label, ...]:
         )
         for row in rows
     )
+    return labels, ignored
 
 
 def resolved(named: str, place: Path) -> str:

@@ -65,6 +65,8 @@ class Plan:
     thresholds: str
     folder: str
     notes: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+    """Which prompts models are asked for."""
     run_with: tuple[str, ...] = ()
     """What each model is run with, and the libraries, in words."""
     controls: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class Plan:
     def from_json(cls, document: Mapping[str, Any]) -> Plan:
         """The plan that `to_json` wrote."""
         cases = tuple(Planned(**case) for case in document["cases"])
-        texts = {name: tuple(document[name]) for name in ("notes", "run_with")}
+        texts = {name: tuple(document[name]) for name in ("notes", "drawn", "run_with")}
         controls = {model: (least, most) for model, (least, most) in document["controls"].items()}
         return cls(**{**document, "cases": cases, "controls": controls, **texts})
 
@@ -121,7 +123,7 @@ class Plan:
             f"seedshift: {messages.count(len(self.cases), 'case')} of {models} on {self.device} ({self.dtype}), "
             f"{_looked_at(expected, most, design)}, certainty {self.certainty:g}",
         ]
-        lines += [f"seedshift: {each}" for each in self.run_with]
+        lines += [f"seedshift: {each}" for each in (*self.drawn, *self.run_with)]
         if known:
             lines.append(f"seedshift: {messages.count(known, 'sample')} of earlier runs will be used again")
         lines += [f"seedshift: {each}" for each in (*self._work(), *self.notes)]
@@ -230,6 +232,7 @@ def make(
     models = tuple(dict.fromkeys(job.model for job in jobs))
     here = [model for model in models if model not in bench.pool.absent]
     of_models = [each for model in here for each in model_notes.notes(bench.pool, model)]
+    prompts = {model: bench.pool.scorers.entry(model).prompt_set for model in models}
     found = [(job, _images(bench, job)) for job in jobs]
     cases = tuple(_planned(job, images) for job, images in found)
     paces = _paces(bench, here, _to_make(jobs, cases), measure)
@@ -246,14 +249,22 @@ def make(
         folder=wishes.folder,
         notes=(
             *(f"{model} is not here: {why}" for model, why in bench.pool.absent.items()),
-            *dict.fromkeys((*of_models, *notes)),
+            *dict.fromkeys((*(each.note for each in prompts.values() if each.note), *of_models, *notes)),
             *_besides(design_seed, wishes.trajectories),
         ),
+        drawn=_drawn({model: each.describe() for model, each in prompts.items()}),
         run_with=(*(_run_with(bench, model) for model in here), versions()),
         controls=controls,
         given=wishes.pace is not None,
         price=wishes.price,
     )
+
+
+def _drawn(described: Mapping[str, str]) -> tuple[str, ...]:
+    """What is drawn, by model: once where all models have the same."""
+    if len(set(described.values())) == 1:
+        return tuple(set(described.values()))
+    return tuple(f"{model}: {each}" for model, each in described.items())
 
 
 def _paces(

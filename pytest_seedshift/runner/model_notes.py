@@ -28,7 +28,7 @@ def notes(pool: ModelPool, model: str) -> list[str]:
             of_habits += [] if of_memory is None else [of_memory]
         of_labels = pool.catalogue.check_labels(entry)
         same_as = pool.catalogue.same_as(model)
-    found = [] if of_labels is None else [of_labels]
+    found = [each for each in (entry.prompt_set.note, of_labels) if each is not None]
     if (of_settings := process_settings.note(process_settings.in_force(pool.device))) is not None:
         found.append(of_settings)
     if same_as is not None:

@@ -35,10 +35,10 @@ def test_whatever_can_be_seen_comes_through_all_ways_of_writing(prompts):
     csv.writer(tabs, delimiter="\t").writerows([["Prompt"], *([each] for each in prompts)])
     lines = "\n".join(json.dumps({"prompt": each}) for each in prompts)
     for name, text in {"p.csv": table.getvalue(), "p.tsv": tabs.getvalue(), "p.jsonl": lines}.items():
-        assert [row.prompt for row in prompt_files.parse(text, name)] == composed(prompts), name
+        assert [row.prompt for row in prompt_files.parse(text, name).rows] == composed(prompts), name
     if {part.strip() for part in prompts[0].split(",")} <= set(prompt_files.COLUMNS):
         return  # names of columns, which a .txt has not
-    assert [row.prompt for row in prompt_files.parse("\r\n".join(prompts), "p.txt")] == composed(prompts)
+    assert [row.prompt for row in prompt_files.parse("\r\n".join(prompts), "p.txt").rows] == composed(prompts)
 
 
 def test_all_columns_are_read_of_a_table_and_of_json():
@@ -68,8 +68,8 @@ def test_all_columns_are_read_of_a_table_and_of_json():
         ("counting", "animals"),
         ("Two cats?", "One dog?"),
     )
-    assert prompt_files.parse(table, "p.csv") == (expected,)
-    assert prompt_files.parse("\n" + json.dumps(given_as), "p.jsonl") == (expected,)
+    assert prompt_files.parse(table, "p.csv").rows == (expected,)
+    assert prompt_files.parse("\n" + json.dumps(given_as), "p.jsonl").rows == (expected,)
 
 
 def test_metadata_of_geneval_is_read_as_it_is():
@@ -77,7 +77,7 @@ def test_metadata_of_geneval_is_read_as_it_is():
         {"tag": "counting", "include": [{"class": "clock", "count": 2}], "exclude": [], "prompt": "two clocks"},
         {"tag": "position", "include": [{"class": "cup", "position": ["left of", 0]}], "prompt": "a cup left of a bed"},
     ]
-    found = prompt_files.parse("\n".join(map(json.dumps, lines)), "evaluation_metadata.jsonl")
+    found = prompt_files.parse("\n".join(map(json.dumps, lines)), "evaluation_metadata.jsonl").rows
     assert [(row.key, row.tags, row.label) for row in found] == [
         ("two clocks", ("counting",), ""),
         ("a cup left of a bed", ("position",), ""),
@@ -105,6 +105,7 @@ MISTAKES = [
     ("p.csv", "prompt,lable\na cat,x\n", ["Did you mean 'label'?"]),
     ("p.csv", "prompt_id,prompt\n1,a cat\n", ["Did you mean 'id'?"]),
     ("p.csv", "caption\na cat\n", ["Did you mean 'prompt'?"]),
+    ("p.csv", "id,text,label,tags\na,a red cat,cat,x\n", ["unknown column 'text'", "Did you mean 'prompt'?"]),
     ("p.csv", "prompt,prompt\na cat,x\n", ["line 1", "'prompt' appears twice"]),
     ("p.csv", "note,number\na cat,1\n", ["line 1", "no column 'prompt'", "'label'", "'note', 'number'"]),
     ("p.csv", "prompt\na cat, a dog\n", ["line 2", "2 values for 1 columns", '"a cat, a dog"']),
@@ -124,6 +125,7 @@ MISTAKES = [
     ("p.jsonl", '{"prompt": "a", "prompt": "b"}', ["line 1", "'prompt' appears twice"]),
     ("p.jsonl", '{"prompt": "a"}\n{"label": "b"}', ["line 2", "no prompt", "line 1 has one"]),
     ("p.jsonl", '{"text": "a"}', ["unknown key 'text'", "Did you mean 'prompt'?"]),
+    ("p.jsonl", '{"label": "cat", "Image Descriptions": "a"}', ["unknown key 'image d", "Did you mean 'prompt'?"]),
     ("p.jsonl", '{"prompt": "a", "tag": "b"}', ["unknown key 'tag'", "Did you mean 'tags'?"]),
     ("p.jsonl", '{"prompt": ' + "[" * 5000 + "]" * 5000 + "}", ["line 1", "nest"]),
 ]
@@ -138,18 +140,56 @@ def test_every_mistake_is_named_with_its_line_and_the_way_out(name, text, said):
         assert each in str(caught.value)
 
 
+CALLED = st.lists(
+    st.sampled_from(["prompt", "Text", "CAPTION", "sentence", "Descriptions", "input", "image", "full"]), min_size=1
+).filter(lambda words: words != ["prompt"] and not {"input", "image", "full"}.issuperset(words))
+
+
+@given(CALLED, st.sampled_from(["", " ", "_", "-"]), st.sampled_from(["", "label"]), st.sampled_from(["csv", "jsonl"]))
+def test_a_prompt_under_another_name_is_an_error_whatever_else_is_there(words, joint, other, ending):
+    name = joint.join(words)
+    texts = {name: "a cat"} | ({other: "cat"} if other else {})
+    text = json.dumps(texts) if ending == "jsonl" else "\n".join(",".join(each) for each in (texts, texts.values()))
+    with pytest.raises(SeedshiftError, match=r"Did you mean 'prompt'\?"):
+        prompt_files.parse(text, f"p.{ending}")
+    if ending == "jsonl":
+        beside = prompt_files.parse(json.dumps({"prompt": "a cat", **texts}), "p.jsonl")
+        assert beside == ((prompt_files.Row(1, "a cat", label=texts.get("label", "")),), (name,))
+
+
 @pytest.mark.parametrize(
-    "text", ["prompt,note\na cat,x\n", "prompt,category,challenge\na cat,Animals,Basic\n", "label,prompt\ncat,a cat\n"]
+    ("text", "ignored"),
+    [
+        ("prompt,Note \na cat,x\n", ("Note",)),
+        ("prompt,category,challenge\na cat,Animals,Basic\n", ("category", "challenge")),
+        ("prompt,caption,text_length\na cat,a dog,5\n", ("caption", "text_length")),
+        ("label,prompt\ncat,a cat\n", ()),
+    ],
 )
-def test_other_columns_are_left_alone(text):
-    assert [row.prompt for row in prompt_files.parse(text, "p.csv")] == ["a cat"]
+def test_other_columns_are_ignored_by_name(text, ignored):
+    found = prompt_files.parse(text, "p.csv")
+    assert ([row.prompt for row in found.rows], found.ignored) == (["a cat"], ignored)
+
+
+@pytest.mark.parametrize("column", ["text_length", "context", "input", "image", "split", "caption_model"])
+def test_labels_may_stand_beside_columns_that_are_no_prompts(column):
+    assert prompt_files.parse(f"label,{column}\ncat,x\n", "p.csv").ignored == (column,)
+
+
+def test_keys_of_any_line_are_ignored_by_name():
+    lines = [
+        '{"prompt": "a", "Seed": 1}',
+        '{"prompt": "b", "seed ": 2, "w": 3}',
+        '{"tag": "t", "include": [], "prompt": "c"}',
+    ]
+    assert prompt_files.parse("\n".join(lines), "p.jsonl").ignored == ("Seed", "seed", "w", "include")
 
 
 @given(st.binary(max_size=200).map(lambda raw: raw.decode("utf-8", errors="ignore")), st.sampled_from(["csv", "jsonl"]))
 def test_whatever_the_text_is_there_are_prompts_or_a_sentence(text, ending):
     said = ""
     try:
-        rows = prompt_files.parse(text, f"p.{ending}")
+        rows = prompt_files.parse(text, f"p.{ending}").rows
     except SeedshiftError as error:
         rows, said = (), str(error)
     assert rows or said.startswith(f"the prompts p.{ending}")

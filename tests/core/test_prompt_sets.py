@@ -150,3 +150,22 @@ def test_braces_that_are_to_be_seen_are_written_twice():
 def test_a_template_beside_texts_of_ones_own_is_refused(tmp_path):
     with pytest.raises(SeedshiftError, match="texts of their own"):
         prompt_sets.read(write(tmp_path, "p.csv", "prompt,label\na cat,cat\n"), ["a {label}"])
+
+
+def test_what_is_drawn_and_what_is_ignored_is_said_of_every_kind_of_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts.csv").write_text("prompt,note\na cat,x\na dog,y\n")
+    (tmp_path / "labels.csv").write_text("label,index,tags\ncat,281,pets\n")
+    (tmp_path / "named.jsonl").write_text('{"label": "cat", "id": "a"}\n{"label": "cat", "id": "b"}\n')
+    texts, named = (prompt_sets.read(str(tmp_path / name)) for name in ("texts.csv", "named.jsonl"))
+    listed = prompt_sets.class_list(str(tmp_path / "labels.csv"), ("{label}", "a {label}"))
+    shipped = prompt_sets.class_list("toy16")
+    assert [each.describe() for each in (texts, named, listed, shipped)] == [
+        "2 prompts of texts.csv, as they stand",
+        "2 labels of named.jsonl, by the template 'A photo of a {label}'",
+        "1 label of labels.csv, by the template '{label}' and 1 more, each pair by one",
+        "16 labels of toy16, by the template 'A photo of a {label}'",
+    ]
+    assert (named.note, shipped.note) == (None, None)
+    assert texts.note == "texts.csv: ignored, as no column of these names is read: 'note'"
+    assert listed.note == "labels.csv: ignored, as no column of these names is read: 'tags'"

@@ -35,7 +35,7 @@ def test_the_example_of_prompts_is_collected_with_its_file(pytester, run):
     pytester.makepyfile(guide("prompts"))
     (text,) = blocks("text", "docs/how-to/prompts.md")
     pytester.mkdir("prompts").joinpath("counting.csv").write_text(text)
-    read = prompt_files.parse(text, "counting.csv")
+    read = prompt_files.parse(text, "counting.csv").rows
     assert [tuple(each.tags) for each in read] == [("counting", "animals"), ("counting",)]
     listed = run("--seedshift-model=toy-latent", "--collect-only", "-q")
     listed.stdout.fnmatch_lines(["*test_counting*prompts/counting.csv*"])

@@ -17,7 +17,7 @@ GENEVAL = "".join(
 )
 
 FILES = {
-    "in_default.csv": 'prompt,id\n"a cat, in default",one\na dog,two\n',
+    "in_default.csv": 'prompt,id,Remark\n"a cat, in default",one,\na dog,two,\n',
     "sub/of_model.txt": "a cat of the model\n",
     "geneval.jsonl": GENEVAL,
     "labels.csv": "label,index\nred circle,0\n",
@@ -39,7 +39,11 @@ def project(pytester):
 
 def test_the_narrowest_place_that_names_prompts_decides(pytester, project):
     project('[default]\nwhite = 0.0\nprompts = "in_default.csv"\n')
-    pytester.runpytest("seedshift", *RUN, *BARE).assert_outcomes(passed=2)
+    first = pytester.runpytest("seedshift", *RUN, *BARE, "-v")
+    first.assert_outcomes(passed=2)
+    ignored = "seedshift: in_default.csv: ignored, as no column of these names is read: 'Remark'"
+    first.stdout.fnmatch_lines(["seedshift: 2 prompts of in_default.csv, as they stand", "*", ignored])
+    assert first.outlines.count(ignored) == 1
     assert drawn(pytester.path) == {("one", "a cat, in default"), ("two", "a dog")}
 
     project('[default]\nwhite = 0.0\nprompts = "in_default.csv"\n[models.mine]\nprompts = "sub/of_model.txt"\n')
@@ -61,7 +65,9 @@ def test_the_narrowest_place_that_names_prompts_decides(pytester, project):
     )
     result = pytester.runpytest(*RUN, *BARE, "--seedshift-dir=four", option, "-v")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*mine+prompts=labels.csv mean +0.30*pass*"])
+    by_template = "seedshift: 1 label of labels.csv, by the template 'A photo of a {label}'"
+    result.stdout.fnmatch_lines([by_template, "*mine+prompts=labels.csv mean +0.30*pass*"])
+    result.stdout.no_fnmatch_line("*ignored*")
     assert drawn(pytester.path, "four") == {("red circle", "A photo of a red circle")}
 
 
