@@ -139,6 +139,11 @@ def _by_run(text: str, file: Path, folder: Path, margin: float | None) -> Propos
     from pytest_seedshift.results.run_folder import RunFolder
 
     document = RunFolder(folder).read_document()
+    if (shard := document.get("shard")) is not None:
+        raise CommandError(
+            f"{folder}: shard {shard['number']}/{shard['of']} of a run: its bounds are not the run's. Join all "
+            "shards by 'seedshift merge SHARD… --output MERGED', then give MERGED"
+        )
     records = [_measurement(folder, place, each) for place, each in enumerate(document["cases"])]
     return calibration.propose(text, str(file), records, margin, scores=AvailableScores(recorded(document)))
 
@@ -158,6 +163,7 @@ def _document(proposal: Proposal) -> dict[str, Any]:
         "bounds": proposal.bounds,
         "cases": proposal.cases,
         "certainty": proposal.certainty,
+        "looser": list(proposal.looser),
         "set_by_hand": list(proposal.kept),
         "not_measured": list(proposal.unmeasured),
         "text": proposal.text,

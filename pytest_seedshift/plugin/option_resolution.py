@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from pytest_seedshift.core import limits, prompt_sets, typed_values
+from pytest_seedshift.core import limits, messages, prompt_sets, typed_values
 from pytest_seedshift.core.grid_values import split
 from pytest_seedshift.core.limits import DTYPES
 from pytest_seedshift.plugin import border, hookspecs
@@ -228,6 +228,12 @@ def _check_history(settings: Settings) -> None:
     if settings.from_history and settings.write_margin is not None:
         raise pytest.UsageError(
             "--seedshift-write-margin is of the interval of one run: leave it or --seedshift-from-history out"
+        )
+    if settings.write_thresholds is not None and settings.shard is not None:
+        raise pytest.UsageError(
+            "--seedshift-write-thresholds with --seedshift-shard: a shard is a part of a run, so its bounds are no "
+            "bounds of the run. Leave one of them away, or write them when all shards are merged: "
+            f"seedshift thresholds MERGED --output {messages.relative(str(settings.write_thresholds))}"
         )
     if settings.history is not None and settings.shard is not None:
         raise pytest.UsageError(

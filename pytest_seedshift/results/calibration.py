@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_seedshift.core import messages
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from pytest_seedshift.results.schema import Record
 
 __all__ = ["CalibrationError", "Early", "OfRun", "bound", "passing", "propose"]
+
+FEW = 100
+"""Images of a design below which a proposal says so: there the 99 % interval of an accuracy is wider than ±0.13, so
+that a bound below it lets a model lose an eighth of its pictures unseen."""
 
 _Free: TypeAlias = Mapping[Case, Mapping[str, Mapping[str, Any]]]
 _Minima: TypeAlias = Mapping[tuple[Case, str], float]
@@ -67,6 +72,8 @@ class OfRun(Proposal):
 
     early: Early | None = None
     """Of bounds by early verdicts; None where there are none."""
+    few: int | None = None
+    """The size of the smallest design, where it is below `FEW`."""
 
     @property
     def summary(self) -> list[str]:
@@ -79,7 +86,12 @@ class OfRun(Proposal):
             )
         if self.early is not None:
             lines += self.early.lines
-        lines += self._by_hand
+        if self.few is not None:
+            lines.append(
+                f"few images: {self.few} a case, fewer than {FEW}. The 99 % interval of an accuracy is then wider than "
+                f"±{_half_width(FEW):.2f}, and bounds lie as far below: give --seedshift-images={FEW} or more"
+            )
+        lines += self._beside
         if self.unmeasured:
             lines.append(f"not measured: {', '.join(self.unmeasured)}")
         return lines
@@ -161,15 +173,34 @@ def propose(
         for case, estimates in free.items()
         for score, each in estimates.items()
     }
-    made = sheet.laid(
-        {
-            case: {score: (minima[case, score], _words(kinds[score], each)) for score, each in estimates.items()}
-            for case, estimates in free.items()
-        }
-    )
+    bounds = {
+        case: {score: (minima[case, score], _words(kinds[score], each)) for score, each in estimates.items()}
+        for case, estimates in free.items()
+    }
+    made = sheet.laid(bounds)
     unmeasured = tuple(dict.fromkeys(each.id for each in records if not each.scores))
     certainty = None if margin is not None else _certainty(records)
-    return OfRun(made, number, len(free), tuple(kept), unmeasured, certainty, _early(free, minima, kinds))
+    return OfRun(
+        text=made,
+        bounds=number,
+        cases=len(free),
+        kept=tuple(kept),
+        unmeasured=unmeasured,
+        certainty=certainty,
+        looser=sheet.looser(bounds),
+        early=_early(free, minima, kinds),
+        few=_few(free),
+    )
+
+
+def _few(free: _Free) -> int | None:
+    least = min((each["design"] for estimates in free.values() for each in estimates.values()), default=FEW)
+    return int(least) if least < FEW else None
+
+
+def _half_width(images: int) -> float:
+    """Of the 99 % interval of an accuracy near 0.5, by the normal distribution."""
+    return NormalDist().inv_cdf(0.995) * math.sqrt(0.25 / images)
 
 
 def _certainty(records: Sequence[Record]) -> float:

@@ -59,7 +59,7 @@ class OfHistory(Proposal):
                 f"another version like these meets them all with a probability of at least {self.certainty:.4g}, if "
                 "versions' means are normally distributed"
             )
-        return [*lines, *self._by_hand, *(f"left out: {each}" for each in self.unmeasured)]
+        return [*lines, *self._beside, *(f"left out: {each}" for each in self.unmeasured)]
 
 
 @dataclass(slots=True)
@@ -114,15 +114,16 @@ def propose(
     sheet = ThresholdsText(text, source, check_model, scores)
     free, kept = sheet.free(found.levels)
     number = sum(map(len, free.values()))
-    laid = sheet.laid(
-        {
-            case: {score: _bound(scores.kinds[score], each, number, certainty) for score, each in levels.items()}
-            for case, levels in free.items()
-        }
-    )
+    bounds = {
+        case: {score: _bound(scores.kinds[score], each, number, certainty) for score, each in levels.items()}
+        for case, levels in free.items()
+    }
+    laid = sheet.laid(bounds)
     runs = [len(each.means) for levels in found.levels.values() for each in levels.values()]
     left_out = tuple(found.left_out)
-    return OfHistory(laid, number, len(free), tuple(kept), left_out, certainty, (min(runs), max(runs)))
+    return OfHistory(
+        laid, number, len(free), tuple(kept), left_out, certainty, sheet.looser(bounds), (min(runs), max(runs))
+    )
 
 
 def _bound(kind: ScoreKind, level: Level, bounds: int, certainty: float) -> tuple[float, str]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from pytest_seedshift.core.messages import some
 
+_MOST_LOOSER = 20
+"""Lines that are shown of bounds that are looser than those before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal(ABC):
@@ -23,6 +26,8 @@ class Proposal(ABC):
     """What has no bound: the id of a case, or a score with the reason."""
     certainty: float | None
     """With which all bounds are met anew; None where the user has given the margin."""
+    looser: tuple[str, ...]
+    """Which of them ask less than what was in force; see `ThresholdsText.looser`."""
 
     @property
     @abstractmethod
@@ -30,5 +35,11 @@ class Proposal(ABC):
         """What is to be said of it, in lines."""
 
     @property
-    def _by_hand(self) -> list[str]:
-        return [f"left to bounds that were set by hand: {some(self.kept)}"] if self.kept else []
+    def _beside(self) -> list[str]:
+        """What becomes of bounds that were there."""
+        more = len(self.looser) - _MOST_LOOSER
+        lines = [
+            *self.looser[:_MOST_LOOSER],
+            *([f"and {more} more that are looser than what was in force"] * (more > 0)),
+        ]
+        return lines + ([f"left to bounds that were set by hand: {some(self.kept)}"] if self.kept else [])

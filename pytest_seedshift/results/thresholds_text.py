@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import tomlkit
 from tomlkit.items import InlineTable, Item, Key, SingleKey, Table
 
-from pytest_seedshift.core import shifts, thresholds, thresholds_parser
+from pytest_seedshift.core import model_names, shifts, thresholds, thresholds_parser
 from pytest_seedshift.core.cases import Case, format_magnitude
 from pytest_seedshift.core.errors import DataError, SeedshiftUsageError
 
@@ -85,6 +85,25 @@ class ThresholdsText:
         _verify(made, self._source, values, self._check_model, self._scores)
         return made
 
+    def looser(self, bounds: Mapping[Case, Mapping[str, tuple[float, str]]]) -> tuple[str, ...]:
+        """Which bounds ask less than what was in force before, as `laid` takes them: a line for each.
+
+        `mine mean +0.30: top1 = 0.3 is looser than your 0.7 of [default]`.
+        """
+        document = tomlkit.parse(self._text)  # that of `laid` has the new ones
+        found = []
+        for case, scores in bounds.items():
+            for score, (least, _) in scores.items():
+                was, place, value = _in_force(document, case, score)
+                if was is None or was <= least:
+                    continue
+                whose = "your" if self._text != thresholds_parser.default_text() else "the shipped"
+                whose = "the measured" if _is_ours(value) else whose
+                found.append(
+                    f"{case.model} {case.describe()}: {score} = {least:g} is looser than {whose} {was:g} of {place}"
+                )
+        return tuple(found)
+
 
 def _value(minimum: float, default: object, comment: str) -> Item:
     """A score's entry: its minimum, with what else [default] asks of the score, which a narrower table would undo."""
@@ -150,6 +169,30 @@ def _lay(document: tomlkit.TOMLDocument, text: str, values: Mapping[Case, Mappin
         head = "" if _HEAD in text else f"\n{_HEAD}"
         made = f"{made.rstrip()}\n{head}\n" + "\n\n".join(new) + "\n"
     return made.lstrip("\n")
+
+
+def _in_force(document: tomlkit.TOMLDocument, case: Case, score: str) -> tuple[float | None, str, Any]:
+    """A score's minimum, the header of the narrowest table that speaks of the score, and what stands there."""
+    name = model_names.canonical(case.model)
+    models = {key: table for key, table in document.get("model", {}).items() if model_names.canonical(key) == name}
+    tables: list[tuple[_Path, Any]] = [(("default",), document.get("default", {}))]
+    for path, section in [((), document), *((("model", key), each) for key, each in models.items())]:
+        tables += [(path, section)] if path else []
+        keyed = {_shift(key): key for key in section.get("shift", {})}
+        named = [keyed[each] for each in thresholds.names_of(case.shift) if each in keyed]
+        tables += [((*path, "shift", key), section["shift"][key]) for key in named]
+        tables += [
+            ((*path, "shift", key, at), section["shift"][key][at])
+            for key in named
+            for at in section["shift"][key]
+            if not case.is_control and _is_magnitude(at, case.magnitude)
+        ]
+    speaking = [(path, table[score]) for path, table in tables if score in table]
+    if not speaking:
+        return None, "", None
+    path, value = speaking[-1]
+    plain = value.unwrap() if isinstance(value, Item) else value
+    return (plain.get("min") if isinstance(plain, dict) else plain), _header(path), value
 
 
 def _line(item: Item) -> str:

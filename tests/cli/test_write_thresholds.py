@@ -75,6 +75,7 @@ def test_a_run_writes_what_it_measured_and_the_next_passes_with_the_same_samples
         (["--seedshift-write-thresholds=no/such.toml"], lambda file: None, "there is no folder"),
         (["--seedshift-write-margin=1.5"], lambda file: None, "give a number from 0 to below 1"),
         (["--seedshift-plan"], lambda file: None, "--seedshift-plan measures nothing"),
+        (["--seedshift-shard=1/2"], lambda file: None, "seedshift thresholds MERGED --output thresholds.toml"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_anything_is_generated(

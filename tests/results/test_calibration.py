@@ -212,3 +212,50 @@ def test_the_same_samples_pass_what_was_written_of_them(draw, rate, images, marg
         early = SequentialTest((Constraint("top1", calibration.bound(BUILT_IN["top1"], low, 0.0)),), 400)
         if stopped and images < 400:
             assert early.judge({"top1": drawn}).decided or low < 1e-3
+
+
+LOOSER = """\
+[default]
+top1 = 0.7
+clip = { min = 20.0, max_drop = 3.0 }
+
+[shift.mean]
+top5 = 0.9
+
+[model.other]
+clip = 50.0
+
+[model.toy-latent.shift.mean."+0.30"]
+clip = { min = 35.0, max_drop = 3.0 }  # measured 40
+"""
+
+
+def test_every_bound_that_is_looser_than_the_one_in_force_is_named():
+    measured = record(CASE, top1=(0.5, 0.3, 0.7), top5=(0.5, 0.3, 0.7), clip=(40, 30, 50))
+    found = calibration.propose(LOOSER, "t", made_records([measured]), 0.0)
+    assert found.looser == (
+        "toy-latent mean +0.30: top1 = 0.3 is looser than your 0.7 of [default]",
+        'toy-latent mean +0.30: clip = 30 is looser than the measured 35 of [model.toy-latent.shift.mean."+0.30"]',
+    )
+    assert set(found.looser) < set(found.summary)
+    assert found.kept == ("top5 of toy-latent mean +0.30",)  # [shift.mean] is a person's: it stays
+    shipped = calibration.propose(thresholds_parser.default_text(), "t", made_records([measured]), 0.0)
+    assert any("is looser than the shipped 0.6 of [default]" in each for each in shipped.looser)
+    tighter = calibration.propose("[default]\ntop1 = 0.2\n", "t", made_records([measured]), 0.0)
+    assert tighter.looser == ()
+
+
+def test_few_images_are_said_with_the_limit():
+    few, enough = ({**MEASURED, "images": each, "design": each} for each in (99, 100))
+    said, not_said = (calibration.propose("", "t", made_records([each])) for each in (few, enough))
+    assert "few images: 99 a case, fewer than 100. The 99 % interval of an accuracy is then wider than ±0.13" in str(
+        said.summary
+    )
+    assert "few images" not in str(not_said.summary)
+
+
+def test_of_many_looser_bounds_the_first_are_shown_and_the_rest_counted():
+    cases = [record(Case("toy-latent", "mean", number / 100), top1=(0.5, 0.3, 0.7)) for number in range(1, 31)]
+    found = calibration.propose("[default]\ntop1 = 0.7\n", "t", made_records(cases))
+    assert len(found.looser) == 30
+    assert "and 10 more that are looser than what was in force" in found.summary
