@@ -30,6 +30,15 @@ CERTAINTY = 0.99
 POSITION = ("position_x", "position_y", "position_evidence")
 """What `scorers.evidence_position` gives. It is kept beside the scores and is none: nothing can be asked of it."""
 
+COLUMNS = (
+    *("case", "certainty", "design", "design_seed", "device", "dtype", "early", "generated", "images", "label"),
+    *("magnitude", "model", "outcome", "picture", "reason", "seconds", "seed", "shift", "test", "verdict"),
+)
+"""What the tables of a run have besides scores, each of which is a column of its own name."""
+
+TAKEN = (*POSITION, *COLUMNS)
+"""Names that no score of the user's own can have, besides those of the built-in scores."""
+
 
 @dataclass(frozen=True, slots=True)
 class AvailableScores:

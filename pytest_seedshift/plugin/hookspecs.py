@@ -61,13 +61,13 @@ def activate(config: pytest.Config) -> None:
         return
     from pytest_seedshift.core import registry, shifts
     from pytest_seedshift.core.score_kinds import BUILT_IN
-    from pytest_seedshift.core.scores import POSITION
+    from pytest_seedshift.core.scores import TAKEN
     from pytest_seedshift.models import catalogue
 
     taken = {
         "model": tuple(catalogue.shipped().entries),
         "shift": (shifts.NONE, *shifts.names()),
-        "scorer": (*BUILT_IN, *POSITION),
+        "scorer": (*BUILT_IN, *TAKEN),
     }
     with border.usage_errors():
         made = {f"{kind}s": _registry(config, kind, names) for kind, names in taken.items()}

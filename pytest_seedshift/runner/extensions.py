@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pytest_seedshift.core import registry, shifts
 from pytest_seedshift.core.registry import GROUPS, Extension, Extensions, Registry
 from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import POSITION
+from pytest_seedshift.core.scores import TAKEN
 from pytest_seedshift.models import catalogue
 
 
@@ -27,7 +27,7 @@ def known() -> Iterator[None]:
         taken = {
             "model": tuple(catalogue.shipped().entries),
             "shift": (shifts.NONE, *shifts.names()),
-            "scorer": (*BUILT_IN, *POSITION),
+            "scorer": (*BUILT_IN, *TAKEN),
         }
         models, own_shifts, scorers = (
             Registry(kind, names, (), entry_points(group=GROUPS[kind])) for kind, names in taken.items()

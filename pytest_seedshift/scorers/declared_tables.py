@@ -16,15 +16,15 @@ from pytest_seedshift.core.checkpoints import places
 from pytest_seedshift.core.errors import InvalidValueError, ModelError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.score_kinds import BUILT_IN
-from pytest_seedshift.core.scores import POSITION
+from pytest_seedshift.core.scores import TAKEN
 from pytest_seedshift.scorers.declaration import HOWS, SHORT, Declared, changed, usual
 
 _Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
 _Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
 _NAME = re.compile(r"[^\W\d][\w+-]*")
-_TAKEN = ("likeness", "min_breaking_point", "shift")
-"""Keys of tables that name scores."""
+_TAKEN = ("likeness", "min_breaking_point", *TAKEN)
+"""Keys of tables that name scores, and columns of those that list them."""
 
 
 class _Table(BaseModel):
@@ -121,10 +121,10 @@ def _check_name(name: str, where: str) -> None:
             f"{where}: {name} is a score that every model has. Give its weights by scorers = {{ {key} = … }} in "
             "[models.NAME], or give this scorer another name"
         )
-    if not _NAME.fullmatch(name) or name in (*_TAKEN, *POSITION) or likeness.measure_of(name) is not None:
+    if not _NAME.fullmatch(name) or name in _TAKEN or likeness.measure_of(name) is not None:
         raise InvalidValueError(
             f"{where}: {name!r} is not a name of a score: begin with a letter, then letters, digits and _ + -, "
-            f"and take none of {', '.join((*_TAKEN, *POSITION))}"
+            f"and take none of {', '.join(_TAKEN)}"
         )
 
 

@@ -15,8 +15,10 @@ import pytest
 
 import pytest_seedshift as seedshift
 from helpers import synthetic
+from pytest_seedshift.core.registry import ExtensionError, Registry
 from pytest_seedshift.core.score_kinds import ScoreKind
 from pytest_seedshift.core.score_registry import ScoreRegistry
+from pytest_seedshift.core.scores import COLUMNS, TAKEN
 from pytest_seedshift.reporting import page, summary
 from pytest_seedshift.results import run as runs
 from pytest_seedshift.results.run import RunError
@@ -248,6 +250,16 @@ def test_tables_of_a_run_have_the_scores_that_it_tells_of(tmp_path):
     assert run == runs.load(folder.path)
     assert {row["contrast"] for row in (*run.case_rows(), *run.sample_rows())} == {0.5}
     assert [row["contrast_control"] for row in run.case_rows()] == [None, 0.5, 0.5]
+
+
+def test_no_score_can_take_the_place_of_a_column(whole):
+    run = runs.load(whole)
+    of_scores = {f"{name}{end}" for name in run.scores for end in ("", "_low", "_high", "_control")}
+    columns = {column for table in (run.case_rows(), run.sample_rows()) for column in table[0]} - of_scores
+    assert columns == set(COLUMNS)
+    for name in columns:
+        with pytest.raises(ExtensionError, match=f"two scorers are called '{name}'"):
+            Registry("scorer", TAKEN, [("mine", {name: object})])
 
 
 def test_what_is_no_run_cannot_be_loaded(tmp_path):

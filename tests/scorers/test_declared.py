@@ -70,6 +70,7 @@ MISTAKES = {
     "a built-in score": (f"[scorers.clip]\n{CLIP}", "scorers = { clip = … }"),
     "the classifier's": (f"[scorers.top1]\n{CLIP}", "scorers = { vit = … }"),
     "a word of tables": (f"[scorers.likeness]\n{CLIP}", "not a name of a score"),
+    "a column of tables": (f"[scorers.seed]\n{CLIP}", "not a name of a score"),
     "a position": (f"[scorers.position_x]\n{CLIP}", "not a name of a score"),
     "no name": (f'[scorers."a b"]\n{CLIP}', "not a name of a score"),
     "a range upside down": (f"[scorers.mine]\n{CLIP}low = 60", "low = 60 is not below high = 50"),
