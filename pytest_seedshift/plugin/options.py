@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from pytest_seedshift.core import typed_values
 from pytest_seedshift.core.limits import DEFAULT_MAGNITUDES, DEFAULT_SHIFTS, DTYPES
 from pytest_seedshift.core.test_names import SUITE
 
@@ -305,6 +304,8 @@ def are_given(config: pytest.Config) -> bool:
 
 
 def _whole(text: str) -> int:
+    from pytest_seedshift.core import typed_values  # who uses none of this loads none of it
+
     if (number := typed_values.whole(text)) is None:
         raise ArgumentTypeError(f"invalid int value: {text!r}")
     return number
