@@ -157,8 +157,8 @@ def test_they_stand_in_any_table_and_the_narrowest_decides():
     ("asked", "said"),
     [
         ("top1 = { quantile = { q = 0.1, min = 0.5 } }", "top-1 is 0 or 1: give min, min_class, any_of or all_of"),
-        ("clip = { min_class = 20 }", "CLIP goes from 0 to 50: give quantile"),
-        ("clip = { any_of = { k = 4, min = 0.5 } }", "CLIP goes from 0 to 50: give quantile"),
+        ("clip = { min_class = 20 }", "CLIP goes from 0 to 50. Give quantile"),
+        ("clip = { any_of = { k = 4, min = 0.5 } }", "CLIP goes from 0 to 50. Give quantile"),
         ("top1 = { min_class = 30 }", "above 0 and below 1, such as 0.3"),
         ("top1 = { min_class = 1 }", "above 0 and below 1, such as 0.3"),
         ("top1 = { any_of = 4 }", "any_of = 4: give such as { k = 4, min = 0.95 }"),

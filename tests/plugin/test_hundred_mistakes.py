@@ -99,9 +99,9 @@ OPTIONS = {
     "percent": option("--seedshift-magnitude=30", says=("of percent", "0.3", LIFT)),
     "percent, negative": option("--seedshift-magnitude=-20", says=("of percent", "-0.2", LIFT)),
     "a percent sign": option("--seedshift-magnitude=30%", says=("not a finite number",)),
-    "a decimal comma": option("--seedshift-magnitude=0,3", says=("comma", "give 0.3", "control")),
-    "a decimal comma, negative": option("--seedshift-magnitude=-0,25", says=("comma", "give -0.25")),
-    "decimal commas": option("--seedshift-magnitude=0,1,0,2", says=("comma", "give 0.1")),
+    "a decimal comma": option("--seedshift-magnitude=0,3", says=("comma", "Give 0.3", "control")),
+    "a decimal comma, negative": option("--seedshift-magnitude=-0,25", says=("comma", "Give -0.25")),
+    "decimal commas": option("--seedshift-magnitude=0,1,0,2", says=("comma", "Give 0.1")),
     "no number": option("--seedshift-magnitude=big", says=("not a finite number", "0.1")),
     "12000 magnitudes": option(f"--seedshift-magnitude={MANY}", says=("cases: more than 10,000", LIFT)),
     "a magnitude without a meaning": option(
@@ -133,7 +133,9 @@ OPTIONS = {
         says=("--seedshift-summary", "thresholds.toml is a file, not a folder"),
     ),
     "a summary with a long name": option(f"--seedshift-summary={'s' * 300}.md", says=("too long",)),
-    "a baseline to a folder": option("--seedshift-save-baseline=.", says=("--seedshift-save-baseline", "is a folder")),
+    "a baseline to a folder": option(
+        "--seedshift-save-baseline=.", says=("--seedshift-save-baseline", "the folder has other files")
+    ),
     "a baseline to the thresholds": option("--seedshift-save-baseline=thresholds.toml", says=("the thresholds file",)),
     "two outputs in one": option(
         "--seedshift-report=a.html", "--seedshift-summary=a.html", says=("is also that of --seedshift-report",)
@@ -155,7 +157,7 @@ OPTIONS = {
     "a run folder in a file": option("--seedshift-dir=thresholds.toml/run", says=("the run folder cannot be written",)),
     "a plan by workers": option("--seedshift-plan", "-n2", says=("leave -n out",)),
     "a file to replace": Mistake(
-        ("package.json", "is not a baseline", "remove it"),
+        ("package.json", "is no baseline", "remove it"),
         (*RUN, "--seedshift-save-baseline=package.json"),
         files={"package.json": '{"name": "precious"}'},
     ),
@@ -190,7 +192,7 @@ INI = {
         files={"pytest.ini": "[pytest]\nseedshift_model = toy-latent\nseedshift_images = 5000000\n"},
     ),
     "a decimal comma by the ini file": Mistake(
-        ("give 0.3",),
+        ("Give 0.3",),
         (),
         files={"pytest.ini": "[pytest]\nseedshift_model = toy-latent\nseedshift_magnitude = 0,3\n"},
     ),
@@ -214,7 +216,7 @@ MARKERS = {
         files={"test_it.py": "import pytest\n\n@pytest.mark.reliability(models='toy-latnet')\ndef test_it(): pass\n"},
     ),
     "a marker's magnitude": marker("models='toy-latent', magnitudes=[30]", "of percent", LIFT),
-    "a marker's decimal comma": marker("models='toy-latent', magnitudes='0,3'", "give 0.3"),
+    "a marker's decimal comma": marker("models='toy-latent', magnitudes='0,3'", "Give 0.3"),
     "a marker's images": marker("models='toy-latent', images=10**7", "100,000", LIFT),
     "a marker's images in words": marker("models='toy-latent', images='16'", "a whole number"),
     "a marker's bound of percent": marker("models='toy-latent', top1=60", "60 % is 0.6"),
@@ -321,7 +323,7 @@ COMMANDS = {
     "why, into /proc": (("why", "toy-latent", "--output=/proc/x/why.html"), ("--output", "cannot be written")),
     "why, into a folder": (("why", "toy-latent", "--output=."), ("--output", "is a folder")),
     "why, percent": (("why", "toy-latent", "--magnitude=30"), ("of percent", "--no-limits")),
-    "why, a decimal comma": (("why", "toy-latent", "--magnitude=0,3"), ("give 0.3",)),
+    "why, a decimal comma": (("why", "toy-latent", "--magnitude=0,3"), ("Give 0.3",)),
     "why, 10 million images": (("why", "toy-latent", "--images=10000000"), ("--images 10000000", "--no-limits")),
     "why, no model": (("why", "toy-latnet"), ("Did you mean 'toy-latent'",)),
     "noise, 10 million images": (("noise", "toy-latent", "--images=10000000"), ("--images 10000000", "--no-limits")),
