@@ -40,6 +40,13 @@ def lines(comparison: Comparison) -> list[str]:
     return shown
 
 
+def worse(comparison: Comparison) -> list[str]:
+    """What has become worse: each case, and each pool of cases."""
+    found = [f"{_figures(row)}{_STEPPED if row.stepped else ''}" for row in comparison.rows if row.regressed]
+    found += [_pooled(pool) for pool in comparison.pools if pool.regressed]
+    return [" ".join(each.split()) for each in found]
+
+
 def equivalent(comparison: Comparison) -> list[str]:
     """How many of the bounds on both sides are shown to hold, and each that is not."""
     asked = comparison.equivalences

@@ -75,9 +75,9 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
     if explained := chance.explained(run):
         yield "\n".join(f"- {text(each)}" for each in explained)
     if run.comparison is not None:
-        told = [*regressions.signed(run.comparison), *_of_tags(run.comparison), *regressions.notes(run.comparison)]
-        listed = "\n".join(f"- {text(_short(each))}" for each in told)
-        yield f"**{text(_short(regressions.summary(run.comparison)))}**\n\n{listed}"
+        told = [*regressions.worse(run.comparison), *_of_tags(run.comparison)]
+        told += regressions.compared_models(run.comparison)
+        yield f"**{text(_short(regressions.summary(run.comparison)))}**\n\n{_listed(told)}"
     if run.notes:
         notes = "\n".join(f"- {text(_short(note))}" for note in run.notes)
         yield f"**What is missing from this summary**\n\n{notes}"
@@ -92,10 +92,23 @@ def _blocks(run: Run, report: str) -> Iterator[str]:
     for model in run.models:
         if tables := scores(run.of(model)):
             yield folded(f"Scores of {model}", "\n\n".join(filter(None, (tables, tags.summary(run.of(model))))))
+    if run.comparison is not None and (rest := _seen(run.comparison)):
+        yield folded("What the comparison could see, and what it could not", _listed(rest))
     if run.facts:
         yield folded("How this was measured", "\n".join(line for facts in run.facts for line in _facts(facts)))
     if report:
         yield f"The whole report, with pictures and curves: {code(report)}"
+
+
+def _listed(told: Sequence[str]) -> str:
+    return "\n".join(f"- {text(_short(each))}" for each in told)
+
+
+def _seen(comparison: Comparison) -> list[str]:
+    """What each model loses at most, and what a comparison could not see, but for what was compared with what."""
+    known = regressions.compared_models(comparison)
+    notes = [each for each in regressions.notes(comparison) if each not in known]
+    return [*regressions.equivalent(comparison), *regressions.signed(comparison), *notes]
 
 
 def _of_tags(comparison: Comparison) -> list[str]:
