@@ -338,7 +338,7 @@ def _place(pipeline: DiffusionPipeline, name: str, device: str) -> None:
         if sum(sizes.values()) > room:
             _offload(pipeline, name, device, sizes, room)
             return
-    pipeline.to(device)
+    pipeline.to(device, silence_dtype_warnings=True)  # that float16 is slow on a CPU, said once a part
 
 
 def _sizes(pipeline: DiffusionPipeline) -> dict[str, int]:
