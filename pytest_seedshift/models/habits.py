@@ -26,6 +26,9 @@ _CLEANED = "clean_caption"
 _CLEANING = ("bs4", "ftfy")
 """The packages without which diffusers does not clean prompts."""
 
+_CLEANERS = {"IFPipeline", "PixArtAlphaPipeline", "PixArtSigmaPAGPipeline", "PixArtSigmaPipeline", "LuminaPipeline"}
+"""The classes that clean prompts unless they are told not to. By name: to ask them, diffusers would be imported."""
+
 _REWRITING = ("enable_prompt_rewrite", "prompt_upsampling", "use_pe")
 """Arguments by which a language model rewrites prompts, by sampling that no generator of a pair decides."""
 
@@ -83,13 +86,11 @@ def notes(location: Location, entry: Entry) -> Iterator[str]:
             f"the watermark that diffusers draws into pictures of {entry.name}, as {_WATERMARK} is installed here, is "
             "off: pictures would depend on that"
         )
-    if all(find_spec(each) is not None for each in _CLEANING) and _CLEANED not in given:
-        takes = _called_with(name)
-        if _CLEANED in takes and takes[_CLEANED].default is True:
-            yield (
-                f"the cleaning of {entry.name}'s prompts, which diffusers does as {' and '.join(_CLEANING)} are "
-                "installed here, is off: pictures would depend on that"
-            )
+    if name in _CLEANERS and _CLEANED not in given and all(find_spec(each) is not None for each in _CLEANING):
+        yield (
+            f"the cleaning of {entry.name}'s prompts, which diffusers does as {' and '.join(_CLEANING)} are "
+            "installed here, is off: pictures would depend on that"
+        )
 
 
 def _class_name(location: Location) -> str:
@@ -100,15 +101,7 @@ def _class_name(location: Location) -> str:
 
 
 def _made_of(name: str) -> Mapping[str, inspect.Parameter]:
-    return _parameters(name, "__init__")
-
-
-def _called_with(name: str) -> Mapping[str, inspect.Parameter]:
-    return _parameters(name, "__call__")
-
-
-def _parameters(name: str, method: str) -> Mapping[str, inspect.Parameter]:
     import diffusers  # only where a package is installed that it acts on: a run whose samples exist need not
 
     kind = getattr(diffusers, name, None)
-    return inspect.signature(getattr(kind, method)).parameters if hasattr(kind, method) else {}
+    return {} if kind is None else inspect.signature(kind.__init__).parameters

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import sys
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,16 @@ from pytest_seedshift.models.location import Location
 
 if TYPE_CHECKING:
     import torch
+
+
+@pytest.fixture(autouse=True)
+def _hidden(tmp_path, monkeypatch):
+    """Whatever happens to be installed where the tests run, none of it is found but what a test has put there."""
+
+    def find(name: str) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [str(tmp_path / "site")])
+
+    monkeypatch.setattr(habits, "find_spec", find)
 
 
 @pytest.fixture
@@ -116,7 +127,7 @@ def test_prompts_are_not_rewritten_by_sampling(name, argument, tmp_path):
     kind, location, entry = getattr(diffusers, name), named(tmp_path / "m", name), Entry("mine", ())
     assert pipeline_class.call_of(kind, entry)[argument] is False
     assert habits.key(location, entry) == (f"{argument} off",)
-    assert "rewrite" in "".join(habits.notes(location, entry))
+    assert "rewriting" in "".join(habits.notes(location, entry))
     for given in (True, False):
         asked = dataclasses.replace(entry, call=((argument, given),))
         assert pipeline_class.call_of(kind, asked) == {argument: given}
@@ -124,9 +135,8 @@ def test_prompts_are_not_rewritten_by_sampling(name, argument, tmp_path):
         assert list(habits.notes(location, asked)) == []
 
 
-def test_no_other_pipeline_of_diffusers_rewrites_prompts_unless_it_is_told_not_to():
-    """Every argument of a name like these, of every pipeline that makes images of a text, is known here."""
-    like = ("rewrite", "use_pe", "enhance", "upsampling", "expand_prompt")
+def told_by_default(*words: str) -> set[tuple[str, str]]:
+    """Of every pipeline of diffusers that makes images of a text, the arguments with such words that are True."""
     found = set()
     for name in dir(diffusers):
         try:
@@ -136,6 +146,16 @@ def test_no_other_pipeline_of_diffusers_rewrites_prompts_unless_it_is_told_not_t
         if isinstance(kind, type) and not isinstance(kind, ModuleType):
             takes = inspect.signature(kind.__call__).parameters
             found |= {
-                (name, each) for each in takes if any(word in each for word in like) and takes[each].default is True
+                (name, each) for each in takes if any(word in each for word in words) and takes[each].default is True
             }
+    return found
+
+
+def test_no_other_pipeline_of_diffusers_rewrites_prompts_unless_it_is_told_not_to():
+    """Every argument of a name like these is known here."""
+    found = told_by_default("rewrite", "use_pe", "enhance", "upsampling", "expand_prompt")
     assert found == set(habits._REWRITERS.items())
+
+
+def test_no_other_pipeline_of_diffusers_cleans_prompts():
+    assert {name for name, _ in told_by_default("clean_caption")} == habits._CLEANERS
