@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pytest_seedshift.core import working_directory
@@ -79,6 +79,24 @@ def relative(path: str) -> str:
 def first_line(error: BaseException) -> str:
     """What an error says first; torch goes on for a page."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+
+
+def apart(value: float, bound: float, shown: Callable[[float], str]) -> tuple[str, str]:
+    """A value and its bound as `shown` writes them, with as many more digits as it takes to see that they differ.
+
+    >>> apart(3.04, 3.0, "{:.1f}".format)
+    ('3.04', '3')
+    """
+    texts = shown(value), shown(bound)
+    digits = 4
+    while texts[0] == texts[1] and value != bound and digits <= _ALL_DIGITS:
+        texts = f"{value:.{digits}g}", f"{bound:.{digits}g}"
+        digits += 1
+    return texts
+
+
+_ALL_DIGITS = 17
+"""Of a float: as many as tell any two apart."""
 
 
 def duration(seconds: float) -> str:

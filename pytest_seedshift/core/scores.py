@@ -231,6 +231,24 @@ class Finding:
         """What the score is."""
         return self.own_kind or BUILT_IN[self.score]
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether what was measured is on the wrong side of the bound, be that decided or not; see `is_beyond`."""
+        return is_beyond(self.kind, self.measured, self.bound)
+
+
+def is_beyond(kind: str, measured: float, bound: float) -> bool:
+    """Whether a value is on the wrong side of a bound of a kind that `Finding` has; never NaN.
+
+    What differs by less than 1e-9 is equal: a mean of values that were rounded on their way.
+    """
+    if kind == "min":
+        return measured < bound - _EQUAL
+    return (abs(measured) if kind in (WITHIN, NULL) else measured) > bound + _EQUAL
+
+
+_EQUAL = 1e-9
+
 
 def clip(kind: ScoreKind, value: float) -> float:
     """A value within the score's range, or its nearer end: what it counts as, wherever it counts."""

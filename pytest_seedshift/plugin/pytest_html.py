@@ -20,7 +20,7 @@ from pytest_seedshift.models import needed_scorers
 from pytest_seedshift.plugin import collection, job_kinds
 from pytest_seedshift.reporting import elements, tally
 from pytest_seedshift.reporting.html import data_uri, fill
-from pytest_seedshift.runner import records, verdict_messages
+from pytest_seedshift.runner import marks, records, verdict_messages
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.console import Console
@@ -167,6 +167,7 @@ def _value(record: Record | Search, column: str, kinds: ScoreRegistry) -> str:
         return ""
     score = kinds[column]
     kind = "broken" if record.breaks(column) else "mean"
-    mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, score, early=record.early)}</span>'
+    mark = marks.of(record, column).removeprefix(marks.BROKEN)  # that is in bold
+    mean = f'<span class="seedshift-{kind}">{verdict_messages.mean(estimate, score, early=record.early)}{mark}</span>'
     interval = f"{score.format(estimate.low)}–{score.format(estimate.high)}"
     return f'{mean} <span class="seedshift-interval">{interval}</span>'

@@ -16,7 +16,7 @@ from pytest_seedshift.results.metadata import place as shown_place
 from pytest_seedshift.results.metadata import portable
 from pytest_seedshift.results.run import UNFINISHED
 from pytest_seedshift.results.statuses import KNOWN, SKIPPED
-from pytest_seedshift.runner import verdict_messages
+from pytest_seedshift.runner import marks, verdict_messages
 from pytest_seedshift.studies.breaking_point import messages as breaking_messages
 
 if TYPE_CHECKING:
@@ -197,7 +197,14 @@ def scores(cases: Sequence[CaseRun]) -> str:
         tables.append(
             f"≈: {verdict_messages.early([(each.images, each.design) for each in cases if each.early and each.scores])}"
         )
+    tables += [
+        f"{each}." for each in marks.legends({marks.of(case, score) for case in cases for score in case.scores}, _PLAIN)
+    ]
     return "\n\n".join(tables)
+
+
+_PLAIN = (marks.OPEN, marks.ELSEWHERE)
+"""The marks that stand behind a mean as they are."""
 
 
 def _cell(case: CaseRun | None, score: str) -> str:
@@ -205,9 +212,11 @@ def _cell(case: CaseRun | None, score: str) -> str:
         return "·"
     if score not in case.scores:
         return _TOLD[case.status] if case.status in (KNOWN, SKIPPED) else "⚠️"
-    mean = verdict_messages.mean(case.scores[score], case.kinds[score], early=case.early)
-    if not case.breaks(score):
-        return mean
+    mean, mark = verdict_messages.mean(case.scores[score], case.kinds[score], early=case.early), marks.of(case, score)
+    if mark in _PLAIN:
+        return f"{mean}{mark}"
+    if mark not in (marks.BROKEN, marks.KNOWN_FAILURE):
+        return f"⚠️ {mean}" if mark else mean
     return f"❌ **{mean}**" if case.failed else f"{mean} ({'known' if case.status == KNOWN else 'below'})"
 
 

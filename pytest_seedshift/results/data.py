@@ -160,6 +160,15 @@ class CaseRun:
         """
         return any(each.holds is False for each in self.findings if each.score == score)
 
+    def is_open(self, score: str) -> bool:
+        """Whether a score is on the wrong side of one of its bounds, and none that it breaks is decided.
+
+        Args:
+            score: such as `top1`.
+        """
+        beyond = any(each.holds is None and each.is_beyond for each in self.findings if each.score == score)
+        return beyond and not self.breaks(score)
+
     def minimum(self, score: str) -> float | None:
         """The least that is asked of a score.
 

@@ -130,7 +130,7 @@ def failure(of: Judged) -> Failure:
     if first.kind == "max_regression":
         said = worse(of.case)
     elif first.kind == WITHIN:
-        said = unlike(of.case, differs=abs(first.measured) > first.bound + 1e-9)
+        said = unlike(of.case, differs=first.is_beyond)
     return Failure(said, f"{comparison(first)} ({', '.join(aside)})", rest)
 
 

@@ -83,27 +83,26 @@ def comparison(finding: Finding, *, beside: str = "") -> str:
     kind = finding.score_kind
     measured, bound = numbers(finding)
     if finding.kind == NULL:
-        signed = f"{finding.measured:+.2f}"
+        size, most = messages.apart(abs(finding.measured), finding.bound, "{:.2f}".format)
+        signed = f"{'-' if finding.measured < 0 else '+'}{size}"
         if finding.holds is None:
             return f"{kind.title} drop {signed}"
-        return f"{kind.title} drop {signed} {'within' if finding.holds else 'beyond'} ±{finding.bound:.2f}"
+        return f"{kind.title} drop {signed} {'within' if finding.holds else 'beyond'} ±{most}"
     if finding.kind == "min":
-        below = (
-            finding.measured < finding.bound if finding.holds is None or finding.p is not None else not finding.holds
-        )
+        below = finding.is_beyond if finding.holds is None or finding.p is not None else not finding.holds
         return f"{kind.title} {measured}{beside} {'<' if below else '≥'} {bound}{_by_chance(finding, below)}"
-    above = finding.measured > finding.bound if finding.holds is None else not finding.holds
+    above = finding.is_beyond if finding.holds is None else not finding.holds
     if finding.kind == WITHIN:
         return equivalence(finding)
     if finding.kind == "max_regression":
-        within = finding.holds is True and finding.measured > finding.bound + 1e-9 and finding.change is not None
+        within = finding.holds is True and finding.is_beyond and finding.change is not None
         said = f"{kind.title} drop {measured} {'>' if above or within else '≤'} {bound} against the baseline"
         by_chance = (
             f", not significant ({beyond(finding.change, kind, finding.measured)})" if within and finding.change else ""
         )
         return said + by_chance
     if finding.p is not None:
-        above = finding.measured > finding.bound + 1e-9
+        above = finding.is_beyond
     return f"{kind.title} drop {measured} {'>' if above else '≤'} {bound}{_by_chance(finding, above)}"
 
 
@@ -115,9 +114,12 @@ def equivalence(finding: Finding) -> str:
         return f"{value:.{places}f}"
 
     how = {True: "within", None: "so far, of"}.get(finding.holds, "not shown to be within")
-    if finding.holds is False and abs(finding.measured) > finding.bound + 1e-9:
-        how = "outside"
-    said = f"{finding.score_kind.title} drop {shown(finding.measured)} {how} ±{shown(finding.bound)} of the baseline"
+    drop, bound = shown(finding.measured), shown(finding.bound)
+    if finding.is_beyond:
+        how = "outside" if finding.holds is False else how
+        size, bound = messages.apart(abs(finding.measured), finding.bound, shown)
+        drop = f"-{size}" if finding.measured < 0 else size
+    said = f"{finding.score_kind.title} drop {drop} {how} ±{bound} of the baseline"
     if finding.low is None or finding.high is None:
         return said
     return f"{said} (the model's own {shown(finding.low)} to {shown(finding.high)})"
@@ -149,11 +151,10 @@ def _by_chance(finding: Finding, broken: bool) -> str:
 
 def numbers(finding: Finding) -> tuple[str, str]:
     """What was measured, and the bound, with as many digits as it takes to see that it breaks."""
-    kind = finding.score_kind
-    measured, bound = kind.format(finding.measured), kind.format(finding.bound)
-    if measured == bound and finding.holds is False:  # a difference that two decimals do not show
-        return f"{finding.measured:.4g}", f"{finding.bound:.4g}"
-    return measured, bound
+    shown = finding.score_kind.format
+    if finding.is_beyond:  # a difference that two decimals may not show
+        return messages.apart(finding.measured, finding.bound, shown)
+    return shown(finding.measured), shown(finding.bound)
 
 
 def mean(found: Estimate | Score, kind: ScoreKind, *, early: bool) -> str:

@@ -1,7 +1,10 @@
 """How names are told: one that is unknown, and more of them than anyone reads."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pytest_seedshift.core import messages
 from pytest_seedshift.core.messages import some, unknown
 
 
@@ -37,3 +40,10 @@ def test_of_a_long_list_the_nearest_are_told_and_where_the_rest_is():
 )
 def test_as_many_names_as_asked_for_are_told_and_the_rest_is_counted(names, told):
     assert some(names, 2) == told
+
+
+@given(st.floats(0, 50), st.floats(0, 50))
+def test_a_value_and_its_bound_never_print_alike_unless_they_are(value, bound):
+    one, other = messages.apart(value, bound, "{:.1f}".format)
+    assert (one == other) == (value == bound)
+    assert messages.apart(2.0, 3.0, "{:.1f}".format) == ("2.0", "3.0")  # and no digit too many

@@ -10,7 +10,9 @@ from helpers import records, synthetic
 from helpers.strange_markdown import HOSTILE, shown
 from pytest_seedshift.reporting import card, publish, summary
 from pytest_seedshift.reporting import page as report
+from pytest_seedshift.reporting.page import heat
 from pytest_seedshift.results import run as runs
+from pytest_seedshift.runner import marks
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +127,17 @@ def test_a_step_s_summary_that_is_named_as_the_file_is_written_once_and_none_wri
     publish.publish(run, publish.target(step), environ=environ)
     assert step.read_text().count("## Robustness") == 1
     assert step.read_text().startswith("# Before\n")
+
+
+def test_what_is_beyond_a_bound_but_open_and_what_fails_elsewhere_have_marks_of_their_own(run):
+    (case,) = (each for each in run.cases if each.failed)
+    still_open = dataclasses.replace(case, findings=[dataclasses.replace(each, holds=None) for each in case.findings])
+    elsewhere = dataclasses.replace(case, findings=[dataclasses.replace(each, holds=True) for each in case.findings])
+    for changed, mark in ((still_open, marks.OPEN), (elsewhere, marks.ELSEWHERE)):
+        table = summary.scores([changed])
+        assert f"{mark} |" in table or f"{mark}|" in table
+        assert table.count(marks.LEGENDS[mark]) == 1
+        page = heat.build(dataclasses.replace(run, cases=(changed,)), None)
+        assert f'<span aria-hidden="true">{mark}</span>' in page.html
+        assert page.html.count(marks.LEGENDS[mark]) == 1
+    assert not any(marks.LEGENDS[mark] in summary.scores(run.cases) for mark in (marks.OPEN, marks.ELSEWHERE))

@@ -9,10 +9,12 @@ import pytest
 
 from helpers import synthetic
 from helpers.records import record
+from pytest_seedshift.core.scores import Finding
 from pytest_seedshift.reporting import gaps, table
 from pytest_seedshift.reporting.page import classes
 from pytest_seedshift.results import run
 from pytest_seedshift.results.schema import Search
+from pytest_seedshift.runner import verdict_messages
 from pytest_seedshift.studies.breaking_point import messages
 
 
@@ -61,6 +63,11 @@ def row(verdict="pass", mean=0.9, holds=True, **more):
         ([row()], None),
         ([row("fail", 0.4, holds=False)], "  ✗ breaks a threshold"),
         ([row("fail", 0.4, holds=False, outcome="xfailed")], "  k known failure"),
+        ([row("fail", 0.9, holds=True)], "  F fails, though no score that is shown breaks a threshold"),
+        (
+            [row("fail", 0.4, holds=None)],
+            "  (✗) beyond its bound, but not decided: another bound has ended the case",
+        ),
         ([row(), row("error", magnitude=0.1)], "  ! no verdict"),
         ([row(early=True, images=24)], "  ≈ early mean of 24 images, which leans towards its verdict"),
     ],
@@ -68,11 +75,45 @@ def row(verdict="pass", mean=0.9, holds=True, **more):
 def test_a_mark_is_explained_where_it_stands_and_nowhere_else(records, legend):
     heading, *rest = table.table(records)
     assert heading == "m"
-    assert [line for line in rest if "threshold" in line or "known" in line or "verdict" in line] == (
+    assert [line for line in rest if any(word in line for word in ("threshold", "known", "verdict", "beyond"))] == (
         [] if legend is None else [legend]
     )
     if legend is not None:
         assert any(legend.split()[0] in line for line in rest[:-1])
+
+
+def test_marks_of_any_width_leave_the_numbers_below_each_other():
+    of = [("fail", 0.4, None, 0.1), ("fail", 0.4, False, 0.2), ("pass", 0.7, True, 0.3), ("pass", 0.7, None, 0.4)]
+    records = [row(verdict, mean, holds=holds, magnitude=at) for verdict, mean, holds, at in of]
+    (cells,) = (line for line in table.table(records) if line.strip().startswith("mean"))
+    assert cells.split() == ["mean", "0.40(✗)", "0.40✗", "0.70", "0.70"]
+
+
+@pytest.mark.parametrize("holds", [False, None])
+@pytest.mark.parametrize(
+    ("kind", "measured", "said"),
+    [
+        ("min", 2.996, "CLIP 2.996 < 3"),
+        ("max_drop", 3.04, "CLIP drop 3.04 > 3"),
+        ("max_regression", 3.04, "CLIP drop 3.04 > 3 against the baseline"),
+        ("within", 3.0004, "±3"),
+        ("within", -3.0004, "drop -3"),
+        ("null", 3.004, "drop +3"),
+        ("min", 2.9, "CLIP 2.9 < 3.0"),
+    ],
+)
+def test_a_value_beyond_its_bound_never_prints_as_the_bound(kind, measured, said, holds):
+    finding = Finding("clip", kind, 3.0, measured, holds)
+    words = verdict_messages.comparison(finding)
+    assert finding.is_beyond
+    assert said in words
+    numbers = [float(each) for each in re.findall(r"\d+\.?\d*", words)]
+    assert len(set(numbers[:2])) == len(numbers[:2]), words
+
+
+@pytest.mark.parametrize(("kind", "measured"), [("min", 3.0), ("max_drop", 3.0 + 1e-12), ("max_drop", 2.99)])
+def test_a_value_within_its_bound_may_print_as_it(kind, measured):
+    assert verdict_messages.comparison(Finding("clip", kind, 3.0, measured, None)).endswith(("3.0 ≥ 3.0", "3.0 ≤ 3.0"))
 
 
 def search(**changes):

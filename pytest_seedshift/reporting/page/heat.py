@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.reporting.page.section import Section, section
+from pytest_seedshift.runner import marks
 
 if TYPE_CHECKING:
     from pytest_seedshift.reporting.page.album import Album
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 _GONE = 0.5
 """The share of the control's score at which a cell has the colour of "nothing left"."""
+
+_MEANING = {marks.OPEN: "beyond its bound, not decided", marks.ELSEWHERE: "fails", marks.UNJUDGED: "no verdict"}
+"""What marks that a cell shows as they are say by ear."""
 
 
 def build(run: Run, _: Album) -> Section | None:
@@ -24,6 +28,8 @@ def build(run: Run, _: Album) -> Section | None:
         kinds=run.kinds,
         models=[_model(run, model) for model in run.models if run.of(model)],
         early=any(case.early and case.scores for case in run.cases),
+        legends=marks.legends({marks.of(each, score) for each in run.cases for score in each.scores}, tuple(_MEANING)),
+        meaning=_MEANING,
     )
 
 
@@ -56,4 +62,11 @@ def _cell(case: CaseRun | None, score: str, control: CaseRun | None) -> dict[str
     if found is not None and reference is not None and reference.mean > 0:
         left = min(max((found.mean / reference.mean - _GONE) / (1 - _GONE), 0.0), 1.0)
     early = found is not None and case.early
-    return {"case": case, "found": found, "breaks": case.breaks(score), "left": f"{left:.2f}", "early": early}
+    return {
+        "case": case,
+        "found": found,
+        "mark": "" if found is None else marks.of(case, score),
+        "breaks": case.breaks(score),
+        "left": f"{left:.2f}",
+        "early": early,
+    }

@@ -95,6 +95,11 @@ class Constraint(Form):
     half_width: Number | None = None
     """Of `within`: half the width of the interval, the tightest bound that these pairs can confirm."""
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether what was measured is on the wrong side of the bound; see `scores.is_beyond`."""
+        return scores.is_beyond(self.kind, self.measured, self.bound)
+
     @classmethod
     def of(cls, found: Finding) -> Constraint:
         """The form of a finding, which has what its kind has."""
@@ -250,6 +255,11 @@ class Record(Subject):
     def breaks(self, score: str) -> bool:
         """Whether a score breaks one of its constraints."""
         return any(each.holds is False for each in self.constraints if each.score == score)
+
+    def is_open(self, score: str) -> bool:
+        """Whether a score is on the wrong side of one of its constraints, and none that it breaks is decided."""
+        beyond = any(each.holds is None and each.is_beyond for each in self.constraints if each.score == score)
+        return beyond and not self.breaks(score)
 
 
 class Measurement(Record):
