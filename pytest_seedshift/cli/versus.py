@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_seedshift.cli import CommandError, session_options, versus_run
+from pytest_seedshift.cli import CommandError, session_options, versus_run, versus_sides
 from pytest_seedshift.cli.options import (
     STDOUT,
     WHOLE,
@@ -29,24 +29,24 @@ from pytest_seedshift.reporting.anchors import slug
 
 if TYPE_CHECKING:
     from pytest_seedshift.plugin.session import Session
-    from pytest_seedshift.results.run import CaseRun, Run
-    from pytest_seedshift.results.sample_rows import Pace
     from pytest_seedshift.studies.costs import Costs
-    from pytest_seedshift.studies.versus import Cost, Side, Versus
+    from pytest_seedshift.studies.versus import Versus
 
 _SHIFTS, _MAGNITUDES = "mean,std", session_options.BOTH_SIDES
 _KEYS = ("version", "base", "others", "sentences")
 FOLDER = ".seedshift-versus"
-CLUSTER = "--seedshift-cluster"
 _BASE = "base"
+CLUSTER = "--seedshift-cluster"
 
 
 @click.command(
     "versus",
     cls=Command,
     help="Run BASE and each OTHER on the same pairs. Shows how alike the pictures are, what each OTHER loses with and "
-    "without a shift, and how much faster it is. The thresholds judge each OTHER, with BASE as its baseline. Status 1 "
-    "means that one fails. Arguments after -- go to pytest, such as -n 4 or --seedshift-cluster=auto.",
+    "without a shift, and how much faster it is. The thresholds judge each OTHER, with BASE as its baseline. An OTHER "
+    "is as the base where it fails only cases that BASE fails too, by the same absolute bounds, with no significant "
+    "loss. Status 1 means that one fails beyond that. Arguments after -- go to pytest, such as -n 4 or "
+    "--seedshift-cluster=auto.",
     examples=(
         "versus toy-latent toy-latent+dtype=bfloat16 toy-latent+int8",
         "versus sd21 sd21+cache=first-block --shift mean --magnitude 0.1,0.3 --images 400 -- --seedshift-cluster=auto",
@@ -161,8 +161,8 @@ def run(
         invoked: the command line that the page shows.
 
     Returns:
-        0 where all others pass their thresholds, 1 where one fails; else what the run of pytest returned that came to
-        no verdicts. Those that did are in the table all the same.
+        0 where all others pass their thresholds or fail only as the base does, 1 where one fails; else what the run of
+        pytest returned that came to no verdicts. Those that did are in the table all the same.
 
     Raises:
         SeedshiftError: a model, an option, a file or a run that cannot be used.
@@ -184,11 +184,16 @@ def run(
     runs = _Runs(asked, folder, given, aside=as_json or output == STDOUT)
     if status := runs.base():
         return status
-    worst = runs.others(exact=before.exact)
+    runs.others(exact=before.exact or _fails(folder / _BASE))
     if len(runs.lost) < len(asked.others):
-        found = _found(asked, folder, before, runs.lost)
+        from pytest_seedshift.studies import versus_verdicts
+
+        found = _found(runs, before)
         _report(found, folder, output, markdown, as_json=as_json, invoked=invoked)
-    return worst
+        for each in found.others:
+            if each.verdict == versus_verdicts.AS_BASE:
+                runs.statuses[each.name] = 0
+    return max(runs.statuses.values())
 
 
 class _Before:
@@ -239,6 +244,8 @@ class _Runs:
     """Whether what is told goes to the standard error."""
     lost: dict[str, str] = field(default_factory=dict)
     """Of the others, those that came to no verdicts, and why."""
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Of each other, what pytest returned."""
 
     def base(self) -> int:
         """Run it; 0 where the others can be held against it."""
@@ -256,17 +263,15 @@ class _Runs:
         self.given = _with_batches_of(self.folder / _BASE, self.asked.base, self.given)
         return 0
 
-    def others(self, *, exact: bool) -> int:
-        """Run them; 0 where all pass, else the largest status."""
-        worst = 0
+    def others(self, *, exact: bool) -> None:
+        """Run them."""
         for place, model in enumerate(self.asked.others, 1):
             against = [f"--seedshift-baseline={self.folder / _BASE}", *(["--seedshift-exact"] if exact else [])]
             ended = self._run(model, self.folder / slug(model), place, against)
-            worst = max(worst, ended.status)
+            self.statuses[model] = ended.status
             if ended.reason:
                 self.lost[model] = ended.reason
                 _tell(model, ended)
-        return worst
 
     def _run(self, model: str, folder: Path, place: int, more: Sequence[str]) -> versus_run.Ended:
         arguments = [
@@ -288,85 +293,56 @@ def _unjudged(folder: Path) -> str:
     from pytest_seedshift.results import run as runs
 
     found = next((case for case in runs.load(folder).cases if case.failed and case.status == "error"), None)
-    return "" if found is None else f"{found.id}: {_why(found)}"
+    return "" if found is None else f"{found.id}: {versus_sides.why(found)}"
 
 
-def _found(asked: Asked, folder: Path, before: _Before, lost: Mapping[str, str]) -> Versus:
+def _fails(folder: Path) -> bool:
+    """Whether a case of a run fails: to hold others against it there all pairs are needed."""
+    from pytest_seedshift.results import run as runs
+
+    return any(case.failed for case in runs.load(folder).cases)
+
+
+def _found(made: _Runs, before: _Before) -> Versus:
     """What all runs have shown that came to verdicts."""
     from pytest_seedshift.core.scores import CERTAINTY
     from pytest_seedshift.results import run as runs
     from pytest_seedshift.studies import versus
 
+    asked, folder, lost = made.asked, made.folder, made.lost
     base = runs.load(folder / _BASE)
     others = [(model, runs.load(folder / slug(model))) for model in asked.others if model not in lost]
     certainties = {case.certainty for _, run in others for case in run.cases if case.certainty is not None}
     return versus.make(
-        _side(asked.base, base, before.base),
-        [_side(model, run, before.others[model]) for model, run in others],
+        versus_sides.side(asked.base, base, before.base),
+        [
+            versus_sides.side(model, run, before.others[model], failed=bool(made.statuses[model]))
+            for model, run in others
+        ],
         certainty=max(certainties, default=CERTAINTY),
         lost=lost,
     )
-
-
-def _side(model: str, run: Run, costs: Costs) -> Side:
-    from pytest_seedshift.results import baseline_sources
-    from pytest_seedshift.studies.versus import Side
-
-    failed = {case.id: (case.status, _why(case)) for case in run.cases if case.failed}
-    return Side(model, baseline_sources.of_run(run), _cost(run, model, costs), failed)
-
-
-def _why(case: CaseRun) -> str:
-    """The bound that a case breaks first, with what that rests on; else why it is an error."""
-    from pytest_seedshift.reporting import reasons
-
-    found = reasons.failure(case)
-    return found.bound if found is not None else next(iter(reasons.lines(case)), "")
 
 
 def _with_batches_of(folder: Path, model: str, given: session_options.SessionOptions) -> session_options.SessionOptions:
     """The options with the base's batch size: pictures of other batches may differ in a level, and be no less fast."""
     from pytest_seedshift.results import run as runs
 
-    found = None if given.batch_size else _pace(runs.load(folder), model)
+    found = None if given.batch_size else versus_sides.pace(runs.load(folder), model)
     return given if found is None else replace(given, batch_size=str(found.batch_size))
-
-
-def _cost(run: Run, model: str, costs: Costs) -> Cost:
-    """What a model costs; of an image in this run, or where all were there already, when they were made."""
-    from pytest_seedshift.studies.versus import Cost
-
-    cases = [case for case in run.cases if case.case.model == model]
-    generated, seconds = sum(case.generated for case in cases), sum(case.seconds for case in cases)
-    found = Cost(disk=costs.disk, weights=costs.weights, speed=costs.speed, untimed=costs.untimed)
-    if generated and seconds:
-        peaks = [facts.peak_memory for facts in run.facts if facts.peak_memory]
-        memory = peaks[-1].get("gpu", peaks[-1].get("process")) if peaks else None
-        return replace(found, seconds=seconds / generated, memory=memory)
-    pace = _pace(run, model)
-    return found if pace is None else replace(found, seconds=pace.seconds)
-
-
-def _pace(run: Run, model: str) -> Pace | None:
-    """How a model ran, as its run folder remembers it."""
-    from pytest_seedshift.results.run_folder import RunFolder
-    from pytest_seedshift.results.sample_store import Store
-
-    known = [each for facts in run.facts for each in facts.models if each.name == model]
-    store = Store(RunFolder(run.path).samples_file)
-    try:
-        paces = [store.pace(each.fingerprint, each.hardware) for each in known]
-    finally:
-        store.close()
-    return next((each for each in paces if each is not None), None)
 
 
 def _report(found: Versus, folder: Path, output: Output, markdown: Path | None, *, as_json: bool, invoked: str) -> None:
     """Print the table, write the page with the figures beside it, and the Markdown."""
-    from pytest_seedshift.reporting import versus
+    from pytest_seedshift.reporting import page as pages
+    from pytest_seedshift.reporting import versus, versus_document
     from pytest_seedshift.reporting.page import versus as page
 
-    document, made = versus.document(found), page.make(found, invoked)
+    failing = {page.BASE: _BASE} if found.failed else {}
+    failing |= {each.name: slug(each.name) for each in found.others if each.failed}
+    reports = {name: pages.write(folder / run) for name, run in failing.items()}
+    beside = output.parent if isinstance(output, Path) else folder
+    document, made = versus_document.document(found), page.make(found, invoked, reports=reports, beside=beside)
     written = write_with_figures(made, document, output, folder / "versus.html")
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)

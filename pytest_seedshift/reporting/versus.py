@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.cases import format_magnitude
 from pytest_seedshift.reporting import markdown
+from pytest_seedshift.studies.versus_verdicts import AS_BASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.score_kinds import ScoreKind
     from pytest_seedshift.studies.sampler_ablation.effects import Mean
     from pytest_seedshift.studies.speed import Speed
-    from pytest_seedshift.studies.versus import Cost, Other, Score, Versus
+    from pytest_seedshift.studies.versus import Other, Score, Versus
+    from pytest_seedshift.studies.versus_verdicts import Failed
 
-VERSION = 1
+_SHOWN, _SHOWN_SHARED = 2, 4
+"""So many failing cases are told with their reasons, and so many that fail in the base too."""
 
-_SHOWN = 2
-"""So many failing cases are told with their reasons."""
-
-_MARKS = {"pass": "passes", "fail": "✗ fails", "error": "could not be judged"}
+_MARKS = {"pass": "passes", AS_BASE: "as the base", "fail": "✗ fails", "error": "could not be judged"}
 
 
-_TAKEN: tuple[tuple[Literal["memory", "weights", "disk"], str], ...] = (
+TAKEN: tuple[tuple[Literal["memory", "weights", "disk"], str], ...] = (
     ("memory", "memory"),
     ("weights", "weights"),
     ("disk", "on disk"),
@@ -40,7 +39,7 @@ def head(found: Versus) -> tuple[str, ...]:
     """The heads of the table's columns."""
     titles = [kind.title for kind in _scores(found).values()]
     under = [f"retained {title}" for title in titles] if found.shifts else []
-    return ("", "SSIM", *titles, *under, "images/s", *(title for _, title in _TAKEN), "verdict")
+    return ("", "verdict", "SSIM", *titles, *under, "images/s", *(title for _, title in TAKEN))
 
 
 def rows(found: Versus) -> list[tuple[str, ...]]:
@@ -50,9 +49,10 @@ def rows(found: Versus) -> list[tuple[str, ...]]:
     kept = [_base_retained(found, name) for name in scores] if found.shifts else []
     cost = found.cost
     pace = "" if cost.seconds is None else f"{1 / cost.seconds:.3g}"
-    first = (found.base, "", *base, *kept, pace, *(_bytes(getattr(cost, what)) for what, _ in _TAKEN), "base")
+    verdict = f"base, fails {messages.count(len(found.failed), 'case')}" if found.failed else "base"
+    first = (found.base, verdict, "", *base, *kept, pace, *(_bytes(getattr(cost, what)) for what, _ in TAKEN))
     blank = [""] * (len(first) - 2)
-    lost = [(name, *blank, "no verdicts") for name in found.lost]
+    lost = [(name, "no verdicts", *blank) for name in found.lost]
     return [first, *(_row(found, each, scores) for each in found.others), *lost]
 
 
@@ -60,15 +60,15 @@ def _row(found: Versus, other: Other, scores: Iterable[str]) -> tuple[str, ...]:
     by_name = {each.name: each for each in other.scores}
     changes = [_signed(by_name[name]) if name in by_name else "" for name in scores]
     kept = [_kept_after(by_name.get(name)) for name in scores] if found.shifts else []
-    taken = [found.times(other, what) for what, _ in _TAKEN]
+    taken = [found.times(other, what) for what, _ in TAKEN]
     return (
         other.name,
+        _MARKS[other.verdict],
         f"≈{ssim(other)}" if other.early and ssim(other) else ssim(other),
         *changes,
         *kept,
         _pace(other.cost.speed),
         *("" if each is None else f"{each:.2f}×" for each in taken),
-        _MARKS[other.verdict],
     )
 
 
@@ -83,7 +83,7 @@ def _pace(speed: Speed | None) -> str:
 def lines(found: Versus) -> list[str]:
     """The table and the sentences, for the terminal."""
     return [
-        *tables.table([head(found), *rows(found)], f"<{'>' * (len(head(found)) - 2)}<", indent="", gap="  "),
+        *tables.table([head(found), *rows(found)], f"<<{'>' * (len(head(found)) - 2)}", indent="", gap="  "),
         "",
         *sentences(found),
         caption(found),
@@ -144,14 +144,58 @@ _WORTH_SAYING = 0.05
 """By so much what a model's weights take differs from the base's, where a sentence says it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What is said of a model.
+
+    Attributes:
+        text: its verdict, its pictures, its losses, its speed.
+        why: cases with the reasons of that verdict.
+        more: how much of that is left out.
+        other: whom it is of; None of the base.
+    """
+
+    text: str
+    why: Sequence[Failed] = ()
+    more: str = ""
+    other: Other | None = None
+
+    def __str__(self) -> str:
+        """All of it."""
+        reasons = [f"{each.case.id}: {each.reason}" if each.reason else each.case.id for each in self.why]
+        said = "; ".join([*reasons, *filter(None, [self.more])])
+        return f"{self.text} Why: {said}." if said else self.text
+
+
 def sentences(found: Versus) -> list[str]:
-    """One for each other: its verdict, its pictures, its losses, its speed; then the reasons of the verdict."""
-    said = [
-        f"{_called(found, each)} {_MARKS[each.verdict].removeprefix('✗ ')}: {'; '.join(_clauses(found, each))}."
-        f"{_reasons(each)}"
-        for each in found.others
-    ]
-    return said + [f"{name} came to no verdicts: {reason}." for name, reason in found.lost.items()]
+    """One for each model, as text; see `told`."""
+    return [str(each) for each in told(found)]
+
+
+def told(found: Versus) -> list[Sentence]:
+    """One for each other, and before them one for a base that fails itself."""
+    made = []
+    if found.failed:
+        own = f"{found.base}, the base, fails {messages.count(len(found.failed), 'case')} itself."
+        made.append(Sentence(own, *_reasons(found.failed)))
+    for each in found.others:
+        mine = [one for one in each.failed if one.case not in each.shared]
+        why, more = _reasons(mine)
+        more = "; ".join([*filter(None, [more]), *each.beside])
+        text = f"{_called(found, each)} {_verdict(found, each)}: {'; '.join(_clauses(found, each))}."
+        made.append(Sentence(text, why, more, each))
+    return made + [Sentence(f"{name} came to no verdicts: {reason}.") for name, reason in found.lost.items()]
+
+
+def _verdict(found: Versus, other: Other) -> str:
+    """`passes`, or `is as the base, fails only where toy-latent fails too (mixed -0.30)`."""
+    where = ", ".join(case.describe() for case in other.shared[:_SHOWN_SHARED])
+    rest = len(other.shared) - _SHOWN_SHARED
+    where += f" and {messages.count(rest, 'more case')}" if rest > 0 else ""
+    if other.verdict == AS_BASE:
+        return f"is as the base, fails only where {found.base} fails too ({where})"
+    also = f" by itself, and where {found.base} fails too ({where})" if other.shared else ""
+    return f"{_MARKS[other.verdict].removeprefix('✗ ')}{also}"
 
 
 def _called(found: Versus, other: Other) -> str:
@@ -233,13 +277,10 @@ def _of_weights(found: Versus, other: Other) -> str:
     return "" if times is None or abs(times - 1) < _WORTH_SAYING else f"its weights take {times:.2f}× the memory"
 
 
-def _reasons(other: Other) -> str:
-    if not other.failed:
-        return ""
-    said = [f"{case}: {reason}" if reason else case for case, reason in list(other.failed.items())[:_SHOWN]]
-    rest = len(other.failed) - len(said)
-    more = f"; and {messages.count(rest, 'more case')}" if rest else ""
-    return f" Why: {'; '.join(said)}{more}."
+def _reasons(failed: Sequence[Failed]) -> tuple[Sequence[Failed], str]:
+    """The first of some cases, and how many more there are."""
+    rest = len(failed) - _SHOWN
+    return failed[:_SHOWN], f"and {messages.count(rest, 'more case')}" if rest > 0 else ""
 
 
 def _listed(scores: Sequence[Score]) -> str:
@@ -303,71 +344,7 @@ def _under(found: Versus) -> str:
     return ", ".join(f"{shift} {' '.join(magnitudes)}" for shift, magnitudes in by_shift.items())
 
 
-# JSON --------------------------------------------------------------------------------------------------------------
-
-
-def document(found: Versus) -> dict[str, Any]:
-    """All of it, in built-in types."""
-    return {
-        "version": VERSION,
-        "base": {"model": found.base, **_cost(found.cost)},
-        "shifts": [{"shift": shift, "magnitude": magnitude} for shift, magnitude in found.shifts],
-        "certainty": found.certainty,
-        "others": [_document(found, each) for each in found.others],
-        "lost": dict(found.lost),
-        "sentences": sentences(found),
-    }
-
-
-def _document(found: Versus, other: Other) -> dict[str, Any]:
-    return {
-        "model": other.name,
-        "verdict": other.verdict,
-        "failed": dict(other.failed),
-        "pairs": other.pairs,
-        "design": other.design,
-        **_cost(other.cost),
-        "speed": None if other.cost.speed is None else _speed(other.cost.speed),
-        "untimed": other.cost.untimed,
-        **{what: found.times(other, what) for what, _ in _TAKEN},
-        "likeness": None if other.likeness is None else _alike(other),
-        "note": other.note,
-        "scores": {
-            each.name: {
-                "control": {"base": each.controls[0], "model": each.controls[1]},
-                "change": _mean(each.change),
-                "retained": None if each.retained is None else {"base": each.retained[0], "model": each.retained[1]},
-                "robustness": None if each.robustness is None else _mean(each.robustness),
-            }
-            for each in other.scores
-        },
-    }
-
-
-def _alike(other: Other) -> dict[str, Any]:
-    assert other.likeness is not None
-    made = other.likeness.document()
-    return {key: made[key] for key in ("pairs", "equal", "ssim", "psnr")}
-
-
-def _cost(cost: Cost) -> dict[str, Any]:
-    return {
-        "seconds_per_image": cost.seconds,
-        "peak_memory": cost.memory,
-        "weight_bytes": cost.weights,
-        "disk_bytes": cost.disk,
-    }
-
-
-def _speed(found: Speed) -> dict[str, Any]:
-    return {**dataclasses.asdict(found), "clear": found.is_clear}
-
-
 def _bytes(size: int | None) -> str:
     if size is None:
         return ""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-
-
-def _mean(found: Mean) -> dict[str, float]:
-    return {key: float(getattr(found, key)) for key in ("value", "low", "high") if math.isfinite(getattr(found, key))}

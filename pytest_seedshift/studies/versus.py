@@ -17,7 +17,7 @@ from pytest_seedshift.core.errors import DataError
 from pytest_seedshift.core.score_kinds import BUILT_IN
 from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.core.stats import robustness
-from pytest_seedshift.studies import likeness
+from pytest_seedshift.studies import likeness, versus_verdicts
 from pytest_seedshift.studies.sampler_ablation import effects
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.studies.likeness import Likeness
     from pytest_seedshift.studies.sampler_ablation.effects import Mean
     from pytest_seedshift.studies.speed import Speed
+    from pytest_seedshift.studies.versus_verdicts import Failed
 
 SHOWN = ("top1", "clip")
 """The scores that are compared, as far as both sides have them; those of the user's own are, too."""
@@ -36,6 +37,9 @@ NONE_LOST: Mapping[str, str] = MappingProxyType({})
 
 MOST_CHANGED = 4
 """So many pairs are shown of each model, those whose pictures are least alike."""
+
+_FAILING, _OF_EACH = 2, 2
+"""Of so many cases that it fails so many pairs are shown besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,15 @@ class Side:
         model: its name.
         run: its samples.
         cost: of the model.
-        failed: of its cases that are not passed, by id the status and the reason.
+        failed: its cases that are not passed.
+        beside: what fails its run beside its cases, in words.
     """
 
     model: str
     run: Baseline
     cost: Cost = Cost()
-    failed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    failed: tuple[Failed, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +107,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A pair whose pictures differ: the base's, and the model's."""
+    """A pair whose pictures differ: the base's, and the model's, in a case of the model."""
 
     label: str
     seed: int
     ssim: float
     before: Path
     after: Path
+    case: Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +128,13 @@ class Other:
         scores: in the order of `SHOWN`.
         likeness: of its pictures without a shift to the base's; None where there are none of the same pair.
         note: why nothing is known of likeness, where there are pictures.
-        least: the pairs whose pictures are least alike, the least first; those that are the same are none of them.
+        least: the pairs whose pictures are least alike, the least first, without a shift and then in cases that fail;
+            those that are the same are none of them.
         cost: of the model.
-        failed: what of its cases is not passed: by id, why not.
-        verdict: in the words of statuses: `pass`, `fail` or `error`.
+        failed: its cases that are not passed.
+        shared: those of them that fail only as they do in the base; see `versus_verdicts`.
+        beside: what fails its run beside its cases, in words.
+        verdict: `pass`, `as_base` where all that fails is shared, `fail` or `error`.
     """
 
     name: str
@@ -135,7 +145,9 @@ class Other:
     note: str
     least: tuple[Changed, ...]
     cost: Cost
-    failed: Mapping[str, str] = field(default_factory=dict)
+    failed: tuple[Failed, ...] = ()
+    shared: tuple[Case, ...] = ()
+    beside: tuple[str, ...] = ()
     verdict: str = "pass"
 
     @property
@@ -155,6 +167,7 @@ class Versus:
         certainty: of each interval.
         others: in the order in which they were given.
         lost: those whose run came to no verdicts, and why.
+        failed: the base's own cases that are not passed.
     """
 
     base: str
@@ -163,6 +176,7 @@ class Versus:
     certainty: float
     others: tuple[Other, ...]
     lost: Mapping[str, str] = field(default_factory=dict)
+    failed: tuple[Failed, ...] = ()
 
     def times(self, other: Other, what: Literal["memory", "disk", "weights"]) -> float | None:
         """How many times as much of something as the base a model takes; None where that is not known of both."""
@@ -184,7 +198,7 @@ def make(
     cases = [each for each in base.run.cases if each.model == base.model and not each.is_control]
     shifts = tuple((each.shift, each.magnitude) for each in cases)
     found = tuple(_other(base, each, certainty) for each in others)
-    return Versus(base.model, base.cost, shifts, certainty, found, dict(lost))
+    return Versus(base.model, base.cost, shifts, certainty, found, dict(lost), base.failed)
 
 
 def _other(base: Side, other: Side, certainty: float) -> Other:
@@ -208,7 +222,9 @@ def _other(base: Side, other: Side, certainty: float) -> Other:
         }
         scores = tuple(_score(score, kinds[score], values, labels, certainty) for score, values in columns.items())
     alike, note = _alike(base, other)
-    least = () if alike is None else tuple(_least(alike, base, other))
+    least = () if alike is None else tuple(_least(alike, base, other, MOST_CHANGED))
+    failing = tuple(pair for each in other.failed[:_FAILING] for pair in _least_of(each.case, base, other))
+    same = versus_verdicts.shared((base.model, before, base.failed), (other.model, after, other.failed), certainty)
     return Other(
         other.model,
         pairs,
@@ -216,24 +232,23 @@ def _other(base: Side, other: Side, certainty: float) -> Other:
         scores,
         alike,
         note,
-        least,
+        (*least, *failing),
         other.cost,
-        {case: reason for case, (_, reason) in other.failed.items()},
-        _verdict(other.failed),
+        other.failed,
+        same,
+        other.beside,
+        versus_verdicts.verdict(other.failed, same, other.beside),
     )
 
 
-def _alike(base: Side, other: Side) -> tuple[Likeness | None, str]:
-    """How like the pictures without a shift are; or why that is not known."""
+def _alike(base: Side, other: Side, case: Case | None = None) -> tuple[Likeness | None, str]:
+    """How like the pictures of a case are, without one those without a shift; or why that is not known."""
+    ours = case or Case(other.model)
     pictures = likeness.of(base.run), likeness.of(other.run)
     try:
-        return next(likeness.of_runs(*pictures, {Case(other.model): Case(base.model)}), None), ""
+        return next(likeness.of_runs(*pictures, {ours: replace(ours, model=base.model)}), None), ""
     except DataError as error:
         return None, str(error)
-
-
-def _verdict(failed: Mapping[str, tuple[str, str]]) -> str:
-    return "pass" if not failed else "fail" if {status for status, _ in failed.values()} == {"fail"} else "error"
 
 
 def _score(
@@ -258,10 +273,17 @@ def _score(
     return Score(name, kind, controls, change, (one.value, other.value), apart)
 
 
-def _least(alike: Likeness, base: Side, other: Side) -> list[Changed]:
+def _least_of(case: Case, base: Side, other: Side) -> list[Changed]:
+    """The pairs of a failing case; none of the control, whose pairs are shown anyway."""
+    alike = None if case.is_control else _alike(base, other, case)[0]
+    return [] if alike is None else _least(alike, base, other, _OF_EACH)
+
+
+def _least(alike: Likeness, base: Side, other: Side, most: int) -> list[Changed]:
     values = sorted(zip(alike.values["ssim"], alike.values["psnr"], alike.places, strict=True))
+    old = replace(alike.case, model=base.model)
     return [
-        Changed(*place, ssim, base.run.pictures[Case(base.model), *place], other.run.pictures[alike.case, *place])
-        for ssim, psnr, place in values[:MOST_CHANGED]
+        Changed(*place, ssim, base.run.pictures[old, *place], other.run.pictures[alike.case, *place], alike.case)
+        for ssim, psnr, place in values[:most]
         if np.isfinite(psnr)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,22 @@ def test_a_base_that_cannot_be_judged_is_told_before_the_others_run(tmp_path: Pa
     assert "mine could not be judged, and is what the others are held against: mine-mean-+0.30: " in done.stderr
     assert "division by zero" in done.stderr
     assert "other (2 of 2)" not in done.stderr + done.stdout
+
+
+@pytest.mark.nightly
+def test_who_fails_only_where_the_base_fails_too_does_not_fail_the_command(tmp_path: Path):
+    (tmp_path / "conftest.py").write_text(OTHER)
+    (tmp_path / "thresholds.toml").write_text(f"[default]\nwhite = {{ min = 0.9, max_regression = 0.1 }}\n{CLASSES}")
+    words = ["--shift", "mean", "--magnitude", "0.3", "--images", "32", "--json", "--", "-p", "no:cacheprovider"]
+    statuses = {}
+    for models in (["mine", "mine"], ["mine", "mine", "other"]):
+        run = [sys.executable, "-m", "pytest_seedshift", "versus", *models, *words]
+        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        document = json.loads(done.stdout)
+        verdicts = [each["verdict"] for each in document["others"]]
+        statuses[len(models)] = done.returncode, document["base"]["verdict"], *verdicts
+    assert statuses == {2: (0, "fail", "as_base"), 3: (1, "fail", "as_base", "fail")}
+    folder = tmp_path / ".seedshift-versus"
+    (link, _) = re.findall(r'<a href="([^"#]+)#', (folder / "versus.html").read_text())
+    assert link == "base/report.html"
+    assert (folder / link).exists()

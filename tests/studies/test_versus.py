@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,12 +12,15 @@ from PIL import Image
 
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.scores import Finding
 from pytest_seedshift.reporting import versus as words
+from pytest_seedshift.reporting import versus_document
 from pytest_seedshift.reporting.page import versus as page
 from pytest_seedshift.results.baseline import Baseline, Design, Samples, Version
 from pytest_seedshift.studies import versus
 from pytest_seedshift.studies.speed import Speed
 from pytest_seedshift.studies.versus import Cost, Side
+from pytest_seedshift.studies.versus_verdicts import Failed
 
 LABELS = tuple(label.name for label in pairs.class_list("toy16"))
 DESIGN = Design("toy16", LABELS, "A photo of a {label}", 64)
@@ -105,7 +109,7 @@ def test_the_pairs_that_are_least_alike_are_shown(tmp_path):
     assert made.least[0].ssim == min(made.likeness.values["ssim"]) < 1
     assert made.least[0].before != made.least[0].after
     assert page.make(found, "command").count('<img src="data:image/webp') == 2 * versus.MOST_CHANGED
-    assert words.rows(found)[1][1:3] == (f"{made.likeness.estimate('ssim').mean:.3f}", "+0.00 (−0.07 to +0.07)")
+    assert words.rows(found)[1][2:4] == (f"{made.likeness.estimate('ssim').mean:.3f}", "+0.00 (−0.07 to +0.07)")
 
 
 def test_why_likeness_is_not_known_is_told(tmp_path):
@@ -123,14 +127,14 @@ def test_what_is_not_known_is_left_out(tmp_path):
     assert "faster" not in words.sentences(found)[0]
     assert "memory" not in words.sentences(found)[0]
     assert "<svg" not in page.make(found, "command").partition("Harm against speed")[2]
-    document = json.loads(json.dumps(words.document(found), allow_nan=False))
+    document = json.loads(json.dumps(versus_document.document(found), allow_nan=False))
     assert (document["base"]["model"], document["others"][0]["speed"]) == ("base", None)
 
 
 def test_names_are_text_wherever_they_are_shown():
     hostile = 'a|b<script>alert(1)</script>`"'
-    failing = side(hostile, RIGHT, failed={f"{hostile}-mean-+0.30": ("fail", hostile), "other": ("error", "")})
-    found = versus.make(side("base", RIGHT), [failing])
+    cases = Failed(Case(hostile, "mean", 0.3), "fail", hostile), Failed(Case("other"), "error")
+    found = versus.make(side("base", RIGHT), [side(hostile, RIGHT, failed=cases)])
     assert found.others[0].verdict == "error"
     assert "<script>" not in page.make(found, hostile)
     summary = words.summary(found)
@@ -140,7 +144,7 @@ def test_names_are_text_wherever_they_are_shown():
     assert len(rows) == 4
     (sentence,) = words.sentences(found)
     assert sentence.startswith(f"{hostile} could not be judged: no pictures")
-    assert sentence.endswith(f" Why: {hostile}-mean-+0.30: {hostile}; other.")
+    assert sentence.endswith(f" Why: {hostile}-mean-+0.30: {hostile}; other-none-+0.00.")
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path):
@@ -174,7 +178,7 @@ def test_a_sentence_says_the_verdict_the_pictures_the_losses_and_the_cost(tmp_pa
     (said,) = words.sentences(found)
     assert sentence in said
     assert "int8 passes: " in words.summary(found)
-    (other,) = json.loads(json.dumps(words.document(found), allow_nan=False))["others"]
+    (other,) = json.loads(json.dumps(versus_document.document(found), allow_nan=False))["others"]
     assert other["weights"] == (None if cost.weights is None else cost.weights / 100)
     assert (other["speed"] is None) is (cost.speed is None)
 
@@ -190,6 +194,101 @@ def test_what_weights_take_is_in_the_table_the_page_and_the_markdown():
 
 def test_a_model_that_came_to_no_verdicts_is_in_the_table_and_the_sentences():
     found = versus.make(side("base", RIGHT), [side("other", RIGHT)], lost={"third": "its process was killed"})
-    assert words.rows(found)[-1][0 :: len(words.head(found)) - 1] == ("third", "no verdicts")
+    assert words.rows(found)[-1][:2] == ("third", "no verdicts")
     assert words.sentences(found)[-1] == "third came to no verdicts: its process was killed."
-    assert words.document(found)["lost"] == {"third": "its process was killed"}
+    assert versus_document.document(found)["lost"] == {"third": "its process was killed"}
+
+
+# Where the base fails too
+
+MIXED = Finding("top1", "min", 0.6, 0.5, False)
+HALF = [1.0, 0.0] * 32
+
+
+def failing(model: str, *findings: Finding, shift: str = "mean", **more) -> tuple[Failed, ...]:
+    return (Failed(Case(model, shift, 0.3), reason="top-1 0.50 < 0.60 (64 images)", findings=findings, **more),)
+
+
+def beside_a_base_that_fails(model: str, shifted: list[float], *findings: Finding, **more) -> versus.Other:
+    base = side("base", RIGHT, HALF, failed=failing("base", MIXED))
+    failed = more.pop("failed", failing(model, *findings))
+    (other,) = versus.make(base, [side(model, RIGHT, shifted, failed=failed, **more)]).others
+    return other
+
+
+def test_a_model_that_fails_only_where_its_base_fails_too_is_as_the_base():
+    base = side("base", RIGHT, HALF, failed=failing("base", MIXED))
+    found = versus.make(base, [side("base+int8", RIGHT, HALF, failed=failing("base+int8", MIXED))])
+    of_base, of_other = words.sentences(found)
+    assert of_base == "base, the base, fails 1 case itself. Why: base-mean-+0.30: top-1 0.50 < 0.60 (64 images)."
+    assert of_other.startswith("+int8 is as the base, fails only where base fails too (mean +0.30): ")
+    assert "Why" not in of_other
+    assert [row[1] for row in words.rows(found)] == ["base, fails 1 case", "as the base"]
+    document = versus_document.document(found)
+    assert (document["base"]["verdict"], list(document["base"]["failed"])) == ("fail", ["base-mean-+0.30"])
+    assert document["others"][0]["verdict"] == "as_base"
+    assert document["others"][0]["failed_as_base"] == ["base+int8-mean-+0.30"]
+    for shown in (words.summary(found), page.make(found, "command"), "\n".join(words.lines(found))):
+        assert "base, fails 1 case" in shown
+        assert "as the base" in shown
+
+
+UNLIKE = Finding("likeness:ssim", "min", 0.9, 0.5, False)
+REGRESSED = Finding("top1", "max_regression", 0.05, 0.1, False)
+
+
+@pytest.mark.parametrize(
+    ("shifted", "findings", "more", "expected"),
+    [
+        (HALF, [MIXED], {}, "as_base"),
+        ([1.0, 0.0] * 31 + [0.0] * 2, [MIXED], {}, "as_base"),
+        ([0.0] * 64, [MIXED], {}, "fail"),
+        (HALF, [MIXED, Finding("clip", "min", 20.0, 15.0, False)], {}, "fail"),
+        (HALF, [Finding("top1", "max_drop", 0.2, 0.5, False)], {}, "fail"),
+        (HALF, [MIXED, REGRESSED], {}, "fail"),
+        (HALF, [MIXED, UNLIKE], {}, "fail"),
+        (HALF, [MIXED, Finding("top1", "max_regression", 0.05, 0.0, None)], {}, "fail"),
+        (HALF, [MIXED, Finding("top1", "max_regression", 0.05, 0.0, True)], {}, "as_base"),
+        (HALF, [], {}, "fail"),
+        (HALF, [MIXED], {"beside": ("all cases: a regression",)}, "fail"),
+        (HALF, [], {"failed": failing("other", MIXED, shift="std")}, "fail"),
+        (HALF, [], {"failed": failing("other", MIXED, status="error")}, "error"),
+        (HALF, [], {"failed": failing("other", MIXED) + failing("other", MIXED, shift="std")}, "fail"),
+        (HALF, [], {"failed": ()}, "pass"),
+    ],
+)
+def test_what_the_base_does_not_explain_is_a_failure(shifted, findings, more, expected):
+    assert beside_a_base_that_fails("other", shifted, *findings, **more).verdict == expected
+
+
+def test_of_two_failures_that_of_its_own_is_told_with_its_reason():
+    own = failing("other", MIXED, shift="std")
+    base = side("base", RIGHT, HALF, failed=failing("base", MIXED))
+    more = {"failed": failing("other", MIXED) + own, "beside": ("all cases: worse",)}
+    _, sentence = words.sentences(versus.make(base, [side("other", RIGHT, HALF, **more)]))
+    assert sentence.startswith("other fails by itself, and where base fails too (mean +0.30): ")
+    assert sentence.endswith(" Why: other-std-+0.30: top-1 0.50 < 0.60 (64 images); all cases: worse.")
+
+
+def test_reasons_lead_to_the_cases_in_the_reports_of_their_runs(tmp_path: Path):
+    base = side("base", RIGHT, HALF, failed=failing("base", MIXED))
+    others = [side("base", RIGHT, [0.0] * 64, failed=failing("base", MIXED))]
+    found = versus.make(base, others)
+    reports = {page.BASE: tmp_path / "runs/base/report.html", "base": tmp_path / "runs/a b/report.html"}
+    made = page.make(found, "command", reports=reports, beside=tmp_path / "pages")
+    links = re.findall(r'<a href="([^"]*)"', made)
+    assert links == [f"../runs/{each}/report.html#base-mean-+0.30" for each in ("base", "a%20b")]
+
+
+def test_pictures_of_failing_cases_are_shown_with_those_that_changed_most(tmp_path: Path):
+    sides = []
+    for model, grey, failed in (("base", 90, failing("base", MIXED)), ("other", 60, failing("other", MIXED))):
+        one = side(model, RIGHT, HALF, grey, folder=tmp_path, failed=failed)
+        pictures = {(Case(model, "mean", 0.3), *place[1:]): path for place, path in one.run.pictures.items()}
+        run = dataclasses.replace(one.run, pictures={**one.run.pictures, **pictures})
+        sides.append(dataclasses.replace(one, run=run))
+    found = versus.make(sides[0], sides[1:])
+    assert [pair.case.shift for pair in found.others[0].least] == ["none"] * 4 + ["mean"] * 2
+    made = page.make(found, "command")
+    assert made.count(", without a shift: SSIM") == 4
+    assert made.count(", mean +0.30: SSIM") == 2

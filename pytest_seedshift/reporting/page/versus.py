@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pytest_seedshift.reporting import html, thumbnails, versus
+from pytest_seedshift.reporting.anchors import fragment
 from pytest_seedshift.reporting.html import data_uri, fill
 from pytest_seedshift.reporting.page.plots import GRID, INK, dress, fit_labels, key, series_colour, svg
 
@@ -20,6 +26,9 @@ _SIZE = 4.2, 2.6  # inches
 _SIDE = 192
 """The longer side of a picture, in pixels."""
 
+BASE = ""
+"""How the base is called among `reports`: another may have its name."""
+
 _MARKERS = "osD^vP"
 
 
@@ -32,10 +41,19 @@ class Shown:
     ssim: float
     before: str
     after: str
+    where: str
 
 
-def make(found: Versus, command: str) -> str:
-    """The page, as HTML; `command` is how it was made.
+def make(
+    found: Versus, command: str, *, reports: Mapping[str, Path] = MappingProxyType({}), beside: Path = Path()
+) -> str:
+    """The page, as HTML.
+
+    Args:
+        found: what it shows.
+        command: how it was made.
+        reports: of models, and of the base as `BASE`, the report of the run, to whose cases the reasons lead.
+        beside: the folder where the page is to lie.
 
     Raises:
         FileError: a picture cannot be read any more.
@@ -45,7 +63,7 @@ def make(found: Versus, command: str) -> str:
         "versus.html.jinja2",
         title=f"{found.base} against {', '.join(named)}",
         style=html.style(),
-        sentences=versus.sentences(found),
+        sentences=[(each, _link(each, reports, beside)) for each in versus.told(found)],
         caption=versus.caption(found),
         head=versus.head(found),
         rows=versus.rows(found),
@@ -57,12 +75,22 @@ def make(found: Versus, command: str) -> str:
     )
 
 
+def _link(sentence: versus.Sentence, reports: Mapping[str, Path], beside: Path) -> Mapping[str, str]:
+    """By id of a case that is named as a reason, where the report of its run describes it."""
+    name = BASE if sentence.other is None else sentence.other.name
+    if name not in reports:
+        return {}
+    page = quote(Path(os.path.relpath(reports[name], beside)).as_posix())
+    return {each.case.id: f"{page}{fragment(each.case.id)}" for each in sentence.why}
+
+
 def _shown(pair: Changed) -> Shown:
     before, after = (
         data_uri(thumbnails.encode(thumbnails.read(path, _SIDE), _SIDE), thumbnails.MEDIA_TYPE)
         for path in (pair.before, pair.after)
     )
-    return Shown(pair.label, pair.seed, pair.ssim, before, after)
+    where = "" if pair.case.is_control else pair.case.describe()
+    return Shown(pair.label, pair.seed, pair.ssim, before, after, where)
 
 
 @dataclass(frozen=True, slots=True)
