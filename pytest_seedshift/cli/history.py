@@ -41,7 +41,7 @@ _KEYS = ("version", "certainty", "models")
     cls=Command,
     help="Show each case over the versions of a model, and the first version that became worse. FOLDER holds "
     "history.jsonl; --add adds a run to it, as pytest's --seedshift-history does. Status 1 means that something became "
-    "worse and has stayed so.",
+    "worse, and that the newest version is not known to be back at the level before.",
     examples=("history history --add .seedshift --name v1.3", "history history --model sd21 --json"),
 )
 @click.argument("folder", metavar="FOLDER", type=FOLDER)
@@ -90,7 +90,7 @@ def run(
     as_json: bool = False,
     invoked: str = "seedshift history",
 ) -> int:
-    """Add what is to be added, and show what there is; 1 where something is worse and has stayed so, else 0.
+    """Add what is to be added, and show what there is; 1 where something is worse and not known to be back, else 0.
 
     Args:
         folder: of the history, or its file.

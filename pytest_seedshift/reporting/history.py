@@ -13,7 +13,7 @@ from pytest_seedshift.results import history
 
 if TYPE_CHECKING:
     from pytest_seedshift.results.history import CaseLine, Line
-    from pytest_seedshift.results.history_changes import Changes, Step
+    from pytest_seedshift.results.history_changes import Changes, Loss, Step
     from pytest_seedshift.results.schema.records import Score
 
 
@@ -36,6 +36,8 @@ class Course:
     score: str
     points: Sequence[tuple[Line, CaseLine, Score]]
     step: Step | None
+    loss: Loss | None = None
+    """What has become of it, where it was worse."""
 
     @property
     def lowest(self) -> tuple[Line, CaseLine, Score]:
@@ -53,7 +55,8 @@ def courses(changes: Changes) -> list[Course]:
                 for score, found in each.scores.items():
                     points.setdefault((case, score), []).append((line, each, found))
     last = {(step.case, step.score): step for step in changes.steps}
-    return [Course(*key, found, last.get(key)) for key, found in points.items()]
+    losses = {(each.step.case, each.step.score): each for each in changes.losses}
+    return [Course(*key, found, last.get(key), losses.get(key)) for key, found in points.items()]
 
 
 def format_score(score: str, value: float) -> str:
@@ -82,7 +85,37 @@ def sentences(changes: Changes) -> list[str]:
         if len(changes.lines) < 2:
             return ["One version has nothing to be compared with."]
         return ["No version is significantly worse or better than the one that its level began with."]
-    return [_sentence(step, changes) for step in changes.steps]
+    lasting = {id(loss.step): loss for loss in changes.losses}
+    return [_sentence(step, changes) + _standing(lasting.get(id(step))) for step in changes.steps]
+
+
+def _standing(loss: Loss | None) -> str:
+    """Where the newest version stands, behind the sentence of a score's last step."""
+    if loss is None or (loss.newest is loss.step.line and loss.step.worse):
+        return ""
+    score, before, now = loss.step.score, loss.before.name, f"{loss.newest.name} with "
+    now += f"{format_score(loss.step.score, loss.now)}"
+    level = f"{before}'s {format_score(score, loss.level)}"
+    if loss.state == "back":
+        assert loss.since is not None
+        above = "" if loss.p_above is None else f", and above {loss.step.line.name} (p {loss.p_above:.1g})"
+        return f". Back at {before}'s level since {loss.since.name}: {now} is not below {level}{_p(loss.p)}{above}"
+    if loss.state == "worse":
+        return f". {now} is still below {level}{_p(loss.p)}"
+    if loss.p is None and loss.step.p is not None:
+        return f". Undecided: {loss.newest.name} cannot be compared with it"
+    above = "" if loss.p_above is None else f" (p {loss.p_above:.1g})"
+    return f". Undecided: {now} is neither below {level}{_p(loss.p)} nor above {loss.step.line.name}{above}"
+
+
+def _p(p: float | None) -> str:
+    return "" if p is None else f" (p {p:.1g})"
+
+
+GATE = (
+    "A gate asks whether more is lost than max_regression allows; this history whether anything at all is lost beyond "
+    "chance."
+)
 
 
 def _sentence(step: Step, changes: Changes) -> str:
@@ -135,26 +168,39 @@ def table(changes: Changes, *, changed: bool = False) -> list[tuple[str, ...]]:
                 title(each.score, changes),
                 *("·" if end is None else format_score(each.score, end.mean) for end in ends),
                 f"{format_score(each.score, lowest[2].mean)} ({lowest[0].name})",
-                "" if step is None else f"{'worse' if step.worse else 'better'} since {step.since.name}",
+                "" if step is None else _last(step, each.loss),
             )
         )
     return rows
 
 
+def _last(step: Step, loss: Loss | None) -> str:
+    """The last change of a row, and what has become of it."""
+    if loss is not None and loss.since is not None:
+        return f"back since {loss.since.name}"
+    said = f"{'worse' if step.worse else 'better'} since {step.since.name}"
+    if loss is not None and loss.state == "undecided":
+        return f"{said}, undecided now"
+    return said if loss is None or step.worse else f"worse than {loss.before.name}, {said}"
+
+
 def lines(changes: Changes) -> list[str]:
     """For a terminal."""
-    told = [f"  {each}" for each in (*sentences(changes), *(f"note: {note}" for note in changes.notes))]
+    notes = [*([GATE] if changes.losses else []), *(f"note: {note}" for note in changes.notes)]
+    told = [f"  {each}" for each in (*sentences(changes), *notes)]
     changed = table(changes, changed=True)
     return [head(changes), *told, *(tables.table(changed, "<<>>><") if len(changed) > 1 else [])]
 
 
 def summary(all_changes: Sequence[Changes]) -> str:
-    """One line on what is open: worse, and not better again."""
-    found = [(changes, step) for changes in all_changes for step in changes.open()]
+    """One line on what is open: worse, and not known to be back."""
+    found = [(changes, loss) for changes in all_changes for loss in changes.open()]
     if not found:
         return "nothing is worse than it was and has stayed so"
     models = ", ".join(dict.fromkeys(changes.model for changes, _ in found))
-    return f"{messages.count(len(found), 'score')} worse than before, and not better again: of {models}"
+    unclear = sum(loss.state == "undecided" for _, loss in found)
+    undecided = f" ({unclear} undecided)" if unclear else ""
+    return f"{messages.count(len(found), 'score')} worse than before, and not known to be back{undecided}: of {models}"
 
 
 def document(all_changes: Sequence[Changes], certainty: float) -> dict[str, Any]:
@@ -169,11 +215,28 @@ def document(all_changes: Sequence[Changes], certainty: float) -> dict[str, Any]
                     for line in changes.lines
                 ],
                 "changes": [_step(step) for step in changes.steps],
-                "open": [_step(step) for step in changes.open()],
+                "open": [_step(loss.step) for loss in changes.open()],
+                "losses": [_loss(loss) for loss in changes.losses],
                 "notes": list(changes.notes),
             }
             for changes in all_changes
         },
+    }
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "shift": loss.step.case.shift,
+        "magnitude": loss.step.case.magnitude,
+        "score": loss.step.score,
+        "level_of": loss.before.name,
+        "level": loss.level,
+        "newest": loss.newest.name,
+        "now": loss.now,
+        "state": loss.state,
+        "back_since": None if loss.since is None else loss.since.name,
+        "p_below": loss.p,
+        "p_above": loss.p_above,
     }
 
 

@@ -140,13 +140,13 @@ def _found(history: History, certainty: float, kinds: Mapping[str, ScoreKind]) -
     found = _Found()
     for model in history.models:
         changes = history_changes.of_model(history, model, certainty=certainty)
-        worse = {(step.case, step.score): step for step in changes.open()}
+        worse = {(loss.step.case, loss.step.score): loss.step for loss in changes.open()}
         for case, score in _measured(changes.lines, model):
             name = f"{score} of {model} {case.describe()}"
             if score not in kinds:
                 found.left_out.append(f"{name}: a history does not say what that score is")
             elif (step := worse.get((case, score))) is not None:
-                found.left_out.append(f"{name}: worse since {step.since.name}, and not better again")
+                found.left_out.append(f"{name}: worse since {step.since.name}, and not known to be back")
             else:
                 _take(found, changes, case, score, name)
     return found
@@ -167,7 +167,8 @@ def _begin(changes: Changes, case: Case, score: str) -> int:
     """The place of the run that the level of a case's score begins with."""
     places = {line.id: place for place, line in enumerate(changes.lines)}
     steps: Sequence[Step] = [step for step in changes.steps if (step.case, step.score) == (case, score)]
-    return max([0, *(places[step.since.id] for step in steps), *(places[line.id] for line in changes.anew)])
+    back = [each.since for each in changes.losses if (each.step.case, each.step.score) == (case, score) and each.since]
+    return max([0, *(places[line.id] for line in (*(step.since for step in steps), *back, *changes.anew))])
 
 
 def _measured(lines: Sequence[Line], model: str) -> list[tuple[Case, str]]:

@@ -6,6 +6,11 @@ they are compared pair by pair, by the tests of `regression`; the k-th compariso
 probability α / (k·(k + 1)), half of it for worse and half for better, so that all comparisons of a model, however many
 follow, are wrong with probability α at most. So what was said of a version stays as it is when others follow.
 
+What was lost is held against the newest version: `Loss`. It is back where that version is not significantly below the
+level before the loss, and is significantly above the version that had lost it. The first of these is tested at α; the
+second at α / (m·(m + 1)) in the m-th version after that, so that what has not moved is called back with probability α
+at most, however many versions follow.
+
 Where pairs are missing, a version is worse if its interval lies below that of the version that its level began with.
 That has the error of two intervals, each time anew.
 """
@@ -61,6 +66,37 @@ class Step:
     level: float | None = None
 
 
+State = Literal["worse", "back", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What has become of a score of a case that was worse.
+
+    Attributes:
+        step: its last step.
+        before: the version whose level it has lost.
+        level: the score's mean in that version.
+        newest: the newest version that has the case.
+        now: the mean in that.
+        state: `worse`; `back` at the level before, or `undecided`: neither below that level nor above the version that
+            had lost it, beyond chance, or not comparable.
+        since: the version from which on it is back; None where it is not.
+        p: of the newest version being below that level; None where it is not compared, or by intervals.
+        p_above: of it being above the version that had lost it, likewise.
+    """
+
+    step: Step
+    before: Line
+    level: float
+    newest: Line
+    now: float
+    state: State
+    since: Line | None = None
+    p: float | None = None
+    p_above: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What has changed over a model's versions.
@@ -71,6 +107,7 @@ class Changes:
         steps: in the order of the versions with which they were found.
         notes: comparisons that were not possible, in words.
         anew: the runs that could not be compared with those before them, and begin a level of their own.
+        losses: what has become of each score that was worse.
     """
 
     model: str
@@ -78,16 +115,16 @@ class Changes:
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     anew: tuple[Line, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     @property
     def first_worse(self) -> Step | None:
         """The first step at which something became worse."""
         return next((step for step in self.steps if step.worse), None)
 
-    def open(self) -> list[Step]:
-        """Steps for the worse that no later step for the better of the same case and score has followed."""
-        last = {(step.case, step.score): step for step in self.steps}
-        return [step for step in last.values() if step.worse]
+    def open(self) -> list[Loss]:
+        """What was lost and is not known to be back."""
+        return [each for each in self.losses if each.state != "back"]
 
 
 def of_model(found: History, model: str, *, certainty: float = CERTAINTY) -> Changes:
@@ -119,7 +156,8 @@ def of_model(found: History, model: str, *, certainty: float = CERTAINTY) -> Cha
                     level = []
                 scores.forget({line.id} if made else {level[0].id})
         level.append(line)
-    return Changes(model, tuple(lines), tuple(steps), (*dict.fromkeys(notes), *scores.notes), tuple(anew))
+    losses = tuple(_losses(lines, steps, scores, 1 - certainty))
+    return Changes(model, tuple(lines), tuple(steps), (*dict.fromkeys(notes), *scores.notes), tuple(anew), losses)
 
 
 class _Scores:
@@ -216,3 +254,74 @@ def _located(step: Step, lines: Sequence[Line], scores: _Scores) -> Step:
         for at in range(1, len(values))
     ]
     return replace(step, since=lines[1 + int(np.argmax(explained))])
+
+
+# What has become of a loss ----------------------------------------------------------------------------------------
+
+
+def _losses(lines: Sequence[Line], steps: Sequence[Step], scores: _Scores, alpha: float) -> Iterator[Loss]:
+    """Of each score that has become worse and not gained all of it, where the newest version stands."""
+    pending: dict[tuple[Case, str], tuple[Step, Step]] = {}
+    """By case and score, the step with which the level was lost, and the last one."""
+    for step in steps:
+        key = step.case, step.score
+        lost = pending[key][0] if key in pending else step
+        if step.worse or (key in pending and step.after < lost.before):
+            pending[key] = lost, step
+        else:
+            pending.pop(key, None)
+    for lost, last in pending.values():
+        yield _loss(lost, last, lines, scores, alpha)
+
+
+def _loss(lost: Step, last: Step, lines: Sequence[Line], scores: _Scores, alpha: float) -> Loss:
+    key = last.case, last.score
+    having = [line for line in lines if key in _intervals(line, scores.model)]
+    newest = having[-1]
+    found = Loss(last, lost.reference, lost.before, newest, _intervals(newest, scores.model)[key].mean, "worse")
+    if newest.id == last.line.id and last.worse:
+        return found
+    try:
+        p = _p(newest, lost.reference, key, scores)
+        above = _p(last.line, newest, key, scores) if last.worse else 0.0
+    except BaselineError:
+        return replace(found, state="undecided")
+    after = having[having.index(last.line) :]
+    number = len(after) - 1
+    told = {} if p is None or above is None else {"p": p, "p_above": above if last.worse else None}
+    # Of intervals it is known whether they lie apart, and no more.
+    is_below = _lies_below(newest, lost.reference, key, scores) if p is None else p <= alpha
+    is_above = (
+        _lies_below(last.line, newest, key, scores)
+        if above is None
+        else not last.worse or above <= alpha / (number * (number + 1))
+    )
+    if is_below:
+        return replace(found, **told)
+    if not is_above:
+        return replace(found, state="undecided", **told)
+    up = Step(*key, newest, newest, last.line, last.after, found.now, False, "pairs")
+    since = _located(up, after, scores).since if last.worse else last.since
+    return replace(found, state="back", since=since, **told)
+
+
+def _p(low: Line, high: Line, key: tuple[Case, str], scores: _Scores) -> float | None:
+    """How probable it is that a version is so far below another by chance; None where pairs are missing.
+
+    Raises:
+        BaselineError: they cannot be compared.
+    """
+    case, score = key
+    before, after = scores(high), scores(low)
+    if before is None or after is None or case not in before.cases or case not in after.cases:
+        return None
+    one = replace(after, cases={case: after.cases[case]})
+    rows = regression.compare(before, one, regression.Gate(partial=True)).rows
+    row = next((row for row in rows if row.score == score), None)
+    return None if row is None else row.change.p if row.drop > 0 else 1.0
+
+
+def _lies_below(low: Line, high: Line, key: tuple[Case, str], scores: _Scores) -> bool:
+    """Whether the interval of a version lies below that of another."""
+    below, above = (_intervals(line, scores.model).get(key) for line in (low, high))
+    return below is not None and above is not None and below.high < above.low

@@ -44,7 +44,7 @@ def test_the_version_that_became_worse_is_told_in_the_terminal_as_json_and_on_th
     told = capfd.readouterr().out
     assert "mine: 4 versions, v0 (" in told
     assert re.search(r"mean \+0\.30, white: worse since v2: 1 → 0\.6\d+ \(p .*, pair by pair, against v0\)", told)
-    assert "1 score worse than before, and not better again: of mine" in told
+    assert "1 score worse than before, and not known to be back: of mine" in told
     page = Path("kept/history.html").read_text()
     assert "worse since v2" in page
     assert page.count("<svg") == 2, "a figure, and a key of its lines"

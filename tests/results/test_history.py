@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ import pytest
 
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
+from pytest_seedshift.reporting import history as told
+from pytest_seedshift.reporting.page import history as page
 from pytest_seedshift.results import history, history_changes
 from pytest_seedshift.results.baseline import Baseline, Design, Samples, Version
 from pytest_seedshift.results.history import HistoryError, Line
@@ -111,6 +114,7 @@ def test_what_becomes_better_again_is_not_open_any_more(tmp_path):
     ]
     assert changes.first_worse.since.name == "v4"
     assert changes.open() == []
+    assert changes.losses == (), "what has gained more than it had lost is a level of its own"
 
 
 def test_a_slow_decline_is_found_though_no_step_is(tmp_path):
@@ -171,6 +175,107 @@ def test_damaged_pairs_are_told_and_the_line_still_counts(tmp_path):
     changes = history_changes.of_model(found, "m")
     assert "fails its checksum" in " ".join(changes.notes)
     assert len(changes.lines) == 4
+
+
+# What has become of a loss
+
+
+def steps_of(folder: Path, *wrong: int) -> history_changes.Changes:
+    """A version for each number: so many of the 400 pairs under a shift are wrong."""
+    order = np.random.default_rng(5).permutation(IMAGES)
+    for number, each in enumerate(wrong):
+        right = {case: order >= (each if case in CASES[1:] else 0) for case in CASES}
+        history.append(folder, *made(right, number))
+    return history_changes.of_model(history.load(folder), "m")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "state", "since"),
+    [
+        ((20, 120), "worse", None),
+        ((20, 120, 120), "worse", None),
+        ((20, 31, 31), "worse", None),
+        ((20, 31, 20), "back", "v2"),
+        ((20, 31, 31, 21, 20), "back", "v3"),
+        ((20, 31, 20, 31), "worse", None),
+        ((20, 31, 26), "undecided", None),
+        ((20, 31, 42, 20), "back", "v3"),
+        ((20, 80, 160, 80), "worse", None),
+        ((20, 160, 80), "worse", None),
+        ((20, 160, 23), "back", "v2"),
+        ((20, 160, 20), "closed", None),
+        ((20, 160, 20, 120), "worse", None),
+    ],
+)
+def test_what_was_lost_is_held_against_the_newest_version(tmp_path, wrong, state, since):
+    """It is closed where a significant step for the better has brought all of it back."""
+    changes = steps_of(tmp_path, *wrong)
+    (*_, last) = [step for step in changes.steps if step.case == CASES[1]]
+    found = [each for each in changes.losses if each.step.case == CASES[1]]
+    assert [(each.state, each.since and each.since.name) for each in found] == (
+        [] if state == "closed" else [(state, since)]
+    )
+    assert last.worse or state != "undecided"
+    assert bool(changes.open()) is (state in ("worse", "undecided"))
+
+
+@pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 60), marks=pytest.mark.nightly)])
+def test_what_has_stayed_lost_is_not_called_back(tmp_path, seeds):
+    """At 99 %: each of the histories ends with a version that is as its loss was, after one to five others."""
+    wrong = 0
+    for seed in seeds:
+        given = versions(4 + seed % 5, 2000 + seed, drops={2: 0.1})
+        changes = history_changes.of_model(written(tmp_path / f"{seed}", given), "m")
+        assert changes.losses
+        wrong += any(each.state == "back" for each in changes.losses)
+    assert wrong <= 3
+
+
+def test_without_pairs_intervals_say_that_it_is_back(tmp_path):
+    steps_of(tmp_path, 20, 100, 100, 22)
+    found = history.load(tmp_path)
+    for line in found.lines:
+        (tmp_path / line.pairs).unlink()
+    changes = history_changes.of_model(found, "m")
+    assert changes.open() == []
+
+
+def test_what_cannot_be_compared_with_the_level_before_is_undecided(tmp_path):
+    for number, (share, classifier) in enumerate([(0.05, "v"), (0.4, "v"), (0.05, "w")]):
+        right = {case: np.arange(IMAGES) >= share * IMAGES for case in CASES}
+        history.append(tmp_path, *made(right, number, classifier=classifier))
+    changes = history_changes.of_model(history.load(tmp_path), "m")
+    assert {each.state for each in changes.open()} == {"undecided"}
+    assert "Undecided: v2 cannot be compared with it" in told.sentences(changes)[0]
+    assert "undecided" in told.summary([changes])
+
+
+def test_the_sentence_the_table_and_the_document_say_what_is_back(tmp_path):
+    changes = steps_of(tmp_path, 20, 31, 20)
+    sentences = told.sentences(changes)
+    document = json.loads(json.dumps(told.document([changes], 0.99)))["models"]["m"]
+    assert "Back at v0's level since v2: v2 with 0.9" in sentences[0]
+    assert told.GATE in "\n".join(told.lines(changes))
+    assert told.table(changes)[2][-1] == "back since v2"
+    assert document["open"] == []
+    assert document["losses"][0]["state"] == "back"
+    assert document["losses"][0]["back_since"] == "v2"
+    assert told.summary([changes]) == "nothing is worse than it was and has stayed so"
+
+
+@pytest.mark.parametrize("names", [["v1", "v2", "v3"], ["a long name of a version $x^$", "<b>", "v3"]])
+def test_the_axis_has_the_names_of_versions_and_none_is_cut(tmp_path, names):
+    for number, name in enumerate(names):
+        line, scores = made(versions(1, 0)[0], number)
+        history.append(tmp_path, line.model_copy(update={"name": name}), scores)
+    drawn = page.make([history_changes.of_model(history.load(tmp_path), "m")], 0.99, "command")
+    (figure, *_) = re.findall(r'<figure class="course".*?</figure>', drawn, flags=re.DOTALL)
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", figure)
+    assert "0.5" not in texts
+    assert "v3" in texts
+    assert "<b>" not in figure
+    wide = re.search(r'viewBox="0 0 ([0-9.]+)', figure)
+    assert wide is not None
 
 
 # The file

@@ -123,7 +123,7 @@ def test_what_became_worse_has_no_bound_and_what_became_better_one_by_the_runs_s
     worse = [(control, mean - 0.2) for control, mean in after]
     found = propose(runs(tmp_path, *before, *worse))
     assert found.bounds == 1
-    assert found.unmeasured == ("top1 of toy-latent mean +0.30: worse since v10, and not better again",)
+    assert found.unmeasured == ("top1 of toy-latent mean +0.30: worse since v10, and not known to be back",)
     assert "mean" not in found.text.partition("model.toy-latent")[2].replace("measured", "")
     healed = propose(runs(tmp_path, *worse, *before))
     assert healed.runs == (10, 20)

@@ -10,7 +10,7 @@ from pytest_seedshift.core import messages
 from pytest_seedshift.core.shifts import NONE
 from pytest_seedshift.reporting import history, html
 from pytest_seedshift.reporting.html import fill
-from pytest_seedshift.reporting.page.plots import BOUND, INK, dress, fit_labels, key, series_style, svg
+from pytest_seedshift.reporting.page.plots import BOUND, INK, dress, key, name_versions, series_style, svg
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -53,7 +53,7 @@ def _shown(changes: Changes) -> Shown:
         changes.model,
         history.head(changes),
         history.sentences(changes),
-        changes.notes,
+        [*([history.GATE] if changes.losses else []), *changes.notes],
         history.table(changes),
         [
             (history.title(score, changes), _figure(changes, [each for each in found if each.score == score]))
@@ -65,7 +65,7 @@ def _shown(changes: Changes) -> Shown:
 
 
 def _figure(changes: Changes, drawn: Sequence[Course]) -> Markup:
-    """A line for each case over the versions, by their numbers; a cross where one became worse."""
+    """A line for each case over the versions, by their names; a cross where one became worse."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_SIZE)
@@ -82,7 +82,7 @@ def _figure(changes: Changes, drawn: Sequence[Course]) -> Markup:
             axes.plot([places[step.line.id]], [step.after], marker="x", markersize=8, markeredgewidth=1.8, color=BOUND)
     axes.set_xlim(0.5, len(changes.lines) + 0.5)
     dress(axes)
-    fit_labels(axes, _SIZE[0])
+    name_versions(axes, [line.name for line in changes.lines], _SIZE[0])
     axes.locator_params(axis="y", nbins=5)
     return svg(figure)
 

@@ -1,6 +1,7 @@
 """Figures, drawn by matplotlib as SVG that stands in the page itself and takes its colours from the page's style.
 
-No text of a user's is in a figure: what it shows is said by the page around it.
+But for the names of versions on an axis, no text of a user's is in a figure: what it shows is said by the page around
+it.
 """
 
 from __future__ import annotations
@@ -106,6 +107,35 @@ def fit_labels(axes: Axes, width: float, most: int = 7) -> None:
         widest = size * max((sum(map(_width, each)) for each in labels), default=0.0)
         if len(ticks) < 2 or (ticks[1] - ticks[0]) * room >= widest + _APART:
             return
+
+
+_LONGEST = 14
+"""Signs of a version's name on an axis; what is longer is cut."""
+
+
+def name_versions(axes: Axes, names: Sequence[str], width: float) -> None:
+    """Mark the x-axis at versions 1, 2, … by their names, at so many that these stand apart and none is cut off.
+
+    Args:
+        axes: whose limits are set.
+        names: of all versions.
+        width: the figure's, in inches.
+    """
+    low, high = axes.get_xlim()
+    room = width * 72 * axes.get_position().width / (high - low)  # for a step of 1
+    left, right = width * 72 * axes.get_position().x0, width * 72 * (1 - axes.get_position().x1)
+    size = float(axes.xaxis.get_major_ticks(1)[0].label1.get_fontsize())
+    shown = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names]
+    widest = max(size * sum(map(_width, name)) for name in shown)
+    # Half of a label at either end stands over what the version has to the left or to the right of it.
+    inner = [
+        at
+        for at in range(1, len(shown) + 1)
+        if (at - low) * room + left >= widest / 2 and (high - at) * room + right >= widest / 2
+    ]
+    step = max(1, math.ceil((widest + _APART) / room))
+    ticks = inner[::-1][::step][::-1]  # the newest has its name
+    axes.set_xticks(ticks, [shown[at - 1] for at in ticks], parse_math=False)
 
 
 def _width(sign: str) -> float:
