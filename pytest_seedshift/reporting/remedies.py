@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_seedshift.core import messages, tables
 from pytest_seedshift.core.score_registry import SHIPPED
 from pytest_seedshift.studies.remedies import recommendation
+from pytest_seedshift.studies.remedies.findings import TIMED, TOLERANCE
 
 if TYPE_CHECKING:
     from pytest_seedshift.core.stats.seed_shares import Sensitivity
@@ -18,7 +20,7 @@ def table(found: Remedies) -> list[tuple[str, ...]]:
     cases = [each.case.describe() for each in found.before]
     rows = [("", "heals", *cases, "without a shift", "time", "seed use")]
     use = "" if found.seed_use is None else _use(found.seed_use)
-    rows.append((found.model, "", *(_cell(each) for each in found.before), "", "", use))
+    rows.append((found.model, "", *(_cell(each, each) for each in found.before), "", "", use))
     for tried in found.tried:
         if tried.error:
             rows.append((tried.candidate.title, "!"))
@@ -30,8 +32,8 @@ def table(found: Remedies) -> list[tuple[str, ...]]:
             (
                 tried.candidate.title,
                 f"{tried.healed} of {len(found.before)}",
-                *(_cell(each) for each in tried.treated),
-                _costs(tried),
+                *(_cell(each, was) for each, was in zip(tried.treated, found.before, strict=True)),
+                _costs(tried, found),
                 _time(tried, found),
                 _use_of(tried),
             )
@@ -39,35 +41,69 @@ def table(found: Remedies) -> list[tuple[str, ...]]:
     return rows
 
 
-def figures(treated: Treated) -> tuple[str, str, str]:
-    """The first score, its interval, and how much of it is left, where that is known: `0.95`, `0.66–1.00`, `≈0.97`."""
-    score = next(iter(treated.scores))
-    found = treated.scores[score]
-    kept = "" if score not in treated.retained else f"≈{treated.retained[score]:.2f}"
-    return _format(score, found.mean), f"{_format(score, found.low)}–{_format(score, found.high)}", kept
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A score of a case, as it is shown: `top-1`, `0.95`, `0.66–1.00`, `≈0.97`, whether it breaks a bound."""
+
+    score: str
+    title: str
+    mean: str
+    interval: str
+    left: str
+    """How much of it is left, where that is known, else empty."""
+    broken: bool
 
 
-def _cell(treated: Treated) -> str:
-    mean, interval, kept = figures(treated)
-    return f"{mean} ({interval}){f', {kept} left' if kept else ''}{'' if treated.holds else ' ✗'}"
+def figures(treated: Treated, before: Treated | None = None) -> list[Figure]:
+    """The scores that a case breaks, with those that the model as it is breaks there; the first where none does."""
+    wanted = dict.fromkeys([*(before.broken if before else ()), *treated.broken])
+    shown = [score for score in wanted if score in treated.scores] or list(treated.scores)[:1]
+    found = []
+    for score in shown:
+        one = treated.scores[score]
+        left = "" if score not in treated.retained else f"≈{treated.retained[score]:.2f}"
+        span = f"{_format(score, one.low)}–{_format(score, one.high)}"
+        broken = score in treated.broken or (not treated.holds and not treated.broken)
+        found.append(Figure(score, recommendation.title(score), _format(score, one.mean), span, left, broken))
+    return found
+
+
+def _cell(treated: Treated, before: Treated) -> str:
+    told = [
+        f"{each.title} {each.mean} ({each.interval}){f', {each.left} left' if each.left else ''}"
+        f"{' ✗' if each.broken else ''}"
+        for each in figures(treated, before)
+    ]
+    if not treated.holds and "✗" not in "".join(told):  # by a bound on what is no score of all pictures
+        told.append("✗")
+    return "; ".join(told)
 
 
 def _format(score: str, value: float) -> str:
     return SHIPPED[score].format(value) if score in SHIPPED else f"{value:.3g}"
 
 
-def _costs(tried: Tried) -> str:
-    """The change of the first score without a shift, with its interval, and of which others it is significant."""
+def _costs(tried: Tried, found: Remedies) -> str:
+    """The change of the first score without a shift, with its interval; which others are lower, or not known."""
     if not tried.costs:
-        return "· (few pairs)"
-    score = next(iter(tried.costs))
-    change = tried.costs[score]
-    harmed = f", lower: {', '.join(tried.harms)}" if tried.harms else ""
-    return f"{change.value:+.2f} ({change.low:+.2f} to {change.high:+.2f}){harmed}"
+        return "too few pairs to say"
+    unclear = tried.unclear(found.control)
+    first = next(iter(tried.costs))
+    change = tried.costs[first]
+    said = [f"{change.value:+.2f} ({change.low:+.2f} to {change.high:+.2f})".replace("-", "\N{MINUS SIGN}")]
+    if unclear:
+        told = ", ".join(
+            f"{'' if score == first else f'{recommendation.title(score)} '}{recommendation.interval(score, each)}"
+            for score, each in unclear.items()
+        )
+        said = [*([] if first in unclear else said), f"too few pairs to say ({told})"]
+    if tried.harms:
+        said = [*([] if first in unclear else said[:1]), *said[1:], f"lower: {', '.join(tried.harms)}"]
+    return ", ".join(dict.fromkeys(said))
 
 
 def _time(tried: Tried, found: Remedies) -> str:
-    return f"{tried.seconds / found.seconds:.1f}×" if tried.seconds and found.seconds else ""
+    return f"{tried.seconds / found.seconds:.1f}×" if tried.seconds and found.seconds else "–"
 
 
 def _use(measured: Sensitivity) -> str:
@@ -105,8 +141,10 @@ def lines(found: Remedies) -> list[str]:
 
 
 LEGEND = (
-    "by case: the first score with its interval, and how much of the mean without a shift is retained (≈: early "
-    "verdict); ✗: it breaks",
+    "by case: each score that breaks there, or broke in the model as it is, with its interval, and how much of the "
+    "mean without a shift is retained (≈: early verdict); ✗: it breaks",
+    f"time: if {TIMED} images or more were timed after a model's first case, else –",
+    f"too few pairs to say: the interval reaches more than {TOLERANCE:.0%} of the mean without a shift below 0",
     "seed use: how much another seed vector changes pixels, relative to another label",
 )
 
@@ -135,6 +173,7 @@ def document(found: Remedies) -> dict[str, Any]:
                     for score, change in each.costs.items()
                 },
                 "pairs": each.pairs,
+                "too_few_pairs": list(each.unclear(found.control)),
                 "seconds_per_image": each.seconds,
                 "ignores_seed": each.ignores,
                 "error": each.error,
@@ -155,4 +194,5 @@ def _treated(treated: Treated) -> dict[str, Any]:
             score: {"mean": each.mean, "low": each.low, "high": each.high} for score, each in treated.scores.items()
         },
         "retained": dict(treated.retained),
+        "broken": list(treated.broken),
     }

@@ -11,7 +11,7 @@ import torch
 from helpers.double_bench import Bench, Double, DoublePool
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
-from pytest_seedshift.core.scores import Constraint
+from pytest_seedshift.core.scores import Constraint, Estimate
 from pytest_seedshift.models import rng
 from pytest_seedshift.reporting import remedies as told
 from pytest_seedshift.reporting.page import remedies as page
@@ -213,6 +213,88 @@ def test_a_change_that_the_name_has_is_not_made_again(tmp_path):
     assert "says itself how that is to be" in again.left_out["+ancestral"]
     assert "is that already" in again.left_out["+steps=10"]
     assert "says itself" in again.left_out["+scheduler=DDPMScheduler"]
+
+
+# What is shown of it
+
+
+def case_of(*broken: str, top1: float, clip: float) -> Treated:
+    scores = {"top1": Estimate(top1, top1 - 0.1, top1 + 0.05), "clip": Estimate(clip, clip - 1, clip + 1)}
+    return Treated(CASES[1], not broken, 50, scores, {"top1": top1, "clip": clip / 33}, broken)
+
+
+def shown(before: Treated, after: Treated, **more) -> Remedies:
+    made = Tried(Candidate(("ancestral",), f"{MODEL}+ancestral"), True, (after,), **more)
+    return Remedies(MODEL, (before,), {"top1": Estimate(0.97, 0.9, 1.0)}, (made,), seconds=more.get("seconds"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cells"),
+    [
+        (("clip",), (), ("CLIP 25.0 (24.0–26.0), ≈0.76 left ✗", "CLIP 31.0 (30.0–32.0), ≈0.94 left")),
+        (("top1",), ("top1",), ("top-1 0.40 (0.30–0.45), ≈0.40 left ✗", "top-1 0.90 (0.80–0.95), ≈0.90 left ✗")),
+        (
+            ("top1",),
+            ("clip",),
+            (
+                "top-1 0.40 (0.30–0.45), ≈0.40 left ✗",
+                "top-1 0.90 (0.80–0.95), ≈0.90 left; CLIP 31.0 (30.0–32.0), ≈0.94 left ✗",
+            ),
+        ),
+        (
+            ("top1", "clip"),
+            (),
+            (
+                "top-1 0.40 (0.30–0.45), ≈0.40 left ✗; CLIP 25.0 (24.0–26.0), ≈0.76 left ✗",
+                "top-1 0.90 (0.80–0.95), ≈0.90 left; CLIP 31.0 (30.0–32.0), ≈0.94 left",
+            ),
+        ),
+        (("of no picture",), (), ("top-1 0.40 (0.30–0.45), ≈0.40 left; ✗", "top-1 0.90 (0.80–0.95), ≈0.90 left")),
+    ],
+)
+def test_the_score_that_broke_is_shown_before_and_after(before, after, cells):
+    found = shown(case_of(*before, top1=0.4, clip=25.0), case_of(*after, top1=0.9, clip=31.0))
+    _, first, second = told.table(found)
+    assert (first[2], second[2]) == cells
+    drawn = page.make(found, "command")
+    assert ("CLIP 31.0" in drawn) is ("clip" in before + after)
+    assert drawn.count('<span class="broken">✗</span>') == len(before + after)
+
+
+@pytest.mark.parametrize(
+    ("costs", "cell", "sentence"),
+    [
+        ({"top1": Mean(0.0, -0.54, 0.54)}, "too few pairs to say (−0.54 to +0.54)", "Too few pairs (60) to say"),
+        ({"top1": Mean(0.0, -0.09, 0.09)}, "+0.00 (−0.09 to +0.09)", ", and nothing is seen to be lost"),
+        ({}, "too few pairs to say", "Too few pairs to say whether"),
+        (
+            {"top1": Mean(0.0, -0.01, 0.01), "clip": Mean(0.0, -9.0, 9.0)},
+            "+0.00 (−0.01 to +0.01), too few pairs to say (CLIP −9.0 to +9.0)",
+            "without a shift: CLIP −9.0 to +9.0.",
+        ),
+    ],
+)
+def test_few_pairs_do_not_say_that_nothing_is_lost(costs, cell, sentence):
+    found = shown(case_of("top1", top1=0.4, clip=31.0), case_of(top1=0.9, clip=31.0), costs=costs, pairs=60)
+    assert told.table(found)[2][3] == cell
+    assert told.document(found)["remedies"][0]["too_few_pairs"] == [
+        score for score, change in costs.items() if change.low < -0.1 * (33 if score == "clip" else 0.97)
+    ]
+    assert sentence in recommendation.make(found).sentences[0]
+
+
+def test_a_time_is_shown_where_it_was_measured_on_both_sides():
+    cases = case_of("top1", top1=0.4, clip=31.0), case_of(top1=0.9, clip=31.0)
+    assert told.table(shown(*cases))[2][4] == "–"
+    assert told.table(shown(*cases, seconds=2.0))[2][4] == "1.0×"
+
+
+def test_a_time_rests_on_images_behind_the_first_case(tmp_path):
+    found = find(tmp_path, healed_by("ancestral"))
+    timed = {each.candidate.changes[0] for each in found.tried if each.seconds is not None}
+    assert found.seconds is not None
+    assert "ancestral" in timed, "what it costs was measured on more images"
+    assert all(each.seconds is None for each in found.tried if sum(one.images for one in each.treated) == 0)
 
 
 @pytest.mark.nightly

@@ -43,7 +43,8 @@ def _rows(found: Remedies, best: Tried | None) -> list[dict[str, Any]]:
             {
                 "title": title,
                 "heals": heals,
-                "cases": [_cell(each, found) for each in cases] or rest[:count],
+                "cases": [_cell(each, was, found) for each, was in zip(cases, found.before, strict=False)]
+                or rest[:count],
                 "rest": rest[count:],
                 "best": place > 0 and best is not None and found.tried[place - 1] is best,
             }
@@ -51,13 +52,20 @@ def _rows(found: Remedies, best: Tried | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _cell(treated: Treated, found: Remedies) -> dict[str, Any]:
-    mean, interval, left = remedies.figures(treated)
-    score, measured = next(iter(treated.scores.items()))
-    cell: dict[str, Any] = {"mean": mean, "interval": interval, "left": left, "holds": treated.holds, "drawn": None}
-    if score in SHIPPED:
-        kind = SHIPPED[score]
-        control = found.control.get(score)
+def _cell(treated: Treated, before: Treated, found: Remedies) -> dict[str, Any]:
+    """A case: each score that is shown of it, with its bar."""
+    return {
+        "holds": treated.holds,
+        "figures": [_figure(each, treated, found) for each in remedies.figures(treated, before)],
+    }
+
+
+def _figure(figure: remedies.Figure, treated: Treated, found: Remedies) -> dict[str, Any]:
+    measured = treated.scores[figure.score]
+    cell: dict[str, Any] = {"told": figure, "holds": not figure.broken, "drawn": None}
+    if figure.score in SHIPPED:
+        kind = SHIPPED[figure.score]
+        control = found.control.get(figure.score)
         ends = {"low": measured.low, "value": measured.mean, "high": measured.high}
         cell["drawn"] = {name: 100 * (value - kind.low) / kind.span for name, value in ends.items()}
         cell["drawn"]["mark"] = None if control is None else 100 * (control.mean - kind.low) / kind.span

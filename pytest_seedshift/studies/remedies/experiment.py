@@ -7,10 +7,11 @@ of a case that it is healed which is not, or the other way round, is at most 1 â
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.core import tags
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.score_registry import SHIPPED
@@ -22,7 +23,7 @@ from pytest_seedshift.runner import sequential
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.remedies import candidates, recommendation
 from pytest_seedshift.studies.remedies.candidates import Candidate
-from pytest_seedshift.studies.remedies.findings import Remedies, Treated, Tried
+from pytest_seedshift.studies.remedies.findings import TIMED, Remedies, Treated, Tried
 from pytest_seedshift.studies.sampler_ablation import effects
 from pytest_seedshift.studies.sampler_ablation.experiment import seed_weight
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.stats.seed_shares import Sensitivity
     from pytest_seedshift.runner.case_result import CaseResult
     from pytest_seedshift.runner.samples import Sample
+    from pytest_seedshift.runner.work import Work
     from pytest_seedshift.runner.workbench import Workbench
     from pytest_seedshift.studies.sampler_ablation.effects import Mean
 
@@ -66,6 +68,7 @@ class Experiment:
         self._first = tuple(design[: max(SCREENED, math.ceil(len(design) / 5))])
         self._certainty, self._report = certainty, report
         self._each = certainty
+        self._made: dict[str, tuple[int, float]] = {}
         self._images = 0
         self._control = Case(model)
         self._kinds: Mapping[str, ScoreKind] = SHIPPED
@@ -82,11 +85,10 @@ class Experiment:
         control = self._judge(self._control, self._model)
         self._kinds = control.kinds
         failing = [(case, one) for case in cases if not (one := self._judge(case, self._model)).passed]
+        self._time(self._model, [one for _, one in failing])
         before = tuple(self._treated(case, one, control) for case, one in failing)
-        made = [control, *(one for _, one in failing)]
         found = Remedies(
             self._model, before, control.scores, left_out=usable.left_out, certainty=self._certainty,
-            seconds=_pace(made),
         )  # fmt: skip
         if not failing or not control.passed:
             return replace(found, images=self._images)
@@ -101,11 +103,23 @@ class Experiment:
             tried += [self._try(each, [case for case, _ in failing], control) for each in more.found]
             left_out |= more.left_out
         tried = self._with_costs(replace(found, tried=tuple(tried), seed_use=use, ignores=ignores))
+        tried = [replace(each, seconds=self._pace(each.candidate.model)) for each in tried]
         crossing = len(self._design) * (1 + len(cases) + len(tried) * (1 + len(failing)))
         return replace(
-            found, tried=tuple(tried), left_out=left_out, images=self._images, crossing=crossing, seed_use=use,
-            ignores=ignores,
+            found, tried=tuple(tried), seconds=self._pace(self._model), left_out=left_out, images=self._images,
+            crossing=crossing, seed_use=use, ignores=ignores,
         )  # fmt: skip
+
+    def _time(self, model: str, found: Iterable[CaseResult | Work]) -> None:
+        """Take the time of images of a model that has made others before: what is first made warms it up."""
+        for each in found:
+            images, seconds = self._made.get(model, (0, 0.0))
+            self._made[model] = images + each.generated, seconds + each.seconds
+
+    def _pace(self, model: str) -> float | None:
+        """The seconds of an image; None where too few were timed."""
+        images, seconds = self._made.get(model, (0, 0.0))
+        return seconds / images if images >= TIMED else None
 
     def _fingerprint(self, model: str) -> str:
         return self._bench.samples(model).model
@@ -126,12 +140,12 @@ class Experiment:
         try:
             control = self._judge(self._control, candidate.model)
             treated = [(case, self._judge(case, candidate.model)) for case in cases] if control.passed else []
+            self._time(candidate.model, [found for _, found in treated])
             made = Tried(
                 candidate,
                 control.passed,
                 tuple(self._treated(case, found, control) for case, found in treated),
                 *self._costs(before, control),
-                seconds=_pace([control, *(found for _, found in treated)]),
             )
             if made.healed:
                 use, weight = self._seed_use(candidate.model)
@@ -159,6 +173,7 @@ class Experiment:
     def _controls(self, model: str) -> Sequence[Sample]:
         design = self._design[: min(COST_PAIRS, len(self._design))]
         found = self._bench.scheduler.collect(replace(self._control, model=model), design)
+        self._time(model, [found.work])
         self._images += len(design)
         return found.samples
 
@@ -171,7 +186,8 @@ class Experiment:
                 after = math.fsum(each.scores[score] for each in found.samples[:pairs])
                 if before > 0:
                     retained[score] = after / before
-        return Treated(case, found.passed, len(found.samples), found.scores, retained)
+        broken = dict.fromkeys(tags.plain(each.score) for each in found.findings if each.holds is False)
+        return Treated(case, found.passed, len(found.samples), found.scores, retained, tuple(broken))
 
     def _costs(self, before: CaseResult, after: CaseResult) -> tuple[dict[str, Mean], int]:
         pairs = min(len(before.samples), len(after.samples))
@@ -213,11 +229,6 @@ COST_PAIRS = 200
 
 _MOST_PAIRS = 6
 """So many pairs of remedies are tried at most."""
-
-
-def _pace(found: Sequence[CaseResult]) -> float | None:
-    generated = sum(each.generated for each in found)
-    return sum(each.seconds for each in found) / generated if generated else None
 
 
 def _said(tried: Tried, cases: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.core.score_registry import SHIPPED
 from pytest_seedshift.core.scores import CERTAINTY
 from pytest_seedshift.studies.sampler_ablation.experiment import DISCARDED
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from pytest_seedshift.core.stats.seed_shares import Sensitivity
     from pytest_seedshift.studies.remedies.candidates import Candidate
     from pytest_seedshift.studies.sampler_ablation.effects import Mean
+
+TOLERANCE = 0.1
+"""Of a score's mean without a shift: an interval of its change that reaches further below 0 does not say that nothing
+is lost."""
+
+TIMED = 32
+"""Of so many images at least a time is told, without those of a model's first case, in which it warms up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,8 @@ class Treated:
     images: int
     scores: Mapping[str, Estimate]
     retained: Mapping[str, float]
+    broken: tuple[str, ...] = ()
+    """The scores that break a bound, in the order in which they were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Tried:
         treated: the cases that failed; none where it does not.
         costs: by score, the change of the mean without a shift against the model as it was, on the same pairs.
         pairs: of how many pairs these are.
-        seconds: of an image; None where none was made now.
+        seconds: of an image, in cases that were run after the first; None where fewer than `TIMED` were made there.
         seed_use: how much it looks at its seed vector; None where that was not measured.
         weight: of the seed vector after the first step, by the schedule; None where it is not known.
         error: why it came to no verdict; empty where it did.
@@ -79,6 +89,19 @@ class Tried:
         """The scores that are significantly lower without a shift."""
         return [score for score, change in self.costs.items() if change.high < 0]
 
+    def unclear(self, control: Mapping[str, Estimate]) -> dict[str, Mean]:
+        """The changes without a shift of which too little is known to say that nothing is lost.
+
+        Args:
+            control: by score, the mean without a shift of the model as it was.
+        """
+        found = {}
+        for score, change in self.costs.items():
+            level = control[score].mean if score in control else SHIPPED[score].top if score in SHIPPED else None
+            if level is not None and change.low < -TOLERANCE * level <= 0 <= change.high:
+                found[score] = change
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Remedies:
@@ -93,7 +116,7 @@ class Remedies:
         images: looked at, all together; those of the seed sensitivity are not among them.
         crossing: that whole designs of all cases under all remedies would take.
         certainty: that no verdict is wrong.
-        seconds: of an image of the model as it is; None where none was made now.
+        seconds: of an image of the model as it is; see `Tried`.
         seed_use: of the model as it is.
         ignores: whether the model as it is hardly looks at its seed vector.
     """

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_seedshift.core.score_registry import SHIPPED
 from pytest_seedshift.studies.remedies.candidates import REPAIRS
 
 if TYPE_CHECKING:
     from pytest_seedshift.studies.remedies.findings import Remedies, Tried
+    from pytest_seedshift.studies.sampler_ablation.effects import Mean
 
 SLOWER = 1.2
 """What takes less than so many times as long counts as no slower."""
@@ -95,9 +97,31 @@ def _praise(tried: Tried, found: Remedies) -> str:
     use = "" if tried.seed_use is None else f" Its pictures still change with the seed vector{_share(tried)}."
     return (
         f"Use {tried.candidate.title}: it heals {cases}"
-        f"{f' (of the score is left: {kept})' if kept else ''}, and nothing is seen to be lost without a shift."
+        f"{f' (of the score is left: {kept})' if kept else ''}{_price(tried, found)}."
         f"{slower}{use}"
     )
+
+
+def _price(tried: Tried, found: Remedies) -> str:
+    """What is known of a loss without a shift: none is seen, or too little is known."""
+    if not tried.costs:
+        return ". Too few pairs to say whether anything is lost without a shift"
+    if unclear := tried.unclear(found.control):
+        told = ", ".join(f"{title(score)} {interval(score, change)}" for score, change in unclear.items())
+        return f". Too few pairs ({tried.pairs}) to say whether anything is lost without a shift: {told}"
+    return ", and nothing is seen to be lost without a shift"
+
+
+def title(score: str) -> str:
+    """A score's name in words."""
+    return SHIPPED[score].title if score in SHIPPED else score
+
+
+def interval(score: str, change: Mean) -> str:
+    """`−0.54 to +0.54`, in the score's own units."""
+    digits = 1 if score in SHIPPED and SHIPPED[score].top > 1 else 2
+    low, high = (f"{each:+.{digits}f}".replace("-", "−") for each in (change.low, change.high))
+    return f"{low} to {high}"
 
 
 def _share(tried: Tried) -> str:
