@@ -141,8 +141,8 @@ def lines(found: Remedies) -> list[str]:
 
 
 LEGEND = (
-    "by case: each score that breaks there, or broke in the model as it is, with its interval, and how much of the "
-    "mean without a shift is retained (≈: early verdict); ✗: it breaks",
+    "by case: each score that breaks there, or broke in the model as it is, with its interval",
+    "left: how much of the mean without a shift is retained (≈: early verdict); ✗: it breaks",
     f"time: if {TIMED} images or more were timed after a model's first case, else –",
     f"too few pairs to say: the interval reaches more than {TOLERANCE:.0%} of the mean without a shift below 0",
     "seed use: how much another seed vector changes pixels, relative to another label",
