@@ -288,7 +288,8 @@ def _loss(lost: Step, last: Step, lines: Sequence[Line], scores: _Scores, alpha:
         return replace(found, state="undecided")
     after = having[having.index(last.line) :]
     number = len(after) - 1
-    told = {} if p is None or above is None else {"p": p, "p_above": above if last.worse else None}
+    if p is not None and above is not None:
+        found = replace(found, p=p, p_above=above if last.worse else None)
     # Of intervals it is known whether they lie apart, and no more.
     is_below = _lies_below(newest, lost.reference, key, scores) if p is None else p <= alpha
     is_above = (
@@ -297,12 +298,12 @@ def _loss(lost: Step, last: Step, lines: Sequence[Line], scores: _Scores, alpha:
         else not last.worse or above <= alpha / (number * (number + 1))
     )
     if is_below:
-        return replace(found, **told)
+        return found
     if not is_above:
-        return replace(found, state="undecided", **told)
+        return replace(found, state="undecided")
     up = Step(*key, newest, newest, last.line, last.after, found.now, False, "pairs")
     since = _located(up, after, scores).since if last.worse else last.since
-    return replace(found, state="back", since=since, **told)
+    return replace(found, state="back", since=since)
 
 
 def _p(low: Line, high: Line, key: tuple[Case, str], scores: _Scores) -> float | None:
