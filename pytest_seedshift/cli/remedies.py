@@ -28,10 +28,12 @@ from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftUsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_seedshift.core.scores import Constraint
     from pytest_seedshift.plugin.session import Session
+    from pytest_seedshift.results.run import CaseRun
+    from pytest_seedshift.studies.remedies.experiment import Experiment
     from pytest_seedshift.studies.remedies.findings import Remedies
 
 _SHIFTS, _MAGNITUDES = "random,mean,std,mixed", session_options.BOTH_SIDES
@@ -44,7 +46,11 @@ _KEYS = ("version", "model", "remedies", "recommended")
     help="Try what may heal MODEL's failing cases: repairs of the seed vector, samplers, more steps, stronger "
     "guidance, alone and in pairs. MODEL's own thresholds judge each remedy, early. Also measured are its cost without "
     "a shift, and whether pictures still change with the seed. The result is a recommendation, or none.",
-    examples=("remedies toy-latent", "remedies sd21 --of .seedshift --device cuda"),
+    examples=(
+        "remedies toy-latent --plan",
+        "remedies toy-latent --remedy repair,ancestral",
+        "remedies sd21 --of .seedshift --device cuda",
+    ),
 )
 @click.argument("model", metavar="MODEL")
 @click.option("--of", "run_folder", metavar="RUN", type=FOLDER, help="Run whose failing cases are to be healed.")
@@ -53,6 +59,14 @@ _KEYS = ("version", "model", "remedies", "recommended")
     "--magnitude", metavar="NUMBERS", default=_MAGNITUDES, help=f"Without --of: magnitudes. Default: {_MAGNITUDES}."
 )
 @click.option("--images", metavar="N", type=WHOLE, help="Pairs of each case. Default: as in a run.")
+@click.option(
+    "--remedy",
+    "remedies",
+    metavar="NAMES",
+    multiple=True,
+    help="Remedies to try, comma-separated, such as repair=moments,steps. Repeatable. Default: all of MODEL's.",
+)
+@click.option("--plan", is_flag=True, help="Print what would be tried, the most images and the time; make none.")
 @output_option("remedies-MODEL.html in the run folder")
 @json_option
 @session_options.session_options
@@ -62,12 +76,15 @@ def command(
     shift: str,
     magnitude: str,
     images: int | None,
+    remedies: tuple[str, ...],
+    plan: bool,
     output: Output,
     as_json: bool,
     **given: Any,
 ) -> int:
     """What click calls."""
-    asked = Asked(model, run_folder, shift, magnitude, images)
+    named = tuple(name for each in remedies for name in map(str.strip, each.split(",")) if name)
+    asked = Asked(model, run_folder, shift, magnitude, images, named, plan)
     options = session_options.SessionOptions(**given)
     return run(asked, output=output, as_json=as_json, given=options, invoked=invocation())
 
@@ -81,6 +98,8 @@ class Asked:
     shift: str = _SHIFTS
     magnitude: str = _MAGNITUDES
     images: int | None = None
+    remedies: tuple[str, ...] = ()
+    plan: bool = False
 
     def cases(self, given: session_options.SessionOptions) -> list[Case]:
         """The shifted cases to look at.
@@ -115,6 +134,36 @@ class Asked:
             raise CommandError(f"--of {folder}: no shifted case of {self.model} fails there: there is nothing to heal")
         return found
 
+    def left_out(self, held: Sequence[Case], pairs: int) -> dict[str, str]:
+        """The cases that fail in the run and are not healed here, with why; none without a run.
+
+        Args:
+            held: those that were looked at, and hold.
+            pairs: on which.
+        """
+        if self.run_folder is None:
+            return {}
+        from pytest_seedshift.results import run as runs
+        from pytest_seedshift.studies.remedies import plan
+
+        failed = [case for case in runs.load(self.run_folder).of(self.model) if case.failed]
+        reasons = {case.case: reason for case in failed if (reason := _elsewhere(case))}
+        found = plan.failing_elsewhere(held, reasons, pairs)
+        for case in failed:
+            if case.verdict == "error":
+                found[case.case.describe()] = "it could not be judged there"
+            elif case.case.is_control:
+                found[case.case.describe()] = "remedies are of shifts"
+        return found
+
+
+def _elsewhere(case: CaseRun) -> str:
+    """What a run judges a case by and a remedy does not, where that alone fails there; or that it saw other pairs."""
+    broken = [each for each in case.findings if each.holds is False]
+    if broken and not any(each.kind in ("min", "max_drop") for each in broken):
+        return f"there it breaks {', '.join(dict.fromkeys(each.kind for each in broken))} alone"
+    return f"there it fails on {case.images} of {case.design} pairs"
+
 
 def run(
     asked: Asked,
@@ -139,6 +188,8 @@ def run(
     Raises:
         SeedshiftError: a model, a case, an option or a path that cannot be used.
     """
+    from pytest_seedshift.reporting import remedies_plan
+
     cases = asked.cases(given)
     session_options.check_images(asked.images, given)
     check_output(output, as_json=as_json)
@@ -146,7 +197,15 @@ def run(
         check_beside(output, _KEYS, "remedies")
 
     def work(session: Session) -> None:
-        found = _found(session, asked, cases)
+        made = _experiment(session, asked, cases)
+        shown = asked.plan and not as_json
+        sinks.say(*remedies_plan.lines(made.plan), err=not shown)
+        if asked.plan:
+            if as_json:
+                sinks.say_json(made.plan.document())
+            return
+        found = made.run()
+        found = replace(found, not_looked_at=asked.left_out(found.held, made.plan.pairs))
         try:
             _report(found, session, output, as_json=as_json, invoked=invoked)
         except OSError as error:
@@ -155,11 +214,17 @@ def run(
     return session_options.run([asked.model], given, work)
 
 
-def _found(session: Session, asked: Asked, cases: list[Case]) -> Remedies:
+def _experiment(session: Session, asked: Asked, cases: list[Case]) -> Experiment:
+    from pytest_seedshift.core.errors import InvalidValueError
     from pytest_seedshift.plugin import preflight
-    from pytest_seedshift.studies.remedies import experiment
+    from pytest_seedshift.plugin.seed_sensitivity import IMAGES
+    from pytest_seedshift.studies.remedies import candidates, experiment
 
     preflight.check_model(session, asked.model)
+    try:
+        changes = candidates.chosen(session.catalogue.find(asked.model), asked.remedies)
+    except InvalidValueError as error:
+        raise CommandError(f"--remedy: {error}") from None
     asks = _asks(session, [Case(asked.model), *cases])
     session.needed.ask([asked.model], scores={one.score: one for each in asks.values() for one in each})
     design = session.catalogue.design(asked.model, asked.images, session.design_seed)
@@ -172,7 +237,9 @@ def _found(session: Session, asked: Asked, cases: list[Case]) -> Remedies:
         design,
         certainty=session.thresholds.certainty,
         report=lambda line: sinks.say(line, err=True),
-    ).run()
+        remedies=changes,
+        seed_use=IMAGES,
+    )
 
 
 def _asks(session: Session, cases: list[Case]) -> Mapping[Case, tuple[Constraint, ...]]:

@@ -123,6 +123,9 @@ def sentences(found: Remedies) -> list[str]:
             f"{found.model} does not hold without a shift: no remedy is tried. A seed vector that is as it should be "
             "is not what breaks it."
         ]
+    if found.not_looked_at:
+        cases = "; ".join(f"{case}: {reason}" for case, reason in found.not_looked_at.items())
+        told.append(f"Failing in the run, and left out here: {cases}.")
     if found.crossing:
         share = messages.percent(round(found.images / found.crossing, 2))
         told.append(
@@ -181,6 +184,7 @@ def document(found: Remedies) -> dict[str, Any]:
             for each in found.tried
         ],
         "left_out": dict(found.left_out),
+        "left_out_cases": dict(found.not_looked_at),
     }
 
 

@@ -11,9 +11,11 @@ import torch
 from helpers.double_bench import Bench, Double, DoublePool
 from pytest_seedshift.core import pairs
 from pytest_seedshift.core.cases import Case
+from pytest_seedshift.core.errors import InvalidValueError
 from pytest_seedshift.core.scores import Constraint, Estimate
 from pytest_seedshift.models import rng
 from pytest_seedshift.reporting import remedies as told
+from pytest_seedshift.reporting import remedies_plan
 from pytest_seedshift.reporting.page import remedies as page
 from pytest_seedshift.results.run_folder import RunFolder
 from pytest_seedshift.runner.local_executor import LocalExecutor
@@ -21,6 +23,7 @@ from pytest_seedshift.runner.sample_service import SampleService
 from pytest_seedshift.runner.scheduler import Scheduler
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.remedies import candidates, recommendation
+from pytest_seedshift.studies.remedies import plan as plans
 from pytest_seedshift.studies.remedies.candidates import Candidate
 from pytest_seedshift.studies.remedies.experiment import Experiment
 from pytest_seedshift.studies.remedies.findings import Remedies, Treated, Tried
@@ -78,7 +81,7 @@ class Blindfolded(Experiment):
         return None, 0.0 if self.blind & set(model.split("+")) else 1.0
 
 
-def find(tmp_path, share: Share, seed: int = 0, blind: str = "") -> Remedies:
+def find(tmp_path, share: Share, seed: int = 0, blind: str = "", **more) -> Remedies:
     folder = RunFolder(tmp_path / f"run-{seed}")
     folder.prepare()
     bench = Bench(folder, keep="none", batch_size=16)
@@ -86,7 +89,7 @@ def find(tmp_path, share: Share, seed: int = 0, blind: str = "") -> Remedies:
     bench.service = SampleService(bench.pool, folder, batch_size=16, keep="none")
     bench.scheduler = Scheduler(bench.service, LocalExecutor(bench.pool, bench.service.engine))
     asked = {case: (Constraint("top1", 0.75),) for case in CASES}
-    made = Blindfolded(bench, MODEL, asked, pairs.design(pairs.class_list("toy16"), IMAGES))
+    made = Blindfolded(bench, MODEL, asked, pairs.design(pairs.class_list("toy16"), IMAGES), **more)
     made.blind = frozenset(blind.split())
     return made.run()
 
@@ -213,6 +216,57 @@ def test_a_change_that_the_name_has_is_not_made_again(tmp_path):
     assert "says itself how that is to be" in again.left_out["+ancestral"]
     assert "is that already" in again.left_out["+steps=10"]
     assert "says itself" in again.left_out["+scheduler=DDPMScheduler"]
+
+
+# What is tried, and what that would take
+
+
+def test_remedies_are_chosen_by_name_and_by_what_they_are_about(tmp_path):
+    entry = Bench(RunFolder(tmp_path)).catalogue.find(MODEL)
+    every = candidates.alone(entry)
+    assert candidates.chosen(entry, ()) == every
+    assert candidates.chosen(entry, ("steps", "+ancestral")) == ("ancestral", "steps=10")
+    assert candidates.chosen(entry, ("repair",)) == candidates.REPAIRS
+    for wrong, near in (("repiar", "repair"), ("ancestrl", "ancestral"), ("repair=momens", "repair=moments")):
+        with pytest.raises(InvalidValueError, match=f"unknown remedy '{wrong}'. Did you mean '{near}'"):
+            candidates.chosen(entry, ("zsnr", wrong))
+
+
+@pytest.mark.parametrize("pairs", [1, 80, 400, 5000])
+@pytest.mark.parametrize("number", [0, 1, 2, 8])
+def test_what_is_left_falls_to_what_a_plan_says_of_the_last(pairs, number):
+    remedies = tuple(Candidate((str(at),), f"m+{at}") for at in range(number))
+    plan = plans.Plan(MODEL, CASES[1:], remedies, {}, pairs, 30, 0.5)
+    left = [plan.left(tried, 2) for tried in range(number + plan.couples + 1)]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] <= max(0, plans.COST_PAIRS - plan.screened) * (number + plan.couples)
+    assert plan.images == plan.own + left[0]
+    assert plan.screened <= pairs
+    said = " ".join(remedies_plan.lines(plan))
+    assert f"at most {plan.images} images" in said
+    assert "not known" in " ".join(remedies_plan.lines(dataclasses.replace(plan, seconds=None)))
+
+
+def test_each_remedy_is_told_as_it_begins_and_only_those_that_were_chosen_are_tried(tmp_path):
+    lines: list[str] = []
+    found = find(tmp_path, healed_by("repair=moments"), remedies=("repair=moments", "zsnr"), report=lines.append)
+    assert [each.candidate.title for each in found.tried] == ["+repair=moments", "+zsnr"]
+    assert lines[0].startswith(f"{MODEL} as it is, in 3 cases: at most 1200 images")
+    assert lines[1].startswith("mean +0.30: fails, after ")
+    begun = [line for line in lines if " images so far, at most " in line]
+    assert [line.split(":")[0] for line in begun] == ["+repair=moments (1 of 2)", "+zsnr (2 of 2)"]
+    assert [line for line in lines if line.startswith("+repair=moments: heals 2 of 2")]
+    assert found.held == ()
+
+
+def test_a_case_that_fails_in_the_run_alone_is_named_with_the_reason():
+    reasons = {CASES[1]: "there it breaks max_regression alone"}
+    left_out = plans.failing_elsewhere(CASES[1:], reasons, 400)
+    found = Remedies(MODEL, (case_of("top1", top1=0.4, clip=31.0),), {}, not_looked_at=left_out)
+    said = " ".join(told.sentences(found))
+    assert "mean +0.30: it holds here, on 400 pairs by minima and largest drops alone; there it breaks max_r" in said
+    assert "mixed +0.30: it holds here" in said
+    assert told.document(found)["left_out_cases"].keys() == {"mean +0.30", "mixed +0.30"}
 
 
 # What is shown of it

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core.errors import SeedshiftError
+from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
+from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.core.model_names import PLUS, about, read
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ STRONGER = 1.5
 """By how much guidance is made stronger."""
 STEPS = 30
 """Steps that a model is taken to have that does not say how many."""
+
+MOST_PAIRS = 6
+"""So many pairs of remedies are tried at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,25 @@ def alone(entry: Entry) -> tuple[str, ...]:
     guidance = entry.guidance
     stronger = () if guidance is None else (f"guidance={guidance * STRONGER if guidance >= 1 else 1:.3g}",)
     return (*REPAIRS, *SAMPLING, f"steps={2 * (entry.steps or STEPS)}", *stronger)
+
+
+def chosen(entry: Entry, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of `alone` that are named, in its order; all where none is.
+
+    Args:
+        entry: of the model.
+        names: changes such as `repair=moments`, or what they are about, such as `repair` or `steps`.
+
+    Raises:
+        InvalidValueError: a name that is none of these.
+    """
+    every = alone(entry)
+    known = {name: change for change in every for name in (change, change.partition("=")[0])}
+    for name in names:
+        if name.removeprefix(PLUS) not in known:
+            raise InvalidValueError(unknown("remedy", name, known))
+    wanted = {name.removeprefix(PLUS) for name in names}
+    return tuple(each for each in every if not wanted or {each, each.partition("=")[0]} & wanted)
 
 
 def pairs(healing: Sequence[str]) -> list[tuple[str, str]]:

@@ -7,11 +7,12 @@ of a case that it is healed which is not, or the other way round, is at most 1 â
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import tags
+from pytest_seedshift.core import messages, tags
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import SeedshiftError
 from pytest_seedshift.core.score_registry import SHIPPED
@@ -22,8 +23,10 @@ from pytest_seedshift.core.stats.sequential import SequentialTest
 from pytest_seedshift.runner import sequential
 from pytest_seedshift.studies import seed_sensitivity
 from pytest_seedshift.studies.remedies import candidates, recommendation
-from pytest_seedshift.studies.remedies.candidates import Candidate
+from pytest_seedshift.studies.remedies import plan as plans
+from pytest_seedshift.studies.remedies.candidates import MOST_PAIRS, Candidate
 from pytest_seedshift.studies.remedies.findings import TIMED, Remedies, Treated, Tried
+from pytest_seedshift.studies.remedies.plan import COST_PAIRS, Plan
 from pytest_seedshift.studies.sampler_ablation import effects
 from pytest_seedshift.studies.sampler_ablation.experiment import seed_weight
 
@@ -53,6 +56,8 @@ class Experiment:
         *,
         certainty: float = CERTAINTY,
         report: Report | None = None,
+        remedies: Sequence[str] | None = None,
+        seed_use: int = 0,
     ) -> None:
         """Nothing is made yet.
 
@@ -62,45 +67,57 @@ class Experiment:
             asked: of its control and of shifted cases, what each is asked: minima and largest drops.
             design: the pairs of each case.
             certainty: that no verdict is wrong.
-            report: is told a line on each remedy.
+            report: is told a line on each remedy as it begins, and what came of it.
+            remedies: the changes that are tried; None for all that the model can have.
+            seed_use: images that a measurement of the use of the seed takes, for the plan.
         """
         self._bench, self._model, self._asked, self._design = bench, model, asked, design
-        self._first = tuple(design[: max(SCREENED, math.ceil(len(design) / 5))])
+        self._first = tuple(design[: plans.screened(len(design))])
         self._certainty, self._report = certainty, report
         self._each = certainty
         self._made: dict[str, tuple[int, float]] = {}
         self._images = 0
         self._control = Case(model)
         self._kinds: Mapping[str, ScoreKind] = SHIPPED
+        entry = bench.catalogue.find(model)
+        changes = candidates.alone(entry) if remedies is None else remedies
+        usable = candidates.usable(model, [(each,) for each in changes], bench.catalogue, self._fingerprint)
+        pace = bench.pace(model)
+        self.plan = Plan(
+            model,
+            tuple(case for case in asked if not case.is_control),
+            usable.found,
+            usable.left_out,
+            len(design),
+            seed_use,
+            None if pace is None else pace.seconds,
+        )
+        self._began = time.monotonic()
 
     def run(self) -> Remedies:
         """Look which cases fail, try what there is, alone and then in pairs where nothing alone heals all."""
-        bench = self._bench
-        entry = bench.catalogue.find(self._model)
-        usable = candidates.usable(
-            self._model, [(each,) for each in candidates.alone(entry)], bench.catalogue, self._fingerprint
-        )
-        cases = [case for case in self._asked if not case.is_control]
-        self._share(len(usable.found), len(cases))
-        control = self._judge(self._control, self._model)
+        bench, cases, alone = self._bench, self.plan.cases, self.plan.remedies
+        self._share(len(alone), len(cases))
+        control, found_of = self._as_it_is()
         self._kinds = control.kinds
-        failing = [(case, one) for case in cases if not (one := self._judge(case, self._model)).passed]
-        self._time(self._model, [one for _, one in failing])
+        failing = [(case, one) for case, one in found_of.items() if not one.passed]
         before = tuple(self._treated(case, one, control) for case, one in failing)
         found = Remedies(
-            self._model, before, control.scores, left_out=usable.left_out, certainty=self._certainty,
+            self._model, before, control.scores, left_out=self.plan.left_out, certainty=self._certainty,
+            held=tuple(case for case, one in found_of.items() if one.passed),
         )  # fmt: skip
         if not failing or not control.passed:
             return replace(found, images=self._images)
         use, weight = self._seed_use(self._model)
         ignores = Tried(Candidate((), self._model), seed_use=use, weight=weight).ignores
-        tried = [self._try(each, [case for case, _ in failing], control) for each in usable.found]
-        left_out = dict(usable.left_out)
+        broken = [case for case, _ in failing]
+        tried = [self._try(each, broken, control, place) for place, each in enumerate(alone)]
+        left_out = dict(self.plan.left_out)
         if not any(each.healed == len(failing) and not each.ignores for each in tried):
             ordered = sorted((each for each in tried if each.healed), key=lambda each: -each.healed)
             couples = candidates.pairs([each.candidate.changes[0] for each in ordered])
-            more = candidates.usable(self._model, couples[:_MOST_PAIRS], bench.catalogue, self._fingerprint)
-            tried += [self._try(each, [case for case, _ in failing], control) for each in more.found]
+            more = candidates.usable(self._model, couples[:MOST_PAIRS], bench.catalogue, self._fingerprint)
+            tried += [self._try(each, broken, control, place) for place, each in enumerate(more.found, len(alone))]
             left_out |= more.left_out
         tried = self._with_costs(replace(found, tried=tuple(tried), seed_use=use, ignores=ignores))
         tried = [replace(each, seconds=self._pace(each.candidate.model)) for each in tried]
@@ -121,12 +138,36 @@ class Experiment:
         images, seconds = self._made.get(model, (0, 0.0))
         return seconds / images if images >= TIMED else None
 
+    def _as_it_is(self) -> tuple[CaseResult, dict[Case, CaseResult]]:
+        """Judge the model as it is: without a shift, and where it holds there, or is to be told, its cases."""
+        self._say(f"{self._model} as it is, in {1 + len(self.plan.cases)} cases: at most {self.plan.own} images")
+        control = self._judge(self._control, self._model)
+        found = {}
+        for case in self.plan.cases:
+            found[case] = one = self._judge(case, self._model)
+            self._say(f"{case.describe()}: {'holds' if one.passed else 'fails'}, after {self._images} images so far")
+        self._time(self._model, found.values())
+        return control, found
+
+    def _begin(self, candidate: Candidate, place: int, failing: int) -> None:
+        """Say which remedy begins, how far all is, and what is left."""
+        left = self.plan.left(place, failing)
+        seconds = time.monotonic() - self._began
+        long = f", {messages.duration(left * seconds / self._images)}" if self._images else ""
+        of = len(self.plan.remedies)
+        number = f"{place + 1} of {of}" if place < of else f"pair {place + 1 - of}"
+        self._say(f"{candidate.title} ({number}): {self._images} images so far, at most {left} left{long}")
+
+    def _say(self, line: str) -> None:
+        if self._report is not None:
+            self._report(line)
+
     def _fingerprint(self, model: str) -> str:
         return self._bench.samples(model).model
 
     def _share(self, alone: int, cases: int) -> None:
         """Let all verdicts that may come share what may go wrong."""
-        verdicts = (1 + alone + _MOST_PAIRS) * (1 + cases)
+        verdicts = (1 + alone + MOST_PAIRS) * (1 + cases)
         self._each = 1 - (1 - self._certainty) / verdicts
 
     def _judge(self, case: Case, model: str) -> CaseResult:
@@ -136,7 +177,8 @@ class Experiment:
         self._images += len(found.samples)
         return found
 
-    def _try(self, candidate: Candidate, cases: Sequence[Case], before: CaseResult) -> Tried:
+    def _try(self, candidate: Candidate, cases: Sequence[Case], before: CaseResult, place: int) -> Tried:
+        self._begin(candidate, place, len(cases))
         try:
             control = self._judge(self._control, candidate.model)
             treated = [(case, self._judge(case, candidate.model)) for case in cases] if control.passed else []
@@ -152,8 +194,7 @@ class Experiment:
                 made = replace(made, seed_use=use, weight=weight)
         except SeedshiftError as error:
             made = Tried(candidate, error=str(error))
-        if self._report is not None:
-            self._report(f"{candidate.title}: {_said(made, len(cases))}")
+        self._say(f"{candidate.title}: {_said(made, len(cases))}")
         return made
 
     def _with_costs(self, found: Remedies) -> list[Tried]:
@@ -218,17 +259,6 @@ class Experiment:
             return None, weight
         found.write(bench.folder)
         return found.sensitivity, weight
-
-
-SCREENED = 80
-"""A remedy is judged on so many pairs of the design at most, or on a fifth of it where that is more: one that heals is
-known by fewer, and one that comes near a bound is hardly to be recommended."""
-
-COST_PAIRS = 200
-"""On so many pairs it is measured what a remedy costs that may be recommended."""
-
-_MOST_PAIRS = 6
-"""So many pairs of remedies are tried at most."""
 
 
 def _said(tried: Tried, cases: int) -> str:

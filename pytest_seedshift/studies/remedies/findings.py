@@ -119,6 +119,8 @@ class Remedies:
         seconds: of an image of the model as it is; see `Tried`.
         seed_use: of the model as it is.
         ignores: whether the model as it is hardly looks at its seed vector.
+        held: its cases that were looked at and do not fail.
+        not_looked_at: cases that fail in the run of which they were taken and are left out, with the reason.
     """
 
     model: str
@@ -132,3 +134,5 @@ class Remedies:
     seconds: float | None = None
     seed_use: Sensitivity | None = None
     ignores: bool = False
+    held: tuple[Case, ...] = ()
+    not_looked_at: Mapping[str, str] = field(default_factory=dict)
