@@ -5,6 +5,7 @@ Pure text: nothing here knows which models there are. Read while tests are colle
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -247,3 +248,9 @@ def about(key: str, value: Any) -> str:
     """What a change is about: of one kind a name can have one; of LoRAs as many as it likes, each once."""
     kind = CHANGES[key].about
     return f"{kind} {value[0]}" if key == "lora" else kind
+
+
+def table_of(name: str) -> str:
+    """The head of a model's table in the thresholds file: `[models.mine]`, `[models."./mine"]`."""
+    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return f"[models.{key}]"

@@ -106,7 +106,7 @@ def parse(text: str, name: str) -> Parsed:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{_where(name, line)}: a NUL byte, so this is not text: save the file as UTF-8")
-    ending = PurePath(name).suffix.lower()
+    ending = ".jsonl" if isinstance(name, InPython) else PurePath(name).suffix.lower()
     if ending == ".txt":
         lines = _plain(text, name)
     elif ending == ".jsonl":
@@ -122,8 +122,22 @@ def parse(text: str, name: str) -> Parsed:
     return Parsed(tuple(rows), tuple(dict.fromkeys(each for line in found for each in line.ignored)))
 
 
+class InPython(str):
+    """What prompts are called that are no file, but a list in Python: `evaluate(): prompts`. They are read as JSON."""
+
+
 def _where(name: str, line: int) -> str:
-    return f"the prompts {name}, line {line}"
+    return f"{name}[{line - 1}]" if isinstance(name, InPython) else f"the prompts {name}, line {line}"
+
+
+def _other(name: str, line: int) -> str:
+    return f"[{line - 1}]" if isinstance(name, InPython) else f"line {line}"
+
+
+def _both(name: str, one: int, other: int) -> str:
+    if isinstance(name, InPython):
+        return f"{_where(name, one)} and {_other(name, other)}"
+    return f"the prompts {name}, lines {one} and {other}"
 
 
 # One prompt a line ------------------------------------------------------------------------------------------------
@@ -306,8 +320,8 @@ def _check_alike(rows: Sequence[Row], name: str) -> None:
         lacking = [row for row in rows if not getattr(row, what)]
         if having and lacking:
             raise DataError(
-                f"{_where(name, lacking[0].line)}: no {what}, and line {having[0].line} has one: give it to all lines "
-                "or to none"
+                f"{_where(name, lacking[0].line)}: no {what}, and {_other(name, having[0].line)} has one: give it to "
+                "all or to none"
             )
 
 
@@ -321,13 +335,12 @@ def _check_distinct(rows: Sequence[Row], name: str) -> None:
             what = "id" if row.id else "prompt" if row.prompt else "label"
             way_out = "give them different ones" if row.id else "delete one, or give each an id of its own"
             raise DataError(
-                f"the prompts {name}, lines {first.line} and {row.line}: the {what} {row.key[:80]!r} appears "
-                f"twice: {way_out}"
+                f"{_both(name, first.line, row.line)}: the {what} {row.key[:80]!r} appears twice: {way_out}"
             )
         if row.label:
             same = indices.setdefault(row.label, row)
             if (same.index, same.aliases) != (row.index, row.aliases):
                 raise DataError(
-                    f"the prompts {name}, lines {same.line} and {row.line}: the label {row.label!r} has another index "
+                    f"{_both(name, same.line, row.line)}: the label {row.label!r} has another index "
                     "or other names there: a label is one class"
                 )

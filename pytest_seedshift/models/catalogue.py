@@ -6,8 +6,6 @@ Nothing here loads a model: this is read while tests are collected.
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +15,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import limits, pairs, prompt_sets, registry, typed_values
+from pytest_seedshift.core import limits, model_names, pairs, prompt_sets, registry, typed_values
 from pytest_seedshift.core.checkpoints import places, repository
 from pytest_seedshift.core.errors import InvalidValueError, SeedshiftError
 from pytest_seedshift.core.messages import unknown
 from pytest_seedshift.models import asked_prompts, derive, file_checks, kinds, locate, parts, process_settings
 from pytest_seedshift.models.base import Entry, check_limits
 from pytest_seedshift.models.entry_tables import entry_of, users_tables
+from pytest_seedshift.models.lacking import Lacking
 from pytest_seedshift.scorers import clip_sources, declared, open_clip_tags
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ class Catalogue:
     no_limits: bool = False
     prompts: asked_prompts.Prompts = field(default_factory=asked_prompts.Prompts)
     root: Path = field(default=Path(), compare=False)
+    given: str | None = field(default=None, compare=False)
+    """The name of a model that is there itself, in Python, where arguments say what a table says of others."""
     _designs: dict[tuple[str, int | None, int], tuple[Pair, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -111,7 +112,14 @@ class Catalogue:
         if pairs.kind(found.prompts) == "prompt" or self.prompts.given:
             return f" of {listed}"
         whose = f"the class list of {base}" if base in self.entries else "the default of a model without an entry"
-        return f' of {listed}, {whose} (classes = "…" in {_table_of(base)} changes it)'
+        how = self._key(base, "classes", '"…"')
+        return f" of {listed}, {whose} ({how} changes it)"
+
+    def _key(self, base: str, key: str, value: str) -> str:
+        """Where a model's key is written: in its table, or as an argument."""
+        if base == self.given:
+            return f"the argument {key}={value}"
+        return f"{key} = {value} in {model_names.table_of(base)}"
 
     def check_model(self, entry: Entry, *, ask_hub: bool = True) -> None:
         """Make sure that what a model's name stands for is there, and is a model, as far as its files show.
@@ -162,8 +170,8 @@ class Catalogue:
             base = self.base_of(entry.name)
             default = "" if base in self.entries else ", as every model without an entry is"
             raise places.WeightsNotFoundError(
-                f"{error}. They are of a scorer: {base} is scored by it{default}; scorers = … in {_table_of(base)} "
-                "changes that"
+                f"{error}. They are of a scorer: {base} is scored by it{default}; "
+                f"{self._key(base, 'scorers', '…')} changes that"
             ) from None
 
     def check_weights(self, entry: Entry) -> None:
@@ -176,18 +184,21 @@ class Catalogue:
         self.check_model(entry)
         self.check_scorers(entry)
 
-    def lacks(self, entry: Entry) -> str | None:
-        """What of a model that can be downloaded is not on this machine, or that it is nowhere; None if all is here.
+    def lacks(self, entry: Entry) -> Lacking | None:
+        """What of a model, or of its scorers, is not on this machine; None if all is here.
 
         Raises:
             WeightsNotFoundError: a folder or a file that was named is not there.
             SeedshiftError: what is there must not or cannot be loaded.
         """
         lacking = []
+        whose = f"{entry.name} is"
         if entry.own is None and not locate.is_pipeline_here(entry.pipeline, entry.revision, entry.variant):
             if _is_only_here(entry):
                 self.check_weights(entry)  # nothing to download: what was named is not there
             lacking += ["its weights"]
+        else:
+            whose = f"what scores {entry.name} is"
         if entry.classifier and not repository.is_here(entry.classifier, "config.json"):
             lacking.append(entry.classifier)
         if entry.clip and not clip_sources.is_here(entry.clip):
@@ -198,8 +209,8 @@ class Catalogue:
         try:
             self.check_weights(entry)
         except places.WeightsNotFoundError as error:
-            return str(error)
-        return f"a run downloads {' and '.join(lacking)}, a plan does not"
+            return Lacking(f"{whose} not here: {error}", keeps_from_running="its weights" not in lacking)
+        return Lacking(f"{whose} not here: a run downloads {' and '.join(lacking)}, a plan does not")
 
     def fetch_weights(self, entry: Entry) -> None:
         """Bring the weights of a model and of its scorers onto this machine, where they are not there yet.
@@ -373,7 +384,7 @@ def load(
             except SeedshiftError as error:
                 raise InvalidValueError(f"{where}: {error}") from None
     default = asked_prompts.of_default(root, thresholds)
-    return Catalogue(found, no_limits, asked_prompts.Prompts(prompts or "", default, frozenset(said)), root)
+    return Catalogue(found, no_limits, asked_prompts.Prompts(prompts or "", default, frozenset(said)), root, given)
 
 
 def _is_place(name: str) -> bool:
@@ -384,9 +395,3 @@ def _is_place(name: str) -> bool:
 def _is_only_here(entry: Entry) -> bool:
     """Whether a model can be on this machine alone, at a place that was named: there is nothing to download."""
     return all(map(places.looks_local, entry.pipeline)) and not entry.advice
-
-
-def _table_of(name: str) -> str:
-    """The head of a model's table in the thresholds file."""
-    key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
-    return f"[models.{key}]"

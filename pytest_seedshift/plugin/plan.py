@@ -248,7 +248,7 @@ def make(
         thresholds=messages.relative(thresholds.source),
         folder=wishes.folder,
         notes=(
-            *(f"{model} is not here: {why}" for model, why in bench.pool.absent.items()),
+            *bench.pool.absent.values(),
             *dict.fromkeys((*(each.note for each in prompts.values() if each.note), *of_models, *notes)),
             *_besides(design_seed, wishes.trajectories),
         ),

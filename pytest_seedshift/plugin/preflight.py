@@ -167,7 +167,19 @@ def _prepare(session: Session, designs: Iterable[tuple[str, int | None]], absent
 def _absent(session: Session, models: Iterable[str]) -> dict[str, str]:
     """The models that a plan is made of and that are not on this machine, and where they would come from."""
     found = {model: session.catalogue.lacks(session.entry(model)) for model in models}
-    return {model: lacks for model, lacks in found.items() if lacks is not None}
+    return {model: lacks.what for model, lacks in found.items() if lacks is not None}
+
+
+def check_planned(session: Session) -> None:
+    """Once a plan is shown: make sure that a run of it would start here.
+
+    Raises:
+        pytest.UsageError: a model is here, and a scorer of it is nowhere.
+    """
+    for model in session.workbench.pool.absent:
+        lacks = session.catalogue.lacks(session.entry(model))
+        if lacks is not None and lacks.keeps_from_running:
+            raise pytest.UsageError(f"a run of this would not start, as a scorer of {model} is not here: see above")
 
 
 def _fetch(session: Session, models: Iterable[str]) -> list[str]:

@@ -146,6 +146,8 @@ class RunStart:
         made = self._planner.plan(items, measure="none" if not here else "all" if asked else "first")
         if made is not None:  # there may be tests of a model that judge no case
             self._terminal.show(made)
+        if asked:
+            preflight.check_planned(self._session)
         return True if asked else None
 
     def _begin_cluster(self, items: Sequence[pytest.Item]) -> list[str]:

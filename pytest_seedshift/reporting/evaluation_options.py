@@ -251,7 +251,7 @@ def _prompts(given: object, folder: RunFolder) -> str:
         written = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     except TypeError as error:
         raise InvalidValueError(f"{_WHERE}prompts: {error}: give texts, numbers and lists of texts") from None
-    prompt_files.parse(written, f"{_WHERE}prompts.jsonl")
+    prompt_files.parse(written, prompt_files.InPython(f"{_WHERE}prompts"))
     return _kept(written, "prompts", ".jsonl", folder)
 
 

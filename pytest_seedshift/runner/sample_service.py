@@ -97,7 +97,7 @@ class SampleService:
             CaseError: weights that cannot be had, or a store that cannot be opened.
         """
         if model in self.pool.absent:
-            raise CaseError(f"{model} is not here: {self.pool.absent[model]}")
+            raise CaseError(self.pool.absent[model])
         in_force = process_settings.in_force(self.pool.device)
         if (model, in_force) not in self._samples:
             self.pool.catalogue.find(model)

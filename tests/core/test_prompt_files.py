@@ -140,6 +140,23 @@ def test_every_mistake_is_named_with_its_line_and_the_way_out(name, text, said):
         assert each in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (['{"prompt": "a"}', '{"prompt": 3}'], "evaluate(): prompts[1]: prompt = 3"),
+        (['{"prompt": "a"}', '{"prompt": "a"}'], "evaluate(): prompts[0] and [1]: the prompt 'a'"),
+        (['{"prompt": "a"}', '{"label": "b"}'], "evaluate(): prompts[1]: no prompt, and [0] has one"),
+        (['{"text": "a"}'], "evaluate(): prompts[0]: unknown key 'text'. Did you mean 'prompt'?"),
+    ],
+)
+def test_prompts_of_a_list_are_named_by_their_place_in_it(lines, said):
+    with pytest.raises(SeedshiftError) as caught:
+        prompt_files.parse("\n".join(lines), prompt_files.InPython("evaluate(): prompts"))
+    assert str(caught.value).startswith(said)
+    with pytest.raises(SeedshiftError, match="line"):  # a file has lines
+        prompt_files.parse("\n".join(lines), "p.jsonl")
+
+
 CALLED = st.lists(
     st.sampled_from(["prompt", "Text", "CAPTION", "sentence", "Descriptions", "input", "image", "full"]), min_size=1
 ).filter(lambda words: words != ["prompt"] and not {"input", "image", "full"}.issuperset(words))

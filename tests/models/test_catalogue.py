@@ -308,3 +308,11 @@ def test_a_class_file_that_is_not_there_is_told_when_a_design_is_made(root):
     found = write(root, "[models.toy-latent]\nclasses = 'mine.csv'")
     with pytest.raises(SeedshiftError, match=r"the class list .*mine\.csv cannot be read: No such file"):
         found.design("toy-latent", 16)
+
+
+def test_of_a_model_in_memory_an_argument_is_named_and_of_others_a_table(tmp_path):
+    found = catalogue.load(tmp_path, given="StableDiffusionPipeline")
+    with pytest.raises(SeedshiftError, match=r'\(the argument classes="…" changes it\)'):
+        found.design("StableDiffusionPipeline", 10)
+    with pytest.raises(SeedshiftError, match=r'\(classes = "…" in \[models\.sd21\] changes it\)'):
+        found.design("sd21", 10)

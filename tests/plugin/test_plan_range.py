@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
+from importlib.resources import files
 
 import pytest
 
@@ -119,7 +121,7 @@ def test_a_plan_is_made_before_the_weights_are_here(pytester, run, model):
     plan = told(result.outlines)
     assert plan.expected < plan.to_make < plan.most == plan.at_most == 8 * 400  # the null control needs all of one
     result.stdout.fnmatch_lines([f"seedshift: the time is not known yet: no image of {model} was timed*RATE*"])
-    result.stdout.fnmatch_lines([f"seedshift: {model} is not here: *nowhere*"])
+    result.stdout.fnmatch_lines([f"seedshift: {model} is not here: *were not found*"])
     result = run(*common, "--seedshift-images-per-second=2", "--seedshift-price=3.6")
     result.stdout.fnmatch_lines(
         [
@@ -128,6 +130,20 @@ def test_a_plan_is_made_before_the_weights_are_here(pytester, run, model):
         ]
     )
     assert not pytester.path.joinpath("cache").exists()
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_plan_of_a_model_that_is_here_names_the_scorer_that_is_not_and_exits_as_the_run_would(pytester, run):
+    mine = '[models.mine]\npipeline = "mine"\nclasses = "toy16"\n'
+    pytester.path.joinpath("thresholds.toml").write_text(f"[default]\ntop1 = 0.5\n{mine}")
+    shutil.copytree(str(files("pytest_seedshift") / "models/toys/toy-latent"), pytester.path / "mine")
+    planned = run("--seedshift-model=mine", "--seedshift-plan", "--seedshift-images-per-second=2")
+    assert planned.ret == pytest.ExitCode.USAGE_ERROR
+    planned.stdout.fnmatch_lines(
+        ["seedshift: what scores mine is not here: the weights of 'google/vit-base-patch16-224' *"]
+    )
+    planned.stderr.fnmatch_lines(["*would not start, as a scorer of mine is not here*"])
+    assert run("--seedshift-model=mine").ret == planned.ret
 
 
 @pytest.mark.usefixtures("offline")

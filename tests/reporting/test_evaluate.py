@@ -343,7 +343,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "prompts and classes": ({"prompts": ["a cat"], "classes": ["banana"]}, "prompts and classes: .* Give one of them"),
     "a number for prompts": ({"prompts": 5}, r"prompts=5: give the path of a file, a list of texts, or of mappings"),
     "a number for a prompt": ({"prompts": ["a cat", 5]}, "5 is neither a text nor a mapping of columns"),
-    "a prompt twice": ({"prompts": ["a cat", "a cat"]}, "evaluate.*prompts.jsonl, lines 1 and 2: .*a cat"),
+    "a prompt twice": ({"prompts": ["a cat", "a cat"]}, r"evaluate\(\): prompts\[0\] and \[1\]: .*a cat"),
     "a misspelt column": ({"prompts": [{"prompt": "a cat", "tagz": "x"}]}, "tagz"),
     "a set in a prompt": ({"prompts": [{"prompt": "a cat", "tags": {"x"}}]}, "give texts, numbers and lists of texts"),
     "no such prompts": ({"prompts": "lacking.csv"}, "lacking.csv cannot be read: No such file"),

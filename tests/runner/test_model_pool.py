@@ -99,10 +99,10 @@ def test_a_model_that_cannot_be_loaded_is_tried_once(loads):
 
 def test_what_is_only_planned_and_not_here_has_no_samples(tmp_path, loads):
     bench = Workbench(RunFolder(tmp_path), "cpu", None)
-    bench.pool.plan_without({"toy-latent": "it would be downloaded"})
+    bench.pool.plan_without({"toy-latent": "toy-latent is not here: it would be downloaded"})
     with pytest.raises(CaseError, match="toy-latent is not here: it would be downloaded"):
         bench.missing(Case("toy-latent"), catalogue.shipped().design("toy-latent", 16))
-    assert dict(bench.pool.absent) == {"toy-latent": "it would be downloaded"}
+    assert dict(bench.pool.absent) == {"toy-latent": "toy-latent is not here: it would be downloaded"}
     with pytest.raises(TypeError):
         bench.pool.absent["toy-glide"] = "written from outside"
     assert loads == {}
