@@ -77,6 +77,13 @@ class MissingFileError(FileError):
     def __init__(self, path: Path | str) -> None:
         super().__init__(path, os.strerror(errno.ENOENT))
 
+    @property
+    def reason(self) -> str:
+        """Likewise, with a file that is there and may have been meant."""
+        from pytest_seedshift.core import path_hints
+
+        return f"cannot be read: {self.what}{path_hints.hint(self.path)}"
+
     def __reduce__(self) -> tuple[type[MissingFileError], tuple[Path]]:
         return type(self), (self.path,)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from pytest_seedshift.core import typed_values
+from pytest_seedshift.core import path_hints, typed_values
 from pytest_seedshift.core.checkpoints import hashing, headers, places, repository
 from pytest_seedshift.core.errors import SeedshiftError, SeedshiftUsageError
 from pytest_seedshift.scorers import loading
@@ -108,6 +108,7 @@ def file(name: str, source: str) -> Path:
         if places.looks_local(source) or source.count("/") != 1:
             raise places.WeightsNotFoundError(
                 f"{name}: the adapter {source} is not there: give a {_SUFFIX} file, a folder with one, or a hub id"
+                f"{path_hints.hint(path)}"
             )
         path = _within(name, _fetched(name, source))
     if path.suffix != _SUFFIX:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pytest_seedshift.core import files, pairs
+from pytest_seedshift.core import files, pairs, path_hints
 from pytest_seedshift.core.cases import Case
 from pytest_seedshift.core.errors import DataError, SeedshiftError
 from pytest_seedshift.core.score_registry import ScoreRegistry, recorded
@@ -67,6 +67,7 @@ def load(path: Path, name: str | None = None, *, within: Path | None = None) -> 
         raise BaselineError(
             f"{name} is not there: make it with a run of the version to compare with, by --seedshift-exact "
             f"--seedshift-save-baseline={name}, or by --seedshift-baseline-if-missing=save"
+            f"{path_hints.hint(path)}"
         ) from None
     except files.FileError as error:
         raise BaselineError(f"{name} {error.reason}") from None

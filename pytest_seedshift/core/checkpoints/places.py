@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_seedshift.core import typed_values
+from pytest_seedshift.core import messages, path_hints, typed_values
 from pytest_seedshift.core.checkpoints import contents, trust
 from pytest_seedshift.core.errors import ModelError
 
@@ -52,6 +52,8 @@ def no_folder(source: str, file: str, lacks: str | None = None) -> str:
     """What to say of a folder that has not what is sought: no `file` in it, or what `lacks` says."""
     folder = typed_values.expand(source)
     problem = lacks or f"no {file} in it"
+    if not folder.exists() and (near := path_hints.hint(folder)):
+        return f"the folder {source} (not there: {folder.absolute()}{near})"
     hint = contents.hint(contents.OnDisk(folder)) if file == trust.INDEX and folder.is_dir() else ""
     return f"the folder {source} ({f'{problem}{broken_links(folder)}' if folder.is_dir() else 'not there'}){hint}"
 
@@ -68,6 +70,9 @@ def nowhere(sources: Sequence[str], tried: Sequence[str], given: str = "") -> We
     if hub:
         commands = " or ".join(f"'hf download {source}'" for source in hub)
         advice = f"run {commands} where there is a network, or give the path of a local folder"
+    meant = [near for source in sources if (near := path_hints.near(typed_values.expand(source))) is not None]
+    if meant and not given:  # a slip of a path is no id of the hub
+        advice = f"write the path of a folder that is there, such as {messages.relative(str(meant[0]))}"
     names = " or ".join(map(repr, sources))
     return WeightsNotFoundError(
         f"the weights of {names} were not found. Tried: {'; '.join(tried)}. To get them, {given or advice}"
