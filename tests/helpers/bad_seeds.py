@@ -23,16 +23,20 @@ LABELS = designs.class_list("toy16")
 
 
 class Planted(Double):
-    """A model whose pictures darken along one direction of the seed vector and, or, by later noise."""
+    """A model whose pictures darken along one direction of the seed vector, by later noise, or as good as at random."""
 
     seed_axes = Axes()
 
-    def __init__(self, direction: float, later: float, seed: int = 0) -> None:
-        """The strengths of both; `seed` draws the direction, which no statistic knows."""
+    def __init__(self, direction: float, later: float, seed: int = 0, rough: float = 0.0) -> None:
+        """The strengths of each; `seed` draws the direction, which no statistic knows.
+
+        What is rough is of the vector alone, and so steep that even a short step leads to a picture like any other.
+        """
         super().__init__()
-        self.fingerprint = f"planted {direction} {later} {seed}"
+        self.fingerprint = f"planted {direction} {later} {seed} {rough}"
         unit = torch.randn(self.seed_shape, generator=torch.Generator().manual_seed(seed))
-        self._direction, self._later, self._seed = direction * unit / unit.norm(), later, seed
+        self._unit, self._later, self._seed = unit / unit.norm(), later, seed
+        self._direction, self._rough = direction * self._unit, rough
 
     def generate(self, pairs, shift=None, on_step=None):
         z = rng.seed_vectors(pairs, self.seed_shape)
@@ -42,7 +46,8 @@ class Planted(Double):
         noise = torch.stack(
             [torch.randn((), generator=rng.generator(each, "steps", seed=self._seed)) for each in pairs]
         )
-        bad = (z * self._direction).sum((1, 2, 3)) + self._later * noise
+        along = (z.double() * self._unit).sum((1, 2, 3))
+        bad = (z * self._direction).sum((1, 2, 3)) + self._later * noise + self._rough * (1e5 * along % 1).float()
         return (0.5 - 0.08 * bad)[:, None, None, None].expand(-1, 3, 8, 8).clamp(0, 1)
 
 
