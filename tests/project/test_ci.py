@@ -60,7 +60,7 @@ def test_the_readme_has_two_commands():
     [
         ("## Two commands", "## Three commands", "0 sections"),
         ("## What you see", "## Two commands", "2 sections"),
-        ("To run the tests", "```sh\necho\n```\nTo run the tests", "3 blocks"),
+        ("Run the tests of", "```sh\necho\n```\nRun the tests of", "3 blocks"),
         ("```sh\npython3 -m venv", "```text\npython3 -m venv", "0 blocks"),
         (" && .venv/bin/pytest -n 2", "\n.venv/bin/pytest -n 2", "not one line"),
     ],
