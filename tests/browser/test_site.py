@@ -135,6 +135,7 @@ def test_dark_colours_can_be_chosen(browser, address):
 )
 def test_the_search_finds(browser, address, asked, wanted):
     page, wrong = opened(browser, f"{address}/index.html")
+    page.wait_for_load_state("networkidle")  # what is under way when the page is left counts as failed
     page.locator("input[name=q]").first.fill(asked)
     page.keyboard.press("Enter")
     page.wait_for_selector("#search-results .search-summary:has-text('Search finished')")  # results come one by one
