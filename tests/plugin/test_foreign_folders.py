@@ -91,7 +91,8 @@ def test_a_merged_json_of_somebody_else_is_no_mark(pytester, capsys):
 def test_the_file_beside_a_page_is_not_overwritten_where_it_is_none_of_ours(pytester, capsys, text):
     (pytester.path / "package.json").write_text(text)
     assert main(["why", "toy-latent", "--output=package.html"]) == pytest.ExitCode.USAGE_ERROR
-    assert "--output package.html: the figures would be written to package.json, which is another file" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--output package.html: the figures would be written to package.json, which is another file" in said
     assert (pytester.path / "package.json").read_text() == text
     assert len(list(pytester.path.iterdir())) == 1
 
