@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -164,6 +165,19 @@ def check_beside(page: Path, keys: Sequence[str], what: str) -> Path:
             f"--output {page}: the figures would be written to {data}, which is another file. Give another name"
         )
     return data
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What cannot be written in its body is a mistake of the user's: a full disk, or a folder that is not theirs.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
 
 def write_with_figures(page: str, figures: dict[str, Any], output: Output, default: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from pytest_seedshift.cli.options import (
     invocation,
     json_option,
     output_option,
+    writing,
 )
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import atomic_files
@@ -153,10 +154,8 @@ def run(
         study = _measure(session, settings)
         aside = as_json or output == STDOUT
         sinks.say(*position.table(study), "", *position.sentences(study), err=aside)
-        try:
+        with writing():
             sinks.say(*_write(study, output, session, invoked), err=aside)
-        except OSError as error:
-            raise CommandError(f"{error.filename}: cannot be written: {error.strerror}") from None
         if as_json:
             sinks.say_json(json.loads(position.as_json(study)))
         return 1 if study.null.moves_at_all else 0

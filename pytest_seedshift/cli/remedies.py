@@ -20,6 +20,7 @@ from pytest_seedshift.cli.options import (
     json_option,
     output_option,
     write_with_figures,
+    writing,
 )
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import messages
@@ -206,10 +207,8 @@ def run(
             return
         found = made.run()
         found = replace(found, not_looked_at=asked.left_out(found.held, made.plan.pairs))
-        try:
+        with writing():
             _report(found, session, output, as_json=as_json, invoked=invoked)
-        except OSError as error:
-            raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
     return session_options.run([asked.model], given, work)
 

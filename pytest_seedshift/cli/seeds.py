@@ -20,6 +20,7 @@ from pytest_seedshift.cli.options import (
     output_option,
     run_argument,
     write_with_figures,
+    writing,
 )
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import messages
@@ -114,10 +115,8 @@ def run(
     path = run_folder / f"seeds-{file_name(found.model)}.html"
     if output != STDOUT:
         check_beside(Path(output or path), _KEYS, "seeds")
-    try:
+    with writing():
         written = write_with_figures(page.make(found, of, invoked), figures, output, path)
-    except OSError as error:
-        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
     sinks.say(*told.lines(found), err=aside)
     sinks.say(*(messages.relative(str(each)) for each in written[:1]), err=aside)
     if as_json:

@@ -21,6 +21,7 @@ from pytest_seedshift.cli.options import (
     json_option,
     output_option,
     write_with_figures,
+    writing,
 )
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import messages
@@ -202,10 +203,8 @@ def run(
             _tell_plan(session, crossed, shifts, design, as_json=as_json)
             return
         study = _study(session, crossed, shifts, design, aside=as_json or output == STDOUT)
-        try:
+        with writing():
             _report(study, session, output, as_json=as_json, invoked=invoked)
-        except OSError as error:
-            raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
     return session_options.run(models, given, work)
 
@@ -262,7 +261,7 @@ def _study(
     images = len(design) * (1 + len(shifts)) + IMAGES
     where = messages.relative(str(session.folder.path))
     sinks.say(f"{len(crossed.arms)} arms of {images} images each, less what {where} has", err=aside)
-    try:
+    with writing():
         return experiment.run(
             session.workbench,
             crossed,
@@ -271,8 +270,6 @@ def _study(
             certainty=session.thresholds.certainty,
             report=lambda line: sinks.say(line, err=True),
         )
-    except OSError as error:
-        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
 
 def _design(session: Session, models: list[str], images: int | None) -> tuple[Pair, ...]:

@@ -18,6 +18,7 @@ from pytest_seedshift.cli.options import (
     json_option,
     output_option,
     write_with_figures,
+    writing,
 )
 from pytest_seedshift.cli.parser import Command
 from pytest_seedshift.core import atomic_files, limits, messages
@@ -139,10 +140,8 @@ def run(
 
     def work(session: Session) -> None:
         found = _found(session, asked)
-        try:
+        with writing():
             _report(found, session, output, as_json=as_json, invoked=invoked)
-        except OSError as error:
-            raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from None
 
     return session_options.run([asked.model], given, work, [f"--seedshift-score={asked.score}"])
 

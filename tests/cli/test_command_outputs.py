@@ -14,6 +14,8 @@ import pytest
 
 from helpers import synthetic
 from pytest_seedshift.__main__ import main
+from pytest_seedshift.cli import CommandError
+from pytest_seedshift.cli.options import writing
 
 SCRIPT = shutil.which("seedshift", path=str(Path(sys.executable).parent))
 """The console script; a checkout that is on the path without being installed has none."""
@@ -197,3 +199,12 @@ def test_a_folder_that_is_missing_is_made_where_that_is_promised(folder, capsys)
     assert Path("some/where.html").is_file()
     assert Path("else/where.md").is_file()
     assert capsys.readouterr().out == "some/where.html\nsummary: else/where.md\n"
+
+
+def test_what_a_command_cannot_write_is_one_sentence_and_other_mistakes_are_not_hidden(tmp_path):
+    (tmp_path / "taken").write_text("")
+    for path, reason in ((tmp_path / "taken/page.html", "Not a directory"), (tmp_path / "none/x", "No such file")):
+        with pytest.raises(CommandError, match=f"{path.name} cannot be written: {reason}"), writing():
+            path.write_text("")
+    with pytest.raises(ZeroDivisionError), writing():
+        raise ZeroDivisionError
